@@ -1,0 +1,144 @@
+#include <assay/cli/context.hpp>
+
+#include <assay/cli/command.hpp>
+#include <assay/cli/terminal.hpp>
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/hdf5/provenance.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <unistd.h>
+
+namespace assay::cli {
+
+Context::Context(const Declaration& declaration, SharedOptions shared, TerminalMonitor& monitor,
+                 hdf5::StreamSettings streams, std::string config)
+    : declaration_(declaration), shared_(std::move(shared)), terminal_(monitor), execution_{shared_.threads, &monitor},
+      streams_(std::move(streams)), config_(std::move(config)) {
+    if (declaration.input == InputKind::one && shared_.inputs.empty()) shared_.inputs.emplace_back("-");
+    const bool hdf5 = declaration.output == OutputKind::hdf5 || declaration.output == OutputKind::hdf5_if_wanted;
+    if (!hdf5) return;
+    const bool to_terminal =
+        (shared_.output.empty() || shared_.output == "-") && isatty(STDOUT_FILENO) != 0;
+    if (to_terminal && shared_.output.empty() && declaration.output == OutputKind::hdf5_if_wanted) return;
+    if (to_terminal) throw UsageError("refusing to write HDF5 to a terminal; use -o FILE or a pipe");
+    if (shared_.output.empty()) shared_.output = "-";
+    hdf5::check_target(shared_.output, existing());
+}
+
+Context::~Context() = default;
+
+hdf5::Address Context::input_address(std::size_t index) const {
+    if (index >= shared_.inputs.size()) throw UsageError("an input is missing; see --help");
+    return hdf5::Address::parse(shared_.inputs[index]);
+}
+
+hdf5::InputFile& Context::input(std::size_t index) { return open(input_address(index)); }
+
+hdf5::InputFile& Context::open(const hdf5::Address& address) {
+    for (auto& opened : opened_)
+        if (opened.file == address.file) return *opened.input;
+    opened_.push_back({address.file, std::make_unique<hdf5::InputFile>(address, streams_)});
+    return *opened_.back().input;
+}
+
+void Context::note_input(const std::string& name, const std::string& digest) {
+    foreign_inputs_.emplace_back(name, digest);
+}
+
+hdf5::Existing Context::existing() const {
+    return shared_.force ? hdf5::Existing::replace : hdf5::Existing::refuse;
+}
+
+hdf5::Group Context::output() {
+    if (!has_output()) throw Error("no output was asked for");
+    if (!output_) {
+        const bool compress = shared_.compress == "deflate" || (shared_.compress == "auto" && shared_.output != "-");
+        output_ = std::make_unique<hdf5::OutputFile>(
+            shared_.output, existing(), compress ? hdf5::Compression::automatic : hdf5::Compression::none, streams_);
+    }
+    return output_->root();
+}
+
+void Context::write_document(const std::string& content) const {
+    hdf5::write_file_atomically(shared_.output.empty() ? "-" : shared_.output, content, existing());
+}
+
+Shard Context::shard() const {
+    if (shared_.shard.empty()) return {};
+    const auto parts = split(shared_.shard, '/');
+    const auto index = parts.size() == 2 ? parse_integer(parts[0]) : std::nullopt;
+    const auto count = parts.size() == 2 ? parse_integer(parts[1]) : std::nullopt;
+    if (!index || !count || *count < 1 || *count > 1000000 || *index < 1 || *index > *count)
+        throw UsageError("option '--shard': found '" + printable(shared_.shard, 40) +
+                         "'; I/N with 1 <= I <= N is expected");
+    return {static_cast<int>(*index), static_cast<int>(*count)};
+}
+
+std::string Context::state_directory() const {
+    if (!shared_.state.empty()) return shared_.state;
+    if (shared_.output.empty() || shared_.output == "-") return {};
+    return shared_.output + ".parts";
+}
+
+void Context::report(const std::string& label, SummaryValue value, const std::string& note) {
+    summary_.push_back({label, std::move(value), note});
+}
+
+std::string Context::warnings() const { return join(terminal_.warnings(), "\n"); }
+
+std::vector<std::pair<std::string, std::string>> Context::input_digests() const {
+    std::vector<std::pair<std::string, std::string>> digests;
+    for (const auto& opened : opened_) digests.emplace_back(opened.input->name(), opened.input->digest());
+    digests.insert(digests.end(), foreign_inputs_.begin(), foreign_inputs_.end());
+    return digests;
+}
+
+void Context::finish(const Finish& facts) {
+    if (output_) {
+        hdf5::Group root = output_->root();
+        std::vector<hdf5::Group> sources;
+        for (const auto& opened : opened_) sources.push_back(opened.input->root());
+        for (const auto& source : sources) hdf5::carry_forward(root, source, shared_.carry);
+        if (!shared_.no_provenance) {
+            hdf5::ProvenanceEntry entry;
+            entry.command = facts.command;
+            entry.tool = facts.tool;
+            entry.version = std::string(ASSAY_VERSION) + "+" + ASSAY_ISA_LEVEL;
+            entry.config = config_;
+            for (const auto& [name, digest] : input_digests()) entry.input_digests.push_back(digest);
+            entry.has_seed = facts.seed.has_value();
+            entry.seed = static_cast<std::int64_t>(facts.seed.value_or(0));
+            entry.threads = execution_.threads;
+            entry.started = facts.started;
+            entry.elapsed_s = facts.elapsed_s;
+            entry.cpu_s = facts.cpu_s;
+            hdf5::write_provenance(root, sources, entry);
+        } else if (root.has("provenance")) {
+            throw Error("a file without provenance was asked for, but it has some");
+        }
+        output_->commit();
+    }
+    std::size_t width = 0;
+    for (const auto& line : summary_) width = std::max(width, line.label.size());
+    for (const auto& line : summary_) {
+        std::string value = std::visit(
+            [](const auto& v) {
+                using V = std::decay_t<decltype(v)>;
+                if constexpr (std::is_same_v<V, double>) return significant(v, 5);
+                else if constexpr (std::is_same_v<V, std::string>) return v;
+                else return std::to_string(v);
+            },
+            line.value);
+        terminal_.plain("  " + line.label + std::string(width + 2 - line.label.size(), ' ') + value +
+                        (line.note.empty() ? "" : " " + line.note));
+    }
+    if (output_ && shared_.output != "-") {
+        terminal_.plain("  written to " + shared_.output +
+                        (proposal_.empty() ? "" : "; next: " + proposal_));
+    }
+}
+
+} // namespace assay::cli

@@ -1,0 +1,122 @@
+// What a running command has at hand: its input and output files, how to run, and where to report.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
+#include <assay/hdf5/stream.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace assay::cli {
+
+struct Declaration;
+class TerminalMonitor;
+
+// Values of the options that every command shares.
+struct SharedOptions {
+    int threads = 0; // 0: what the scheduler or the machine grants
+    std::vector<std::string> inputs;
+    std::string output;
+    std::string config;
+    std::string json;
+    std::string compress = "auto";
+    std::vector<std::string> carry;
+    std::string state;
+    std::string shard;
+    bool config_print = false, quiet = false, strict = false, force = false, resume = false, no_provenance = false;
+    int verbosity = 0;
+};
+
+// Part I of N, counted from 1.
+struct Shard {
+    int index = 1;
+    int count = 1;
+};
+
+using SummaryValue = std::variant<double, std::int64_t, std::string>;
+struct SummaryLine {
+    std::string label; // "relative loss"; its JSON key has underscores
+    SummaryValue value;
+    std::string note; // unit or error, shown behind the value
+};
+
+class ASSAY_API Context {
+  public:
+    Context(const Declaration& declaration, SharedOptions shared, TerminalMonitor& monitor,
+            hdf5::StreamSettings streams, std::string config);
+    ~Context();
+
+    [[nodiscard]] const Execution& execution() const { return execution_; }
+    [[nodiscard]] Monitor& monitor() const { return *execution_.monitor; }
+
+    // The input's address ("-" by default), and its file opened on first use.
+    [[nodiscard]] hdf5::Address input_address(std::size_t index = 0) const;
+    [[nodiscard]] std::size_t input_count() const { return shared_.inputs.size(); }
+    hdf5::InputFile& input(std::size_t index = 0);
+    // Another HDF5 file that the step reads; a file already open (also by the address "-") is opened once.
+    // Opened files are digested for provenance, and carried forward when the step has an output.
+    hdf5::InputFile& open(const hdf5::Address& address);
+    // Records an input that is no HDF5 file.
+    void note_input(const std::string& name, const std::string& digest);
+
+    [[nodiscard]] bool has_output() const { return !shared_.output.empty(); }
+    [[nodiscard]] const std::string& output_target() const { return shared_.output; }
+    hdf5::Group output();
+    void write_document(const std::string& content) const;
+    [[nodiscard]] hdf5::Existing existing() const;
+
+    // True unless --no-provenance: measured durations may be written.
+    [[nodiscard]] bool keeps_timing() const { return !shared_.no_provenance; }
+    [[nodiscard]] bool resuming() const { return shared_.resume; }
+    [[nodiscard]] Shard shard() const;
+    // Where resumable state lives; empty when output is a stream and no --state is given.
+    [[nodiscard]] std::string state_directory() const;
+    // Digest of every option that changes results.
+    [[nodiscard]] const std::string& config_digest() const { return config_digest_; }
+    [[nodiscard]] const std::string& config() const { return config_; }
+    void set_config_digest(std::string digest) { config_digest_ = std::move(digest); }
+
+    void report(const std::string& label, SummaryValue value, const std::string& note = "");
+    // A line in the summary that proposes the next command.
+    void propose(const std::string& command) { proposal_ = command; }
+    // Warnings so far, joined; for the attribute `warnings` of a result.
+    [[nodiscard]] std::string warnings() const;
+
+    // Finishes the output (carry, provenance, rename or stream) and shows the summary.
+    struct Finish {
+        std::string tool;
+        std::string command;
+        std::string started;
+        double elapsed_s = 0;
+        double cpu_s = 0;
+        std::optional<std::uint64_t> seed;
+    };
+    void finish(const Finish& facts);
+    [[nodiscard]] const std::vector<SummaryLine>& summary() const { return summary_; }
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> input_digests() const;
+
+  private:
+    const Declaration& declaration_;
+    SharedOptions shared_;
+    TerminalMonitor& terminal_;
+    Execution execution_;
+    hdf5::StreamSettings streams_;
+    std::string config_;
+    std::string config_digest_;
+    struct Opened {
+        std::string file;
+        std::unique_ptr<hdf5::InputFile> input;
+    };
+    std::vector<Opened> opened_;
+    std::vector<std::pair<std::string, std::string>> foreign_inputs_;
+    std::unique_ptr<hdf5::OutputFile> output_;
+    std::vector<SummaryLine> summary_;
+    std::string proposal_;
+};
+
+} // namespace assay::cli

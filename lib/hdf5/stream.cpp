@@ -1,0 +1,333 @@
+#include <assay/hdf5/stream.hpp>
+
+#include <assay/core/digest.hpp>
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace assay::hdf5 {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<unsigned char, 8> kSignature{0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+constexpr std::size_t kPipeChunk = std::size_t{1} << 20U;
+
+std::string system_reason() { return std::strerror(errno); }
+
+bool write_all(int descriptor, const char* data, std::size_t bytes) {
+    while (bytes > 0) {
+        const ssize_t written = write(descriptor, data, bytes);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        data += written;
+        bytes -= static_cast<std::size_t>(written);
+    }
+    return true;
+}
+
+// Makes a file in `directory`, opens it and keeps its name; the caller unlinks it.
+std::pair<Descriptor, std::string> temporary_in(const std::string& directory) {
+    std::string name = directory + "/assay-stream-XXXXXX";
+    const int fd = mkostemp(name.data(), O_CLOEXEC);
+    if (fd < 0) throw Error(directory + ": no temporary file can be made there (" + system_reason() + ")");
+    return {Descriptor(fd), name};
+}
+
+std::int64_t free_bytes(const std::string& directory) {
+    struct statvfs status {};
+    if (statvfs(directory.c_str(), &status) != 0) return 0;
+    return static_cast<std::int64_t>(status.f_bavail) * static_cast<std::int64_t>(status.f_frsize);
+}
+
+std::string stream_directory(const StreamSettings& settings) {
+    const bool roomy = access(settings.memory_directory.c_str(), W_OK) == 0 &&
+                       free_bytes(settings.memory_directory) > settings.memory_bytes;
+    return roomy ? settings.memory_directory : settings.spill_directory;
+}
+
+// A file system may name its data by path only; the library needs a name to open.
+std::string descriptor_path(int descriptor) { return "/proc/self/fd/" + std::to_string(descriptor); }
+
+std::pair<std::string, std::string> directory_and_name(const std::string& target) {
+    const fs::path path(target);
+    const std::string directory = path.has_parent_path() ? path.parent_path().string() : ".";
+    return {directory, path.filename().string()};
+}
+
+bool is_special(const std::string& target) {
+    struct stat status {};
+    return target == "-" || (stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode));
+}
+
+// Outputs that a killed run left behind: .<name>.<pid>.tmp whose process is gone.
+void remove_stale(const std::string& directory, const std::string& name) {
+    std::error_code ignored;
+    const std::string prefix = "." + name + ".";
+    for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+        const std::string found = entry.path().filename().string();
+        if (!starts_with(found, prefix) || !ends_with(found, ".tmp")) continue;
+        const auto pid = parse_integer(found.substr(prefix.size(), found.size() - prefix.size() - 4));
+        if (pid && *pid > 0 && kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH) fs::remove(entry.path(), ignored);
+    }
+}
+
+void sync_directory(const std::string& directory) {
+    const Descriptor descriptor(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (descriptor.get() >= 0) fsync(descriptor.get());
+}
+
+void publish(const std::string& temporary, const std::string& target, const std::string& name) {
+    const Descriptor written(open(temporary.c_str(), O_RDONLY | O_CLOEXEC));
+    if (written.get() < 0 || fsync(written.get()) != 0)
+        throw Error(name + ": cannot be written to disk (" + system_reason() + ")");
+    if (rename(temporary.c_str(), target.c_str()) != 0)
+        throw Error(name + ": cannot take its name (" + system_reason() + ")");
+    sync_directory(directory_and_name(target).first);
+}
+
+std::string temporary_name(const std::string& target) {
+    const auto [directory, name] = directory_and_name(target);
+    remove_stale(directory, name);
+    return directory + "/." + name + "." + std::to_string(getpid()) + ".tmp";
+}
+
+} // namespace
+
+Address Address::parse(const std::string& text) {
+    const std::size_t colon = text.rfind(":/");
+    if (colon == std::string::npos || colon == 0 || fs::exists(fs::path(text))) return {text, ""};
+    return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+Descriptor::~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+}
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+    if (this != &other) {
+        if (fd_ >= 0) close(fd_);
+        fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+}
+
+bool has_hdf5_signature(int descriptor) {
+    struct stat status {};
+    if (fstat(descriptor, &status) != 0) return false;
+    std::array<unsigned char, 8> bytes{};
+    for (off_t at = 0; at + 8 <= status.st_size; at = at == 0 ? 512 : at * 2)
+        if (pread(descriptor, bytes.data(), bytes.size(), at) == 8 && bytes == kSignature) return true;
+    return false;
+}
+
+InputFile::InputFile(const Address& address, const StreamSettings& settings) : name_(address.name()) {
+    if (address.is_stream()) {
+        receive_stream(settings);
+        return;
+    }
+    std::error_code error;
+    if (fs::is_directory(address.file, error)) throw Error(name_ + ": is a directory; a file is expected");
+    descriptor_ = Descriptor(open(address.file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (descriptor_.get() < 0) throw Error(name_ + ": cannot be opened (" + system_reason() + ")");
+    struct stat status {};
+    fstat(descriptor_.get(), &status);
+    if (S_ISREG(status.st_mode) && status.st_size == 0) throw Error(name_ + ": is empty; an HDF5 file is expected");
+    if (!has_hdf5_signature(descriptor_.get())) {
+        std::array<char, 8> start{};
+        const ssize_t got = pread(descriptor_.get(), start.data(), start.size(), 0);
+        throw Error(name_ + ": is not an HDF5 file (starts with \"" +
+                    printable({start.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))}) + "\")");
+    }
+    file_ = File::open(address.file, name_);
+}
+
+void InputFile::receive_stream(const StreamSettings& settings) {
+    struct stat status {};
+    if (fstat(STDIN_FILENO, &status) != 0) throw Error("stdin: is closed; a file or a stream is expected");
+    if (isatty(STDIN_FILENO) != 0)
+        throw Error("stdin: is a terminal; name an input file or connect a pipe");
+    if (S_ISREG(status.st_mode) && lseek(STDIN_FILENO, 0, SEEK_CUR) == 0) {
+        descriptor_ = Descriptor(dup(STDIN_FILENO));
+        if (status.st_size == 0) throw Error("stdin: empty stream; the previous command wrote nothing");
+        if (!has_hdf5_signature(descriptor_.get())) throw Error("stdin: is not an HDF5 file");
+        file_ = File::open(descriptor_path(STDIN_FILENO), name_);
+        return;
+    }
+#ifdef F_SETPIPE_SZ
+    fcntl(STDIN_FILENO, F_SETPIPE_SZ, static_cast<int>(kPipeChunk));
+#endif
+    std::vector<char> buffer(kPipeChunk);
+    const auto receive = [&](std::size_t at) {
+        for (;;) {
+            const ssize_t got = read(STDIN_FILENO, buffer.data() + at, buffer.size() - at);
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0) throw Error("stdin: cannot be read (" + system_reason() + ")");
+            return static_cast<std::size_t>(got);
+        }
+    };
+    // The first bytes tell whether this is HDF5 at all, before anything is stored.
+    std::size_t held = 0;
+    for (std::size_t got = 1; held < kSignature.size() && got > 0; held += got) got = receive(held);
+    if (held == 0) throw Error("stdin: empty stream; the previous command wrote nothing");
+    if (held < kSignature.size() || std::memcmp(buffer.data(), kSignature.data(), kSignature.size()) != 0)
+        throw Error("stdin: not an HDF5 stream (starts with \"" + printable({buffer.data(), std::min<std::size_t>(held, 8)}) +
+                    "\"); did the previous command fail?");
+
+    auto [descriptor, path] = temporary_in(stream_directory(settings));
+    bool spilled = starts_with(path, settings.spill_directory + "/");
+    std::int64_t total = 0;
+    const auto remove = [](const std::string& name) { unlink(name.c_str()); };
+    const auto spill = [&] {
+        auto [disk, disk_path] = temporary_in(settings.spill_directory);
+        std::vector<char> copy(kPipeChunk);
+        for (off_t at = 0;;) {
+            const ssize_t got = pread(descriptor.get(), copy.data(), copy.size(), at);
+            if (got <= 0) break;
+            if (!write_all(disk.get(), copy.data(), static_cast<std::size_t>(got))) {
+                remove(disk_path);
+                throw Error("stdin: cannot be stored in " + settings.spill_directory + " (" + system_reason() + ")");
+            }
+            at += got;
+        }
+        remove(path);
+        descriptor = std::move(disk);
+        path = disk_path;
+        spilled = true;
+    };
+    try {
+        while (held > 0) {
+            if (!spilled && total + static_cast<std::int64_t>(held) > settings.memory_bytes) spill();
+            if (!write_all(descriptor.get(), buffer.data(), held)) {
+                if (spilled || errno != ENOSPC)
+                    throw Error("stdin: cannot be stored (" + system_reason() + ")");
+                if (ftruncate(descriptor.get(), total) != 0) throw Error("stdin: cannot be stored");
+                spill();
+                if (!write_all(descriptor.get(), buffer.data(), held))
+                    throw Error("stdin: cannot be stored (" + system_reason() + ")");
+            }
+            total += static_cast<std::int64_t>(held);
+            held = receive(0);
+        }
+        file_ = File::open(path, name_);
+    } catch (...) {
+        remove(path);
+        throw;
+    }
+    remove(path);
+    descriptor_ = std::move(descriptor);
+}
+
+const std::string& InputFile::digest() const {
+    if (digest_.empty()) digest_ = at_place(name_, [&] { return digest_of_file(descriptor_.get()); });
+    return digest_;
+}
+
+void check_target(const std::string& target, Existing existing) {
+    if (is_special(target)) return;
+    const auto [directory, name] = directory_and_name(target);
+    std::error_code error;
+    if (name.empty() || fs::is_directory(target, error)) throw Error(target + ": is a directory; a file name is expected");
+    if (!fs::is_directory(directory, error)) throw Error(target + ": the directory " + directory + " does not exist");
+    if (fs::exists(target, error) && existing == Existing::refuse)
+        throw Error(target + ": exists already; --force replaces it");
+    if (access(directory.c_str(), W_OK) != 0)
+        throw Error(target + ": the directory " + directory + " is not writable");
+}
+
+OutputFile::OutputFile(const std::string& target, Existing existing, Compression compression,
+                       const StreamSettings& settings)
+    : target_(target), name_(target == "-" ? "stdout" : target), streamed_(is_special(target)) {
+    check_target(target, existing);
+    if (streamed_) {
+        auto [descriptor, path] = temporary_in(stream_directory(settings));
+        descriptor_ = std::move(descriptor);
+        temporary_ = path;
+    } else {
+        temporary_ = temporary_name(target);
+    }
+    try {
+        file_ = File::create(temporary_, name_, compression);
+    } catch (...) {
+        unlink(temporary_.c_str());
+        throw;
+    }
+    if (streamed_) {
+        unlink(temporary_.c_str());
+        temporary_.clear();
+    }
+}
+
+OutputFile::~OutputFile() {
+    file_.reset();
+    if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void OutputFile::commit() {
+    file_->close();
+    if (streamed_) {
+        send_stream();
+        return;
+    }
+    publish(temporary_, target_, name_);
+    temporary_.clear();
+}
+
+void OutputFile::send_stream() {
+    const bool standard = target_ == "-";
+    const Descriptor opened(standard ? dup(STDOUT_FILENO) : open(target_.c_str(), O_WRONLY | O_CLOEXEC));
+    if (opened.get() < 0) throw Error(name_ + ": cannot be written (" + system_reason() + ")");
+    struct stat status {};
+    fstat(descriptor_.get(), &status);
+    off_t at = 0;
+#ifdef F_SETPIPE_SZ
+    fcntl(opened.get(), F_SETPIPE_SZ, static_cast<int>(kPipeChunk));
+#endif
+    // splice moves pages into a pipe without copying; anything but a pipe refuses, and is written to.
+    while (at < status.st_size) {
+        const ssize_t moved = splice(descriptor_.get(), &at, opened.get(), nullptr, kPipeChunk, 0);
+        if (moved < 0 && errno == EINTR) continue;
+        if (moved <= 0) break;
+    }
+    std::vector<char> buffer(kPipeChunk);
+    while (at < status.st_size) {
+        const ssize_t got = pread(descriptor_.get(), buffer.data(), buffer.size(), at);
+        if (got <= 0 || !write_all(opened.get(), buffer.data(), static_cast<std::size_t>(got)))
+            throw Error(name_ + ": cannot be written (" + system_reason() + ")");
+        at += got;
+    }
+}
+
+void write_file_atomically(const std::string& target, const std::string& content, Existing existing) {
+    if (is_special(target)) {
+        const Descriptor opened(target == "-" ? dup(STDOUT_FILENO) : open(target.c_str(), O_WRONLY | O_CLOEXEC));
+        if (opened.get() < 0 || !write_all(opened.get(), content.data(), content.size()))
+            throw Error((target == "-" ? "stdout" : target) + ": cannot be written (" + system_reason() + ")");
+        return;
+    }
+    check_target(target, existing);
+    const std::string temporary = temporary_name(target);
+    {
+        const Descriptor opened(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+        if (opened.get() < 0 || !write_all(opened.get(), content.data(), content.size())) {
+            const std::string reason = system_reason();
+            unlink(temporary.c_str());
+            throw Error(target + ": cannot be written (" + reason + ")");
+        }
+    }
+    publish(temporary, target, target);
+}
+
+} // namespace assay::hdf5

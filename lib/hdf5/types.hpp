@@ -1,0 +1,28 @@
+// Internal to lib/hdf5: checks of library calls and the memory types of C++ numbers.
+#pragma once
+
+#include <assay/hdf5/object.hpp>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace assay::hdf5 {
+
+inline constexpr std::size_t kTextAttributeLimit = 60000; // bytes that fit an object header
+
+// Keeps the library's own error stack off the terminal (per thread).
+void silence_library();
+// The handle, or Error "where: what" for a negative id or status.
+Handle checked(Id id, const std::string& where, const char* what);
+void check(int status, const std::string& where, const char* what);
+// All strings of an attribute or dataset with `count` elements, fixed or variable length.
+std::vector<std::string> read_strings(Id object, bool attribute, long long count, const std::string& where);
+
+// The library's type for T in memory, and in our files.
+template <class T>
+Id memory_type();
+template <class T>
+Id file_type();
+
+} // namespace assay::hdf5

@@ -1,0 +1,72 @@
+# Compile settings that every target of assay shares, and the library at one instruction level.
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
+find_package(HDF5 1.10 REQUIRED COMPONENTS C HL)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(MATIO IMPORTED_TARGET matio)
+
+# Headers are included as <assay/core/...> in the tree just as when installed.
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/lib ${PROJECT_BINARY_DIR}/include/assay SYMBOLIC)
+
+add_library(assay_settings INTERFACE)
+target_compile_features(assay_settings INTERFACE cxx_std_17)
+target_compile_options(assay_settings INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -fno-math-errno
+  $<$<BOOL:${ASSAY_WERROR}>:-Werror>)
+if(ASSAY_SANITIZE)
+  string(REPLACE ";" "," ASSAY_SANITIZE_LIST "${ASSAY_SANITIZE}")
+  target_compile_options(assay_settings INTERFACE -fsanitize=${ASSAY_SANITIZE_LIST} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(assay_settings INTERFACE -fsanitize=${ASSAY_SANITIZE_LIST})
+endif()
+if(ASSAY_COVERAGE)
+  target_compile_options(assay_settings INTERFACE --coverage)
+  target_link_options(assay_settings INTERFACE --coverage)
+endif()
+
+function(assay_isa_flags level out)
+  if(level STREQUAL "native")
+    set(${out} -march=native PARENT_SCOPE)
+  elseif(level MATCHES "^x86-64-v[234]$")
+    # Eigen's AVX-512 kernels want 64-byte vectors; gcc prefers 32 at this level unless told otherwise.
+    if(level STREQUAL "x86-64-v4")
+      set(${out} -march=${level} -mprefer-vector-width=512 PARENT_SCOPE)
+    else()
+      set(${out} -march=${level} PARENT_SCOPE)
+    endif()
+  else()
+    set(${out} "" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# assay_add_library(target level): the shared library compiled for one instruction level.
+function(assay_add_library target level)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/*/*.cpp)
+  add_library(${target} SHARED ${sources})
+  assay_isa_flags(${level} flags)
+  set_target_properties(${target} PROPERTIES
+    OUTPUT_NAME assay VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+    CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
+  target_compile_features(${target} PUBLIC cxx_std_17)
+  target_compile_options(${target} PRIVATE ${flags})
+  # Alignment is part of the ABI: programs built at any level must agree with the library.
+  target_compile_definitions(${target}
+    PUBLIC EIGEN_MAX_ALIGN_BYTES=64 EIGEN_MAX_STATIC_ALIGN_BYTES=64 EIGEN_DONT_PARALLELIZE
+    PRIVATE ASSAY_BUILDING ASSAY_VERSION="${PROJECT_VERSION}" ASSAY_ISA_LEVEL="${level}"
+            ASSAY_DATA_DIR="${CMAKE_INSTALL_DATADIR}/assay" $<$<BOOL:${MATIO_FOUND}>:ASSAY_HAVE_MATIO>)
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(${target}
+    PUBLIC Eigen3::Eigen
+    PRIVATE $<BUILD_INTERFACE:assay_settings> hdf5::hdf5 OpenMP::OpenMP_CXX ZLIB::ZLIB PkgConfig::LIBZIP PkgConfig::XXHASH
+            $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> $<BUILD_INTERFACE:CLI11::CLI11>
+            $<$<BOOL:${MATIO_FOUND}>:PkgConfig::MATIO>)
+  # The command-line frame spends its time in the kernel, and CLI11 compiles slowly when optimised.
+  file(GLOB cli_sources ${PROJECT_SOURCE_DIR}/lib/cli/*.cpp)
+  set_source_files_properties(${cli_sources} TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS -O1)
+endfunction()
