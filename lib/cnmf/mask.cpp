@@ -1,0 +1,170 @@
+#include <assay/cnmf/mask.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+#include <assay/core/random.hpp>
+
+#include <algorithm>
+#include <iterator>
+
+namespace assay::cnmf {
+
+Mask::Mask(Index units, Index bins, const std::function<bool(Index, Index)>& used) {
+    bin_start_.reserve(static_cast<std::size_t>(bins) + 1);
+    bin_start_.push_back(0);
+    for (Index bin = 0; bin < bins; ++bin) {
+        for (Index unit = 0; unit < units; ++unit)
+            if (!used(unit, bin)) units_.push_back(static_cast<std::int32_t>(unit));
+        bin_start_.push_back(static_cast<std::int64_t>(units_.size()));
+    }
+}
+
+Mask Mask::held_out(Index units, Index bins, const HoldOut& hold_out) {
+    if (!(hold_out.share > 0)) return {};
+    const Random random(hold_out.seed, "cnmf/holdout");
+    const auto block = static_cast<std::uint64_t>(hold_out.block);
+    return Mask(units, bins, [&](Index unit, Index bin) {
+        // Each block of bins of a unit starts at its own random phase.
+        const auto n = static_cast<std::uint64_t>(unit);
+        const std::uint64_t phase = block > 1 ? random.below(block, n, {hold_out.repetition, 1, 0}) : 0;
+        const std::uint64_t stretch = (static_cast<std::uint64_t>(bin) + phase) / block;
+        return random.uniform(stretch, {hold_out.repetition, 0, n}) >= hold_out.share;
+    });
+}
+
+Mask Mask::united(const Mask& other) const {
+    if (other.empty()) return *this;
+    if (empty()) return other;
+    Mask both;
+    both.bin_start_.push_back(0);
+    for (Index bin = 0; bin + 1 < static_cast<Index>(bin_start_.size()); ++bin) {
+        const Units mine = units_of(bin), theirs = other.units_of(bin);
+        std::set_union(mine.begin(), mine.end(), theirs.begin(), theirs.end(), std::back_inserter(both.units_));
+        both.bin_start_.push_back(static_cast<std::int64_t>(both.units_.size()));
+    }
+    return both;
+}
+
+Mask::Units Mask::units_of(Index bin) const {
+    if (empty()) return {nullptr, nullptr};
+    const auto at = static_cast<std::size_t>(bin);
+    return {units_.data() + bin_start_[at], units_.data() + bin_start_[at + 1]};
+}
+
+void Mask::check(Index units, Index bins, Index lags, Monitor& monitor) const {
+    if (empty()) return;
+    if (count() == units * bins) throw Error("every entry is masked; there is nothing to fit");
+    std::vector<Index> masked_bins(static_cast<std::size_t>(units), 0);
+    for (const std::int32_t unit : units_) ++masked_bins[static_cast<std::size_t>(unit)];
+    const auto lost = std::count(masked_bins.begin(), masked_bins.end(), bins);
+    if (lost > 0) monitor.warn(concat(lost, lost == 1 ? " unit is" : " units are", " masked throughout"));
+    Index run = 0, longest = 0;
+    for (Index bin = 0; bin < bins; ++bin) {
+        const Units masked = units_of(bin);
+        run = masked.end() - masked.begin() == units ? run + 1 : 0;
+        longest = std::max(longest, run);
+    }
+    if (longest >= lags)
+        monitor.warn(concat("a stretch of ", longest, " bins is masked in all units; --segments states gaps better"));
+    if (2 * count() > units * bins)
+        monitor.warn("more than half of the entries are masked; the fit converges slowly (for gaps see --segments)");
+}
+
+MaskedRecording::MaskedRecording(const Recording& recording, const Mask& mask) : recording_(&recording), mask_(&mask) {
+    segment_start = recording.segment_start;
+    bin_seconds = recording.bin_seconds;
+    unit_ids = recording.unit_ids;
+}
+
+Matrix MaskedRecording::read(Index first_bin, Index count) const {
+    Matrix block = recording_->read(first_bin, count);
+    for (Index t = 0; t < count; ++t)
+        for (const std::int32_t unit : mask_->units_of(first_bin + t)) block(unit, t) = 0;
+    return block;
+}
+
+SparseMatrix MaskedRecording::read_sparse(Index first_bin, Index count) const {
+    SparseMatrix block = recording_->read_sparse(first_bin, count);
+    for (Index t = 0; t < block.outerSize(); ++t) {
+        const Mask::Units masked = mask_->units_of(first_bin + t);
+        for (SparseMatrix::InnerIterator it(block, t); it; ++it)
+            if (std::binary_search(masked.begin(), masked.end(), static_cast<std::int32_t>(it.row()))) it.valueRef() = 0;
+    }
+    block.prune(0.0, 0.0);
+    return block;
+}
+
+Unseen::Unseen(const Recording& data, const Mask& excluded, const Mask& held_out) : mask(excluded.united(held_out)) {
+    if (mask.empty()) return;
+    stored.reserve(static_cast<std::size_t>(mask.count()));
+    for (const auto& piece : TimeAxis(data.bins(), data.segment_start, 1).pieces(4096)) {
+        const Matrix block = data.read(piece.first_bin, piece.bins);
+        for (Index t = 0; t < piece.bins; ++t) {
+            const Mask::Units gone = excluded.units_of(piece.first_bin + t);
+            for (const std::int32_t unit : mask.units_of(piece.first_bin + t)) {
+                const bool missing = std::binary_search(gone.begin(), gone.end(), unit);
+                stored.push_back(missing ? 0.0 : block(unit, t));
+                tested.push_back(missing ? 0 : 1);
+                stored_power += stored.back() * stored.back();
+            }
+        }
+    }
+}
+
+void Imputation::for_each_entry(const std::function<void(Index, std::int32_t, std::size_t)>& body) const {
+    std::size_t entry = 0;
+    for (const auto& segment : axis_->segments())
+        for (Index t = 0; t < segment.bins; ++t)
+            for (const std::int32_t unit : unseen_->mask.units_of(segment.first_bin + t))
+                body(segment.first_row + t, unit, entry++);
+}
+
+void Imputation::evaluate(const Matrix& motifs, const TimeMatrix& activations, const Execution& run) {
+    const Mask& mask = unseen_->mask;
+    values_.resize(static_cast<std::size_t>(mask.count()));
+    if (mask.empty()) return;
+    const RowMatrix by_unit = motifs;
+    const auto pieces = axis_->pieces(4096);
+    const std::int32_t* const origin = mask.units_of(0).begin();
+    parallel_blocks(static_cast<Index>(pieces.size()), run.threads, [&](Index p) {
+        const auto& piece = pieces[static_cast<std::size_t>(p)];
+        for (Index t = 0; t < piece.bins; ++t) {
+            const auto row = unfolded(activations, axis_->lags(), piece.first_row + t, 1);
+            const Mask::Units masked = mask.units_of(piece.first_bin + t);
+            for (const std::int32_t* unit = masked.begin(); unit != masked.end(); ++unit)
+                values_[static_cast<std::size_t>(unit - origin)] = by_unit.row(*unit).dot(row.row(0));
+        }
+    });
+}
+
+void Imputation::add_to(Matrix& sum, const TimeMatrix& activations) const {
+    if (unseen_->mask.empty()) return;
+    RowMatrix added = RowMatrix::Zero(sum.rows(), sum.cols());
+    for_each_entry([&](Index row, std::int32_t unit, std::size_t entry) {
+        added.row(unit) += (values_[entry] - unseen_->stored[entry]) * unfolded(activations, axis_->lags(), row, 1).row(0);
+    });
+    sum += added;
+}
+
+void Imputation::add_to(TimeMatrix& sum, const Matrix& motifs) const {
+    if (unseen_->mask.empty()) return;
+    const RowMatrix by_unit = motifs;
+    const Index components = sum.cols(), reach = axis_->lags() - 1;
+    for_each_entry([&](Index row, std::int32_t unit, std::size_t entry) {
+        Eigen::Map<Eigen::RowVectorXd>(sum.data() + (row - reach) * components, motifs.cols()) +=
+            (values_[entry] - unseen_->stored[entry]) * by_unit.row(unit);
+    });
+    axis_->clear_padding(sum);
+}
+
+double Imputation::test_error() const {
+    double error = 0;
+    for (std::size_t entry = 0; entry < values_.size(); ++entry)
+        if (unseen_->tested[entry] != 0) {
+            const double difference = unseen_->stored[entry] - values_[entry];
+            error += difference * difference;
+        }
+    return error;
+}
+
+} // namespace assay::cnmf

@@ -1,0 +1,137 @@
+#include <assay/cnmf/products.hpp>
+
+#include <assay/cnmf/block_store.hpp>
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+#include <unistd.h>
+
+#include <cmath>
+
+namespace assay::cnmf {
+namespace {
+
+// Rates of one core in floating-point operations a second, as measured with AVX-512 doubles. They only rank the
+// engines; fixed numbers keep the choice, and so the bits, the same from run to run.
+constexpr double kGemmRate = 45e9;
+constexpr double kThinGemmRate = 28e9;
+constexpr double kTransformRate = 3e9;
+constexpr double kSparseRate = 6e9;
+
+std::int64_t default_memory() {
+    return static_cast<std::int64_t>(0.6 * static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                                     static_cast<double>(sysconf(_SC_PAGE_SIZE)));
+}
+
+double scalar_bytes(Precision precision) { return precision == Precision::float64 ? 8 : 4; }
+
+double dense_bytes(const Recording& r, Precision precision) {
+    return static_cast<double>(r.units()) * static_cast<double>(r.bins()) * scalar_bytes(precision);
+}
+
+Survey survey_of(const Recording& recording, const Execution& run) {
+    Survey survey;
+    survey.unit_power = Vector::Zero(recording.units());
+    Index negatives = 0, first_negative_unit = 0, first_negative_bin = 0;
+    double least = 0;
+    for (const auto& piece : TimeAxis(recording.bins(), recording.segment_start, 1).pieces(kBlockBins)) {
+        run.monitor->stop_if_interrupted();
+        const SparseMatrix block = recording.read_sparse(piece.first_bin, piece.bins);
+        for (Index t = 0; t < block.outerSize(); ++t)
+            for (SparseMatrix::InnerIterator it(block, t); it; ++it) {
+                const double x = it.value();
+                if (!std::isfinite(x))
+                    throw Error(concat(std::isnan(x) ? "NaN" : "Inf", " at [", it.row(), ", ", piece.first_bin + t,
+                                       "]; finite numbers are expected", std::isnan(x) ? " (see --missing nan)" : ""));
+                if (x < 0) {
+                    if (negatives++ == 0) {
+                        first_negative_unit = it.row();
+                        first_negative_bin = piece.first_bin + t;
+                    }
+                    least = std::min(least, x);
+                }
+                if (x != 0) ++survey.nonzeros;
+                survey.unit_power(it.row()) += x * x;
+                survey.largest = std::max(survey.largest, x);
+            }
+    }
+    if (negatives > 0)
+        throw Error(concat(negatives, " negative values (the least ", significant(least, 4), ", the first at [",
+                           first_negative_unit, ", ", first_negative_bin, "]); nonnegative data are expected (see --negatives)"));
+    survey.squared_norm = survey.unit_power.sum();
+    if (!(survey.squared_norm > 0)) throw Error("all values are zero; there is nothing to factorise");
+    if (const Index silent = (survey.unit_power.array() == 0).count(); silent > 0)
+        run.monitor->warn(concat(silent, silent == 1 ? " unit is" : " units are", " zero throughout; kept, with zero weights"));
+    return survey;
+}
+
+} // namespace
+
+std::string engine_name(Engine engine) {
+    switch (engine) {
+    case Engine::gemm: return "gemm";
+    case Engine::fft: return "fft";
+    case Engine::sparse: return "sparse";
+    default: return "auto";
+    }
+}
+
+Data::Data(const Recording& recording, EngineChoice choice, const Execution& run)
+    : recording_(&recording), choice_(choice), survey_(survey_of(recording, run)) {
+    if (choice_.memory <= 0) choice_.memory = default_memory();
+}
+
+Data::~Data() = default;
+
+bool Data::streams() const {
+    return dense_bytes(*recording_, choice_.precision) > static_cast<double>(choice_.memory);
+}
+
+std::unique_ptr<DataProducts> Data::products(Index components, Index lags, const Execution& run) const {
+    const Recording& r = *recording_;
+    const auto memory = static_cast<double>(choice_.memory);
+    const double bins = static_cast<double>(r.bins()), units = static_cast<double>(r.units());
+    const double width = static_cast<double>(components) * static_cast<double>(lags);
+    const double nonzeros = static_cast<double>(survey_.nonzeros);
+    const double sparse_bytes = nonzeros * (scalar_bytes(choice_.precision) + sizeof(int));
+    const auto segments = static_cast<Index>(r.segment_start.size());
+    const double spectrum_bytes = spectra_bytes(r.units(), r.bins(), segments, lags, choice_.precision);
+    // 3 T K for activations and gradients, besides the data.
+    const double room = memory - 24 * bins * static_cast<double>(components);
+    const bool spectra_fit = spectrum_bytes < room;
+
+    Engine engine = choice_.engine;
+    if (engine == Engine::fft && !spectra_fit)
+        throw Error("the spectra need " + human_bytes(spectrum_bytes) + " and --memory allows " + human_bytes(room) +
+                    "; another --engine streams the recording");
+    if (engine == Engine::automatic) {
+        const auto transform = static_cast<double>(transform_size(lags));
+        const double windows = spectrum_bytes / scalar_bytes(choice_.precision) / units / transform;
+        const double transforms = 2 * static_cast<double>(components) * (units + windows) * transform * 2.5 * std::log2(transform);
+        const double gemm = 4 * units * bins * width / kGemmRate;
+        const double fft = 8 * units * windows * transform * static_cast<double>(components) / kThinGemmRate + transforms / kTransformRate;
+        const double sparse = 4 * nonzeros * width / kSparseRate;
+        engine = Engine::gemm;
+        double least = gemm;
+        if (spectra_fit && fft < least) {
+            engine = Engine::fft;
+            least = fft;
+        }
+        if (sparse < least) engine = Engine::sparse;
+        run.monitor->detail(concat("engine ", engine_name(engine), " (expected seconds an iteration: gemm ", significant(gemm, 2),
+                                   ", fft ", spectra_fit ? significant(fft, 2) : std::string("too large"), ", sparse ",
+                                   significant(sparse, 2), ")"));
+    }
+    if (engine == Engine::fft) return spectral_products(r, choice_.precision, lags, run);
+    const bool dense = engine == Engine::gemm;
+    auto& store = dense ? dense_ : sparse_;
+    const bool cached = (dense ? dense_bytes(r, choice_.precision) : sparse_bytes) < room;
+    if (!store) {
+        if (!cached)
+            run.monitor->detail("the recording exceeds --memory and is read from its file in every half-step");
+        store = std::make_shared<BlockStore>(r, dense ? BlockKind::dense : BlockKind::sparse, choice_.precision, cached);
+    }
+    return blocked_products(store, r, dense ? BlockKind::dense : BlockKind::sparse, choice_.precision, lags);
+}
+
+} // namespace assay::cnmf
