@@ -1,0 +1,51 @@
+// One start's run of alternating half-steps.
+#pragma once
+
+#include <assay/cnmf/fit.hpp>
+
+#include <memory>
+
+namespace assay::cnmf {
+
+class ASSAY_API Descent {
+  public:
+    Descent(const Data& data, DataProducts& products, const Unseen& unseen, const FitOptions& options, const Execution& run);
+    // Takes a start; `scaled`: multiply W and H so that the loss is least along their common scale.
+    void begin(const Model& start, bool scaled, double x_ortho_weight, FitState& state);
+    void resume(const FitState& state);
+    // One outer iteration; `weight` of the x-ortho penalty (ramp, or 0 for the last). Returns false, having changed
+    // nothing, when the KKT tolerance was already met. Fills history and state.
+    bool step(double x_ortho_weight, FitState& state);
+    // KKT residual at the end (one more data product), relative to the start.
+    double final_kkt(const FitState& state);
+    [[nodiscard]] Model model() const;
+    void set_model(const Model& model);
+
+  private:
+    struct MotifProblem {
+        Matrix gram, product, linear; // edited A; pure B; linear penalty gradient (may be empty)
+    };
+    [[nodiscard]] MotifProblem motif_problem(double x_ortho);
+    [[nodiscard]] double motif_kkt(const MotifProblem& problem) const; // squared norm
+    void update_motifs(const MotifProblem& problem, FitState& state);
+    void update_activations(double x_ortho, FitState& state);
+    void poisson_step(FitState& state);
+    void record(double squared_error, double penalty, FitState& state) const;
+    [[nodiscard]] InnerSweeps inner() const;
+    [[nodiscard]] double exact_squared_error() const;
+
+    const Data& data_;
+    DataProducts& products_;
+    const TimeAxis& axis_;
+    const Unseen& unseen_;
+    const FitOptions& options_;
+    Execution run_;
+    Index components_;
+    double seen_power_;
+    double test_power_ = 0;
+    Matrix motifs_;
+    TimeMatrix activations_;
+    Imputation imputation_;
+};
+
+} // namespace assay::cnmf

@@ -1,0 +1,245 @@
+#include <assay/cnmf/fit.hpp>
+
+#include <assay/cnmf/descent.hpp>
+#include <assay/cnmf/poisson_updates.hpp>
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace assay::cnmf {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void check_options(const FitOptions& o) {
+    if (o.loss == Loss::kl && o.algorithm != Algorithm::mult)
+        throw UsageError("--loss kl goes with --algorithm mult only");
+    if (o.loss == Loss::kl && o.penalties.any()) throw UsageError("--loss kl takes no penalties");
+    if (o.algorithm == Algorithm::anls && (o.penalties.events > 0 || o.penalties.parts > 0))
+        throw UsageError("--algorithm anls cannot take --events or --parts: the edited matrix need not be positive definite");
+    if (!(o.tolerance >= 0)) throw UsageError("--tolerance must not be negative");
+}
+
+void check_start(const StartSpec& start, const Recording& recording, Index components, Index lags) {
+    const auto refuse_sign = [](const Matrix& values, const char* name) {
+        if (!values.allFinite() || values.minCoeff() < 0)
+            throw Error(concat("the start's ", name, " holds negative or non-finite numbers; nonnegative ones are expected"));
+    };
+    if (start.motifs) {
+        if (start.motifs->rows() != recording.units() || start.motifs->cols() != components * lags)
+            throw Error(concat("the start's W has ", start.motifs->rows(), " units and ", start.motifs->cols(),
+                               " weights each; ", recording.units(), " units and ", components, " x ", lags, " are expected"));
+        refuse_sign(*start.motifs, "W");
+    }
+    if (start.activations) {
+        if (start.activations->rows() != components || start.activations->cols() != recording.bins())
+            throw Error(concat("the start's H is ", start.activations->rows(), " x ", start.activations->cols(), "; ",
+                               components, " x ", recording.bins(), " is expected"));
+        refuse_sign(*start.activations, "H");
+    }
+}
+
+// x-ortho keeps the scale in W, so that its weight means the same throughout.
+void scale_into_motifs(Descent& descent) {
+    Model model = descent.model();
+    normalize(model, Normalization::h_l2);
+    descent.set_model(model);
+}
+
+class Runner {
+  public:
+    Runner(const Data& data, DataProducts& products, const Unseen& unseen, const FitOptions& options, const Execution& run,
+           const FitControl& control)
+        : data_(data), products_(products), unseen_(unseen), options_(options), run_(run), control_(control),
+          descent_(data, products, unseen, options, run), start_time_(Clock::now()), last_save_(Clock::now()) {}
+
+    FitResult run() {
+        FitState state = control_.resume ? *control_.resume : FitState{};
+        if (control_.resume && state.restart < options_.restarts && state.iteration > 0) descent_.resume(state);
+        else if (state.restart < options_.restarts) begin(state);
+        while (state.restart < options_.restarts) {
+            const std::string reason = iterate(state);
+            finish_restart(state, reason);
+            if (state.restart < options_.restarts) begin(state);
+        }
+        return result(state);
+    }
+
+  private:
+    [[nodiscard]] double seconds() const { return std::chrono::duration<double>(Clock::now() - start_time_).count(); }
+
+    void begin(FitState& state) {
+        state.history = {};
+        state.iteration = state.quiet_iterations = state.fallbacks = 0;
+        state.kkt_start = state.kkt_activations = 0;
+        state.converged = false;
+        const StartIndex index{options_.seed, options_.start_stream * 1000003 + static_cast<std::uint64_t>(state.restart)};
+        const Model start = start_model(data_, products_, options_.start, options_.components, options_.lags, index, run_);
+        const bool given = options_.start.motifs && options_.start.activations;
+        descent_.begin(start, !given, x_ortho_weight(state, false), state);
+        state.history.seconds.push_back(seconds());
+    }
+
+    // The weight of x-ortho in an outer iteration: a ramp, and nothing in the last.
+    [[nodiscard]] double x_ortho_weight(const FitState& state, bool last) const {
+        const double target = options_.penalties.x_ortho;
+        if (target <= 0 || last) return 0;
+        if (options_.penalty_ramp <= 0) return target;
+        return target * std::min(1.0, static_cast<double>(state.iteration) / static_cast<double>(options_.penalty_ramp));
+    }
+
+    // Iterates to the end of this restart; returns why it ended.
+    std::string iterate(FitState& state) {
+        const bool x_ortho = options_.penalties.x_ortho > 0;
+        std::string reason = "iterations";
+        while (state.iteration < options_.max_iterations) {
+            const bool last = x_ortho && (state.converged || state.iteration + 1 == options_.max_iterations);
+            if (!descent_.step(x_ortho_weight(state, last), state)) {
+                state.history.kkt.pop_back();
+                return "kkt";
+            }
+            ++state.iteration;
+            state.history.seconds.push_back(seconds());
+            if (x_ortho) scale_into_motifs(descent_);
+            tend_components(state);
+            state.model = descent_.model();
+            report(state);
+            if (last && state.converged) return "tolerance";
+            if (stands_still(state)) {
+                if (!x_ortho) return "tolerance";
+                state.converged = true;
+            }
+            if (seconds() > options_.max_seconds) return "time";
+            keep_safe(state);
+        }
+        return reason;
+    }
+
+    // Re-centring and re-seeding between iterations.
+    void tend_components(const FitState& state) {
+        const bool centring = options_.shift > 0 && state.iteration % options_.shift == 0 &&
+                              2 * state.iteration <= options_.max_iterations;
+        if (!centring && !options_.reseed_dead) return;
+        Model model = descent_.model();
+        bool changed = false;
+        if (centring) {
+            centre_motifs(model, products_.axis());
+            // Multiplicative steps cannot leave zero by themselves.
+            if (options_.algorithm == Algorithm::mult) model.motifs.array() += 1e-6 * data_.survey().largest;
+            changed = true;
+        }
+        for (Index k = 0; options_.reseed_dead && k < model.components; ++k) {
+            if (motif_image(model, k).maxCoeff() > 0 && model.activations.row(k).maxCoeff() > 0) continue;
+            const Evaluation now = evaluate(model, data_.recording(), unseen_, run_);
+            reseed_component(model, k, data_.recording(), now.bin_error,
+                             {options_.seed, static_cast<std::uint64_t>(state.restart * options_.max_iterations + state.iteration)});
+            changed = true;
+        }
+        if (changed) descent_.set_model(model);
+    }
+
+    bool stands_still(FitState& state) const {
+        const auto& loss = state.history.loss;
+        const double before = loss[loss.size() - 2], now = loss.back();
+        const bool quiet = options_.tolerance > 0 && before - now < options_.tolerance * before;
+        state.quiet_iterations = quiet ? state.quiet_iterations + 1 : 0;
+        return state.quiet_iterations >= options_.patience;
+    }
+
+    void report(const FitState& state) const {
+        Progress progress;
+        progress.done = static_cast<double>(state.restart * options_.max_iterations + state.iteration);
+        progress.total = static_cast<double>(options_.restarts * options_.max_iterations);
+        progress.what = "iterations";
+        progress.status = (options_.loss == Loss::kl ? "divergence " : "relative loss ") + significant(state.history.loss.back(), 5);
+        run_.monitor->progress(progress);
+    }
+
+    void keep_safe(const FitState& state) {
+        const bool stop = run_.monitor->interrupted();
+        if (!control_.save) {
+            run_.monitor->stop_if_interrupted();
+            return;
+        }
+        const double since = std::chrono::duration<double>(Clock::now() - last_save_).count();
+        if (!stop && since < control_.save_every) return;
+        control_.save(state);
+        last_save_ = Clock::now();
+        if (stop) throw Interrupted(concat("interrupted after iteration ", state.iteration, "; --resume goes on"));
+    }
+
+    void finish_restart(FitState& state, const std::string& reason) {
+        const double kkt = descent_.final_kkt(state);
+        while (state.history.kkt.size() < state.history.loss.size()) state.history.kkt.push_back(kkt);
+        state.restart_loss.push_back(state.history.loss.back());
+        const bool better = !state.best || state.history.loss.back() < state.best_history.loss.back();
+        if (better) {
+            state.best = descent_.model();
+            state.best_history = state.history;
+            state.best_restart = state.restart;
+            state.best_fallbacks = state.fallbacks;
+            state.best_stop = reason;
+        }
+        ++state.restart;
+        state.iteration = 0;
+    }
+
+    FitResult result(const FitState& state) {
+        FitResult r;
+        r.model = *state.best;
+        r.history = state.best_history;
+        r.stop_reason = state.best_stop;
+        r.best_restart = state.best_restart;
+        r.restart_loss = state.restart_loss;
+        r.fallbacks = state.best_fallbacks;
+        r.kkt = r.history.kkt.back();
+        r.evaluation = evaluate(r.model, data_.recording(), unseen_, run_);
+        if (options_.loss == Loss::kl)
+            r.divergence = divergence(r.model.motifs, products_.axis().padded(r.model.activations), data_.recording(),
+                                      products_.axis(), unseen_, run_);
+        r.loadings = loadings(r.model, products_, data_.survey().squared_norm, run_);
+        for (Index k = 0; k < r.model.components; ++k)
+            r.dead.push_back(!(motif_image(r.model, k).maxCoeff() > 0) || !(r.model.activations.row(k).maxCoeff() > 0));
+        r.engine = products_.engine();
+        r.work = products_.work();
+        return r;
+    }
+
+    const Data& data_;
+    DataProducts& products_;
+    const Unseen& unseen_;
+    const FitOptions& options_;
+    Execution run_;
+    const FitControl& control_;
+    Descent descent_;
+    Clock::time_point start_time_, last_save_;
+};
+
+} // namespace
+
+void check_shapes(const Recording& recording, Index components, Index lags, Monitor& monitor) {
+    const Index bins = recording.bins();
+    if (lags > bins)
+        throw Error(concat("motifs of ", lags, " bins are longer than the recording's ", bins, "; fewer --lags are expected"));
+    if (2 * lags > bins) monitor.warn(concat("motifs of ", lags, " bins fill more than half of the recording's ", bins));
+    const TimeAxis axis(bins, recording.segment_start, 1);
+    const auto shorter = std::count_if(axis.segments().begin(), axis.segments().end(),
+                                       [&](const Segment& s) { return s.bins < lags; });
+    if (shorter > 0 && axis.segments().size() > 1)
+        monitor.warn(concat(shorter, shorter == 1 ? " segment is" : " segments are", " shorter than a motif of ", lags, " bins"));
+    if (10.0 * static_cast<double>(components * lags) > static_cast<double>(recording.units()) * static_cast<double>(bins))
+        monitor.warn(concat("more parameters than data: ", components, " x ", lags, " weights a unit against ", recording.units(), " x ", bins, " values"));
+}
+
+FitResult fit(const Data& data, const Unseen& unseen, const FitOptions& options, const Execution& run,
+              const FitControl& control) {
+    check_options(options);
+    check_start(options.start, data.recording(), options.components, options.lags);
+    const auto products = data.products(options.components, options.lags, run);
+    return Runner(data, *products, unseen, options, run, control).run();
+}
+
+} // namespace assay::cnmf

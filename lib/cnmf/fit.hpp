@@ -1,0 +1,121 @@
+// Fitting convolutive NMF: alternates half-steps in W and H from one or several starts until the loss stands still.
+// min 1/2 |X - Xhat|^2 + penalties over W, H >= 0, or the Kullback-Leibler divergence.
+#pragma once
+
+#include <assay/cnmf/model.hpp>
+#include <assay/cnmf/penalties.hpp>
+#include <assay/cnmf/start.hpp>
+#include <assay/cnmf/updates.hpp>
+#include <assay/core/export.hpp>
+
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay::cnmf {
+
+enum class Loss { l2, kl };
+enum class AnlsActivations { column, full };
+
+struct FitOptions {
+    Index components = 5;
+    Index lags = 10;
+    Algorithm algorithm = Algorithm::hals;
+    Loss loss = Loss::l2;
+    Index inner = 0; // sweeps per half-step; 0: as many as pay
+    Order order = Order::chunk;
+    AnlsActivations anls_activations = AnlsActivations::column;
+    bool unlock = false;      // MULT: clamp at 2.2e-16 after each step, so that zeros may come back
+    StartSpec start;
+    Index restarts = 1;
+    bool reseed_dead = false;
+    Index shift = 0; // centre motifs every that many iterations in the first half; 0: never
+    Index max_iterations = 200;
+    double max_seconds = std::numeric_limits<double>::infinity();
+    double tolerance = 1e-5;
+    Index patience = 3;
+    double kkt_tolerance = 0;
+    Penalties penalties;
+    Index penalty_ramp = 20;
+    std::uint64_t seed = 0;
+    std::uint64_t start_stream = 0; // tells starts of different repetitions apart (select)
+};
+
+// Histories have iterations + 1 entries, the start first.
+struct History {
+    std::vector<double> loss;      // relative loss (l2), or the divergence (kl); over seen entries
+    std::vector<double> test_loss; // relative, over held-out entries; empty without any
+    std::vector<double> objective;
+    std::vector<double> kkt;       // relative to the start
+    std::vector<double> seconds;
+};
+
+// All of an unfinished fit: enough to go on to the same bits.
+struct FitState {
+    Index restart = 0;
+    Index iteration = 0; // completed outer iterations of this restart
+    Model model;
+    History history;
+    double kkt_start = 0;          // norm of the projected gradient at the start
+    double kkt_activations = 0;    // squared norm of H's part after the last iteration
+    Index quiet_iterations = 0;    // in a row with a decrease below the tolerance
+    Index fallbacks = 0;
+    bool converged = false;        // only the last, unpenalised iteration is left
+    std::vector<double> restart_loss;
+    std::optional<Model> best;
+    History best_history;
+    Index best_restart = 0;
+    Index best_fallbacks = 0;
+    std::string best_stop;
+};
+
+struct FitResult {
+    Model model;
+    History history;
+    std::string stop_reason; // "tolerance", "kkt", "iterations", "time"
+    Index best_restart = 0;
+    std::vector<double> restart_loss;
+    Evaluation evaluation; // from the data themselves
+    double divergence = 0; // kl
+    double kkt = 0;
+    Vector loadings;
+    std::vector<bool> dead;
+    Engine engine = Engine::gemm;
+    Work work;
+    Index fallbacks = 0;
+};
+
+// How long work is kept safe.
+struct FitControl {
+    std::optional<FitState> resume;
+    // Called after an iteration when `save_every` seconds have passed since the last time, and before Interrupted is
+    // thrown on a request to stop.
+    std::function<void(const FitState&)> save;
+    double save_every = 30;
+};
+
+// Throws UsageError for combinations that have no meaning (section 10 of the command's description), Error for a start
+// of the wrong shape or sign, Interrupted.
+[[nodiscard]] ASSAY_API FitResult fit(const Data& data, const Unseen& unseen, const FitOptions& options,
+                                      const Execution& run, const FitControl& control = {});
+
+// Warnings that depend on shapes only: L > T throws Error.
+ASSAY_API void check_shapes(const Recording& recording, Index components, Index lags, Monitor& monitor);
+
+// H for fixed motifs (convex), from `start` or from zero-information, to relative KKT <= tolerance.
+struct TransformResult {
+    Matrix activations;
+    double kkt = 0;
+    Index sweeps = 0;
+    Evaluation evaluation;
+    Vector loadings;
+};
+[[nodiscard]] ASSAY_API TransformResult transform(const Data& data, const Unseen& unseen, const Model& model,
+                                                  double kkt_tolerance, Index max_sweeps, const Penalties& penalties,
+                                                  const Execution& run);
+// The model's motifs stretched by `factor` in time (lags resampled linearly, mass kept).
+[[nodiscard]] ASSAY_API Model warped(const Model& model, double factor);
+
+} // namespace assay::cnmf

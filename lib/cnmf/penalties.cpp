@@ -1,0 +1,38 @@
+#include <assay/cnmf/penalties.hpp>
+
+namespace assay::cnmf {
+
+TimeMatrix sum_of_others(const TimeMatrix& rows) {
+    TimeMatrix others = -rows;
+    others.colwise() += rows.rowwise().sum();
+    // A single component has no others; rounding must not invent a gradient, nor a negative one.
+    if (rows.cols() == 1) others.setZero();
+    return others.cwiseMax(0.0);
+}
+
+Matrix cross_orthogonality_motif_gradient(const Matrix& smoothed_product, Index components) {
+    Matrix gradient(smoothed_product.rows(), smoothed_product.cols());
+    for (Index first = 0; first < gradient.cols(); first += components)
+        gradient.middleCols(first, components) = sum_of_others(smoothed_product.middleCols(first, components));
+    return gradient;
+}
+
+double events_value(const TimeMatrix& activations, const TimeAxis& axis) {
+    return 0.5 * inner_product(activations, sum_of_others(window_sums(activations, axis)));
+}
+
+double parts_value(const Matrix& motifs, Index components) {
+    RowMatrix sums = RowMatrix::Zero(motifs.rows(), components);
+    for (Index first = 0; first < motifs.cols(); first += components) sums += motifs.middleCols(first, components);
+    return 0.5 * sums.cwiseProduct(sum_of_others(sums)).sum();
+}
+
+void edit_gram(Matrix& gram, Index components, double l2, double parts) {
+    if (parts > 0)
+        for (Index j = 0; j < gram.cols(); ++j)
+            for (Index i = 0; i < gram.rows(); ++i)
+                if (i % components != j % components) gram(i, j) += parts;
+    if (l2 > 0) gram.diagonal().array() += l2;
+}
+
+} // namespace assay::cnmf
