@@ -1,0 +1,31 @@
+// The true length of a motif, which L only bounds: which units follow its activations at which lags.
+#pragma once
+
+#include <assay/cnmf/model.hpp>
+#include <assay/core/export.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace assay::cnmf {
+
+struct ExtentOptions {
+    Index nulls = 200; // circular shifts of H_k
+    double alpha = 0.01;
+    std::uint64_t seed = 0;
+};
+
+struct Extent {
+    Index first_lag = 0;                 // of the lags examined: -L .. 2L
+    std::vector<double> correlation;     // K x units x (3L + 1), normalised to [-1, 1]
+    Matrix p;                            // K x units: of the maximum over lags
+    Matrix participates;                 // K x units: 1 where p <= alpha
+    std::vector<std::int64_t> first, last; // first and last participating lag of each component; 0, -1 where none
+};
+
+// Cross-correlation of each unit with H_k, circular over the recording; the null is the same at other shifts of H_k,
+// at least 3L + 1 bins away, maximum over lags. Throws Error where the recording is too short for that.
+[[nodiscard]] ASSAY_API Extent extent(const Recording& recording, const Model& model, const ExtentOptions& options,
+                                      const Execution& run);
+
+} // namespace assay::cnmf

@@ -1,0 +1,169 @@
+#include <assay/cnmf/select.hpp>
+
+#include <assay/cnmf/compare.hpp>
+#include <assay/core/error.hpp>
+#include <assay/core/random.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay::cnmf {
+namespace {
+
+double median(std::vector<double> values) {
+    if (values.empty()) return 0;
+    std::sort(values.begin(), values.end());
+    const std::size_t middle = values.size() / 2;
+    return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
+}
+
+double cross_orthogonality(const Model& model, DataProducts& products, const Execution& run) {
+    const TimeMatrix smoothed = window_sums(products.with_motifs(model.motifs, run), products.axis());
+    return inner_product(products.axis().padded(model.activations), sum_of_others(smoothed));
+}
+
+} // namespace
+
+std::vector<SelectRow> select(const Data& data, const Mask& excluded, const SelectOptions& options, Index first, Index step,
+                              const Execution& run,
+                              const std::function<void(Index, const std::vector<SelectRow>&)>& done) {
+    const Recording& recording = data.recording();
+    std::vector<Unseen> unseen;
+    for (Index r = 0; r < options.restarts; ++r)
+        unseen.emplace_back(recording, excluded,
+                            Mask::held_out(recording.units(), recording.bins(),
+                                           {options.hold_out, options.hold_out_block, options.fit.seed, static_cast<std::uint64_t>(r)}));
+    const Unseen all(recording, excluded, {});
+    std::vector<SelectRow> rows;
+    const auto count = static_cast<Index>(options.points.size());
+    for (Index p = first; p < count; p += step) {
+        const SelectPoint& point = options.points[static_cast<std::size_t>(p)];
+        FitOptions fit_options = options.fit;
+        fit_options.components = point.components;
+        fit_options.lags = point.lags;
+        fit_options.penalties.x_ortho = point.x_ortho;
+        fit_options.restarts = 1;
+        const auto products = data.products(point.components, point.lags, run);
+        std::vector<Model> models;
+        std::vector<SelectRow> of_point;
+        for (Index r = 0; r < options.restarts; ++r) {
+            run.monitor->progress({static_cast<double>(p * options.restarts + r), static_cast<double>(count * options.restarts), "fits",
+                                   concat("K ", point.components, ", L ", point.lags)});
+            fit_options.start_stream = static_cast<std::uint64_t>((point.components * 100003 + point.lags) * options.restarts + r + 1);
+            SelectRow row;
+            row.point = point;
+            row.repetition = r;
+            if (options.hold_out > 0) {
+                const FitResult held = fit(data, unseen[static_cast<std::size_t>(r)], fit_options, run);
+                row.train_loss = held.evaluation.relative_loss();
+                row.test_loss = held.evaluation.test_loss();
+            }
+            FitResult full = fit(data, all, fit_options, run);
+            row.full_loss = full.evaluation.relative_loss();
+            row.iterations = static_cast<Index>(full.history.loss.size()) - 1;
+            row.penalty = cross_orthogonality(full.model, *products, run);
+            models.push_back(std::move(full.model));
+            of_point.push_back(row);
+        }
+        for (std::size_t i = 0; i < models.size(); ++i) {
+            std::vector<double> to_others;
+            for (std::size_t j = 0; j < models.size(); ++j)
+                if (i != j) to_others.push_back(compare(models[i], models[j], recording.segment_start, run).dissimilarity);
+            of_point[i].dissimilarity = median(to_others);
+        }
+        rows.insert(rows.end(), of_point.begin(), of_point.end());
+        if (done) done(p, of_point);
+    }
+    return rows;
+}
+
+std::vector<SelectSummary> summarize(const std::vector<SelectRow>& rows) {
+    std::vector<SelectSummary> summaries;
+    for (std::size_t begin = 0; begin < rows.size();) {
+        std::size_t end = begin;
+        const SelectPoint& point = rows[begin].point;
+        std::vector<double> dissimilarities;
+        SelectSummary s;
+        s.point = point;
+        for (; end < rows.size() && rows[end].point.components == point.components && rows[end].point.lags == point.lags &&
+               rows[end].point.x_ortho == point.x_ortho;
+             ++end) {
+            s.train += rows[end].train_loss;
+            s.test += rows[end].test_loss;
+            s.full += rows[end].full_loss;
+            s.penalty += rows[end].penalty;
+            dissimilarities.push_back(rows[end].dissimilarity);
+        }
+        const auto n = static_cast<double>(end - begin);
+        s.train /= n, s.test /= n, s.full /= n, s.penalty /= n;
+        for (std::size_t i = begin; n > 1 && i < end; ++i) {
+            s.train_sem += std::pow(rows[i].train_loss - s.train, 2);
+            s.test_sem += std::pow(rows[i].test_loss - s.test, 2);
+        }
+        if (n > 1) {
+            s.train_sem = std::sqrt(s.train_sem / (n * (n - 1)));
+            s.test_sem = std::sqrt(s.test_sem / (n * (n - 1)));
+        }
+        s.dissimilarity = median(dissimilarities);
+        summaries.push_back(s);
+        begin = end;
+    }
+    return summaries;
+}
+
+Suggestion suggest(const std::vector<SelectSummary>& summaries) {
+    Suggestion s;
+    for (std::size_t i = 1; i < summaries.size(); ++i)
+        if (summaries[i].test < summaries[s.least].test) s.least = i;
+    s.smallest = s.least;
+    const double bound = summaries[s.least].test + summaries[s.least].test_sem;
+    for (std::size_t i = 0; i < summaries.size(); ++i) {
+        const auto& best = summaries[s.smallest].point;
+        if (summaries[i].test <= bound && summaries[i].point.components < best.components) s.smallest = i;
+    }
+    return s;
+}
+
+namespace {
+
+double best_power(const Recording& recording, const FitOptions& options, EngineChoice choice, const Execution& run) {
+    const Data data(recording, choice, run);
+    return 1 - std::pow(fit(data, {}, options, run).evaluation.relative_loss(), 2);
+}
+
+} // namespace
+
+Sequenciness sequenciness(const Recording& recording, const FitOptions& options, Index shuffles, EngineChoice choice,
+                          const Execution& run) {
+    const Matrix x = recording.read(0, recording.bins());
+    const Index bins = x.cols(), kept = std::min(options.lags, bins);
+    const Random random(options.seed, "cnmf/sequenciness");
+    const auto fitted_power = [&](Matrix shuffled) {
+        DenseRecording copy(std::move(shuffled));
+        copy.segment_start = recording.segment_start;
+        return best_power(copy, options, choice, run);
+    };
+    Sequenciness result;
+    result.power = best_power(recording, options, choice, run);
+    for (Index s = 0; s < shuffles; ++s) {
+        run.monitor->progress({static_cast<double>(s), static_cast<double>(shuffles), "shuffles", ""});
+        const auto word = static_cast<std::uint64_t>(s);
+        Matrix noise(x.rows(), bins);
+        for (Index n = 0; n < x.rows(); ++n) {
+            const auto order = random.permutation(bins, {word, static_cast<std::uint64_t>(n), 1});
+            for (Index t = 0; t < bins; ++t) noise(n, t) = x(n, order[static_cast<std::size_t>(t)]);
+        }
+        result.noise_powers.push_back(fitted_power(std::move(noise)));
+        Matrix sync = x;
+        const auto order = random.permutation(bins - kept, {word, 0, 2});
+        for (Index t = kept; t < bins; ++t) sync.col(t) = x.col(kept + order[static_cast<std::size_t>(t - kept)]);
+        result.sync_powers.push_back(fitted_power(std::move(sync)));
+    }
+    result.noise_power = median(result.noise_powers);
+    result.sync_power = median(result.sync_powers);
+    const double range = result.power - result.noise_power;
+    result.value = range > 0 ? (result.power - result.sync_power) / range : 0.0;
+    return result;
+}
+
+} // namespace assay::cnmf
