@@ -2,6 +2,7 @@
 
 #include <assay/cli/command.hpp>
 #include <assay/cli/terminal.hpp>
+#include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/hdf5/provenance.hpp>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace assay::cli {
@@ -44,8 +46,18 @@ hdf5::InputFile& Context::open(const hdf5::Address& address) {
     return *opened_.back().input;
 }
 
-void Context::note_input(const std::string& name, const std::string& digest) {
-    foreign_inputs_.emplace_back(name, digest);
+bool Context::is_hdf5(const hdf5::Address& address) {
+    if (address.is_stream()) return true;
+    const hdf5::Descriptor descriptor(::open(address.file.c_str(), O_RDONLY | O_CLOEXEC));
+    return descriptor.get() >= 0 && hdf5::has_hdf5_signature(descriptor.get());
+}
+
+void Context::note_foreign(const std::string& file) {
+    for (const auto& [name, digest] : foreign_inputs_)
+        if (name == file) return;
+    const hdf5::Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (descriptor.get() < 0) throw Error(file + ": cannot be opened");
+    foreign_inputs_.emplace_back(file, at_place(file, [&] { return digest_of_file(descriptor.get()); }));
 }
 
 hdf5::Existing Context::existing() const {

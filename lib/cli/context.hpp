@@ -61,8 +61,10 @@ class ASSAY_API Context {
     // Another HDF5 file that the step reads; a file already open (also by the address "-") is opened once.
     // Opened files are digested for provenance, and carried forward when the step has an output.
     hdf5::InputFile& open(const hdf5::Address& address);
-    // Records an input that is no HDF5 file.
-    void note_input(const std::string& name, const std::string& digest);
+    // Whether an address names an HDF5 file (the stream always does).
+    [[nodiscard]] static bool is_hdf5(const hdf5::Address& address);
+    // Records an input file of a foreign kind.
+    void note_foreign(const std::string& file);
 
     [[nodiscard]] bool has_output() const { return !shared_.output.empty(); }
     [[nodiscard]] const std::string& output_target() const { return shared_.output; }

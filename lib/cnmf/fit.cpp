@@ -120,7 +120,8 @@ class Runner {
 
     // Re-centring and re-seeding between iterations.
     void tend_components(const FitState& state) {
-        const bool centring = options_.shift > 0 && state.iteration % options_.shift == 0 &&
+        const Index shift = options_.shift.value_or(options_.penalties.x_ortho > 0 ? 10 : 0);
+        const bool centring = shift > 0 && state.iteration % shift == 0 &&
                               2 * state.iteration <= options_.max_iterations;
         if (!centring && !options_.reseed_dead) return;
         Model model = descent_.model();

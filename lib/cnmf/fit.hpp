@@ -31,7 +31,7 @@ struct FitOptions {
     StartSpec start;
     Index restarts = 1;
     bool reseed_dead = false;
-    Index shift = 0; // centre motifs every that many iterations in the first half; 0: never
+    std::optional<Index> shift; // centre motifs every so many iterations in the first half; 0 never; else 10 with x-ortho
     Index max_iterations = 200;
     double max_seconds = std::numeric_limits<double>::infinity();
     double tolerance = 1e-5;

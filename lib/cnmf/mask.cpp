@@ -19,6 +19,21 @@ Mask::Mask(Index units, Index bins, const std::function<bool(Index, Index)>& use
     }
 }
 
+std::function<bool(Index, Index)> by_value(const Recording& recording, std::function<bool(double)> used) {
+    struct Block {
+        Matrix values;
+        Index first = 0;
+    };
+    const auto block = std::make_shared<Block>();
+    return [&recording, used = std::move(used), block](Index unit, Index bin) {
+        if (bin >= block->first + block->values.cols()) {
+            block->first = bin;
+            block->values = recording.read(bin, std::min<Index>(4096, recording.bins() - bin));
+        }
+        return used(block->values(unit, bin - block->first));
+    };
+}
+
 Mask Mask::held_out(Index units, Index bins, const HoldOut& hold_out) {
     if (!(hold_out.share > 0)) return {};
     const Random random(hold_out.seed, "cnmf/holdout");

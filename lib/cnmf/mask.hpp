@@ -52,6 +52,11 @@ class ASSAY_API Mask {
     std::vector<std::int32_t> units_;
 };
 
+// Asks `used` of the values of a recording, for the constructor of Mask: bins must be asked in ascending order, so that
+// every block is read once.
+[[nodiscard]] ASSAY_API std::function<bool(Index unit, Index bin)> by_value(const Recording& recording,
+                                                                            std::function<bool(double)> used);
+
 // A recording with its masked entries read as 0: what the data products see. `recording` must outlive it.
 class ASSAY_API MaskedRecording : public Recording {
   public:

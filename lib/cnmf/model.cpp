@@ -1,5 +1,6 @@
 #include <assay/cnmf/model.hpp>
 
+#include <assay/cnmf/penalties.hpp>
 #include <assay/core/parallel.hpp>
 
 #include <algorithm>
@@ -102,15 +103,29 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
 Vector loadings(const Model& model, DataProducts& products, double squared_norm, const Execution& run) {
     const TimeAxis& axis = products.axis();
     const TimeMatrix g = products.with_motifs(model.motifs, run);
+    const Vector powers = component_powers(model, axis, run);
+    const TimeMatrix activations = axis.padded(model.activations);
     Vector result(model.components);
+    for (Index k = 0; k < model.components; ++k) {
+        const TimeMatrix h = activations.col(k);
+        result(k) = std::max(0.0, (2 * inner_product(h, g.col(k)) - powers(k)) / squared_norm);
+    }
+    return result;
+}
+
+double cross_orthogonality(const Model& model, DataProducts& products, const Execution& run) {
+    const TimeMatrix smoothed = window_sums(products.with_motifs(model.motifs, run), products.axis());
+    return inner_product(products.axis().padded(model.activations), sum_of_others(smoothed));
+}
+
+Vector component_powers(const Model& model, const TimeAxis& axis, const Execution& run) {
+    Vector powers(model.components);
     for (Index k = 0; k < model.components; ++k) {
         const Model one = chosen_components(model, {k});
         const TimeMatrix h = axis.padded(one.activations);
-        const TimeMatrix own = correlate(MotifCorrelation(one.motifs, 1), h, axis, run);
-        const TimeMatrix data = g.col(k);
-        result(k) = std::max(0.0, (2 * inner_product(h, data) - inner_product(h, own)) / squared_norm);
+        powers(k) = inner_product(h, correlate(MotifCorrelation(one.motifs, 1), h, axis, run));
     }
-    return result;
+    return powers;
 }
 
 void normalize(Model& model, Normalization normalization) {

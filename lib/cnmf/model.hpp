@@ -49,6 +49,11 @@ struct Evaluation {
 [[nodiscard]] ASSAY_API Vector loadings(const Model& model, DataProducts& products, double squared_norm,
                                         const Execution& run);
 
+// R_x of the model, unweighted.
+[[nodiscard]] ASSAY_API double cross_orthogonality(const Model& model, DataProducts& products, const Execution& run);
+// Squared norm of what each component reconstructs.
+[[nodiscard]] ASSAY_API Vector component_powers(const Model& model, const TimeAxis& axis, const Execution& run);
+
 // --- Arrangement: equal models, written so that people can read them. ---
 
 enum class Normalization { none, h_l2, w_l2, w_max };

@@ -17,15 +17,10 @@ double median(std::vector<double> values) {
     return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
 }
 
-double cross_orthogonality(const Model& model, DataProducts& products, const Execution& run) {
-    const TimeMatrix smoothed = window_sums(products.with_motifs(model.motifs, run), products.axis());
-    return inner_product(products.axis().padded(model.activations), sum_of_others(smoothed));
-}
-
 } // namespace
 
 std::vector<SelectRow> select(const Data& data, const Mask& excluded, const SelectOptions& options, Index first, Index step,
-                              const Execution& run,
+                              const Execution& run, const std::function<bool(Index)>& skip,
                               const std::function<void(Index, const std::vector<SelectRow>&)>& done) {
     const Recording& recording = data.recording();
     std::vector<Unseen> unseen;
@@ -37,6 +32,7 @@ std::vector<SelectRow> select(const Data& data, const Mask& excluded, const Sele
     std::vector<SelectRow> rows;
     const auto count = static_cast<Index>(options.points.size());
     for (Index p = first; p < count; p += step) {
+        if (skip && skip(p)) continue;
         const SelectPoint& point = options.points[static_cast<std::size_t>(p)];
         FitOptions fit_options = options.fit;
         fit_options.components = point.components;

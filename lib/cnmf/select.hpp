@@ -35,10 +35,12 @@ struct SelectRow {
     Index iterations = 0;
 };
 
-// The rows of points `first`, `first + step`, ...; `done` (with those rows) is called after each point.
+// The rows of points `first`, `first + step`, ... but those that `skip` says are known; `done` (with its rows) is called
+// after each point.
 // Masks depend on (seed, repetition) only, starts on (seed, K, L, repetition).
 [[nodiscard]] ASSAY_API std::vector<SelectRow> select(const Data& data, const Mask& excluded, const SelectOptions& options,
                                                       Index first, Index step, const Execution& run,
+                                                      const std::function<bool(Index point)>& skip = {},
                                                       const std::function<void(Index point, const std::vector<SelectRow>&)>& done = {});
 
 // Mean and standard error of one point.

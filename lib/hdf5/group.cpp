@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace assay::hdf5 {
@@ -53,6 +54,21 @@ bool worth_compressing(const void* data, std::size_t elements, std::size_t eleme
     std::vector<unsigned char> packed(packed_size);
     if (compress2(packed.data(), &packed_size, shuffled.data(), shuffled.size(), 1) != Z_OK) return false;
     return static_cast<double>(packed_size) < kWorthwhileRatio * static_cast<double>(shuffled.size());
+}
+
+constexpr std::size_t kLeastChunkCache = std::size_t{16} << 20U;
+constexpr std::size_t kMostChunkCache = std::size_t{256} << 20U;
+
+// Bytes of all chunks that share a position on the last axis; 0 for what is not a chunked matrix.
+std::size_t bytes_of_chunk_column(Id dataset) {
+    const Handle list(H5Dget_create_plist(dataset)), space(H5Dget_space(dataset)), type(H5Dget_type(dataset));
+    if (H5Pget_layout(list.get()) != H5D_CHUNKED || H5Sget_simple_extent_ndims(space.get()) != 2) return 0;
+    std::array<hsize_t, 2> chunk{}, extent{};
+    if (H5Pget_chunk(list.get(), 2, chunk.data()) != 2 || chunk[0] == 0) return 0;
+    H5Sget_simple_extent_dims(space.get(), extent.data(), nullptr);
+    const double bytes = static_cast<double>((extent[0] + chunk[0] - 1) / chunk[0]) * static_cast<double>(chunk[0]) *
+                         static_cast<double>(chunk[1]) * static_cast<double>(H5Tget_size(type.get()));
+    return bytes < 1e15 ? static_cast<std::size_t>(bytes) + 4096 : 0;
 }
 
 void describe(Dataset& dataset, const ArrayInfo& info) {
@@ -141,11 +157,19 @@ Dataset Group::dataset(const std::string& path) const {
     silence_library();
     check_links(path);
     if (!has_dataset(path)) throw Error(file_ + ":" + absolute(path) + ": is not a dataset");
-    // A cache that holds several chunks even where they are large; otherwise reading rows re-reads chunks.
-    const Handle access(H5Pcreate(H5P_DATASET_ACCESS));
-    H5Pset_chunk_cache(access.get(), 1009, std::size_t{16} << 20U, 1.0);
-    auto handle = std::make_shared<Handle>(checked(H5Dopen2(id(), path.c_str(), access.get()),
-                                                   file_ + ":" + absolute(path), "cannot be opened"));
+    const std::string place = file_ + ":" + absolute(path);
+    const auto open_with = [&](std::size_t cache_bytes) {
+        const Handle access(H5Pcreate(H5P_DATASET_ACCESS));
+        H5Pset_chunk_cache(access.get(), 10007, cache_bytes, 1.0);
+        return std::make_shared<Handle>(checked(H5Dopen2(id(), path.c_str(), access.get()), place, "cannot be opened"));
+    };
+    auto handle = open_with(kLeastChunkCache);
+    // Reading a few columns touches the chunks of all rows; a cache that cannot hold them reads each again and again.
+    const std::size_t column = bytes_of_chunk_column(handle->get());
+    if (column > kLeastChunkCache) {
+        handle.reset();
+        handle = open_with(std::min(column, kMostChunkCache));
+    }
     return {handle, file_, absolute(path)};
 }
 
@@ -182,7 +206,8 @@ Group Group::create_group(const std::string& path) {
 }
 
 template <class T>
-Dataset Group::create_chunked(const std::string& name, const Shape& shape, const ArrayInfo& info, bool deflate) {
+Dataset Group::create_chunked(const std::string& name, const Shape& shape, const ArrayInfo& info, bool deflate,
+                              const Shape& wanted_chunk) {
     const std::string place = file_ + ":" + absolute(name);
     const auto bytes = static_cast<std::size_t>(element_count(shape, place)) * sizeof(T);
     const Handle list(H5Pcreate(H5P_DATASET_CREATE));
@@ -191,7 +216,8 @@ Dataset Group::create_chunked(const std::string& name, const Shape& shape, const
     if (bytes < kCompactLimit) {
         H5Pset_layout(list.get(), H5D_COMPACT);
     } else {
-        const auto chunk = chunk_shape(shape, sizeof(T));
+        const auto chunk = wanted_chunk.empty() ? chunk_shape(shape, sizeof(T))
+                                                : std::vector<hsize_t>(wanted_chunk.begin(), wanted_chunk.end());
         H5Pset_chunk(list.get(), static_cast<int>(chunk.size()), chunk.data());
         if (deflate) {
             H5Pset_shuffle(list.get());
@@ -211,9 +237,10 @@ Dataset Group::create_chunked(const std::string& name, const Shape& shape, const
 }
 
 template <class T>
-Dataset Group::create(const std::string& name, const Shape& shape, const ArrayInfo& info, Compression compression) {
+Dataset Group::create(const std::string& name, const Shape& shape, const ArrayInfo& info, Compression compression,
+                      const Shape& chunk) {
     return create_chunked<T>(name, shape, info,
-                             compression == Compression::automatic && compression_ == Compression::automatic);
+                             compression == Compression::automatic && compression_ == Compression::automatic, chunk);
 }
 
 template <class T>
@@ -264,7 +291,8 @@ void Group::copy_from(const Group& source, const std::string& path) {
 }
 
 #define ASSAY_INSTANTIATE(T)                                                                                      \
-    template ASSAY_API Dataset Group::create<T>(const std::string&, const Shape&, const ArrayInfo&, Compression); \
+    template ASSAY_API Dataset Group::create<T>(const std::string&, const Shape&, const ArrayInfo&, Compression,  \
+                                                const Shape&);                                                    \
     template ASSAY_API void Group::write<T>(const std::string&, const T*, const Shape&, const ArrayInfo&);
 ASSAY_INSTANTIATE(double)
 ASSAY_INSTANTIATE(float)

@@ -135,9 +135,10 @@ class ASSAY_API Group : public Object {
     [[nodiscard]] std::vector<std::string> dataset_paths(std::size_t limit = 10000) const;
 
     Group create_group(const std::string& path); // opens it where it exists; makes the way to it
+    // An array to be written in boxes; `chunk` (empty: whole rows) should be the shape of the boxes.
     template <class T>
     Dataset create(const std::string& name, const Shape& shape, const ArrayInfo& info,
-                   Compression compression = Compression::none);
+                   Compression compression = Compression::none, const Shape& chunk = {});
     template <class T>
     void write(const std::string& name, const T* data, const Shape& shape, const ArrayInfo& info = {});
     template <class T>
@@ -157,7 +158,8 @@ class ASSAY_API Group : public Object {
     void check_links(const std::string& path) const;
     [[nodiscard]] std::string absolute(const std::string& path) const;
     template <class T>
-    Dataset create_chunked(const std::string& name, const Shape& shape, const ArrayInfo& info, bool deflate);
+    Dataset create_chunked(const std::string& name, const Shape& shape, const ArrayInfo& info, bool deflate,
+                           const Shape& chunk = {});
     Compression compression_;
 };
 

@@ -22,10 +22,10 @@ Losses are ||X - Xhat|| / ||X||; entry 0 belongs to the start. CPU seconds are t
 iteration, evaluation of the loss included; imports, reading the file and the first reconstruction are not counted.
 `cpu_to_loss` is their sum up to the first iteration whose loss is at most --stop-loss, where the run ends.
 
-The speed of numpy is that of its BLAS, so the run states which one it is, the kernels in use and their rate.
-OpenBLAS of 2022 falls back to SSE kernels on a CPU that it does not know: the core type is chosen here. numpy may
-also be linked to the reference BLAS, ten times slower than any other. `apt install libopenblas0-pthread` makes
-OpenBLAS the default on Debian; LD_LIBRARY_PATH=FOLDER, with its libblas.so.3 in FOLDER, selects it for one run.
+The speed of numpy is that of its BLAS, so the run states which one it is, the kernels in use and their rate. An
+OpenBLAS older than the CPU may fall back to SSE kernels: the core type is chosen here. numpy may also be linked to the
+reference BLAS, ten times slower than OpenBLAS. `apt install libopenblas0-pthread` makes OpenBLAS the default on
+Debian; LD_LIBRARY_PATH=FOLDER, with its libblas.so.3 in FOLDER, selects it for one run.
 """
 
 import os
@@ -55,13 +55,13 @@ def prepare_blas(environment):
 
 prepare_blas(os.environ)
 
-import argparse  # noqa: E402
-import ctypes    # noqa: E402
-import json      # noqa: E402
-import time      # noqa: E402
+import argparse
+import ctypes
+import json
+import time
 
-import h5py          # noqa: E402
-import numpy as np   # noqa: E402
+import h5py
+import numpy as np
 
 EPS = np.finfo(np.float64).eps
 
@@ -127,7 +127,7 @@ def correlate_with_activations(X, H, L):
     T = H.shape[1]
     out = np.zeros((L, X.shape[0], H.shape[0]))
     for l in range(min(L, T)):
-        np.matmul(X[:, l:], H[:, :T - l].T, out=out[l])
+        out[l] = (H[:, :T - l] @ X[:, l:].T).T      # twice as fast as X[:, l:] @ H[:, :T - l].T
     return out
 
 
@@ -252,6 +252,13 @@ def split_path(text, default):
     return (file, "/" + inner) if colon else (text, default)
 
 
+def open_file(name):
+    try:
+        return h5py.File(name, "r")
+    except OSError as error:
+        raise SystemExit(f"error: {name}: {os.strerror(error.errno) if error.errno else error}")
+
+
 def read_array(file, path, dimensions):
     if path not in file or not isinstance(file[path], h5py.Dataset):
         raise SystemExit(f"error: {file.filename}: no dataset {path}")
@@ -267,10 +274,10 @@ def read_array(file, path, dimensions):
 
 def read_problem(options):
     name, path = split_path(options.file, "/data/X")
-    with h5py.File(name, "r") as file:
+    with open_file(name) as file:
         X = read_array(file, path, 2)
     name, group = split_path(options.start, "/start")
-    with h5py.File(name, "r") as file:
+    with open_file(name) as file:
         W, H = read_array(file, group.rstrip("/") + "/W", 3), read_array(file, group.rstrip("/") + "/H", 2)
     expected = (options.components, X.shape[0], options.lags), (options.components, X.shape[1])
     if (W.shape, H.shape) != expected:
@@ -281,7 +288,7 @@ def read_problem(options):
 def check(oracle, tolerance=1e-9):
     """Both peers against stored trajectories. True if every number agrees."""
     agree = True
-    with h5py.File(oracle, "r") as file:
+    with open_file(oracle) as file:
         for algorithm, name in (("mult", "mult"), ("hals", "hals_component")):
             group = file["trajectories/" + name]
             if list(group["segment_start"]) != [0]:
@@ -340,7 +347,7 @@ def main():
         "components": options.components, "lags": options.lags,
         "loss": losses, "cpu_s": seconds,
         "stop_loss": options.stop_loss, "iterations_to_loss": reached,
-        "cpu_to_loss": None if reached is None else sum(seconds[:reached]),
+        "cpu_to_loss": None if reached is None else float(sum(seconds[:reached])),
         "blas": blas, "core_type": core, "gemm_gflops": rate, "numpy": np.__version__,
     }
     if seconds:

@@ -1,0 +1,2 @@
+#include "commands.hpp"
+namespace cnmf_app { assay::cli::Command plot() { return {"plot", "draw"}; } }
