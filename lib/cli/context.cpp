@@ -32,6 +32,10 @@ Context::Context(const Declaration& declaration, SharedOptions shared, TerminalM
 
 Context::~Context() = default;
 
+void Context::need_input() {
+    if (shared_.inputs.empty()) shared_.inputs.emplace_back("-");
+}
+
 hdf5::Address Context::input_address(std::size_t index) const {
     if (index >= shared_.inputs.size()) throw UsageError("an input is missing; see --help");
     return hdf5::Address::parse(shared_.inputs[index]);

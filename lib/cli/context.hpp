@@ -56,6 +56,8 @@ class ASSAY_API Context {
 
     // The input's address ("-" by default), and its file opened on first use.
     [[nodiscard]] hdf5::Address input_address(std::size_t index = 0) const;
+    // For commands with several inputs: without any, the stream is the one.
+    void need_input();
     [[nodiscard]] std::size_t input_count() const { return shared_.inputs.size(); }
     hdf5::InputFile& input(std::size_t index = 0);
     // Another HDF5 file that the step reads; a file already open (also by the address "-") is opened once.

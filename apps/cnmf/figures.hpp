@@ -1,0 +1,44 @@
+// The figures of cnmf: results arranged into panels.
+#pragma once
+
+#include <assay/cnmf/cnmf_io.hpp>
+#include <assay/plot/figure.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cnmf_app {
+
+struct NamedFit {
+    std::string name;
+    std::vector<double> loss, test_loss, seconds;
+};
+
+// Where the overview looks for the image in its middle: data, or the model's reconstruction.
+using ImageBlock = std::function<assay::Matrix(assay::Index first_bin, assay::Index count)>;
+
+struct OverviewInput {
+    assay::cnmf::Model model;
+    assay::cnmf::ModelFacts facts;
+    ImageBlock image;
+    std::string image_title;
+    assay::Index first_bin = 0, bins = 0; // the stretch shown
+};
+
+assay::plot::Figure overview(const OverviewInput& input);
+assay::plot::Figure motif_images(const assay::cnmf::Model& model, const assay::cnmf::ModelFacts& facts);
+assay::plot::Figure loss_curves(const std::vector<NamedFit>& fits);
+assay::plot::Figure select_curves(const std::vector<assay::cnmf::SelectSummary>& summaries);
+assay::plot::Figure dissimilarity_curve(const std::vector<assay::cnmf::SelectSummary>& summaries);
+// Cost and penalty against lambda, each scaled between its 10th and 90th percentile, and where they cross.
+assay::plot::Figure penalty_curves(const std::vector<assay::cnmf::SelectSummary>& summaries);
+assay::plot::Figure significance_figure(const assay::Matrix& null, const assay::Vector& observed, const assay::Vector& p);
+assay::plot::Figure similarity_figure(const assay::Matrix& similarity);
+assay::plot::Figure unit_fit(const assay::Vector& r2, const assay::cnmf::UnitOrder& order);
+// Mean data around the events of each component.
+assay::plot::Figure triggered(const OverviewInput& input, const assay::cnmf::Events& events);
+assay::plot::Figure warp_response(const std::vector<double>& warps, const assay::Matrix& loadings);
+
+} // namespace cnmf_app
