@@ -1,0 +1,169 @@
+// Sealed files: equal bytes, no silent damage, nothing under a name before it is whole.
+#include <assay/core/error.hpp>
+#include <assay/core/random.hpp>
+#include <assay/hdf5/provenance.hpp>
+#include <assay/hdf5/stream.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <unistd.h>
+
+using namespace assay;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+    fs::path path = fs::temp_directory_path() / ("assay-test-" + std::to_string(getpid()) + "-" + std::to_string(counter++));
+    Folder() { fs::create_directories(path); }
+    ~Folder() { fs::remove_all(path); }
+    [[nodiscard]] std::string file(const std::string& name) const { return (path / name).string(); }
+    static inline int counter = 0;
+};
+
+std::string bytes_of(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write_bytes(const std::string& file, const std::string& bytes) { std::ofstream(file, std::ios::binary) << bytes; }
+
+void write_sample(const std::string& file) {
+    hdf5::OutputFile output(file, hdf5::Existing::refuse, hdf5::Compression::automatic, {});
+    hdf5::Group group = output.root().create_group("/cnmf/fit");
+    group.write("small", std::vector<double>{1, 2, 3}, {"component", "s", "three numbers"});
+    Matrix noise(30, 40), zeros = Matrix::Zero(80, 100);
+    for (Index i = 0; i < noise.size(); ++i) noise.data()[i] = Random(1, "noise").normal(static_cast<std::uint64_t>(i));
+    group.write("noise", noise, {"unit,time", "", "incompressible"});
+    group.write("zeros", zeros, {"unit,time", "", "compressible"});
+    group.set_attribute("algorithm", "hals");
+    group.set_attribute("seed", 7);
+    group.write_text("config", std::string(70000, 'x'));
+    output.commit();
+}
+
+// Everything a file says, as one text.
+std::string contents(const std::string& file) {
+    std::string all;
+    const std::function<void(const hdf5::Group&)> walk = [&](const hdf5::Group& group) {
+        const auto attributes = [&](const hdf5::Object& object) {
+            for (const auto& name : object.attribute_names()) {
+                all += name + "=" + object.text_attribute(name).value_or("") + ";";
+                for (const double v : object.numbers_attribute(name)) all += std::to_string(v) + ",";
+            }
+        };
+        attributes(group);
+        for (const auto& name : group.names()) {
+            all += "/" + name;
+            if (group.has_group(name)) walk(group.group(name));
+            else {
+                const auto dataset = group.dataset(name);
+                attributes(dataset);
+                for (const double v : dataset.read<double>()) all += std::to_string(v) + " ";
+            }
+        }
+    };
+    walk(hdf5::File::open(file, file).root());
+    return all;
+}
+
+} // namespace
+
+TEST_CASE("equal content gives equal bytes", "[hdf5]") {
+    const Folder folder;
+    write_sample(folder.file("a.h5"));
+    write_sample(folder.file("b.h5"));
+    CHECK(bytes_of(folder.file("a.h5")) == bytes_of(folder.file("b.h5")));
+    const hdf5::Group root = hdf5::File::open(folder.file("a.h5"), "a").root();
+    CHECK(root.text_attribute("format") == "assay/1");
+    CHECK(root.group("cnmf/fit").dataset("zeros").axes() == "unit,time");
+    CHECK(root.group("cnmf/fit").read_text("config")->size() == 70000);
+    CHECK(root.group("/cnmf/fit").dataset("small").read<float>() == std::vector<float>{1, 2, 3});
+}
+
+TEST_CASE("flipped bits are errors or harmless, never silently different", "[hdf5]") {
+    const Folder folder;
+    write_sample(folder.file("whole.h5"));
+    const std::string whole = bytes_of(folder.file("whole.h5")), expected = contents(folder.file("whole.h5"));
+    const Random random(5, "flip");
+    int errors = 0;
+    for (std::uint64_t i = 0; i < 1500; ++i) {
+        std::string damaged = whole;
+        const auto bit = random.below(8 * whole.size(), i);
+        damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+        write_bytes(folder.file("damaged.h5"), damaged);
+        try {
+            if (contents(folder.file("damaged.h5")) != expected) FAIL("bit " << bit << " changed the content silently");
+        } catch (const Error&) {
+            ++errors;
+        }
+    }
+    CHECK(errors > 1000);
+}
+
+TEST_CASE("a truncated file is an error wherever it is cut", "[hdf5]") {
+    const Folder folder;
+    write_sample(folder.file("whole.h5"));
+    const std::string whole = bytes_of(folder.file("whole.h5"));
+    for (std::size_t i = 0; i < 64; ++i) {
+        write_bytes(folder.file("cut.h5"), whole.substr(0, whole.size() * i / 64));
+        CHECK_THROWS_AS(contents(folder.file("cut.h5")), Error);
+    }
+}
+
+TEST_CASE("an output has its name only once it is whole", "[hdf5]") {
+    const Folder folder;
+    {
+        hdf5::OutputFile output(folder.file("x.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {});
+        output.root().write("x", std::vector<double>(100000, 1.0));
+        CHECK_FALSE(fs::exists(folder.file("x.h5")));
+    }
+    CHECK(fs::is_empty(folder.path)); // destroyed without commit: nothing is left
+    write_sample(folder.file("x.h5"));
+    CHECK_THROWS_WITH(hdf5::OutputFile(folder.file("x.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {}), Catch::Contains("--force"));
+    CHECK_THROWS_WITH(hdf5::OutputFile(folder.file("no/x.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {}), Catch::Contains("does not exist"));
+    // What a killed run left behind goes with the next one.
+    write_bytes(folder.file(".y.h5.999999999.tmp"), "left behind");
+    hdf5::OutputFile(folder.file("y.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {}).commit();
+    CHECK_FALSE(fs::exists(folder.file(".y.h5.999999999.tmp")));
+}
+
+TEST_CASE("addresses split at :/ unless a file has that name", "[hdf5]") {
+    CHECK(hdf5::Address::parse("rec.h5:/data/X").path == "/data/X");
+    CHECK(hdf5::Address::parse("rec.h5").path.empty());
+    CHECK(hdf5::Address::parse("-:/data/X").is_stream());
+    CHECK(hdf5::Address::parse("C:/x").file == "C");
+    CHECK(hdf5::Address::parse(":/x").file == ":/x");
+}
+
+TEST_CASE("steps chain and carry forward what later ones need", "[hdf5]") {
+    const Folder folder;
+    {
+        hdf5::OutputFile first(folder.file("1.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {});
+        first.root().create_group("/data").write("X", std::vector<double>{1});
+        first.root().create_group("/truth").write("W", std::vector<double>{2});
+        first.root().create_group("/cnmf/fit").write("W", std::vector<double>{3});
+        hdf5::write_provenance(first.root(), {}, {"a b", "a", "1", "{}", {}, 0, true, 1, "t0", 1, 1});
+        first.commit();
+    }
+    const hdf5::File input = hdf5::File::open(folder.file("1.h5"), "1.h5");
+    hdf5::OutputFile second(folder.file("2.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {});
+    second.root().create_group("/cnmf/events").write("bin", std::vector<double>{4});
+    hdf5::carry_forward(second.root(), input.root(), {});
+    hdf5::write_provenance(second.root(), {input.root(), input.root()}, {"c d", "c", "1", "{}", {"x"}, 0, false, 1, "t1", 1, 1});
+    CHECK_FALSE(second.root().has("/data/X"));
+    CHECK(second.root().dataset("/truth/W").read<double>().front() == 2);
+    CHECK(second.root().dataset("/cnmf/fit/W").read<double>().front() == 3);
+    CHECK(second.root().group("/provenance").names().size() == 2);
+    CHECK(second.root().group("/provenance/0").text_attribute("command") == "a b");
+}
+
+TEST_CASE("shell quoting", "[hdf5]") {
+    CHECK(hdf5::shell_quoted("plain-1.h5:/x") == "plain-1.h5:/x");
+    CHECK(hdf5::shell_quoted("it's") == "'it'\\''s'");
+    CHECK(hdf5::shell_quoted("") == "''");
+}
