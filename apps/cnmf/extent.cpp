@@ -16,13 +16,18 @@ cli::Command extent() {
     };
     auto o = std::make_shared<Options>();
     cli::Command c("extent", "find how long motifs really are and who takes part");
-    c.describe("L only bounds a motif. Each unit is correlated with each activation at lags from -L to 2L; the null shifts the activation "
+    c.describe("L only bounds a motif. Each unit is correlated with each activation at lags from "
+               "-L to 2L; the null shifts the activation "
                "in time, maximum over lags. Units with p at most alpha take part.");
     c.input("recording that the fit saw");
-    c.output(cli::OutputKind::hdf5_if_wanted, {{"/cnmf/extent/p", "of each component and unit"}, {"/cnmf/extent/first_lag", "first participating lag"},
-                                               {"/cnmf/extent/last_lag", "last participating lag"}, {"/cnmf/extent/correlation", "at every lag"}});
+    c.output(cli::OutputKind::hdf5_if_wanted,
+             {{"/cnmf/extent/p", "of each component and unit"},
+              {"/cnmf/extent/first_lag", "first participating lag"},
+              {"/cnmf/extent/last_lag", "last participating lag"},
+              {"/cnmf/extent/correlation", "at every lag"}});
     c.group("Test");
-    c.option("--model", o->model, "FILE[:/group]", "group with W and H").default_text("/cnmf/fit of the input");
+    c.option("--model", o->model, "FILE[:/group]", "group with W and H")
+        .default_text("/cnmf/fit of the input");
     c.option("--nulls", o->extent.nulls, "N", "shifts of each activation").range(1, 1e6);
     c.option("--alpha", o->extent.alpha, "P", "level for taking part").range(1e-6, 0.5);
     c.seed(o->extent.seed);
@@ -34,13 +39,22 @@ cli::Command extent() {
         const auto opened = open_input(context, o->data.recording);
         check_units(fitted.model, *opened.recording);
         if (fitted.model.activations.cols() != opened.recording->bins())
-            throw Error(concat(opened.name, ": has ", opened.recording->bins(), " bins and the model ", fitted.model.activations.cols(), "; as many are expected"));
-        const auto result = at_place(opened.name, [&] { return cnmf::extent(*opened.recording, fitted.model, o->extent, context.execution()); });
-        if (context.has_output()) cnmf::write_extent(context.output().create_group("/cnmf/extent"), result);
+            throw Error(concat(opened.name, ": has ", opened.recording->bins(),
+                               " bins and the model ", fitted.model.activations.cols(),
+                               "; as many are expected"));
+        const auto result = at_place(opened.name, [&] {
+            return cnmf::extent(*opened.recording, fitted.model, o->extent, context.execution());
+        });
+        if (context.has_output())
+            cnmf::write_extent(context.output().create_group("/cnmf/extent"), result);
         for (Index k = 0; k < fitted.model.components; ++k) {
             const auto at = static_cast<std::size_t>(k);
-            context.report(concat("component ", k), static_cast<std::int64_t>(result.participates.row(k).sum()),
-                           result.last[at] < result.first[at] ? std::string("units") : concat("units, lags ", result.first[at], " to ", result.last[at], " bins"));
+            context.report(
+                concat("component ", k),
+                static_cast<std::int64_t>(result.participates.row(k).sum()),
+                result.last[at] < result.first[at]
+                    ? std::string("units")
+                    : concat("units, lags ", result.first[at], " to ", result.last[at], " bins"));
         }
     });
     return c;

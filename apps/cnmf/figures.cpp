@@ -28,11 +28,13 @@ plot::Strip component_strip(const cnmf::UnitOrder& order, double x0, double x1) 
     plot::Strip strip;
     strip.x0 = x0;
     strip.x1 = x1;
-    for (auto it = order.order.rbegin(); it != order.order.rend(); ++it) strip.classes.push_back(order.component[static_cast<std::size_t>(*it)]);
+    for (auto it = order.order.rbegin(); it != order.order.rend(); ++it)
+        strip.classes.push_back(order.component[static_cast<std::size_t>(*it)]);
     return strip;
 }
 
-// Values above the 99.5th percentile of the non-zeros saturate: single large values would hide the rest.
+// Values above the 99.5th percentile of the non-zeros saturate: single large values would hide the
+// rest.
 double bright(const Matrix& image) {
     std::vector<double> values;
     for (Index i = 0; i < image.size(); ++i)
@@ -58,8 +60,10 @@ Figure overview(const OverviewInput& in) {
     const Index components = in.model.components, units = in.model.units();
     const cnmf::UnitOrder order = cnmf::order_units(in.model);
     const Unit unit = time_unit(in.facts);
-    const double begin = static_cast<double>(in.first_bin) * unit.scale, end = static_cast<double>(in.first_bin + in.bins) * unit.scale;
-    constexpr double kLeft = 0.07, kMotifs = 0.30, kGap = 0.035, kBottom = 0.11, kImage = 0.55, kTraces = 0.22;
+    const double begin = static_cast<double>(in.first_bin) * unit.scale,
+                 end = static_cast<double>(in.first_bin + in.bins) * unit.scale;
+    constexpr double kLeft = 0.07, kMotifs = 0.30, kGap = 0.035, kBottom = 0.11, kImage = 0.55,
+                     kTraces = 0.22;
     Figure figure;
     figure.width = 9;
     figure.height = 5.5;
@@ -77,12 +81,15 @@ Figure overview(const OverviewInput& in) {
         p.title = concat("w", k);
         const Matrix image = sorted_rows(cnmf::motif_image(in.model, k), order);
         const double length = static_cast<double>(in.model.lags) * unit.scale;
-        HeatMap map{image, 0, length, 0, static_cast<double>(units), false, 0.0, bright(image), false};
+        HeatMap map{image, 0,   length,        0,    static_cast<double>(units),
+                    false, 0.0, bright(image), false};
         p.maps.push_back(map);
         p.strips.push_back(component_strip(order, -0.07 * length, 0));
         p.x_range = plot::Range{-0.07 * length, length};
         p.y_range = plot::Range{0, static_cast<double>(units)};
-        p.x_label = k == components / 2 ? "lag, " + significant(length, 3) + (in.facts.bin_seconds ? " s" : " bins") : "";
+        p.x_label = k == components / 2
+                        ? "lag, " + significant(length, 3) + (in.facts.bin_seconds ? " s" : " bins")
+                        : "";
         figure.panels.push_back(p);
     }
     const double data_left = kLeft + kMotifs + kGap, data_width = 0.97 - data_left;
@@ -105,7 +112,8 @@ Figure overview(const OverviewInput& in) {
             s.y.push_back(0.9 * h(t) / top - static_cast<double>(k) - 1);
         }
         traces.series.push_back(std::move(s));
-        traces.labels.push_back({begin - 0.03 * (end - begin), -static_cast<double>(k) - 0.6, concat("h", k)});
+        traces.labels.push_back(
+            {begin - 0.03 * (end - begin), -static_cast<double>(k) - 0.6, concat("h", k)});
     }
     figure.panels.push_back(traces);
     Panel data;
@@ -117,7 +125,8 @@ Figure overview(const OverviewInput& in) {
     data.y_tics = false;
     data.x_label = unit.label;
     const Matrix image = sorted_rows(in.image(in.first_bin, in.bins), order);
-    data.maps.push_back({image, begin, end, 0, static_cast<double>(units), false, 0.0, bright(image), false});
+    data.maps.push_back(
+        {image, begin, end, 0, static_cast<double>(units), false, 0.0, bright(image), false});
     data.x_range = plot::Range{begin, end};
     data.y_range = plot::Range{0, static_cast<double>(units)};
     figure.panels.push_back(data);
@@ -127,14 +136,16 @@ Figure overview(const OverviewInput& in) {
 Figure motif_images(const cnmf::Model& model, const cnmf::ModelFacts& facts) {
     const cnmf::UnitOrder order = cnmf::order_units(model);
     const Unit unit = time_unit(facts);
-    const Index columns = std::min<Index>(model.components, 5), rows = (model.components + columns - 1) / columns;
+    const Index columns = std::min<Index>(model.components, 5),
+                rows = (model.components + columns - 1) / columns;
     Figure figure;
     figure.width = 7;
     figure.height = 0.6 + 2.6 * static_cast<double>(rows);
     figure.title = concat(model.components, " motifs");
     for (Index k = 0; k < model.components; ++k) {
         Panel p;
-        const double width = 0.9 / static_cast<double>(columns), height = 0.88 / static_cast<double>(rows);
+        const double width = 0.9 / static_cast<double>(columns),
+                     height = 0.88 / static_cast<double>(rows);
         p.left = 0.08 + width * static_cast<double>(k % columns);
         p.bottom = 0.02 + height * static_cast<double>(rows - 1 - k / columns) + 0.22 * height;
         p.width = 0.85 * width;
@@ -143,7 +154,8 @@ Figure motif_images(const cnmf::Model& model, const cnmf::ModelFacts& facts) {
         p.x_label = unit.label == "time (s)" ? "lag (s)" : "lag (bins)";
         p.y_tics = k % columns == 0;
         const Matrix image = sorted_rows(cnmf::motif_image(model, k), order);
-        p.maps.push_back({image, 0, static_cast<double>(model.lags) * unit.scale, 0, static_cast<double>(model.units()), false, 0.0, bright(image), false});
+        p.maps.push_back({image, 0, static_cast<double>(model.lags) * unit.scale, 0,
+                          static_cast<double>(model.units()), false, 0.0, bright(image), false});
         p.x_range = plot::Range{0, static_cast<double>(model.lags) * unit.scale};
         p.y_range = plot::Range{0, static_cast<double>(model.units())};
         figure.panels.push_back(p);
@@ -166,7 +178,9 @@ Figure loss_curves(const std::vector<NamedFit>& fits) {
         Series s{{}, fit.loss, {}, fit.name, colour, plot::Style::line, 1.6};
         for (std::size_t i = 0; i < fit.loss.size(); ++i) s.x.push_back(static_cast<double>(i));
         by_iteration.series.push_back(s);
-        if (fit.seconds.size() == fit.loss.size()) by_time.series.push_back({fit.seconds, fit.loss, {}, fit.name, colour, plot::Style::line, 1.6});
+        if (fit.seconds.size() == fit.loss.size())
+            by_time.series.push_back(
+                {fit.seconds, fit.loss, {}, fit.name, colour, plot::Style::line, 1.6});
         if (!fit.test_loss.empty()) {
             Series test = s;
             test.y = fit.test_loss;
@@ -185,8 +199,9 @@ namespace {
 
 // Curves against K, one for each (L, x-ortho).
 template <class Value, class Error>
-void against_components(Panel& panel, const std::vector<cnmf::SelectSummary>& summaries, const std::string& name, int first_colour,
-                        const Value& value, const Error& error) {
+void against_components(Panel& panel, const std::vector<cnmf::SelectSummary>& summaries,
+                        const std::string& name, int first_colour, const Value& value,
+                        const Error& error) {
     std::vector<std::pair<Index, double>> groups;
     for (const auto& s : summaries) {
         const std::pair<Index, double> key{s.point.lags, s.point.x_ortho};
@@ -195,14 +210,19 @@ void against_components(Panel& panel, const std::vector<cnmf::SelectSummary>& su
     int colour = first_colour;
     for (const auto& [lags, x_ortho] : groups) {
         Series series;
-        series.label = name + (groups.size() > 1 ? concat(" L ", lags, x_ortho > 0 ? " x-ortho " + significant(x_ortho, 3) : "") : "");
+        series.label =
+            name +
+            (groups.size() > 1
+                 ? concat(" L ", lags, x_ortho > 0 ? " x-ortho " + significant(x_ortho, 3) : "")
+                 : "");
         series.style = plot::Style::line_points;
         series.colour = colour;
         for (const auto& s : summaries)
             if (s.point.lags == lags && s.point.x_ortho == x_ortho) {
                 series.x.push_back(static_cast<double>(s.point.components));
                 series.y.push_back(value(s));
-                if (const double e = error(s); e > 0 || !series.error.empty()) series.error.resize(series.x.size() - 1, 0.0), series.error.push_back(e);
+                if (const double e = error(s); e > 0 || !series.error.empty())
+                    series.error.resize(series.x.size() - 1, 0.0), series.error.push_back(e);
             }
         if (!series.error.empty()) series.error.resize(series.x.size(), 0.0);
         panel.series.push_back(series);
@@ -219,8 +239,12 @@ Figure select_curves(const std::vector<cnmf::SelectSummary>& summaries) {
     p.x_label = "components";
     p.y_label = "relative loss";
     p.legend = true;
-    against_components(p, summaries, "held out", 1, [](const auto& s) { return s.test; }, [](const auto& s) { return s.test_sem; });
-    against_components(p, summaries, "training", 0, [](const auto& s) { return s.train; }, [](const auto& s) { return s.train_sem; });
+    against_components(
+        p, summaries, "held out", 1, [](const auto& s) { return s.test; },
+        [](const auto& s) { return s.test_sem; });
+    against_components(
+        p, summaries, "training", 0, [](const auto& s) { return s.train; },
+        [](const auto& s) { return s.train_sem; });
     figure.panels.push_back(p);
     return figure;
 }
@@ -232,7 +256,9 @@ Figure dissimilarity_curve(const std::vector<cnmf::SelectSummary>& summaries) {
     p.x_label = "components";
     p.y_label = "dissimilarity";
     p.legend = true;
-    against_components(p, summaries, "median", 0, [](const auto& s) { return s.dissimilarity; }, [](const auto&) { return 0.0; });
+    against_components(
+        p, summaries, "median", 0, [](const auto& s) { return s.dissimilarity; },
+        [](const auto&) { return 0.0; });
     figure.panels.push_back(p);
     return figure;
 }
@@ -240,17 +266,24 @@ Figure dissimilarity_curve(const std::vector<cnmf::SelectSummary>& summaries) {
 Figure penalty_curves(const std::vector<cnmf::SelectSummary>& summaries) {
     std::vector<cnmf::SelectSummary> points;
     for (const auto& s : summaries)
-        if (s.point.x_ortho > 0 && s.point.components == summaries.front().point.components && s.point.lags == summaries.front().point.lags) points.push_back(s);
+        if (s.point.x_ortho > 0 && s.point.components == summaries.front().point.components &&
+            s.point.lags == summaries.front().point.lags)
+            points.push_back(s);
     if (points.size() < 3) throw Error("three x-ortho values or more are expected for this figure");
-    std::sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.point.x_ortho < b.point.x_ortho; });
+    std::sort(points.begin(), points.end(),
+              [](const auto& a, const auto& b) { return a.point.x_ortho < b.point.x_ortho; });
     const auto scaled = [&](auto value) {
         std::vector<double> sorted;
         for (const auto& s : points) sorted.push_back(value(s));
         std::vector<double> values = sorted;
         std::sort(sorted.begin(), sorted.end());
-        const auto quantile = [&](double q) { return sorted[static_cast<std::size_t>(std::lround(q * static_cast<double>(sorted.size() - 1)))]; };
+        const auto quantile = [&](double q) {
+            return sorted[static_cast<std::size_t>(
+                std::lround(q * static_cast<double>(sorted.size() - 1)))];
+        };
         const double low = quantile(0.1), high = quantile(0.9);
-        for (double& v : values) v = high > low ? std::clamp((v - low) / (high - low), 0.0, 1.0) : 0.0;
+        for (double& v : values)
+            v = high > low ? std::clamp((v - low) / (high - low), 0.0, 1.0) : 0.0;
         return values;
     };
     Figure figure;
@@ -262,12 +295,15 @@ Figure penalty_curves(const std::vector<cnmf::SelectSummary>& summaries) {
     p.legend = true;
     std::vector<double> lambda;
     for (const auto& s : points) lambda.push_back(s.point.x_ortho);
-    const auto cost = scaled([](const auto& s) { return s.full; }), penalty = scaled([](const auto& s) { return s.penalty; });
+    const auto cost = scaled([](const auto&s) { return s.full; }),
+               penalty = scaled([](const auto&s) { return s.penalty; });
     p.series.push_back({lambda, cost, {}, "cost", 0, plot::Style::line_points, 1.5});
     p.series.push_back({lambda, penalty, {}, "penalty", 1, plot::Style::line_points, 1.5});
     for (std::size_t i = 1; i < points.size(); ++i)
         if ((cost[i - 1] - penalty[i - 1]) * (cost[i] - penalty[i]) <= 0) {
-            p.labels.push_back({lambda[i], 0.5, "crossing at " + significant(std::sqrt(lambda[i - 1] * lambda[i]), 3)});
+            p.labels.push_back(
+                {lambda[i], 0.5,
+                 "crossing at " + significant(std::sqrt(lambda[i - 1] * lambda[i]), 3)});
             break;
         }
     figure.panels.push_back(p);
@@ -286,12 +322,21 @@ Figure significance_figure(const Matrix& null, const Vector& observed, const Vec
         cloud.style = plot::Style::points;
         cloud.colour = 7;
         for (Index i = 0; i < null.cols(); ++i) {
-            cloud.x.push_back(static_cast<double>(k) + 0.3 * (static_cast<double>(i) / static_cast<double>(null.cols()) - 0.5));
+            cloud.x.push_back(
+                static_cast<double>(k) +
+                0.3 * (static_cast<double>(i) / static_cast<double>(null.cols()) - 0.5));
             cloud.y.push_back(null(k, i));
         }
         p.series.push_back(cloud);
-        p.series.push_back({{static_cast<double>(k) - 0.35, static_cast<double>(k) + 0.35}, {observed(k), observed(k)}, {}, "", 1, plot::Style::line, 3});
-        p.labels.push_back({static_cast<double>(k) - 0.3, observed(k), "  p " + significant(p_values(k), 2)});
+        p.series.push_back({{static_cast<double>(k) - 0.35, static_cast<double>(k) + 0.35},
+                            {observed(k), observed(k)},
+                            {},
+                            "",
+                            1,
+                            plot::Style::line,
+                            3});
+        p.labels.push_back(
+            {static_cast<double>(k) - 0.3, observed(k), "  p " + significant(p_values(k), 2)});
     }
     figure.panels.push_back(p);
     return figure;
@@ -305,7 +350,8 @@ Figure similarity_figure(const Matrix& similarity) {
     p.left = 0.15, p.width = 0.65;
     p.x_label = "component of the second fit";
     p.y_label = "component of the first fit";
-    p.maps.push_back({similarity, -0.5, static_cast<double>(similarity.cols()) - 0.5, -0.5, static_cast<double>(similarity.rows()) - 0.5, false, 0.0, 1.0, true});
+    p.maps.push_back({similarity, -0.5, static_cast<double>(similarity.cols()) - 0.5, -0.5,
+                      static_cast<double>(similarity.rows()) - 0.5, false, 0.0, 1.0, true});
     p.x_range = plot::Range{-0.5, static_cast<double>(similarity.cols()) - 0.5};
     p.y_range = plot::Range{-0.5, static_cast<double>(similarity.rows()) - 0.5};
     figure.panels.push_back(p);
@@ -340,7 +386,8 @@ Figure unit_fit(const Vector& r2, const cnmf::UnitOrder& order) {
 Figure triggered(const OverviewInput& in, const cnmf::Events& events) {
     const cnmf::UnitOrder order = cnmf::order_units(in.model);
     const Unit unit = time_unit(in.facts);
-    const Index lags = in.model.lags, before = lags, width = 3 * lags, bins = in.model.activations.cols();
+    const Index lags = in.model.lags, before = lags, width = 3 * lags,
+                bins = in.model.activations.cols();
     Figure figure;
     figure.width = 9;
     figure.title = "data around each motif's events, mean";
@@ -362,8 +409,10 @@ Figure triggered(const OverviewInput& in, const cnmf::Events& events) {
         p.x_label = in.facts.bin_seconds ? "from onset (s)" : "from onset (bins)";
         p.y_tics = k == 0;
         const Matrix image = sorted_rows(mean, order);
-        const double x0 = -static_cast<double>(before) * unit.scale, x1 = static_cast<double>(width - before) * unit.scale;
-        p.maps.push_back({image, x0, x1, 0, static_cast<double>(image.rows()), false, 0.0, bright(image), false});
+        const double x0 = -static_cast<double>(before) * unit.scale,
+                     x1 = static_cast<double>(width - before) * unit.scale;
+        p.maps.push_back({image, x0, x1, 0, static_cast<double>(image.rows()), false, 0.0,
+                          bright(image), false});
         p.x_range = plot::Range{x0, x1};
         p.y_range = plot::Range{0, static_cast<double>(image.rows())};
         figure.panels.push_back(p);

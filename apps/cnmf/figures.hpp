@@ -28,13 +28,16 @@ struct OverviewInput {
 };
 
 assay::plot::Figure overview(const OverviewInput& input);
-assay::plot::Figure motif_images(const assay::cnmf::Model& model, const assay::cnmf::ModelFacts& facts);
+assay::plot::Figure motif_images(const assay::cnmf::Model& model,
+                                 const assay::cnmf::ModelFacts& facts);
 assay::plot::Figure loss_curves(const std::vector<NamedFit>& fits);
 assay::plot::Figure select_curves(const std::vector<assay::cnmf::SelectSummary>& summaries);
 assay::plot::Figure dissimilarity_curve(const std::vector<assay::cnmf::SelectSummary>& summaries);
-// Cost and penalty against lambda, each scaled between its 10th and 90th percentile, and where they cross.
+// Cost and penalty against lambda, each scaled between its 10th and 90th percentile, and where they
+// cross.
 assay::plot::Figure penalty_curves(const std::vector<assay::cnmf::SelectSummary>& summaries);
-assay::plot::Figure significance_figure(const assay::Matrix& null, const assay::Vector& observed, const assay::Vector& p);
+assay::plot::Figure significance_figure(const assay::Matrix& null, const assay::Vector& observed,
+                                        const assay::Vector& p);
 assay::plot::Figure similarity_figure(const assay::Matrix& similarity);
 assay::plot::Figure unit_fit(const assay::Vector& r2, const assay::cnmf::UnitOrder& order);
 // Mean data around the events of each component.

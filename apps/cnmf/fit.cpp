@@ -22,12 +22,16 @@ struct Options {
 };
 
 void read_start(cli::Context& context, Options& o) {
-    if (o.init == "random") o.fit.start.kind = cnmf::StartKind::random;
-    else if (o.init == "data") o.fit.start.kind = cnmf::StartKind::data;
-    else if (o.init == "spa") o.fit.start.kind = cnmf::StartKind::spa;
+    if (o.init == "random")
+        o.fit.start.kind = cnmf::StartKind::random;
+    else if (o.init == "data")
+        o.fit.start.kind = cnmf::StartKind::data;
+    else if (o.init == "spa")
+        o.fit.start.kind = cnmf::StartKind::spa;
     else {
         const auto address = hdf5::Address::parse(o.init);
-        const hdf5::Group group = context.open(address).root().group(address.path.empty() ? "/cnmf/fit" : address.path);
+        const hdf5::Group group =
+            context.open(address).root().group(address.path.empty() ? "/cnmf/fit" : address.path);
         o.fit.start = cnmf::read_start(group);
     }
 }
@@ -37,14 +41,19 @@ cnmf::FitControl control_of(cli::Context& context, const std::string& digest) {
     cnmf::FitControl control;
     const std::string directory = context.state_directory();
     if (directory.empty()) {
-        context.monitor().detail("output is a stream and no --state is given: an interruption loses the work");
+        context.monitor().detail(
+            "output is a stream and no --state is given: an interruption loses the work");
         if (context.resuming()) throw UsageError("--resume needs -o FILE or --state DIR");
         return control;
     }
     const std::string file = directory + "/fit.h5";
     if (context.resuming()) {
-        if (std::filesystem::exists(file)) control.resume = cnmf::read_state(hdf5::File::open(file, file).root().group("/cnmf/fit/state"), digest);
-        else context.monitor().warn("there is no saved state in " + directory + "; the fit starts anew");
+        if (std::filesystem::exists(file))
+            control.resume = cnmf::read_state(
+                hdf5::File::open(file, file).root().group("/cnmf/fit/state"), digest);
+        else
+            context.monitor().warn("there is no saved state in " + directory +
+                                   "; the fit starts anew");
     }
     control.save = [directory, file, digest](const cnmf::FitState& state) {
         std::filesystem::create_directories(directory);
@@ -59,14 +68,21 @@ void run(Options& o, cli::Context& context) {
     read_start(context, o);
     if (o.lag_seconds) {
         const auto opened = open_input(context, o.data.recording);
-        if (!opened.recording->bin_seconds) throw Error(opened.name + ": states no dt; -l in bins is expected in place of --lag-seconds");
-        o.fit.lags = std::max<Index>(1, static_cast<Index>(std::lround(*o.lag_seconds / *opened.recording->bin_seconds)));
+        if (!opened.recording->bin_seconds)
+            throw Error(opened.name +
+                        ": states no dt; -l in bins is expected in place of --lag-seconds");
+        o.fit.lags = std::max<Index>(
+            1, static_cast<Index>(std::lround(*o.lag_seconds / *opened.recording->bin_seconds)));
     }
     Loaded loaded = load(context, o.data, o.fit.lags);
     const Recording& recording = loaded.recording();
-    at_place(loaded.opened.name, [&] { cnmf::check_shapes(recording, o.fit.components, o.fit.lags, context.monitor()); });
-    const cnmf::Unseen unseen(recording, loaded.excluded,
-                              cnmf::Mask::held_out(recording.units(), recording.bins(), {o.data.hold_out, o.data.hold_out_block, o.fit.seed, 0}));
+    at_place(loaded.opened.name, [&] {
+        cnmf::check_shapes(recording, o.fit.components, o.fit.lags, context.monitor());
+    });
+    const cnmf::Unseen unseen(
+        recording, loaded.excluded,
+        cnmf::Mask::held_out(recording.units(), recording.bins(),
+                             {o.data.hold_out, o.data.hold_out_block, o.fit.seed, 0}));
     const std::string digest = data_digest(context);
     const cnmf::FitControl control = control_of(context, context.config_digest() + digest);
     cnmf::FitResult result = cnmf::fit(*loaded.data, unseen, o.fit, context.execution(), control);
@@ -85,20 +101,26 @@ void run(Options& o, cli::Context& context) {
     writing.warnings = context.warnings();
     writing.data_digest = digest;
     cnmf::write_fit(context.output().create_group("/cnmf/fit"), result, o.fit, writing);
-    if (!context.state_directory().empty()) std::filesystem::remove(context.state_directory() + "/fit.h5");
+    if (!context.state_directory().empty())
+        std::filesystem::remove(context.state_directory() + "/fit.h5");
     std::error_code not_empty;
-    if (!context.state_directory().empty()) std::filesystem::remove(context.state_directory(), not_empty);
+    if (!context.state_directory().empty())
+        std::filesystem::remove(context.state_directory(), not_empty);
 
     context.report("relative loss", result.evaluation.relative_loss());
     if (result.evaluation.test_norm > 0) context.report("test loss", result.evaluation.test_loss());
     if (o.fit.loss == cnmf::Loss::kl) context.report("divergence", result.divergence);
     context.report("power explained", 1 - std::pow(result.evaluation.relative_loss(), 2));
     std::string shares;
-    for (Index k = 0; k < result.loadings.size(); ++k) shares += (k > 0 ? " " : "") + significant(result.loadings(k), 3);
+    for (Index k = 0; k < result.loadings.size(); ++k)
+        shares += (k > 0 ? " " : "") + significant(result.loadings(k), 3);
     context.report("loadings", shares);
-    context.report("iterations", static_cast<std::int64_t>(result.history.loss.size()) - 1, "(stopped by " + result.stop_reason + ")");
+    context.report("iterations", static_cast<std::int64_t>(result.history.loss.size()) - 1,
+                   "(stopped by " + result.stop_reason + ")");
     if (o.fit.loss == cnmf::Loss::l2) context.report("KKT residual", result.kkt, "of the start's");
-    if (o.fit.restarts > 1) context.report("best of restarts", static_cast<std::int64_t>(result.best_restart + 1), "of " + std::to_string(o.fit.restarts));
+    if (o.fit.restarts > 1)
+        context.report("best of restarts", static_cast<std::int64_t>(result.best_restart + 1),
+                       "of " + std::to_string(o.fit.restarts));
     context.report("engine", cnmf::engine_name(result.engine));
     context.propose("cnmf plot " + context.output_target() + " -o motifs.svg");
 }
@@ -108,39 +130,53 @@ void run(Options& o, cli::Context& context) {
 cli::Command fit() {
     auto o = std::make_shared<Options>();
     cli::Command c("fit", "fit motifs to a recording");
-    c.describe("Explains the recording X (units x time, nonnegative) as the sum over K motifs W of L bins, convolved with activations "
-               "H that say when they occur: min 1/2 |X - W * H|^2 plus penalties, W, H >= 0. One data product a half-step, everything "
-               "else in small correlation matrices; no units x time array is ever written. Segments (trials) are exact: nothing "
+    c.describe("Explains the recording X (units x time, nonnegative) as the sum over K motifs W of "
+               "L bins, convolved with activations "
+               "H that say when they occur: min 1/2 |X - W * H|^2 plus penalties, W, H >= 0. One "
+               "data product a half-step, everything "
+               "else in small correlation matrices; no units x time array is ever written. "
+               "Segments (trials) are exact: nothing "
                "crosses their borders.\n"
-               "The same seed gives the same bits for any number of threads, through a pipe or a file, and for a run that was "
+               "The same seed gives the same bits for any number of threads, through a pipe or a "
+               "file, and for a run that was "
                "interrupted and resumed.");
     c.input("recording: HDF5, NWB, MATLAB, npy, npz or CSV of spike times");
-    c.output(cli::OutputKind::hdf5, {{"/cnmf/fit/W", "motifs (component, unit, lag)"},
-                                     {"/cnmf/fit/H", "activations (component, time)"},
-                                     {"/cnmf/fit/loss", "relative loss after each iteration, the start first"},
-                                     {"/cnmf/fit/loadings", "share of power that each component explains"},
-                                     {"/cnmf/fit/unit_order", "units sorted by component and lag"}});
+    c.output(cli::OutputKind::hdf5,
+             {{"/cnmf/fit/W", "motifs (component, unit, lag)"},
+              {"/cnmf/fit/H", "activations (component, time)"},
+              {"/cnmf/fit/loss", "relative loss after each iteration, the start first"},
+              {"/cnmf/fit/loadings", "share of power that each component explains"},
+              {"/cnmf/fit/unit_order", "units sorted by component and lag"}});
     c.resumable();
     c.group("Model");
     c.option("-k,--components", o->fit.components, "N", "number of motifs").range(1, 4096);
     c.option("-l,--lags", o->fit.lags, "BINS", "length of motifs").range(1, 1e6);
-    c.option("--lag-seconds", o->lag_seconds, "SECONDS", "the same in seconds; needs dt").range(1e-12);
+    c.option("--lag-seconds", o->lag_seconds, "SECONDS", "the same in seconds; needs dt")
+        .range(1e-12);
     c.option("--init", o->init, "START", "random, data, spa, or FILE[:/group] with W and/or H");
     c.option("--restarts", o->fit.restarts, "N", "starts; the best is kept").range(1, 1e6);
-    c.option("--x-ortho", o->fit.penalties.x_ortho, "X", "cross-orthogonality: one event is not explained twice").range(0);
+    c.option("--x-ortho", o->fit.penalties.x_ortho, "X",
+             "cross-orthogonality: one event is not explained twice")
+        .range(0);
     c.seed(o->fit.seed);
     declare_data(c, o->data);
     declare_hold_out(c, o->data);
     declare_fit(c, o->fit);
     c.group("Result");
     c.choice<cnmf::Normalization>("--normalize", o->normalization,
-                                  {{"none", cnmf::Normalization::none}, {"h-l2", cnmf::Normalization::h_l2}, {"w-l2", cnmf::Normalization::w_l2}, {"w-max", cnmf::Normalization::w_max}},
+                                  {{"none", cnmf::Normalization::none},
+                                   {"h-l2", cnmf::Normalization::h_l2},
+                                   {"w-l2", cnmf::Normalization::w_l2},
+                                   {"w-max", cnmf::Normalization::w_max}},
                                   "how scale is shared between W and H");
     c.choice<bool>("--sort", o->sort, {{"loading", true}, {"none", false}}, "order of components");
     c.conflicts("--lags", "--lag-seconds");
-    c.memory("the recording (or its spectra) + 24 T K + 8 N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) bytes; a recording above --memory is streamed");
-    c.example("Fit three motifs of 50 frames and look at them", "cnmf fit song.h5 -k 3 -l 50 | cnmf plot -o motifs.svg");
-    c.example("Ten starts, a tenth of the entries held out", "cnmf fit rec.h5 -k 5 -l 20 --restarts 10 --holdout 0.1 -o fit.h5");
+    c.memory("the recording (or its spectra) + 24 T K + 8 N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) "
+             "bytes; a recording above --memory is streamed");
+    c.example("Fit three motifs of 50 frames and look at them",
+              "cnmf fit song.h5 -k 3 -l 50 | cnmf plot -o motifs.svg");
+    c.example("Ten starts, a tenth of the entries held out",
+              "cnmf fit rec.h5 -k 5 -l 20 --restarts 10 --holdout 0.1 -o fit.h5");
     c.reference("degleris2019");
     c.reference("mackevicius2019");
     c.run([o](cli::Context& context) {

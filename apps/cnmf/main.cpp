@@ -6,10 +6,12 @@ int main(int argc, char** argv) {
         argc, argv,
         {"cnmf",
          "find the motifs that recur in a recording",
-         "A recording (units x time, nonnegative) is explained by a few short motifs that recur: convolutive nonnegative matrix "
-         "factorisation. cnmf finds the motifs and when they occur, says how many there are, which are more than chance and how long "
+         "A recording (units x time, nonnegative) is explained by a few short motifs that recur: "
+         "convolutive nonnegative matrix "
+         "factorisation. cnmf finds the motifs and when they occur, says how many there are, which "
+         "are more than chance and how long "
          "they really are, and finds the same motifs again in new data.",
-         {fit(), transform(), select(), merge(), significance(), align(), compare(), events(), extent(), score(), reconstruct(),
-          sequenciness(), bin(), synth(), plot(), bench()},
+         {fit(), transform(), select(), merge(), significance(), align(), compare(), events(),
+          extent(), score(), reconstruct(), sequenciness(), bin(), synth(), plot(), bench()},
          {}});
 }

@@ -12,7 +12,21 @@ namespace {
 
 using namespace assay;
 
-enum class Name { automatic, overview, motifs, loss, select, dissimilarity, x_ortho, significance, similarity, unit_r2, triggered, residual, warp };
+enum class Name {
+    automatic,
+    overview,
+    motifs,
+    loss,
+    select,
+    dissimilarity,
+    x_ortho,
+    significance,
+    similarity,
+    unit_r2,
+    triggered,
+    residual,
+    warp
+};
 
 struct Options {
     Name figure = Name::automatic;
@@ -22,19 +36,27 @@ struct Options {
 
 Name default_figure(const hdf5::Group& root, const hdf5::Address& address) {
     if (!address.path.empty()) return Name::overview;
-    for (const auto& [path, name] : {std::pair<const char*, Name>{"/cnmf/select", Name::select}, {"/cnmf/compare", Name::similarity},
-                                     {"/cnmf/significance", Name::significance}, {"/cnmf/transform", Name::warp}})
+    for (const auto& [path, name] : {std::pair<const char*, Name>{"/cnmf/select", Name::select},
+                                     {"/cnmf/compare", Name::similarity},
+                                     {"/cnmf/significance", Name::significance},
+                                     {"/cnmf/transform", Name::warp}})
         if (root.has_group(path) && !root.has_group("/cnmf/fit")) return name;
     return Name::overview;
 }
 
 // The recording for the middle of the overview: --data, or what the file itself carries.
-std::unique_ptr<Recording> find_data(cli::Context& context, const Options& o, const hdf5::Group& root) {
-    const formats::Opener opener{[&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); }, [](const std::string&) {}};
+std::unique_ptr<Recording> find_data(cli::Context& context, const Options& o,
+                                     const hdf5::Group& root) {
+    const formats::Opener opener{
+        [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
+        [](const std::string&) {}};
     formats::RecordingOptions reading = o.input.recording;
     reading.memory = std::int64_t{4} << 30;
     reading.negatives = formats::Negatives::clip;
-    if (!o.data.empty()) return formats::open_recording(hdf5::Address::parse(o.data), reading, opener, context.monitor()).recording;
+    if (!o.data.empty())
+        return formats::open_recording(hdf5::Address::parse(o.data), reading, opener,
+                                       context.monitor())
+            .recording;
     if (!root.has("/data/X")) return nullptr;
     hdf5::Address own = context.input_address();
     own.path.clear();
@@ -61,22 +83,28 @@ void choose_window(OverviewInput& in, const std::string& window) {
         return;
     }
     const auto parts = split(window, ':');
-    const auto a = parts.size() == 2 ? parse_double(parts[0]) : std::nullopt, b = parts.size() == 2 ? parse_double(parts[1]) : std::nullopt;
+    const auto a = parts.size() == 2 ? parse_double(parts[0]) : std::nullopt,
+               b = parts.size() == 2 ? parse_double(parts[1]) : std::nullopt;
     const double dt = in.facts.bin_seconds.value_or(1.0);
     if (!a || !b || !(*b > *a) || *a < 0 || *a / dt >= static_cast<double>(bins))
-        throw UsageError("option '--window': found '" + printable(window, 40) + "'; FROM:TO in seconds (bins where no dt is known) inside the recording is expected");
+        throw UsageError(
+            "option '--window': found '" + printable(window, 40) +
+            "'; FROM:TO in seconds (bins where no dt is known) inside the recording is expected");
     in.first_bin = static_cast<Index>(*a / dt);
-    in.bins = std::clamp<Index>(static_cast<Index>(std::ceil(*b / dt)) - in.first_bin, 1, bins - in.first_bin);
+    in.bins = std::clamp<Index>(static_cast<Index>(std::ceil(*b / dt)) - in.first_bin, 1,
+                                bins - in.first_bin);
 }
 
-OverviewInput overview_input(cli::Context& context, const Options& o, std::unique_ptr<Recording>& data) {
+OverviewInput overview_input(cli::Context& context, const Options& o,
+                             std::unique_ptr<Recording>& data) {
     const LoadedModel fitted = load_model(context, context.input_address());
     need_activations(fitted);
     OverviewInput in{fitted.model, fitted.facts, {}, "", 0, 0};
     data = find_data(context, o, context.input().root());
     if (data) {
         check_units(in.model, *data);
-        if (data->bins() != in.model.activations.cols()) throw Error("the data have another number of bins than the model");
+        if (data->bins() != in.model.activations.cols())
+            throw Error("the data have another number of bins than the model");
         const Recording* source = data.get();
         in.image = [source](Index first, Index count) -> Matrix {
             Matrix block = source->read(first, count);
@@ -84,10 +112,13 @@ OverviewInput overview_input(cli::Context& context, const Options& o, std::uniqu
         };
         in.image_title = "data";
     } else {
-        const auto axis = std::make_shared<cnmf::TimeAxis>(in.model.activations.cols(), in.facts.segment_start, in.model.lags);
+        const auto axis = std::make_shared<cnmf::TimeAxis>(in.model.activations.cols(),
+                                                           in.facts.segment_start, in.model.lags);
         const auto h = std::make_shared<cnmf::TimeMatrix>(axis->padded(in.model.activations));
         const cnmf::Model model = in.model;
-        in.image = [axis, h, model](Index first, Index count) { return cnmf::reconstruct(model, *axis, *h, first, count); };
+        in.image = [axis, h, model](Index first, Index count) {
+            return cnmf::reconstruct(model, *axis, *h, first, count);
+        };
         in.image_title = "reconstruction (--data shows the recording)";
     }
     choose_window(in, o.window);
@@ -97,14 +128,17 @@ OverviewInput overview_input(cli::Context& context, const Options& o, std::uniqu
 NamedFit named_fit(const hdf5::Group& group, const std::string& name) {
     NamedFit fit{name, group.dataset("loss").read<double>(), {}, {}};
     if (group.has_dataset("test_loss")) fit.test_loss = group.dataset("test_loss").read<double>();
-    if (group.has_dataset("timing/seconds")) fit.seconds = group.dataset("timing/seconds").read<double>();
+    if (group.has_dataset("timing/seconds"))
+        fit.seconds = group.dataset("timing/seconds").read<double>();
     return fit;
 }
 
 plot::Figure make(cli::Context& context, const Options& o, Name name) {
     const hdf5::Group root = context.input().root();
     std::unique_ptr<Recording> data;
-    const auto summaries = [&] { return cnmf::summarize(cnmf::read_select(root.group("/cnmf/select")).rows); };
+    const auto summaries = [&] {
+        return cnmf::summarize(cnmf::read_select(root.group("/cnmf/select")).rows);
+    };
     switch (name) {
     case Name::motifs: {
         const LoadedModel fitted = load_model(context, context.input_address());
@@ -114,25 +148,35 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
         std::vector<NamedFit> fits;
         for (std::size_t i = 0; i < context.input_count(); ++i) {
             const auto address = context.input_address(i);
-            fits.push_back(named_fit(context.open(address).root().group(address.path.empty() ? "/cnmf/fit" : address.path), address.name()));
+            fits.push_back(named_fit(context.open(address).root().group(
+                                         address.path.empty() ? "/cnmf/fit" : address.path),
+                                     address.name()));
         }
         return loss_curves(fits);
     }
-    case Name::select: return select_curves(summaries());
-    case Name::dissimilarity: return dissimilarity_curve(summaries());
-    case Name::x_ortho: return penalty_curves(summaries());
+    case Name::select:
+        return select_curves(summaries());
+    case Name::dissimilarity:
+        return dissimilarity_curve(summaries());
+    case Name::x_ortho:
+        return penalty_curves(summaries());
     case Name::significance: {
         const hdf5::Group group = root.group("/cnmf/significance");
-        return significance_figure(group.dataset("null").read_matrix(), group.dataset("skewness").read_vector(), group.dataset("p").read_vector());
+        return significance_figure(group.dataset("null").read_matrix(),
+                                   group.dataset("skewness").read_vector(),
+                                   group.dataset("p").read_vector());
     }
-    case Name::similarity: return similarity_figure(root.group("/cnmf/compare").dataset("similarity").read_matrix());
+    case Name::similarity:
+        return similarity_figure(root.group("/cnmf/compare").dataset("similarity").read_matrix());
     case Name::unit_r2: {
         const hdf5::Group group = root.group("/cnmf/fit");
-        return unit_fit(group.dataset("unit_r2").read_vector(), cnmf::order_units(cnmf::read_model(group)));
+        return unit_fit(group.dataset("unit_r2").read_vector(),
+                        cnmf::order_units(cnmf::read_model(group)));
     }
     case Name::warp: {
         const hdf5::Group group = root.group("/cnmf/transform");
-        return warp_response(group.dataset("warp").read<double>(), group.dataset("loadings").read_matrix());
+        return warp_response(group.dataset("warp").read<double>(),
+                             group.dataset("loadings").read_matrix());
     }
     case Name::triggered: {
         const OverviewInput in = overview_input(context, o, data);
@@ -143,14 +187,19 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
     case Name::residual: {
         OverviewInput in = overview_input(context, o, data);
         if (!data) throw Error("the residual needs the data; --data names the recording");
-        const cnmf::TimeAxis axis(in.model.activations.cols(), in.facts.segment_start, in.model.lags);
+        const cnmf::TimeAxis axis(in.model.activations.cols(), in.facts.segment_start,
+                                  in.model.lags);
         const cnmf::TimeMatrix h = axis.padded(in.model.activations);
         const ImageBlock shown = in.image;
-        in.image = [&](Index first, Index count) -> Matrix { return (shown(first, count) - cnmf::reconstruct(in.model, axis, h, first, count)).cwiseAbs(); };
+        in.image = [&](Index first, Index count) -> Matrix {
+            return (shown(first, count) - cnmf::reconstruct(in.model, axis, h, first, count))
+                .cwiseAbs();
+        };
         in.image_title = "|residual|";
         return overview(in);
     }
-    default: return overview(overview_input(context, o, data));
+    default:
+        return overview(overview_input(context, o, data));
     }
 }
 
@@ -159,31 +208,50 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
 cli::Command plot() {
     auto o = std::make_shared<Options>();
     cli::Command c("plot", "draw a result");
-    c.describe("The overview shows motifs (left, units sorted and marked by component), activations (top) and the data or their "
-               "reconstruction. The ending of OUTPUT tells the format: .svg, .png, .pdf, .txt, or .gp for gnuplot's script with its data; "
+    c.describe("The overview shows motifs (left, units sorted and marked by component), "
+               "activations (top) and the data or their "
+               "reconstruction. The ending of OUTPUT tells the format: .svg, .png, .pdf, .txt, or "
+               ".gp for gnuplot's script with its data; "
                "without -o a figure of text goes to the terminal. loss takes several fits.");
     c.inputs("result of another subcommand: FILE or FILE:/group");
     c.output(cli::OutputKind::document, {{"OUTPUT.svg|png|pdf|txt|gp", "the figure"}});
     c.group("Figure");
     c.choice<Name>("--figure", o->figure,
-                   {{"auto", Name::automatic}, {"overview", Name::overview}, {"motifs", Name::motifs}, {"loss", Name::loss}, {"select", Name::select},
-                    {"dissimilarity", Name::dissimilarity}, {"x-ortho", Name::x_ortho}, {"significance", Name::significance}, {"similarity", Name::similarity},
-                    {"unit-r2", Name::unit_r2}, {"triggered", Name::triggered}, {"residual", Name::residual}, {"warp", Name::warp}},
+                   {{"auto", Name::automatic},
+                    {"overview", Name::overview},
+                    {"motifs", Name::motifs},
+                    {"loss", Name::loss},
+                    {"select", Name::select},
+                    {"dissimilarity", Name::dissimilarity},
+                    {"x-ortho", Name::x_ortho},
+                    {"significance", Name::significance},
+                    {"similarity", Name::similarity},
+                    {"unit-r2", Name::unit_r2},
+                    {"triggered", Name::triggered},
+                    {"residual", Name::residual},
+                    {"warp", Name::warp}},
                    "what to draw; auto: by what the file holds");
-    c.option("--data", o->data, "FILE[:/path]", "the recording, for overview, triggered and residual").default_text("what the input carries");
-    c.option("--window", o->window, "FROM:TO", "stretch shown, seconds (bins where no dt is known)").default_text("where most happens");
+    c.option("--data", o->data, "FILE[:/path]",
+             "the recording, for overview, triggered and residual")
+        .default_text("what the input carries");
+    c.option("--window", o->window, "FROM:TO", "stretch shown, seconds (bins where no dt is known)")
+        .default_text("where most happens");
     c.option("--table", o->table, "FILE.csv", "also write what is drawn");
     declare_recording(c, o->input);
     c.example("Motifs, activations and data", "cnmf plot fit.h5 --data rec.h5 -o motifs.svg");
-    c.example("From a pipe, with the data carried along", "cnmf fit rec.h5 -k 3 -l 20 --carry data | cnmf plot -o motifs.png");
+    c.example("From a pipe, with the data carried along",
+              "cnmf fit rec.h5 -k 3 -l 20 --carry data | cnmf plot -o motifs.png");
     c.run([o](cli::Context& context) {
         const plot::Format format = plot::format_of(context.output_target());
         plot::check_renderer(format);
         context.need_input();
-        const Name name = o->figure == Name::automatic ? default_figure(context.input().root(), context.input_address()) : o->figure;
+        const Name name = o->figure == Name::automatic
+                              ? default_figure(context.input().root(), context.input_address())
+                              : o->figure;
         const plot::Figure figure = make(context, *o, name);
         const std::string content = plot::render(figure, format);
-        if (!o->table.empty()) hdf5::write_file_atomically(o->table, plot::table_csv(figure), context.existing());
+        if (!o->table.empty())
+            hdf5::write_file_atomically(o->table, plot::table_csv(figure), context.existing());
         context.write_document(content);
     });
     return c;

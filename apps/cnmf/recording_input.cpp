@@ -10,20 +10,32 @@ using namespace assay;
 void declare_recording(cli::Command& c, DataOptions& o) {
     formats::RecordingOptions& r = o.recording;
     c.group("Recording");
-    c.option("--dataset", r.dataset, "PATH", "array, group or variable in the file").default_text("/data/X, or the only candidate");
-    c.choice<formats::TimeAxis>("--time-axis", r.time_axis,
-                                {{"auto", formats::TimeAxis::automatic}, {"0", formats::TimeAxis::first}, {"1", formats::TimeAxis::second}},
-                                "axis that is time; auto: the attribute axes, NWB and MATLAB rules, else 1");
-    c.option("--segments", r.segments, "PATH", "first bins of trials or files").default_text("segment_start beside the data");
+    c.option("--dataset", r.dataset, "PATH", "array, group or variable in the file")
+        .default_text("/data/X, or the only candidate");
+    c.choice<formats::TimeAxis>(
+        "--time-axis", r.time_axis,
+        {{"auto", formats::TimeAxis::automatic},
+         {"0", formats::TimeAxis::first},
+         {"1", formats::TimeAxis::second}},
+        "axis that is time; auto: the attribute axes, NWB and MATLAB rules, else 1");
+    c.option("--segments", r.segments, "PATH", "first bins of trials or files")
+        .default_text("segment_start beside the data");
     c.choice<formats::Negatives>("--negatives", r.negatives,
-                                 {{"error", formats::Negatives::error}, {"clip", formats::Negatives::clip}, {"offset", formats::Negatives::offset}},
+                                 {{"error", formats::Negatives::error},
+                                  {"clip", formats::Negatives::clip},
+                                  {"offset", formats::Negatives::offset}},
                                  "what to do with negative values");
     c.choice<formats::Scale>("--scale", r.scale,
-                             {{"none", formats::Scale::none}, {"l2", formats::Scale::l2}, {"l1", formats::Scale::l1}, {"max", formats::Scale::max}, {"max-p95", formats::Scale::max_p95}},
+                             {{"none", formats::Scale::none},
+                              {"l2", formats::Scale::l2},
+                              {"l1", formats::Scale::l1},
+                              {"max", formats::Scale::max},
+                              {"max-p95", formats::Scale::max_p95}},
                              "scale each unit");
     c.option("--dt", r.dt, "SECONDS", "bin width for spike times").range(1e-12);
     c.option("--start", r.start, "SECONDS", "count spikes from here").default_text("0");
-    c.option("--stop", r.stop, "SECONDS", "count spikes before this").default_text("the last spike");
+    c.option("--stop", r.stop, "SECONDS", "count spikes before this")
+        .default_text("the last spike");
     c.option("--times", r.times, "PATH", "vector of spike times, with --ids");
     c.option("--ids", r.ids, "PATH", "vector of unit numbers, one a spike");
     c.flag("--trials", r.trials, "NWB: one segment for each of /intervals/trials");
@@ -33,36 +45,69 @@ void declare_recording(cli::Command& c, DataOptions& o) {
 void declare_data(cli::Command& c, DataOptions& o) {
     declare_recording(c, o);
     c.option("--mask", o.recording.mask, "PATH", "array of 0 and 1; entries with 0 are not used");
-    c.choice<formats::Missing>("--missing", o.recording.missing, {{"error", formats::Missing::error}, {"nan", formats::Missing::nan}},
+    c.choice<formats::Missing>("--missing", o.recording.missing,
+                               {{"error", formats::Missing::error}, {"nan", formats::Missing::nan}},
                                "whether NaN marks missing values");
     c.choice<cnmf::Engine>("--engine", o.engine.engine,
-                           {{"auto", cnmf::Engine::automatic}, {"gemm", cnmf::Engine::gemm}, {"fft", cnmf::Engine::fft}, {"sparse", cnmf::Engine::sparse}},
+                           {{"auto", cnmf::Engine::automatic},
+                            {"gemm", cnmf::Engine::gemm},
+                            {"fft", cnmf::Engine::fft},
+                            {"sparse", cnmf::Engine::sparse}},
                            "how products with the data are made");
-    c.choice<cnmf::Precision>("--precision", o.engine.precision, {{"float64", cnmf::Precision::float64}, {"float32", cnmf::Precision::float32}},
-                              "numbers in products with the data");
+    c.choice<cnmf::Precision>(
+        "--precision", o.engine.precision,
+        {{"float64", cnmf::Precision::float64}, {"float32", cnmf::Precision::float32}},
+        "numbers in products with the data");
 }
 
 void declare_hold_out(cli::Command& c, DataOptions& o) {
-    c.option("--holdout", o.hold_out, "P", "share of entries to hold out for a test loss").range(0, 0.99);
-    c.option("--holdout-block", o.hold_out_block, "BINS", "bins of a unit held out together").range(1);
+    c.option("--holdout", o.hold_out, "P", "share of entries to hold out for a test loss")
+        .range(0, 0.99);
+    c.option("--holdout-block", o.hold_out_block, "BINS", "bins of a unit held out together")
+        .range(1);
 }
 
 void declare_fit(cli::Command& c, cnmf::FitOptions& o) {
     using namespace assay::cnmf;
     c.group("Algorithm");
-    c.choice<Algorithm>("--algorithm", o.algorithm, {{"hals", Algorithm::hals}, {"mult", Algorithm::mult}, {"anls", Algorithm::anls}}, "how W and H are updated");
-    c.choice<Loss>("--loss", o.loss, {{"l2", Loss::l2}, {"kl", Loss::kl}}, "squared error, or Kullback-Leibler for counts (mult)");
-    c.option("--inner", o.inner, "N", "sweeps per half-step; 0: as many as pay, up to 5 (10 when streaming)").range(0, 1000).default_text("0");
-    c.choice<Order>("--order", o.order, {{"chunk", Order::chunk}, {"component", Order::component}, {"time", Order::time}}, "order of coordinates in H");
-    c.choice<AnlsActivations>("--anls-h", o.anls_activations, {{"column", AnlsActivations::column}, {"full", AnlsActivations::full}}, "H in ANLS: one pass of exact columns, or to convergence");
+    c.choice<Algorithm>(
+        "--algorithm", o.algorithm,
+        {{"hals", Algorithm::hals}, {"mult", Algorithm::mult}, {"anls", Algorithm::anls}},
+        "how W and H are updated");
+    c.choice<Loss>("--loss", o.loss, {{"l2", Loss::l2}, {"kl", Loss::kl}},
+                   "squared error, or Kullback-Leibler for counts (mult)");
+    c.option("--inner", o.inner, "N",
+             "sweeps per half-step; 0: as many as pay, up to 5 (10 when streaming)")
+        .range(0, 1000)
+        .default_text("0");
+    c.choice<Order>(
+        "--order", o.order,
+        {{"chunk", Order::chunk}, {"component", Order::component}, {"time", Order::time}},
+        "order of coordinates in H");
+    c.choice<AnlsActivations>(
+        "--anls-h", o.anls_activations,
+        {{"column", AnlsActivations::column}, {"full", AnlsActivations::full}},
+        "H in ANLS: one pass of exact columns, or to convergence");
     c.flag("--unlock", o.unlock, "mult: keep weights above zero, so that they may return");
-    c.option("--max-iterations,--max-iter", o.max_iterations, "N", "outer iterations").range(1, 1e9);
-    c.option("--max-time", o.max_seconds, "SECONDS", "stop after so long; results then depend on the machine").range(0).default_text("none");
-    c.option("--tolerance,--tol", o.tolerance, "X", "stop when the loss falls by less than this share; 0: never").range(0);
+    c.option("--max-iterations,--max-iter", o.max_iterations, "N", "outer iterations")
+        .range(1, 1e9);
+    c.option("--max-time", o.max_seconds, "SECONDS",
+             "stop after so long; results then depend on the machine")
+        .range(0)
+        .default_text("none");
+    c.option("--tolerance,--tol", o.tolerance, "X",
+             "stop when the loss falls by less than this share; 0: never")
+        .range(0);
     c.option("--patience", o.patience, "N", "so many iterations in a row").range(1, 1e6);
-    c.option("--kkt-tol", o.kkt_tolerance, "X", "stop when the KKT residual falls below this share of the start's").range(0);
-    c.option("--shift", o.shift, "N", "centre motifs every N iterations in the first half; 0: never").range(0).default_text("0; 10 with --x-ortho");
-    c.flag("--reseed-dead", o.reseed_dead, "restart a vanished component where the residual is largest");
+    c.option("--kkt-tol", o.kkt_tolerance, "X",
+             "stop when the KKT residual falls below this share of the start's")
+        .range(0);
+    c.option("--shift", o.shift, "N",
+             "centre motifs every N iterations in the first half; 0: never")
+        .range(0)
+        .default_text("0; 10 with --x-ortho");
+    c.flag("--reseed-dead", o.reseed_dead,
+           "restart a vanished component where the residual is largest");
     c.group("Penalties");
     c.option("--l1-w", o.penalties.l1_motifs, "X", "on the sum of W").range(0);
     c.option("--l2-w", o.penalties.l2_motifs, "X", "on half the squared norm of W").range(0);
@@ -70,9 +115,11 @@ void declare_fit(cli::Command& c, cnmf::FitOptions& o) {
     c.option("--l2-h", o.penalties.l2_activations, "X", "on half the squared norm of H").range(0);
     c.option("--events", o.penalties.events, "X", "on overlapping activations").range(0);
     c.option("--parts", o.penalties.parts, "X", "on units that components share").range(0);
-    c.option("--penalty-ramp", o.penalty_ramp, "N", "iterations over which x-ortho rises").range(0, 1e6);
+    c.option("--penalty-ramp", o.penalty_ramp, "N", "iterations over which x-ortho rises")
+        .range(0, 1e6);
     static const std::vector<std::pair<std::string, bool>> kOnOff{{"on", true}, {"off", false}};
-    c.choice<bool>("--x-ortho-w", o.penalties.x_ortho_in_motifs, kOnOff, "whether x-ortho acts on W too");
+    c.choice<bool>("--x-ortho-w", o.penalties.x_ortho_in_motifs, kOnOff,
+                   "whether x-ortho acts on W too");
 }
 
 cnmf::ModelFacts Loaded::facts() const {
@@ -85,8 +132,9 @@ cnmf::ModelFacts Loaded::facts() const {
 
 formats::OpenedRecording open_input(cli::Context& context, formats::RecordingOptions options) {
     if (options.memory <= 0) options.memory = std::int64_t{8} << 30;
-    const formats::Opener opener{[&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
-                                 [&](const std::string& name) { context.note_foreign(name); }};
+    const formats::Opener opener{
+        [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
+        [&](const std::string& name) { context.note_foreign(name); }};
     return formats::open_recording(context.input_address(), options, opener, context.monitor());
 }
 
@@ -99,13 +147,17 @@ Loaded load(cli::Context& context, const DataOptions& o, Index lags) {
     at_place(loaded.opened.name, [&] {
         if (loaded.opened.mask) {
             const Recording& mask = *loaded.opened.mask;
-            loaded.excluded = cnmf::Mask(raw.units(), raw.bins(), cnmf::by_value(mask, [](double v) { return v != 0; }));
+            loaded.excluded = cnmf::Mask(raw.units(), raw.bins(),
+                                         cnmf::by_value(mask, [](double v) { return v != 0; }));
         }
         if (o.recording.missing == formats::Missing::nan)
-            loaded.excluded = loaded.excluded.united(cnmf::Mask(raw.units(), raw.bins(), cnmf::by_value(raw, [](double v) { return v == v; })));
+            loaded.excluded = loaded.excluded.united(cnmf::Mask(
+                raw.units(), raw.bins(), cnmf::by_value(raw, [](double v) { return v == v; })));
         loaded.excluded.check(raw.units(), raw.bins(), lags, context.monitor());
-        if (!loaded.excluded.empty()) loaded.masked = std::make_unique<cnmf::MaskedRecording>(raw, loaded.excluded);
-        loaded.data = std::make_unique<cnmf::Data>(loaded.recording(), o.engine, context.execution());
+        if (!loaded.excluded.empty())
+            loaded.masked = std::make_unique<cnmf::MaskedRecording>(raw, loaded.excluded);
+        loaded.data =
+            std::make_unique<cnmf::Data>(loaded.recording(), o.engine, context.execution());
     });
     return loaded;
 }
@@ -128,12 +180,14 @@ LoadedModel load_model(cli::Context& context, const std::string& address) {
 }
 
 void need_activations(const LoadedModel& loaded) {
-    if (loaded.model.activations.size() == 0) throw Error("the model has no activations H; a fit with W and H is expected");
+    if (loaded.model.activations.size() == 0)
+        throw Error("the model has no activations H; a fit with W and H is expected");
 }
 
 void check_units(const cnmf::Model& model, const Recording& recording) {
     if (model.units() != recording.units())
-        throw Error(concat("the model has ", model.units(), " units and the recording ", recording.units(), "; as many are expected"));
+        throw Error(concat("the model has ", model.units(), " units and the recording ",
+                           recording.units(), "; as many are expected"));
 }
 
 } // namespace cnmf_app

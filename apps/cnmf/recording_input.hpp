@@ -1,4 +1,5 @@
-// Options and steps that the subcommands of cnmf share: a recording as input, its mask, the engine, a model.
+// Options and steps that the subcommands of cnmf share: a recording as input, its mask, the engine,
+// a model.
 #pragma once
 
 #include <assay/cli/command.hpp>
@@ -33,13 +34,17 @@ struct Loaded {
     assay::cnmf::Mask excluded;
     std::unique_ptr<assay::Recording> masked;
     std::unique_ptr<assay::cnmf::Data> data;
-    [[nodiscard]] const assay::Recording& recording() const { return masked ? *masked : *opened.recording; }
+    [[nodiscard]] const assay::Recording& recording() const {
+        return masked ? *masked : *opened.recording;
+    }
     [[nodiscard]] assay::cnmf::ModelFacts facts() const;
 };
 
-[[nodiscard]] assay::formats::OpenedRecording open_input(assay::cli::Context& context, assay::formats::RecordingOptions options);
+[[nodiscard]] assay::formats::OpenedRecording open_input(assay::cli::Context& context,
+                                                         assay::formats::RecordingOptions options);
 // Opens, excludes what the mask or NaN exclude, surveys.
-[[nodiscard]] Loaded load(assay::cli::Context& context, const DataOptions& options, assay::Index lags);
+[[nodiscard]] Loaded load(assay::cli::Context& context, const DataOptions& options,
+                          assay::Index lags);
 // A digest of the data that a fit saw.
 [[nodiscard]] std::string data_digest(const assay::cli::Context& context);
 
@@ -49,7 +54,8 @@ struct LoadedModel {
 };
 // FILE[:/group]; an empty text means the input's file. Default group /cnmf/fit.
 [[nodiscard]] LoadedModel load_model(assay::cli::Context& context, const std::string& address);
-[[nodiscard]] LoadedModel load_model(assay::cli::Context& context, const assay::hdf5::Address& address);
+[[nodiscard]] LoadedModel load_model(assay::cli::Context& context,
+                                     const assay::hdf5::Address& address);
 void need_activations(const LoadedModel& loaded);
 // Throws Error where model and recording have different units.
 void check_units(const assay::cnmf::Model& model, const assay::Recording& recording);

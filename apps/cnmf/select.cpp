@@ -23,7 +23,9 @@ std::vector<cnmf::SelectPoint> grid(const Options& o) {
     const auto whole = [](const char* option, const std::string& text) {
         std::vector<Index> values;
         for (const double v : cli::parse_grid(option, text)) {
-            if (v < 1 || v > 1e6 || v != std::floor(v)) throw UsageError(concat("option '", option, "': found ", v, "; whole numbers from 1 are expected"));
+            if (v < 1 || v > 1e6 || v != std::floor(v))
+                throw UsageError(concat("option '", option, "': found ", v,
+                                        "; whole numbers from 1 are expected"));
             values.push_back(static_cast<Index>(v));
         }
         return values;
@@ -32,13 +34,17 @@ std::vector<cnmf::SelectPoint> grid(const Options& o) {
     for (const Index l : whole("--lags", o.lags))
         for (const Index k : whole("--components", o.components))
             for (const double x : cli::parse_grid("--x-ortho", o.x_ortho)) {
-                if (x < 0) throw UsageError(concat("option '--x-ortho': found ", x, "; nonnegative numbers are expected"));
+                if (x < 0)
+                    throw UsageError(concat("option '--x-ortho': found ", x,
+                                            "; nonnegative numbers are expected"));
                 points.push_back({k, l, x});
             }
     return points;
 }
 
-std::string part_file(const std::string& directory, Index point) { return directory + "/point-" + std::to_string(point) + ".h5"; }
+std::string part_file(const std::string& directory, Index point) {
+    return directory + "/point-" + std::to_string(point) + ".h5";
+}
 
 void report(cli::Context& context, const cnmf::SelectTable& table) {
     const auto summaries = cnmf::summarize(table.rows);
@@ -46,12 +52,15 @@ void report(cli::Context& context, const cnmf::SelectTable& table) {
         const auto& s = summaries[i];
         std::string label = concat("K ", s.point.components, " L ", s.point.lags);
         if (s.point.x_ortho > 0) label += " x-ortho " + significant(s.point.x_ortho, 3);
-        context.report(label, s.test, concat("+- ", significant(s.test_sem, 2), " test, ", significant(s.train, 4), " train, dissimilarity ", significant(s.dissimilarity, 3)));
+        context.report(label, s.test,
+                       concat("+- ", significant(s.test_sem, 2), " test, ", significant(s.train, 4),
+                              " train, dissimilarity ", significant(s.dissimilarity, 3)));
     }
     if (table.rows.empty() || table.shards > 1) return;
     const auto suggestion = cnmf::suggest(summaries);
-    context.report("suggested K", static_cast<std::int64_t>(summaries[suggestion.smallest].point.components),
-                   concat("(least test loss at ", summaries[suggestion.least].point.components, ")"));
+    context.report(
+        "suggested K", static_cast<std::int64_t>(summaries[suggestion.smallest].point.components),
+        concat("(least test loss at ", summaries[suggestion.least].point.components, ")"));
 }
 
 void run(Options& o, cli::Context& context) {
@@ -62,7 +71,8 @@ void run(Options& o, cli::Context& context) {
         most = std::max(most, p.components);
     }
     const Loaded loaded = load(context, o.data, longest);
-    at_place(loaded.opened.name, [&] { cnmf::check_shapes(loaded.recording(), most, longest, context.monitor()); });
+    at_place(loaded.opened.name,
+             [&] { cnmf::check_shapes(loaded.recording(), most, longest, context.monitor()); });
     o.select.hold_out = o.data.hold_out;
     o.select.hold_out_block = o.data.hold_out_block;
     const cli::Shard shard = context.shard();
@@ -70,28 +80,40 @@ void run(Options& o, cli::Context& context) {
     const std::string directory = context.state_directory();
     std::map<Index, std::vector<cnmf::SelectRow>> rows;
     if (context.resuming() && !directory.empty())
-        for (Index p = shard.index - 1; p < static_cast<Index>(o.select.points.size()); p += shard.count)
+        for (Index p = shard.index - 1; p < static_cast<Index>(o.select.points.size());
+             p += shard.count)
             if (std::filesystem::exists(part_file(directory, p))) {
-                const auto part = cnmf::read_select(hdf5::File::open(part_file(directory, p), part_file(directory, p)).root().group("/cnmf/select"));
-                if (part.digest != digest) throw Error(part_file(directory, p) + ": belongs to other options or other data; remove it or leave out --resume");
+                const auto part = cnmf::read_select(
+                    hdf5::File::open(part_file(directory, p), part_file(directory, p))
+                        .root()
+                        .group("/cnmf/select"));
+                if (part.digest != digest)
+                    throw Error(part_file(directory, p) + ": belongs to other options or other "
+                                                          "data; remove it or leave out --resume");
                 rows[p] = part.rows;
             }
     const auto done = [&](Index p, const std::vector<cnmf::SelectRow>& of_point) {
         rows[p] = of_point;
         if (directory.empty()) return;
         std::filesystem::create_directories(directory);
-        hdf5::OutputFile part(part_file(directory, p), hdf5::Existing::replace, hdf5::Compression::none, {});
+        hdf5::OutputFile part(part_file(directory, p), hdf5::Existing::replace,
+                              hdf5::Compression::none, {});
         cnmf::write_select(part.root().create_group("/cnmf/select"), {of_point, 1, 1, 1, digest});
         part.commit();
     };
     try {
-        static_cast<void>(cnmf::select(*loaded.data, loaded.excluded, o.select, shard.index - 1, shard.count, context.execution(), [&](Index p) { return rows.count(p) != 0; }, done));
+        static_cast<void>(cnmf::select(
+            *loaded.data, loaded.excluded, o.select, shard.index - 1, shard.count,
+            context.execution(), [&](Index p) { return rows.count(p) != 0; }, done));
     } catch (const Interrupted&) {
         if (directory.empty()) throw;
-        throw Interrupted(concat("interrupted with ", rows.size(), " of ", o.select.points.size(), " points done; --resume goes on"));
+        throw Interrupted(concat("interrupted with ", rows.size(), " of ", o.select.points.size(),
+                                 " points done; --resume goes on"));
     }
-    cnmf::SelectTable table{{}, static_cast<Index>(o.select.points.size()), shard.index, shard.count, digest};
-    for (const auto& [p, of_point] : rows) table.rows.insert(table.rows.end(), of_point.begin(), of_point.end());
+    cnmf::SelectTable table{
+        {}, static_cast<Index>(o.select.points.size()), shard.index, shard.count, digest};
+    for (const auto& [p, of_point] : rows)
+        table.rows.insert(table.rows.end(), of_point.begin(), of_point.end());
     cnmf::write_select(context.output().create_group("/cnmf/select"), table);
     for (const auto& [p, of_point] : rows)
         if (!directory.empty()) std::filesystem::remove(part_file(directory, p));
@@ -109,10 +131,12 @@ void run_merge(cli::Context& context) {
         if (!parts.empty()) {
             const auto& first = parts.begin()->second;
             if (part.digest != first.digest || part.shards != first.shards)
-                throw Error(file.name() + ": was made with other options, data or shards than " + context.input_address(0).name());
+                throw Error(file.name() + ": was made with other options, data or shards than " +
+                            context.input_address(0).name());
         }
         const int shard = part.shard;
-        if (!parts.emplace(shard, std::move(part)).second) throw Error(concat(file.name(), ": shard ", shard, " is given twice"));
+        if (!parts.emplace(shard, std::move(part)).second)
+            throw Error(concat(file.name(), ": shard ", shard, " is given twice"));
     }
     if (parts.empty()) throw UsageError("the shards to merge are missing; see --help");
     const int shards = parts.begin()->second.shards;
@@ -146,27 +170,35 @@ cli::Command select() {
     auto o = std::make_shared<Options>();
     o->data.hold_out = 0.05;
     cli::Command c("select", "choose the number and length of motifs");
-    c.describe("Fits every combination of K, L and x-ortho from several starts, each with a share of the entries held out, and again to "
-               "all entries. Held-out loss says which K predicts; dissimilarity between fits from different starts says which K is "
-               "reproducible. Masks are the same for every K and L. Grids: 1:10, 20,50, 10:50:10, 1e-5:1e-1:20log.");
+    c.describe("Fits every combination of K, L and x-ortho from several starts, each with a share "
+               "of the entries held out, and again to "
+               "all entries. Held-out loss says which K predicts; dissimilarity between fits from "
+               "different starts says which K is "
+               "reproducible. Masks are the same for every K and L. Grids: 1:10, 20,50, 10:50:10, "
+               "1e-5:1e-1:20log.");
     c.input("recording");
-    c.output(cli::OutputKind::hdf5, {{"/cnmf/select/{k,l,x_ortho,rep}", "one row a fit"},
-                                     {"/cnmf/select/{train_loss,test_loss,full_loss}", "relative losses"},
-                                     {"/cnmf/select/dissimilarity", "median to the fits from other starts"},
-                                     {"/cnmf/select@suggested_k", "fewest components within one standard error of the least test loss"}});
+    c.output(cli::OutputKind::hdf5,
+             {{"/cnmf/select/{k,l,x_ortho,rep}", "one row a fit"},
+              {"/cnmf/select/{train_loss,test_loss,full_loss}", "relative losses"},
+              {"/cnmf/select/dissimilarity", "median to the fits from other starts"},
+              {"/cnmf/select@suggested_k",
+               "fewest components within one standard error of the least test loss"}});
     c.resumable();
     c.sharded();
     c.group("Grid");
     c.option("-k,--components", o->components, "GRID", "numbers of motifs");
     c.option("-l,--lags", o->lags, "GRID", "lengths in bins");
     c.option("--x-ortho", o->x_ortho, "GRID", "cross-orthogonality penalties");
-    c.option("--restarts", o->select.restarts, "N", "repetitions: masks and starts").range(1, 10000);
+    c.option("--restarts", o->select.restarts, "N", "repetitions: masks and starts")
+        .range(1, 10000);
     c.seed(o->select.fit.seed);
     declare_hold_out(c, o->data);
     declare_data(c, o->data);
     declare_fit(c, o->select.fit);
     c.example("One to eight motifs of 20 bins", "cnmf select rec.h5 -k 1:8 -l 20 -o select.h5");
-    c.example("The same as a job array of 8, merged", "cnmf select rec.h5 -k 1:8 -l 20 --shard 3/8 -o part3.h5; cnmf merge part?.h5 -o select.h5");
+    c.example("The same as a job array of 8, merged",
+              "cnmf select rec.h5 -k 1:8 -l 20 --shard 3/8 -o part3.h5; cnmf merge part?.h5 -o "
+              "select.h5");
     c.reference("wold1978");
     c.reference("owen2009");
     c.reference("wu2016");
@@ -179,7 +211,8 @@ cli::Command select() {
 
 cli::Command merge() {
     cli::Command c("merge", "join the shards of select");
-    c.describe("Checks that shards belong together and are complete, and writes what a single run would have written.");
+    c.describe("Checks that shards belong together and are complete, and writes what a single run "
+               "would have written.");
     c.inputs("shards written by cnmf select --shard");
     c.output(cli::OutputKind::hdf5, {{"/cnmf/select", "the whole table"}});
     c.example("Join four shards", "cnmf merge part1.h5 part2.h5 part3.h5 part4.h5 -o select.h5");

@@ -17,25 +17,37 @@ cli::Command sequenciness() {
     auto o = std::make_shared<Options>();
     o->fit.restarts = 3;
     cli::Command c("sequenciness", "tell sequences from synchrony");
-    c.describe("Compares the power that K motifs explain with that in two shuffles: every unit's bins on their own (noise), and all units' "
-               "bins alike (synchrony kept, order in time lost). 1: sequences; 0: synchrony alone.");
+    c.describe(
+        "Compares the power that K motifs explain with that in two shuffles: every unit's bins on "
+        "their own (noise), and all units' "
+        "bins alike (synchrony kept, order in time lost). 1: sequences; 0: synchrony alone.");
     c.input("recording");
-    c.output(cli::OutputKind::hdf5_if_wanted, {{"/cnmf/sequenciness/sequenciness", "(power - sync) / (power - noise)"}, {"/cnmf/sequenciness/noise_power", "of each shuffle"}, {"/cnmf/sequenciness/sync_power", "of each shuffle"}});
+    c.output(cli::OutputKind::hdf5_if_wanted,
+             {{"/cnmf/sequenciness/sequenciness", "(power - sync) / (power - noise)"},
+              {"/cnmf/sequenciness/noise_power", "of each shuffle"},
+              {"/cnmf/sequenciness/sync_power", "of each shuffle"}});
     c.group("Model");
     c.option("-k,--components", o->fit.components, "N", "number of motifs").range(1, 4096);
     c.option("-l,--lags", o->fit.lags, "BINS", "length of motifs").range(1, 1e6);
     c.option("--restarts", o->fit.restarts, "N", "starts of each fit").range(1, 1e6);
     c.option("--shuffles", o->shuffles, "N", "of each kind").range(1, 1e5);
-    c.option("--max-iterations,--max-iter", o->fit.max_iterations, "N", "outer iterations of each fit").range(1, 1e9);
+    c.option("--max-iterations,--max-iter", o->fit.max_iterations, "N",
+             "outer iterations of each fit")
+        .range(1, 1e9);
     c.seed(o->fit.seed);
     declare_recording(c, o->data);
     c.example("Do these neurons fire in order?", "cnmf sequenciness rec.h5 -k 3 -l 20");
     c.reference("mackevicius2019");
     c.run([o](cli::Context& context) {
         const Loaded loaded = load(context, o->data, o->fit.lags);
-        at_place(loaded.opened.name, [&] { cnmf::check_shapes(loaded.recording(), o->fit.components, o->fit.lags, context.monitor()); });
-        const auto result = cnmf::sequenciness(loaded.recording(), o->fit, o->shuffles, o->data.engine, context.execution());
-        if (context.has_output()) cnmf::write_sequenciness(context.output().create_group("/cnmf/sequenciness"), result);
+        at_place(loaded.opened.name, [&] {
+            cnmf::check_shapes(loaded.recording(), o->fit.components, o->fit.lags,
+                               context.monitor());
+        });
+        const auto result = cnmf::sequenciness(loaded.recording(), o->fit, o->shuffles,
+                                               o->data.engine, context.execution());
+        if (context.has_output())
+            cnmf::write_sequenciness(context.output().create_group("/cnmf/sequenciness"), result);
         context.report("sequenciness", result.value);
         context.report("power", result.power);
         context.report("noise power", result.noise_power);

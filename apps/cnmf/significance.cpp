@@ -16,30 +16,43 @@ cli::Command significance() {
     };
     auto o = std::make_shared<Options>();
     cli::Command c("significance", "test motifs against chance on held-out data");
-    c.describe("The overlap of a motif with data that did not shape it is skewed where the motif occurs. The null shifts each unit's row of "
-               "the motif by an independent random amount. p = (1 + nulls that reach the skewness) / (1 + nulls); Bonferroni over testable "
+    c.describe("The overlap of a motif with data that did not shape it is skewed where the motif "
+               "occurs. The null shifts each unit's row of "
+               "the motif by an independent random amount. p = (1 + nulls that reach the skewness) "
+               "/ (1 + nulls); Bonferroni over testable "
                "components. Give it another recording, or another part of it, than the fit saw.");
     c.input("held-out recording");
-    c.output(cli::OutputKind::hdf5_if_wanted, {{"/cnmf/significance/p", "p-value of each component"},
-                                               {"/cnmf/significance/significant", "1 where p is at most alpha / testable components"}});
+    c.output(
+        cli::OutputKind::hdf5_if_wanted,
+        {{"/cnmf/significance/p", "p-value of each component"},
+         {"/cnmf/significance/significant", "1 where p is at most alpha / testable components"}});
     c.group("Test");
-    c.option("--model", o->model, "FILE[:/group]", "group with W").default_text("/cnmf/fit of the input");
+    c.option("--model", o->model, "FILE[:/group]", "group with W")
+        .default_text("/cnmf/fit of the input");
     c.option("--alpha", o->test.alpha, "P", "level of the test").range(1e-6, 0.5);
-    c.option("--nulls", o->test.nulls, "N", "null motifs per component; 0: 2 K / alpha").range(0, 1e7);
+    c.option("--nulls", o->test.nulls, "N", "null motifs per component; 0: 2 K / alpha")
+        .range(0, 1e7);
     c.seed(o->test.seed);
     declare_data(c, o->data);
-    c.example("Test the motifs of one session on the next", "cnmf significance day2.h5 --model fit.h5 -o significance.h5");
+    c.example("Test the motifs of one session on the next",
+              "cnmf significance day2.h5 --model fit.h5 -o significance.h5");
     c.reference("mackevicius2019");
     c.run([o](cli::Context& context) {
         const LoadedModel fitted = load_model(context, o->model);
         const Loaded loaded = load(context, o->data, fitted.model.lags);
         check_units(fitted.model, loaded.recording());
-        const auto result = cnmf::significance(*loaded.data, fitted.model, o->test, context.execution());
-        if (context.has_output()) cnmf::write_significance(context.output().create_group("/cnmf/significance"), result, o->test.alpha);
+        const auto result =
+            cnmf::significance(*loaded.data, fitted.model, o->test, context.execution());
+        if (context.has_output())
+            cnmf::write_significance(context.output().create_group("/cnmf/significance"), result,
+                                     o->test.alpha);
         for (Index k = 0; k < result.p.size(); ++k) {
             const auto at = static_cast<std::size_t>(k);
             context.report(concat("component ", k), concat("p = ", significant(result.p(k), 3)),
-                           concat("skewness ", significant(result.skewness(k), 3), result.degenerate[at] ? ", not testable" : result.significant[at] ? ", significant" : ""));
+                           concat("skewness ", significant(result.skewness(k), 3),
+                                  result.degenerate[at]    ? ", not testable"
+                                  : result.significant[at] ? ", significant"
+                                                           : ""));
         }
     });
     return c;

@@ -45,7 +45,9 @@ void run(const Options& o, cli::Context& context) {
     if (!o.components.empty()) {
         std::vector<Index> chosen;
         for (const auto k : o.components) {
-            if (k >= model.components) throw UsageError(concat("option '--components': component ", k, " does not exist; the model has ", model.components));
+            if (k >= model.components)
+                throw UsageError(concat("option '--components': component ", k,
+                                        " does not exist; the model has ", model.components));
             chosen.push_back(k);
         }
         model = cnmf::chosen_components(model, chosen);
@@ -54,16 +56,22 @@ void run(const Options& o, cli::Context& context) {
     const Loaded loaded = load(context, o.data, model.lags);
     check_units(model, loaded.recording());
     if (model.lags > loaded.recording().bins())
-        throw Error(concat(loaded.opened.name, ": motifs of ", model.lags, " bins are longer than the recording's ", loaded.recording().bins()));
+        throw Error(concat(loaded.opened.name, ": motifs of ", model.lags,
+                           " bins are longer than the recording's ", loaded.recording().bins()));
     const cnmf::Unseen unseen(loaded.recording(), loaded.excluded, {});
-    const auto result = cnmf::transform(*loaded.data, unseen, model, o.kkt_tolerance, o.max_sweeps, o.penalties, context.execution());
+    const auto result = cnmf::transform(*loaded.data, unseen, model, o.kkt_tolerance, o.max_sweeps,
+                                        o.penalties, context.execution());
     if (result.kkt > o.kkt_tolerance)
-        context.monitor().warn(concat("the KKT residual is ", significant(result.kkt, 3), " after ", result.sweeps, " sweeps; --max-sweeps allows more"));
-    cnmf::write_transform(context.output().create_group("/cnmf/transform"), result, o.warps, loaded.facts());
+        context.monitor().warn(concat("the KKT residual is ", significant(result.kkt, 3), " after ",
+                                      result.sweeps, " sweeps; --max-sweeps allows more"));
+    cnmf::write_transform(context.output().create_group("/cnmf/transform"), result, o.warps,
+                          loaded.facts());
     context.report("relative loss", result.evaluation.relative_loss());
     const Index components = model.components / static_cast<Index>(o.warps.size());
     for (std::size_t w = 0; w < o.warps.size(); ++w)
-        context.report("power at warp " + significant(o.warps[w], 4), result.loadings.segment(static_cast<Index>(w) * components, components).sum());
+        context.report(
+            "power at warp " + significant(o.warps[w], 4),
+            result.loadings.segment(static_cast<Index>(w) * components, components).sum());
     context.report("KKT residual", result.kkt);
 }
 
@@ -72,21 +80,28 @@ void run(const Options& o, cli::Context& context) {
 cli::Command transform() {
     auto o = std::make_shared<Options>();
     cli::Command c("transform", "find the motifs of a fit in another recording");
-    c.describe("Keeps W and fits H, a convex problem solved to a stated KKT residual. With --warp, compressed or stretched motifs compete "
+    c.describe("Keeps W and fits H, a convex problem solved to a stated KKT residual. With --warp, "
+               "compressed or stretched motifs compete "
                "with the original ones, each with activations of its own: a hunt for replay.");
     c.input("recording");
-    c.output(cli::OutputKind::hdf5, {{"/cnmf/transform/H", "activations (component, time), or (warp, component, time)"},
-                                     {"/cnmf/transform/loadings", "share of power by warp and component"}});
+    c.output(cli::OutputKind::hdf5,
+             {{"/cnmf/transform/H", "activations (component, time), or (warp, component, time)"},
+              {"/cnmf/transform/loadings", "share of power by warp and component"}});
     c.group("Model");
-    c.option("--model", o->model, "FILE[:/group]", "group with W").default_text("/cnmf/fit of the input");
+    c.option("--model", o->model, "FILE[:/group]", "group with W")
+        .default_text("/cnmf/fit of the input");
     c.option("--components", o->components, "LIST", "only these, counted from 0").range(0);
-    c.option("--warp", o->warps, "LIST", "factors by which motifs are stretched in time").range(0.01, 100);
-    c.option("--kkt-tol", o->kkt_tolerance, "X", "KKT residual to reach, relative to H = 0").range(0);
+    c.option("--warp", o->warps, "LIST", "factors by which motifs are stretched in time")
+        .range(0.01, 100);
+    c.option("--kkt-tol", o->kkt_tolerance, "X", "KKT residual to reach, relative to H = 0")
+        .range(0);
     c.option("--max-sweeps", o->max_sweeps, "N", "sweeps at most").range(1, 1e9);
     c.option("--l1-h", o->penalties.l1_activations, "X", "penalty on the sum of H").range(0);
-    c.option("--l2-h", o->penalties.l2_activations, "X", "penalty on half the squared norm of H").range(0);
+    c.option("--l2-h", o->penalties.l2_activations, "X", "penalty on half the squared norm of H")
+        .range(0);
     declare_data(c, o->data);
-    c.example("The same motifs at half, single and double duration", "cnmf transform sleep.h5 --model fit.h5 --warp 0.5,1,2 -o replay.h5");
+    c.example("The same motifs at half, single and double duration",
+              "cnmf transform sleep.h5 --model fit.h5 --warp 0.5,1,2 -o replay.h5");
     c.run([o](cli::Context& context) { run(*o, context); });
     return c;
 }

@@ -2,7 +2,8 @@
 
 namespace assay::cli {
 
-Command::Command(std::string name, std::string summary) : declaration_(std::make_shared<Declaration>()) {
+Command::Command(std::string name, std::string summary)
+    : declaration_(std::make_shared<Declaration>()) {
     declaration_->name = std::move(name);
     declaration_->summary = std::move(summary);
 }
@@ -70,7 +71,8 @@ Command& Command::run(std::function<void(Context&)> body) {
     return *this;
 }
 
-OptionSpec& Command::add(const std::string& names, std::string value_name, std::string description) {
+OptionSpec& Command::add(const std::string& names, std::string value_name,
+                         std::string description) {
     OptionSpec& spec = declaration_->options.emplace_back();
     spec.names = split(names, ',');
     spec.value_name = std::move(value_name);
@@ -91,7 +93,8 @@ void Command::flag(const std::string& names, bool& target, std::string descripti
     spec.show = [value] { return *value ? std::string("true") : std::string("false"); };
 }
 
-void Command::bytes(const std::string& names, std::int64_t& target, std::string description, std::string default_text) {
+void Command::bytes(const std::string& names, std::int64_t& target, std::string description,
+                    std::string default_text) {
     OptionSpec& spec = add(names, "BYTES", std::move(description));
     spec.type = "bytes";
     spec.default_text = std::move(default_text);
@@ -120,7 +123,8 @@ void Command::seed(std::uint64_t& target) {
 }
 
 void Command::memory_limit(std::int64_t& target) {
-    bytes("--memory", target, "working memory; what does not fit is streamed", "60% of the machine's");
+    bytes("--memory", target, "working memory; what does not fit is streamed",
+          "60% of the machine's");
     declaration_->options.back().execution_only = true;
 }
 

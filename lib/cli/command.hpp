@@ -1,5 +1,6 @@
-// A subcommand as one declaration: what it reads and writes, its options, and what it runs. Help, man page,
-// completion, JSON description and parsing are derived from it (lib/cli/documents, lib/cli/main).
+// A subcommand as one declaration: what it reads and writes, its options, and what it runs. Help,
+// man page, completion, JSON description and parsing are derived from it (lib/cli/documents,
+// lib/cli/main).
 #pragma once
 
 #include <assay/cli/option.hpp>
@@ -16,8 +17,8 @@ namespace assay::cli {
 
 class Context;
 
-// hdf5: a result file, refused on a terminal. hdf5_if_wanted: the same, left out on a terminal without -o.
-// document: text or a picture, the command's own affair.
+// hdf5: a result file, refused on a terminal. hdf5_if_wanted: the same, left out on a terminal
+// without -o. document: text or a picture, the command's own affair.
 enum class OutputKind { none, hdf5, hdf5_if_wanted, document };
 enum class InputKind { none, one, several };
 
@@ -68,7 +69,8 @@ class ASSAY_API Command {
     Command& run(std::function<void(Context&)> body);
 
     template <class T>
-    OptionBuilder<T> option(const std::string& names, T& target, std::string value_name, std::string description) {
+    OptionBuilder<T> option(const std::string& names, T& target, std::string value_name,
+                            std::string description) {
         OptionSpec& spec = add(names, std::move(value_name), std::move(description));
         bind(spec, target);
         return OptionBuilder<T>(spec);
@@ -97,7 +99,8 @@ class ASSAY_API Command {
         };
     }
     void flag(const std::string& names, bool& target, std::string description);
-    void bytes(const std::string& names, std::int64_t& target, std::string description, std::string default_text);
+    void bytes(const std::string& names, std::int64_t& target, std::string description,
+               std::string default_text);
     // The shared options of the same meaning everywhere.
     void seed(std::uint64_t& target);
     void memory_limit(std::int64_t& target);
@@ -120,7 +123,8 @@ struct Tool {
     std::function<std::vector<std::string>(const std::string& file)> list_paths;
 };
 
-// Runs a tool's command line and returns its exit status: 0 done, 1 failed, 2 wrong usage, 75 interrupted.
+// Runs a tool's command line and returns its exit status: 0 done, 1 failed, 2 wrong usage, 75
+// interrupted.
 ASSAY_API int main(int argc, char** argv, const Tool& tool);
 
 } // namespace assay::cli

@@ -20,8 +20,10 @@ json parse_strictly(const std::string& text, const std::string& file) {
     const json::parser_callback_t watch = [&](int, json::parse_event_t event, json& parsed) {
         if (event == json::parse_event_t::object_start) keys.emplace_back();
         if (event == json::parse_event_t::object_end) keys.pop_back();
-        if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
-            throw UsageError(file + ": the key '" + printable(parsed.get<std::string>(), 60) + "' stands twice");
+        if (event == json::parse_event_t::key &&
+            !keys.back().insert(parsed.get<std::string>()).second)
+            throw UsageError(file + ": the key '" + printable(parsed.get<std::string>(), 60) +
+                             "' stands twice");
         return true;
     };
     try {
@@ -51,9 +53,10 @@ void apply_object(const json& object, const std::string& file, Declaration& decl
             apply_object(value, file, declaration, given);
             continue;
         }
-        const auto spec = std::find_if(declaration.options.begin(), declaration.options.end(), [&](const OptionSpec& s) {
-            return std::find(s.names.begin(), s.names.end(), "--" + key) != s.names.end();
-        });
+        const auto spec = std::find_if(
+            declaration.options.begin(), declaration.options.end(), [&](const OptionSpec& s) {
+                return std::find(s.names.begin(), s.names.end(), "--" + key) != s.names.end();
+            });
         if (spec == declaration.options.end()) {
             std::vector<std::string> known;
             for (const auto& s : declaration.options) known.push_back(s.long_name().substr(2));
@@ -68,13 +71,15 @@ void apply_object(const json& object, const std::string& file, Declaration& decl
 
 } // namespace
 
-void apply_config(const std::string& file, Declaration& declaration, const std::vector<std::string>& given) {
+void apply_config(const std::string& file, Declaration& declaration,
+                  const std::vector<std::string>& given) {
     std::ifstream in(file, std::ios::binary);
     if (!in) throw UsageError(file + ": cannot be opened; a JSON configuration is expected");
     std::string text(kConfigLimit + 1, '\0');
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(in.gcount()));
-    if (text.size() > kConfigLimit) throw UsageError(file + ": is larger than a configuration can be (16 MiB)");
+    if (text.size() > kConfigLimit)
+        throw UsageError(file + ": is larger than a configuration can be (16 MiB)");
     const json parsed = parse_strictly(text, file);
     if (!parsed.is_object()) throw UsageError(file + ": a JSON object is expected");
     apply_object(parsed, file, declaration, given);
@@ -86,10 +91,14 @@ std::string resolved_config(const Declaration& declaration, ConfigScope scope) {
         if (scope == ConfigScope::results_only && spec.execution_only) continue;
         const std::string text = spec.show();
         json value = text;
-        if (spec.is_flag() && !spec.repeatable) value = text == "true";
-        else if (text.empty()) value = nullptr;
-        else if (!spec.list && (spec.type == "integer" || spec.type == "bytes")) value = parse_integer(text).value_or(0);
-        else if (!spec.list && spec.type == "number") value = parse_double(text).value_or(0);
+        if (spec.is_flag() && !spec.repeatable)
+            value = text == "true";
+        else if (text.empty())
+            value = nullptr;
+        else if (!spec.list && (spec.type == "integer" || spec.type == "bytes"))
+            value = parse_integer(text).value_or(0);
+        else if (!spec.list && spec.type == "number")
+            value = parse_double(text).value_or(0);
         object[spec.long_name().substr(2)] = std::move(value);
     }
     return object.dump();

@@ -17,15 +17,20 @@ namespace assay::cli {
 
 Context::Context(const Declaration& declaration, SharedOptions shared, TerminalMonitor& monitor,
                  hdf5::StreamSettings streams, std::string config)
-    : declaration_(declaration), shared_(std::move(shared)), terminal_(monitor), execution_{shared_.threads, &monitor},
-      streams_(std::move(streams)), config_(std::move(config)) {
-    if (declaration.input == InputKind::one && shared_.inputs.empty()) shared_.inputs.emplace_back("-");
-    const bool hdf5 = declaration.output == OutputKind::hdf5 || declaration.output == OutputKind::hdf5_if_wanted;
+    : declaration_(declaration), shared_(std::move(shared)),
+      terminal_(monitor), execution_{shared_.threads, &monitor}, streams_(std::move(streams)),
+      config_(std::move(config)) {
+    if (declaration.input == InputKind::one && shared_.inputs.empty())
+        shared_.inputs.emplace_back("-");
+    const bool hdf5 =
+        declaration.output == OutputKind::hdf5 || declaration.output == OutputKind::hdf5_if_wanted;
     if (!hdf5) return;
     const bool to_terminal =
         (shared_.output.empty() || shared_.output == "-") && isatty(STDOUT_FILENO) != 0;
-    if (to_terminal && shared_.output.empty() && declaration.output == OutputKind::hdf5_if_wanted) return;
-    if (to_terminal) throw UsageError("refusing to write HDF5 to a terminal; use -o FILE or a pipe");
+    if (to_terminal && shared_.output.empty() && declaration.output == OutputKind::hdf5_if_wanted)
+        return;
+    if (to_terminal)
+        throw UsageError("refusing to write HDF5 to a terminal; use -o FILE or a pipe");
     if (shared_.output.empty()) shared_.output = "-";
     hdf5::check_target(shared_.output, existing());
 }
@@ -41,7 +46,9 @@ hdf5::Address Context::input_address(std::size_t index) const {
     return hdf5::Address::parse(shared_.inputs[index]);
 }
 
-hdf5::InputFile& Context::input(std::size_t index) { return open(input_address(index)); }
+hdf5::InputFile& Context::input(std::size_t index) {
+    return open(input_address(index));
+}
 
 hdf5::InputFile& Context::open(const hdf5::Address& address) {
     for (auto& opened : opened_)
@@ -61,7 +68,8 @@ void Context::note_foreign(const std::string& file) {
         if (name == file) return;
     const hdf5::Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
     if (descriptor.get() < 0) throw Error(file + ": cannot be opened");
-    foreign_inputs_.emplace_back(file, at_place(file, [&] { return digest_of_file(descriptor.get()); }));
+    foreign_inputs_.emplace_back(file,
+                                 at_place(file, [&] { return digest_of_file(descriptor.get()); }));
 }
 
 hdf5::Existing Context::existing() const {
@@ -71,9 +79,11 @@ hdf5::Existing Context::existing() const {
 hdf5::Group Context::output() {
     if (!has_output()) throw Error("no output was asked for");
     if (!output_) {
-        const bool compress = shared_.compress == "deflate" || (shared_.compress == "auto" && shared_.output != "-");
+        const bool compress =
+            shared_.compress == "deflate" || (shared_.compress == "auto" && shared_.output != "-");
         output_ = std::make_unique<hdf5::OutputFile>(
-            shared_.output, existing(), compress ? hdf5::Compression::automatic : hdf5::Compression::none, streams_);
+            shared_.output, existing(),
+            compress ? hdf5::Compression::automatic : hdf5::Compression::none, streams_);
     }
     return output_->root();
 }
@@ -103,11 +113,14 @@ void Context::report(const std::string& label, SummaryValue value, const std::st
     summary_.push_back({label, std::move(value), note});
 }
 
-std::string Context::warnings() const { return join(terminal_.warnings(), "\n"); }
+std::string Context::warnings() const {
+    return join(terminal_.warnings(), "\n");
+}
 
 std::vector<std::pair<std::string, std::string>> Context::input_digests() const {
     std::vector<std::pair<std::string, std::string>> digests;
-    for (const auto& opened : opened_) digests.emplace_back(opened.input->name(), opened.input->digest());
+    for (const auto& opened : opened_)
+        digests.emplace_back(opened.input->name(), opened.input->digest());
     digests.insert(digests.end(), foreign_inputs_.begin(), foreign_inputs_.end());
     return digests;
 }
@@ -124,7 +137,8 @@ void Context::finish(const Finish& facts) {
             entry.tool = facts.tool;
             entry.version = std::string(ASSAY_VERSION) + "+" + ASSAY_ISA_LEVEL;
             entry.config = config_;
-            for (const auto& [name, digest] : input_digests()) entry.input_digests.push_back(digest);
+            for (const auto& [name, digest] : input_digests())
+                entry.input_digests.push_back(digest);
             entry.has_seed = facts.seed.has_value();
             entry.seed = static_cast<std::int64_t>(facts.seed.value_or(0));
             entry.threads = execution_.threads;
@@ -143,13 +157,16 @@ void Context::finish(const Finish& facts) {
         std::string value = std::visit(
             [](const auto& v) {
                 using V = std::decay_t<decltype(v)>;
-                if constexpr (std::is_same_v<V, double>) return significant(v, 5);
-                else if constexpr (std::is_same_v<V, std::string>) return v;
-                else return std::to_string(v);
+                if constexpr (std::is_same_v<V, double>)
+                    return significant(v, 5);
+                else if constexpr (std::is_same_v<V, std::string>)
+                    return v;
+                else
+                    return std::to_string(v);
             },
             line.value);
-        terminal_.plain("  " + line.label + std::string(width + 2 - line.label.size(), ' ') + value +
-                        (line.note.empty() ? "" : " " + line.note));
+        terminal_.plain("  " + line.label + std::string(width + 2 - line.label.size(), ' ') +
+                        value + (line.note.empty() ? "" : " " + line.note));
     }
     if (output_ && shared_.output != "-") {
         terminal_.plain("  written to " + shared_.output +

@@ -28,7 +28,8 @@ struct SharedOptions {
     std::vector<std::string> carry;
     std::string state;
     std::string shard;
-    bool config_print = false, quiet = false, strict = false, force = false, resume = false, no_provenance = false;
+    bool config_print = false, quiet = false, strict = false, force = false, resume = false,
+         no_provenance = false;
     int verbosity = 0;
 };
 
@@ -60,8 +61,9 @@ class ASSAY_API Context {
     void need_input();
     [[nodiscard]] std::size_t input_count() const { return shared_.inputs.size(); }
     hdf5::InputFile& input(std::size_t index = 0);
-    // Another HDF5 file that the step reads; a file already open (also by the address "-") is opened once.
-    // Opened files are digested for provenance, and carried forward when the step has an output.
+    // Another HDF5 file that the step reads; a file already open (also by the address "-") is
+    // opened once. Opened files are digested for provenance, and carried forward when the step has
+    // an output.
     hdf5::InputFile& open(const hdf5::Address& address);
     // Whether an address names an HDF5 file (the stream always does).
     [[nodiscard]] static bool is_hdf5(const hdf5::Address& address);

@@ -31,7 +31,8 @@ std::string wrapped(const std::string& text, int width, int indent) {
 
 std::string paragraphs(const std::string& text, int width, int indent) {
     std::string out;
-    for (const auto& paragraph : split(text, '\n')) out += paragraph.empty() ? "\n" : wrapped(paragraph, width, indent);
+    for (const auto& paragraph : split(text, '\n'))
+        out += paragraph.empty() ? "\n" : wrapped(paragraph, width, indent);
     return out;
 }
 
@@ -61,7 +62,8 @@ std::string option_body(const OptionSpec& spec) {
     std::vector<std::string> facts;
     if (spec.minimum && spec.maximum)
         facts.push_back(significant(*spec.minimum, 6) + " to " + significant(*spec.maximum, 10));
-    else if (spec.minimum) facts.push_back("at least " + significant(*spec.minimum, 6));
+    else if (spec.minimum)
+        facts.push_back("at least " + significant(*spec.minimum, 6));
     if (const auto text = default_of(spec); !text.empty()) facts.push_back("default " + text);
     if (!facts.empty()) body += " [" + join(facts, "; ") + "]";
     return body;
@@ -70,7 +72,8 @@ std::string option_body(const OptionSpec& spec) {
 std::vector<std::string> headings(const Declaration& d) {
     std::vector<std::string> order;
     for (const auto& spec : d.options)
-        if (std::find(order.begin(), order.end(), spec.group) == order.end()) order.push_back(spec.group);
+        if (std::find(order.begin(), order.end(), spec.group) == order.end())
+            order.push_back(spec.group);
     return order;
 }
 
@@ -83,8 +86,10 @@ std::string option_table(const Declaration& d, int width) {
             if (spec.group != heading) continue;
             std::string head = "  " + option_head(spec);
             const std::string body = wrapped(option_body(spec), width, kColumn);
-            if (head.size() + 2 > kColumn) out += head + "\n" + body;
-            else out += head + body.substr(head.size());
+            if (head.size() + 2 > kColumn)
+                out += head + "\n" + body;
+            else
+                out += head + body.substr(head.size());
         }
     }
     return out;
@@ -105,30 +110,37 @@ std::string output_table(const Declaration& d, int width) {
 
 std::string help_text(const Tool& tool, int width) {
     std::string out = tool.name + ": " + tool.summary + "\n\nUsage: " + tool.name +
-                      " SUBCOMMAND [INPUT] [-o OUTPUT] [options]\n\n" + paragraphs(tool.description, width, 0) +
-                      "\nSubcommands:\n";
+                      " SUBCOMMAND [INPUT] [-o OUTPUT] [options]\n\n" +
+                      paragraphs(tool.description, width, 0) + "\nSubcommands:\n";
     for (const auto& command : tool.commands) {
         const std::string head = "  " + command.declaration().name;
         out += head + wrapped(command.declaration().summary, width, 18).substr(head.size());
     }
-    return out + "\n" + tool.name + " SUBCOMMAND --help tells more; --version; --help-man; --help-json; "
-                                    "--completion bash|zsh|fish\n";
+    return out + "\n" + tool.name +
+           " SUBCOMMAND --help tells more; --version; --help-man; --help-json; "
+           "--completion bash|zsh|fish\n";
 }
 
 std::string help_text(const Tool& tool, const Command& command, HelpDetail detail, int width) {
     const Declaration& d = command.declaration();
-    std::string out = tool.name + " " + d.name + ": " + d.summary + "\n\nUsage: " + usage(tool, d) + "\n";
+    std::string out =
+        tool.name + " " + d.name + ": " + d.summary + "\n\nUsage: " + usage(tool, d) + "\n";
     if (d.input != InputKind::none)
-        out += "\n" + wrapped("INPUT: " + d.input_meaning + "; FILE, FILE:/path or - (stdin, the default in a pipe)", width, 0);
-    if (detail == HelpDetail::full && !d.description.empty()) out += "\n" + paragraphs(d.description, width, 0);
+        out += "\n" + wrapped("INPUT: " + d.input_meaning +
+                                  "; FILE, FILE:/path or - (stdin, the default in a pipe)",
+                              width, 0);
+    if (detail == HelpDetail::full && !d.description.empty())
+        out += "\n" + paragraphs(d.description, width, 0);
     out += option_table(d, width);
     if (detail == HelpDetail::full) {
         if (!d.output_items.empty()) out += "\nOutput:\n" + output_table(d, width);
         if (!d.memory_formula.empty()) out += "\nMemory:\n" + wrapped(d.memory_formula, width, 2);
     }
     if (!d.examples.empty()) out += "\nExamples:\n";
-    for (const auto& example : d.examples) out += "  # " + example.purpose + "\n  " + example.command + "\n";
-    if (detail == HelpDetail::full && !d.references.empty()) out += "\nReferences: " + join(d.references, ", ") + "\n";
+    for (const auto& example : d.examples)
+        out += "  # " + example.purpose + "\n  " + example.command + "\n";
+    if (detail == HelpDetail::full && !d.references.empty())
+        out += "\nReferences: " + join(d.references, ", ") + "\n";
     return out;
 }
 
@@ -138,18 +150,24 @@ namespace {
 std::string roff(const std::string& text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '\\') out += "\\e";
-        else if (text[i] == '-') out += "\\-";
-        else if ((text[i] == '.' || text[i] == '\'') && (i == 0 || text[i - 1] == '\n')) out += std::string("\\&") + text[i];
-        else out += text[i];
+        if (text[i] == '\\')
+            out += "\\e";
+        else if (text[i] == '-')
+            out += "\\-";
+        else if ((text[i] == '.' || text[i] == '\'') && (i == 0 || text[i - 1] == '\n'))
+            out += std::string("\\&") + text[i];
+        else
+            out += text[i];
     }
     return out;
 }
 
 std::string roff_header(const std::string& page) {
     std::string title = page;
-    std::transform(title.begin(), title.end(), title.begin(), [](unsigned char c) { return std::toupper(c); });
-    return ".TH " + title + " 1 " + kReleaseDate + " \"assay " + ASSAY_VERSION + "\" \"assay manual\"\n";
+    std::transform(title.begin(), title.end(), title.begin(),
+                   [](unsigned char c) { return std::toupper(c); });
+    return ".TH " + title + " 1 " + kReleaseDate + " \"assay " + ASSAY_VERSION +
+           "\" \"assay manual\"\n";
 }
 
 std::string roff_paragraphs(const std::string& text) {
@@ -166,13 +184,15 @@ std::string roff_paragraphs(const std::string& text) {
 } // namespace
 
 std::string man_page(const Tool& tool) {
-    std::string out = roff_header(tool.name) + ".SH NAME\n" + roff(tool.name) + " \\- " + roff(tool.summary) +
-                      "\n.SH SYNOPSIS\n.B " + roff(tool.name) + "\nSUBCOMMAND [INPUT] [\\-o OUTPUT] [options]\n" +
-                      ".SH DESCRIPTION\n" + roff_paragraphs(tool.description) + ".SH SUBCOMMANDS\n";
+    std::string out = roff_header(tool.name) + ".SH NAME\n" + roff(tool.name) + " \\- " +
+                      roff(tool.summary) + "\n.SH SYNOPSIS\n.B " + roff(tool.name) +
+                      "\nSUBCOMMAND [INPUT] [\\-o OUTPUT] [options]\n" + ".SH DESCRIPTION\n" +
+                      roff_paragraphs(tool.description) + ".SH SUBCOMMANDS\n";
     for (const auto& command : tool.commands)
         out += ".TP\n.BR " + roff(tool.name + "-" + command.declaration().name) + " (1)\n" +
                roff(command.declaration().summary) + "\n";
-    out += ".SH EXIT STATUS\n0 when done, 1 when something failed, 2 for a wrong command line or configuration file,\n"
+    out += ".SH EXIT STATUS\n0 when done, 1 when something failed, 2 for a wrong command line or "
+           "configuration file,\n"
            "75 when interrupted with a resumable state.\n.SH SEE ALSO\n";
     for (std::size_t i = 0; i < tool.commands.size(); ++i)
         out += ".BR " + roff(tool.name + "-" + tool.commands[i].declaration().name) + " (1)" +
@@ -183,12 +203,14 @@ std::string man_page(const Tool& tool) {
 std::string man_page(const Tool& tool, const Command& command) {
     const Declaration& d = command.declaration();
     const std::string page = tool.name + "-" + d.name;
-    std::string out = roff_header(page) + ".SH NAME\n" + roff(page) + " \\- " + roff(d.summary) + "\n.SH SYNOPSIS\n.B " +
-                      roff(tool.name + " " + d.name) + "\n" +
+    std::string out = roff_header(page) + ".SH NAME\n" + roff(page) + " \\- " + roff(d.summary) +
+                      "\n.SH SYNOPSIS\n.B " + roff(tool.name + " " + d.name) + "\n" +
                       roff(usage(tool, d).substr(tool.name.size() + d.name.size() + 2)) + "\n";
-    out += ".SH DESCRIPTION\n" + roff_paragraphs(d.description.empty() ? d.summary + "." : d.description);
+    out += ".SH DESCRIPTION\n" +
+           roff_paragraphs(d.description.empty() ? d.summary + "." : d.description);
     if (d.input != InputKind::none)
-        out += ".PP\nINPUT: " + roff(d.input_meaning) + "; FILE, FILE:/path, or \\- for a stream on stdin.\n";
+        out += ".PP\nINPUT: " + roff(d.input_meaning) +
+               "; FILE, FILE:/path, or \\- for a stream on stdin.\n";
     out += ".SH OPTIONS\n";
     for (const auto& heading : headings(d)) {
         out += ".SS " + roff(heading) + "\n";
@@ -199,7 +221,8 @@ std::string man_page(const Tool& tool, const Command& command) {
     }
     if (!d.output_items.empty()) {
         out += ".SH OUTPUT\n";
-        for (const auto& item : d.output_items) out += ".TP\n.B " + roff(item.path) + "\n" + roff(item.meaning) + "\n";
+        for (const auto& item : d.output_items)
+            out += ".TP\n.B " + roff(item.path) + "\n" + roff(item.meaning) + "\n";
     }
     if (!d.memory_formula.empty()) out += ".SH MEMORY\n" + roff(d.memory_formula) + "\n";
     if (!d.examples.empty()) out += ".SH EXAMPLES\n";
@@ -213,7 +236,8 @@ namespace {
 
 std::string bash_completion(const Tool& tool) {
     std::string names;
-    for (const auto& command : tool.commands) names += (names.empty() ? "" : " ") + command.declaration().name;
+    for (const auto& command : tool.commands)
+        names += (names.empty() ? "" : " ") + command.declaration().name;
     std::string cases, values;
     for (const auto& command : tool.commands) {
         const Declaration& d = command.declaration();
@@ -221,36 +245,52 @@ std::string bash_completion(const Tool& tool) {
         for (const auto& spec : d.options) {
             options.push_back(spec.long_name());
             if (!spec.choices.empty())
-                values += "        " + d.name + ":" + spec.long_name() + ") words='" + join(spec.choices, " ") + "' ;;\n";
+                values += "        " + d.name + ":" + spec.long_name() + ") words='" +
+                          join(spec.choices, " ") + "' ;;\n";
         }
         cases += "        " + d.name + ") words='" + join(options, " ") + "' ;;\n";
     }
     const std::string function = "_assay_" + tool.name;
-    return "# bash completion for " + tool.name + "\n" + function + "() {\n"
-           "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words=\n"
+    return "# bash completion for " + tool.name + "\n" + function +
+           "() {\n"
+           "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} "
+           "words=\n"
            "    COMPREPLY=()\n"
            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-           "        COMPREPLY=($(compgen -W '" + names + " --help --version' -- \"$current\"))\n        return\n    fi\n"
-           "    case ${COMP_WORDS[1]}:$previous in\n" + values + "    esac\n"
-           "    if [ -n \"$words\" ]; then COMPREPLY=($(compgen -W \"$words\" -- \"$current\")); return; fi\n"
+           "        COMPREPLY=($(compgen -W '" +
+           names +
+           " --help --version' -- \"$current\"))\n        return\n    fi\n"
+           "    case ${COMP_WORDS[1]}:$previous in\n" +
+           values +
+           "    esac\n"
+           "    if [ -n \"$words\" ]; then COMPREPLY=($(compgen -W \"$words\" -- \"$current\")); "
+           "return; fi\n"
            "    case $current in\n"
-           "        -*) case ${COMP_WORDS[1]} in\n" + cases + "        esac\n"
+           "        -*) case ${COMP_WORDS[1]} in\n" +
+           cases +
+           "        esac\n"
            "            COMPREPLY=($(compgen -W \"$words\" -- \"$current\")) ;;\n"
-           "        *:*) COMPREPLY=($(compgen -W \"$(" + tool.name + " __paths \"${current%%:*}\" 2>/dev/null)\" -- \"${current#*:}\")) ;;\n"
+           "        *:*) COMPREPLY=($(compgen -W \"$(" +
+           tool.name +
+           " __paths \"${current%%:*}\" 2>/dev/null)\" -- \"${current#*:}\")) ;;\n"
            "        *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n"
-           "    esac\n}\ncomplete -o filenames -F " + function + " " + tool.name + "\n";
+           "    esac\n}\ncomplete -o filenames -F " +
+           function + " " + tool.name + "\n";
 }
 
 std::string zsh_completion(const Tool& tool) {
     std::string out = "#compdef " + tool.name + "\nlocal -a commands\ncommands=(\n";
     for (const auto& command : tool.commands)
         out += "  '" + command.declaration().name + ":" + command.declaration().summary + "'\n";
-    out += ")\nif (( CURRENT == 2 )); then _describe command commands; return; fi\ncase $words[2] in\n";
+    out += ")\nif (( CURRENT == 2 )); then _describe command commands; return; fi\ncase $words[2] "
+           "in\n";
     for (const auto& command : tool.commands) {
         out += "  " + command.declaration().name + ") _arguments";
         for (const auto& spec : command.declaration().options) {
-            out += " '" + spec.long_name() + (spec.is_flag() ? "[flag]'" : "=[value]:" + spec.value_name + ":");
-            if (!spec.is_flag()) out += spec.choices.empty() ? "_files'" : "(" + join(spec.choices, " ") + ")'";
+            out += " '" + spec.long_name() +
+                   (spec.is_flag() ? "[flag]'" : "=[value]:" + spec.value_name + ":");
+            if (!spec.is_flag())
+                out += spec.choices.empty() ? "_files'" : "(" + join(spec.choices, " ") + ")'";
         }
         out += " '*:file:_files' ;;\n";
     }
@@ -261,10 +301,11 @@ std::string fish_completion(const Tool& tool) {
     std::string out;
     for (const auto& command : tool.commands) {
         const Declaration& d = command.declaration();
-        out += "complete -c " + tool.name + " -n __fish_use_subcommand -a " + d.name + " -d '" + d.summary + "'\n";
+        out += "complete -c " + tool.name + " -n __fish_use_subcommand -a " + d.name + " -d '" +
+               d.summary + "'\n";
         for (const auto& spec : d.options) {
-            out += "complete -c " + tool.name + " -n '__fish_seen_subcommand_from " + d.name + "' -l " +
-                   spec.long_name().substr(2) + (spec.is_flag() ? "" : " -r");
+            out += "complete -c " + tool.name + " -n '__fish_seen_subcommand_from " + d.name +
+                   "' -l " + spec.long_name().substr(2) + (spec.is_flag() ? "" : " -r");
             if (!spec.choices.empty()) out += " -a '" + join(spec.choices, " ") + "'";
             out += "\n";
         }
@@ -278,15 +319,17 @@ std::string completion_script(const Tool& tool, const std::string& shell) {
     if (shell == "bash") return bash_completion(tool);
     if (shell == "zsh") return zsh_completion(tool);
     if (shell == "fish") return fish_completion(tool);
-    throw UsageError("option '--completion': found '" + printable(shell, 40) + "'; one of bash, zsh, fish is expected");
+    throw UsageError("option '--completion': found '" + printable(shell, 40) +
+                     "'; one of bash, zsh, fish is expected");
 }
 
 std::string help_json(const Tool& tool) {
     using nlohmann::json;
-    static const std::map<OutputKind, std::string> kOutputs{{OutputKind::none, "none"},
-                                                            {OutputKind::hdf5, "hdf5"},
-                                                            {OutputKind::hdf5_if_wanted, "hdf5_if_wanted"},
-                                                            {OutputKind::document, "document"}};
+    static const std::map<OutputKind, std::string> kOutputs{
+        {OutputKind::none, "none"},
+        {OutputKind::hdf5, "hdf5"},
+        {OutputKind::hdf5_if_wanted, "hdf5_if_wanted"},
+        {OutputKind::document, "document"}};
     static const std::map<InputKind, std::string> kInputs{
         {InputKind::none, "none"}, {InputKind::one, "one"}, {InputKind::several, "several"}};
     json commands = json::array();
@@ -294,8 +337,12 @@ std::string help_json(const Tool& tool) {
         const Declaration& d = command.declaration();
         json options = json::array();
         for (const auto& spec : d.options) {
-            json option{{"names", spec.names}, {"type", spec.type},     {"description", spec.description},
-                        {"group", spec.group}, {"list", spec.list},     {"execution_only", spec.execution_only},
+            json option{{"names", spec.names},
+                        {"type", spec.type},
+                        {"description", spec.description},
+                        {"group", spec.group},
+                        {"list", spec.list},
+                        {"execution_only", spec.execution_only},
                         {"default", default_of(spec)}};
             if (!spec.choices.empty()) option["choices"] = spec.choices;
             if (spec.minimum) option["minimum"] = *spec.minimum;
@@ -303,9 +350,11 @@ std::string help_json(const Tool& tool) {
             options.push_back(std::move(option));
         }
         json outputs = json::array();
-        for (const auto& item : d.output_items) outputs.push_back({{"path", item.path}, {"meaning", item.meaning}});
+        for (const auto& item : d.output_items)
+            outputs.push_back({{"path", item.path}, {"meaning", item.meaning}});
         json examples = json::array();
-        for (const auto& e : d.examples) examples.push_back({{"purpose", e.purpose}, {"command", e.command}});
+        for (const auto& e : d.examples)
+            examples.push_back({{"purpose", e.purpose}, {"command", e.command}});
         commands.push_back({{"name", d.name},
                             {"summary", d.summary},
                             {"description", d.description},
@@ -319,7 +368,11 @@ std::string help_json(const Tool& tool) {
                             {"examples", examples},
                             {"references", d.references}});
     }
-    return json{{"tool", tool.name}, {"version", ASSAY_VERSION}, {"summary", tool.summary}, {"commands", commands}}.dump(2) +
+    return json{{"tool", tool.name},
+                {"version", ASSAY_VERSION},
+                {"summary", tool.summary},
+                {"commands", commands}}
+               .dump(2) +
            "\n";
 }
 

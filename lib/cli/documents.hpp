@@ -10,7 +10,8 @@ namespace assay::cli {
 enum class HelpDetail { brief, full };
 
 [[nodiscard]] std::string help_text(const Tool& tool, int width);
-[[nodiscard]] std::string help_text(const Tool& tool, const Command& command, HelpDetail detail, int width);
+[[nodiscard]] std::string help_text(const Tool& tool, const Command& command, HelpDetail detail,
+                                    int width);
 // roff; `date` is the release's.
 [[nodiscard]] std::string man_page(const Tool& tool);
 [[nodiscard]] std::string man_page(const Tool& tool, const Command& command);

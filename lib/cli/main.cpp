@@ -64,14 +64,17 @@ std::string scheduler_shard() {
         count = number("SLURM_ARRAY_TASK_COUNT");
         id && first && count)
         return concat(*id - *first + 1, "/", *count);
-    if (const auto id = number("SGE_TASK_ID"), first = number("SGE_TASK_FIRST"), last = number("SGE_TASK_LAST"); id && first && last)
+    if (const auto id = number("SGE_TASK_ID"), first = number("SGE_TASK_FIRST"),
+        last = number("SGE_TASK_LAST");
+        id && first && last)
         return concat(*id - *first + 1, "/", *last - *first + 1);
     return "";
 }
 
 hdf5::StreamSettings stream_settings() {
     hdf5::StreamSettings settings;
-    if (const auto directory = environment("TMPDIR"); !directory.empty()) settings.spill_directory = directory;
+    if (const auto directory = environment("TMPDIR"); !directory.empty())
+        settings.spill_directory = directory;
     return settings;
 }
 
@@ -88,20 +91,26 @@ void add_shared_options(Command& command, SharedOptions& shared) {
         here()->execution_only = true;
     }
     if (hdf5_output) {
-        command.option("--carry", shared.carry, "GROUPS", "also copy data,run of the input to the output");
-        command.choice<std::string>("--compress", shared.compress, {{"auto", "auto"}, {"none", "none"}, {"deflate", "deflate"}},
+        command.option("--carry", shared.carry, "GROUPS",
+                       "also copy data,run of the input to the output");
+        command.choice<std::string>("--compress", shared.compress,
+                                    {{"auto", "auto"}, {"none", "none"}, {"deflate", "deflate"}},
                                     "compression of arrays; auto: in files, where it pays");
-        command.flag("--no-provenance", shared.no_provenance, "leave out provenance and timings, so that equal runs give equal bytes");
+        command.flag("--no-provenance", shared.no_provenance,
+                     "leave out provenance and timings, so that equal runs give equal bytes");
         here()->execution_only = true;
     }
     if (d.resumable) {
-        command.flag("--resume", shared.resume, "go on from the state that an interrupted run left");
+        command.flag("--resume", shared.resume,
+                     "go on from the state that an interrupted run left");
         here()->execution_only = true;
-        command.option("--state", shared.state, "DIR", "folder of the resumable state").default_text("OUTPUT.parts");
+        command.option("--state", shared.state, "DIR", "folder of the resumable state")
+            .default_text("OUTPUT.parts");
         here()->execution_only = true;
     }
     if (d.sharded) {
-        command.option("--shard", shared.shard, "I/N", "do part I of N").default_text("from the scheduler's array task, else 1/1");
+        command.option("--shard", shared.shard, "I/N", "do part I of N")
+            .default_text("from the scheduler's array task, else 1/1");
         here()->execution_only = true;
     }
     command.group("Running");
@@ -109,22 +118,28 @@ void add_shared_options(Command& command, SharedOptions& shared) {
     command.option("--threads", shared.threads, "N", "threads; results do not depend on it")
         .range(1, 4096)
         .default_text("what the scheduler or machine grants");
-    command.option("--config", shared.config, "FILE.json", "read options from a file; the command line wins");
-    command.flag("--config-print", shared.config_print, "print the resolved options as JSON and end");
+    command.option("--config", shared.config, "FILE.json",
+                   "read options from a file; the command line wins");
+    command.flag("--config-print", shared.config_print,
+                 "print the resolved options as JSON and end");
     command.option("--json", shared.json, "FILE", "write the summary as JSON; - is stdout");
     command.flag("--strict", shared.strict, "treat warnings as errors");
     command.flag("--quiet", shared.quiet, "errors only");
-    command.flag("-v,--verbose", shared.quiet, "say what was decided; -vv: timings and library errors");
+    command.flag("-v,--verbose", shared.quiet,
+                 "say what was decided; -vv: timings and library errors");
     OptionSpec& verbose = d.options.back();
     verbose.repeatable = true;
     int* const verbosity = &shared.verbosity;
-    verbose.set = [verbosity](const std::string& text) { *verbosity = static_cast<int>(parse_integer(text).value_or(1)); };
+    verbose.set = [verbosity](const std::string& text) {
+        *verbosity = static_cast<int>(parse_integer(text).value_or(1));
+    };
     verbose.show = [verbosity] { return std::to_string(*verbosity); };
     for (std::size_t i = first; i < d.options.size(); ++i) d.options[i].execution_only = true;
 }
 
 // Sets the options of `args` and returns the long names that were given.
-std::vector<std::string> parse(const std::vector<std::string>& args, Declaration& d, SharedOptions& shared) {
+std::vector<std::string> parse(const std::vector<std::string>& args, Declaration& d,
+                               SharedOptions& shared) {
     CLI::App app;
     app.set_help_flag();
     app.allow_extras();
@@ -133,15 +148,22 @@ std::vector<std::string> parse(const std::vector<std::string>& args, Declaration
     for (std::size_t i = 0; i < d.options.size(); ++i) {
         const OptionSpec& spec = d.options[i];
         const std::string names = join(spec.names, ",");
-        if (spec.is_flag()) handles.push_back(app.add_flag(names));
-        else handles.push_back(app.add_option(names, values[i])->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->expected(1)->allow_extra_args(false));
+        if (spec.is_flag())
+            handles.push_back(app.add_flag(names));
+        else
+            handles.push_back(app.add_option(names, values[i])
+                                  ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+                                  ->expected(1)
+                                  ->allow_extra_args(false));
     }
     try {
         app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
     } catch (const CLI::ArgumentMismatch& e) {
         for (std::size_t i = 0; i < d.options.size(); ++i)
             if (starts_with(e.what(), d.options[i].long_name() + ":"))
-                throw UsageError("option '" + d.options[i].long_name() + "': its value is missing; " + expected_text(d.options[i]) + " is expected");
+                throw UsageError("option '" + d.options[i].long_name() +
+                                 "': its value is missing; " + expected_text(d.options[i]) +
+                                 " is expected");
         throw UsageError(e.what());
     } catch (const CLI::Error& e) {
         throw UsageError(e.what());
@@ -159,31 +181,38 @@ std::vector<std::string> parse(const std::vector<std::string>& args, Declaration
             continue;
         }
         std::vector<std::string> known;
-        for (const auto& spec : d.options) known.insert(known.end(), spec.names.begin(), spec.names.end());
+        for (const auto& spec : d.options)
+            known.insert(known.end(), spec.names.begin(), spec.names.end());
         const auto near = nearest_name(extra.substr(0, extra.find('=')), known);
-        throw UsageError("unknown option '" + printable(extra, 60) + "'" + (near ? "; did you mean '" + *near + "'?" : ""));
+        throw UsageError("unknown option '" + printable(extra, 60) + "'" +
+                         (near ? "; did you mean '" + *near + "'?" : ""));
     }
     std::vector<std::string> given;
     for (std::size_t i = 0; i < d.options.size(); ++i) {
         if (handles[i]->count() == 0) continue;
         const OptionSpec& spec = d.options[i];
         given.push_back(spec.long_name());
-        if (spec.repeatable) spec.set(std::to_string(handles[i]->count()));
-        else if (spec.is_flag()) spec.set(handles[i]->as<bool>() ? "true" : "false");
-        else spec.set(values[i].back());
+        if (spec.repeatable)
+            spec.set(std::to_string(handles[i]->count()));
+        else if (spec.is_flag())
+            spec.set(handles[i]->as<bool>() ? "true" : "false");
+        else
+            spec.set(values[i].back());
     }
     for (const auto& [one, other] : d.conflicts) {
         const auto has = [&, &given_names = given](const std::string& name) {
             return std::find(given_names.begin(), given_names.end(), name) != given_names.end();
         };
-        if (has(one) && has(other)) throw UsageError("options '" + one + "' and '" + other + "' exclude each other");
+        if (has(one) && has(other))
+            throw UsageError("options '" + one + "' and '" + other + "' exclude each other");
     }
     return given;
 }
 
 std::string now_iso8601() {
     std::time_t now = std::time(nullptr);
-    if (const auto epoch = parse_integer(environment("SOURCE_DATE_EPOCH"))) now = static_cast<std::time_t>(*epoch);
+    if (const auto epoch = parse_integer(environment("SOURCE_DATE_EPOCH")))
+        now = static_cast<std::time_t>(*epoch);
     std::tm parts{};
     gmtime_r(&now, &parts);
     char text[32];
@@ -194,17 +223,21 @@ std::string now_iso8601() {
 double cpu_seconds() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+    const auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-void write_json(const SharedOptions& shared, const Tool& tool, const Declaration& d, const Context* context,
-                const TerminalMonitor& monitor, const std::string& status, double elapsed) {
+void write_json(const SharedOptions& shared, const Tool& tool, const Declaration& d,
+                const Context* context, const TerminalMonitor& monitor, const std::string& status,
+                double elapsed) {
     if (shared.json.empty()) return;
     using nlohmann::json;
     json inputs = json::array(), result = json::object();
     if (context != nullptr) {
-        for (const auto& [name, digest] : context->input_digests()) inputs.push_back({{"path", name}, {"digest", digest}});
+        for (const auto& [name, digest] : context->input_digests())
+            inputs.push_back({{"path", name}, {"digest", digest}});
         for (const auto& line : context->summary()) {
             std::string key = line.label;
             std::replace(key.begin(), key.end(), ' ', '_');
@@ -213,21 +246,34 @@ void write_json(const SharedOptions& shared, const Tool& tool, const Declaration
     }
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    const json summary{{"tool", tool.name + " " + d.name}, {"version", ASSAY_VERSION}, {"status", status}, {"input", inputs},
-                       {"output", shared.output}, {"result", result}, {"warnings", monitor.warnings()}, {"time_s", elapsed},
-                       {"cpu_s", cpu_seconds()}, {"peak_rss_bytes", static_cast<std::int64_t>(usage.ru_maxrss) * 1024}};
-    hdf5::write_file_atomically(shared.json, summary.dump(2, ' ', false, json::error_handler_t::replace) + "\n",
+    const json summary{{"tool", tool.name + " " + d.name},
+                       {"version", ASSAY_VERSION},
+                       {"status", status},
+                       {"input", inputs},
+                       {"output", shared.output},
+                       {"result", result},
+                       {"warnings", monitor.warnings()},
+                       {"time_s", elapsed},
+                       {"cpu_s", cpu_seconds()},
+                       {"peak_rss_bytes", static_cast<std::int64_t>(usage.ru_maxrss) * 1024}};
+    hdf5::write_file_atomically(shared.json,
+                                summary.dump(2, ' ', false, json::error_handler_t::replace) + "\n",
                                 hdf5::Existing::replace);
 }
 
-int run_command(const Tool& tool, Command command, const std::vector<std::string>& args, const std::string& command_line) {
+int run_command(const Tool& tool, Command command, const std::vector<std::string>& args,
+                const std::string& command_line) {
     Declaration& d = command.declaration();
     TerminalMonitor monitor(tool.name + " " + d.name);
     SharedOptions shared;
     add_shared_options(command, shared);
-    const auto wants = [&](const char* name) { return std::find(args.begin(), args.end(), name) != args.end(); };
+    const auto wants = [&](const char* name) {
+        return std::find(args.begin(), args.end(), name) != args.end();
+    };
     if (wants("--help") || wants("-h") || wants("--help-all")) {
-        std::cout << help_text(tool, command, wants("--help-all") ? HelpDetail::full : HelpDetail::brief, terminal_width());
+        std::cout << help_text(tool, command,
+                               wants("--help-all") ? HelpDetail::full : HelpDetail::brief,
+                               terminal_width());
         return 0;
     }
     if (wants("--help-man")) {
@@ -239,7 +285,9 @@ int run_command(const Tool& tool, Command command, const std::vector<std::string
         return 0;
     }
     const auto start = std::chrono::steady_clock::now();
-    const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+    const auto elapsed = [&] {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
     const std::string started = now_iso8601();
     std::unique_ptr<Context> context;
     const auto fail = [&](const std::string& text, const std::string& status, int code) {
@@ -259,18 +307,27 @@ int run_command(const Tool& tool, Command command, const std::vector<std::string
         if (d.sharded && shared.shard.empty()) shared.shard = scheduler_shard();
         monitor.configure(shared.quiet, shared.verbosity, shared.strict);
         if (shared.config_print) {
-            std::cout << nlohmann::json::parse(resolved_config(d, ConfigScope::everything)).dump(2) << "\n";
+            std::cout << nlohmann::json::parse(resolved_config(d, ConfigScope::everything)).dump(2)
+                      << "\n";
             return 0;
         }
         const InterruptionGuard guard;
-        context = std::make_unique<Context>(d, shared, monitor, stream_settings(), resolved_config(d, ConfigScope::everything));
+        context = std::make_unique<Context>(d, shared, monitor, stream_settings(),
+                                            resolved_config(d, ConfigScope::everything));
         if (shared.json == "-" && context->has_output() && context->output_target() == "-")
             throw UsageError("option '--json': stdout already carries the output");
-        context->set_config_digest(digest_of(d.name + resolved_config(d, ConfigScope::results_only)));
+        context->set_config_digest(
+            digest_of(d.name + resolved_config(d, ConfigScope::results_only)));
         d.run(*context);
-        Context::Finish facts{tool.name + " " + d.name, command_line, started, elapsed(), cpu_seconds(), std::nullopt};
+        Context::Finish facts{tool.name + " " + d.name,
+                              command_line,
+                              started,
+                              elapsed(),
+                              cpu_seconds(),
+                              std::nullopt};
         for (const auto& spec : d.options)
-            if (spec.long_name() == "--seed") facts.seed = static_cast<std::uint64_t>(parse_integer(spec.show()).value_or(0));
+            if (spec.long_name() == "--seed")
+                facts.seed = static_cast<std::uint64_t>(parse_integer(spec.show()).value_or(0));
         context->finish(facts);
         write_json(shared, tool, d, context.get(), monitor, "done", elapsed());
         return 0;
@@ -279,7 +336,8 @@ int run_command(const Tool& tool, Command command, const std::vector<std::string
     } catch (const Interrupted& e) {
         return fail(e.what(), "interrupted", kInterrupted);
     } catch (const std::bad_alloc&) {
-        return fail("memory ran out; less data, or a lower --memory where there is one, may help", "failed", kFailed);
+        return fail("memory ran out; less data, or a lower --memory where there is one, may help",
+                    "failed", kFailed);
     } catch (const std::exception& e) {
         return fail(e.what(), "failed", kFailed);
     }
@@ -288,8 +346,10 @@ int run_command(const Tool& tool, Command command, const std::vector<std::string
 int list_paths(const Tool& tool, const std::string& file) {
     try {
         std::vector<std::string> paths;
-        if (tool.list_paths) paths = tool.list_paths(file);
-        else paths = hdf5::InputFile({file, ""}, stream_settings()).root().dataset_paths();
+        if (tool.list_paths)
+            paths = tool.list_paths(file);
+        else
+            paths = hdf5::InputFile({file, ""}, stream_settings()).root().dataset_paths();
         for (const auto& path : paths) std::cout << path << "\n";
         return 0;
     } catch (const std::exception&) {
@@ -323,7 +383,8 @@ int main(int argc, char** argv, const Tool& tool) {
     Tool documented = tool;
     static SharedOptions unused;
     for (auto& command : documented.commands)
-        if (word == "--help-man" || word == "--help-json" || word == "--completion") add_shared_options(command, unused);
+        if (word == "--help-man" || word == "--help-json" || word == "--completion")
+            add_shared_options(command, unused);
     if (word == "--help-man") {
         std::cout << man_page(documented);
         return 0;
@@ -347,8 +408,9 @@ int main(int argc, char** argv, const Tool& tool) {
     std::vector<std::string> names;
     for (const auto& command : tool.commands) names.push_back(command.declaration().name);
     const auto near = nearest_name(word, names, 3);
-    return usage_error("unknown subcommand '" + printable(word, 60) + "'" +
-                       (near ? "; did you mean '" + *near + "'?" : "; see " + tool.name + " --help"));
+    return usage_error(
+        "unknown subcommand '" + printable(word, 60) + "'" +
+        (near ? "; did you mean '" + *near + "'?" : "; see " + tool.name + " --help"));
 }
 
 } // namespace assay::cli

@@ -11,24 +11,28 @@ const std::string& OptionSpec::long_name() const {
 }
 
 void refuse_value(const OptionSpec& spec, const std::string& found, const std::string& expected) {
-    throw UsageError("option '" + spec.long_name() + "': found '" + printable(found, 60) + "'; " + expected +
-                     " is expected");
+    throw UsageError("option '" + spec.long_name() + "': found '" + printable(found, 60) + "'; " +
+                     expected + " is expected");
 }
 
 std::string expected_text(const OptionSpec& spec) {
     if (!spec.choices.empty()) return "one of " + join(spec.choices, ", ");
-    std::string text = spec.type == "integer" ? "an integer" : spec.type == "number" ? "a number" : "a " + spec.type;
+    std::string text = spec.type == "integer"  ? "an integer"
+                       : spec.type == "number" ? "a number"
+                                               : "a " + spec.type;
     if (spec.type == "bytes") text = "a size such as 512M or 2GiB";
     if (spec.minimum && spec.maximum)
         text += " from " + significant(*spec.minimum, 6) + " to " + significant(*spec.maximum, 10);
-    else if (spec.minimum) text += " of at least " + significant(*spec.minimum, 6);
+    else if (spec.minimum)
+        text += " of at least " + significant(*spec.minimum, 6);
     return text;
 }
 
 std::vector<double> parse_grid(const std::string& option, const std::string& text) {
     const auto refuse = [&](const std::string& part) {
         throw UsageError("option '" + option + "': found '" + printable(part, 60) +
-                         "'; numbers a,b,c or ranges FIRST:LAST, FIRST:LAST:STEP, FIRST:LAST:COUNTlog are expected");
+                         "'; numbers a,b,c or ranges FIRST:LAST, FIRST:LAST:STEP, "
+                         "FIRST:LAST:COUNTlog are expected");
     };
     constexpr double kMostValues = 1e6;
     std::vector<double> values;
@@ -46,13 +50,15 @@ std::vector<double> parse_grid(const std::string& option, const std::string& tex
             values.push_back(numbers[0]);
         } else if (logarithmic) {
             const double count = numbers[2];
-            if (!(numbers[0] > 0 && numbers[1] > 0 && count >= 2 && count <= kMostValues && count == std::floor(count)))
+            if (!(numbers[0] > 0 && numbers[1] > 0 && count >= 2 && count <= kMostValues &&
+                  count == std::floor(count)))
                 refuse(part);
             for (double i = 0; i < count; ++i)
                 values.push_back(numbers[0] * std::pow(numbers[1] / numbers[0], i / (count - 1)));
         } else if (numbers.size() <= 3) {
             const double step = numbers.size() == 3 ? numbers[2] : 1.0;
-            const double steps = step > 0 ? std::floor((numbers[1] - numbers[0]) / step + 1e-9) : -1;
+            const double steps =
+                step > 0 ? std::floor((numbers[1] - numbers[0]) / step + 1e-9) : -1;
             if (!(steps >= 0 && steps <= kMostValues)) refuse(part);
             for (double i = 0; i <= steps; ++i) values.push_back(numbers[0] + i * step);
         } else {

@@ -1,4 +1,5 @@
-// One option of a command: its declaration is the single source of parsing, help, man page, completion and JSON.
+// One option of a command: its declaration is the single source of parsing, help, man page,
+// completion and JSON.
 #pragma once
 
 #include <assay/core/error.hpp>
@@ -55,7 +56,9 @@ struct ValueTraits<double> {
 template <>
 struct ValueTraits<std::int64_t> {
     static constexpr const char* type = "integer";
-    static std::optional<std::int64_t> parse(const std::string& text) { return parse_integer(text); }
+    static std::optional<std::int64_t> parse(const std::string& text) {
+        return parse_integer(text);
+    }
     static std::string show(std::int64_t value) { return std::to_string(value); }
 };
 template <>
@@ -63,7 +66,8 @@ struct ValueTraits<int> {
     static constexpr const char* type = "integer";
     static std::optional<int> parse(const std::string& text) {
         const auto value = parse_integer(text);
-        if (!value || *value > std::numeric_limits<int>::max() || *value < std::numeric_limits<int>::min())
+        if (!value || *value > std::numeric_limits<int>::max() ||
+            *value < std::numeric_limits<int>::min())
             return std::nullopt;
         return static_cast<int>(*value);
     }
@@ -71,7 +75,8 @@ struct ValueTraits<int> {
 };
 
 // Throws UsageError "option '--x': found 'y'; an integer is expected".
-[[noreturn]] ASSAY_API void refuse_value(const OptionSpec& spec, const std::string& found, const std::string& expected);
+[[noreturn]] ASSAY_API void refuse_value(const OptionSpec& spec, const std::string& found,
+                                         const std::string& expected);
 [[nodiscard]] ASSAY_API std::string expected_text(const OptionSpec& spec);
 
 template <class T>
@@ -118,7 +123,8 @@ T parse_value(const OptionSpec& spec, const std::string& text) {
     if (!value) refuse_value(spec, text, expected_text(spec));
     if constexpr (std::is_arithmetic_v<T>) {
         const auto number = static_cast<double>(*value);
-        if (!(number == number) || (spec.minimum && number < *spec.minimum) || (spec.maximum && number > *spec.maximum))
+        if (!(number == number) || (spec.minimum && number < *spec.minimum) ||
+            (spec.maximum && number > *spec.maximum))
             refuse_value(spec, text, expected_text(spec));
     }
     return *value;
@@ -132,7 +138,9 @@ void bind(OptionSpec& spec, T& target) {
     if constexpr (IsOptional<T>::value) {
         using Value = typename IsOptional<T>::Value;
         spec.type = ValueTraits<Value>::type;
-        spec.set = [self, value](const std::string& text) { *value = parse_value<Value>(*self, text); };
+        spec.set = [self, value](const std::string& text) {
+            *value = parse_value<Value>(*self, text);
+        };
         spec.show = [value] { return *value ? ValueTraits<Value>::show(**value) : std::string(); };
     } else if constexpr (IsVector<T>::value) {
         using Value = typename IsVector<T>::Value;
@@ -140,7 +148,8 @@ void bind(OptionSpec& spec, T& target) {
         spec.list = true;
         spec.set = [self, value](const std::string& text) {
             value->clear();
-            for (const auto& part : split(text, ',')) value->push_back(parse_value<Value>(*self, part));
+            for (const auto& part : split(text, ','))
+                value->push_back(parse_value<Value>(*self, part));
         };
         spec.show = [value] {
             std::vector<std::string> parts;
@@ -154,7 +163,9 @@ void bind(OptionSpec& spec, T& target) {
     }
 }
 
-// "1:10", "10:50:10", "1e-5:1e-1:20log", "2,3,5": the numbers of a grid. Throws UsageError naming `option`.
-[[nodiscard]] ASSAY_API std::vector<double> parse_grid(const std::string& option, const std::string& text);
+// "1:10", "10:50:10", "1e-5:1e-1:20log", "2,3,5": the numbers of a grid. Throws UsageError naming
+// `option`.
+[[nodiscard]] ASSAY_API std::vector<double> parse_grid(const std::string& option,
+                                                       const std::string& text);
 
 } // namespace assay::cli

@@ -55,33 +55,42 @@ void TerminalMonitor::message(Level level, const std::string& text) {
         warnings_.push_back(text);
     }
     const bool shown = level == Level::error || (level <= Level::info && !quiet_) ||
-                       (level == Level::detail && verbosity_ >= 1) || (level == Level::debug && verbosity_ >= 2);
+                       (level == Level::detail && verbosity_ >= 1) ||
+                       (level == Level::debug && verbosity_ >= 2);
     if (shown) write_line(prefix_ + ": " + (level == Level::warning ? "warning: " : "") + text);
 }
 
-void TerminalMonitor::error(const std::string& text) { write_line(prefix_ + ": " + text); }
+void TerminalMonitor::error(const std::string& text) {
+    write_line(prefix_ + ": " + text);
+}
 
 void TerminalMonitor::plain(const std::string& text) {
     if (!quiet_) write_line(text);
 }
 
-bool TerminalMonitor::interrupted() const { return InterruptionGuard::requested(); }
+bool TerminalMonitor::interrupted() const {
+    return InterruptionGuard::requested();
+}
 
-// One redrawn line on a terminal after a second of work; in a log a line after 1, 2, 4, 8 ... minutes.
+// One redrawn line on a terminal after a second of work; in a log a line after 1, 2, 4, 8 ...
+// minutes.
 void TerminalMonitor::progress(const Progress& progress) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (quiet_) return;
     const auto now = Clock::now();
     const double elapsed = std::chrono::duration<double>(now - start_).count();
     const double since_shown = std::chrono::duration<double>(now - last_shown_).count();
-    if (on_terminal_ ? (elapsed < 1 || since_shown < 0.1) : elapsed < 60 * next_log_minutes_) return;
+    if (on_terminal_ ? (elapsed < 1 || since_shown < 0.1) : elapsed < 60 * next_log_minutes_)
+        return;
     std::string line = concat(static_cast<long long>(progress.done));
     if (progress.total > 0) line += concat("/", static_cast<long long>(progress.total));
     line += " " + progress.what;
     if (progress.done > 0 && elapsed > 0) {
         line += ", " + significant(progress.done / elapsed, 3) + "/s";
         if (progress.total > progress.done)
-            line += ", at most " + duration_text((progress.total - progress.done) * elapsed / progress.done) + " left";
+            line += ", at most " +
+                    duration_text((progress.total - progress.done) * elapsed / progress.done) +
+                    " left";
     }
     if (!progress.status.empty()) line += ", " + progress.status;
     last_shown_ = now;

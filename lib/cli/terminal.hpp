@@ -1,4 +1,5 @@
-// The monitor of a command-line program: messages, one progress line and the summary, all on stderr.
+// The monitor of a command-line program: messages, one progress line and the summary, all on
+// stderr.
 #pragma once
 
 #include <assay/core/monitor.hpp>

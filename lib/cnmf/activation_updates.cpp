@@ -10,7 +10,8 @@ namespace assay::cnmf {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr double kZeroDiagonal = 1e-13; // below this share of the largest, C_t[k,k,0] counts as zero
+constexpr double kZeroDiagonal =
+    1e-13; // below this share of the largest, C_t[k,k,0] counts as zero
 
 using Stretch = Eigen::Map<Eigen::RowVectorXd>;
 
@@ -20,16 +21,20 @@ Stretch stretch_of(TimeMatrix& gradient, Index row, Index reach) {
 }
 
 // stretch += sum_k steps[k] table.row(k) over the steps that are not zero, four at a time.
-void propagate(Stretch stretch, const RowMatrix& table, const Vector& steps, std::vector<Index>& changed) {
+void propagate(Stretch stretch, const RowMatrix& table, const Vector& steps,
+               std::vector<Index>& changed) {
     changed.clear();
     for (Index k = 0; k < steps.size(); ++k)
         if (steps(k) != 0) changed.push_back(k);
     std::size_t i = 0;
     for (; i + 4 <= changed.size(); i += 4)
-        stretch += steps(changed[i]) * table.row(changed[i]) + steps(changed[i + 1]) * table.row(changed[i + 1]) +
-                   steps(changed[i + 2]) * table.row(changed[i + 2]) + steps(changed[i + 3]) * table.row(changed[i + 3]);
+        stretch += steps(changed[i]) * table.row(changed[i]) +
+                   steps(changed[i + 1]) * table.row(changed[i + 1]) +
+                   steps(changed[i + 2]) * table.row(changed[i + 2]) +
+                   steps(changed[i + 3]) * table.row(changed[i + 3]);
     for (; i + 2 <= changed.size(); i += 2)
-        stretch += steps(changed[i]) * table.row(changed[i]) + steps(changed[i + 1]) * table.row(changed[i + 1]);
+        stretch += steps(changed[i]) * table.row(changed[i]) +
+                   steps(changed[i + 1]) * table.row(changed[i + 1]);
     if (i < changed.size()) stretch += steps(changed[i]) * table.row(changed[i]);
 }
 
@@ -47,8 +52,8 @@ struct Sweep {
     }
 };
 
-// Time outer, component inner. Steps of one bin see each other through the K x K block at lag 0 and are propagated
-// together. Returns the squared change.
+// Time outer, component inner. Steps of one bin see each other through the K x K block at lag 0 and
+// are propagated together. Returns the squared change.
 double sweep_rows(const Sweep& s, Index first_row, Index count, Index end_row) {
     const Index components = s.h.cols();
     const Index centre = s.reach * components;
@@ -83,9 +88,11 @@ double sweep_components(const Sweep& s, const TimeAxis& axis) {
     for (Index k = 0; k < components; ++k)
         for (const auto& segment : axis.segments())
             for (Index row = segment.first_row; row < segment.first_row + segment.bins; ++row) {
-                const RowMatrix& table = s.correlation.table(segment.first_row + segment.bins - 1 - row);
+                const RowMatrix& table =
+                    s.correlation.table(segment.first_row + segment.bins - 1 - row);
                 const double old = s.h(row, k);
-                const double step = s.updated(old, s.gradient(row, k), table(k, s.reach * components + k)) - old;
+                const double step =
+                    s.updated(old, s.gradient(row, k), table(k, s.reach * components + k)) - old;
                 if (step == 0) continue;
                 s.h(row, k) = old + step;
                 change += step * step;
@@ -99,7 +106,8 @@ double sweep(const Sweep& s, const TimeAxis& axis, Order order, const Execution&
     if (order == Order::time) {
         double change = 0;
         for (const auto& segment : axis.segments())
-            change += sweep_rows(s, segment.first_row, segment.bins, segment.first_row + segment.bins);
+            change +=
+                sweep_rows(s, segment.first_row, segment.bins, segment.first_row + segment.bins);
         return change;
     }
     const auto pieces = chunks(axis);
@@ -119,29 +127,38 @@ std::vector<TimeAxis::Piece> pieces_for(const TimeAxis& axis, Order order) {
 
 } // namespace
 
-void hals_activations(TimeMatrix& activations, TimeMatrix& gradient, const MotifCorrelation& correlation,
-                      const TimeAxis& axis, Order order, const InnerSweeps& sweeps, const Execution& run) {
-    const Sweep s{activations, gradient, correlation, axis.lags() - 1, kZeroDiagonal * correlation.largest_diagonal()};
+void hals_activations(TimeMatrix& activations, TimeMatrix& gradient,
+                      const MotifCorrelation& correlation, const TimeAxis& axis, Order order,
+                      const InnerSweeps& sweeps, const Execution& run) {
+    const Sweep s{activations, gradient, correlation, axis.lags() - 1,
+                  kZeroDiagonal * correlation.largest_diagonal()};
     double first_change = 0;
     for (Index i = 0; i < sweeps.most; ++i) {
         const double change = std::sqrt(sweep(s, axis, order, run));
-        if (i == 0) first_change = change;
-        else if (change <= sweeps.enough * first_change) break;
+        if (i == 0)
+            first_change = change;
+        else if (change <= sweeps.enough * first_change)
+            break;
     }
     axis.clear_padding(gradient);
 }
 
-void multiply_activations(TimeMatrix& activations, const TimeMatrix& correlated, const TimeMatrix& product,
-                          const TimeMatrix& extra, const TimeAxis& axis) {
+void multiply_activations(TimeMatrix& activations, const TimeMatrix& correlated,
+                          const TimeMatrix& product, const TimeMatrix& extra,
+                          const TimeAxis& axis) {
     if (extra.size() > 0)
-        activations.array() *= product.array().max(0.0) / (correlated.array() + extra.array() + kEpsilon);
-    else activations.array() *= product.array().max(0.0) / (correlated.array() + kEpsilon);
+        activations.array() *=
+            product.array().max(0.0) / (correlated.array() + extra.array() + kEpsilon);
+    else
+        activations.array() *= product.array().max(0.0) / (correlated.array() + kEpsilon);
     axis.clear_padding(activations);
 }
 
-Index anls_activations(TimeMatrix& activations, TimeMatrix& gradient, const MotifCorrelation& correlation,
-                       const TimeAxis& axis, Order order, const Execution& run) {
-    const Index components = activations.cols(), reach = axis.lags() - 1, centre = reach * components;
+Index anls_activations(TimeMatrix& activations, TimeMatrix& gradient,
+                       const MotifCorrelation& correlation, const TimeAxis& axis, Order order,
+                       const Execution& run) {
+    const Index components = activations.cols(), reach = axis.lags() - 1,
+                centre = reach * components;
     const auto pieces = pieces_for(axis, order);
     const auto ends = segment_ends(pieces, axis);
     std::vector<Index> fallbacks(pieces.size(), 0);
@@ -149,7 +166,8 @@ Index anls_activations(TimeMatrix& activations, TimeMatrix& gradient, const Moti
         const auto at = static_cast<std::size_t>(chunk);
         linalg::NnlsSolver whole(correlation.full().middleCols(centre, components));
         std::vector<Index> changed;
-        for (Index row = pieces[at].first_row; row < pieces[at].first_row + pieces[at].bins; ++row) {
+        for (Index row = pieces[at].first_row; row < pieces[at].first_row + pieces[at].bins;
+             ++row) {
             const Vector h = activations.row(row);
             const Vector p = gradient.row(row);
             if ((h.array() == 0).all() && (p.array() >= 0).all()) continue;

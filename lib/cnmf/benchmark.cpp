@@ -9,7 +9,9 @@
 namespace assay::cnmf {
 namespace {
 
-double cpu_time() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+double cpu_time() {
+    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
 
 double median_seconds(Index repetitions, const std::function<void()>& body) {
     std::vector<double> seconds;
@@ -27,13 +29,15 @@ double gemm_rate() {
     const Matrix a = Matrix::Random(kSize, kSize), b = Matrix::Random(kSize, kSize);
     Matrix c(kSize, kSize);
     double best = 1e30;
-    for (int i = 0; i < 5; ++i) best = std::min(best, median_seconds(1, [&] { c.noalias() = a * b; }));
+    for (int i = 0; i < 5; ++i)
+        best = std::min(best, median_seconds(1, [&] { c.noalias() = a * b; }));
     return 2e-9 * kSize * kSize * kSize / best;
 }
 
 } // namespace
 
-BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index repetitions, const Execution& run) {
+BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index repetitions,
+                          const Execution& run) {
     const auto products = data.products(options.components, options.lags, run);
     const TimeAxis& axis = products->axis();
     BenchmarkResult result;
@@ -42,7 +46,9 @@ BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index rep
     const Unseen everything_seen;
     Descent descent(data, *products, everything_seen, options, run);
     FitState state;
-    descent.begin(start_model(data, *products, options.start, options.components, options.lags, {options.seed, 0}, run), true, 0, state);
+    descent.begin(start_model(data, *products, options.start, options.components, options.lags,
+                              {options.seed, 0}, run),
+                  true, 0, state);
     constexpr int kWarmUp = 5; // activations become sparse, as in most of a fit
     for (int i = 0; i < kWarmUp; ++i) descent.step(0, state);
     const double iteration = median_seconds(repetitions, [&] { descent.step(0, state); });
@@ -57,14 +63,26 @@ BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index rep
         result.phases.push_back({name, seconds, flops > 0 ? 1e-9 * flops / seconds : 0.0});
     };
     result.phases.push_back({"outer iteration", iteration, 0});
-    time_with_flops("product X U^T", [&] { static_cast<void>(products->with_activations(h, run)); });
-    time_with_flops("product transconv", [&] { static_cast<void>(products->with_motifs(model.motifs, run)); });
-    result.phases.push_back({"gram A", median_seconds(repetitions, [&] { static_cast<void>(activation_gram(h, axis, run)); }), 0});
-    const double correlation_seconds = median_seconds(repetitions, [&] { static_cast<void>(MotifCorrelation(model.motifs, options.components)); });
+    time_with_flops("product X U^T",
+                    [&] { static_cast<void>(products->with_activations(h, run)); });
+    time_with_flops("product transconv",
+                    [&] { static_cast<void>(products->with_motifs(model.motifs, run)); });
+    result.phases.push_back(
+        {"gram A",
+         median_seconds(repetitions, [&] { static_cast<void>(activation_gram(h, axis, run)); }),
+         0});
+    const double correlation_seconds = median_seconds(repetitions, [&] {
+        static_cast<void>(MotifCorrelation(model.motifs, options.components));
+    });
     const double correlation_flops = 2 * static_cast<double>(model.units()) * width * width;
-    result.phases.push_back({"tables C", correlation_seconds, 1e-9 * correlation_flops / correlation_seconds});
+    result.phases.push_back(
+        {"tables C", correlation_seconds, 1e-9 * correlation_flops / correlation_seconds});
     const MotifCorrelation correlation(model.motifs, options.components);
-    result.phases.push_back({"field P", median_seconds(repetitions, [&] { static_cast<void>(correlate(correlation, h, axis, run)); }), 0});
+    result.phases.push_back(
+        {"field P",
+         median_seconds(repetitions,
+                        [&] { static_cast<void>(correlate(correlation, h, axis, run)); }),
+         0});
     return result;
 }
 

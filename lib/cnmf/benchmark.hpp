@@ -21,6 +21,7 @@ struct BenchmarkResult {
     std::vector<Phase> phases;
 };
 
-[[nodiscard]] ASSAY_API BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index repetitions, const Execution& run);
+[[nodiscard]] ASSAY_API BenchmarkResult benchmark(const Data& data, const FitOptions& options,
+                                                  Index repetitions, const Execution& run);
 
 } // namespace assay::cnmf

@@ -1,5 +1,5 @@
-// Internal to lib/cnmf: blocks of bins of a recording in the engine's number type, cached or streamed with one batch
-// read ahead.
+// Internal to lib/cnmf: blocks of bins of a recording in the engine's number type, cached or
+// streamed with one batch read ahead.
 #pragma once
 
 #include <assay/cnmf/products.hpp>
@@ -17,7 +17,8 @@ template <class Scalar>
 using DenseBlock = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
 template <class Scalar>
 using SparseBlock = Eigen::SparseMatrix<Scalar, Eigen::ColMajor, int>;
-using AnyBlock = std::variant<DenseBlock<double>, DenseBlock<float>, SparseBlock<double>, SparseBlock<float>>;
+using AnyBlock =
+    std::variant<DenseBlock<double>, DenseBlock<float>, SparseBlock<double>, SparseBlock<float>>;
 
 enum class BlockKind { dense, sparse };
 
@@ -28,8 +29,9 @@ class BlockStore {
     [[nodiscard]] Index count() const { return static_cast<Index>(pieces_.size()); }
     [[nodiscard]] const std::vector<TimeAxis::Piece>& pieces() const { return pieces_; }
     [[nodiscard]] double bytes() const { return bytes_; }
-    // Calls body(block, data) for all blocks; at most kMostLanes at once, and blocks that are a multiple of kMostLanes
-    // apart in ascending order. So sums into lane `block % kMostLanes` have a fixed order.
+    // Calls body(block, data) for all blocks; at most kMostLanes at once, and blocks that are a
+    // multiple of kMostLanes apart in ascending order. So sums into lane `block % kMostLanes` have
+    // a fixed order.
     void walk(const Execution& run, const std::function<void(Index, const AnyBlock&)>& body) const;
 
   private:
@@ -43,13 +45,17 @@ class BlockStore {
 };
 
 // The engine over such blocks, dense (gemm) or sparse.
-[[nodiscard]] std::unique_ptr<DataProducts> blocked_products(std::shared_ptr<BlockStore> store, const Recording& recording,
-                                                             BlockKind kind, Precision precision, Index lags);
+[[nodiscard]] std::unique_ptr<DataProducts> blocked_products(std::shared_ptr<BlockStore> store,
+                                                             const Recording& recording,
+                                                             BlockKind kind, Precision precision,
+                                                             Index lags);
 // The engine over cached spectra.
-[[nodiscard]] std::unique_ptr<DataProducts> spectral_products(const Recording& recording, Precision precision, Index lags,
+[[nodiscard]] std::unique_ptr<DataProducts> spectral_products(const Recording& recording,
+                                                              Precision precision, Index lags,
                                                               const Execution& run);
 // Transform size of the spectral engine for `lags`, and the bytes its spectra take.
 [[nodiscard]] Index transform_size(Index lags);
-[[nodiscard]] double spectra_bytes(Index units, Index bins, Index segments, Index lags, Precision precision);
+[[nodiscard]] double spectra_bytes(Index units, Index bins, Index segments, Index lags,
+                                   Precision precision);
 
 } // namespace assay::cnmf

@@ -12,32 +12,44 @@ std::vector<std::int64_t> integers(const std::vector<T>& values) {
     return {values.begin(), values.end()};
 }
 
-std::vector<std::uint8_t> flags(const std::vector<bool>& values) { return {values.begin(), values.end()}; }
+std::vector<std::uint8_t> flags(const std::vector<bool>& values) {
+    return {values.begin(), values.end()};
+}
 
 template <class Scalar>
 void write_arrays(hdf5::Group& group, const Model& model) {
     const auto tensor = motif_tensor(model.motifs, model.components);
     const std::vector<Scalar> w(tensor.begin(), tensor.end());
-    group.write("W", w.data(), {model.components, model.units(), model.lags},
-                {"component,unit,lag", "", "motifs: weight of a unit at a lag after the activation"});
+    group.write(
+        "W", w.data(), {model.components, model.units(), model.lags},
+        {"component,unit,lag", "", "motifs: weight of a unit at a lag after the activation"});
     if (model.activations.size() == 0) return;
-    const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> h = model.activations.cast<Scalar>();
-    group.write("H", h.data(), {h.rows(), h.cols()}, {"component,time", "", "activations: when motifs start"});
+    const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> h =
+        model.activations.cast<Scalar>();
+    group.write("H", h.data(), {h.rows(), h.cols()},
+                {"component,time", "", "activations: when motifs start"});
 }
 
 } // namespace
 
-void write_model(hdf5::Group group, const Model& model, const ModelFacts& facts, Precision precision) {
-    if (precision == Precision::float32) write_arrays<float>(group, model);
-    else write_arrays<double>(group, model);
+void write_model(hdf5::Group group, const Model& model, const ModelFacts& facts,
+                 Precision precision) {
+    if (precision == Precision::float32)
+        write_arrays<float>(group, model);
+    else
+        write_arrays<double>(group, model);
     if (facts.bin_seconds) group.set_attribute("dt", *facts.bin_seconds);
-    group.write("segment_start", integers(facts.segment_start), {"segment", "bin", "first bin of each segment; nothing crosses their borders"});
+    group.write("segment_start", integers(facts.segment_start),
+                {"segment", "bin", "first bin of each segment; nothing crosses their borders"});
     if (facts.unit_scale.size() > 0)
-        group.write("unit_scale", facts.unit_scale, {"unit", "", "factor each unit's data were multiplied by"});
+        group.write("unit_scale", facts.unit_scale,
+                    {"unit", "", "factor each unit's data were multiplied by"});
 }
 
 Model read_model(const hdf5::Group& group) {
-    if (!group.has_dataset("W")) throw Error(group.where() + ": holds no W; a group with W (component, unit, lag) is expected");
+    if (!group.has_dataset("W"))
+        throw Error(group.where() +
+                    ": holds no W; a group with W (component, unit, lag) is expected");
     const hdf5::Dataset w = group.dataset("W");
     w.expect_numeric();
     w.expect_rank(3);
@@ -47,14 +59,17 @@ Model read_model(const hdf5::Group& group) {
     model.lags = w.shape()[2];
     model.motifs = motif_matrix(w.read<double>(), model.components, w.shape()[1], model.lags);
     if (!model.motifs.allFinite() || model.motifs.minCoeff() < 0)
-        throw Error(w.where() + ": holds negative or non-finite numbers; nonnegative ones are expected");
+        throw Error(w.where() +
+                    ": holds negative or non-finite numbers; nonnegative ones are expected");
     if (group.has_dataset("H")) {
         const hdf5::Dataset h = group.dataset("H");
         model.activations = h.expect_numeric().read_matrix();
         if (model.activations.rows() != model.components)
-            throw Error(concat(h.where(), ": has ", model.activations.rows(), " components; ", model.components, " are expected, as in W"));
+            throw Error(concat(h.where(), ": has ", model.activations.rows(), " components; ",
+                               model.components, " are expected, as in W"));
         if (!model.activations.allFinite() || model.activations.minCoeff() < 0)
-            throw Error(h.where() + ": holds negative or non-finite numbers; nonnegative ones are expected");
+            throw Error(h.where() +
+                        ": holds negative or non-finite numbers; nonnegative ones are expected");
     }
     return model;
 }
@@ -64,11 +79,13 @@ ModelFacts read_facts(const hdf5::Group& group) {
     facts.bin_seconds = group.number_attribute("dt");
     if (group.has_dataset("segment_start")) {
         const auto starts = group.dataset("segment_start").expect_numeric().read<std::int64_t>();
-        if (starts.empty() || starts.front() != 0 || !std::is_sorted(starts.begin(), starts.end(), std::less_equal<>()))
+        if (starts.empty() || starts.front() != 0 ||
+            !std::is_sorted(starts.begin(), starts.end(), std::less_equal<>()))
             throw Error(group.where() + "/segment_start: ascending first bins from 0 are expected");
         facts.segment_start.assign(starts.begin(), starts.end());
     }
-    if (group.has_dataset("unit_scale")) facts.unit_scale = group.dataset("unit_scale").read_vector();
+    if (group.has_dataset("unit_scale"))
+        facts.unit_scale = group.dataset("unit_scale").read_vector();
     return facts;
 }
 
@@ -80,21 +97,29 @@ StartSpec read_start(const hdf5::Group& group) {
         w.expect_rank(3);
         start.motifs = motif_matrix(w.read<double>(), w.shape()[0], w.shape()[1], w.shape()[2]);
     }
-    if (group.has_dataset("H")) start.activations = group.dataset("H").expect_numeric().read_matrix();
+    if (group.has_dataset("H"))
+        start.activations = group.dataset("H").expect_numeric().read_matrix();
     if (!start.motifs && !start.activations) throw Error(group.where() + ": holds neither W nor H");
     return start;
 }
 
 void write_unit_order(hdf5::Group group, const UnitOrder& order) {
-    group.write("unit_component", order.component, {"unit", "", "component of largest weight; -1 where there is none"});
-    group.write("unit_peak_lag", order.peak_lag, {"unit", "bin", "lag of the peak in that component"});
-    group.write("unit_order", order.order, {"unit", "", "units sorted by component, then peak lag"});
+    group.write("unit_component", order.component,
+                {"unit", "", "component of largest weight; -1 where there is none"});
+    group.write("unit_peak_lag", order.peak_lag,
+                {"unit", "bin", "lag of the peak in that component"});
+    group.write("unit_order", order.order,
+                {"unit", "", "units sorted by component, then peak lag"});
 }
 
 namespace {
 
-const char* name_of(Algorithm a) { return a == Algorithm::hals ? "hals" : a == Algorithm::mult ? "mult" : "anls"; }
-const char* name_of(Order o) { return o == Order::chunk ? "chunk" : o == Order::component ? "component" : "time"; }
+const char* name_of(Algorithm a) {
+    return a == Algorithm::hals ? "hals" : a == Algorithm::mult ? "mult" : "anls";
+}
+const char* name_of(Order o) {
+    return o == Order::chunk ? "chunk" : o == Order::component ? "component" : "time";
+}
 
 void describe_options(hdf5::Group& group, const FitOptions& o) {
     const Penalties& p = o.penalties;
@@ -105,8 +130,13 @@ void describe_options(hdf5::Group& group, const FitOptions& o) {
     group.set_attribute("components", static_cast<std::int64_t>(o.components));
     group.set_attribute("lags", static_cast<std::int64_t>(o.lags));
     group.set_attribute("seed", static_cast<std::int64_t>(o.seed));
-    for (const auto& [name, value] : {std::pair<const char*, double>{"l1_w", p.l1_motifs}, {"l2_w", p.l2_motifs}, {"l1_h", p.l1_activations},
-                                      {"l2_h", p.l2_activations}, {"x_ortho", p.x_ortho}, {"events", p.events}, {"parts", p.parts}})
+    for (const auto& [name, value] : {std::pair<const char*, double>{"l1_w", p.l1_motifs},
+                                      {"l2_w", p.l2_motifs},
+                                      {"l1_h", p.l1_activations},
+                                      {"l2_h", p.l2_activations},
+                                      {"x_ortho", p.x_ortho},
+                                      {"events", p.events},
+                                      {"parts", p.parts}})
         group.set_attribute(name, value);
 }
 
@@ -114,21 +144,33 @@ void describe_options(hdf5::Group& group, const FitOptions& o) {
 
 void write_fit(hdf5::Group group, const FitResult& r, const FitOptions& o, const FitWriting& w) {
     write_model(group, r.model, w.facts, w.precision);
-    group.write("loss", r.history.loss, {"iteration", "", o.loss == Loss::kl ? "Kullback-Leibler divergence over seen entries"
-                                                                               : "|X - Xhat| / |X| over seen entries, the start first"});
+    group.write("loss", r.history.loss,
+                {"iteration", "",
+                 o.loss == Loss::kl ? "Kullback-Leibler divergence over seen entries"
+                                    : "|X - Xhat| / |X| over seen entries, the start first"});
     if (!r.history.test_loss.empty()) {
         group.write("train_loss", r.history.loss, {"iteration", "", "the same as loss"});
-        group.write("test_loss", r.history.test_loss, {"iteration", "", "|X - Xhat| / |X| over held-out entries"});
+        group.write("test_loss", r.history.test_loss,
+                    {"iteration", "", "|X - Xhat| / |X| over held-out entries"});
     }
-    group.write("objective", r.history.objective, {"iteration", "", "half the squared error plus all penalties"});
-    if (o.loss == Loss::l2) group.write("kkt", r.history.kkt, {"iteration", "", "norm of the projected gradient, relative to the start"});
+    group.write("objective", r.history.objective,
+                {"iteration", "", "half the squared error plus all penalties"});
+    if (o.loss == Loss::l2)
+        group.write("kkt", r.history.kkt,
+                    {"iteration", "", "norm of the projected gradient, relative to the start"});
     if (w.timing == Timing::keep)
-        group.create_group("timing").write("seconds", r.history.seconds, {"iteration", "s", "time since the start"});
-    group.write("loadings", r.loadings, {"component", "", "share of the data's power that a component explains"});
-    group.write_scalar("power", 1 - std::pow(r.evaluation.relative_loss(), 2), {"", "", "power explained, 1 - (relative loss)^2, from the data"});
-    group.write("component_dead", flags(r.dead), {"component", "boolean", "1 where a component vanished"});
-    const Vector r2 = (r.evaluation.unit_norm.array() > 0)
-                          .select(1 - r.evaluation.unit_error.array() / r.evaluation.unit_norm.array(), std::numeric_limits<double>::quiet_NaN());
+        group.create_group("timing").write("seconds", r.history.seconds,
+                                           {"iteration", "s", "time since the start"});
+    group.write("loadings", r.loadings,
+                {"component", "", "share of the data's power that a component explains"});
+    group.write_scalar("power", 1 - std::pow(r.evaluation.relative_loss(), 2),
+                       {"", "", "power explained, 1 - (relative loss)^2, from the data"});
+    group.write("component_dead", flags(r.dead),
+                {"component", "boolean", "1 where a component vanished"});
+    const Vector r2 =
+        (r.evaluation.unit_norm.array() > 0)
+            .select(1 - r.evaluation.unit_error.array() / r.evaluation.unit_norm.array(),
+                    std::numeric_limits<double>::quiet_NaN());
     group.write("unit_r2", r2, {"unit", "", "power of each unit explained; NaN for a silent one"});
     write_unit_order(group, order_units(r.model));
     group.write("restart_loss", r.restart_loss, {"restart", "", "last loss of each start"});
@@ -140,9 +182,12 @@ void write_fit(hdf5::Group group, const FitResult& r, const FitOptions& o, const
     group.set_attribute("stop_reason", r.stop_reason);
     group.set_attribute("best_restart", static_cast<std::int64_t>(r.best_restart));
     group.set_attribute("relative_loss", r.evaluation.relative_loss());
-    if (r.evaluation.test_norm > 0) group.set_attribute("relative_test_loss", r.evaluation.test_loss());
-    if (o.loss == Loss::kl) group.set_attribute("divergence", r.divergence);
-    else group.set_attribute("kkt", r.kkt);
+    if (r.evaluation.test_norm > 0)
+        group.set_attribute("relative_test_loss", r.evaluation.test_loss());
+    if (o.loss == Loss::kl)
+        group.set_attribute("divergence", r.divergence);
+    else
+        group.set_attribute("kkt", r.kkt);
     group.set_attribute("nnls_fallbacks", static_cast<std::int64_t>(r.fallbacks));
     group.set_attribute("flops", r.work.flops);
     group.set_attribute("bytes_read", r.work.bytes);
@@ -162,7 +207,8 @@ void write_history(hdf5::Group group, const History& h) {
 
 History read_history(const hdf5::Group& group) {
     const auto column = [&](const char* name) { return group.dataset(name).read<double>(); };
-    return {column("loss"), column("test_loss"), column("objective"), column("kkt"), column("seconds")};
+    return {column("loss"), column("test_loss"), column("objective"), column("kkt"),
+            column("seconds")};
 }
 
 } // namespace
@@ -189,8 +235,11 @@ void write_state(hdf5::Group group, const FitState& s, const std::string& digest
 
 FitState read_state(const hdf5::Group& group, const std::string& digest) {
     if (group.text_attribute("digest").value_or("") != digest)
-        throw Error(group.where() + ": the saved state belongs to other options or other data; without --resume a new fit starts");
-    const auto integer = [&](const char* name) { return static_cast<Index>(group.number_attribute(name).value_or(0)); };
+        throw Error(group.where() + ": the saved state belongs to other options or other data; "
+                                    "without --resume a new fit starts");
+    const auto integer = [&](const char* name) {
+        return static_cast<Index>(group.number_attribute(name).value_or(0));
+    };
     FitState s;
     s.restart = integer("restart");
     s.iteration = integer("iteration");
@@ -211,16 +260,23 @@ FitState read_state(const hdf5::Group& group, const std::string& digest) {
     return s;
 }
 
-void write_transform(hdf5::Group group, const TransformResult& r, const std::vector<double>& warps, const ModelFacts& facts) {
+void write_transform(hdf5::Group group, const TransformResult& r, const std::vector<double>& warps,
+                     const ModelFacts& facts) {
     const auto count = static_cast<Index>(warps.size());
     const Index components = r.activations.rows() / count, bins = r.activations.cols();
     const RowMatrix h = r.activations; // warp outer, component inner
-    if (count == 1) group.write("H", h.data(), {components, bins}, {"component,time", "", "activations for fixed motifs"});
-    else group.write("H", h.data(), {count, components, bins}, {"warp,component,time", "", "activations for fixed motifs at each time warp"});
+    if (count == 1)
+        group.write("H", h.data(), {components, bins},
+                    {"component,time", "", "activations for fixed motifs"});
+    else
+        group.write("H", h.data(), {count, components, bins},
+                    {"warp,component,time", "", "activations for fixed motifs at each time warp"});
     group.write("warp", warps, {"warp", "", "factor by which motifs were stretched in time"});
     const RowMatrix shares = Eigen::Map<const RowMatrix>(r.loadings.data(), count, components);
-    group.write("loadings", shares.data(), {count, components}, {"warp,component", "", "share of the data's power explained"});
-    group.write("segment_start", integers(facts.segment_start), {"segment", "bin", "first bin of each segment"});
+    group.write("loadings", shares.data(), {count, components},
+                {"warp,component", "", "share of the data's power explained"});
+    group.write("segment_start", integers(facts.segment_start),
+                {"segment", "bin", "first bin of each segment"});
     if (facts.bin_seconds) group.set_attribute("dt", *facts.bin_seconds);
     group.set_attribute("relative_loss", r.evaluation.relative_loss());
     group.set_attribute("kkt", r.kkt);
@@ -228,37 +284,50 @@ void write_transform(hdf5::Group group, const TransformResult& r, const std::vec
 }
 
 void write_comparison(hdf5::Group group, const Comparison& c) {
-    group.write("similarity", c.similarity, {"component,component", "", "cosine of component reconstructions"});
-    group.write("match", c.match, {"component", "", "partner in the second model; -1 where there is none"});
-    group.write("shift", c.shift, {"component", "bin", "bins by which the partner's motif stands later in its window"});
-    group.write_scalar("dissimilarity", c.dissimilarity, {"", "", "0 for equal models, towards 1 for unrelated ones"});
+    group.write("similarity", c.similarity,
+                {"component,component", "", "cosine of component reconstructions"});
+    group.write("match", c.match,
+                {"component", "", "partner in the second model; -1 where there is none"});
+    group.write(
+        "shift", c.shift,
+        {"component", "bin", "bins by which the partner's motif stands later in its window"});
+    group.write_scalar("dissimilarity", c.dissimilarity,
+                       {"", "", "0 for equal models, towards 1 for unrelated ones"});
 }
 
 void write_significance(hdf5::Group group, const Significance& s, double alpha) {
-    group.write("skewness", s.skewness, {"component", "", "skewness of the overlap of motif and held-out data"});
-    group.write("null", s.null, {"component,null", "", "the same for motifs with rows shifted at random"});
+    group.write("skewness", s.skewness,
+                {"component", "", "skewness of the overlap of motif and held-out data"});
+    group.write("null", s.null,
+                {"component,null", "", "the same for motifs with rows shifted at random"});
     group.write("p", s.p, {"component", "", "(1 + nulls that reach the skewness) / (1 + nulls)"});
-    group.write("significant", flags(s.significant), {"component", "boolean", "p at most alpha / testable components"});
-    group.write("degenerate", flags(s.degenerate), {"component", "boolean", "no weight, or a single unit: not testable"});
+    group.write("significant", flags(s.significant),
+                {"component", "boolean", "p at most alpha / testable components"});
+    group.write("degenerate", flags(s.degenerate),
+                {"component", "boolean", "no weight, or a single unit: not testable"});
     group.set_attribute("alpha", alpha);
     group.set_attribute("testable", static_cast<std::int64_t>(s.testable));
 }
 
-void write_events(hdf5::Group group, const Events& e, const ModelFacts& facts, const std::optional<EventScore>& score) {
+void write_events(hdf5::Group group, const Events& e, const ModelFacts& facts,
+                  const std::optional<EventScore>& score) {
     group.write("component", e.component, {"event", "", "component that occurs"});
     group.write("bin", e.bin, {"event", "bin", "bin in which its motif starts"});
     if (facts.bin_seconds) {
         std::vector<double> seconds;
-        for (const auto bin : e.bin) seconds.push_back(static_cast<double>(bin) * *facts.bin_seconds);
+        for (const auto bin : e.bin)
+            seconds.push_back(static_cast<double>(bin) * *facts.bin_seconds);
         group.write("time", seconds, {"event", "s", "the same in seconds"});
     }
     group.write("amplitude", e.amplitude, {"event", "", "height of the activation"});
-    group.write("threshold", e.threshold, {"component", "", "height above which a peak is an event"});
+    group.write("threshold", e.threshold,
+                {"component", "", "height above which a peak is an event"});
     if (!score) return;
     group.set_attribute("precision", score->precision);
     group.set_attribute("recall", score->recall);
     group.set_attribute("jitter_bins", score->jitter);
-    group.write("offset", score->offset, {"component", "bin", "bins from the true event to the found one"});
+    group.write("offset", score->offset,
+                {"component", "bin", "bins from the true event to the found one"});
 }
 
 Events read_truth_events(const hdf5::Group& truth) {
@@ -275,7 +344,8 @@ Events read_truth_events(const hdf5::Group& truth) {
                     events.component.push_back(k);
                 }
     }
-    if (events.bin.size() != events.component.size()) throw Error(truth.where() + ": event_bin and event_component differ in length");
+    if (events.bin.size() != events.component.size())
+        throw Error(truth.where() + ": event_bin and event_component differ in length");
     events.amplitude.assign(events.bin.size(), 1.0);
     return events;
 }
@@ -283,41 +353,58 @@ Events read_truth_events(const hdf5::Group& truth) {
 void write_extent(hdf5::Group group, const Extent& r) {
     const Index components = r.p.rows(), units = r.p.cols();
     const Index width = static_cast<Index>(r.correlation.size()) / (components * units);
-    group.write("correlation", r.correlation.data(), {components, units, width}, {"component,unit,lag", "", "correlation of a unit with the activation"});
+    group.write("correlation", r.correlation.data(), {components, units, width},
+                {"component,unit,lag", "", "correlation of a unit with the activation"});
     std::vector<std::int64_t> lags;
     for (Index l = 0; l < width; ++l) lags.push_back(r.first_lag + l);
     group.write("lag", lags, {"lag", "bin", "lags of the correlation"});
     group.write("p", r.p, {"component,unit", "", "(1 + nulls that reach the peak) / (1 + nulls)"});
     const RowMatrix participates = r.participates;
-    const std::vector<std::uint8_t> part(participates.data(), participates.data() + participates.size());
-    group.write("participates", part.data(), {components, units}, {"component,unit", "boolean", "1 where p is at most alpha"});
+    const std::vector<std::uint8_t> part(participates.data(),
+                                         participates.data() + participates.size());
+    group.write("participates", part.data(), {components, units},
+                {"component,unit", "boolean", "1 where p is at most alpha"});
     group.write("first_lag", r.first, {"component", "bin", "first lag at which a unit takes part"});
-    group.write("last_lag", r.last, {"component", "bin", "last lag; before the first where no unit does"});
+    group.write("last_lag", r.last,
+                {"component", "bin", "last lag; before the first where no unit does"});
 }
 
 void write_sequenciness(hdf5::Group group, const Sequenciness& r) {
     group.write_scalar("sequenciness", r.value, {"", "", "(power - sync) / (power - noise)"});
     group.write_scalar("power", r.power, {"", "", "best power explained"});
-    group.write("noise_power", r.noise_powers, {"shuffle", "", "power with every unit shuffled on its own"});
-    group.write("sync_power", r.sync_powers, {"shuffle", "", "power with all units shuffled alike"});
+    group.write("noise_power", r.noise_powers,
+                {"shuffle", "", "power with every unit shuffled on its own"});
+    group.write("sync_power", r.sync_powers,
+                {"shuffle", "", "power with all units shuffled alike"});
 }
 
 void write_select(hdf5::Group group, const SelectTable& table) {
-    const auto column = [&](const char* name, const std::pair<const char*, const char*>& units_and_text, auto value) {
+    const auto column = [&](const char* name,
+                            const std::pair<const char*, const char*>& units_and_text, auto value) {
         std::vector<decltype(value(table.rows.front()))> values;
         for (const auto& row : table.rows) values.push_back(value(row));
         group.write(name, values, {"fit", units_and_text.first, units_and_text.second});
     };
-    column("k", {"", "components"}, [](const SelectRow& r) { return static_cast<std::int64_t>(r.point.components); });
-    column("l", {"bin", "lags"}, [](const SelectRow& r) { return static_cast<std::int64_t>(r.point.lags); });
-    column("x_ortho", {"", "cross-orthogonality penalty"}, [](const SelectRow& r) { return r.point.x_ortho; });
-    column("rep", {"", "repetition: mask and start"}, [](const SelectRow& r) { return static_cast<std::int64_t>(r.repetition); });
-    column("train_loss", {"", "relative loss over seen entries"}, [](const SelectRow& r) { return r.train_loss; });
-    column("test_loss", {"", "relative loss over held-out entries"}, [](const SelectRow& r) { return r.test_loss; });
-    column("full_loss", {"", "relative loss of the fit to all entries"}, [](const SelectRow& r) { return r.full_loss; });
-    column("penalty", {"", "cross-orthogonality of that fit, unweighted"}, [](const SelectRow& r) { return r.penalty; });
-    column("dissimilarity", {"", "median to the other repetitions"}, [](const SelectRow& r) { return r.dissimilarity; });
-    column("iterations", {"", "of the fit to all entries"}, [](const SelectRow& r) { return static_cast<std::int64_t>(r.iterations); });
+    column("k", {"", "components"},
+           [](const SelectRow& r) { return static_cast<std::int64_t>(r.point.components); });
+    column("l", {"bin", "lags"},
+           [](const SelectRow& r) { return static_cast<std::int64_t>(r.point.lags); });
+    column("x_ortho", {"", "cross-orthogonality penalty"},
+           [](const SelectRow& r) { return r.point.x_ortho; });
+    column("rep", {"", "repetition: mask and start"},
+           [](const SelectRow& r) { return static_cast<std::int64_t>(r.repetition); });
+    column("train_loss", {"", "relative loss over seen entries"},
+           [](const SelectRow& r) { return r.train_loss; });
+    column("test_loss", {"", "relative loss over held-out entries"},
+           [](const SelectRow& r) { return r.test_loss; });
+    column("full_loss", {"", "relative loss of the fit to all entries"},
+           [](const SelectRow& r) { return r.full_loss; });
+    column("penalty", {"", "cross-orthogonality of that fit, unweighted"},
+           [](const SelectRow& r) { return r.penalty; });
+    column("dissimilarity", {"", "median to the other repetitions"},
+           [](const SelectRow& r) { return r.dissimilarity; });
+    column("iterations", {"", "of the fit to all entries"},
+           [](const SelectRow& r) { return static_cast<std::int64_t>(r.iterations); });
     group.set_attribute("points", static_cast<std::int64_t>(table.points));
     group.set_attribute("digest", table.digest);
     if (table.shards > 1) {
@@ -328,23 +415,36 @@ void write_select(hdf5::Group group, const SelectTable& table) {
     if (table.rows.empty()) return;
     const auto summaries = summarize(table.rows);
     const Suggestion s = suggest(summaries);
-    group.set_attribute("suggested_k", static_cast<std::int64_t>(summaries[s.smallest].point.components));
+    group.set_attribute("suggested_k",
+                        static_cast<std::int64_t>(summaries[s.smallest].point.components));
     group.set_attribute("suggested_l", static_cast<std::int64_t>(summaries[s.smallest].point.lags));
     group.set_attribute("suggested_x_ortho", summaries[s.smallest].point.x_ortho);
-    group.set_attribute("least_test_k", static_cast<std::int64_t>(summaries[s.least].point.components));
+    group.set_attribute("least_test_k",
+                        static_cast<std::int64_t>(summaries[s.least].point.components));
 }
 
 SelectTable read_select(const hdf5::Group& group) {
     SelectTable table;
-    const auto numbers = [&](const char* name) { return group.dataset(name).expect_numeric().read<double>(); };
-    const auto k = numbers("k"), l = numbers("l"), x = numbers("x_ortho"), rep = numbers("rep"), train = numbers("train_loss"),
-               test = numbers("test_loss"), full = numbers("full_loss"), penalty = numbers("penalty"),
+    const auto numbers = [&](const char* name) {
+        return group.dataset(name).expect_numeric().read<double>();
+    };
+    const auto k = numbers("k"), l = numbers("l"), x = numbers("x_ortho"), rep = numbers("rep"),
+               train = numbers("train_loss"), test = numbers("test_loss"),
+               full = numbers("full_loss"), penalty = numbers("penalty"),
                dissimilarity = numbers("dissimilarity"), iterations = numbers("iterations");
-    for (const auto* column : {&l, &x, &rep, &train, &test, &full, &penalty, &dissimilarity, &iterations})
-        if (column->size() != k.size()) throw Error(group.where() + ": its columns differ in length");
+    for (const auto* column :
+         {&l, &x, &rep, &train, &test, &full, &penalty, &dissimilarity, &iterations})
+        if (column->size() != k.size())
+            throw Error(group.where() + ": its columns differ in length");
     for (std::size_t i = 0; i < k.size(); ++i)
-        table.rows.push_back({{static_cast<Index>(k[i]), static_cast<Index>(l[i]), x[i]}, static_cast<Index>(rep[i]), train[i], test[i], full[i],
-                              penalty[i], dissimilarity[i], static_cast<Index>(iterations[i])});
+        table.rows.push_back({{static_cast<Index>(k[i]), static_cast<Index>(l[i]), x[i]},
+                              static_cast<Index>(rep[i]),
+                              train[i],
+                              test[i],
+                              full[i],
+                              penalty[i],
+                              dissimilarity[i],
+                              static_cast<Index>(iterations[i])});
     table.points = static_cast<Index>(group.number_attribute("points").value_or(0));
     table.shard = static_cast<int>(group.number_attribute("shard").value_or(1));
     table.shards = static_cast<int>(group.number_attribute("shards").value_or(1));
@@ -358,18 +458,21 @@ constexpr Index kWrittenBins = 4096;
 
 // Writes units x bins in blocks of bins from `block(first, count)`.
 template <class Scalar, class Block>
-void write_blocks(hdf5::Group& group, const std::string& name, Index units, Index bins, const hdf5::ArrayInfo& info, const Block& block,
-                  Monitor& monitor) {
+void write_blocks(hdf5::Group& group, const std::string& name, Index units, Index bins,
+                  const hdf5::ArrayInfo& info, const Block& block, Monitor& monitor) {
     constexpr Index kChunkNumbers = Index{1} << 16;
-    const Index chunk_bins = std::min(kWrittenBins, bins), chunk_units = std::clamp<Index>(kChunkNumbers / chunk_bins, 1, units);
-    hdf5::Dataset dataset =
-        group.create<Scalar>(name, {units, bins}, info, hdf5::Compression::automatic, {chunk_units, chunk_bins});
+    const Index chunk_bins = std::min(kWrittenBins, bins),
+                chunk_units = std::clamp<Index>(kChunkNumbers / chunk_bins, 1, units);
+    hdf5::Dataset dataset = group.create<Scalar>(
+        name, {units, bins}, info, hdf5::Compression::automatic, {chunk_units, chunk_bins});
     for (Index first = 0; first < bins; first += kWrittenBins) {
         monitor.stop_if_interrupted();
         const Index count = std::min(kWrittenBins, bins - first);
-        const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows = block(first, count).template cast<Scalar>();
+        const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows =
+            block(first, count).template cast<Scalar>();
         dataset.write_box({0, first}, {units, count}, rows.data());
-        monitor.progress({static_cast<double>(first + count), static_cast<double>(bins), "bins", ""});
+        monitor.progress(
+            {static_cast<double>(first + count), static_cast<double>(bins), "bins", ""});
     }
 }
 
@@ -378,18 +481,26 @@ void write_blocks(hdf5::Group& group, const std::string& name, Index units, Inde
 namespace {
 
 void write_neighbours(hdf5::Group& data, const Recording& r) {
-    if (r.segment_start.size() > 1) data.write("segment_start", integers(r.segment_start), {"segment", "bin", "first bin of each segment"});
-    if (!r.unit_ids.empty()) data.write("unit_id", r.unit_ids, {"unit", "", "the unit's number in its source"});
+    if (r.segment_start.size() > 1)
+        data.write("segment_start", integers(r.segment_start),
+                   {"segment", "bin", "first bin of each segment"});
+    if (!r.unit_ids.empty())
+        data.write("unit_id", r.unit_ids, {"unit", "", "the unit's number in its source"});
 }
 
 } // namespace
 
-void write_recording(hdf5::Group data, const Recording& r, StoredValues values, const std::string& description, Monitor& monitor) {
-    const hdf5::ArrayInfo info{"unit,time", values == StoredValues::counts ? "count" : "", description};
+void write_recording(hdf5::Group data, const Recording& r, StoredValues values,
+                     const std::string& description, Monitor& monitor) {
+    const hdf5::ArrayInfo info{"unit,time", values == StoredValues::counts ? "count" : "",
+                               description};
     const auto block = [&](Index first, Index count) { return r.read(first, count); };
-    if (values == StoredValues::counts) write_blocks<std::uint16_t>(data, "X", r.units(), r.bins(), info, block, monitor);
-    else if (values == StoredValues::float32) write_blocks<float>(data, "X", r.units(), r.bins(), info, block, monitor);
-    else write_blocks<double>(data, "X", r.units(), r.bins(), info, block, monitor);
+    if (values == StoredValues::counts)
+        write_blocks<std::uint16_t>(data, "X", r.units(), r.bins(), info, block, monitor);
+    else if (values == StoredValues::float32)
+        write_blocks<float>(data, "X", r.units(), r.bins(), info, block, monitor);
+    else
+        write_blocks<double>(data, "X", r.units(), r.bins(), info, block, monitor);
     if (r.bin_seconds) data.dataset("X").set_attribute("dt", *r.bin_seconds);
     write_neighbours(data, r);
 }
@@ -399,7 +510,9 @@ std::int64_t write_counts(hdf5::Group data, const Recording& r, Monitor& monitor
     const auto total = static_cast<std::int64_t>(counts.sum());
     double largest = 0;
     for (Index i = 0; i < counts.nonZeros(); ++i) largest = std::max(largest, counts.valuePtr()[i]);
-    if (largest > 65535) throw Error(concat("a bin holds ", largest, " spikes; at most 65535 can be stored (a smaller --dt is expected)"));
+    if (largest > 65535)
+        throw Error(concat("a bin holds ", largest,
+                           " spikes; at most 65535 can be stored (a smaller --dt is expected)"));
     constexpr double kSparse = 0.05;
     if (static_cast<double>(counts.nonZeros()) >= kSparse * static_cast<double>(counts.size())) {
         write_recording(data, r, StoredValues::counts, "spike counts", monitor);
@@ -413,11 +526,13 @@ std::int64_t write_counts(hdf5::Group data, const Recording& r, Monitor& monitor
     const auto stored = static_cast<std::size_t>(counts.nonZeros());
     const std::vector<std::uint16_t> values(counts.valuePtr(), counts.valuePtr() + stored);
     const std::vector<std::int32_t> units(counts.innerIndexPtr(), counts.innerIndexPtr() + stored);
-    const std::vector<std::int64_t> starts(counts.outerIndexPtr(), counts.outerIndexPtr() + counts.outerSize() + 1);
+    const std::vector<std::int64_t> starts(counts.outerIndexPtr(),
+                                           counts.outerIndexPtr() + counts.outerSize() + 1);
     group.write("data", values, {"entry", "count", "spikes"});
     group.write("indices", units, {"entry", "", "unit of each entry"});
     group.write("indptr", starts, {"bin", "", "first entry of each bin"});
-    group.write("shape", std::vector<std::int64_t>{counts.rows(), counts.cols()}, {"axis", "", "units and bins"});
+    group.write("shape", std::vector<std::int64_t>{counts.rows(), counts.cols()},
+                {"axis", "", "units and bins"});
     write_neighbours(data, r);
     return total;
 }
@@ -426,17 +541,21 @@ void write_truth(hdf5::Group truth, const Synthetic& s) {
     ModelFacts facts;
     facts.segment_start = s.recording->segment_start;
     write_model(truth, s.truth, facts);
-    truth.write("unit_component", s.unit_component, {"unit", "", "component that a unit belongs to; -1: none"});
+    truth.write("unit_component", s.unit_component,
+                {"unit", "", "component that a unit belongs to; -1: none"});
     if (s.event_bin.empty()) return;
     truth.write("event_bin", s.event_bin, {"event", "bin", "when a sequence starts"});
     truth.write("event_component", s.event_component, {"event", "", "which sequence"});
 }
 
-void write_reconstruction(hdf5::Group data, const Model& model, const ModelFacts& facts, Monitor& monitor) {
+void write_reconstruction(hdf5::Group data, const Model& model, const ModelFacts& facts,
+                          Monitor& monitor) {
     const TimeAxis axis(model.activations.cols(), facts.segment_start, model.lags);
     const TimeMatrix h = axis.padded(model.activations);
-    write_blocks<double>(data, "Xhat", model.units(), axis.bins(), {"unit,time", "", "reconstruction by the model"},
-                         [&](Index first, Index count) { return reconstruct(model, axis, h, first, count); }, monitor);
+    write_blocks<double>(
+        data, "Xhat", model.units(), axis.bins(), {"unit,time", "", "reconstruction by the model"},
+        [&](Index first, Index count) { return reconstruct(model, axis, h, first, count); },
+        monitor);
     if (facts.bin_seconds) data.dataset("Xhat").set_attribute("dt", *facts.bin_seconds);
 }
 

@@ -26,8 +26,10 @@ struct ModelFacts {
 
 enum class Timing { keep, omit };
 
-// W (K,N,L) and, where there are any, H (K,T), segment_start, dt, unit_scale. `precision` float32 stores W and H so.
-ASSAY_API void write_model(hdf5::Group group, const Model& model, const ModelFacts& facts, Precision precision = Precision::float64);
+// W (K,N,L) and, where there are any, H (K,T), segment_start, dt, unit_scale. `precision` float32
+// stores W and H so.
+ASSAY_API void write_model(hdf5::Group group, const Model& model, const ModelFacts& facts,
+                           Precision precision = Precision::float64);
 // Any group with W (K,N,L) and perhaps H (K,T). Throws Error that names shapes found and expected.
 [[nodiscard]] ASSAY_API Model read_model(const hdf5::Group& group);
 [[nodiscard]] ASSAY_API ModelFacts read_facts(const hdf5::Group& group);
@@ -42,17 +44,20 @@ struct FitWriting {
     std::string data_digest;
     Normalization normalization = Normalization::h_l2;
 };
-ASSAY_API void write_fit(hdf5::Group group, const FitResult& result, const FitOptions& options, const FitWriting& writing);
+ASSAY_API void write_fit(hdf5::Group group, const FitResult& result, const FitOptions& options,
+                         const FitWriting& writing);
 
 // The resumable state; `digest` ties it to its command and data.
 ASSAY_API void write_state(hdf5::Group group, const FitState& state, const std::string& digest);
 // Throws Error where the state belongs to another command or input.
 [[nodiscard]] ASSAY_API FitState read_state(const hdf5::Group& group, const std::string& digest);
 
-ASSAY_API void write_transform(hdf5::Group group, const TransformResult& result, const std::vector<double>& warps, const ModelFacts& facts);
+ASSAY_API void write_transform(hdf5::Group group, const TransformResult& result,
+                               const std::vector<double>& warps, const ModelFacts& facts);
 ASSAY_API void write_comparison(hdf5::Group group, const Comparison& comparison);
 ASSAY_API void write_significance(hdf5::Group group, const Significance& result, double alpha);
-ASSAY_API void write_events(hdf5::Group group, const Events& events, const ModelFacts& facts, const std::optional<EventScore>& score);
+ASSAY_API void write_events(hdf5::Group group, const Events& events, const ModelFacts& facts,
+                            const std::optional<EventScore>& score);
 [[nodiscard]] ASSAY_API Events read_truth_events(const hdf5::Group& truth);
 ASSAY_API void write_extent(hdf5::Group group, const Extent& result);
 ASSAY_API void write_sequenciness(hdf5::Group group, const Sequenciness& result);
@@ -70,11 +75,14 @@ ASSAY_API void write_select(hdf5::Group group, const SelectTable& table);
 
 // /data and /truth of a synthetic recording, written block by block.
 enum class StoredValues { float64, float32, counts };
-ASSAY_API void write_recording(hdf5::Group data, const Recording& recording, StoredValues values, const std::string& description, Monitor& monitor);
-// Counts as uint16, or below 5 % density as a csc group (data, indices, indptr, shape); returns their sum.
+ASSAY_API void write_recording(hdf5::Group data, const Recording& recording, StoredValues values,
+                               const std::string& description, Monitor& monitor);
+// Counts as uint16, or below 5 % density as a csc group (data, indices, indptr, shape); returns
+// their sum.
 ASSAY_API std::int64_t write_counts(hdf5::Group data, const Recording& recording, Monitor& monitor);
 ASSAY_API void write_truth(hdf5::Group truth, const Synthetic& synthetic);
 // Xhat of a model, block by block.
-ASSAY_API void write_reconstruction(hdf5::Group data, const Model& model, const ModelFacts& facts, Monitor& monitor);
+ASSAY_API void write_reconstruction(hdf5::Group data, const Model& model, const ModelFacts& facts,
+                                    Monitor& monitor);
 
 } // namespace assay::cnmf

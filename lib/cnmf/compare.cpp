@@ -28,7 +28,8 @@ Model joined(const Model& first, const Model& second) {
 }
 
 // Inner products of all component reconstructions: <H_i, C_ij * H_j>.
-Matrix reconstruction_gram(const Model& model, const MotifCorrelation& correlation, const TimeAxis& axis, const Execution& run) {
+Matrix reconstruction_gram(const Model& model, const MotifCorrelation& correlation,
+                           const TimeAxis& axis, const Execution& run) {
     const TimeMatrix h = axis.padded(model.activations);
     Matrix gram(model.components, model.components);
     for (Index j = 0; j < model.components; ++j) {
@@ -57,13 +58,16 @@ std::vector<std::int64_t> greedy_matching(const Matrix& similarity) {
 
 double dissimilarity(const Matrix& similarity) {
     const auto total = static_cast<double>(similarity.rows() + similarity.cols());
-    return (total - similarity.rowwise().maxCoeff().sum() - similarity.colwise().maxCoeff().sum()) / total;
+    return (total - similarity.rowwise().maxCoeff().sum() - similarity.colwise().maxCoeff().sum()) /
+           total;
 }
 
-Comparison compare(const Model& first, const Model& second, const std::vector<Index>& segment_start, const Execution& run) {
+Comparison compare(const Model& first, const Model& second, const std::vector<Index>& segment_start,
+                   const Execution& run) {
     if (first.units() != second.units() || first.activations.cols() != second.activations.cols())
-        throw Error(concat("the models have ", first.units(), " and ", second.units(), " units, ", first.activations.cols(), " and ",
-                           second.activations.cols(), " bins; the same are expected"));
+        throw Error(concat("the models have ", first.units(), " and ", second.units(), " units, ",
+                           first.activations.cols(), " and ", second.activations.cols(),
+                           " bins; the same are expected"));
     const Model both = joined(first, second);
     const TimeAxis axis(both.activations.cols(), segment_start, both.lags);
     const MotifCorrelation correlation(both.motifs, both.components);
@@ -84,7 +88,8 @@ Comparison compare(const Model& first, const Model& second, const std::vector<In
         double largest = -1;
         for (Index d = 0; partner >= 0 && d < 2 * both.lags - 1; ++d) {
             // C[i,j,d] = sum_l W_i[l] W_j[l-d]: the partner stands -d bins later.
-            const double value = correlation.full()(i, d * both.components + first.components + partner);
+            const double value =
+                correlation.full()(i, d * both.components + first.components + partner);
             if (value > largest) {
                 largest = value;
                 best = (both.lags - 1) - d;

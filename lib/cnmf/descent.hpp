@@ -9,12 +9,14 @@ namespace assay::cnmf {
 
 class ASSAY_API Descent {
   public:
-    Descent(const Data& data, DataProducts& products, const Unseen& unseen, const FitOptions& options, const Execution& run);
+    Descent(const Data& data, DataProducts& products, const Unseen& unseen,
+            const FitOptions& options, const Execution& run);
     // Takes a start; `scaled`: multiply W and H so that the loss is least along their common scale.
     void begin(const Model& start, bool scaled, double x_ortho_weight, FitState& state);
     void resume(const FitState& state);
-    // One outer iteration; `weight` of the x-ortho penalty (ramp, or 0 for the last). Returns false, having changed
-    // nothing, when the KKT tolerance was already met. Fills history and state.
+    // One outer iteration; `weight` of the x-ortho penalty (ramp, or 0 for the last). Returns
+    // false, having changed nothing, when the KKT tolerance was already met. Fills history and
+    // state.
     bool step(double x_ortho_weight, FitState& state);
     // KKT residual at the end (one more data product), relative to the start.
     double final_kkt(const FitState& state);

@@ -15,18 +15,24 @@ std::vector<Index> bins_of(const Events& events, std::int64_t component) {
     return bins;
 }
 
-// Pairs (found, true) whose difference from `offset` is at most `tolerance`, nearest first, each used once.
-std::vector<Index> matched_differences(const std::vector<Index>& found, const std::vector<Index>& truth, Index offset, Index tolerance) {
+// Pairs (found, true) whose difference from `offset` is at most `tolerance`, nearest first, each
+// used once.
+std::vector<Index> matched_differences(const std::vector<Index>& found,
+                                       const std::vector<Index>& truth, Index offset,
+                                       Index tolerance) {
     struct Pair {
         Index distance;
         std::size_t f, t;
     };
     std::vector<Pair> pairs;
     for (std::size_t f = 0; f < found.size(); ++f)
-        for (auto t = static_cast<std::size_t>(std::lower_bound(truth.begin(), truth.end(), found[f] - offset - tolerance) - truth.begin());
+        for (auto t = static_cast<std::size_t>(
+                 std::lower_bound(truth.begin(), truth.end(), found[f] - offset - tolerance) -
+                 truth.begin());
              t < truth.size() && truth[t] <= found[f] - offset + tolerance; ++t)
             pairs.push_back({std::abs(found[f] - truth[t] - offset), f, t});
-    std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.distance < b.distance; });
+    std::stable_sort(pairs.begin(), pairs.end(),
+                     [](const Pair& a, const Pair& b) { return a.distance < b.distance; });
     std::vector<bool> found_used(found.size()), truth_used(truth.size());
     std::vector<Index> differences;
     for (const Pair& pair : pairs) {
@@ -39,7 +45,8 @@ std::vector<Index> matched_differences(const std::vector<Index>& found, const st
 
 } // namespace
 
-Events find_events(const Matrix& activations, const std::vector<Index>& segment_start, const EventRule& rule) {
+Events find_events(const Matrix& activations, const std::vector<Index>& segment_start,
+                   const EventRule& rule) {
     struct Peak {
         Index component, bin;
         double amplitude;
@@ -59,14 +66,17 @@ Events find_events(const Matrix& activations, const std::vector<Index>& segment_
                 constexpr double kOutside = -std::numeric_limits<double>::infinity();
                 const double before = t > segment.first_bin ? h(t - 1) : kOutside;
                 const double after = t + 1 < segment.first_bin + segment.bins ? h(t + 1) : kOutside;
-                if (h(t) > threshold && h(t) > before && h(t) >= after) peaks.push_back({k, t, h(t)});
+                if (h(t) > threshold && h(t) > before && h(t) >= after)
+                    peaks.push_back({k, t, h(t)});
             }
-        std::stable_sort(peaks.begin(), peaks.end(), [](const Peak& a, const Peak& b) { return a.amplitude > b.amplitude; });
+        std::stable_sort(peaks.begin(), peaks.end(),
+                         [](const Peak& a, const Peak& b) { return a.amplitude > b.amplitude; });
         std::vector<Index> taken; // ascending
         for (const Peak& peak : peaks) {
             const auto next = std::lower_bound(taken.begin(), taken.end(), peak.bin);
             const bool near_next = next != taken.end() && *next - peak.bin < rule.refractory;
-            const bool near_previous = next != taken.begin() && peak.bin - *(next - 1) < rule.refractory;
+            const bool near_previous =
+                next != taken.begin() && peak.bin - *(next - 1) < rule.refractory;
             if (near_next || near_previous) continue;
             taken.insert(next, peak.bin);
             kept.push_back(peak);
@@ -83,14 +93,16 @@ Events find_events(const Matrix& activations, const std::vector<Index>& segment_
     return events;
 }
 
-EventScore score_events(const Events& found, const Events& truth, const std::vector<std::int64_t>& match, Index tolerance) {
+EventScore score_events(const Events& found, const Events& truth,
+                        const std::vector<std::int64_t>& match, Index tolerance) {
     EventScore score;
     std::size_t hits = 0;
     std::vector<double> residuals;
     for (std::size_t k = 0; k < match.size(); ++k) {
         score.offset.push_back(0);
         if (match[k] < 0) continue;
-        const auto mine = bins_of(found, static_cast<std::int64_t>(k)), theirs = bins_of(truth, match[k]);
+        const auto mine = bins_of(found, static_cast<std::int64_t>(k)),
+                   theirs = bins_of(truth, match[k]);
         // The offset that most pairs share: the mode of all differences within a generous window.
         Index best_offset = 0;
         std::size_t most = 0;
@@ -106,8 +118,10 @@ EventScore score_events(const Events& found, const Events& truth, const std::vec
         for (const Index d : differences) residuals.push_back(static_cast<double>(d - best_offset));
         score.offset.back() = best_offset;
     }
-    if (!found.bin.empty()) score.precision = static_cast<double>(hits) / static_cast<double>(found.bin.size());
-    if (!truth.bin.empty()) score.recall = static_cast<double>(hits) / static_cast<double>(truth.bin.size());
+    if (!found.bin.empty())
+        score.precision = static_cast<double>(hits) / static_cast<double>(found.bin.size());
+    if (!truth.bin.empty())
+        score.recall = static_cast<double>(hits) / static_cast<double>(truth.bin.size());
     const Eigen::Map<const Vector> r(residuals.data(), static_cast<Index>(residuals.size()));
     if (r.size() > 0) score.jitter = std::sqrt((r.array() - r.mean()).square().mean());
     return score;

@@ -23,19 +23,21 @@ struct Events {
     Vector threshold; // of each component
 };
 
-// A peak is above the threshold, higher than the bin before and no lower than the one after, within its segment; taken
-// from the highest down (ties: the earlier).
-[[nodiscard]] ASSAY_API Events find_events(const Matrix& activations, const std::vector<Index>& segment_start,
+// A peak is above the threshold, higher than the bin before and no lower than the one after, within
+// its segment; taken from the highest down (ties: the earlier).
+[[nodiscard]] ASSAY_API Events find_events(const Matrix& activations,
+                                           const std::vector<Index>& segment_start,
                                            const EventRule& rule);
 
-// Events found against true ones of matched components, each used once, nearest first within `tolerance` bins after the
-// component's median offset (a motif may stand anywhere in its window).
+// Events found against true ones of matched components, each used once, nearest first within
+// `tolerance` bins after the component's median offset (a motif may stand anywhere in its window).
 struct EventScore {
     double precision = 0, recall = 0;
-    double jitter = 0; // sd of the remaining difference, bins
+    double jitter = 0;                // sd of the remaining difference, bins
     std::vector<std::int64_t> offset; // of each found component
 };
-[[nodiscard]] ASSAY_API EventScore score_events(const Events& found, const Events& truth, const std::vector<std::int64_t>& match,
+[[nodiscard]] ASSAY_API EventScore score_events(const Events& found, const Events& truth,
+                                                const std::vector<std::int64_t>& match,
                                                 Index tolerance);
 
 } // namespace assay::cnmf

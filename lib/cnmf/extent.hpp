@@ -1,4 +1,5 @@
-// The true length of a motif, which L only bounds: which units follow its activations at which lags.
+// The true length of a motif, which L only bounds: which units follow its activations at which
+// lags.
 #pragma once
 
 #include <assay/cnmf/model.hpp>
@@ -16,16 +17,18 @@ struct ExtentOptions {
 };
 
 struct Extent {
-    Index first_lag = 0;                 // of the lags examined: -L .. 2L
-    std::vector<double> correlation;     // K x units x (3L + 1), normalised to [-1, 1]
-    Matrix p;                            // K x units: of the maximum over lags
-    Matrix participates;                 // K x units: 1 where p <= alpha
-    std::vector<std::int64_t> first, last; // first and last participating lag of each component; 0, -1 where none
+    Index first_lag = 0;             // of the lags examined: -L .. 2L
+    std::vector<double> correlation; // K x units x (3L + 1), normalised to [-1, 1]
+    Matrix p;                        // K x units: of the maximum over lags
+    Matrix participates;             // K x units: 1 where p <= alpha
+    std::vector<std::int64_t> first,
+        last; // first and last participating lag of each component; 0, -1 where none
 };
 
-// Cross-correlation of each unit with H_k, circular over the recording; the null is the same at other shifts of H_k,
-// at least 3L + 1 bins away, maximum over lags. Throws Error where the recording is too short for that.
-[[nodiscard]] ASSAY_API Extent extent(const Recording& recording, const Model& model, const ExtentOptions& options,
-                                      const Execution& run);
+// Cross-correlation of each unit with H_k, circular over the recording; the null is the same at
+// other shifts of H_k, at least 3L + 1 bins away, maximum over lags. Throws Error where the
+// recording is too short for that.
+[[nodiscard]] ASSAY_API Extent extent(const Recording& recording, const Model& model,
+                                      const ExtentOptions& options, const Execution& run);
 
 } // namespace assay::cnmf

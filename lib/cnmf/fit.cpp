@@ -19,25 +19,31 @@ void check_options(const FitOptions& o) {
         throw UsageError("--loss kl goes with --algorithm mult only");
     if (o.loss == Loss::kl && o.penalties.any()) throw UsageError("--loss kl takes no penalties");
     if (o.algorithm == Algorithm::anls && (o.penalties.events > 0 || o.penalties.parts > 0))
-        throw UsageError("--algorithm anls cannot take --events or --parts: the edited matrix need not be positive definite");
+        throw UsageError("--algorithm anls cannot take --events or --parts: the edited matrix need "
+                         "not be positive definite");
     if (!(o.tolerance >= 0)) throw UsageError("--tolerance must not be negative");
 }
 
 void check_start(const StartSpec& start, const Recording& recording, Index components, Index lags) {
     const auto refuse_sign = [](const Matrix& values, const char* name) {
         if (!values.allFinite() || values.minCoeff() < 0)
-            throw Error(concat("the start's ", name, " holds negative or non-finite numbers; nonnegative ones are expected"));
+            throw Error(
+                concat("the start's ", name,
+                       " holds negative or non-finite numbers; nonnegative ones are expected"));
     };
     if (start.motifs) {
         if (start.motifs->rows() != recording.units() || start.motifs->cols() != components * lags)
-            throw Error(concat("the start's W has ", start.motifs->rows(), " units and ", start.motifs->cols(),
-                               " weights each; ", recording.units(), " units and ", components, " x ", lags, " are expected"));
+            throw Error(concat("the start's W has ", start.motifs->rows(), " units and ",
+                               start.motifs->cols(), " weights each; ", recording.units(),
+                               " units and ", components, " x ", lags, " are expected"));
         refuse_sign(*start.motifs, "W");
     }
     if (start.activations) {
-        if (start.activations->rows() != components || start.activations->cols() != recording.bins())
-            throw Error(concat("the start's H is ", start.activations->rows(), " x ", start.activations->cols(), "; ",
-                               components, " x ", recording.bins(), " is expected"));
+        if (start.activations->rows() != components ||
+            start.activations->cols() != recording.bins())
+            throw Error(concat("the start's H is ", start.activations->rows(), " x ",
+                               start.activations->cols(), "; ", components, " x ", recording.bins(),
+                               " is expected"));
         refuse_sign(*start.activations, "H");
     }
 }
@@ -51,15 +57,18 @@ void scale_into_motifs(Descent& descent) {
 
 class Runner {
   public:
-    Runner(const Data& data, DataProducts& products, const Unseen& unseen, const FitOptions& options, const Execution& run,
-           const FitControl& control)
-        : data_(data), products_(products), unseen_(unseen), options_(options), run_(run), control_(control),
-          descent_(data, products, unseen, options, run), start_time_(Clock::now()), last_save_(Clock::now()) {}
+    Runner(const Data& data, DataProducts& products, const Unseen& unseen,
+           const FitOptions& options, const Execution& run, const FitControl& control)
+        : data_(data), products_(products), unseen_(unseen), options_(options), run_(run),
+          control_(control), descent_(data, products, unseen, options, run),
+          start_time_(Clock::now()), last_save_(Clock::now()) {}
 
     FitResult run() {
         FitState state = control_.resume ? *control_.resume : FitState{};
-        if (control_.resume && state.restart < options_.restarts && state.iteration > 0) descent_.resume(state);
-        else if (state.restart < options_.restarts) begin(state);
+        if (control_.resume && state.restart < options_.restarts && state.iteration > 0)
+            descent_.resume(state);
+        else if (state.restart < options_.restarts)
+            begin(state);
         while (state.restart < options_.restarts) {
             const std::string reason = iterate(state);
             finish_restart(state, reason);
@@ -69,15 +78,19 @@ class Runner {
     }
 
   private:
-    [[nodiscard]] double seconds() const { return std::chrono::duration<double>(Clock::now() - start_time_).count(); }
+    [[nodiscard]] double seconds() const {
+        return std::chrono::duration<double>(Clock::now() - start_time_).count();
+    }
 
     void begin(FitState& state) {
         state.history = {};
         state.iteration = state.quiet_iterations = state.fallbacks = 0;
         state.kkt_start = state.kkt_activations = 0;
         state.converged = false;
-        const StartIndex index{options_.seed, options_.start_stream * 1000003 + static_cast<std::uint64_t>(state.restart)};
-        const Model start = start_model(data_, products_, options_.start, options_.components, options_.lags, index, run_);
+        const StartIndex index{options_.seed, options_.start_stream * 1000003 +
+                                                  static_cast<std::uint64_t>(state.restart)};
+        const Model start = start_model(data_, products_, options_.start, options_.components,
+                                        options_.lags, index, run_);
         const bool given = options_.start.motifs && options_.start.activations;
         descent_.begin(start, !given, x_ortho_weight(state, false), state);
         state.history.seconds.push_back(seconds());
@@ -88,7 +101,8 @@ class Runner {
         const double target = options_.penalties.x_ortho;
         if (target <= 0 || last) return 0;
         if (options_.penalty_ramp <= 0) return target;
-        return target * std::min(1.0, static_cast<double>(state.iteration) / static_cast<double>(options_.penalty_ramp));
+        return target * std::min(1.0, static_cast<double>(state.iteration) /
+                                          static_cast<double>(options_.penalty_ramp));
     }
 
     // Iterates to the end of this restart; returns why it ended.
@@ -96,7 +110,8 @@ class Runner {
         const bool x_ortho = options_.penalties.x_ortho > 0;
         std::string reason = "iterations";
         while (state.iteration < options_.max_iterations) {
-            const bool last = x_ortho && (state.converged || state.iteration + 1 == options_.max_iterations);
+            const bool last =
+                x_ortho && (state.converged || state.iteration + 1 == options_.max_iterations);
             if (!descent_.step(x_ortho_weight(state, last), state)) {
                 state.history.kkt.pop_back();
                 return "kkt";
@@ -129,14 +144,18 @@ class Runner {
         if (centring) {
             centre_motifs(model, products_.axis());
             // Multiplicative steps cannot leave zero by themselves.
-            if (options_.algorithm == Algorithm::mult) model.motifs.array() += 1e-6 * data_.survey().largest;
+            if (options_.algorithm == Algorithm::mult)
+                model.motifs.array() += 1e-6 * data_.survey().largest;
             changed = true;
         }
         for (Index k = 0; options_.reseed_dead && k < model.components; ++k) {
-            if (motif_image(model, k).maxCoeff() > 0 && model.activations.row(k).maxCoeff() > 0) continue;
+            if (motif_image(model, k).maxCoeff() > 0 && model.activations.row(k).maxCoeff() > 0)
+                continue;
             const Evaluation now = evaluate(model, data_.recording(), unseen_, run_);
-            reseed_component(model, k, data_.recording(), now.bin_error,
-                             {options_.seed, static_cast<std::uint64_t>(state.restart * options_.max_iterations + state.iteration)});
+            reseed_component(
+                model, k, data_.recording(), now.bin_error,
+                {options_.seed, static_cast<std::uint64_t>(state.restart * options_.max_iterations +
+                                                           state.iteration)});
             changed = true;
         }
         if (changed) descent_.set_model(model);
@@ -152,10 +171,12 @@ class Runner {
 
     void report(const FitState& state) const {
         Progress progress;
-        progress.done = static_cast<double>(state.restart * options_.max_iterations + state.iteration);
+        progress.done =
+            static_cast<double>(state.restart * options_.max_iterations + state.iteration);
         progress.total = static_cast<double>(options_.restarts * options_.max_iterations);
         progress.what = "iterations";
-        progress.status = (options_.loss == Loss::kl ? "divergence " : "relative loss ") + significant(state.history.loss.back(), 5);
+        progress.status = (options_.loss == Loss::kl ? "divergence " : "relative loss ") +
+                          significant(state.history.loss.back(), 5);
         run_.monitor->progress(progress);
     }
 
@@ -169,14 +190,18 @@ class Runner {
         if (!stop && since < control_.save_every) return;
         control_.save(state);
         last_save_ = Clock::now();
-        if (stop) throw Interrupted(concat("interrupted after iteration ", state.iteration, "; --resume goes on"));
+        if (stop)
+            throw Interrupted(
+                concat("interrupted after iteration ", state.iteration, "; --resume goes on"));
     }
 
     void finish_restart(FitState& state, const std::string& reason) {
         const double kkt = descent_.final_kkt(state);
-        while (state.history.kkt.size() < state.history.loss.size()) state.history.kkt.push_back(kkt);
+        while (state.history.kkt.size() < state.history.loss.size())
+            state.history.kkt.push_back(kkt);
         state.restart_loss.push_back(state.history.loss.back());
-        const bool better = !state.best || state.history.loss.back() < state.best_history.loss.back();
+        const bool better =
+            !state.best || state.history.loss.back() < state.best_history.loss.back();
         if (better) {
             state.best = descent_.model();
             state.best_history = state.history;
@@ -199,11 +224,12 @@ class Runner {
         r.kkt = r.history.kkt.back();
         r.evaluation = evaluate(r.model, data_.recording(), unseen_, run_);
         if (options_.loss == Loss::kl)
-            r.divergence = divergence(r.model.motifs, products_.axis().padded(r.model.activations), data_.recording(),
-                                      products_.axis(), unseen_, run_);
+            r.divergence = divergence(r.model.motifs, products_.axis().padded(r.model.activations),
+                                      data_.recording(), products_.axis(), unseen_, run_);
         r.loadings = loadings(r.model, products_, data_.survey().squared_norm, run_);
         for (Index k = 0; k < r.model.components; ++k)
-            r.dead.push_back(!(motif_image(r.model, k).maxCoeff() > 0) || !(r.model.activations.row(k).maxCoeff() > 0));
+            r.dead.push_back(!(motif_image(r.model, k).maxCoeff() > 0) ||
+                             !(r.model.activations.row(k).maxCoeff() > 0));
         r.engine = products_.engine();
         r.work = products_.work();
         return r;
@@ -224,19 +250,25 @@ class Runner {
 void check_shapes(const Recording& recording, Index components, Index lags, Monitor& monitor) {
     const Index bins = recording.bins();
     if (lags > bins)
-        throw Error(concat("motifs of ", lags, " bins are longer than the recording's ", bins, "; fewer --lags are expected"));
-    if (2 * lags > bins) monitor.warn(concat("motifs of ", lags, " bins fill more than half of the recording's ", bins));
+        throw Error(concat("motifs of ", lags, " bins are longer than the recording's ", bins,
+                           "; fewer --lags are expected"));
+    if (2 * lags > bins)
+        monitor.warn(
+            concat("motifs of ", lags, " bins fill more than half of the recording's ", bins));
     const TimeAxis axis(bins, recording.segment_start, 1);
     const auto shorter = std::count_if(axis.segments().begin(), axis.segments().end(),
                                        [&](const Segment& s) { return s.bins < lags; });
     if (shorter > 0 && axis.segments().size() > 1)
-        monitor.warn(concat(shorter, shorter == 1 ? " segment is" : " segments are", " shorter than a motif of ", lags, " bins"));
-    if (10.0 * static_cast<double>(components * lags) > static_cast<double>(recording.units()) * static_cast<double>(bins))
-        monitor.warn(concat("more parameters than data: ", components, " x ", lags, " weights a unit against ", recording.units(), " x ", bins, " values"));
+        monitor.warn(concat(shorter, shorter == 1 ? " segment is" : " segments are",
+                            " shorter than a motif of ", lags, " bins"));
+    if (10.0 * static_cast<double>(components * lags) >
+        static_cast<double>(recording.units()) * static_cast<double>(bins))
+        monitor.warn(concat("more parameters than data: ", components, " x ", lags,
+                            " weights a unit against ", recording.units(), " x ", bins, " values"));
 }
 
-FitResult fit(const Data& data, const Unseen& unseen, const FitOptions& options, const Execution& run,
-              const FitControl& control) {
+FitResult fit(const Data& data, const Unseen& unseen, const FitOptions& options,
+              const Execution& run, const FitControl& control) {
     check_options(options);
     check_start(options.start, data.recording(), options.components, options.lags);
     const auto products = data.products(options.components, options.lags, run);

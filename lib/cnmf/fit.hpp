@@ -1,5 +1,6 @@
-// Fitting convolutive NMF: alternates half-steps in W and H from one or several starts until the loss stands still.
-// min 1/2 |X - Xhat|^2 + penalties over W, H >= 0, or the Kullback-Leibler divergence.
+// Fitting convolutive NMF: alternates half-steps in W and H from one or several starts until the
+// loss stands still. min 1/2 |X - Xhat|^2 + penalties over W, H >= 0, or the Kullback-Leibler
+// divergence.
 #pragma once
 
 #include <assay/cnmf/model.hpp>
@@ -27,11 +28,12 @@ struct FitOptions {
     Index inner = 0; // sweeps per half-step; 0: as many as pay
     Order order = Order::chunk;
     AnlsActivations anls_activations = AnlsActivations::column;
-    bool unlock = false;      // MULT: clamp at 2.2e-16 after each step, so that zeros may come back
+    bool unlock = false; // MULT: clamp at 2.2e-16 after each step, so that zeros may come back
     StartSpec start;
     Index restarts = 1;
     bool reseed_dead = false;
-    std::optional<Index> shift; // centre motifs every so many iterations in the first half; 0 never; else 10 with x-ortho
+    std::optional<Index> shift; // centre motifs every so many iterations in the first half; 0
+                                // never; else 10 with x-ortho
     Index max_iterations = 200;
     double max_seconds = std::numeric_limits<double>::infinity();
     double tolerance = 1e-5;
@@ -48,7 +50,7 @@ struct History {
     std::vector<double> loss;      // relative loss (l2), or the divergence (kl); over seen entries
     std::vector<double> test_loss; // relative, over held-out entries; empty without any
     std::vector<double> objective;
-    std::vector<double> kkt;       // relative to the start
+    std::vector<double> kkt; // relative to the start
     std::vector<double> seconds;
 };
 
@@ -58,11 +60,11 @@ struct FitState {
     Index iteration = 0; // completed outer iterations of this restart
     Model model;
     History history;
-    double kkt_start = 0;          // norm of the projected gradient at the start
-    double kkt_activations = 0;    // squared norm of H's part after the last iteration
-    Index quiet_iterations = 0;    // in a row with a decrease below the tolerance
+    double kkt_start = 0;       // norm of the projected gradient at the start
+    double kkt_activations = 0; // squared norm of H's part after the last iteration
+    Index quiet_iterations = 0; // in a row with a decrease below the tolerance
     Index fallbacks = 0;
-    bool converged = false;        // only the last, unpenalised iteration is left
+    bool converged = false; // only the last, unpenalised iteration is left
     std::vector<double> restart_loss;
     std::optional<Model> best;
     History best_history;
@@ -90,19 +92,21 @@ struct FitResult {
 // How long work is kept safe.
 struct FitControl {
     std::optional<FitState> resume;
-    // Called after an iteration when `save_every` seconds have passed since the last time, and before Interrupted is
-    // thrown on a request to stop.
+    // Called after an iteration when `save_every` seconds have passed since the last time, and
+    // before Interrupted is thrown on a request to stop.
     std::function<void(const FitState&)> save;
     double save_every = 30;
 };
 
-// Throws UsageError for combinations that have no meaning (section 10 of the command's description), Error for a start
-// of the wrong shape or sign, Interrupted.
-[[nodiscard]] ASSAY_API FitResult fit(const Data& data, const Unseen& unseen, const FitOptions& options,
-                                      const Execution& run, const FitControl& control = {});
+// Throws UsageError for combinations that have no meaning (section 10 of the command's
+// description), Error for a start of the wrong shape or sign, Interrupted.
+[[nodiscard]] ASSAY_API FitResult fit(const Data& data, const Unseen& unseen,
+                                      const FitOptions& options, const Execution& run,
+                                      const FitControl& control = {});
 
 // Warnings that depend on shapes only: L > T throws Error.
-ASSAY_API void check_shapes(const Recording& recording, Index components, Index lags, Monitor& monitor);
+ASSAY_API void check_shapes(const Recording& recording, Index components, Index lags,
+                            Monitor& monitor);
 
 // H for fixed motifs (convex), from `start` or from zero-information, to relative KKT <= tolerance.
 struct TransformResult {
@@ -112,8 +116,9 @@ struct TransformResult {
     Evaluation evaluation;
     Vector loadings;
 };
-[[nodiscard]] ASSAY_API TransformResult transform(const Data& data, const Unseen& unseen, const Model& model,
-                                                  double kkt_tolerance, Index max_sweeps, const Penalties& penalties,
+[[nodiscard]] ASSAY_API TransformResult transform(const Data& data, const Unseen& unseen,
+                                                  const Model& model, double kkt_tolerance,
+                                                  Index max_sweeps, const Penalties& penalties,
                                                   const Execution& run);
 // The model's motifs stretched by `factor` in time (lags resampled linearly, mass kept).
 [[nodiscard]] ASSAY_API Model warped(const Model& model, double factor);

@@ -1,5 +1,6 @@
 // The small matrices in which convolutive NMF lives once the data products are done (Gram space):
-// A = U U^T from the activations, the correlation tables C of the motifs, and the gradient field P in H.
+// A = U U^T from the activations, the correlation tables C of the motifs, and the gradient field P
+// in H.
 #pragma once
 
 #include <assay/cnmf/time_axis.hpp>
@@ -11,12 +12,14 @@
 
 namespace assay::cnmf {
 
-// A (K L x K L, lag-descending): sums over the bins of every segment. First block row by one product, the rest by
-// A[(l+1,k),(l'+1,k')] = A[(l,k),(l',k')] - H[k,T-1-l] H[k',T-1-l'].
-[[nodiscard]] ASSAY_API Matrix activation_gram(const TimeMatrix& activations, const TimeAxis& axis, const Execution& run);
+// A (K L x K L, lag-descending): sums over the bins of every segment. First block row by one
+// product, the rest by A[(l+1,k),(l'+1,k')] = A[(l,k),(l',k')] - H[k,T-1-l] H[k',T-1-l'].
+[[nodiscard]] ASSAY_API Matrix activation_gram(const TimeMatrix& activations, const TimeAxis& axis,
+                                               const Execution& run);
 
-// C[k,k',d] = sum_l M[(l,k),(l-d,k')], M = W^T W, |d| < L: what a unit of H[k,t] adds to the gradient at H[k',t+d].
-// In the last L-1 bins of a segment the sum stops at l <= m = T-1-t: one table per m.
+// C[k,k',d] = sum_l M[(l,k),(l-d,k')], M = W^T W, |d| < L: what a unit of H[k,t] adds to the
+// gradient at H[k',t+d]. In the last L-1 bins of a segment the sum stops at l <= m = T-1-t: one
+// table per m.
 class ASSAY_API MotifCorrelation {
   public:
     MotifCorrelation(const Matrix& motifs, Index components);
@@ -29,7 +32,8 @@ class ASSAY_API MotifCorrelation {
     }
     [[nodiscard]] const RowMatrix& full() const { return full_; }
 
-    // The matrix edits of section 4: l2 on the diagonal at lag 0, `events` between different components at all lags.
+    // The matrix edits of section 4: l2 on the diagonal at lag 0, `events` between different
+    // components at all lags.
     void add_penalties(double l2, double events);
     // The largest C[k,k,0], below 1e-13 of which a diagonal counts as zero.
     [[nodiscard]] double largest_diagonal() const;
@@ -42,18 +46,21 @@ class ASSAY_API MotifCorrelation {
 };
 
 // C * H on the padded axis (rows x K); the padding of the result is zero.
-[[nodiscard]] ASSAY_API TimeMatrix correlate(const MotifCorrelation& correlation, const TimeMatrix& activations,
-                                             const TimeAxis& axis, const Execution& run);
+[[nodiscard]] ASSAY_API TimeMatrix correlate(const MotifCorrelation& correlation,
+                                             const TimeMatrix& activations, const TimeAxis& axis,
+                                             const Execution& run);
 
-// Chunks of the time axis for coordinate descent: longer than 2L-2, so that chunks of one colour (even, odd) touch
-// disjoint rows and may run in parallel with the same bits for every number of threads.
+// Chunks of the time axis for coordinate descent: longer than 2L-2, so that chunks of one colour
+// (even, odd) touch disjoint rows and may run in parallel with the same bits for every number of
+// threads.
 [[nodiscard]] ASSAY_API std::vector<TimeAxis::Piece> chunks(const TimeAxis& axis);
 // Runs `body` on all even chunks, then on all odd ones.
 ASSAY_API void for_each_colour(const std::vector<TimeAxis::Piece>& pieces, int threads,
                                const std::function<void(Index chunk)>& body);
 
 // Bins between a row of `piece`'s segment and the segment's end, for each piece of `pieces`.
-[[nodiscard]] ASSAY_API std::vector<Index> segment_ends(const std::vector<TimeAxis::Piece>& pieces, const TimeAxis& axis);
+[[nodiscard]] ASSAY_API std::vector<Index> segment_ends(const std::vector<TimeAxis::Piece>& pieces,
+                                                        const TimeAxis& axis);
 
 // Sum over all entries of the product of two arrays, blocks in fixed order.
 [[nodiscard]] ASSAY_API double inner_product(const TimeMatrix& a, const TimeMatrix& b);

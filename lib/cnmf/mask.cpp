@@ -19,7 +19,8 @@ Mask::Mask(Index units, Index bins, const std::function<bool(Index, Index)>& use
     }
 }
 
-std::function<bool(Index, Index)> by_value(const Recording& recording, std::function<bool(double)> used) {
+std::function<bool(Index, Index)> by_value(const Recording& recording,
+                                           std::function<bool(double)> used) {
     struct Block {
         Matrix values;
         Index first = 0;
@@ -41,7 +42,8 @@ Mask Mask::held_out(Index units, Index bins, const HoldOut& hold_out) {
     return Mask(units, bins, [&](Index unit, Index bin) {
         // Each block of bins of a unit starts at its own random phase.
         const auto n = static_cast<std::uint64_t>(unit);
-        const std::uint64_t phase = block > 1 ? random.below(block, n, {hold_out.repetition, 1, 0}) : 0;
+        const std::uint64_t phase =
+            block > 1 ? random.below(block, n, {hold_out.repetition, 1, 0}) : 0;
         const std::uint64_t stretch = (static_cast<std::uint64_t>(bin) + phase) / block;
         return random.uniform(stretch, {hold_out.repetition, 0, n}) >= hold_out.share;
     });
@@ -54,7 +56,8 @@ Mask Mask::united(const Mask& other) const {
     both.bin_start_.push_back(0);
     for (Index bin = 0; bin + 1 < static_cast<Index>(bin_start_.size()); ++bin) {
         const Units mine = units_of(bin), theirs = other.units_of(bin);
-        std::set_union(mine.begin(), mine.end(), theirs.begin(), theirs.end(), std::back_inserter(both.units_));
+        std::set_union(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
+                       std::back_inserter(both.units_));
         both.bin_start_.push_back(static_cast<std::int64_t>(both.units_.size()));
     }
     return both;
@@ -72,7 +75,8 @@ void Mask::check(Index units, Index bins, Index lags, Monitor& monitor) const {
     std::vector<Index> masked_bins(static_cast<std::size_t>(units), 0);
     for (const std::int32_t unit : units_) ++masked_bins[static_cast<std::size_t>(unit)];
     const auto lost = std::count(masked_bins.begin(), masked_bins.end(), bins);
-    if (lost > 0) monitor.warn(concat(lost, lost == 1 ? " unit is" : " units are", " masked throughout"));
+    if (lost > 0)
+        monitor.warn(concat(lost, lost == 1 ? " unit is" : " units are", " masked throughout"));
     Index run = 0, longest = 0;
     for (Index bin = 0; bin < bins; ++bin) {
         const Units masked = units_of(bin);
@@ -80,12 +84,15 @@ void Mask::check(Index units, Index bins, Index lags, Monitor& monitor) const {
         longest = std::max(longest, run);
     }
     if (longest >= lags)
-        monitor.warn(concat("a stretch of ", longest, " bins is masked in all units; --segments states gaps better"));
+        monitor.warn(concat("a stretch of ", longest,
+                            " bins is masked in all units; --segments states gaps better"));
     if (2 * count() > units * bins)
-        monitor.warn("more than half of the entries are masked; the fit converges slowly (for gaps see --segments)");
+        monitor.warn("more than half of the entries are masked; the fit converges slowly (for gaps "
+                     "see --segments)");
 }
 
-MaskedRecording::MaskedRecording(const Recording& recording, const Mask& mask) : recording_(&recording), mask_(&mask) {
+MaskedRecording::MaskedRecording(const Recording& recording, const Mask& mask)
+    : recording_(&recording), mask_(&mask) {
     segment_start = recording.segment_start;
     bin_seconds = recording.bin_seconds;
     unit_ids = recording.unit_ids;
@@ -103,13 +110,16 @@ SparseMatrix MaskedRecording::read_sparse(Index first_bin, Index count) const {
     for (Index t = 0; t < block.outerSize(); ++t) {
         const Mask::Units masked = mask_->units_of(first_bin + t);
         for (SparseMatrix::InnerIterator it(block, t); it; ++it)
-            if (std::binary_search(masked.begin(), masked.end(), static_cast<std::int32_t>(it.row()))) it.valueRef() = 0;
+            if (std::binary_search(masked.begin(), masked.end(),
+                                   static_cast<std::int32_t>(it.row())))
+                it.valueRef() = 0;
     }
     block.prune(0.0, 0.0);
     return block;
 }
 
-Unseen::Unseen(const Recording& data, const Mask& excluded, const Mask& held_out) : mask(excluded.united(held_out)) {
+Unseen::Unseen(const Recording& data, const Mask& excluded, const Mask& held_out)
+    : mask(excluded.united(held_out)) {
     if (mask.empty()) return;
     stored.reserve(static_cast<std::size_t>(mask.count()));
     for (const auto& piece : TimeAxis(data.bins(), data.segment_start, 1).pieces(4096)) {
@@ -126,7 +136,8 @@ Unseen::Unseen(const Recording& data, const Mask& excluded, const Mask& held_out
     }
 }
 
-void Imputation::for_each_entry(const std::function<void(Index, std::int32_t, std::size_t)>& body) const {
+void Imputation::for_each_entry(
+    const std::function<void(Index, std::int32_t, std::size_t)>& body) const {
     std::size_t entry = 0;
     for (const auto& segment : axis_->segments())
         for (Index t = 0; t < segment.bins; ++t)
@@ -134,7 +145,8 @@ void Imputation::for_each_entry(const std::function<void(Index, std::int32_t, st
                 body(segment.first_row + t, unit, entry++);
 }
 
-void Imputation::evaluate(const Matrix& motifs, const TimeMatrix& activations, const Execution& run) {
+void Imputation::evaluate(const Matrix& motifs, const TimeMatrix& activations,
+                          const Execution& run) {
     const Mask& mask = unseen_->mask;
     values_.resize(static_cast<std::size_t>(mask.count()));
     if (mask.empty()) return;
@@ -147,7 +159,8 @@ void Imputation::evaluate(const Matrix& motifs, const TimeMatrix& activations, c
             const auto row = unfolded(activations, axis_->lags(), piece.first_row + t, 1);
             const Mask::Units masked = mask.units_of(piece.first_bin + t);
             for (const std::int32_t* unit = masked.begin(); unit != masked.end(); ++unit)
-                values_[static_cast<std::size_t>(unit - origin)] = by_unit.row(*unit).dot(row.row(0));
+                values_[static_cast<std::size_t>(unit - origin)] =
+                    by_unit.row(*unit).dot(row.row(0));
         }
     });
 }
@@ -156,7 +169,8 @@ void Imputation::add_to(Matrix& sum, const TimeMatrix& activations) const {
     if (unseen_->mask.empty()) return;
     RowMatrix added = RowMatrix::Zero(sum.rows(), sum.cols());
     for_each_entry([&](Index row, std::int32_t unit, std::size_t entry) {
-        added.row(unit) += (values_[entry] - unseen_->stored[entry]) * unfolded(activations, axis_->lags(), row, 1).row(0);
+        added.row(unit) += (values_[entry] - unseen_->stored[entry]) *
+                           unfolded(activations, axis_->lags(), row, 1).row(0);
     });
     sum += added;
 }

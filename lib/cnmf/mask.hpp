@@ -1,5 +1,6 @@
-// Entries of a recording that a fit must not see: missing values, a user's mask, or a random hold-out. They are kept
-// as a list, never as an array. Fits treat them by majorisation: before each half-step the model's own values stand in.
+// Entries of a recording that a fit must not see: missing values, a user's mask, or a random
+// hold-out. They are kept as a list, never as an array. Fits treat them by majorisation: before
+// each half-step the model's own values stand in.
 #pragma once
 
 #include <assay/cnmf/time_axis.hpp>
@@ -15,8 +16,8 @@
 namespace assay::cnmf {
 
 struct HoldOut {
-    double share = 0;  // probability of an entry (or run of entries) to be held out
-    Index block = 1;   // bins of one unit held out together: neighbours of smooth data leak
+    double share = 0; // probability of an entry (or run of entries) to be held out
+    Index block = 1;  // bins of one unit held out together: neighbours of smooth data leak
     std::uint64_t seed = 0;
     std::uint64_t repetition = 0;
 };
@@ -27,7 +28,8 @@ class ASSAY_API Mask {
     Mask() = default;
     // Entries with used(unit, bin) == false, asked bin by bin, are masked.
     Mask(Index units, Index bins, const std::function<bool(Index unit, Index bin)>& used);
-    // A counter-based hash of (seed, repetition, unit, bin / block) decides: the same entries for every model.
+    // A counter-based hash of (seed, repetition, unit, bin / block) decides: the same entries for
+    // every model.
     static Mask held_out(Index units, Index bins, const HoldOut& hold_out);
     // Masked by either.
     [[nodiscard]] Mask united(const Mask& other) const;
@@ -43,8 +45,8 @@ class ASSAY_API Mask {
     };
     [[nodiscard]] Units units_of(Index bin) const;
 
-    // Errors and warnings of section 10: everything masked throws Error; units and stretches of `lags` bins that are
-    // masked throughout, and more than half masked, warn.
+    // Errors and warnings of section 10: everything masked throws Error; units and stretches of
+    // `lags` bins that are masked throughout, and more than half masked, warn.
     void check(Index units, Index bins, Index lags, Monitor& monitor) const;
 
   private:
@@ -52,12 +54,13 @@ class ASSAY_API Mask {
     std::vector<std::int32_t> units_;
 };
 
-// Asks `used` of the values of a recording, for the constructor of Mask: bins must be asked in ascending order, so that
-// every block is read once.
-[[nodiscard]] ASSAY_API std::function<bool(Index unit, Index bin)> by_value(const Recording& recording,
-                                                                            std::function<bool(double)> used);
+// Asks `used` of the values of a recording, for the constructor of Mask: bins must be asked in
+// ascending order, so that every block is read once.
+[[nodiscard]] ASSAY_API std::function<bool(Index unit, Index bin)>
+by_value(const Recording& recording, std::function<bool(double)> used);
 
-// A recording with its masked entries read as 0: what the data products see. `recording` must outlive it.
+// A recording with its masked entries read as 0: what the data products see. `recording` must
+// outlive it.
 class ASSAY_API MaskedRecording : public Recording {
   public:
     MaskedRecording(const Recording& recording, const Mask& mask);
@@ -72,8 +75,9 @@ class ASSAY_API MaskedRecording : public Recording {
     const Mask* mask_;
 };
 
-// What a fit must not see, beside the data that the products hold there: held-out entries stay in the data and are
-// taken out of every product, excluded ones (missing values, a user's mask) are 0 in the data already.
+// What a fit must not see, beside the data that the products hold there: held-out entries stay in
+// the data and are taken out of every product, excluded ones (missing values, a user's mask) are 0
+// in the data already.
 struct ASSAY_API Unseen {
     Mask mask;                  // excluded and held out
     std::vector<double> stored; // the data's value at each masked entry, 0 where excluded
@@ -85,14 +89,16 @@ struct ASSAY_API Unseen {
     Unseen(const Recording& data, const Mask& excluded, const Mask& held_out);
 };
 
-// The model's values at the unseen entries, in the order of the mask, and what they add to the data products.
+// The model's values at the unseen entries, in the order of the mask, and what they add to the data
+// products.
 class ASSAY_API Imputation {
   public:
     Imputation(const Unseen& unseen, const TimeAxis& axis) : unseen_(&unseen), axis_(&axis) {}
     // Xhat at every masked entry: dots of two contiguous stretches of K L numbers.
     void evaluate(const Matrix& motifs, const TimeMatrix& activations, const Execution& run);
     [[nodiscard]] const std::vector<double>& values() const { return values_; }
-    // Adds (Xhat - stored) U^T of `activations` to `sum` (units x K L): afterwards Xhat stands in for the data.
+    // Adds (Xhat - stored) U^T of `activations` to `sum` (units x K L): afterwards Xhat stands in
+    // for the data.
     void add_to(Matrix& sum, const TimeMatrix& activations) const;
     // The same for transconv with the motifs (rows x K).
     void add_to(TimeMatrix& sum, const Matrix& motifs) const;
@@ -100,7 +106,8 @@ class ASSAY_API Imputation {
     [[nodiscard]] double test_error() const;
 
   private:
-    void for_each_entry(const std::function<void(Index row, std::int32_t unit, std::size_t entry)>& body) const;
+    void for_each_entry(
+        const std::function<void(Index row, std::int32_t unit, std::size_t entry)>& body) const;
     const Unseen* unseen_;
     const TimeAxis* axis_;
     std::vector<double> values_;

@@ -28,27 +28,32 @@ Model chosen_components(const Model& model, const std::vector<Index>& components
     chosen.motifs.resize(model.units(), chosen.components * chosen.lags);
     for (Index k = 0; k < chosen.components; ++k)
         set_motif_image(chosen, k, motif_image(model, components[static_cast<std::size_t>(k)]));
-    if (model.activations.size() > 0) chosen.activations = model.activations(components, Eigen::all);
+    if (model.activations.size() > 0)
+        chosen.activations = model.activations(components, Eigen::all);
     return chosen;
 }
 
-Matrix reconstruct(const Model& model, const TimeAxis& axis, const TimeMatrix& activations, Index first_bin, Index count) {
+Matrix reconstruct(const Model& model, const TimeAxis& axis, const TimeMatrix& activations,
+                   Index first_bin, Index count) {
     Matrix data(model.units(), count);
     // A stretch may cross segments; rows are contiguous within one.
     for (Index done = 0; done < count;) {
-        const auto after = std::upper_bound(axis.segments().begin(), axis.segments().end(), first_bin + done,
-                                            [](Index bin, const Segment& s) { return bin < s.first_bin; });
+        const auto after =
+            std::upper_bound(axis.segments().begin(), axis.segments().end(), first_bin + done,
+                             [](Index bin, const Segment& s) { return bin < s.first_bin; });
         const Segment& segment = *(after - 1);
         const Index inside = first_bin + done - segment.first_bin;
         const Index extent = std::min(count - done, segment.bins - inside);
         data.middleCols(done, extent).noalias() =
-            model.motifs * unfolded(activations, axis.lags(), segment.first_row + inside, extent).transpose();
+            model.motifs *
+            unfolded(activations, axis.lags(), segment.first_row + inside, extent).transpose();
         done += extent;
     }
     return data;
 }
 
-Evaluation evaluate(const Model& model, const Recording& data, const Unseen& unseen, const Execution& run) {
+Evaluation evaluate(const Model& model, const Recording& data, const Unseen& unseen,
+                    const Execution& run) {
     const TimeAxis axis(data.bins(), data.segment_start, model.lags);
     const TimeMatrix h = axis.padded(model.activations);
     const auto pieces = axis.pieces(1024);
@@ -59,7 +64,8 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
     Evaluation whole;
     whole.unit_error = whole.unit_norm = Vector::Zero(model.units());
     whole.bin_error = Vector::Zero(data.bins());
-    // Groups bound how many partial results are alive; inside a group blocks run in parallel and are added in order.
+    // Groups bound how many partial results are alive; inside a group blocks run in parallel and
+    // are added in order.
     constexpr std::size_t kGroup = 64;
     for (std::size_t first = 0; first < pieces.size(); first += kGroup) {
         const std::size_t count = std::min(kGroup, pieces.size() - first);
@@ -69,7 +75,8 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
             Part& part = parts[static_cast<std::size_t>(i)];
             Matrix x = data.read(piece.first_bin, piece.bins);
             Matrix residual = x;
-            residual.noalias() -= model.motifs * unfolded(h, model.lags, piece.first_row, piece.bins).transpose();
+            residual.noalias() -=
+                model.motifs * unfolded(h, model.lags, piece.first_row, piece.bins).transpose();
             if (!unseen.mask.empty()) {
                 const std::int32_t* const origin = unseen.mask.units_of(0).begin();
                 for (Index t = 0; t < piece.bins; ++t) {
@@ -86,7 +93,8 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
             }
             part.unit_error = residual.rowwise().squaredNorm();
             part.unit_norm = x.rowwise().squaredNorm();
-            whole.bin_error.segment(piece.first_bin, piece.bins) = residual.colwise().squaredNorm().transpose();
+            whole.bin_error.segment(piece.first_bin, piece.bins) =
+                residual.colwise().squaredNorm().transpose();
         });
         for (const Part& part : parts) {
             whole.unit_error += part.unit_error;
@@ -100,7 +108,8 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
     return whole;
 }
 
-Vector loadings(const Model& model, DataProducts& products, double squared_norm, const Execution& run) {
+Vector loadings(const Model& model, DataProducts& products, double squared_norm,
+                const Execution& run) {
     const TimeAxis& axis = products.axis();
     const TimeMatrix g = products.with_motifs(model.motifs, run);
     const Vector powers = component_powers(model, axis, run);
@@ -114,7 +123,8 @@ Vector loadings(const Model& model, DataProducts& products, double squared_norm,
 }
 
 double cross_orthogonality(const Model& model, DataProducts& products, const Execution& run) {
-    const TimeMatrix smoothed = window_sums(products.with_motifs(model.motifs, run), products.axis());
+    const TimeMatrix smoothed =
+        window_sums(products.with_motifs(model.motifs, run), products.axis());
     return inner_product(products.axis().padded(model.activations), sum_of_others(smoothed));
 }
 
@@ -132,7 +142,8 @@ void normalize(Model& model, Normalization normalization) {
     if (normalization == Normalization::none) return;
     for (Index k = 0; k < model.components; ++k) {
         Matrix image = motif_image(model, k);
-        const double scale = normalization == Normalization::h_l2   ? 1 / model.activations.row(k).norm()
+        const double scale = normalization == Normalization::h_l2
+                                 ? 1 / model.activations.row(k).norm()
                              : normalization == Normalization::w_l2 ? image.norm()
                                                                     : image.maxCoeff();
         if (!std::isfinite(scale) || scale <= 0) continue;
@@ -168,7 +179,8 @@ std::vector<Index> centre_motifs(Model& model, const TimeAxis& axis) {
             if (l - shift >= 0 && l - shift < lags) moved.col(l) = image.col(l - shift);
         set_motif_image(model, k, moved);
         for (const auto& segment : axis.segments()) {
-            const Eigen::RowVectorXd old = model.activations.row(k).segment(segment.first_bin, segment.bins);
+            const Eigen::RowVectorXd old =
+                model.activations.row(k).segment(segment.first_bin, segment.bins);
             for (Index t = 0; t < segment.bins; ++t)
                 model.activations(k, segment.first_bin + t) =
                     t + shift >= 0 && t + shift < segment.bins ? old(t + shift) : 0.0;
@@ -190,16 +202,19 @@ UnitOrder order_units(const Model& model) {
         Index component = -1, lag = -1;
         if (model.components > 0 && weight.row(n).maxCoeff(&component) > 0)
             images[static_cast<std::size_t>(component)].row(n).maxCoeff(&lag);
-        else component = -1;
+        else
+            component = -1;
         result.component.push_back(component);
         result.peak_lag.push_back(lag);
         result.order.push_back(n);
     }
     const auto rank = [&](std::int64_t n) {
         const auto component = result.component[static_cast<std::size_t>(n)];
-        return std::make_tuple(component < 0 ? model.components : component, result.peak_lag[static_cast<std::size_t>(n)], n);
+        return std::make_tuple(component < 0 ? model.components : component,
+                               result.peak_lag[static_cast<std::size_t>(n)], n);
     };
-    std::sort(result.order.begin(), result.order.end(), [&](std::int64_t a, std::int64_t b) { return rank(a) < rank(b); });
+    std::sort(result.order.begin(), result.order.end(),
+              [&](std::int64_t a, std::int64_t b) { return rank(a) < rank(b); });
     return result;
 }
 

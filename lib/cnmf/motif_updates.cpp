@@ -12,7 +12,8 @@ namespace {
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr Index kUnitBlock = 64;
 constexpr Index kPanel = 32;
-constexpr double kZeroDiagonal = 1e-13; // share of the largest diagonal below which a lag was never observed
+constexpr double kZeroDiagonal =
+    1e-13; // share of the largest diagonal below which a lag was never observed
 
 // Column order of the sweep: component outer, lag inner.
 std::vector<Index> sweep_order(Index components, Index lags) {
@@ -22,8 +23,10 @@ std::vector<Index> sweep_order(Index components, Index lags) {
     return order;
 }
 
-// One sweep over all columns of a block of units (columns in sweep order); returns the squared change.
-double sweep_block(Matrix& w, const Matrix& gram, const Matrix& right_side, double smallest_diagonal) {
+// One sweep over all columns of a block of units (columns in sweep order); returns the squared
+// change.
+double sweep_block(Matrix& w, const Matrix& gram, const Matrix& right_side,
+                   double smallest_diagonal) {
     double change = 0;
     Matrix residual;
     Vector step(w.rows());
@@ -41,7 +44,8 @@ double sweep_block(Matrix& w, const Matrix& gram, const Matrix& right_side, doub
             change += step.squaredNorm();
             const Index left = width - j - 1;
             if (left > 0)
-                residual.rightCols(left).noalias() -= step * gram.block(first + j, first + j + 1, 1, left);
+                residual.rightCols(left).noalias() -=
+                    step * gram.block(first + j, first + j + 1, 1, left);
         }
     }
     return change;
@@ -58,8 +62,10 @@ void hals_motifs(Matrix& motifs, const Matrix& gram, const Matrix& right_side, I
     std::vector<Matrix> unit_blocks(static_cast<std::size_t>(blocks.count()));
     std::vector<Matrix> right_sides(unit_blocks.size());
     for (Index b = 0; b < blocks.count(); ++b) {
-        unit_blocks[static_cast<std::size_t>(b)] = motifs.middleRows(blocks.begin(b), blocks.extent(b))(Eigen::all, order);
-        right_sides[static_cast<std::size_t>(b)] = right_side.middleRows(blocks.begin(b), blocks.extent(b))(Eigen::all, order);
+        unit_blocks[static_cast<std::size_t>(b)] =
+            motifs.middleRows(blocks.begin(b), blocks.extent(b))(Eigen::all, order);
+        right_sides[static_cast<std::size_t>(b)] =
+            right_side.middleRows(blocks.begin(b), blocks.extent(b))(Eigen::all, order);
     }
     double first_change = 0;
     for (Index sweep = 0; sweep < sweeps.most; ++sweep) {
@@ -69,11 +75,14 @@ void hals_motifs(Matrix& motifs, const Matrix& gram, const Matrix& right_side, I
             changes[at] = sweep_block(unit_blocks[at], ordered_gram, right_sides[at], smallest);
         });
         const double change = std::sqrt(tree_sum(std::move(changes)));
-        if (sweep == 0) first_change = change;
-        else if (change <= sweeps.enough * first_change) break;
+        if (sweep == 0)
+            first_change = change;
+        else if (change <= sweeps.enough * first_change)
+            break;
     }
     for (Index b = 0; b < blocks.count(); ++b)
-        motifs.middleRows(blocks.begin(b), blocks.extent(b))(Eigen::all, order) = unit_blocks[static_cast<std::size_t>(b)];
+        motifs.middleRows(blocks.begin(b), blocks.extent(b))(Eigen::all, order) =
+            unit_blocks[static_cast<std::size_t>(b)];
 }
 
 void multiply_motifs(Matrix& motifs, const Matrix& gram, const Matrix& product, const Matrix& extra,
@@ -89,7 +98,8 @@ void multiply_motifs(Matrix& motifs, const Matrix& gram, const Matrix& product, 
     });
 }
 
-Index anls_motifs(Matrix& motifs, const Matrix& gram, const Matrix& right_side, const Execution& run) {
+Index anls_motifs(Matrix& motifs, const Matrix& gram, const Matrix& right_side,
+                  const Execution& run) {
     const Blocks blocks{motifs.rows(), 4 * kUnitBlock};
     std::vector<Index> fallbacks(static_cast<std::size_t>(blocks.count()), 0);
     parallel_blocks(blocks.count(), run.threads, [&](Index b) {
@@ -97,7 +107,8 @@ Index anls_motifs(Matrix& motifs, const Matrix& gram, const Matrix& right_side, 
         const auto rows = motifs.middleRows(blocks.begin(b), blocks.extent(b));
         const Matrix start = rows.transpose();
         const Matrix right = right_side.middleRows(blocks.begin(b), blocks.extent(b)).transpose();
-        motifs.middleRows(blocks.begin(b), blocks.extent(b)) = solver.solve(right, start).transpose();
+        motifs.middleRows(blocks.begin(b), blocks.extent(b)) =
+            solver.solve(right, start).transpose();
         fallbacks[static_cast<std::size_t>(b)] = solver.fallbacks();
     });
     return tree_sum(std::move(fallbacks));

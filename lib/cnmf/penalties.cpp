@@ -13,7 +13,8 @@ TimeMatrix sum_of_others(const TimeMatrix& rows) {
 Matrix cross_orthogonality_motif_gradient(const Matrix& smoothed_product, Index components) {
     Matrix gradient(smoothed_product.rows(), smoothed_product.cols());
     for (Index first = 0; first < gradient.cols(); first += components)
-        gradient.middleCols(first, components) = sum_of_others(smoothed_product.middleCols(first, components));
+        gradient.middleCols(first, components) =
+            sum_of_others(smoothed_product.middleCols(first, components));
     return gradient;
 }
 
@@ -23,7 +24,8 @@ double events_value(const TimeMatrix& activations, const TimeAxis& axis) {
 
 double parts_value(const Matrix& motifs, Index components) {
     RowMatrix sums = RowMatrix::Zero(motifs.rows(), components);
-    for (Index first = 0; first < motifs.cols(); first += components) sums += motifs.middleCols(first, components);
+    for (Index first = 0; first < motifs.cols(); first += components)
+        sums += motifs.middleCols(first, components);
     return 0.5 * sums.cwiseProduct(sum_of_others(sums)).sum();
 }
 

@@ -1,4 +1,5 @@
-// The regularisers of the objective, their values, gradients, and how they become edits of matrix and right-hand side.
+// The regularisers of the objective, their values, gradients, and how they become edits of matrix
+// and right-hand side.
 #pragma once
 
 #include <assay/cnmf/model.hpp>
@@ -13,15 +14,17 @@ struct Penalties {
     double parts = 0;   // 1/2 |F^T F| off the diagonal, F = sum of W over lags
     bool x_ortho_in_motifs = true;
     [[nodiscard]] bool any() const {
-        return l1_motifs > 0 || l2_motifs > 0 || l1_activations > 0 || l2_activations > 0 || x_ortho > 0 || events > 0 ||
-               parts > 0;
+        return l1_motifs > 0 || l2_motifs > 0 || l1_activations > 0 || l2_activations > 0 ||
+               x_ortho > 0 || events > 0 || parts > 0;
     }
 };
 
 // Sum over all columns but the own one: row sums minus the column itself.
 [[nodiscard]] ASSAY_API TimeMatrix sum_of_others(const TimeMatrix& rows);
-// dR_x/dW (units x K L) from B_S = X unfold(H S)^T: for each lag, the sum over the other components.
-[[nodiscard]] ASSAY_API Matrix cross_orthogonality_motif_gradient(const Matrix& smoothed_product, Index components);
+// dR_x/dW (units x K L) from B_S = X unfold(H S)^T: for each lag, the sum over the other
+// components.
+[[nodiscard]] ASSAY_API Matrix cross_orthogonality_motif_gradient(const Matrix& smoothed_product,
+                                                                  Index components);
 // R_e and R_p.
 [[nodiscard]] ASSAY_API double events_value(const TimeMatrix& activations, const TimeAxis& axis);
 [[nodiscard]] ASSAY_API double parts_value(const Matrix& motifs, Index components);
@@ -30,7 +33,7 @@ ASSAY_API void edit_gram(Matrix& gram, Index components, double l2, double parts
 
 // Every term of the objective.
 struct Objective {
-    double data = 0; // 1/2 |X - Xhat|^2
+    double data = 0;                                           // 1/2 |X - Xhat|^2
     double l1 = 0, l2 = 0, x_ortho = 0, events = 0, parts = 0; // weighted
     [[nodiscard]] double total() const { return data + l1 + l2 + x_ortho + events + parts; }
 };

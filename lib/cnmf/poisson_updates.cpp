@@ -15,18 +15,21 @@ constexpr Index kLanes = 16;
 
 // body(row, unit, x, unseen) for the seen non-zeros and all unseen entries of a piece.
 template <class Body>
-void for_each_term(const Recording& data, const TimeAxis::Piece& piece, const Unseen& unseen, const Body& body) {
+void for_each_term(const Recording& data, const TimeAxis::Piece& piece, const Unseen& unseen,
+                   const Body& body) {
     const SparseMatrix block = data.read_sparse(piece.first_bin, piece.bins);
     for (Index t = 0; t < piece.bins; ++t) {
         const Mask::Units masked = unseen.mask.units_of(piece.first_bin + t);
         for (SparseMatrix::InnerIterator it(block, t); it; ++it)
-            if (!std::binary_search(masked.begin(), masked.end(), static_cast<std::int32_t>(it.row())))
+            if (!std::binary_search(masked.begin(), masked.end(),
+                                    static_cast<std::int32_t>(it.row())))
                 body(piece.first_row + t, it.row(), it.value(), false);
         for (const std::int32_t unit : masked) body(piece.first_row + t, Index{unit}, 0.0, true);
     }
 }
 
-// Sums over the bins of every segment of the columns of U: how often lag l of component k meets an observed bin.
+// Sums over the bins of every segment of the columns of U: how often lag l of component k meets an
+// observed bin.
 Eigen::RowVectorXd column_sums(const TimeMatrix& h, const TimeAxis& axis) {
     Eigen::RowVectorXd sums = Eigen::RowVectorXd::Zero(h.cols() * axis.lags());
     for (const auto& piece : axis.pieces(kBins))
@@ -36,44 +39,50 @@ Eigen::RowVectorXd column_sums(const TimeMatrix& h, const TimeAxis& axis) {
 
 } // namespace
 
-double divergence(const Matrix& motifs, const TimeMatrix& activations, const Recording& data, const TimeAxis& axis,
-                  const Unseen& unseen, const Execution& run) {
+double divergence(const Matrix& motifs, const TimeMatrix& activations, const Recording& data,
+                  const TimeAxis& axis, const Unseen& unseen, const Execution& run) {
     const RowMatrix by_unit = motifs;
     const auto pieces = axis.pieces(kBins);
     std::vector<double> parts(pieces.size(), 0.0);
     parallel_blocks(static_cast<Index>(pieces.size()), run.threads, [&](Index p) {
         double sum = 0;
-        for_each_term(data, pieces[static_cast<std::size_t>(p)], unseen, [&](Index row, Index unit, double x, bool hidden) {
-            const double xhat = by_unit.row(unit).dot(unfolded(activations, axis.lags(), row, 1).row(0));
-            sum += hidden ? -xhat : x * std::log(x / (xhat + kEpsilon)) - x;
-        });
+        for_each_term(data, pieces[static_cast<std::size_t>(p)], unseen,
+                      [&](Index row, Index unit, double x, bool hidden) {
+                          const double xhat = by_unit.row(unit).dot(
+                              unfolded(activations, axis.lags(), row, 1).row(0));
+                          sum += hidden ? -xhat : x * std::log(x / (xhat + kEpsilon)) - x;
+                      });
         parts[static_cast<std::size_t>(p)] = sum;
     });
     const double total = (by_unit * column_sums(activations, axis).transpose()).sum();
     return total + tree_sum(std::move(parts));
 }
 
-void poisson_update_motifs(Matrix& motifs, const TimeMatrix& activations, const Recording& data, const TimeAxis& axis,
-                           const Unseen& unseen, const Execution& run) {
+void poisson_update_motifs(Matrix& motifs, const TimeMatrix& activations, const Recording& data,
+                           const TimeAxis& axis, const Unseen& unseen, const Execution& run) {
     const RowMatrix by_unit = motifs;
     const auto pieces = axis.pieces(kBins);
     const Index lanes = std::min<Index>(kLanes, static_cast<Index>(pieces.size()));
-    std::vector<RowMatrix> partial(static_cast<std::size_t>(lanes), RowMatrix::Zero(motifs.rows(), motifs.cols()));
+    std::vector<RowMatrix> partial(static_cast<std::size_t>(lanes),
+                                   RowMatrix::Zero(motifs.rows(), motifs.cols()));
     parallel_blocks(lanes, run.threads, [&](Index lane) {
-        for (auto p = static_cast<std::size_t>(lane); p < pieces.size(); p += static_cast<std::size_t>(lanes))
-            for_each_term(data, pieces[p], unseen, [&](Index row, Index unit, double x, bool hidden) {
-                const auto u = unfolded(activations, axis.lags(), row, 1).row(0);
-                const double ratio = hidden ? 1.0 : x / (by_unit.row(unit).dot(u) + kEpsilon);
-                partial[static_cast<std::size_t>(lane)].row(unit) += ratio * u;
-            });
+        for (auto p = static_cast<std::size_t>(lane); p < pieces.size();
+             p += static_cast<std::size_t>(lanes))
+            for_each_term(
+                data, pieces[p], unseen, [&](Index row, Index unit, double x, bool hidden) {
+                    const auto u = unfolded(activations, axis.lags(), row, 1).row(0);
+                    const double ratio = hidden ? 1.0 : x / (by_unit.row(unit).dot(u) + kEpsilon);
+                    partial[static_cast<std::size_t>(lane)].row(unit) += ratio * u;
+                });
     });
     const RowMatrix numerator = tree_sum(std::move(partial));
     const Eigen::RowVectorXd denominator = column_sums(activations, axis).array() + kEpsilon;
     motifs.array() *= numerator.array().rowwise() / denominator.array();
 }
 
-void poisson_update_activations(TimeMatrix& activations, const Matrix& motifs, const Recording& data, const TimeAxis& axis,
-                                const Unseen& unseen, const Execution& run) {
+void poisson_update_activations(TimeMatrix& activations, const Matrix& motifs,
+                                const Recording& data, const TimeAxis& axis, const Unseen& unseen,
+                                const Execution& run) {
     const RowMatrix by_unit = motifs;
     const Index components = activations.cols(), lags = axis.lags(), reach = lags - 1;
     const auto pieces = axis.pieces(kBins);
@@ -84,14 +93,17 @@ void poisson_update_activations(TimeMatrix& activations, const Matrix& motifs, c
         TimeMatrix local = TimeMatrix::Zero(piece.bins + reach, components);
         for_each_term(data, piece, unseen, [&](Index row, Index unit, double x, bool hidden) {
             const double ratio =
-                hidden ? 1.0 : x / (by_unit.row(unit).dot(unfolded(activations, lags, row, 1).row(0)) + kEpsilon);
-            Eigen::Map<Eigen::RowVectorXd>(local.data() + (row - piece.first_row) * components, by_unit.cols()) +=
-                ratio * by_unit.row(unit);
+                hidden ? 1.0
+                       : x / (by_unit.row(unit).dot(unfolded(activations, lags, row, 1).row(0)) +
+                              kEpsilon);
+            Eigen::Map<Eigen::RowVectorXd>(local.data() + (row - piece.first_row) * components,
+                                           by_unit.cols()) += ratio * by_unit.row(unit);
         });
         numerator.middleRows(piece.first_row, piece.bins) = local.bottomRows(piece.bins);
         edges[static_cast<std::size_t>(p)] = local.topRows(reach);
     });
-    for (std::size_t p = 0; p < pieces.size(); ++p) numerator.middleRows(pieces[p].first_row - reach, reach) += edges[p];
+    for (std::size_t p = 0; p < pieces.size(); ++p)
+        numerator.middleRows(pieces[p].first_row - reach, reach) += edges[p];
 
     // Mass of each component over lags 0..l, cut off where the segment ends.
     RowMatrix mass(lags, components);
@@ -104,7 +116,8 @@ void poisson_update_activations(TimeMatrix& activations, const Matrix& motifs, c
         for (Index t = 0; t < segment.bins; ++t) {
             const Index row = segment.first_row + t;
             activations.row(row).array() *=
-                numerator.row(row).array() / (mass.row(std::min(reach, segment.bins - 1 - t)).array() + kEpsilon);
+                numerator.row(row).array() /
+                (mass.row(std::min(reach, segment.bins - 1 - t)).array() + kEpsilon);
         }
 }
 

@@ -11,8 +11,8 @@
 namespace assay::cnmf {
 namespace {
 
-// Rates of one core in floating-point operations a second, as measured with AVX-512 doubles. They only rank the
-// engines; fixed numbers keep the choice, and so the bits, the same from run to run.
+// Rates of one core in floating-point operations a second, as measured with AVX-512 doubles. They
+// only rank the engines; fixed numbers keep the choice, and so the bits, the same from run to run.
 constexpr double kGemmRate = 45e9;
 constexpr double kThinGemmRate = 28e9;
 constexpr double kTransformRate = 3e9;
@@ -23,7 +23,9 @@ std::int64_t default_memory() {
                                      static_cast<double>(sysconf(_SC_PAGE_SIZE)));
 }
 
-double scalar_bytes(Precision precision) { return precision == Precision::float64 ? 8 : 4; }
+double scalar_bytes(Precision precision) {
+    return precision == Precision::float64 ? 8 : 4;
+}
 
 double dense_bytes(const Recording& r, Precision precision) {
     return static_cast<double>(r.units()) * static_cast<double>(r.bins()) * scalar_bytes(precision);
@@ -34,15 +36,17 @@ Survey survey_of(const Recording& recording, const Execution& run) {
     survey.unit_power = Vector::Zero(recording.units());
     Index negatives = 0, first_negative_unit = 0, first_negative_bin = 0;
     double least = 0;
-    for (const auto& piece : TimeAxis(recording.bins(), recording.segment_start, 1).pieces(kBlockBins)) {
+    for (const auto& piece :
+         TimeAxis(recording.bins(), recording.segment_start, 1).pieces(kBlockBins)) {
         run.monitor->stop_if_interrupted();
         const SparseMatrix block = recording.read_sparse(piece.first_bin, piece.bins);
         for (Index t = 0; t < block.outerSize(); ++t)
             for (SparseMatrix::InnerIterator it(block, t); it; ++it) {
                 const double x = it.value();
                 if (!std::isfinite(x))
-                    throw Error(concat(std::isnan(x) ? "NaN" : "Inf", " at [", it.row(), ", ", piece.first_bin + t,
-                                       "]; finite numbers are expected", std::isnan(x) ? " (see --missing nan)" : ""));
+                    throw Error(concat(std::isnan(x) ? "NaN" : "Inf", " at [", it.row(), ", ",
+                                       piece.first_bin + t, "]; finite numbers are expected",
+                                       std::isnan(x) ? " (see --missing nan)" : ""));
                 if (x < 0) {
                     if (negatives++ == 0) {
                         first_negative_unit = it.row();
@@ -56,12 +60,15 @@ Survey survey_of(const Recording& recording, const Execution& run) {
             }
     }
     if (negatives > 0)
-        throw Error(concat(negatives, " negative values (the least ", significant(least, 4), ", the first at [",
-                           first_negative_unit, ", ", first_negative_bin, "]); nonnegative data are expected (see --negatives)"));
+        throw Error(concat(negatives, " negative values (the least ", significant(least, 4),
+                           ", the first at [", first_negative_unit, ", ", first_negative_bin,
+                           "]); nonnegative data are expected (see --negatives)"));
     survey.squared_norm = survey.unit_power.sum();
-    if (!(survey.squared_norm > 0)) throw Error("all values are zero; there is nothing to factorise");
+    if (!(survey.squared_norm > 0))
+        throw Error("all values are zero; there is nothing to factorise");
     if (const Index silent = (survey.unit_power.array() == 0).count(); silent > 0)
-        run.monitor->warn(concat(silent, silent == 1 ? " unit is" : " units are", " zero throughout; kept, with zero weights"));
+        run.monitor->warn(concat(silent, silent == 1 ? " unit is" : " units are",
+                                 " zero throughout; kept, with zero weights"));
     return survey;
 }
 
@@ -69,10 +76,14 @@ Survey survey_of(const Recording& recording, const Execution& run) {
 
 std::string engine_name(Engine engine) {
     switch (engine) {
-    case Engine::gemm: return "gemm";
-    case Engine::fft: return "fft";
-    case Engine::sparse: return "sparse";
-    default: return "auto";
+    case Engine::gemm:
+        return "gemm";
+    case Engine::fft:
+        return "fft";
+    case Engine::sparse:
+        return "sparse";
+    default:
+        return "auto";
     }
 }
 
@@ -87,7 +98,8 @@ bool Data::streams() const {
     return dense_bytes(*recording_, choice_.precision) > static_cast<double>(choice_.memory);
 }
 
-std::unique_ptr<DataProducts> Data::products(Index components, Index lags, const Execution& run) const {
+std::unique_ptr<DataProducts> Data::products(Index components, Index lags,
+                                             const Execution& run) const {
     const Recording& r = *recording_;
     const auto memory = static_cast<double>(choice_.memory);
     const double bins = static_cast<double>(r.bins()), units = static_cast<double>(r.units());
@@ -95,21 +107,25 @@ std::unique_ptr<DataProducts> Data::products(Index components, Index lags, const
     const double nonzeros = static_cast<double>(survey_.nonzeros);
     const double sparse_bytes = nonzeros * (scalar_bytes(choice_.precision) + sizeof(int));
     const auto segments = static_cast<Index>(r.segment_start.size());
-    const double spectrum_bytes = spectra_bytes(r.units(), r.bins(), segments, lags, choice_.precision);
+    const double spectrum_bytes =
+        spectra_bytes(r.units(), r.bins(), segments, lags, choice_.precision);
     // 3 T K for activations and gradients, besides the data.
     const double room = memory - 24 * bins * static_cast<double>(components);
     const bool spectra_fit = spectrum_bytes < room;
 
     Engine engine = choice_.engine;
     if (engine == Engine::fft && !spectra_fit)
-        throw Error("the spectra need " + human_bytes(spectrum_bytes) + " and --memory allows " + human_bytes(room) +
-                    "; another --engine streams the recording");
+        throw Error("the spectra need " + human_bytes(spectrum_bytes) + " and --memory allows " +
+                    human_bytes(room) + "; another --engine streams the recording");
     if (engine == Engine::automatic) {
         const auto transform = static_cast<double>(transform_size(lags));
         const double windows = spectrum_bytes / scalar_bytes(choice_.precision) / units / transform;
-        const double transforms = 2 * static_cast<double>(components) * (units + windows) * transform * 2.5 * std::log2(transform);
+        const double transforms = 2 * static_cast<double>(components) * (units + windows) *
+                                  transform * 2.5 * std::log2(transform);
         const double gemm = 4 * units * bins * width / kGemmRate;
-        const double fft = 8 * units * windows * transform * static_cast<double>(components) / kThinGemmRate + transforms / kTransformRate;
+        const double fft =
+            8 * units * windows * transform * static_cast<double>(components) / kThinGemmRate +
+            transforms / kTransformRate;
         const double sparse = 4 * nonzeros * width / kSparseRate;
         engine = Engine::gemm;
         double least = gemm;
@@ -118,9 +134,11 @@ std::unique_ptr<DataProducts> Data::products(Index components, Index lags, const
             least = fft;
         }
         if (sparse < least) engine = Engine::sparse;
-        run.monitor->detail(concat("engine ", engine_name(engine), " (expected seconds an iteration: gemm ", significant(gemm, 2),
-                                   ", fft ", spectra_fit ? significant(fft, 2) : std::string("too large"), ", sparse ",
-                                   significant(sparse, 2), ")"));
+        run.monitor->detail(concat("engine ", engine_name(engine),
+                                   " (expected seconds an iteration: gemm ", significant(gemm, 2),
+                                   ", fft ",
+                                   spectra_fit ? significant(fft, 2) : std::string("too large"),
+                                   ", sparse ", significant(sparse, 2), ")"));
     }
     if (engine == Engine::fft) return spectral_products(r, choice_.precision, lags, run);
     const bool dense = engine == Engine::gemm;
@@ -128,10 +146,13 @@ std::unique_ptr<DataProducts> Data::products(Index components, Index lags, const
     const bool cached = (dense ? dense_bytes(r, choice_.precision) : sparse_bytes) < room;
     if (!store) {
         if (!cached)
-            run.monitor->detail("the recording exceeds --memory and is read from its file in every half-step");
-        store = std::make_shared<BlockStore>(r, dense ? BlockKind::dense : BlockKind::sparse, choice_.precision, cached);
+            run.monitor->detail(
+                "the recording exceeds --memory and is read from its file in every half-step");
+        store = std::make_shared<BlockStore>(r, dense ? BlockKind::dense : BlockKind::sparse,
+                                             choice_.precision, cached);
     }
-    return blocked_products(store, r, dense ? BlockKind::dense : BlockKind::sparse, choice_.precision, lags);
+    return blocked_products(store, r, dense ? BlockKind::dense : BlockKind::sparse,
+                            choice_.precision, lags);
 }
 
 } // namespace assay::cnmf

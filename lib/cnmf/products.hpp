@@ -1,5 +1,6 @@
-// The two products with the data in which all the cost lies: B = X U^T and G = transconv(W, X). Three engines compute
-// them with the same result: blocks of GEMM, cached spectra (overlap-save, exact), or a walk over non-zeros.
+// The two products with the data in which all the cost lies: B = X U^T and G = transconv(W, X).
+// Three engines compute them with the same result: blocks of GEMM, cached spectra (overlap-save,
+// exact), or a walk over non-zeros.
 #pragma once
 
 #include <assay/cnmf/time_axis.hpp>
@@ -34,7 +35,8 @@ class ASSAY_API DataProducts {
   public:
     virtual ~DataProducts() = default;
     // X U^T (units x K L, lag-descending columns) for activations (rows x K) on `axis`.
-    [[nodiscard]] virtual Matrix with_activations(const TimeMatrix& activations, const Execution& run) = 0;
+    [[nodiscard]] virtual Matrix with_activations(const TimeMatrix& activations,
+                                                  const Execution& run) = 0;
     // transconv(W, X) (rows x K, padding zero) for motifs (units x K L).
     [[nodiscard]] virtual TimeMatrix with_motifs(const Matrix& motifs, const Execution& run) = 0;
     [[nodiscard]] const TimeAxis& axis() const { return axis_; }
@@ -57,19 +59,23 @@ struct EngineChoice {
     std::int64_t memory = 0; // bytes; 0: 60% of the machine's
 };
 
-// A recording ready to be factorised: surveyed once, its blocks cached and shared by the engines of all K and L.
+// A recording ready to be factorised: surveyed once, its blocks cached and shared by the engines of
+// all K and L.
 class ASSAY_API Data {
   public:
-    // Reads the recording once. Throws Error on negative or non-finite numbers (position named), or when all are zero.
+    // Reads the recording once. Throws Error on negative or non-finite numbers (position named), or
+    // when all are zero.
     Data(const Recording& recording, EngineChoice choice, const Execution& run);
     ~Data();
 
     [[nodiscard]] const Recording& recording() const { return *recording_; }
     [[nodiscard]] const Survey& survey() const { return survey_; }
     [[nodiscard]] const EngineChoice& choice() const { return choice_; }
-    // The engine for `components` motifs of `lags` bins. `automatic` follows a cost model with fixed rates, so that
-    // equal input means equal bits; it says what it chose and why through run.monitor.
-    [[nodiscard]] std::unique_ptr<DataProducts> products(Index components, Index lags, const Execution& run) const;
+    // The engine for `components` motifs of `lags` bins. `automatic` follows a cost model with
+    // fixed rates, so that equal input means equal bits; it says what it chose and why through
+    // run.monitor.
+    [[nodiscard]] std::unique_ptr<DataProducts> products(Index components, Index lags,
+                                                         const Execution& run) const;
     [[nodiscard]] bool streams() const;
 
   private:

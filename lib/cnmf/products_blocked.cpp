@@ -1,4 +1,5 @@
-// The gemm and sparse engines: blocks of 4096 bins, each one product with a strided view of the activations.
+// The gemm and sparse engines: blocks of 4096 bins, each one product with a strided view of the
+// activations.
 #include <assay/cnmf/block_store.hpp>
 
 #include <assay/core/parallel.hpp>
@@ -16,8 +17,10 @@ BlockStore::BlockStore(const Recording& recording, BlockKind kind, Precision pre
             [](const auto& b) {
                 using B = std::decay_t<decltype(b)>;
                 if constexpr (std::is_base_of_v<Eigen::SparseMatrixBase<B>, B>)
-                    return static_cast<double>(b.nonZeros()) * (sizeof(typename B::Scalar) + sizeof(int));
-                else return static_cast<double>(b.size()) * sizeof(typename B::Scalar);
+                    return static_cast<double>(b.nonZeros()) *
+                           (sizeof(typename B::Scalar) + sizeof(int));
+                else
+                    return static_cast<double>(b.size()) * sizeof(typename B::Scalar);
             },
             block);
     };
@@ -45,7 +48,8 @@ AnyBlock BlockStore::load(Index block) const {
     return DenseBlock<double>(std::move(data));
 }
 
-void BlockStore::walk(const Execution& run, const std::function<void(Index, const AnyBlock&)>& body) const {
+void BlockStore::walk(const Execution& run,
+                      const std::function<void(Index, const AnyBlock&)>& body) const {
     if (!cache_.empty()) {
         parallel_blocks(std::min(kMostLanes, count()), run.threads, [&](Index lane) {
             for (Index block = lane; block < count(); block += kMostLanes)
@@ -63,7 +67,8 @@ void BlockStore::walk(const Execution& run, const std::function<void(Index, cons
     auto ahead = std::async(std::launch::async, read_batch, Index{0});
     for (Index first = 0; first < count(); first += batch) {
         const std::vector<AnyBlock> blocks = ahead.get();
-        if (first + batch < count()) ahead = std::async(std::launch::async, read_batch, first + batch);
+        if (first + batch < count())
+            ahead = std::async(std::launch::async, read_batch, first + batch);
         parallel_blocks(static_cast<Index>(blocks.size()), run.threads,
                         [&](Index i) { body(first + i, blocks[static_cast<std::size_t>(i)]); });
     }
@@ -74,21 +79,26 @@ namespace {
 // X_block U^T of dense blocks.
 template <class Scalar, class View>
 void add_activation_product(const DenseBlock<Scalar>& x, const View& unfolded_rows, Matrix& sum) {
-    if constexpr (std::is_same_v<Scalar, double>) sum.noalias() += x * unfolded_rows;
-    else sum += (x * unfolded_rows).template cast<double>();
+    if constexpr (std::is_same_v<Scalar, double>)
+        sum.noalias() += x * unfolded_rows;
+    else
+        sum += (x * unfolded_rows).template cast<double>();
 }
 
 // The same for sparse blocks: every non-zero adds K L contiguous numbers.
 template <class Scalar, class View>
-void add_activation_product(const SparseBlock<Scalar>& x, const View& unfolded_rows, RowMatrix& sum) {
+void add_activation_product(const SparseBlock<Scalar>& x, const View& unfolded_rows,
+                            RowMatrix& sum) {
     for (Index t = 0; t < x.outerSize(); ++t)
         for (typename SparseBlock<Scalar>::InnerIterator it(x, t); it; ++it)
             sum.row(it.row()) += (it.value() * unfolded_rows.row(t)).template cast<double>();
 }
 
-// Y = X_block^T W, then row t of Y (K L numbers) is added to K L contiguous numbers of G, from row t-L+1 on.
+// Y = X_block^T W, then row t of Y (K L numbers) is added to K L contiguous numbers of G, from row
+// t-L+1 on.
 template <class Scalar>
-void add_motif_product(const DenseBlock<Scalar>& x, const DenseBlock<Scalar>& motifs, Index components, TimeMatrix& local) {
+void add_motif_product(const DenseBlock<Scalar>& x, const DenseBlock<Scalar>& motifs,
+                       Index components, TimeMatrix& local) {
     const Index width = motifs.cols();
     const Index strip = std::clamp<Index>(131072 / width, 64, 1024);
     Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> product;
@@ -102,8 +112,10 @@ void add_motif_product(const DenseBlock<Scalar>& x, const DenseBlock<Scalar>& mo
 }
 
 template <class Scalar>
-void add_motif_product(const SparseBlock<Scalar>& x, const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>& motifs,
-                       Index components, TimeMatrix& local) {
+void add_motif_product(
+    const SparseBlock<Scalar>& x,
+    const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>& motifs,
+    Index components, TimeMatrix& local) {
     for (Index t = 0; t < x.outerSize(); ++t) {
         Eigen::Map<Eigen::RowVectorXd> window(local.data() + t * components, motifs.cols());
         for (typename SparseBlock<Scalar>::InnerIterator it(x, t); it; ++it)
@@ -121,7 +133,8 @@ class BlockedProducts : public DataProducts {
 
   public:
     BlockedProducts(std::shared_ptr<BlockStore> store, const Recording& recording, Index lags)
-        : DataProducts(TimeAxis(recording.bins(), recording.segment_start, lags), kDense ? Engine::gemm : Engine::sparse),
+        : DataProducts(TimeAxis(recording.bins(), recording.segment_start, lags),
+                       kDense ? Engine::gemm : Engine::sparse),
           store_(std::move(store)), units_(recording.units()) {
         // Equal cuts on both axes: the store's pieces know no lags, these know their rows.
         pieces_ = axis_.pieces(kBlockBins);
@@ -129,18 +142,21 @@ class BlockedProducts : public DataProducts {
 
     Matrix with_activations(const TimeMatrix& activations, const Execution& run) override {
         const Index width = activations.cols() * axis_.lags();
-        // A lane is a partial sum of its own; where B is large there is one, and the units are cut instead.
+        // A lane is a partial sum of its own; where B is large there is one, and the units are cut
+        // instead.
         const bool large = units_ * width > kLargeSum;
         const ScalarRows rows = activations.template cast<Scalar>();
-        std::vector<Sum> partial(large ? 1 : static_cast<std::size_t>(kMostLanes), Sum::Zero(units_, width));
+        std::vector<Sum> partial(large ? 1 : static_cast<std::size_t>(kMostLanes),
+                                 Sum::Zero(units_, width));
         const auto view = [&](Index block) {
             const auto& piece = pieces_[static_cast<std::size_t>(block)];
             return unfolded(rows, axis_.lags(), piece.first_row, piece.bins);
         };
         if (!large) {
             store_->walk(run, [&](Index block, const AnyBlock& data) {
-                add_activation_product<Scalar>(std::get<Block>(data), view(block),
-                                               partial[static_cast<std::size_t>(block % kMostLanes)]);
+                add_activation_product<Scalar>(
+                    std::get<Block>(data), view(block),
+                    partial[static_cast<std::size_t>(block % kMostLanes)]);
             });
         } else {
             Execution in_order = run;
@@ -177,14 +193,17 @@ class BlockedProducts : public DataProducts {
     static constexpr Index kLargeSum = Index{1} << 21;
 
     template <class View>
-    static void add_large_product(const Block& x, const View& unfolded_rows, Sum& sum, const Execution& run) {
+    static void add_large_product(const Block& x, const View& unfolded_rows, Sum& sum,
+                                  const Execution& run) {
         if constexpr (kDense) {
             const Blocks slabs{x.rows(), 128};
             parallel_blocks(slabs.count(), run.threads, [&](Index s) {
                 const auto slab = x.middleRows(slabs.begin(s), slabs.extent(s));
                 auto target = sum.middleRows(slabs.begin(s), slabs.extent(s));
-                if constexpr (std::is_same_v<Scalar, double>) target.noalias() += slab * unfolded_rows;
-                else target += (slab * unfolded_rows).template cast<double>();
+                if constexpr (std::is_same_v<Scalar, double>)
+                    target.noalias() += slab * unfolded_rows;
+                else
+                    target += (slab * unfolded_rows).template cast<double>();
             });
         } else {
             add_activation_product<Scalar>(x, unfolded_rows, sum);
@@ -193,8 +212,9 @@ class BlockedProducts : public DataProducts {
 
     void count_work(Index width) {
         work_.bytes += store_->bytes();
-        const double pairs = kDense ? static_cast<double>(units_) * static_cast<double>(axis_.bins())
-                                    : store_->bytes() / (sizeof(Scalar) + sizeof(int));
+        const double pairs = kDense
+                                 ? static_cast<double>(units_) * static_cast<double>(axis_.bins())
+                                 : store_->bytes() / (sizeof(Scalar) + sizeof(int));
         work_.flops += 2 * pairs * static_cast<double>(width);
     }
     std::shared_ptr<BlockStore> store_;
@@ -204,15 +224,22 @@ class BlockedProducts : public DataProducts {
 
 } // namespace
 
-std::unique_ptr<DataProducts> blocked_products(std::shared_ptr<BlockStore> store, const Recording& recording,
-                                               BlockKind kind, Precision precision, Index lags) {
+std::unique_ptr<DataProducts> blocked_products(std::shared_ptr<BlockStore> store,
+                                               const Recording& recording, BlockKind kind,
+                                               Precision precision, Index lags) {
     const bool single = precision == Precision::float32;
     if (kind == BlockKind::dense) {
-        if (single) return std::make_unique<BlockedProducts<float, BlockKind::dense>>(std::move(store), recording, lags);
-        return std::make_unique<BlockedProducts<double, BlockKind::dense>>(std::move(store), recording, lags);
+        if (single)
+            return std::make_unique<BlockedProducts<float, BlockKind::dense>>(std::move(store),
+                                                                              recording, lags);
+        return std::make_unique<BlockedProducts<double, BlockKind::dense>>(std::move(store),
+                                                                           recording, lags);
     }
-    if (single) return std::make_unique<BlockedProducts<float, BlockKind::sparse>>(std::move(store), recording, lags);
-    return std::make_unique<BlockedProducts<double, BlockKind::sparse>>(std::move(store), recording, lags);
+    if (single)
+        return std::make_unique<BlockedProducts<float, BlockKind::sparse>>(std::move(store),
+                                                                           recording, lags);
+    return std::make_unique<BlockedProducts<double, BlockKind::sparse>>(std::move(store), recording,
+                                                                        lags);
 }
 
 } // namespace assay::cnmf

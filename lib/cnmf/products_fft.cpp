@@ -1,6 +1,6 @@
-// The spectral engine: overlap-save windows of X are transformed once and kept as one real matrix per frequency,
-// [Re X; Im X] (2 units x windows). Both data products are then real matrix products per frequency, exact up to
-// rounding and independent of the number of lags.
+// The spectral engine: overlap-save windows of X are transformed once and kept as one real matrix
+// per frequency, [Re X; Im X] (2 units x windows). Both data products are then real matrix products
+// per frequency, exact up to rounding and independent of the number of lags.
 #include <assay/cnmf/block_store.hpp>
 
 #include <assay/core/parallel.hpp>
@@ -49,7 +49,8 @@ class SpectralProducts : public DataProducts {
         std::vector<Complex> spectrum;
         Index size;
         explicit Transform(Index n)
-            : series(static_cast<std::size_t>(n)), spectrum(static_cast<std::size_t>(n / 2 + 1)), size(n) {
+            : series(static_cast<std::size_t>(n)), spectrum(static_cast<std::size_t>(n / 2 + 1)),
+              size(n) {
             fft.SetFlag(Eigen::FFT<Scalar>::HalfSpectrum);
         }
         void forward() { fft.fwd(spectrum.data(), series.data(), size); }
@@ -58,10 +59,12 @@ class SpectralProducts : public DataProducts {
 
   public:
     SpectralProducts(const Recording& recording, Index lags, const Execution& run)
-        : DataProducts(TimeAxis(recording.bins(), recording.segment_start, lags), Engine::fft), units_(recording.units()),
-          size_(transform_size(lags)), step_(size_ - lags + 1), windows_(window_count(axis_)), frequencies_(size_ / 2 + 1),
+        : DataProducts(TimeAxis(recording.bins(), recording.segment_start, lags), Engine::fft),
+          units_(recording.units()), size_(transform_size(lags)), step_(size_ - lags + 1),
+          windows_(window_count(axis_)), frequencies_(size_ / 2 + 1),
           spectra_(static_cast<std::size_t>(frequencies_)) {
-        for (Index w = 0; w < frequencies_; ++w) spectra_[static_cast<std::size_t>(w)].resize(parts(w) * units_, windows_);
+        for (Index w = 0; w < frequencies_; ++w)
+            spectra_[static_cast<std::size_t>(w)].resize(parts(w) * units_, windows_);
         transform_recording(recording, run);
     }
 
@@ -80,12 +83,15 @@ class SpectralProducts : public DataProducts {
                     any |= value != 0;
                     transform.series[static_cast<std::size_t>(t)] = static_cast<Scalar>(value);
                 }
-                if (any) transform.forward();
-                else std::fill(transform.spectrum.begin(), transform.spectrum.end(), Complex{});
+                if (any)
+                    transform.forward();
+                else
+                    std::fill(transform.spectrum.begin(), transform.spectrum.end(), Complex{});
                 for (Index w = 0; w < frequencies_; ++w) {
                     auto& spectrum = activation_spectra[static_cast<std::size_t>(w)];
                     spectrum(window, k) = transform.spectrum[static_cast<std::size_t>(w)].real();
-                    spectrum(window, components + k) = transform.spectrum[static_cast<std::size_t>(w)].imag();
+                    spectrum(window, components + k) =
+                        transform.spectrum[static_cast<std::size_t>(w)].imag();
                 }
             }
         });
@@ -101,19 +107,23 @@ class SpectralProducts : public DataProducts {
                 return;
             }
             const Spectrum both = x * y;
-            product.topRows(units_) = both.topLeftCorner(units_, components) + both.bottomRightCorner(units_, components);
-            product.bottomRows(units_) = both.bottomLeftCorner(units_, components) - both.topRightCorner(units_, components);
+            product.topRows(units_) =
+                both.topLeftCorner(units_, components) + both.bottomRightCorner(units_, components);
+            product.bottomRows(units_) =
+                both.bottomLeftCorner(units_, components) - both.topRightCorner(units_, components);
         });
         Matrix result(units_, components * lags);
         in_groups(units_, run, [&](Index n, Transform& transform) {
             for (Index k = 0; k < components; ++k) {
                 for (Index w = 0; w < frequencies_; ++w) {
                     const Spectrum& product = products[static_cast<std::size_t>(w)];
-                    transform.spectrum[static_cast<std::size_t>(w)] = {product(n, k), product(units_ + n, k)};
+                    transform.spectrum[static_cast<std::size_t>(w)] = {product(n, k),
+                                                                       product(units_ + n, k)};
                 }
                 transform.inverse();
                 for (Index l = 0; l < lags; ++l)
-                    result(n, motif_column(k, l, components, lags)) = transform.series[static_cast<std::size_t>(l)];
+                    result(n, motif_column(k, l, components, lags)) =
+                        transform.series[static_cast<std::size_t>(l)];
             }
         });
         count_work(components);
@@ -122,10 +132,12 @@ class SpectralProducts : public DataProducts {
 
     TimeMatrix with_motifs(const Matrix& motifs, const Execution& run) override {
         const Index lags = axis_.lags(), components = motifs.cols() / lags;
-        // Columns [Wr; Wi] and [-Wi; Wr]: X^T times them is the real and imaginary part of conj(W) X.
+        // Columns [Wr; Wi] and [-Wi; Wr]: X^T times them is the real and imaginary part of conj(W)
+        // X.
         std::vector<Spectrum> motif_spectra(static_cast<std::size_t>(frequencies_));
         for (Index w = 0; w < frequencies_; ++w)
-            motif_spectra[static_cast<std::size_t>(w)].resize(parts(w) * units_, parts(w) * components);
+            motif_spectra[static_cast<std::size_t>(w)].resize(parts(w) * units_,
+                                                              parts(w) * components);
         in_groups(units_, run, [&](Index n, Transform& transform) {
             for (Index k = 0; k < components; ++k) {
                 std::fill(transform.series.begin(), transform.series.end(), Scalar{0});
@@ -147,7 +159,8 @@ class SpectralProducts : public DataProducts {
         std::vector<Spectrum> products(static_cast<std::size_t>(frequencies_));
         parallel_blocks(frequencies_, run.threads, [&](Index w) {
             products[static_cast<std::size_t>(w)].noalias() =
-                spectra_[static_cast<std::size_t>(w)].transpose() * motif_spectra[static_cast<std::size_t>(w)];
+                spectra_[static_cast<std::size_t>(w)].transpose() *
+                motif_spectra[static_cast<std::size_t>(w)];
         });
         TimeMatrix result = TimeMatrix::Zero(axis_.rows(), components);
         in_groups(windows_, run, [&](Index window, Transform& transform) {
@@ -157,7 +170,8 @@ class SpectralProducts : public DataProducts {
                 for (Index w = 0; w < frequencies_; ++w) {
                     const Spectrum& product = products[static_cast<std::size_t>(w)];
                     transform.spectrum[static_cast<std::size_t>(w)] = {
-                        product(window, k), parts(w) == 1 ? Scalar{0} : product(window, components + k)};
+                        product(window, k),
+                        parts(w) == 1 ? Scalar{0} : product(window, components + k)};
                 }
                 transform.inverse();
                 for (Index t = 0; t < count; ++t)
@@ -172,15 +186,19 @@ class SpectralProducts : public DataProducts {
   private:
     [[nodiscard]] Index base() const { return axis_.lags() - 1; }
     // Spectra of real series are real at the first and last frequency.
-    [[nodiscard]] Index parts(Index frequency) const { return frequency == 0 || frequency == frequencies_ - 1 ? 1 : 2; }
+    [[nodiscard]] Index parts(Index frequency) const {
+        return frequency == 0 || frequency == frequencies_ - 1 ? 1 : 2;
+    }
 
     // Items in groups, so that a transform's tables are made once a group.
     static constexpr Index kGroup = 32;
-    void in_groups(Index count, const Execution& run, const std::function<void(Index, Transform&)>& body) const {
+    void in_groups(Index count, const Execution& run,
+                   const std::function<void(Index, Transform&)>& body) const {
         const Blocks groups{count, kGroup};
         parallel_blocks(groups.count(), run.threads, [&](Index group) {
             Transform transform(size_);
-            for (Index i = groups.begin(group); i < groups.begin(group) + groups.extent(group); ++i) body(i, transform);
+            for (Index i = groups.begin(group); i < groups.begin(group) + groups.extent(group); ++i)
+                body(i, transform);
         });
     }
 
@@ -203,13 +221,16 @@ class SpectralProducts : public DataProducts {
             }
             in_groups(count, run, [&](Index window, Transform& transform) {
                 for (Index n = 0; n < units_; ++n) {
-                    std::copy_n(rows.data() + n * rows.rows() + window * step_, size_, transform.series.begin());
+                    std::copy_n(rows.data() + n * rows.rows() + window * step_, size_,
+                                transform.series.begin());
                     transform.forward();
                     for (Index w = 0; w < frequencies_; ++w) {
                         auto& spectrum = spectra_[static_cast<std::size_t>(w)];
-                        spectrum(n, first_window + window) = transform.spectrum[static_cast<std::size_t>(w)].real();
+                        spectrum(n, first_window + window) =
+                            transform.spectrum[static_cast<std::size_t>(w)].real();
                         if (parts(w) == 2)
-                            spectrum(units_ + n, first_window + window) = transform.spectrum[static_cast<std::size_t>(w)].imag();
+                            spectrum(units_ + n, first_window + window) =
+                                transform.spectrum[static_cast<std::size_t>(w)].imag();
                     }
                 }
             });
@@ -217,7 +238,8 @@ class SpectralProducts : public DataProducts {
     }
 
     void count_work(Index components) {
-        const double numbers = static_cast<double>(units_) * static_cast<double>(windows_) * static_cast<double>(size_);
+        const double numbers = static_cast<double>(units_) * static_cast<double>(windows_) *
+                               static_cast<double>(size_);
         work_.bytes += numbers * sizeof(Scalar);
         work_.flops += 4 * numbers * static_cast<double>(components);
     }
@@ -228,9 +250,10 @@ class SpectralProducts : public DataProducts {
 
 } // namespace
 
-std::unique_ptr<DataProducts> spectral_products(const Recording& recording, Precision precision, Index lags,
-                                                const Execution& run) {
-    if (precision == Precision::float32) return std::make_unique<SpectralProducts<float>>(recording, lags, run);
+std::unique_ptr<DataProducts> spectral_products(const Recording& recording, Precision precision,
+                                                Index lags, const Execution& run) {
+    if (precision == Precision::float32)
+        return std::make_unique<SpectralProducts<float>>(recording, lags, run);
     return std::make_unique<SpectralProducts<double>>(recording, lags, run);
 }
 

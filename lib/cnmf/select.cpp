@@ -19,15 +19,17 @@ double median(std::vector<double> values) {
 
 } // namespace
 
-std::vector<SelectRow> select(const Data& data, const Mask& excluded, const SelectOptions& options, Index first, Index step,
-                              const Execution& run, const std::function<bool(Index)>& skip,
-                              const std::function<void(Index, const std::vector<SelectRow>&)>& done) {
+std::vector<SelectRow>
+select(const Data& data, const Mask& excluded, const SelectOptions& options, Index first,
+       Index step, const Execution& run, const std::function<bool(Index)>& skip,
+       const std::function<void(Index, const std::vector<SelectRow>&)>& done) {
     const Recording& recording = data.recording();
     std::vector<Unseen> unseen;
     for (Index r = 0; r < options.restarts; ++r)
         unseen.emplace_back(recording, excluded,
                             Mask::held_out(recording.units(), recording.bins(),
-                                           {options.hold_out, options.hold_out_block, options.fit.seed, static_cast<std::uint64_t>(r)}));
+                                           {options.hold_out, options.hold_out_block,
+                                            options.fit.seed, static_cast<std::uint64_t>(r)}));
     const Unseen all(recording, excluded, {});
     std::vector<SelectRow> rows;
     const auto count = static_cast<Index>(options.points.size());
@@ -43,14 +45,17 @@ std::vector<SelectRow> select(const Data& data, const Mask& excluded, const Sele
         std::vector<Model> models;
         std::vector<SelectRow> of_point;
         for (Index r = 0; r < options.restarts; ++r) {
-            run.monitor->progress({static_cast<double>(p * options.restarts + r), static_cast<double>(count * options.restarts), "fits",
+            run.monitor->progress({static_cast<double>(p * options.restarts + r),
+                                   static_cast<double>(count * options.restarts), "fits",
                                    concat("K ", point.components, ", L ", point.lags)});
-            fit_options.start_stream = static_cast<std::uint64_t>((point.components * 100003 + point.lags) * options.restarts + r + 1);
+            fit_options.start_stream = static_cast<std::uint64_t>(
+                (point.components * 100003 + point.lags) * options.restarts + r + 1);
             SelectRow row;
             row.point = point;
             row.repetition = r;
             if (options.hold_out > 0) {
-                const FitResult held = fit(data, unseen[static_cast<std::size_t>(r)], fit_options, run);
+                const FitResult held =
+                    fit(data, unseen[static_cast<std::size_t>(r)], fit_options, run);
                 row.train_loss = held.evaluation.relative_loss();
                 row.test_loss = held.evaluation.test_loss();
             }
@@ -64,7 +69,9 @@ std::vector<SelectRow> select(const Data& data, const Mask& excluded, const Sele
         for (std::size_t i = 0; i < models.size(); ++i) {
             std::vector<double> to_others;
             for (std::size_t j = 0; j < models.size(); ++j)
-                if (i != j) to_others.push_back(compare(models[i], models[j], recording.segment_start, run).dissimilarity);
+                if (i != j)
+                    to_others.push_back(
+                        compare(models[i], models[j], recording.segment_start, run).dissimilarity);
             of_point[i].dissimilarity = median(to_others);
         }
         rows.insert(rows.end(), of_point.begin(), of_point.end());
@@ -81,8 +88,8 @@ std::vector<SelectSummary> summarize(const std::vector<SelectRow>& rows) {
         std::vector<double> dissimilarities;
         SelectSummary s;
         s.point = point;
-        for (; end < rows.size() && rows[end].point.components == point.components && rows[end].point.lags == point.lags &&
-               rows[end].point.x_ortho == point.x_ortho;
+        for (; end < rows.size() && rows[end].point.components == point.components &&
+               rows[end].point.lags == point.lags && rows[end].point.x_ortho == point.x_ortho;
              ++end) {
             s.train += rows[end].train_loss;
             s.test += rows[end].test_loss;
@@ -115,22 +122,24 @@ Suggestion suggest(const std::vector<SelectSummary>& summaries) {
     const double bound = summaries[s.least].test + summaries[s.least].test_sem;
     for (std::size_t i = 0; i < summaries.size(); ++i) {
         const auto& best = summaries[s.smallest].point;
-        if (summaries[i].test <= bound && summaries[i].point.components < best.components) s.smallest = i;
+        if (summaries[i].test <= bound && summaries[i].point.components < best.components)
+            s.smallest = i;
     }
     return s;
 }
 
 namespace {
 
-double best_power(const Recording& recording, const FitOptions& options, EngineChoice choice, const Execution& run) {
+double best_power(const Recording& recording, const FitOptions& options, EngineChoice choice,
+                  const Execution& run) {
     const Data data(recording, choice, run);
     return 1 - std::pow(fit(data, {}, options, run).evaluation.relative_loss(), 2);
 }
 
 } // namespace
 
-Sequenciness sequenciness(const Recording& recording, const FitOptions& options, Index shuffles, EngineChoice choice,
-                          const Execution& run) {
+Sequenciness sequenciness(const Recording& recording, const FitOptions& options, Index shuffles,
+                          EngineChoice choice, const Execution& run) {
     const Matrix x = recording.read(0, recording.bins());
     const Index bins = x.cols(), kept = std::min(options.lags, bins);
     const Random random(options.seed, "cnmf/sequenciness");
@@ -142,7 +151,8 @@ Sequenciness sequenciness(const Recording& recording, const FitOptions& options,
     Sequenciness result;
     result.power = best_power(recording, options, choice, run);
     for (Index s = 0; s < shuffles; ++s) {
-        run.monitor->progress({static_cast<double>(s), static_cast<double>(shuffles), "shuffles", ""});
+        run.monitor->progress(
+            {static_cast<double>(s), static_cast<double>(shuffles), "shuffles", ""});
         const auto word = static_cast<std::uint64_t>(s);
         Matrix noise(x.rows(), bins);
         for (Index n = 0; n < x.rows(); ++n) {
@@ -152,7 +162,8 @@ Sequenciness sequenciness(const Recording& recording, const FitOptions& options,
         result.noise_powers.push_back(fitted_power(std::move(noise)));
         Matrix sync = x;
         const auto order = random.permutation(bins - kept, {word, 0, 2});
-        for (Index t = kept; t < bins; ++t) sync.col(t) = x.col(kept + order[static_cast<std::size_t>(t - kept)]);
+        for (Index t = kept; t < bins; ++t)
+            sync.col(t) = x.col(kept + order[static_cast<std::size_t>(t - kept)]);
         result.sync_powers.push_back(fitted_power(std::move(sync)));
     }
     result.noise_power = median(result.noise_powers);

@@ -1,5 +1,5 @@
-// How many motifs, how long, how strongly separated: fits over a grid, judged by held-out entries and by how alike fits
-// from different starts are.
+// How many motifs, how long, how strongly separated: fits over a grid, judged by held-out entries
+// and by how alike fits from different starts are.
 #pragma once
 
 #include <assay/cnmf/fit.hpp>
@@ -31,37 +31,41 @@ struct SelectRow {
     double train_loss = 0, test_loss = 0; // of the fit that did not see the held-out entries
     double full_loss = 0;                 // of the fit to all data
     double penalty = 0;                   // R_x of that fit, unweighted
-    double dissimilarity = 0;             // median over the other repetitions of the point; 0 for a single one
+    double dissimilarity = 0; // median over the other repetitions of the point; 0 for a single one
     Index iterations = 0;
 };
 
-// The rows of points `first`, `first + step`, ... but those that `skip` says are known; `done` (with its rows) is called
-// after each point.
-// Masks depend on (seed, repetition) only, starts on (seed, K, L, repetition).
-[[nodiscard]] ASSAY_API std::vector<SelectRow> select(const Data& data, const Mask& excluded, const SelectOptions& options,
-                                                      Index first, Index step, const Execution& run,
-                                                      const std::function<bool(Index point)>& skip = {},
-                                                      const std::function<void(Index point, const std::vector<SelectRow>&)>& done = {});
+// The rows of points `first`, `first + step`, ... but those that `skip` says are known; `done`
+// (with its rows) is called after each point. Masks depend on (seed, repetition) only, starts on
+// (seed, K, L, repetition).
+[[nodiscard]] ASSAY_API std::vector<SelectRow>
+select(const Data& data, const Mask& excluded, const SelectOptions& options, Index first,
+       Index step, const Execution& run, const std::function<bool(Index point)>& skip = {},
+       const std::function<void(Index point, const std::vector<SelectRow>&)>& done = {});
 
 // Mean and standard error of one point.
 struct SelectSummary {
     SelectPoint point;
-    double train = 0, train_sem = 0, test = 0, test_sem = 0, full = 0, penalty = 0, dissimilarity = 0;
+    double train = 0, train_sem = 0, test = 0, test_sem = 0, full = 0, penalty = 0,
+           dissimilarity = 0;
 };
 [[nodiscard]] ASSAY_API std::vector<SelectSummary> summarize(const std::vector<SelectRow>& rows);
-// The point of least mean test loss, and the one with the fewest components within one standard error of it.
+// The point of least mean test loss, and the one with the fewest components within one standard
+// error of it.
 struct Suggestion {
     std::size_t least = 0, smallest = 0;
 };
 [[nodiscard]] ASSAY_API Suggestion suggest(const std::vector<SelectSummary>& summaries);
 
-// (P - P_sync) / (P - P_noise): 1 for sequences, 0 for synchrony (Mackevicius et al. 2019). P: best power over starts;
-// noise: every unit's bins permuted on their own; sync: all by the same permutation, the first L bins kept.
+// (P - P_sync) / (P - P_noise): 1 for sequences, 0 for synchrony (Mackevicius et al. 2019). P: best
+// power over starts; noise: every unit's bins permuted on their own; sync: all by the same
+// permutation, the first L bins kept.
 struct Sequenciness {
     double value = 0, power = 0, noise_power = 0, sync_power = 0;
     std::vector<double> noise_powers, sync_powers;
 };
-[[nodiscard]] ASSAY_API Sequenciness sequenciness(const Recording& recording, const FitOptions& options, Index shuffles,
+[[nodiscard]] ASSAY_API Sequenciness sequenciness(const Recording& recording,
+                                                  const FitOptions& options, Index shuffles,
                                                   EngineChoice choice, const Execution& run);
 
 } // namespace assay::cnmf

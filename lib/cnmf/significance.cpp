@@ -16,8 +16,9 @@ Matrix shifted_rows(const Matrix& image, const Random& random, Index component, 
     const Index lags = image.cols();
     Matrix shifted(image.rows(), lags);
     for (Index n = 0; n < image.rows(); ++n) {
-        const auto shift = static_cast<Index>(random.below(static_cast<std::uint64_t>(lags), static_cast<std::uint64_t>(n),
-                                                           {static_cast<std::uint64_t>(component), static_cast<std::uint64_t>(null), 0}));
+        const auto shift = static_cast<Index>(random.below(
+            static_cast<std::uint64_t>(lags), static_cast<std::uint64_t>(n),
+            {static_cast<std::uint64_t>(component), static_cast<std::uint64_t>(null), 0}));
         for (Index l = 0; l < lags; ++l) shifted(n, (l + shift) % lags) = image(n, l);
     }
     return shifted;
@@ -41,10 +42,13 @@ double skewness(const Eigen::Ref<const Vector>& values) {
     return m2 > 0 ? m3 / std::pow(m2, 1.5) : 0.0;
 }
 
-Significance significance(const Data& test_data, const Model& model, const SignificanceOptions& options, const Execution& run) {
+Significance significance(const Data& test_data, const Model& model,
+                          const SignificanceOptions& options, const Execution& run) {
     const Index components = model.components;
-    const Index nulls = options.nulls > 0 ? options.nulls
-                                          : 2 * static_cast<Index>(std::ceil(static_cast<double>(components) / options.alpha));
+    const Index nulls =
+        options.nulls > 0
+            ? options.nulls
+            : 2 * static_cast<Index>(std::ceil(static_cast<double>(components) / options.alpha));
     const auto products = test_data.products(kBatch, model.lags, run);
     const TimeAxis& axis = products->axis();
     Significance result;
@@ -53,26 +57,33 @@ Significance significance(const Data& test_data, const Model& model, const Signi
     const Random random(options.seed, "cnmf/significance");
     for (Index first = 0; first < components * nulls; first += kBatch) {
         run.monitor->stop_if_interrupted();
-        run.monitor->progress({static_cast<double>(first), static_cast<double>(components * nulls), "null motifs", ""});
+        run.monitor->progress({static_cast<double>(first), static_cast<double>(components * nulls),
+                               "null motifs", ""});
         Model batch{std::min(kBatch, components * nulls - first), model.lags, {}, {}};
         batch.motifs.resize(model.units(), batch.components * model.lags);
         for (Index i = 0; i < batch.components; ++i)
-            set_motif_image(batch, i, shifted_rows(motif_image(model, (first + i) / nulls), random, (first + i) / nulls, (first + i) % nulls));
+            set_motif_image(batch, i,
+                            shifted_rows(motif_image(model, (first + i) / nulls), random,
+                                         (first + i) / nulls, (first + i) % nulls));
         const Vector skew = column_skewness(products->with_motifs(batch.motifs, run), axis, run);
-        for (Index i = 0; i < batch.components; ++i) result.null((first + i) / nulls, (first + i) % nulls) = skew(i);
+        for (Index i = 0; i < batch.components; ++i)
+            result.null((first + i) / nulls, (first + i) % nulls) = skew(i);
     }
     result.p = Vector::Ones(components);
     for (Index k = 0; k < components; ++k) {
         const Vector flat = motif_image(model, k).rowwise().sum().array().square();
-        result.degenerate.push_back(!(flat.sum() > 0) || flat.maxCoeff() > kOneUnitShare * flat.sum());
+        result.degenerate.push_back(!(flat.sum() > 0) ||
+                                    flat.maxCoeff() > kOneUnitShare * flat.sum());
         if (result.degenerate.back()) continue;
         ++result.testable;
         const auto reached = (result.null.row(k).array() >= result.skewness(k)).count();
         result.p(k) = static_cast<double>(1 + reached) / static_cast<double>(1 + nulls);
     }
     for (Index k = 0; k < components; ++k)
-        result.significant.push_back(!result.degenerate[static_cast<std::size_t>(k)] &&
-                                     result.p(k) <= options.alpha / static_cast<double>(std::max<Index>(1, result.testable)));
+        result.significant.push_back(
+            !result.degenerate[static_cast<std::size_t>(k)] &&
+            result.p(k) <=
+                options.alpha / static_cast<double>(std::max<Index>(1, result.testable)));
     return result;
 }
 

@@ -13,7 +13,8 @@ Matrix uniform_activations(Index components, Index bins, StartIndex index) {
     Matrix h(components, bins);
     for (Index t = 0; t < bins; ++t)
         for (Index k = 0; k < components; ++k)
-            h(k, t) = random.uniform(static_cast<std::uint64_t>(t), {static_cast<std::uint64_t>(k), index.restart, 0});
+            h(k, t) = random.uniform(static_cast<std::uint64_t>(t),
+                                     {static_cast<std::uint64_t>(k), index.restart, 0});
     return h;
 }
 
@@ -24,7 +25,8 @@ Matrix uniform_motifs(Index units, Index components, Index lags, StartIndex inde
         for (Index l = 0; l < lags; ++l)
             for (Index n = 0; n < units; ++n)
                 w(n, motif_column(k, l, components, lags)) =
-                    random.uniform(static_cast<std::uint64_t>(n * lags + l), {static_cast<std::uint64_t>(k), index.restart, 0});
+                    random.uniform(static_cast<std::uint64_t>(n * lags + l),
+                                   {static_cast<std::uint64_t>(k), index.restart, 0});
     return w;
 }
 
@@ -58,38 +60,49 @@ void forbid_overlap(Windows& windows, Index chosen, Index lags) {
         if (std::abs(windows.first_bin[i] - chosen) < lags) windows.energy[i] = 0;
 }
 
-Matrix window_motifs(const Data& data, const StartSpec& spec, DataProducts& products, Index components, Index lags,
-                     StartIndex index, const Execution& run) {
+Matrix window_motifs(const Data& data, const StartSpec& spec, DataProducts& products,
+                     Index components, Index lags, StartIndex index, const Execution& run) {
     const Recording& recording = data.recording();
     Model model{components, lags, Matrix::Zero(recording.units(), components * lags), {}};
     Windows windows = windows_of(energies(recording), recording, lags);
-    if (windows.first_bin.empty()) throw Error("no segment is as long as a motif; --init random can start from that");
+    if (windows.first_bin.empty())
+        throw Error("no segment is as long as a motif; --init random can start from that");
     const Random random(index.seed, "cnmf/start/windows");
     Windows allowed = windows;
     std::vector<Matrix> basis; // orthonormal windows of spa, units x K L each with K = 1
     for (Index k = 0; k < components; ++k) {
-        const double total = std::max(0.0, Eigen::Map<const Vector>(allowed.energy.data(), static_cast<Index>(allowed.energy.size())).sum());
+        const double total =
+            std::max(0.0, Eigen::Map<const Vector>(allowed.energy.data(),
+                                                   static_cast<Index>(allowed.energy.size()))
+                              .sum());
         if (!(total > 0)) break; // fewer windows than components: the rest stays at zero and dies
         std::size_t pick = 0;
         if (spec.kind == StartKind::data) {
-            double left = random.uniform(static_cast<std::uint64_t>(k), {index.restart, 0, 0}) * total;
+            double left =
+                random.uniform(static_cast<std::uint64_t>(k), {index.restart, 0, 0}) * total;
             while (pick + 1 < allowed.energy.size() && (left -= allowed.energy[pick]) > 0) ++pick;
         } else {
-            pick = static_cast<std::size_t>(std::max_element(allowed.energy.begin(), allowed.energy.end()) - allowed.energy.begin());
+            pick = static_cast<std::size_t>(
+                std::max_element(allowed.energy.begin(), allowed.energy.end()) -
+                allowed.energy.begin());
         }
         const Index first = allowed.first_bin[pick];
         const Matrix image = recording.read(first, lags);
         set_motif_image(model, k, image);
         if (spec.kind == StartKind::spa) {
-            // Project all windows away from this one: their inner products with it are one data product.
+            // Project all windows away from this one: their inner products with it are one data
+            // product.
             Matrix direction(recording.units(), lags);
-            for (Index l = 0; l < lags; ++l) direction.col(motif_column(0, l, 1, lags)) = image.col(l);
-            for (const Matrix& earlier : basis) direction -= earlier.cwiseProduct(direction).sum() * earlier;
+            for (Index l = 0; l < lags; ++l)
+                direction.col(motif_column(0, l, 1, lags)) = image.col(l);
+            for (const Matrix& earlier : basis)
+                direction -= earlier.cwiseProduct(direction).sum() * earlier;
             if (direction.norm() > 0) {
                 direction /= direction.norm();
                 const TimeMatrix inner = products.with_motifs(direction, run);
                 for (std::size_t i = 0; i < allowed.energy.size(); ++i) {
-                    const double projection = inner(products.axis().row_of(allowed.first_bin[i]), 0);
+                    const double projection =
+                        inner(products.axis().row_of(allowed.first_bin[i]), 0);
                     allowed.energy[i] = std::max(0.0, allowed.energy[i] - projection * projection);
                 }
                 basis.push_back(std::move(direction));
@@ -102,30 +115,39 @@ Matrix window_motifs(const Data& data, const StartSpec& spec, DataProducts& prod
 
 } // namespace
 
-Model start_model(const Data& data, DataProducts& products, const StartSpec& spec, Index components, Index lags,
-                  StartIndex index, const Execution& run) {
+Model start_model(const Data& data, DataProducts& products, const StartSpec& spec, Index components,
+                  Index lags, StartIndex index, const Execution& run) {
     const Recording& recording = data.recording();
     Model model;
     model.components = components;
     model.lags = lags;
-    if (spec.motifs) model.motifs = *spec.motifs;
-    else if (spec.kind == StartKind::random) model.motifs = uniform_motifs(recording.units(), components, lags, index);
-    else model.motifs = window_motifs(data, spec, products, components, lags, index, run);
-    model.activations = spec.activations ? *spec.activations : uniform_activations(components, recording.bins(), index);
+    if (spec.motifs)
+        model.motifs = *spec.motifs;
+    else if (spec.kind == StartKind::random)
+        model.motifs = uniform_motifs(recording.units(), components, lags, index);
+    else
+        model.motifs = window_motifs(data, spec, products, components, lags, index, run);
+    model.activations = spec.activations ? *spec.activations
+                                         : uniform_activations(components, recording.bins(), index);
     return model;
 }
 
-void reseed_component(Model& model, Index component, const Recording& data, const Vector& bin_error, StartIndex index) {
+void reseed_component(Model& model, Index component, const Recording& data, const Vector& bin_error,
+                      StartIndex index) {
     const Windows windows = windows_of(bin_error, data, model.lags);
     if (windows.first_bin.empty()) return;
-    const auto pick = std::max_element(windows.energy.begin(), windows.energy.end()) - windows.energy.begin();
+    const auto pick =
+        std::max_element(windows.energy.begin(), windows.energy.end()) - windows.energy.begin();
     const Matrix image = data.read(windows.first_bin[static_cast<std::size_t>(pick)], model.lags);
     set_motif_image(model, component, image);
     const double level = model.activations.size() > 0 ? model.activations.mean() : 0.0;
     model.activations.row(component) =
-        uniform_activations(1, data.bins(), {index.seed, index.restart + (std::uint64_t{1} << 32U) + static_cast<std::uint64_t>(component)}) *
+        uniform_activations(1, data.bins(),
+                            {index.seed, index.restart + (std::uint64_t{1} << 32U) +
+                                             static_cast<std::uint64_t>(component)}) *
         (level > 0 ? level : 1.0);
-    model.activations(component, windows.first_bin[static_cast<std::size_t>(pick)]) = std::max(level, 1.0);
+    model.activations(component, windows.first_bin[static_cast<std::size_t>(pick)]) =
+        std::max(level, 1.0);
 }
 
 } // namespace assay::cnmf

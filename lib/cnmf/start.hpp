@@ -9,8 +9,9 @@
 
 namespace assay::cnmf {
 
-// random: W and H uniform on [0,1). data: K stretches of L bins drawn with probability proportional to their energy,
-// without overlap. spa: successive projection on windows (after Degleris and Gillis 2019). H is uniform in both.
+// random: W and H uniform on [0,1). data: K stretches of L bins drawn with probability proportional
+// to their energy, without overlap. spa: successive projection on windows (after Degleris and
+// Gillis 2019). H is uniform in both.
 enum class StartKind { random, data, spa };
 
 struct StartSpec {
@@ -26,12 +27,13 @@ struct StartIndex {
 };
 
 // The start before scaling. `products` serves spa (K data products).
-[[nodiscard]] ASSAY_API Model start_model(const Data& data, DataProducts& products, const StartSpec& spec, Index components,
-                                          Index lags, StartIndex index, const Execution& run);
+[[nodiscard]] ASSAY_API Model start_model(const Data& data, DataProducts& products,
+                                          const StartSpec& spec, Index components, Index lags,
+                                          StartIndex index, const Execution& run);
 
-// Replaces component k by the L bins of largest energy in `bin_error`, its activations by uniform ones of the mean of
-// the others.
-ASSAY_API void reseed_component(Model& model, Index component, const Recording& data, const Vector& bin_error,
-                                StartIndex index);
+// Replaces component k by the L bins of largest energy in `bin_error`, its activations by uniform
+// ones of the mean of the others.
+ASSAY_API void reseed_component(Model& model, Index component, const Recording& data,
+                                const Vector& bin_error, StartIndex index);
 
 } // namespace assay::cnmf

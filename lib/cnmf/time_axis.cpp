@@ -8,7 +8,8 @@ namespace assay::cnmf {
 
 TimeAxis::TimeAxis(Index bins, const std::vector<Index>& segment_start, Index lags)
     : bins_(bins), lags_(lags), rows_(lags - 1) {
-    ASSAY_ASSERT(!segment_start.empty() && segment_start.front() == 0, "segments must start at bin 0");
+    ASSAY_ASSERT(!segment_start.empty() && segment_start.front() == 0,
+                 "segments must start at bin 0");
     for (std::size_t i = 0; i < segment_start.size(); ++i) {
         const Index end = i + 1 < segment_start.size() ? segment_start[i + 1] : bins;
         segments_.push_back({segment_start[i], end - segment_start[i], rows_});
@@ -80,7 +81,8 @@ std::vector<double> motif_tensor(const Matrix& motifs, Index components) {
     return tensor;
 }
 
-// Blocks as long as the window: a window is the suffix of one block and the prefix of the next (van Herk 1992).
+// Blocks as long as the window: a window is the suffix of one block and the prefix of the next (van
+// Herk 1992).
 TimeMatrix window_sums(const TimeMatrix& rows, const TimeAxis& axis) {
     const Index reach = axis.lags() - 1;
     const Index width = 2 * reach + 1;
@@ -89,18 +91,24 @@ TimeMatrix window_sums(const TimeMatrix& rows, const TimeAxis& axis) {
         const auto data = rows.middleRows(segment.first_row, segment.bins);
         TimeMatrix prefix(segment.bins, rows.cols()), suffix(segment.bins, rows.cols());
         for (Index t = 0; t < segment.bins; ++t)
-            prefix.row(t) = t % width == 0 ? TimeMatrix(data.row(t)) : TimeMatrix(prefix.row(t - 1) + data.row(t));
+            prefix.row(t) = t % width == 0 ? TimeMatrix(data.row(t))
+                                           : TimeMatrix(prefix.row(t - 1) + data.row(t));
         for (Index t = segment.bins - 1; t >= 0; --t)
-            suffix.row(t) = t % width == width - 1 || t == segment.bins - 1 ? TimeMatrix(data.row(t))
-                                                                            : TimeMatrix(suffix.row(t + 1) + data.row(t));
+            suffix.row(t) = t % width == width - 1 || t == segment.bins - 1
+                                ? TimeMatrix(data.row(t))
+                                : TimeMatrix(suffix.row(t + 1) + data.row(t));
         for (Index t = 0; t < segment.bins; ++t) {
-            const Index first = std::max<Index>(0, t - reach), last = std::min(segment.bins - 1, t + reach);
+            const Index first = std::max<Index>(0, t - reach),
+                        last = std::min(segment.bins - 1, t + reach);
             auto sum = sums.row(segment.first_row + t);
             if (first / width == last / width) {
                 // Cut off by the segment's border: a prefix, a suffix, or a whole short segment.
-                if (first % width == 0) sum = prefix.row(last);
-                else if (last % width == width - 1 || last == segment.bins - 1) sum = suffix.row(first);
-                else sum = data.middleRows(first, last - first + 1).colwise().sum();
+                if (first % width == 0)
+                    sum = prefix.row(last);
+                else if (last % width == width - 1 || last == segment.bins - 1)
+                    sum = suffix.row(first);
+                else
+                    sum = data.middleRows(first, last - first + 1).colwise().sum();
             } else {
                 sum = suffix.row(first) + prefix.row(last);
             }

@@ -1,7 +1,8 @@
-// Convolutive model on a padded time axis. Each segment of the recording is followed (and the first preceded) by L-1
-// rows that stay zero, so that convolution never crosses a border and a row of the unfolded activations,
-// U[t,:] = (H[t-L+1,:], ..., H[t,:]), is a contiguous stretch of the time-major array: nothing is ever unfolded.
-// Columns of the unfolding run lag-descending: column q K + k is lag l = L-1-q of component k.
+// Convolutive model on a padded time axis. Each segment of the recording is followed (and the first
+// preceded) by L-1 rows that stay zero, so that convolution never crosses a border and a row of the
+// unfolded activations, U[t,:] = (H[t-L+1,:], ..., H[t,:]), is a contiguous stretch of the
+// time-major array: nothing is ever unfolded. Columns of the unfolding run lag-descending: column q
+// K + k is lag l = L-1-q of component k.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -46,8 +47,8 @@ class ASSAY_API TimeAxis {
         Index bins;
         Index first_row;
     };
-    // All segments cut into pieces of at most `length` bins. Where `shortest` > 0, a last piece shorter than that is
-    // merged into the one before.
+    // All segments cut into pieces of at most `length` bins. Where `shortest` > 0, a last piece
+    // shorter than that is merged into the one before.
     [[nodiscard]] std::vector<Piece> pieces(Index length, Index shortest = 0) const;
 
   private:
@@ -59,8 +60,9 @@ class ASSAY_API TimeAxis {
 
 // Rows first_row .. first_row + count - 1 of U^T (count x K L) as a view into `activations`.
 template <class Scalar>
-[[nodiscard]] auto unfolded(const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>& activations,
-                            Index lags, Index first_row, Index count) {
+[[nodiscard]] auto
+unfolded(const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>& activations,
+         Index lags, Index first_row, Index count) {
     using Rows = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     using View = Eigen::Map<const Rows, 0, Eigen::OuterStride<>>;
     const Index components = activations.cols();
@@ -69,15 +71,16 @@ template <class Scalar>
 }
 
 // W (K x N x L, C order) to the motif matrix (N x K L, lag-descending columns), and back.
-[[nodiscard]] ASSAY_API Matrix motif_matrix(const std::vector<double>& tensor, Index components, Index units, Index lags);
+[[nodiscard]] ASSAY_API Matrix motif_matrix(const std::vector<double>& tensor, Index components,
+                                            Index units, Index lags);
 [[nodiscard]] ASSAY_API std::vector<double> motif_tensor(const Matrix& motifs, Index components);
 // The column of lag l of component k.
 [[nodiscard]] inline Index motif_column(Index component, Index lag, Index components, Index lags) {
     return (lags - 1 - lag) * components + component;
 }
 
-// Sums over |t - t'| < lags inside each segment: column k of the result is (row k of the array) S. No subtraction, so
-// nonnegative input gives nonnegative output. Cost O(rows K).
+// Sums over |t - t'| < lags inside each segment: column k of the result is (row k of the array) S.
+// No subtraction, so nonnegative input gives nonnegative output. Cost O(rows K).
 [[nodiscard]] ASSAY_API TimeMatrix window_sums(const TimeMatrix& rows, const TimeAxis& axis);
 
 } // namespace assay::cnmf

@@ -7,15 +7,19 @@ namespace assay::cnmf {
 
 Model warped(const Model& model, double factor) {
     Model result = model;
-    result.lags = std::max<Index>(1, static_cast<Index>(std::lround(static_cast<double>(model.lags) * factor)));
+    result.lags = std::max<Index>(
+        1, static_cast<Index>(std::lround(static_cast<double>(model.lags) * factor)));
     result.motifs.resize(model.units(), model.components * result.lags);
-    const double step = result.lags > 1 ? static_cast<double>(model.lags - 1) / static_cast<double>(result.lags - 1) : 0.0;
+    const double step =
+        result.lags > 1 ? static_cast<double>(model.lags - 1) / static_cast<double>(result.lags - 1)
+                        : 0.0;
     for (Index k = 0; k < model.components; ++k) {
         const Matrix image = motif_image(model, k);
         Matrix stretched(model.units(), result.lags);
         for (Index l = 0; l < result.lags; ++l) {
             const double position = static_cast<double>(l) * step;
-            const Index left = std::min(static_cast<Index>(position), model.lags - 1), right = std::min(left + 1, model.lags - 1);
+            const Index left = std::min(static_cast<Index>(position), model.lags - 1),
+                        right = std::min(left + 1, model.lags - 1);
             const double share = position - static_cast<double>(left);
             stretched.col(l) = (1 - share) * image.col(left) + share * image.col(right);
         }
@@ -26,19 +30,21 @@ Model warped(const Model& model, double factor) {
     return result;
 }
 
-TransformResult transform(const Data& data, const Unseen& unseen, const Model& model, double kkt_tolerance,
-                          Index max_sweeps, const Penalties& penalties, const Execution& run) {
+TransformResult transform(const Data& data, const Unseen& unseen, const Model& model,
+                          double kkt_tolerance, Index max_sweeps, const Penalties& penalties,
+                          const Execution& run) {
     const auto products = data.products(model.components, model.lags, run);
     const TimeAxis& axis = products->axis();
-    TimeMatrix h = model.activations.cols() == axis.bins() && model.activations.rows() == model.components
-                       ? axis.padded(model.activations)
-                       : TimeMatrix::Zero(axis.rows(), model.components);
+    TimeMatrix h =
+        model.activations.cols() == axis.bins() && model.activations.rows() == model.components
+            ? axis.padded(model.activations)
+            : TimeMatrix::Zero(axis.rows(), model.components);
     MotifCorrelation correlation(model.motifs, model.components);
     correlation.add_penalties(penalties.l2_activations, penalties.events);
     const TimeMatrix observed = products->with_motifs(model.motifs, run);
     Imputation imputation(unseen, axis);
-    // A kept gradient drifts by rounding and knows nothing of new stand-ins for unseen entries: it is made afresh after
-    // every few sweeps.
+    // A kept gradient drifts by rounding and knows nothing of new stand-ins for unseen entries: it
+    // is made afresh after every few sweeps.
     constexpr Index kSweepsPerGradient = 10;
     const auto gradient_at = [&](const TimeMatrix& activations) {
         imputation.evaluate(model.motifs, activations, run);
@@ -51,15 +57,21 @@ TransformResult transform(const Data& data, const Unseen& unseen, const Model& m
     };
     TransformResult result;
     TimeMatrix gradient = gradient_at(TimeMatrix::Zero(h.rows(), h.cols()));
-    const double scale = std::sqrt(projected_gradient_norm(TimeMatrix::Zero(h.rows(), h.cols()), gradient));
+    const double scale =
+        std::sqrt(projected_gradient_norm(TimeMatrix::Zero(h.rows(), h.cols()), gradient));
     gradient = gradient_at(h);
-    const auto kkt = [&] { return scale > 0 ? std::sqrt(projected_gradient_norm(h, gradient)) / scale : 0.0; };
-    for (result.kkt = kkt(); result.kkt > kkt_tolerance && result.sweeps < max_sweeps; result.kkt = kkt()) {
+    const auto kkt = [&] {
+        return scale > 0 ? std::sqrt(projected_gradient_norm(h, gradient)) / scale : 0.0;
+    };
+    for (result.kkt = kkt(); result.kkt > kkt_tolerance && result.sweeps < max_sweeps;
+         result.kkt = kkt()) {
         run.monitor->stop_if_interrupted();
-        hals_activations(h, gradient, correlation, axis, Order::chunk, InnerSweeps::fixed(kSweepsPerGradient), run);
+        hals_activations(h, gradient, correlation, axis, Order::chunk,
+                         InnerSweeps::fixed(kSweepsPerGradient), run);
         result.sweeps += kSweepsPerGradient;
         gradient = gradient_at(h);
-        run.monitor->progress({static_cast<double>(result.sweeps), static_cast<double>(max_sweeps), "sweeps", ""});
+        run.monitor->progress(
+            {static_cast<double>(result.sweeps), static_cast<double>(max_sweeps), "sweeps", ""});
     }
     result.activations = axis.unpadded(h);
     const Model fitted{model.components, model.lags, model.motifs, result.activations};

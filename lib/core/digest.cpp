@@ -32,7 +32,8 @@ void Digest::add(const void* data, std::size_t bytes) {
 std::string Digest::hex() const {
     const XXH128_hash_t hash = XXH3_128bits_digest(state_->hash);
     std::array<char, 33> text{};
-    std::snprintf(text.data(), text.size(), "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+    std::snprintf(text.data(), text.size(), "%016llx%016llx",
+                  static_cast<unsigned long long>(hash.high64),
                   static_cast<unsigned long long>(hash.low64));
     return text.data();
 }
@@ -45,9 +46,11 @@ std::string digest_of(const std::string& text) {
 
 namespace {
 
-void add_stretch(Digest& digest, int descriptor, off_t begin, off_t bytes, std::vector<char>& buffer) {
+void add_stretch(Digest& digest, int descriptor, off_t begin, off_t bytes,
+                 std::vector<char>& buffer) {
     while (bytes > 0) {
-        const auto wanted = static_cast<std::size_t>(std::min<off_t>(bytes, static_cast<off_t>(buffer.size())));
+        const auto wanted =
+            static_cast<std::size_t>(std::min<off_t>(bytes, static_cast<off_t>(buffer.size())));
         const ssize_t got = pread(descriptor, buffer.data(), wanted, begin);
         if (got <= 0) throw Error("reading failed; was the file changed meanwhile?");
         digest.add(buffer.data(), static_cast<std::size_t>(got));
@@ -72,7 +75,8 @@ std::string digest_of_file(int descriptor) {
     }
     digest.add(&status.st_size, sizeof status.st_size);
     for (off_t i = 0; i < kStretches; ++i)
-        add_stretch(digest, descriptor, (status.st_size - kStretch) / (kStretches - 1) * i, kStretch, buffer);
+        add_stretch(digest, descriptor, (status.st_size - kStretch) / (kStretches - 1) * i,
+                    kStretch, buffer);
     return "sampled-" + digest.hex();
 }
 

@@ -1,4 +1,5 @@
-// 128-bit content digests (XXH3), written as 32 hexadecimal digits: they identify inputs, they are no signature.
+// 128-bit content digests (XXH3), written as 32 hexadecimal digits: they identify inputs, they are
+// no signature.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -27,8 +28,9 @@ class ASSAY_API Digest {
 
 [[nodiscard]] ASSAY_API std::string digest_of(const std::string& text);
 
-// Digest of an open file's content. Files above 1 GiB are sampled (their size, both ends and 62 stretches between,
-// 1 MiB each), and the digest then starts with "sampled-". Throws Error when reading fails.
+// Digest of an open file's content. Files above 1 GiB are sampled (their size, both ends and 62
+// stretches between, 1 MiB each), and the digest then starts with "sampled-". Throws Error when
+// reading fails.
 [[nodiscard]] ASSAY_API std::string digest_of_file(int descriptor);
 
 } // namespace assay

@@ -1,5 +1,5 @@
-// Errors that a user reads. A message is one line: the layer that knows the cause words it ("what was found,
-// what was expected"), outer layers prepend the place with `at_place`.
+// Errors that a user reads. A message is one line: the layer that knows the cause words it ("what
+// was found, what was expected"), outer layers prepend the place with `at_place`.
 #pragma once
 
 #include <assay/core/export.hpp>

@@ -1,5 +1,5 @@
-// Marks what the shared library exports; everything else stays hidden, so that a program's own copies of
-// template code can never replace the library's at load time.
+// Marks what the shared library exports; everything else stays hidden, so that a program's own
+// copies of template code can never replace the library's at load time.
 #pragma once
 
 #if defined(__GNUC__)

@@ -25,8 +25,12 @@ InterruptionGuard::InterruptionGuard() {
     handle(request_interruption);
 }
 
-InterruptionGuard::~InterruptionGuard() { handle(SIG_DFL); }
+InterruptionGuard::~InterruptionGuard() {
+    handle(SIG_DFL);
+}
 
-bool InterruptionGuard::requested() { return interruption_flag != 0; }
+bool InterruptionGuard::requested() {
+    return interruption_flag != 0;
+}
 
 } // namespace assay

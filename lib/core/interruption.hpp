@@ -1,4 +1,5 @@
-// Turns SIGINT, SIGTERM and SIGUSR1 (a scheduler's warning) into a flag that long work reads at safe points.
+// Turns SIGINT, SIGTERM and SIGUSR1 (a scheduler's warning) into a flag that long work reads at
+// safe points.
 #pragma once
 
 #include <assay/core/export.hpp>

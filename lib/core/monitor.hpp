@@ -1,5 +1,6 @@
 // What long work tells the outside and asks of it: messages, progress, and whether to stop.
-// The library never prints; a program derives from Monitor (lib/cli does) or uses the silent default.
+// The library never prints; a program derives from Monitor (lib/cli does) or uses the silent
+// default.
 #pragma once
 
 #include <assay/core/export.hpp>

@@ -4,7 +4,8 @@
 
 namespace assay {
 
-void parallel_blocks(Eigen::Index count, int threads, const std::function<void(Eigen::Index)>& body) {
+void parallel_blocks(Eigen::Index count, int threads,
+                     const std::function<void(Eigen::Index)>& body) {
     if (threads <= 1 || count <= 1) {
         for (Eigen::Index block = 0; block < count; ++block) body(block);
         return;

@@ -1,5 +1,5 @@
-// Deterministic parallel loops. Work is cut by shape only, each block writes its own slot, and sums run over
-// fixed lanes in a fixed order; so results have the same bits for every number of threads.
+// Deterministic parallel loops. Work is cut by shape only, each block writes its own slot, and sums
+// run over fixed lanes in a fixed order; so results have the same bits for every number of threads.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -12,8 +12,8 @@
 
 namespace assay {
 
-// Calls body(0) ... body(count-1) on up to `threads` threads, in any order. Bodies must not write shared data.
-// If bodies throw, the exception of the lowest block is rethrown after all have ended.
+// Calls body(0) ... body(count-1) on up to `threads` threads, in any order. Bodies must not write
+// shared data. If bodies throw, the exception of the lowest block is rethrown after all have ended.
 ASSAY_API void parallel_blocks(Eigen::Index count, int threads,
                                const std::function<void(Eigen::Index)>& body);
 

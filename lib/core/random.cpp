@@ -11,7 +11,9 @@ namespace {
 constexpr double kTwoPi = 6.283185307179586476925286766559;
 
 // 53 high bits as a number in [0, 1).
-double unit_interval(std::uint64_t word) { return static_cast<double>(word >> 11U) * 0x1.0p-53; }
+double unit_interval(std::uint64_t word) {
+    return static_cast<double>(word >> 11U) * 0x1.0p-53;
+}
 // The same, moved into (0, 1], where the logarithm is finite.
 double positive_unit_interval(std::uint64_t word) {
     return (static_cast<double>(word >> 11U) + 1.0) * 0x1.0p-53;
@@ -74,7 +76,8 @@ double Random::gamma(double shape, std::uint64_t index, StreamWords stream) cons
         if (v <= 0) continue;
         if (std::log(positive_unit_interval(words[2])) >= 0.5 * x * x + d - d * v + d * std::log(v))
             continue;
-        const double boost = shape < 1 ? std::pow(positive_unit_interval(words[3]), 1 / shape) : 1.0;
+        const double boost =
+            shape < 1 ? std::pow(positive_unit_interval(words[3]), 1 / shape) : 1.0;
         return d * v * boost;
     }
 }

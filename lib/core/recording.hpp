@@ -1,5 +1,6 @@
-// A neural recording as analyses see it: units x time bins, read in blocks of bins, so that it may be larger than
-// memory. Readers (lib/formats) and generators implement it; analyses never learn where the numbers come from.
+// A neural recording as analyses see it: units x time bins, read in blocks of bins, so that it may
+// be larger than memory. Readers (lib/formats) and generators implement it; analyses never learn
+// where the numbers come from.
 #pragma once
 
 #include <assay/core/export.hpp>

@@ -40,7 +40,8 @@ std::optional<double> parse_double(std::string_view text) {
     if (!text.empty() && text.front() == '+') text.remove_prefix(1);
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+    if (error != std::errc{} || end != text.data() + text.size() || text.empty())
+        return std::nullopt;
     return value;
 }
 
@@ -48,23 +49,27 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
     if (!text.empty() && text.front() == '+') text.remove_prefix(1);
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+    if (error != std::errc{} || end != text.data() + text.size() || text.empty())
+        return std::nullopt;
     return value;
 }
 
 std::optional<std::int64_t> parse_bytes(std::string_view text) {
     std::size_t digits = 0;
-    while (digits < text.size() && (std::isdigit(static_cast<unsigned char>(text[digits])) || text[digits] == '.'))
+    while (digits < text.size() &&
+           (std::isdigit(static_cast<unsigned char>(text[digits])) || text[digits] == '.'))
         ++digits;
     const auto number = parse_double(text.substr(0, digits));
     std::string unit(text.substr(digits));
-    std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(unit.begin(), unit.end(), unit.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     if (!number) return std::nullopt;
     double factor = 1;
     if (!unit.empty() && unit != "b") {
         const auto power = std::string_view("kmgtp").find(unit.front());
         const std::string rest = unit.substr(1);
-        if (power == std::string_view::npos || (!rest.empty() && rest != "b" && rest != "ib")) return std::nullopt;
+        if (power == std::string_view::npos || (!rest.empty() && rest != "b" && rest != "ib"))
+            return std::nullopt;
         factor = std::pow(1024.0, static_cast<double>(power + 1));
     }
     const double bytes = *number * factor;
@@ -124,8 +129,8 @@ int edit_distance(std::string_view a, std::string_view b) {
 
 } // namespace
 
-std::optional<std::string> nearest_name(const std::string& name, const std::vector<std::string>& candidates,
-                                        int limit) {
+std::optional<std::string> nearest_name(const std::string& name,
+                                        const std::vector<std::string>& candidates, int limit) {
     std::optional<std::string> nearest;
     int least = limit + 1;
     for (const auto& candidate : candidates) {

@@ -24,7 +24,8 @@ namespace assay {
 [[nodiscard]] ASSAY_API std::optional<std::int64_t> parse_integer(std::string_view text);
 
 [[nodiscard]] ASSAY_API std::vector<std::string> split(std::string_view text, char separator);
-[[nodiscard]] ASSAY_API std::string join(const std::vector<std::string>& parts, std::string_view separator);
+[[nodiscard]] ASSAY_API std::string join(const std::vector<std::string>& parts,
+                                         std::string_view separator);
 [[nodiscard]] ASSAY_API std::string trim(std::string_view text);
 [[nodiscard]] ASSAY_API bool starts_with(std::string_view text, std::string_view prefix);
 [[nodiscard]] ASSAY_API bool ends_with(std::string_view text, std::string_view suffix);
@@ -33,7 +34,8 @@ namespace assay {
 [[nodiscard]] ASSAY_API std::optional<std::string>
 nearest_name(const std::string& name, const std::vector<std::string>& candidates, int limit = 2);
 
-// Text as it may be shown on one line of a terminal: control characters become '?', long text is cut.
+// Text as it may be shown on one line of a terminal: control characters become '?', long text is
+// cut.
 [[nodiscard]] ASSAY_API std::string printable(std::string_view text, std::size_t limit = 120);
 
 } // namespace assay

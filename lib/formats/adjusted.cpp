@@ -12,7 +12,8 @@ constexpr Index kBins = 4096;
 class AdjustedRecording : public Recording {
   public:
     AdjustedRecording(std::unique_ptr<Recording> recording, bool clip, Vector offset, Vector factor)
-        : recording_(std::move(recording)), clip_(clip), offset_(std::move(offset)), factor_(std::move(factor)) {
+        : recording_(std::move(recording)), clip_(clip), offset_(std::move(offset)),
+          factor_(std::move(factor)) {
         segment_start = recording_->segment_start;
         bin_seconds = recording_->bin_seconds;
         unit_ids = recording_->unit_ids;
@@ -40,7 +41,8 @@ class AdjustedRecording : public Recording {
 
 template <class Body>
 void for_each_block(const Recording& recording, const Body& body) {
-    for (Index t = 0; t < recording.bins(); t += kBins) body(recording.read(t, std::min(kBins, recording.bins() - t)));
+    for (Index t = 0; t < recording.bins(); t += kBins)
+        body(recording.read(t, std::min(kBins, recording.bins() - t)));
 }
 
 // 95th percentile of all finite values; zeros are counted, not kept.
@@ -49,12 +51,15 @@ double high_percentile(const Recording& recording) {
     std::int64_t zeros = 0;
     for_each_block(recording, [&](const Matrix& block) {
         for (Index i = 0; i < block.size(); ++i) {
-            if (block.data()[i] == 0) ++zeros;
-            else if (std::isfinite(block.data()[i])) values.push_back(block.data()[i]);
+            if (block.data()[i] == 0)
+                ++zeros;
+            else if (std::isfinite(block.data()[i]))
+                values.push_back(block.data()[i]);
         }
     });
     const auto total = static_cast<std::int64_t>(values.size()) + zeros;
-    const auto rank = static_cast<std::int64_t>(std::ceil(0.95 * static_cast<double>(total))) - 1 - zeros;
+    const auto rank =
+        static_cast<std::int64_t>(std::ceil(0.95 * static_cast<double>(total))) - 1 - zeros;
     if (rank < 0 || values.empty()) return 0;
     std::nth_element(values.begin(), values.begin() + rank, values.end());
     return values[static_cast<std::size_t>(rank)];
@@ -64,9 +69,12 @@ Vector scale_factors(const Recording& recording, Scale scale) {
     Vector measure = Vector::Zero(recording.units());
     for_each_block(recording, [&](const Matrix& block) {
         const Matrix finite = block.array().isFinite().select(block, 0.0);
-        if (scale == Scale::l2) measure += finite.rowwise().squaredNorm();
-        else if (scale == Scale::l1) measure += finite.cwiseAbs().rowwise().sum();
-        else measure = measure.cwiseMax(finite.rowwise().maxCoeff());
+        if (scale == Scale::l2)
+            measure += finite.rowwise().squaredNorm();
+        else if (scale == Scale::l1)
+            measure += finite.cwiseAbs().rowwise().sum();
+        else
+            measure = measure.cwiseMax(finite.rowwise().maxCoeff());
     });
     if (scale == Scale::l2) measure = measure.cwiseSqrt();
     if (scale == Scale::max_p95) measure.array() += high_percentile(recording);
@@ -75,7 +83,8 @@ Vector scale_factors(const Recording& recording, Scale scale) {
 
 } // namespace
 
-std::unique_ptr<Recording> adjusted(std::unique_ptr<Recording> recording, const RecordingOptions& options, Vector& unit_scale) {
+std::unique_ptr<Recording> adjusted(std::unique_ptr<Recording> recording,
+                                    const RecordingOptions& options, Vector& unit_scale) {
     const Index units = recording->units();
     if (options.negatives != Negatives::error) {
         Vector offset = Vector::Zero(units);
@@ -85,11 +94,14 @@ std::unique_ptr<Recording> adjusted(std::unique_ptr<Recording> recording, const 
                 offset = offset.cwiseMax(-finite.rowwise().minCoeff());
             });
         }
-        recording = std::make_unique<AdjustedRecording>(std::move(recording), options.negatives == Negatives::clip, offset, Vector::Ones(units));
+        recording = std::make_unique<AdjustedRecording>(std::move(recording),
+                                                        options.negatives == Negatives::clip,
+                                                        offset, Vector::Ones(units));
     }
     if (options.scale != Scale::none) {
         unit_scale = scale_factors(*recording, options.scale);
-        recording = std::make_unique<AdjustedRecording>(std::move(recording), false, Vector::Zero(units), unit_scale);
+        recording = std::make_unique<AdjustedRecording>(std::move(recording), false,
+                                                        Vector::Zero(units), unit_scale);
     }
     return recording;
 }

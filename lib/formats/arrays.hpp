@@ -21,10 +21,12 @@ struct DenseArray {
 // Rows are units or bins as in the file.
 using AnyArray = std::variant<DenseArray, SparseMatrix, SpikeTrains>;
 
-// Checks indptr, indices and shape of a compressed matrix before building it. `by_row`: csr, else csc.
-[[nodiscard]] SparseMatrix compressed_matrix(const std::vector<double>& data, const std::vector<std::int64_t>& indices,
-                                             const std::vector<std::int64_t>& indptr, Index rows, Index columns, bool by_row,
-                                             const std::string& where);
+// Checks indptr, indices and shape of a compressed matrix before building it. `by_row`: csr, else
+// csc.
+[[nodiscard]] SparseMatrix compressed_matrix(const std::vector<double>& data,
+                                             const std::vector<std::int64_t>& indices,
+                                             const std::vector<std::int64_t>& indptr, Index rows,
+                                             Index columns, bool by_row, const std::string& where);
 
 // --- numpy ---
 struct NumpyArray {

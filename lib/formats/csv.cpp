@@ -13,7 +13,9 @@ SpikeTrains read_spike_csv(const std::string& text, const std::string& where) {
         ++line_number;
         const std::string line = trim(raw);
         if (line.empty() || line.front() == '#') continue;
-        const char separator = line.find(';') != std::string::npos ? ';' : line.find('\t') != std::string::npos ? '\t' : ',';
+        const char separator = line.find(';') != std::string::npos    ? ';'
+                               : line.find('\t') != std::string::npos ? '\t'
+                                                                      : ',';
         const auto fields = split(line, separator);
         const auto unit = fields.size() == 2 ? parse_double(trim(fields[0])) : std::nullopt;
         const auto time = fields.size() == 2 ? parse_double(trim(fields[1])) : std::nullopt;
@@ -21,7 +23,8 @@ SpikeTrains read_spike_csv(const std::string& text, const std::string& where) {
         if (!whole || !time) {
             const bool header = ids.empty() && fields.size() == 2 && !unit && !time;
             if (header && line_number == 1) continue;
-            throw Error(concat(where, ": line ", line_number, ": found \"", printable(line, 40), "\"; unit,time is expected"));
+            throw Error(concat(where, ": line ", line_number, ": found \"", printable(line, 40),
+                               "\"; unit,time is expected"));
         }
         ids.push_back(static_cast<std::int64_t>(*unit));
         times.push_back(*time);

@@ -13,9 +13,13 @@
 namespace assay::formats {
 namespace {
 
-std::string class_of(const hdf5::Object& object) { return object.text_attribute("MATLAB_class").value_or(""); }
+std::string class_of(const hdf5::Object& object) {
+    return object.text_attribute("MATLAB_class").value_or("");
+}
 
-bool is_empty(const hdf5::Object& object) { return object.number_attribute("MATLAB_empty").value_or(0) != 0; }
+bool is_empty(const hdf5::Object& object) {
+    return object.number_attribute("MATLAB_empty").value_or(0) != 0;
+}
 
 SparseMatrix read_sparse(const hdf5::Group& group) {
     const auto rows = static_cast<Index>(group.number_attribute("MATLAB_sparse").value_or(0));
@@ -24,7 +28,8 @@ SparseMatrix read_sparse(const hdf5::Group& group) {
     std::vector<double> data;
     if (group.has_dataset("ir")) ir = group.dataset("ir").expect_numeric().read<std::int64_t>();
     if (group.has_dataset("data")) data = group.dataset("data").expect_numeric().read<double>();
-    return compressed_matrix(data, ir, jc, rows, static_cast<Index>(jc.size()) - 1, false, group.where());
+    return compressed_matrix(data, ir, jc, rows, static_cast<Index>(jc.size()) - 1, false,
+                             group.where());
 }
 
 SpikeTrains read_cell(const hdf5::Dataset& cell) {
@@ -35,7 +40,8 @@ SpikeTrains read_cell(const hdf5::Dataset& cell) {
         if (!target || is_empty(*target)) continue;
         const std::string kind = class_of(*target);
         if (kind == "char" || kind == "cell")
-            throw Error(cell.where() + ": its cells hold " + kind + "; vectors of spike times are expected");
+            throw Error(cell.where() + ": its cells hold " + kind +
+                        "; vectors of spike times are expected");
         const Vector times = target->expect_numeric().read_vector();
         trains.times.back().assign(times.data(), times.data() + times.size());
     }
@@ -46,24 +52,28 @@ SpikeTrains read_cell(const hdf5::Dataset& cell) {
 
 bool is_matlab(const hdf5::Group& root, const std::string& path) {
     if (root.has_dataset(path)) return root.dataset(path).has_attribute("MATLAB_class");
-    return root.has_group(path) && (root.group(path).has_attribute("MATLAB_class") || root.group(path).has_attribute("MATLAB_sparse"));
+    return root.has_group(path) && (root.group(path).has_attribute("MATLAB_class") ||
+                                    root.group(path).has_attribute("MATLAB_sparse"));
 }
 
 AnyArray read_matlab73(const hdf5::Group& root, const std::string& path) {
     if (root.has_group(path)) {
         const hdf5::Group group = root.group(path);
         if (group.has_attribute("MATLAB_sparse")) return read_sparse(group);
-        throw Error(group.where() + ": is a struct; one of its fields is expected (" + join(group.names(), ", ") + ")");
+        throw Error(group.where() + ": is a struct; one of its fields is expected (" +
+                    join(group.names(), ", ") + ")");
     }
     const hdf5::Dataset dataset = root.dataset(path);
     if (dataset.kind() == hdf5::Kind::reference) return read_cell(dataset);
     if (is_empty(dataset)) throw Error(dataset.where() + ": is an empty array");
-    if (class_of(dataset) == "char") throw Error(dataset.where() + ": holds text; numbers are expected");
+    if (class_of(dataset) == "char")
+        throw Error(dataset.where() + ": holds text; numbers are expected");
     dataset.expect_numeric();
     // Reversed dimensions in C order are the original in column order: transpose, for a matrix.
     DenseArray array{dataset.shape(), dataset.read<double>()};
     if (array.shape.size() == 2) {
-        const Eigen::Map<const RowMatrix> stored(array.values.data(), array.shape[0], array.shape[1]);
+        const Eigen::Map<const RowMatrix> stored(array.values.data(), array.shape[0],
+                                                 array.shape[1]);
         const RowMatrix original = stored.transpose();
         array.values.assign(original.data(), original.data() + original.size());
     }
@@ -87,7 +97,8 @@ MatFile open_mat(const std::string& path) {
 Index element_count(const matvar_t& variable, const std::string& where) {
     hdf5::Shape shape;
     for (int i = 0; i < variable.rank; ++i) {
-        if (variable.dims[i] > (std::size_t{1} << 60U)) throw Error(where + ": has an impossible shape");
+        if (variable.dims[i] > (std::size_t{1} << 60U))
+            throw Error(where + ": has an impossible shape");
         shape.push_back(static_cast<Index>(variable.dims[i]));
     }
     return hdf5::element_count(shape, where);
@@ -99,37 +110,65 @@ void append(std::vector<double>& values, const void* data, Index count) {
     values.insert(values.end(), typed, typed + count);
 }
 
-std::vector<double> numbers(const void* data, matio_types type, Index count, const std::string& where) {
+std::vector<double> numbers(const void* data, matio_types type, Index count,
+                            const std::string& where) {
     std::vector<double> values;
-    if (count > 0 && data == nullptr) throw Error(where + ": its numbers are missing; the file is damaged");
+    if (count > 0 && data == nullptr)
+        throw Error(where + ": its numbers are missing; the file is damaged");
     switch (type) {
-    case MAT_T_DOUBLE: append<double>(values, data, count); break;
-    case MAT_T_SINGLE: append<float>(values, data, count); break;
-    case MAT_T_INT8: append<std::int8_t>(values, data, count); break;
-    case MAT_T_UINT8: append<std::uint8_t>(values, data, count); break;
-    case MAT_T_INT16: append<std::int16_t>(values, data, count); break;
-    case MAT_T_UINT16: append<std::uint16_t>(values, data, count); break;
-    case MAT_T_INT32: append<std::int32_t>(values, data, count); break;
-    case MAT_T_UINT32: append<std::uint32_t>(values, data, count); break;
-    case MAT_T_INT64: append<std::int64_t>(values, data, count); break;
-    case MAT_T_UINT64: append<std::uint64_t>(values, data, count); break;
-    default: throw Error(where + ": holds no numbers; numbers are expected");
+    case MAT_T_DOUBLE:
+        append<double>(values, data, count);
+        break;
+    case MAT_T_SINGLE:
+        append<float>(values, data, count);
+        break;
+    case MAT_T_INT8:
+        append<std::int8_t>(values, data, count);
+        break;
+    case MAT_T_UINT8:
+        append<std::uint8_t>(values, data, count);
+        break;
+    case MAT_T_INT16:
+        append<std::int16_t>(values, data, count);
+        break;
+    case MAT_T_UINT16:
+        append<std::uint16_t>(values, data, count);
+        break;
+    case MAT_T_INT32:
+        append<std::int32_t>(values, data, count);
+        break;
+    case MAT_T_UINT32:
+        append<std::uint32_t>(values, data, count);
+        break;
+    case MAT_T_INT64:
+        append<std::int64_t>(values, data, count);
+        break;
+    case MAT_T_UINT64:
+        append<std::uint64_t>(values, data, count);
+        break;
+    default:
+        throw Error(where + ": holds no numbers; numbers are expected");
     }
     return values;
 }
 
-bool is_numeric(const matvar_t& v) { return v.class_type >= MAT_C_DOUBLE && v.class_type <= MAT_C_UINT64; }
+bool is_numeric(const matvar_t& v) {
+    return v.class_type >= MAT_C_DOUBLE && v.class_type <= MAT_C_UINT64;
+}
 
 SparseMatrix sparse_of(const matvar_t& v, const std::string& where) {
     const auto* sparse = static_cast<const mat_sparse_t*>(v.data);
     if (sparse == nullptr || v.rank != 2) throw Error(where + ": is damaged");
-    const std::vector<std::int64_t> jc(sparse->jc, sparse->jc + sparse->njc), ir(sparse->ir, sparse->ir + sparse->nir);
+    const std::vector<std::int64_t> jc(sparse->jc, sparse->jc + sparse->njc),
+        ir(sparse->ir, sparse->ir + sparse->nir);
     auto data = numbers(sparse->data, v.data_type, static_cast<Index>(sparse->ndata), where);
-    const auto stored = jc.empty() ? std::size_t{0} : static_cast<std::size_t>(std::max<std::int64_t>(0, jc.back()));
+    const auto stored = jc.empty() ? std::size_t{0}
+                                   : static_cast<std::size_t>(std::max<std::int64_t>(0, jc.back()));
     if (stored > data.size() || stored > ir.size()) throw Error(where + ": is damaged");
     data.resize(stored);
-    return compressed_matrix(data, {ir.begin(), ir.begin() + static_cast<std::ptrdiff_t>(stored)}, jc, static_cast<Index>(v.dims[0]),
-                             static_cast<Index>(v.dims[1]), false, where);
+    return compressed_matrix(data, {ir.begin(), ir.begin() + static_cast<std::ptrdiff_t>(stored)},
+                             jc, static_cast<Index>(v.dims[0]), static_cast<Index>(v.dims[1]),
+                             false, where);
 }
 
 AnyArray array_of(const matvar_t& v, const std::string& where) {
@@ -142,8 +181,11 @@ AnyArray array_of(const matvar_t& v, const std::string& where) {
             trains.ids.push_back(i + 1);
             trains.times.emplace_back();
             if (cells == nullptr || cells[i] == nullptr) continue;
-            if (!is_numeric(*cells[i])) throw Error(where + ": its cells hold no numbers; vectors of spike times are expected");
-            trains.times.back() = numbers(cells[i]->data, cells[i]->data_type, element_count(*cells[i], where), where);
+            if (!is_numeric(*cells[i]))
+                throw Error(where +
+                            ": its cells hold no numbers; vectors of spike times are expected");
+            trains.times.back() = numbers(cells[i]->data, cells[i]->data_type,
+                                          element_count(*cells[i], where), where);
         }
         return trains;
     }
@@ -152,7 +194,8 @@ AnyArray array_of(const matvar_t& v, const std::string& where) {
     for (int i = 0; i < v.rank; ++i) array.shape.push_back(static_cast<Index>(v.dims[i]));
     const auto columns = numbers(v.data, v.data_type, element_count(v, where), where);
     if (array.shape.size() == 2) {
-        const RowMatrix rows = Eigen::Map<const Matrix>(columns.data(), array.shape[0], array.shape[1]);
+        const RowMatrix rows =
+            Eigen::Map<const Matrix>(columns.data(), array.shape[0], array.shape[1]);
         array.values.assign(rows.data(), rows.data() + rows.size());
     } else {
         array.values = columns;
@@ -177,23 +220,30 @@ AnyArray read_matlab5(const std::string& path, const std::string& variable_path)
     const auto parts = split(variable_path, '/');
     const MatFile file = open_mat(path);
     const MatVariable variable(Mat_VarRead(file.get(), parts.front().c_str()), Mat_VarFree);
-    if (!variable) throw Error(where + ": not in the file; it holds " + join(matlab5_names(path), ", "));
+    if (!variable)
+        throw Error(where + ": not in the file; it holds " + join(matlab5_names(path), ", "));
     const matvar_t* at = variable.get();
     for (std::size_t i = 1; i < parts.size(); ++i) {
-        if (at->class_type != MAT_C_STRUCT) throw Error(where + ": '" + parts[i - 1] + "' is no struct");
+        if (at->class_type != MAT_C_STRUCT)
+            throw Error(where + ": '" + parts[i - 1] + "' is no struct");
         at = Mat_VarGetStructFieldByName(const_cast<matvar_t*>(at), parts[i].c_str(), 0);
         if (at == nullptr) throw Error(where + ": has no field '" + parts[i] + "'");
     }
-    if (at->class_type == MAT_C_STRUCT) throw Error(where + ": is a struct; one of its fields is expected");
+    if (at->class_type == MAT_C_STRUCT)
+        throw Error(where + ": is a struct; one of its fields is expected");
     return array_of(*at, where);
 }
 
 #else
 
-std::vector<std::string> matlab5_names(const std::string&) { return {}; }
+std::vector<std::string> matlab5_names(const std::string&) {
+    return {};
+}
 
 AnyArray read_matlab5(const std::string& path, const std::string&) {
-    throw Error(path + ": is a MATLAB level 5 file, which this build cannot read; save it again with -v7.3");
+    throw Error(
+        path +
+        ": is a MATLAB level 5 file, which this build cannot read; save it again with -v7.3");
 }
 
 #endif

@@ -24,7 +24,8 @@ FileKind kind_of(const hdf5::Address& address) {
     if (address.is_stream()) return FileKind::hdf5;
     const hdf5::Descriptor file(open(address.file.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat status {};
-    if (file.get() < 0 || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
+    if (file.get() < 0 || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size == 0)
         return FileKind::hdf5; // opening it says what is wrong
     if (hdf5::has_hdf5_signature(file.get())) return FileKind::hdf5;
     std::string start(16, '\0');
@@ -33,9 +34,13 @@ FileKind kind_of(const hdf5::Address& address) {
     if (starts_with(start, "MATLAB 5.0")) return FileKind::matlab5;
     if (starts_with(start, "\x93NUMPY")) return FileKind::npy;
     if (starts_with(start, "PK\x03\x04")) return FileKind::npz;
-    // Text starts with a number, a comment or a short header; anything else is most likely a broken HDF5 file.
-    const bool texty = std::all_of(start.begin(), start.end(), [](unsigned char c) { return c >= 32 || c == '\n' || c == '\r' || c == '\t'; });
-    const bool named = ends_with(address.file, ".csv") || ends_with(address.file, ".tsv") || ends_with(address.file, ".txt");
+    // Text starts with a number, a comment or a short header; anything else is most likely a broken
+    // HDF5 file.
+    const bool texty = std::all_of(start.begin(), start.end(), [](unsigned char c) {
+        return c >= 32 || c == '\n' || c == '\r' || c == '\t';
+    });
+    const bool named = ends_with(address.file, ".csv") || ends_with(address.file, ".tsv") ||
+                       ends_with(address.file, ".txt");
     return texty && named ? FileKind::text : FileKind::hdf5;
 }
 
@@ -56,12 +61,18 @@ class DatasetRecording : public Recording {
   public:
     DatasetRecording(hdf5::Dataset dataset, bool time_first, double factor, double offset)
         : dataset_(std::move(dataset)), time_first_(time_first), factor_(factor), offset_(offset) {}
-    [[nodiscard]] Index units() const override { return rank_one() ? 1 : dataset_.shape()[time_first_ ? 1 : 0]; }
-    [[nodiscard]] Index bins() const override { return dataset_.shape()[rank_one() || time_first_ ? 0 : 1]; }
+    [[nodiscard]] Index units() const override {
+        return rank_one() ? 1 : dataset_.shape()[time_first_ ? 1 : 0];
+    }
+    [[nodiscard]] Index bins() const override {
+        return dataset_.shape()[rank_one() || time_first_ ? 0 : 1];
+    }
     [[nodiscard]] Matrix read(Index first_bin, Index count) const override {
         Matrix block(units(), count);
-        if (rank_one()) dataset_.read_box<double>({first_bin}, {count}, block.data());
-        else if (time_first_) dataset_.read_box<double>({first_bin, 0}, {count, units()}, block.data());
+        if (rank_one())
+            dataset_.read_box<double>({first_bin}, {count}, block.data());
+        else if (time_first_)
+            dataset_.read_box<double>({first_bin, 0}, {count, units()}, block.data());
         else {
             RowMatrix rows(units(), count);
             dataset_.read_box<double>({0, first_bin}, {units(), count}, rows.data());
@@ -78,11 +89,13 @@ class DatasetRecording : public Recording {
     double factor_, offset_;
 };
 
-bool time_first(const RecordingOptions& o, const std::string& axes, const hdf5::Shape& shape, const std::string& where, Monitor& monitor) {
+bool time_first(const RecordingOptions& o, const std::string& axes, const hdf5::Shape& shape,
+                const std::string& where, Monitor& monitor) {
     if (o.time_axis != TimeAxis::automatic) return o.time_axis == TimeAxis::first;
     if (starts_with(axes, "time")) return true;
     if (axes.empty() && shape.size() == 2 && shape[0] == shape[1])
-        monitor.warn(where + ": is square and names no axes; the second is taken as time (--time-axis 0 takes the first)");
+        monitor.warn(where + ": is square and names no axes; the second is taken as time "
+                             "(--time-axis 0 takes the first)");
     return false;
 }
 
@@ -96,13 +109,16 @@ std::vector<std::string> candidates(const hdf5::Group& root) {
     std::vector<std::string> found;
     if (root.has_dataset("/units/spike_times")) found.emplace_back("/units");
     for (const auto& path : root.dataset_paths()) {
-        if (path.find("#refs#") != std::string::npos || starts_with(path, "/truth") || starts_with(path, "/units/")) continue;
+        if (path.find("#refs#") != std::string::npos || starts_with(path, "/truth") ||
+            starts_with(path, "/units/"))
+            continue;
         if (root.has_dataset(path) && is_array(root, path)) found.push_back(path);
     }
     return found;
 }
 
-std::string choose_path(const hdf5::Group& root, const hdf5::Address& address, const RecordingOptions& o) {
+std::string choose_path(const hdf5::Group& root, const hdf5::Address& address,
+                        const RecordingOptions& o) {
     if (!o.dataset.empty()) return o.dataset;
     if (!address.path.empty()) return address.path;
     if (root.has("/data/X")) return "/data/X";
@@ -113,20 +129,27 @@ std::string choose_path(const hdf5::Group& root, const hdf5::Address& address, c
                                : "--dataset names one of " + printable(join(found, ", "), 150)));
 }
 
-void adopt_segments(Recording& recording, const std::vector<std::int64_t>& starts, const std::string& where) {
+void adopt_segments(Recording& recording, const std::vector<std::int64_t>& starts,
+                    const std::string& where) {
     if (starts.empty() || starts.front() != 0)
-        throw Error(concat(where, ": its first entry is ", starts.empty() ? std::string("missing") : std::to_string(starts.front()), "; 0 is expected"));
+        throw Error(concat(where, ": its first entry is ",
+                           starts.empty() ? std::string("missing") : std::to_string(starts.front()),
+                           "; 0 is expected"));
     for (std::size_t i = 0; i < starts.size(); ++i) {
         if (i > 0 && starts[i] <= starts[i - 1])
-            throw Error(concat(where, ": entry ", i, " is ", starts[i], " after ", starts[i - 1], "; ascending first bins are expected"));
+            throw Error(concat(where, ": entry ", i, " is ", starts[i], " after ", starts[i - 1],
+                               "; ascending first bins are expected"));
         if (starts[i] >= recording.bins())
-            throw Error(concat(where, ": entry ", i, " is ", starts[i], ", outside the recording's ", recording.bins(), " bins"));
+            throw Error(concat(where, ": entry ", i, " is ", starts[i],
+                               ", outside the recording's ", recording.bins(), " bins"));
     }
     recording.segment_start.assign(starts.begin(), starts.end());
 }
 
-// Facts that stand beside the data in our own files and in plain ones: dt or rate_hz, segment_start, unit_id.
-void adopt_neighbours(OpenedRecording& opened, const hdf5::Group& root, const std::string& path, const RecordingOptions& o) {
+// Facts that stand beside the data in our own files and in plain ones: dt or rate_hz,
+// segment_start, unit_id.
+void adopt_neighbours(OpenedRecording& opened, const hdf5::Group& root, const std::string& path,
+                      const RecordingOptions& o) {
     const std::string folder = path.substr(0, path.rfind('/') + 1);
     const auto object_number = [&](const char* name) -> std::optional<double> {
         if (root.has_dataset(path)) return root.dataset(path).number_attribute(name);
@@ -135,7 +158,8 @@ void adopt_neighbours(OpenedRecording& opened, const hdf5::Group& root, const st
     };
     Recording& recording = *opened.recording;
     if (!recording.bin_seconds) recording.bin_seconds = object_number("dt");
-    if (const auto rate = object_number("rate_hz"); !recording.bin_seconds && rate && *rate > 0) recording.bin_seconds = 1 / *rate;
+    if (const auto rate = object_number("rate_hz"); !recording.bin_seconds && rate && *rate > 0)
+        recording.bin_seconds = 1 / *rate;
     const std::string segments = !o.segments.empty() ? o.segments : folder + "segment_start";
     if (!o.segments.empty() || root.has_dataset(segments)) {
         const auto dataset = root.dataset(segments);
@@ -143,19 +167,24 @@ void adopt_neighbours(OpenedRecording& opened, const hdf5::Group& root, const st
     }
     if (root.has_dataset(folder + "unit_id")) {
         const auto dataset = root.dataset(folder + "unit_id");
-        if (dataset.size() == recording.units() && dataset.numeric()) recording.unit_ids = dataset.read<std::int64_t>();
+        if (dataset.size() == recording.units() && dataset.numeric())
+            recording.unit_ids = dataset.read<std::int64_t>();
     }
 }
 
-std::unique_ptr<Recording> from_spikes(const SpikeTrains& trains, std::vector<Interval> intervals, const RecordingOptions& o,
-                                       const std::string& where, std::int64_t& outside) {
+std::unique_ptr<Recording> from_spikes(const SpikeTrains& trains, std::vector<Interval> intervals,
+                                       const RecordingOptions& o, const std::string& where,
+                                       std::int64_t& outside) {
     if (!o.dt) throw Error(where + ": holds spike times; --dt SECONDS is expected to bin them");
     return at_place(where, [&] {
         if (intervals.empty()) {
             Interval whole = extent_of(trains, *o.dt);
             if (o.start) whole.start = *o.start;
-            if (o.stop) whole.stop = *o.stop;
-            else if (o.start) whole.stop = whole.start + std::ceil((whole.stop - whole.start) / *o.dt - 1e-9) * *o.dt;
+            if (o.stop)
+                whole.stop = *o.stop;
+            else if (o.start)
+                whole.stop =
+                    whole.start + std::ceil((whole.stop - whole.start) / *o.dt - 1e-9) * *o.dt;
             intervals = {whole};
         }
         BinnedSpikes binned = bin_spikes(trains, *o.dt, intervals);
@@ -168,7 +197,8 @@ std::unique_ptr<Recording> from_spikes(const SpikeTrains& trains, std::vector<In
     });
 }
 
-std::unique_ptr<Recording> from_array(AnyArray array, const RecordingOptions& o, const std::string& where, Monitor& monitor,
+std::unique_ptr<Recording> from_array(AnyArray array, const RecordingOptions& o,
+                                      const std::string& where, Monitor& monitor,
                                       std::int64_t& outside, bool& counts) {
     if (auto* trains = std::get_if<SpikeTrains>(&array)) {
         counts = true;
@@ -176,13 +206,16 @@ std::unique_ptr<Recording> from_array(AnyArray array, const RecordingOptions& o,
     }
     if (auto* sparse = std::get_if<SparseMatrix>(&array)) {
         const bool turned = time_first(o, "", {sparse->rows(), sparse->cols()}, where, monitor);
-        return std::make_unique<SparseRecording>(turned ? SparseMatrix(sparse->transpose()) : std::move(*sparse));
+        return std::make_unique<SparseRecording>(turned ? SparseMatrix(sparse->transpose())
+                                                        : std::move(*sparse));
     }
     auto& dense = std::get<DenseArray>(array);
     if (dense.shape.size() != 2)
-        throw Error(concat(where, ": has ", dense.shape.size(), " dimensions (", hdf5::shape_text(dense.shape), "); 2 are expected"));
+        throw Error(concat(where, ": has ", dense.shape.size(), " dimensions (",
+                           hdf5::shape_text(dense.shape), "); 2 are expected"));
     const Eigen::Map<const RowMatrix> rows(dense.values.data(), dense.shape[0], dense.shape[1]);
-    return std::make_unique<DenseRecording>(time_first(o, "", dense.shape, where, monitor) ? Matrix(rows.transpose()) : Matrix(rows));
+    return std::make_unique<DenseRecording>(
+        time_first(o, "", dense.shape, where, monitor) ? Matrix(rows.transpose()) : Matrix(rows));
 }
 
 std::vector<double> vector_at(const hdf5::Group& root, const std::string& path) {
@@ -190,10 +223,12 @@ std::vector<double> vector_at(const hdf5::Group& root, const std::string& path) 
     return {v.data(), v.data() + v.size()};
 }
 
-std::vector<std::int64_t> whole_numbers(const std::vector<double>& values, const std::string& where) {
+std::vector<std::int64_t> whole_numbers(const std::vector<double>& values,
+                                        const std::string& where) {
     std::vector<std::int64_t> whole;
     for (const double v : values) {
-        if (!(std::abs(v) < 9e15) || v != std::floor(v)) throw Error(where + ": holds " + shortest(v) + "; whole unit numbers are expected");
+        if (!(std::abs(v) < 9e15) || v != std::floor(v))
+            throw Error(where + ": holds " + shortest(v) + "; whole unit numbers are expected");
         whole.push_back(static_cast<std::int64_t>(v));
     }
     return whole;
@@ -201,78 +236,102 @@ std::vector<std::int64_t> whole_numbers(const std::vector<double>& values, const
 
 std::unique_ptr<Recording> sparse_group(const hdf5::Group& group) {
     const std::string format = group.text_attribute("format").value_or("");
-    if (format != "csr" && format != "csc") throw Error(group.where() + ": has the attribute format \"" + printable(format, 20) + "\"; csr or csc is expected");
+    if (format != "csr" && format != "csc")
+        throw Error(group.where() + ": has the attribute format \"" + printable(format, 20) +
+                    "\"; csr or csc is expected");
     const auto shape = group.dataset("shape").expect_numeric().read<std::int64_t>();
     if (shape.size() != 2) throw Error(group.where() + "/shape: two numbers are expected");
-    return std::make_unique<SparseRecording>(compressed_matrix(
-        group.dataset("data").expect_numeric().read<double>(), group.dataset("indices").expect_numeric().read<std::int64_t>(),
-        group.dataset("indptr").expect_numeric().read<std::int64_t>(), shape[0], shape[1], format == "csr", group.where()));
+    return std::make_unique<SparseRecording>(
+        compressed_matrix(group.dataset("data").expect_numeric().read<double>(),
+                          group.dataset("indices").expect_numeric().read<std::int64_t>(),
+                          group.dataset("indptr").expect_numeric().read<std::int64_t>(), shape[0],
+                          shape[1], format == "csr", group.where()));
 }
 
-void open_hdf5(OpenedRecording& opened, const hdf5::Group& root, const hdf5::Address& address, const RecordingOptions& o, Monitor& monitor) {
+void open_hdf5(OpenedRecording& opened, const hdf5::Group& root, const hdf5::Address& address,
+               const RecordingOptions& o, Monitor& monitor) {
     const std::string file = address.name();
     if (!o.times.empty()) {
         opened.name = file + ":" + o.times;
         opened.counts = true;
-        opened.recording = from_spikes(group_spikes(vector_at(root, o.times), whole_numbers(vector_at(root, o.ids), file + ":" + o.ids)), {}, o,
-                                       opened.name, opened.outside);
+        opened.recording =
+            from_spikes(group_spikes(vector_at(root, o.times),
+                                     whole_numbers(vector_at(root, o.ids), file + ":" + o.ids)),
+                        {}, o, opened.name, opened.outside);
         return;
     }
     const std::string path = choose_path(root, address, o);
     opened.name = file + ":" + path;
     if (!root.has(path))
-        throw Error(opened.name + ": not in the file; it holds " + printable(join(candidates(root), ", "), 150));
+        throw Error(opened.name + ": not in the file; it holds " +
+                    printable(join(candidates(root), ", "), 150));
     if (is_matlab(root, path)) {
-        opened.recording = from_array(read_matlab73(root, path), o, opened.name, monitor, opened.outside, opened.counts);
+        opened.recording = from_array(read_matlab73(root, path), o, opened.name, monitor,
+                                      opened.outside, opened.counts);
     } else if (root.has_group(path)) {
         const hdf5::Group group = root.group(path);
         if (group.has_dataset("spike_times")) {
             auto intervals = o.trials ? read_nwb_trials(root) : read_nwb_observation(group);
             if (!o.trials && (o.start || o.stop)) intervals.clear();
             opened.counts = true;
-            opened.recording = from_spikes(read_nwb_units(group), intervals, o, opened.name, opened.outside);
-        } else if (group.has_dataset("data") && (group.has("starting_time") || group.has("timestamps"))) {
+            opened.recording =
+                from_spikes(read_nwb_units(group), intervals, o, opened.name, opened.outside);
+        } else if (group.has_dataset("data") &&
+                   (group.has("starting_time") || group.has("timestamps"))) {
             const hdf5::Dataset data = group.dataset("data");
             data.expect_numeric();
             if (data.rank() != 1) data.expect_rank(2);
             RecordingOptions nwb = o;
             if (o.time_axis == TimeAxis::automatic) nwb.time_axis = TimeAxis::first;
-            opened.recording = std::make_unique<DatasetRecording>(data, nwb.time_axis == TimeAxis::first,
-                                                                  data.number_attribute("conversion").value_or(1),
-                                                                  data.number_attribute("offset").value_or(0));
+            opened.recording =
+                std::make_unique<DatasetRecording>(data, nwb.time_axis == TimeAxis::first,
+                                                   data.number_attribute("conversion").value_or(1),
+                                                   data.number_attribute("offset").value_or(0));
             opened.recording->bin_seconds = nwb_sample_interval(group);
         } else if (group.has_dataset("indptr")) {
             opened.recording = sparse_group(group);
         } else {
-            throw Error(opened.name + ": is a group without data in a known layout; it holds " + printable(join(group.names(), ", "), 150));
+            throw Error(opened.name + ": is a group without data in a known layout; it holds " +
+                        printable(join(group.names(), ", "), 150));
         }
     } else {
         const hdf5::Dataset data = root.dataset(path);
         data.expect_numeric();
         data.expect_rank(2);
-        if (data.size() == 0) throw Error(opened.name + ": is empty (" + hdf5::shape_text(data.shape()) + ")");
-        opened.recording = std::make_unique<DatasetRecording>(data, time_first(o, data.axes(), data.shape(), opened.name, monitor), 1.0, 0.0);
+        if (data.size() == 0)
+            throw Error(opened.name + ": is empty (" + hdf5::shape_text(data.shape()) + ")");
+        opened.recording = std::make_unique<DatasetRecording>(
+            data, time_first(o, data.axes(), data.shape(), opened.name, monitor), 1.0, 0.0);
     }
     adopt_neighbours(opened, root, path, o);
     if (!o.mask.empty()) {
         const hdf5::Dataset mask = root.dataset(o.mask);
         mask.expect_numeric();
         mask.expect_rank(2);
-        opened.mask = std::make_unique<DatasetRecording>(mask, time_first(o, mask.axes(), {1, 2}, mask.where(), monitor), 1.0, 0.0);
-        if (opened.mask->units() != opened.recording->units() || opened.mask->bins() != opened.recording->bins())
-            throw Error(concat(mask.where(), ": the mask has ", opened.mask->units(), " units x ", opened.mask->bins(), " bins; the recording's ",
-                               opened.recording->units(), " x ", opened.recording->bins(), " are expected"));
+        opened.mask = std::make_unique<DatasetRecording>(
+            mask, time_first(o, mask.axes(), {1, 2}, mask.where(), monitor), 1.0, 0.0);
+        if (opened.mask->units() != opened.recording->units() ||
+            opened.mask->bins() != opened.recording->bins())
+            throw Error(concat(mask.where(), ": the mask has ", opened.mask->units(), " units x ",
+                               opened.mask->bins(), " bins; the recording's ",
+                               opened.recording->units(), " x ", opened.recording->bins(),
+                               " are expected"));
     }
 }
 
 AnyArray npz_array(const std::string& file, std::string name, std::optional<double>& dt) {
     auto arrays = read_npz(file);
-    if (const auto found = arrays.find("dt"); found != arrays.end() && found->second.array.values.size() == 1) dt = found->second.array.values[0];
+    if (const auto found = arrays.find("dt");
+        found != arrays.end() && found->second.array.values.size() == 1)
+        dt = found->second.array.values[0];
     if (name.empty() && arrays.count("indptr") != 0 && arrays.count("shape") != 0) {
-        const auto integers = [&](const char* key) { return whole_numbers(arrays[key].array.values, file + ":/" + key); };
+        const auto integers = [&](const char* key) {
+            return whole_numbers(arrays[key].array.values, file + ":/" + key);
+        };
         const auto shape = integers("shape");
         if (shape.size() != 2) throw Error(file + ":/shape: two numbers are expected");
-        return compressed_matrix(arrays["data"].array.values, integers("indices"), integers("indptr"), shape[0], shape[1],
+        return compressed_matrix(arrays["data"].array.values, integers("indices"),
+                                 integers("indptr"), shape[0], shape[1],
                                  arrays["format"].text != "csc", file);
     }
     if (name.empty()) name = "X";
@@ -280,36 +339,47 @@ AnyArray npz_array(const std::string& file, std::string name, std::optional<doub
     if (found == arrays.end()) {
         std::vector<std::string> names;
         for (const auto& [key, value] : arrays) names.push_back(key);
-        throw Error(file + ":/" + name + ": not in the file; it holds " + printable(join(names, ", "), 150));
+        throw Error(file + ":/" + name + ": not in the file; it holds " +
+                    printable(join(names, ", "), 150));
     }
     return found->second.array;
 }
 
-void open_foreign(OpenedRecording& opened, FileKind kind, const hdf5::Address& address, const RecordingOptions& o, Monitor& monitor) {
+void open_foreign(OpenedRecording& opened, FileKind kind, const hdf5::Address& address,
+                  const RecordingOptions& o, Monitor& monitor) {
     std::string name = o.dataset.empty() ? address.path : o.dataset;
     while (starts_with(name, "/")) name.erase(0, 1);
     opened.name = address.file + (name.empty() ? "" : ":/" + name);
     AnyArray array;
     std::optional<double> dt;
-    if (kind == FileKind::npy) array = parse_npy(read_text(address.file), address.file).array;
-    else if (kind == FileKind::npz) array = npz_array(address.file, name, dt);
-    else if (kind == FileKind::text) array = read_spike_csv(read_text(address.file), address.file);
-    else if (!o.times.empty()) array = open_spikes(address, o, {});
+    if (kind == FileKind::npy)
+        array = parse_npy(read_text(address.file), address.file).array;
+    else if (kind == FileKind::npz)
+        array = npz_array(address.file, name, dt);
+    else if (kind == FileKind::text)
+        array = read_spike_csv(read_text(address.file), address.file);
+    else if (!o.times.empty())
+        array = open_spikes(address, o, {});
     else {
         const auto names = matlab5_names(address.file);
         if (name.empty() && names.size() == 1) name = names.front();
-        if (name.empty()) throw Error(address.file + ": --dataset names one of " + printable(join(names, ", "), 150));
+        if (name.empty())
+            throw Error(address.file + ": --dataset names one of " +
+                        printable(join(names, ", "), 150));
         array = read_matlab5(address.file, name);
     }
-    opened.recording = from_array(std::move(array), o, opened.name, monitor, opened.outside, opened.counts);
+    opened.recording =
+        from_array(std::move(array), o, opened.name, monitor, opened.outside, opened.counts);
     if (!opened.recording->bin_seconds) opened.recording->bin_seconds = dt;
     if (!o.mask.empty() || !o.segments.empty())
-        throw Error(address.file + ": --mask and --segments name arrays of an HDF5 file, and this is none");
+        throw Error(address.file +
+                    ": --mask and --segments name arrays of an HDF5 file, and this is none");
 }
 
 } // namespace
 
-SpikeTrains open_spikes(const hdf5::Address& address, const RecordingOptions& o, const Opener& opener) {
+SpikeTrains open_spikes(const hdf5::Address& address, const RecordingOptions& o,
+                        const Opener& opener) {
     const FileKind kind = kind_of(address);
     if (kind == FileKind::text) return read_spike_csv(read_text(address.file), address.file);
     const auto plain = [](std::string path) {
@@ -322,25 +392,32 @@ SpikeTrains open_spikes(const hdf5::Address& address, const RecordingOptions& o,
     };
     const std::string path = o.dataset.empty() ? address.path : o.dataset;
     if (kind == FileKind::matlab5) {
-        if (o.times.empty()) return trains_of(read_matlab5(address.file, plain(path)), address.file);
+        if (o.times.empty())
+            return trains_of(read_matlab5(address.file, plain(path)), address.file);
         const auto vector = [&](const std::string& name) {
             AnyArray array = read_matlab5(address.file, plain(name));
             if (auto* dense = std::get_if<DenseArray>(&array)) return dense->values;
             throw Error(address.file + ":/" + plain(name) + ": a vector of numbers is expected");
         };
-        return group_spikes(vector(o.times), whole_numbers(vector(o.ids), address.file + ":" + o.ids));
+        return group_spikes(vector(o.times),
+                            whole_numbers(vector(o.ids), address.file + ":" + o.ids));
     }
-    if (kind != FileKind::hdf5) throw Error(address.file + ": spike times of NWB, MATLAB, HDF5 or CSV are expected");
+    if (kind != FileKind::hdf5)
+        throw Error(address.file + ": spike times of NWB, MATLAB, HDF5 or CSV are expected");
     const hdf5::Group root = opener.hdf5(address).root();
     if (!o.times.empty())
-        return group_spikes(vector_at(root, o.times), whole_numbers(vector_at(root, o.ids), address.name() + ":" + o.ids));
+        return group_spikes(vector_at(root, o.times),
+                            whole_numbers(vector_at(root, o.ids), address.name() + ":" + o.ids));
     const std::string where = path.empty() ? "/units" : path;
-    if (is_matlab(root, where)) return trains_of(read_matlab73(root, where), address.name() + ":" + where);
+    if (is_matlab(root, where))
+        return trains_of(read_matlab73(root, where), address.name() + ":" + where);
     return read_nwb_units(root.group(where));
 }
 
-OpenedRecording open_recording(const hdf5::Address& address, const RecordingOptions& options, const Opener& opener, Monitor& monitor) {
-    if (options.times.empty() != options.ids.empty()) throw UsageError("--times and --ids go together");
+OpenedRecording open_recording(const hdf5::Address& address, const RecordingOptions& options,
+                               const Opener& opener, Monitor& monitor) {
+    if (options.times.empty() != options.ids.empty())
+        throw UsageError("--times and --ids go together");
     OpenedRecording opened;
     const FileKind kind = kind_of(address);
     if (kind == FileKind::hdf5) {
@@ -349,11 +426,15 @@ OpenedRecording open_recording(const hdf5::Address& address, const RecordingOpti
         opener.foreign(address.file);
         open_foreign(opened, kind, address, options, monitor);
     }
-    if (opened.outside > 0) monitor.warn(concat(opened.name, ": ", opened.outside, " spikes lie outside the binned time and are not counted"));
-    if (opened.recording->units() == 0 || opened.recording->bins() == 0) throw Error(opened.name + ": is empty");
+    if (opened.outside > 0)
+        monitor.warn(concat(opened.name, ": ", opened.outside,
+                            " spikes lie outside the binned time and are not counted"));
+    if (opened.recording->units() == 0 || opened.recording->bins() == 0)
+        throw Error(opened.name + ": is empty");
     // Small enough: read once.
     const Recording& r = *opened.recording;
-    if (!r.in_memory() && 8.0 * static_cast<double>(r.units()) * static_cast<double>(r.bins()) <= 0.25 * static_cast<double>(options.memory)) {
+    if (!r.in_memory() && 8.0 * static_cast<double>(r.units()) * static_cast<double>(r.bins()) <=
+                              0.25 * static_cast<double>(options.memory)) {
         auto dense = std::make_unique<DenseRecording>(r.read(0, r.bins()));
         dense->segment_start = r.segment_start;
         dense->bin_seconds = r.bin_seconds;
@@ -361,7 +442,9 @@ OpenedRecording open_recording(const hdf5::Address& address, const RecordingOpti
         opened.recording = std::move(dense);
     }
     if (options.negatives != Negatives::error || options.scale != Scale::none)
-        opened.recording = at_place(opened.name, [&] { return adjusted(std::move(opened.recording), options, opened.unit_scale); });
+        opened.recording = at_place(opened.name, [&] {
+            return adjusted(std::move(opened.recording), options, opened.unit_scale);
+        });
     return opened;
 }
 

@@ -1,5 +1,5 @@
-// Recordings in whatever file a lab has them: HDF5 of any layout, NWB, MATLAB v7.3 and level 5, npy and npz, CSV of
-// spike times. The kind of file is told from its content.
+// Recordings in whatever file a lab has them: HDF5 of any layout, NWB, MATLAB v7.3 and level 5, npy
+// and npz, CSV of spike times. The kind of file is told from its content.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -22,27 +22,27 @@ enum class Scale { none, l2, l1, max, max_p95 };
 enum class Missing { error, nan };
 
 struct RecordingOptions {
-    std::string dataset;              // path in the file; empty: /data/X, or the only candidate
+    std::string dataset; // path in the file; empty: /data/X, or the only candidate
     TimeAxis time_axis = TimeAxis::automatic;
-    std::string segments;             // path of first bins; empty: beside the data, where there are any
-    std::string mask;                 // path of a 0/1 array, 1 = used
+    std::string segments; // path of first bins; empty: beside the data, where there are any
+    std::string mask;     // path of a 0/1 array, 1 = used
     Missing missing = Missing::error;
     Negatives negatives = Negatives::error;
     Scale scale = Scale::none;
-    std::optional<double> dt;         // seconds per bin; needed for spike times
+    std::optional<double> dt;          // seconds per bin; needed for spike times
     std::optional<double> start, stop; // of spike times, seconds
-    std::string times, ids;           // paths of two vectors, instead of `dataset`
-    bool trials = false;              // NWB: one segment a trial
-    std::int64_t memory = 0;          // a recording within a quarter of it is read at once
+    std::string times, ids;            // paths of two vectors, instead of `dataset`
+    bool trials = false;               // NWB: one segment a trial
+    std::int64_t memory = 0;           // a recording within a quarter of it is read at once
 };
 
 struct OpenedRecording {
     std::unique_ptr<Recording> recording;
-    std::string name;                     // "rec.h5:/data/X"
-    std::unique_ptr<Recording> mask;      // 0/1, where one was given
-    Vector unit_scale;                    // what each unit was multiplied by; empty for none
-    std::int64_t outside = 0;             // spikes outside the binned time
-    bool counts = false;                  // spike counts
+    std::string name;                // "rec.h5:/data/X"
+    std::unique_ptr<Recording> mask; // 0/1, where one was given
+    Vector unit_scale;               // what each unit was multiplied by; empty for none
+    std::int64_t outside = 0;        // spikes outside the binned time
+    bool counts = false;             // spike counts
 };
 
 // How to get an HDF5 file open (and noted for provenance), and how to note another.
@@ -52,10 +52,13 @@ struct Opener {
 };
 
 // Throws Error that names file, path, what was found and what was expected; candidates are listed.
-[[nodiscard]] ASSAY_API OpenedRecording open_recording(const hdf5::Address& address, const RecordingOptions& options,
+[[nodiscard]] ASSAY_API OpenedRecording open_recording(const hdf5::Address& address,
+                                                       const RecordingOptions& options,
                                                        const Opener& opener, Monitor& monitor);
 
 // Spike times of a file: NWB units, MATLAB cells, two vectors, or CSV.
-[[nodiscard]] ASSAY_API SpikeTrains open_spikes(const hdf5::Address& address, const RecordingOptions& options, const Opener& opener);
+[[nodiscard]] ASSAY_API SpikeTrains open_spikes(const hdf5::Address& address,
+                                                const RecordingOptions& options,
+                                                const Opener& opener);
 
 } // namespace assay::formats

@@ -12,12 +12,14 @@ namespace assay::formats {
 
 SpikeTrains group_spikes(const std::vector<double>& times, const std::vector<std::int64_t>& ids) {
     if (times.size() != ids.size())
-        throw Error(concat(times.size(), " spike times and ", ids.size(), " unit numbers; as many of both are expected"));
+        throw Error(concat(times.size(), " spike times and ", ids.size(),
+                           " unit numbers; as many of both are expected"));
     SpikeTrains trains;
     if (ids.empty()) return trains;
     std::set<std::int64_t> distinct(ids.begin(), ids.end());
     const std::int64_t least = *distinct.begin(), greatest = *distinct.rbegin();
-    // Silent units stand between those that fire; identifiers that are no counts do not make empty units.
+    // Silent units stand between those that fire; identifiers that are no counts do not make empty
+    // units.
     const auto range = static_cast<double>(greatest) - static_cast<double>(least) + 1;
     if (range <= 100.0 * static_cast<double>(distinct.size()))
         for (std::int64_t id = least; id <= greatest; ++id) distinct.insert(id);
@@ -27,7 +29,8 @@ SpikeTrains group_spikes(const std::vector<double>& times, const std::vector<std
         trains.ids.push_back(id);
     }
     trains.times.resize(trains.ids.size());
-    for (std::size_t i = 0; i < times.size(); ++i) trains.times[position[ids[i]]].push_back(times[i]);
+    for (std::size_t i = 0; i < times.size(); ++i)
+        trains.times[position[ids[i]]].push_back(times[i]);
     return trains;
 }
 
@@ -38,18 +41,23 @@ Interval extent_of(const SpikeTrains& trains, double dt) {
             interval.start = std::min(interval.start, s);
             interval.stop = std::max(interval.stop, s);
         }
-    interval.stop = interval.start + (std::floor((interval.stop - interval.start) / dt + 1e-9) + 1) * dt;
+    interval.stop =
+        interval.start + (std::floor((interval.stop - interval.start) / dt + 1e-9) + 1) * dt;
     return interval;
 }
 
-BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt, const std::vector<Interval>& intervals) {
-    if (!(dt > 0) || !std::isfinite(dt)) throw Error("a bin of " + shortest(dt) + " s; a positive width is expected");
+BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt,
+                        const std::vector<Interval>& intervals) {
+    if (!(dt > 0) || !std::isfinite(dt))
+        throw Error("a bin of " + shortest(dt) + " s; a positive width is expected");
     BinnedSpikes binned;
     Index bins = 0;
     std::vector<Index> counts;
     for (const auto& interval : intervals) {
         const double width = std::ceil((interval.stop - interval.start) / dt - 1e-9);
-        if (!(width >= 1)) throw Error(concat("the interval from ", interval.start, " to ", interval.stop, " s holds no bin"));
+        if (!(width >= 1))
+            throw Error(concat("the interval from ", interval.start, " to ", interval.stop,
+                               " s holds no bin"));
         if (!(width + static_cast<double>(bins) < 2147483648.0))
             throw Error("more than 2^31 bins; a larger --dt is expected");
         binned.segment_start.push_back(bins);
@@ -60,13 +68,16 @@ BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt, const std::vector<
     for (std::size_t n = 0; n < trains.times.size(); ++n)
         for (const double s : trains.times[n]) {
             if (!std::isfinite(s))
-                throw Error(concat("unit ", trains.ids[n], " has a spike at ", s, " s; finite times are expected"));
+                throw Error(concat("unit ", trains.ids[n], " has a spike at ", s,
+                                   " s; finite times are expected"));
             bool inside = false;
             for (std::size_t i = 0; i < intervals.size(); ++i) {
                 if (s < intervals[i].start || s >= intervals[i].stop) continue;
-                const auto bin = static_cast<Index>(std::floor((s - intervals[i].start) / dt + 1e-9));
+                const auto bin =
+                    static_cast<Index>(std::floor((s - intervals[i].start) / dt + 1e-9));
                 if (bin >= counts[i]) continue;
-                entries.emplace_back(static_cast<std::int64_t>(n), binned.segment_start[i] + bin, 1.0);
+                entries.emplace_back(static_cast<std::int64_t>(n), binned.segment_start[i] + bin,
+                                     1.0);
                 inside = true;
             }
             if (!inside) ++binned.outside;

@@ -12,13 +12,15 @@
 namespace assay::formats {
 
 struct SpikeTrains {
-    std::vector<std::int64_t> ids;           // of each unit
-    std::vector<std::vector<double>> times;  // seconds, in any order
+    std::vector<std::int64_t> ids;          // of each unit
+    std::vector<std::vector<double>> times; // seconds, in any order
 };
 
-// Spikes given as one list of times and one of unit numbers. Every unit number from the least to the greatest becomes a
-// unit, silent ones too, unless that would be more than 100 times the units that fire.
-[[nodiscard]] ASSAY_API SpikeTrains group_spikes(const std::vector<double>& times, const std::vector<std::int64_t>& ids);
+// Spikes given as one list of times and one of unit numbers. Every unit number from the least to
+// the greatest becomes a unit, silent ones too, unless that would be more than 100 times the units
+// that fire.
+[[nodiscard]] ASSAY_API SpikeTrains group_spikes(const std::vector<double>& times,
+                                                 const std::vector<std::int64_t>& ids);
 
 // A stretch of time in seconds; spikes with start <= s < stop are counted.
 struct Interval {
@@ -32,10 +34,11 @@ struct BinnedSpikes {
     std::int64_t outside = 0;         // spikes in no interval
 };
 
-// Bin of a spike: floor((s - start) / dt + 1e-9), so that 0.3 / 0.01 is bin 30; an interval has ceil((stop - start) / dt)
-// bins, and what rounding puts behind the last counts as outside. Throws Error for dt <= 0, an empty interval, or more
-// than 2^31 bins.
-[[nodiscard]] ASSAY_API BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt, const std::vector<Interval>& intervals);
+// Bin of a spike: floor((s - start) / dt + 1e-9), so that 0.3 / 0.01 is bin 30; an interval has
+// ceil((stop - start) / dt) bins, and what rounding puts behind the last counts as outside. Throws
+// Error for dt <= 0, an empty interval, or more than 2^31 bins.
+[[nodiscard]] ASSAY_API BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt,
+                                                const std::vector<Interval>& intervals);
 // From 0 (or the first spike where that is negative) to just behind the last spike.
 [[nodiscard]] ASSAY_API Interval extent_of(const SpikeTrains& trains, double dt);
 

@@ -11,30 +11,77 @@
 
 namespace assay::hdf5 {
 
-template <> Id memory_type<double>() { return H5T_NATIVE_DOUBLE; }
-template <> Id memory_type<float>() { return H5T_NATIVE_FLOAT; }
-template <> Id memory_type<std::int64_t>() { return H5T_NATIVE_INT64; }
-template <> Id memory_type<std::int32_t>() { return H5T_NATIVE_INT32; }
-template <> Id memory_type<std::uint64_t>() { return H5T_NATIVE_UINT64; }
-template <> Id memory_type<std::uint16_t>() { return H5T_NATIVE_UINT16; }
-template <> Id memory_type<std::uint8_t>() { return H5T_NATIVE_UINT8; }
-template <> Id file_type<double>() { return H5T_IEEE_F64LE; }
-template <> Id file_type<float>() { return H5T_IEEE_F32LE; }
-template <> Id file_type<std::int64_t>() { return H5T_STD_I64LE; }
-template <> Id file_type<std::int32_t>() { return H5T_STD_I32LE; }
-template <> Id file_type<std::uint64_t>() { return H5T_STD_U64LE; }
-template <> Id file_type<std::uint16_t>() { return H5T_STD_U16LE; }
-template <> Id file_type<std::uint8_t>() { return H5T_STD_U8LE; }
+template <>
+Id memory_type<double>() {
+    return H5T_NATIVE_DOUBLE;
+}
+template <>
+Id memory_type<float>() {
+    return H5T_NATIVE_FLOAT;
+}
+template <>
+Id memory_type<std::int64_t>() {
+    return H5T_NATIVE_INT64;
+}
+template <>
+Id memory_type<std::int32_t>() {
+    return H5T_NATIVE_INT32;
+}
+template <>
+Id memory_type<std::uint64_t>() {
+    return H5T_NATIVE_UINT64;
+}
+template <>
+Id memory_type<std::uint16_t>() {
+    return H5T_NATIVE_UINT16;
+}
+template <>
+Id memory_type<std::uint8_t>() {
+    return H5T_NATIVE_UINT8;
+}
+template <>
+Id file_type<double>() {
+    return H5T_IEEE_F64LE;
+}
+template <>
+Id file_type<float>() {
+    return H5T_IEEE_F32LE;
+}
+template <>
+Id file_type<std::int64_t>() {
+    return H5T_STD_I64LE;
+}
+template <>
+Id file_type<std::int32_t>() {
+    return H5T_STD_I32LE;
+}
+template <>
+Id file_type<std::uint64_t>() {
+    return H5T_STD_U64LE;
+}
+template <>
+Id file_type<std::uint16_t>() {
+    return H5T_STD_U16LE;
+}
+template <>
+Id file_type<std::uint8_t>() {
+    return H5T_STD_U8LE;
+}
 
 namespace {
 
 Kind kind_of(Id type) {
     switch (H5Tget_class(type)) {
-    case H5T_FLOAT: return Kind::floating;
-    case H5T_INTEGER: return Kind::integer;
-    case H5T_ENUM: return H5Tget_nmembers(type) == 2 && H5Tget_size(type) == 1 ? Kind::boolean : Kind::integer;
-    case H5T_STRING: return Kind::string;
-    case H5T_REFERENCE: return Kind::reference;
+    case H5T_FLOAT:
+        return Kind::floating;
+    case H5T_INTEGER:
+        return Kind::integer;
+    case H5T_ENUM:
+        return H5Tget_nmembers(type) == 2 && H5Tget_size(type) == 1 ? Kind::boolean : Kind::integer;
+    case H5T_STRING:
+        return Kind::string;
+    case H5T_REFERENCE:
+        return Kind::reference;
     case H5T_COMPOUND: {
         if (H5Tget_nmembers(type) != 2) return Kind::compound;
         const Handle first(H5Tget_member_type(type, 0));
@@ -43,24 +90,30 @@ Kind kind_of(Id type) {
                    ? Kind::complex
                    : Kind::compound;
     }
-    default: return Kind::other;
+    default:
+        return Kind::other;
     }
 }
 
-std::vector<hsize_t> extents(const Shape& shape) { return {shape.begin(), shape.end()}; }
+std::vector<hsize_t> extents(const Shape& shape) {
+    return {shape.begin(), shape.end()};
+}
 
 } // namespace
 
 Dataset::Dataset(std::shared_ptr<Handle> handle, std::string file, std::string path)
     : Object(std::move(handle), std::move(file), std::move(path)) {
-    const Handle space = checked(H5Dget_space(id()), where_, "its shape cannot be read; the file is damaged");
-    const Handle type = checked(H5Dget_type(id()), where_, "its type cannot be read; the file is damaged");
+    const Handle space =
+        checked(H5Dget_space(id()), where_, "its shape cannot be read; the file is damaged");
+    const Handle type =
+        checked(H5Dget_type(id()), where_, "its type cannot be read; the file is damaged");
     const int rank = H5Sget_simple_extent_ndims(space.get());
     check(rank, where_, "its shape cannot be read; the file is damaged");
     std::vector<hsize_t> sizes(static_cast<std::size_t>(rank));
     if (rank > 0) H5Sget_simple_extent_dims(space.get(), sizes.data(), nullptr);
     for (const hsize_t size : sizes) {
-        if (size > hsize_t{1} << 60U) throw Error(where_ + ": a size of " + std::to_string(size) + " is impossible");
+        if (size > hsize_t{1} << 60U)
+            throw Error(where_ + ": a size of " + std::to_string(size) + " is impossible");
         shape_.push_back(static_cast<Index>(size));
     }
     if (H5Sget_simple_extent_type(space.get()) == H5S_NULL) shape_ = {0};
@@ -69,7 +122,9 @@ Dataset::Dataset(std::shared_ptr<Handle> handle, std::string file, std::string p
     storage_bytes_ = static_cast<std::int64_t>(H5Dget_storage_size(id()));
 }
 
-Index Dataset::size() const { return element_count(shape_, where_); }
+Index Dataset::size() const {
+    return element_count(shape_, where_);
+}
 
 bool Dataset::numeric() const {
     return kind_ == Kind::floating || kind_ == Kind::integer || kind_ == Kind::boolean;
@@ -78,14 +133,22 @@ bool Dataset::numeric() const {
 std::string Dataset::type_text() const {
     const std::string bits = std::to_string(8 * element_bytes_);
     switch (kind_) {
-    case Kind::floating: return "float" + bits;
-    case Kind::integer: return "int" + bits;
-    case Kind::boolean: return "boolean";
-    case Kind::string: return "text";
-    case Kind::complex: return "complex" + bits;
-    case Kind::reference: return "object references";
-    case Kind::compound: return "compound";
-    default: return "an unsupported type";
+    case Kind::floating:
+        return "float" + bits;
+    case Kind::integer:
+        return "int" + bits;
+    case Kind::boolean:
+        return "boolean";
+    case Kind::string:
+        return "text";
+    case Kind::complex:
+        return "complex" + bits;
+    case Kind::reference:
+        return "object references";
+    case Kind::compound:
+        return "compound";
+    default:
+        return "an unsupported type";
     }
 }
 
@@ -96,20 +159,24 @@ const Dataset& Dataset::expect_numeric() const {
 
 const Dataset& Dataset::expect_rank(Index wanted) const {
     if (rank() != wanted)
-        throw Error(concat(where_, ": has ", rank(), " dimensions (", shape_text(shape_), "); ", wanted,
-                           " are expected"));
+        throw Error(concat(where_, ": has ", rank(), " dimensions (", shape_text(shape_), "); ",
+                           wanted, " are expected"));
     return *this;
 }
 
-// A file may claim any shape. Deflate packs at most about 1:1030, so a claim far beyond that, or beyond the
-// machine's memory, is refused before memory is asked for.
+// A file may claim any shape. Deflate packs at most about 1:1030, so a claim far beyond that, or
+// beyond the machine's memory, is refused before memory is asked for.
 void Dataset::check_plausible(Index elements, std::size_t bytes_each) const {
     const double wanted = static_cast<double>(elements) * static_cast<double>(bytes_each);
-    const double physical = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+    const double physical =
+        static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
     const double stored = 2000.0 * (static_cast<double>(storage_bytes_) + 65536.0);
-    if (wanted > physical || static_cast<double>(elements) * element_bytes_ > std::max(stored, 67108864.0))
-        throw Error(concat(where_, ": claims ", shape_text(shape_), " numbers (", human_bytes(wanted), ") but stores ",
-                           human_bytes(static_cast<double>(storage_bytes_)), "; the file is damaged or incomplete"));
+    if (wanted > physical ||
+        static_cast<double>(elements) * element_bytes_ > std::max(stored, 67108864.0))
+        throw Error(concat(where_, ": claims ", shape_text(shape_), " numbers (",
+                           human_bytes(wanted), ") but stores ",
+                           human_bytes(static_cast<double>(storage_bytes_)),
+                           "; the file is damaged or incomplete"));
 }
 
 template <class T>
@@ -128,17 +195,20 @@ std::vector<T> Dataset::read() const {
 template <class T>
 void Dataset::read_box(const Shape& offset, const Shape& count, T* out) const {
     expect_numeric();
-    ASSAY_ASSERT(offset.size() == shape_.size() && count.size() == shape_.size(), "box of the wrong rank");
+    ASSAY_ASSERT(offset.size() == shape_.size() && count.size() == shape_.size(),
+                 "box of the wrong rank");
     silence_library();
     const auto starts = extents(offset);
     const auto counts = extents(count);
     if (std::find(counts.begin(), counts.end(), hsize_t{0}) != counts.end()) return;
     const Handle file_space(H5Dget_space(id()));
-    const Handle memory_space(H5Screate_simple(static_cast<int>(counts.size()), counts.data(), nullptr));
-    check(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, starts.data(), nullptr, counts.data(), nullptr), where_,
-          "a part of it cannot be selected");
-    check(H5Dread(id(), memory_type<T>(), memory_space.get(), file_space.get(), H5P_DEFAULT, out), where_,
-          "its numbers cannot be read; the file is damaged or incomplete");
+    const Handle memory_space(
+        H5Screate_simple(static_cast<int>(counts.size()), counts.data(), nullptr));
+    check(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, starts.data(), nullptr,
+                              counts.data(), nullptr),
+          where_, "a part of it cannot be selected");
+    check(H5Dread(id(), memory_type<T>(), memory_space.get(), file_space.get(), H5P_DEFAULT, out),
+          where_, "its numbers cannot be read; the file is damaged or incomplete");
 }
 
 template <class T>
@@ -147,11 +217,13 @@ void Dataset::write_box(const Shape& offset, const Shape& count, const T* data) 
     const auto counts = extents(count);
     if (std::find(counts.begin(), counts.end(), hsize_t{0}) != counts.end()) return;
     const Handle file_space(H5Dget_space(id()));
-    const Handle memory_space(H5Screate_simple(static_cast<int>(counts.size()), counts.data(), nullptr));
-    check(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, starts.data(), nullptr, counts.data(), nullptr), where_,
-          "a part of it cannot be selected");
-    check(H5Dwrite(id(), memory_type<T>(), memory_space.get(), file_space.get(), H5P_DEFAULT, data), where_,
-          "cannot be written; is the disk full?");
+    const Handle memory_space(
+        H5Screate_simple(static_cast<int>(counts.size()), counts.data(), nullptr));
+    check(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, starts.data(), nullptr,
+                              counts.data(), nullptr),
+          where_, "a part of it cannot be selected");
+    check(H5Dwrite(id(), memory_type<T>(), memory_space.get(), file_space.get(), H5P_DEFAULT, data),
+          where_, "cannot be written; is the disk full?");
 }
 
 RowMatrix Dataset::read_matrix() const {
@@ -161,7 +233,8 @@ RowMatrix Dataset::read_matrix() const {
 }
 
 Vector Dataset::read_vector() const {
-    const auto longest = shape_.empty() ? Index{1} : *std::max_element(shape_.begin(), shape_.end());
+    const auto longest =
+        shape_.empty() ? Index{1} : *std::max_element(shape_.begin(), shape_.end());
     if (size() != longest)
         throw Error(where_ + ": has the shape " + shape_text(shape_) + "; a vector is expected");
     const auto values = read<double>();
@@ -169,7 +242,8 @@ Vector Dataset::read_vector() const {
 }
 
 std::vector<std::string> Dataset::read_text() const {
-    if (kind_ != Kind::string) throw Error(where_ + ": holds " + type_text() + "; text is expected");
+    if (kind_ != Kind::string)
+        throw Error(where_ + ": holds " + type_text() + "; text is expected");
     check_plausible(size(), static_cast<std::size_t>(std::max(element_bytes_, 1)));
     silence_library();
     return read_strings(id(), false, size(), where_);
@@ -185,8 +259,10 @@ std::vector<std::optional<Dataset>> Dataset::referenced_datasets() const {
           "its references cannot be read");
     std::vector<std::optional<Dataset>> targets;
     for (const hobj_ref_t& reference : references) {
-        auto target = std::make_shared<Handle>(
-            reference == 0 ? -1 : H5Rdereference2(id(), H5P_DEFAULT, H5R_OBJECT, &reference));
+        const auto target = kept_open(
+            handle_,
+            Handle(reference == 0 ? -1
+                                  : H5Rdereference2(id(), H5P_DEFAULT, H5R_OBJECT, &reference)));
         if (target->get() < 0 || H5Iget_type(target->get()) != H5I_DATASET) {
             targets.emplace_back(std::nullopt);
             continue;

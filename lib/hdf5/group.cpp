@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 namespace assay::hdf5 {
 namespace {
@@ -46,14 +47,18 @@ std::vector<hsize_t> chunk_shape(const Shape& shape, std::size_t element_bytes) 
 // Whether byte shuffling and deflate shrink a sample from the middle of the data enough.
 bool worth_compressing(const void* data, std::size_t elements, std::size_t element_bytes) {
     const std::size_t sample = std::min(elements, kChunkBytes / element_bytes / 4);
-    const auto* bytes = static_cast<const unsigned char*>(data) + (elements - sample) / 2 * element_bytes;
+    const auto* bytes =
+        static_cast<const unsigned char*>(data) + (elements - sample) / 2 * element_bytes;
     std::vector<unsigned char> shuffled(sample * element_bytes);
     for (std::size_t i = 0; i < sample; ++i)
-        for (std::size_t b = 0; b < element_bytes; ++b) shuffled[b * sample + i] = bytes[i * element_bytes + b];
+        for (std::size_t b = 0; b < element_bytes; ++b)
+            shuffled[b * sample + i] = bytes[i * element_bytes + b];
     uLongf packed_size = compressBound(shuffled.size());
     std::vector<unsigned char> packed(packed_size);
-    if (compress2(packed.data(), &packed_size, shuffled.data(), shuffled.size(), 1) != Z_OK) return false;
-    return static_cast<double>(packed_size) < kWorthwhileRatio * static_cast<double>(shuffled.size());
+    if (compress2(packed.data(), &packed_size, shuffled.data(), shuffled.size(), 1) != Z_OK)
+        return false;
+    return static_cast<double>(packed_size) <
+           kWorthwhileRatio * static_cast<double>(shuffled.size());
 }
 
 constexpr std::size_t kLeastChunkCache = std::size_t{16} << 20U;
@@ -61,13 +66,16 @@ constexpr std::size_t kMostChunkCache = std::size_t{256} << 20U;
 
 // Bytes of all chunks that share a position on the last axis; 0 for what is not a chunked matrix.
 std::size_t bytes_of_chunk_column(Id dataset) {
-    const Handle list(H5Dget_create_plist(dataset)), space(H5Dget_space(dataset)), type(H5Dget_type(dataset));
-    if (H5Pget_layout(list.get()) != H5D_CHUNKED || H5Sget_simple_extent_ndims(space.get()) != 2) return 0;
+    const Handle list(H5Dget_create_plist(dataset)), space(H5Dget_space(dataset)),
+        type(H5Dget_type(dataset));
+    if (H5Pget_layout(list.get()) != H5D_CHUNKED || H5Sget_simple_extent_ndims(space.get()) != 2)
+        return 0;
     std::array<hsize_t, 2> chunk{}, extent{};
     if (H5Pget_chunk(list.get(), 2, chunk.data()) != 2 || chunk[0] == 0) return 0;
     H5Sget_simple_extent_dims(space.get(), extent.data(), nullptr);
-    const double bytes = static_cast<double>((extent[0] + chunk[0] - 1) / chunk[0]) * static_cast<double>(chunk[0]) *
-                         static_cast<double>(chunk[1]) * static_cast<double>(H5Tget_size(type.get()));
+    const double bytes = static_cast<double>((extent[0] + chunk[0] - 1) / chunk[0]) *
+                         static_cast<double>(chunk[0]) * static_cast<double>(chunk[1]) *
+                         static_cast<double>(H5Tget_size(type.get()));
     return bytes < 1e15 ? static_cast<std::size_t>(bytes) + 4096 : 0;
 }
 
@@ -79,7 +87,8 @@ void describe(Dataset& dataset, const ArrayInfo& info) {
 
 } // namespace
 
-Group::Group(std::shared_ptr<Handle> handle, std::string file, std::string path, Compression compression)
+Group::Group(std::shared_ptr<Handle> handle, std::string file, std::string path,
+             Compression compression)
     : Object(std::move(handle), std::move(file), std::move(path)), compression_(compression) {}
 
 std::string Group::absolute(const std::string& path) const {
@@ -116,7 +125,8 @@ void Group::check_links(const std::string& path) const {
         check(H5Lget_info(id(), way.c_str(), &info, H5P_DEFAULT), file_ + ":" + absolute(way),
               "the link cannot be read; the file is damaged");
         if (info.type == H5L_TYPE_EXTERNAL)
-            throw Error(file_ + ":" + absolute(way) + ": is a link into another file, which is not followed");
+            throw Error(file_ + ":" + absolute(way) +
+                        ": is a link into another file, which is not followed");
         way += "/";
     }
 }
@@ -141,16 +151,20 @@ H5I_type_t type_at(const Group& group, const std::string& path) {
 
 } // namespace
 
-bool Group::has_group(const std::string& path) const { return type_at(*this, path) == H5I_GROUP; }
-bool Group::has_dataset(const std::string& path) const { return type_at(*this, path) == H5I_DATASET; }
+bool Group::has_group(const std::string& path) const {
+    return type_at(*this, path) == H5I_GROUP;
+}
+bool Group::has_dataset(const std::string& path) const {
+    return type_at(*this, path) == H5I_DATASET;
+}
 
 Group Group::group(const std::string& path) const {
     silence_library();
     check_links(path);
     if (!has_group(path)) throw Error(file_ + ":" + absolute(path) + ": is not a group");
-    auto handle = std::make_shared<Handle>(
-        checked(H5Gopen2(id(), path.c_str(), H5P_DEFAULT), file_ + ":" + absolute(path), "cannot be opened"));
-    return {handle, file_, absolute(path), compression_};
+    Handle opened = checked(H5Gopen2(id(), path.c_str(), H5P_DEFAULT), file_ + ":" + absolute(path),
+                            "cannot be opened");
+    return {kept_open(handle_, std::move(opened)), file_, absolute(path), compression_};
 }
 
 Dataset Group::dataset(const std::string& path) const {
@@ -161,10 +175,12 @@ Dataset Group::dataset(const std::string& path) const {
     const auto open_with = [&](std::size_t cache_bytes) {
         const Handle access(H5Pcreate(H5P_DATASET_ACCESS));
         H5Pset_chunk_cache(access.get(), 10007, cache_bytes, 1.0);
-        return std::make_shared<Handle>(checked(H5Dopen2(id(), path.c_str(), access.get()), place, "cannot be opened"));
+        return kept_open(handle_, checked(H5Dopen2(id(), path.c_str(), access.get()), place,
+                                          "cannot be opened"));
     };
     auto handle = open_with(kLeastChunkCache);
-    // Reading a few columns touches the chunks of all rows; a cache that cannot hold them reads each again and again.
+    // Reading a few columns touches the chunks of all rows; a cache that cannot hold them reads
+    // each again and again.
     const std::size_t column = bytes_of_chunk_column(handle->get());
     if (column > kLeastChunkCache) {
         handle.reset();
@@ -198,7 +214,8 @@ Group Group::create_group(const std::string& path) {
         if (part.empty()) continue;
         way += part;
         if (!has(way))
-            checked(H5Gcreate2(id(), way.c_str(), link_creation().get(), group_creation().get(), H5P_DEFAULT),
+            checked(H5Gcreate2(id(), way.c_str(), link_creation().get(), group_creation().get(),
+                               H5P_DEFAULT),
                     file_ + ":" + absolute(way), "the group cannot be made; is the disk full?");
         way += "/";
     }
@@ -206,8 +223,8 @@ Group Group::create_group(const std::string& path) {
 }
 
 template <class T>
-Dataset Group::create_chunked(const std::string& name, const Shape& shape, const ArrayInfo& info, bool deflate,
-                              const Shape& wanted_chunk) {
+Dataset Group::create_chunked(const std::string& name, const Shape& shape, const ArrayInfo& info,
+                              bool deflate, const Shape& wanted_chunk) {
     const std::string place = file_ + ":" + absolute(name);
     const auto bytes = static_cast<std::size_t>(element_count(shape, place)) * sizeof(T);
     const Handle list(H5Pcreate(H5P_DATASET_CREATE));
@@ -216,8 +233,9 @@ Dataset Group::create_chunked(const std::string& name, const Shape& shape, const
     if (bytes < kCompactLimit) {
         H5Pset_layout(list.get(), H5D_COMPACT);
     } else {
-        const auto chunk = wanted_chunk.empty() ? chunk_shape(shape, sizeof(T))
-                                                : std::vector<hsize_t>(wanted_chunk.begin(), wanted_chunk.end());
+        const auto chunk = wanted_chunk.empty()
+                               ? chunk_shape(shape, sizeof(T))
+                               : std::vector<hsize_t>(wanted_chunk.begin(), wanted_chunk.end());
         H5Pset_chunk(list.get(), static_cast<int>(chunk.size()), chunk.data());
         if (deflate) {
             H5Pset_shuffle(list.get());
@@ -227,27 +245,31 @@ Dataset Group::create_chunked(const std::string& name, const Shape& shape, const
     }
     const std::vector<hsize_t> extents(shape.begin(), shape.end());
     const Handle space(extents.empty() ? H5Screate(H5S_SCALAR)
-                                       : H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr));
-    auto handle = std::make_shared<Handle>(checked(H5Dcreate2(id(), name.c_str(), file_type<T>(), space.get(),
-                                                              link_creation().get(), list.get(), H5P_DEFAULT),
-                                                   place, "cannot be made; is the disk full?"));
-    Dataset dataset(handle, file_, absolute(name));
+                                       : H5Screate_simple(static_cast<int>(extents.size()),
+                                                          extents.data(), nullptr));
+    Handle made = checked(H5Dcreate2(id(), name.c_str(), file_type<T>(), space.get(),
+                                     link_creation().get(), list.get(), H5P_DEFAULT),
+                          place, "cannot be made; is the disk full?");
+    Dataset dataset(kept_open(handle_, std::move(made)), file_, absolute(name));
     describe(dataset, info);
     return dataset;
 }
 
 template <class T>
-Dataset Group::create(const std::string& name, const Shape& shape, const ArrayInfo& info, Compression compression,
-                      const Shape& chunk) {
-    return create_chunked<T>(name, shape, info,
-                             compression == Compression::automatic && compression_ == Compression::automatic, chunk);
+Dataset Group::create(const std::string& name, const Shape& shape, const ArrayInfo& info,
+                      Compression compression, const Shape& chunk) {
+    return create_chunked<T>(
+        name, shape, info,
+        compression == Compression::automatic && compression_ == Compression::automatic, chunk);
 }
 
 template <class T>
-void Group::write(const std::string& name, const T* data, const Shape& shape, const ArrayInfo& info) {
+void Group::write(const std::string& name, const T* data, const Shape& shape,
+                  const ArrayInfo& info) {
     const std::string place = file_ + ":" + absolute(name);
     const auto elements = static_cast<std::size_t>(element_count(shape, place));
-    const bool deflate = compression_ == Compression::automatic && elements * sizeof(T) >= kCompactLimit &&
+    const bool deflate = compression_ == Compression::automatic &&
+                         elements * sizeof(T) >= kCompactLimit &&
                          worth_compressing(data, elements, sizeof(T));
     const Dataset dataset = create_chunked<T>(name, shape, info, deflate);
     if (elements > 0)
@@ -273,8 +295,8 @@ void Group::write_text(const std::string& name, const std::string& text) {
         set_attribute(name, text);
         return;
     }
-    write(name, reinterpret_cast<const std::uint8_t*>(text.data()), Shape{static_cast<Index>(text.size())},
-          {"byte", "", "UTF-8 text"});
+    write(name, reinterpret_cast<const std::uint8_t*>(text.data()),
+          Shape{static_cast<Index>(text.size())}, {"byte", "", "UTF-8 text"});
 }
 
 std::optional<std::string> Group::read_text(const std::string& name) const {
@@ -290,10 +312,11 @@ void Group::copy_from(const Group& source, const std::string& path) {
           source.file_ + ":" + source.absolute(path), "cannot be copied to the output");
 }
 
-#define ASSAY_INSTANTIATE(T)                                                                                      \
-    template ASSAY_API Dataset Group::create<T>(const std::string&, const Shape&, const ArrayInfo&, Compression,  \
-                                                const Shape&);                                                    \
-    template ASSAY_API void Group::write<T>(const std::string&, const T*, const Shape&, const ArrayInfo&);
+#define ASSAY_INSTANTIATE(T)                                                                       \
+    template ASSAY_API Dataset Group::create<T>(const std::string&, const Shape&,                  \
+                                                const ArrayInfo&, Compression, const Shape&);      \
+    template ASSAY_API void Group::write<T>(const std::string&, const T*, const Shape&,            \
+                                            const ArrayInfo&);
 ASSAY_INSTANTIATE(double)
 ASSAY_INSTANTIATE(float)
 ASSAY_INSTANTIATE(std::int64_t)
@@ -304,7 +327,8 @@ ASSAY_INSTANTIATE(std::uint8_t)
 #undef ASSAY_INSTANTIATE
 
 File::File(Handle handle, std::string name, Compression compression)
-    : handle_(std::make_shared<Handle>(std::move(handle))), name_(std::move(name)), compression_(compression) {}
+    : handle_(std::make_shared<Handle>(std::move(handle))), name_(std::move(name)),
+      compression_(compression) {}
 
 File File::open(const std::string& path, const std::string& name) {
     silence_library();
@@ -333,9 +357,9 @@ File File::create(const std::string& path, const std::string& name, Compression 
 }
 
 Group File::root() const {
-    auto handle = std::make_shared<Handle>(
-        checked(H5Gopen2(handle_->get(), "/", H5P_DEFAULT), name_, "has no root group; the file is damaged"));
-    return {handle, name_, "/", compression_};
+    Handle opened = checked(H5Gopen2(handle_->get(), "/", H5P_DEFAULT), name_,
+                            "has no root group; the file is damaged");
+    return {kept_open(handle_, std::move(opened)), name_, "/", compression_};
 }
 
 void File::close() {

@@ -14,7 +14,9 @@ namespace assay::hdf5 {
 
 static_assert(sizeof(Id) == sizeof(hid_t));
 
-void silence_library() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+void silence_library() {
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 Handle checked(Id id, const std::string& where, const char* what) {
     if (id < 0) throw Error(where + ": " + what);
@@ -25,25 +27,51 @@ void check(int status, const std::string& where, const char* what) {
     if (status < 0) throw Error(where + ": " + what);
 }
 
+std::shared_ptr<Handle> kept_open(std::shared_ptr<Handle> owner, Handle handle) {
+    struct Kept {
+        std::shared_ptr<Handle> owner; // destroyed last
+        Handle handle;
+    };
+    auto kept = std::make_shared<Kept>(Kept{std::move(owner), std::move(handle)});
+    return {kept, &kept->handle};
+}
+
 namespace {
 
 void close_id(Id id) {
     if (id < 0) return;
     switch (H5Iget_type(id)) {
-    case H5I_FILE: H5Fclose(id); break;
-    case H5I_GROUP: H5Gclose(id); break;
-    case H5I_DATASET: H5Dclose(id); break;
-    case H5I_DATATYPE: H5Tclose(id); break;
-    case H5I_DATASPACE: H5Sclose(id); break;
-    case H5I_ATTR: H5Aclose(id); break;
-    case H5I_GENPROP_LST: H5Pclose(id); break;
-    default: break;
+    case H5I_FILE:
+        H5Fclose(id);
+        break;
+    case H5I_GROUP:
+        H5Gclose(id);
+        break;
+    case H5I_DATASET:
+        H5Dclose(id);
+        break;
+    case H5I_DATATYPE:
+        H5Tclose(id);
+        break;
+    case H5I_DATASPACE:
+        H5Sclose(id);
+        break;
+    case H5I_ATTR:
+        H5Aclose(id);
+        break;
+    case H5I_GENPROP_LST:
+        H5Pclose(id);
+        break;
+    default:
+        break;
     }
 }
 
 } // namespace
 
-Handle::~Handle() { close_id(id_); }
+Handle::~Handle() {
+    close_id(id_);
+}
 
 Handle& Handle::operator=(Handle&& other) noexcept {
     if (this != &other) {
@@ -74,7 +102,9 @@ Object::Object(std::shared_ptr<Handle> handle, std::string file, std::string pat
     : handle_(std::move(handle)), file_(std::move(file)), path_(std::move(path)),
       where_(file_ + ":" + path_) {}
 
-bool Object::has_attribute(const std::string& name) const { return H5Aexists(id(), name.c_str()) > 0; }
+bool Object::has_attribute(const std::string& name) const {
+    return H5Aexists(id(), name.c_str()) > 0;
+}
 
 std::vector<std::string> Object::attribute_names() const {
     std::vector<std::string> names;
@@ -90,13 +120,17 @@ std::vector<std::string> Object::attribute_names() const {
 
 namespace {
 
-constexpr hsize_t kAttributeLimit = hsize_t{1} << 24; // elements or bytes of an attribute we are ready to read
+constexpr hsize_t kAttributeLimit = hsize_t{1}
+                                    << 24; // elements or bytes of an attribute we are ready to read
 
-hssize_t space_size(Id space) { return H5Sget_simple_extent_npoints(space); }
+hssize_t space_size(Id space) {
+    return H5Sget_simple_extent_npoints(space);
+}
 
 } // namespace
 
-std::vector<std::string> read_strings(Id object, bool attribute, hssize_t count, const std::string& where) {
+std::vector<std::string> read_strings(Id object, bool attribute, hssize_t count,
+                                      const std::string& where) {
     const Handle type(attribute ? H5Aget_type(object) : H5Dget_type(object));
     const auto transfer = [&](Id memory_type, void* buffer) {
         check(attribute ? H5Aread(object, memory_type, buffer)
@@ -126,7 +160,8 @@ std::vector<std::string> read_strings(Id object, bool attribute, hssize_t count,
     for (hssize_t i = 0; i < count; ++i) {
         std::string text(buffer.data() + static_cast<std::size_t>(i) * bytes, bytes);
         text.resize(std::min(text.size(), text.find('\0')));
-        if (H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD) text.resize(text.find_last_not_of(' ') + 1);
+        if (H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD)
+            text.resize(text.find_last_not_of(' ') + 1);
         texts.push_back(std::move(text));
     }
     return texts;
@@ -134,7 +169,8 @@ std::vector<std::string> read_strings(Id object, bool attribute, hssize_t count,
 
 std::optional<std::string> Object::text_attribute(const std::string& name) const {
     if (!has_attribute(name)) return std::nullopt;
-    const Handle attribute = checked(H5Aopen(id(), name.c_str(), H5P_DEFAULT), where_, "an attribute cannot be opened");
+    const Handle attribute =
+        checked(H5Aopen(id(), name.c_str(), H5P_DEFAULT), where_, "an attribute cannot be opened");
     const Handle type(H5Aget_type(attribute.get()));
     const Handle space(H5Aget_space(attribute.get()));
     if (H5Tget_class(type.get()) != H5T_STRING) return std::nullopt;
@@ -146,7 +182,8 @@ std::optional<std::string> Object::text_attribute(const std::string& name) const
 
 std::vector<double> Object::numbers_attribute(const std::string& name) const {
     if (!has_attribute(name)) return {};
-    const Handle attribute = checked(H5Aopen(id(), name.c_str(), H5P_DEFAULT), where_, "an attribute cannot be opened");
+    const Handle attribute =
+        checked(H5Aopen(id(), name.c_str(), H5P_DEFAULT), where_, "an attribute cannot be opened");
     const Handle type(H5Aget_type(attribute.get()));
     const H5T_class_t type_class = H5Tget_class(type.get());
     if (type_class != H5T_FLOAT && type_class != H5T_INTEGER && type_class != H5T_ENUM) return {};
@@ -156,7 +193,8 @@ std::vector<double> Object::numbers_attribute(const std::string& name) const {
         throw Error(where_ + ": attribute '" + name + "' is implausibly long");
     std::vector<double> numbers(static_cast<std::size_t>(count));
     if (count > 0)
-        check(H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, numbers.data()), where_, "an attribute cannot be read");
+        check(H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, numbers.data()), where_,
+              "an attribute cannot be read");
     return numbers;
 }
 
@@ -168,17 +206,20 @@ std::optional<double> Object::number_attribute(const std::string& name) const {
 
 namespace {
 
-void write_attribute(const Object& object, const std::string& name, Id type, Id space, const void* data) {
+void write_attribute(const Object& object, const std::string& name, Id type, Id space,
+                     const void* data) {
     if (object.has_attribute(name)) H5Adelete(object.id(), name.c_str());
-    const Handle attribute = checked(H5Acreate2(object.id(), name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT),
-                                     object.where(), "an attribute cannot be made");
+    const Handle attribute =
+        checked(H5Acreate2(object.id(), name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT),
+                object.where(), "an attribute cannot be made");
     check(H5Awrite(attribute.get(), type, data), object.where(), "an attribute cannot be written");
 }
 
 } // namespace
 
 void Object::set_attribute(const std::string& name, const std::string& text) {
-    if (text.size() > kTextAttributeLimit) throw Error(where_ + ": attribute '" + name + "' is too long");
+    if (text.size() > kTextAttributeLimit)
+        throw Error(where_ + ": attribute '" + name + "' is too long");
     const Handle type(H5Tcopy(H5T_C_S1));
     H5Tset_size(type.get(), std::max<std::size_t>(1, text.size()));
     H5Tset_cset(type.get(), H5T_CSET_UTF8);

@@ -1,6 +1,7 @@
-// RAII over the HDF5 C API: files, groups, datasets and attributes, with errors that name file and path.
-// Reading takes files of any origin and trusts none of their counts; writing produces the sealed form in which every
-// byte is under a checksum (superblock 3, fixed-length strings, Fletcher32 or compact layout, no timestamps).
+// RAII over the HDF5 C API: files, groups, datasets and attributes, with errors that name file and
+// path. Reading takes files of any origin and trusts none of their counts; writing produces the
+// sealed form in which every byte is under a checksum (superblock 3, fixed-length strings,
+// Fletcher32 or compact layout, no timestamps).
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -58,17 +59,22 @@ class ASSAY_API Object {
 
     [[nodiscard]] bool has_attribute(const std::string& name) const;
     [[nodiscard]] std::vector<std::string> attribute_names() const;
-    // Empty where the attribute is missing or of another kind; arrays of strings are joined by newlines.
+    // Empty where the attribute is missing or of another kind; arrays of strings are joined by
+    // newlines.
     [[nodiscard]] std::optional<std::string> text_attribute(const std::string& name) const;
     [[nodiscard]] std::optional<double> number_attribute(const std::string& name) const;
     [[nodiscard]] std::vector<double> numbers_attribute(const std::string& name) const;
 
     // Text above 60 KB throws: use Group::write_text.
     void set_attribute(const std::string& name, const std::string& text);
-    void set_attribute(const std::string& name, const char* text) { set_attribute(name, std::string(text)); }
+    void set_attribute(const std::string& name, const char* text) {
+        set_attribute(name, std::string(text));
+    }
     void set_attribute(const std::string& name, double number);
     void set_attribute(const std::string& name, std::int64_t number);
-    void set_attribute(const std::string& name, int number) { set_attribute(name, std::int64_t{number}); }
+    void set_attribute(const std::string& name, int number) {
+        set_attribute(name, std::int64_t{number});
+    }
     void set_attribute(const std::string& name, const std::vector<double>& numbers);
 
   protected:
@@ -92,7 +98,8 @@ class ASSAY_API Dataset : public Object {
     [[nodiscard]] std::string type_text() const; // "float64", "int16", "boolean"
     [[nodiscard]] std::string axes() const { return text_attribute("axes").value_or(""); }
 
-    // Whole numeric arrays, converted to T (double, float, int64, int32, uint64, uint16, uint8), C order.
+    // Whole numeric arrays, converted to T (double, float, int64, int32, uint64, uint16, uint8), C
+    // order.
     template <class T>
     [[nodiscard]] std::vector<T> read() const;
     // The box of `count` elements from `offset`, into `out`, C order.
@@ -101,7 +108,8 @@ class ASSAY_API Dataset : public Object {
     [[nodiscard]] RowMatrix read_matrix() const; // rank 2
     [[nodiscard]] Vector read_vector() const;    // rank 1 (or one row or column)
     [[nodiscard]] std::vector<std::string> read_text() const;
-    // The datasets or groups that an array of object references names; null references give empty optionals.
+    // The datasets or groups that an array of object references names; null references give empty
+    // optionals.
     [[nodiscard]] std::vector<std::optional<Dataset>> referenced_datasets() const;
 
     // Throws Error unless numeric and of that rank; says what was found.
@@ -122,7 +130,8 @@ class ASSAY_API Dataset : public Object {
 
 class ASSAY_API Group : public Object {
   public:
-    Group(std::shared_ptr<Handle> handle, std::string file, std::string path, Compression compression);
+    Group(std::shared_ptr<Handle> handle, std::string file, std::string path,
+          Compression compression);
 
     // Names of members in the order of creation where the file keeps it, else by name.
     [[nodiscard]] std::vector<std::string> names() const;
@@ -135,12 +144,14 @@ class ASSAY_API Group : public Object {
     [[nodiscard]] std::vector<std::string> dataset_paths(std::size_t limit = 10000) const;
 
     Group create_group(const std::string& path); // opens it where it exists; makes the way to it
-    // An array to be written in boxes; `chunk` (empty: whole rows) should be the shape of the boxes.
+    // An array to be written in boxes; `chunk` (empty: whole rows) should be the shape of the
+    // boxes.
     template <class T>
     Dataset create(const std::string& name, const Shape& shape, const ArrayInfo& info,
                    Compression compression = Compression::none, const Shape& chunk = {});
     template <class T>
-    void write(const std::string& name, const T* data, const Shape& shape, const ArrayInfo& info = {});
+    void write(const std::string& name, const T* data, const Shape& shape,
+               const ArrayInfo& info = {});
     template <class T>
     void write(const std::string& name, const std::vector<T>& data, const ArrayInfo& info = {}) {
         write(name, data.data(), {static_cast<Index>(data.size())}, info);
@@ -158,8 +169,8 @@ class ASSAY_API Group : public Object {
     void check_links(const std::string& path) const;
     [[nodiscard]] std::string absolute(const std::string& path) const;
     template <class T>
-    Dataset create_chunked(const std::string& name, const Shape& shape, const ArrayInfo& info, bool deflate,
-                           const Shape& chunk = {});
+    Dataset create_chunked(const std::string& name, const Shape& shape, const ArrayInfo& info,
+                           bool deflate, const Shape& chunk = {});
     Compression compression_;
 };
 

@@ -8,15 +8,18 @@
 namespace assay::hdf5 {
 namespace {
 
-// Two inputs of one pipeline share their early steps; these tell them apart from steps of their own.
+// Two inputs of one pipeline share their early steps; these tell them apart from steps of their
+// own.
 std::string identity(const Group& step) {
-    return step.text_attribute("command").value_or("") + "\n" + step.text_attribute("started").value_or("") + "\n" +
+    return step.text_attribute("command").value_or("") + "\n" +
+           step.text_attribute("started").value_or("") + "\n" +
            step.text_attribute("input_digests").value_or("");
 }
 
 } // namespace
 
-void write_provenance(Group output, const std::vector<Group>& inputs, const ProvenanceEntry& entry) {
+void write_provenance(Group output, const std::vector<Group>& inputs,
+                      const ProvenanceEntry& entry) {
     Group chain = output.create_group("/provenance");
     std::set<std::string> seen;
     int count = 0;
@@ -29,8 +32,10 @@ void write_provenance(Group output, const std::vector<Group>& inputs, const Prov
             if (!seen.insert(identity(step)).second) continue;
             Group copy = chain.create_group(std::to_string(count++));
             for (const auto& attribute : step.attribute_names()) {
-                if (const auto text = step.text_attribute(attribute)) copy.set_attribute(attribute, *text);
-                else if (const auto number = step.number_attribute(attribute)) copy.set_attribute(attribute, *number);
+                if (const auto text = step.text_attribute(attribute))
+                    copy.set_attribute(attribute, *text);
+                else if (const auto number = step.number_attribute(attribute))
+                    copy.set_attribute(attribute, *number);
             }
         }
     }
@@ -70,7 +75,8 @@ void carry_forward(Group output, const Group& input, const std::vector<std::stri
 
 std::string shell_quoted(const std::string& word) {
     const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
-        return std::isalnum(c) || std::string_view("@%+=:,./_-").find(static_cast<char>(c)) != std::string_view::npos;
+        return std::isalnum(c) ||
+               std::string_view("@%+=:,./_-").find(static_cast<char>(c)) != std::string_view::npos;
     });
     if (plain) return word;
     std::string quoted = "'";

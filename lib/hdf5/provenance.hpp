@@ -1,4 +1,5 @@
-// The chain of steps that made a file: /provenance/<n>, oldest first; and what a step carries forward.
+// The chain of steps that made a file: /provenance/<n>, oldest first; and what a step carries
+// forward.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -20,18 +21,20 @@ struct ProvenanceEntry {
     std::int64_t seed = 0;
     bool has_seed = false;
     int threads = 1;
-    std::string started;  // ISO 8601, UTC
+    std::string started; // ISO 8601, UTC
     double elapsed_s = 0;
     double cpu_s = 0;
 };
 
 // Copies the chains of `inputs` (steps that several share once) and appends `entry`.
-ASSAY_API void write_provenance(Group output, const std::vector<Group>& inputs, const ProvenanceEntry& entry);
+ASSAY_API void write_provenance(Group output, const std::vector<Group>& inputs,
+                                const ProvenanceEntry& entry);
 
-// Copies every top-level group of `input` that later steps need and `output` lacks: all but /provenance, and but
-// /data and /run unless named in `also`. A group that exists on both sides is merged one level deep, the output's
-// members winning. Files of foreign form are left alone.
-ASSAY_API void carry_forward(Group output, const Group& input, const std::vector<std::string>& also);
+// Copies every top-level group of `input` that later steps need and `output` lacks: all but
+// /provenance, and but /data and /run unless named in `also`. A group that exists on both sides is
+// merged one level deep, the output's members winning. Files of foreign form are left alone.
+ASSAY_API void carry_forward(Group output, const Group& input,
+                             const std::vector<std::string>& also);
 
 // Quotes a word for a POSIX shell where it needs to be.
 [[nodiscard]] ASSAY_API std::string shell_quoted(const std::string& word);

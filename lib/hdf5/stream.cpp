@@ -25,7 +25,9 @@ namespace fs = std::filesystem;
 constexpr std::array<unsigned char, 8> kSignature{0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
 constexpr std::size_t kPipeChunk = std::size_t{1} << 20U;
 
-std::string system_reason() { return std::strerror(errno); }
+std::string system_reason() {
+    return std::strerror(errno);
+}
 
 bool write_all(int descriptor, const char* data, std::size_t bytes) {
     while (bytes > 0) {
@@ -42,7 +44,8 @@ bool write_all(int descriptor, const char* data, std::size_t bytes) {
 std::pair<Descriptor, std::string> temporary_in(const std::string& directory) {
     std::string name = directory + "/assay-stream-XXXXXX";
     const int fd = mkostemp(name.data(), O_CLOEXEC);
-    if (fd < 0) throw Error(directory + ": no temporary file can be made there (" + system_reason() + ")");
+    if (fd < 0)
+        throw Error(directory + ": no temporary file can be made there (" + system_reason() + ")");
     return {Descriptor(fd), name};
 }
 
@@ -59,7 +62,9 @@ std::string stream_directory(const StreamSettings& settings) {
 }
 
 // A file system may name its data by path only; the library needs a name to open.
-std::string descriptor_path(int descriptor) { return "/proc/self/fd/" + std::to_string(descriptor); }
+std::string descriptor_path(int descriptor) {
+    return "/proc/self/fd/" + std::to_string(descriptor);
+}
 
 std::pair<std::string, std::string> directory_and_name(const std::string& target) {
     const fs::path path(target);
@@ -69,7 +74,8 @@ std::pair<std::string, std::string> directory_and_name(const std::string& target
 
 bool is_special(const std::string& target) {
     struct stat status {};
-    return target == "-" || (stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode));
+    return target == "-" || (stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode) &&
+                             !S_ISDIR(status.st_mode));
 }
 
 // Outputs that a killed run left behind: .<name>.<pid>.tmp whose process is gone.
@@ -79,8 +85,10 @@ void remove_stale(const std::string& directory, const std::string& name) {
     for (const auto& entry : fs::directory_iterator(directory, ignored)) {
         const std::string found = entry.path().filename().string();
         if (!starts_with(found, prefix) || !ends_with(found, ".tmp")) continue;
-        const auto pid = parse_integer(found.substr(prefix.size(), found.size() - prefix.size() - 4));
-        if (pid && *pid > 0 && kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH) fs::remove(entry.path(), ignored);
+        const auto pid =
+            parse_integer(found.substr(prefix.size(), found.size() - prefix.size() - 4));
+        if (pid && *pid > 0 && kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH)
+            fs::remove(entry.path(), ignored);
     }
 }
 
@@ -129,39 +137,46 @@ bool has_hdf5_signature(int descriptor) {
     if (fstat(descriptor, &status) != 0) return false;
     std::array<unsigned char, 8> bytes{};
     for (off_t at = 0; at + 8 <= status.st_size; at = at == 0 ? 512 : at * 2)
-        if (pread(descriptor, bytes.data(), bytes.size(), at) == 8 && bytes == kSignature) return true;
+        if (pread(descriptor, bytes.data(), bytes.size(), at) == 8 && bytes == kSignature)
+            return true;
     return false;
 }
 
-InputFile::InputFile(const Address& address, const StreamSettings& settings) : name_(address.name()) {
+InputFile::InputFile(const Address& address, const StreamSettings& settings)
+    : name_(address.name()) {
     if (address.is_stream()) {
         receive_stream(settings);
         return;
     }
     std::error_code error;
-    if (fs::is_directory(address.file, error)) throw Error(name_ + ": is a directory; a file is expected");
+    if (fs::is_directory(address.file, error))
+        throw Error(name_ + ": is a directory; a file is expected");
     descriptor_ = Descriptor(open(address.file.c_str(), O_RDONLY | O_CLOEXEC));
     if (descriptor_.get() < 0) throw Error(name_ + ": cannot be opened (" + system_reason() + ")");
     struct stat status {};
     fstat(descriptor_.get(), &status);
-    if (S_ISREG(status.st_mode) && status.st_size == 0) throw Error(name_ + ": is empty; an HDF5 file is expected");
+    if (S_ISREG(status.st_mode) && status.st_size == 0)
+        throw Error(name_ + ": is empty; an HDF5 file is expected");
     if (!has_hdf5_signature(descriptor_.get())) {
         std::array<char, 8> start{};
         const ssize_t got = pread(descriptor_.get(), start.data(), start.size(), 0);
         throw Error(name_ + ": is not an HDF5 file (starts with \"" +
-                    printable({start.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))}) + "\")");
+                    printable({start.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))}) +
+                    "\")");
     }
     file_ = File::open(address.file, name_);
 }
 
 void InputFile::receive_stream(const StreamSettings& settings) {
     struct stat status {};
-    if (fstat(STDIN_FILENO, &status) != 0) throw Error("stdin: is closed; a file or a stream is expected");
+    if (fstat(STDIN_FILENO, &status) != 0)
+        throw Error("stdin: is closed; a file or a stream is expected");
     if (isatty(STDIN_FILENO) != 0)
         throw Error("stdin: is a terminal; name an input file or connect a pipe");
     if (S_ISREG(status.st_mode) && lseek(STDIN_FILENO, 0, SEEK_CUR) == 0) {
         descriptor_ = Descriptor(dup(STDIN_FILENO));
-        if (status.st_size == 0) throw Error("stdin: empty stream; the previous command wrote nothing");
+        if (status.st_size == 0)
+            throw Error("stdin: empty stream; the previous command wrote nothing");
         if (!has_hdf5_signature(descriptor_.get())) throw Error("stdin: is not an HDF5 file");
         file_ = File::open(descriptor_path(STDIN_FILENO), name_);
         return;
@@ -182,8 +197,10 @@ void InputFile::receive_stream(const StreamSettings& settings) {
     std::size_t held = 0;
     for (std::size_t got = 1; held < kSignature.size() && got > 0; held += got) got = receive(held);
     if (held == 0) throw Error("stdin: empty stream; the previous command wrote nothing");
-    if (held < kSignature.size() || std::memcmp(buffer.data(), kSignature.data(), kSignature.size()) != 0)
-        throw Error("stdin: not an HDF5 stream (starts with \"" + printable({buffer.data(), std::min<std::size_t>(held, 8)}) +
+    if (held < kSignature.size() ||
+        std::memcmp(buffer.data(), kSignature.data(), kSignature.size()) != 0)
+        throw Error("stdin: not an HDF5 stream (starts with \"" +
+                    printable({buffer.data(), std::min<std::size_t>(held, 8)}) +
                     "\"); did the previous command fail?");
 
     auto [descriptor, path] = temporary_in(stream_directory(settings));
@@ -198,7 +215,8 @@ void InputFile::receive_stream(const StreamSettings& settings) {
             if (got <= 0) break;
             if (!write_all(disk.get(), copy.data(), static_cast<std::size_t>(got))) {
                 remove(disk_path);
-                throw Error("stdin: cannot be stored in " + settings.spill_directory + " (" + system_reason() + ")");
+                throw Error("stdin: cannot be stored in " + settings.spill_directory + " (" +
+                            system_reason() + ")");
             }
             at += got;
         }
@@ -209,7 +227,8 @@ void InputFile::receive_stream(const StreamSettings& settings) {
     };
     try {
         while (held > 0) {
-            if (!spilled && total + static_cast<std::int64_t>(held) > settings.memory_bytes) spill();
+            if (!spilled && total + static_cast<std::int64_t>(held) > settings.memory_bytes)
+                spill();
             if (!write_all(descriptor.get(), buffer.data(), held)) {
                 if (spilled || errno != ENOSPC)
                     throw Error("stdin: cannot be stored (" + system_reason() + ")");
@@ -231,7 +250,8 @@ void InputFile::receive_stream(const StreamSettings& settings) {
 }
 
 const std::string& InputFile::digest() const {
-    if (digest_.empty()) digest_ = at_place(name_, [&] { return digest_of_file(descriptor_.get()); });
+    if (digest_.empty())
+        digest_ = at_place(name_, [&] { return digest_of_file(descriptor_.get()); });
     return digest_;
 }
 
@@ -239,8 +259,10 @@ void check_target(const std::string& target, Existing existing) {
     if (is_special(target)) return;
     const auto [directory, name] = directory_and_name(target);
     std::error_code error;
-    if (name.empty() || fs::is_directory(target, error)) throw Error(target + ": is a directory; a file name is expected");
-    if (!fs::is_directory(directory, error)) throw Error(target + ": the directory " + directory + " does not exist");
+    if (name.empty() || fs::is_directory(target, error))
+        throw Error(target + ": is a directory; a file name is expected");
+    if (!fs::is_directory(directory, error))
+        throw Error(target + ": the directory " + directory + " does not exist");
     if (fs::exists(target, error) && existing == Existing::refuse)
         throw Error(target + ": exists already; --force replaces it");
     if (access(directory.c_str(), W_OK) != 0)
@@ -287,7 +309,8 @@ void OutputFile::commit() {
 
 void OutputFile::send_stream() {
     const bool standard = target_ == "-";
-    const Descriptor opened(standard ? dup(STDOUT_FILENO) : open(target_.c_str(), O_WRONLY | O_CLOEXEC));
+    const Descriptor opened(standard ? dup(STDOUT_FILENO)
+                                     : open(target_.c_str(), O_WRONLY | O_CLOEXEC));
     if (opened.get() < 0) throw Error(name_ + ": cannot be written (" + system_reason() + ")");
     struct stat status {};
     fstat(descriptor_.get(), &status);
@@ -295,7 +318,8 @@ void OutputFile::send_stream() {
 #ifdef F_SETPIPE_SZ
     fcntl(opened.get(), F_SETPIPE_SZ, static_cast<int>(kPipeChunk));
 #endif
-    // splice moves pages into a pipe without copying; anything but a pipe refuses, and is written to.
+    // splice moves pages into a pipe without copying; anything but a pipe refuses, and is written
+    // to.
     while (at < status.st_size) {
         const ssize_t moved = splice(descriptor_.get(), &at, opened.get(), nullptr, kPipeChunk, 0);
         if (moved < 0 && errno == EINTR) continue;
@@ -310,17 +334,21 @@ void OutputFile::send_stream() {
     }
 }
 
-void write_file_atomically(const std::string& target, const std::string& content, Existing existing) {
+void write_file_atomically(const std::string& target, const std::string& content,
+                           Existing existing) {
     if (is_special(target)) {
-        const Descriptor opened(target == "-" ? dup(STDOUT_FILENO) : open(target.c_str(), O_WRONLY | O_CLOEXEC));
+        const Descriptor opened(target == "-" ? dup(STDOUT_FILENO)
+                                              : open(target.c_str(), O_WRONLY | O_CLOEXEC));
         if (opened.get() < 0 || !write_all(opened.get(), content.data(), content.size()))
-            throw Error((target == "-" ? "stdout" : target) + ": cannot be written (" + system_reason() + ")");
+            throw Error((target == "-" ? "stdout" : target) + ": cannot be written (" +
+                        system_reason() + ")");
         return;
     }
     check_target(target, existing);
     const std::string temporary = temporary_name(target);
     {
-        const Descriptor opened(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+        const Descriptor opened(
+            open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
         if (opened.get() < 0 || !write_all(opened.get(), content.data(), content.size())) {
             const std::string reason = system_reason();
             unlink(temporary.c_str());

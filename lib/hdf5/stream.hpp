@@ -10,8 +10,8 @@
 
 namespace assay::hdf5 {
 
-// FILE, FILE:/path/in/file or "-" (the stream), perhaps with :/path. A colon only separates when "/" follows and the
-// whole is not itself the name of a file.
+// FILE, FILE:/path/in/file or "-" (the stream), perhaps with :/path. A colon only separates when
+// "/" follows and the whole is not itself the name of a file.
 struct Address {
     std::string file;
     std::string path; // empty where none was given
@@ -24,7 +24,8 @@ struct Address {
 struct StreamSettings {
     std::string memory_directory = "/dev/shm";
     std::string spill_directory = "/tmp";
-    std::int64_t memory_bytes = std::int64_t{1} << 30; // beyond this a stream goes to the spill directory
+    std::int64_t memory_bytes = std::int64_t{1}
+                                << 30; // beyond this a stream goes to the spill directory
 };
 
 // Owns a file descriptor.
@@ -48,7 +49,8 @@ class ASSAY_API Descriptor {
 // An HDF5 file for reading, from disk or from stdin.
 class ASSAY_API InputFile {
   public:
-    // Throws Error that names the file: missing, a directory, not HDF5, damaged, an empty or foreign stream.
+    // Throws Error that names the file: missing, a directory, not HDF5, damaged, an empty or
+    // foreign stream.
     InputFile(const Address& address, const StreamSettings& settings);
     [[nodiscard]] const File& file() const { return *file_; }
     [[nodiscard]] Group root() const { return file_->root(); }
@@ -65,12 +67,14 @@ class ASSAY_API InputFile {
 
 enum class Existing { refuse, replace };
 
-// An HDF5 file in the making. Nothing stands under its name until commit(); if it is destroyed before, all is removed.
+// An HDF5 file in the making. Nothing stands under its name until commit(); if it is destroyed
+// before, all is removed.
 class ASSAY_API OutputFile {
   public:
-    // target "-" (or a device or pipe) is sent as a stream at commit. Throws Error where the target exists and must
-    // not be replaced, or its directory is missing or closed to us.
-    OutputFile(const std::string& target, Existing existing, Compression compression, const StreamSettings& settings);
+    // target "-" (or a device or pipe) is sent as a stream at commit. Throws Error where the target
+    // exists and must not be replaced, or its directory is missing or closed to us.
+    OutputFile(const std::string& target, Existing existing, Compression compression,
+               const StreamSettings& settings);
     ~OutputFile();
     OutputFile(const OutputFile&) = delete;
     OutputFile& operator=(const OutputFile&) = delete;
@@ -93,6 +97,7 @@ class ASSAY_API OutputFile {
 ASSAY_API void check_target(const std::string& target, Existing existing);
 
 // Writes text under a name atomically (temporary file, fsync, rename); "-" is stdout.
-ASSAY_API void write_file_atomically(const std::string& target, const std::string& content, Existing existing);
+ASSAY_API void write_file_atomically(const std::string& target, const std::string& content,
+                                     Existing existing);
 
 } // namespace assay::hdf5

@@ -4,6 +4,7 @@
 #include <assay/hdf5/object.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,12 @@ void silence_library();
 // The handle, or Error "where: what" for a negative id or status.
 Handle checked(Id id, const std::string& where, const char* what);
 void check(int status, const std::string& where, const char* what);
+// A handle that keeps its owner (the group or file through which it was opened) open as long as it
+// lives.
+std::shared_ptr<Handle> kept_open(std::shared_ptr<Handle> owner, Handle handle);
 // All strings of an attribute or dataset with `count` elements, fixed or variable length.
-std::vector<std::string> read_strings(Id object, bool attribute, long long count, const std::string& where);
+std::vector<std::string> read_strings(Id object, bool attribute, long long count,
+                                      const std::string& where);
 
 // The library's type for T in memory, and in our files.
 template <class T>

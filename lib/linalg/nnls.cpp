@@ -18,7 +18,8 @@ struct Factor {
     Eigen::LLT<Matrix> cholesky;
 };
 
-constexpr Index kFullExchanges = 3;      // non-improving full exchanges before single ones (Kim and Park, section 4)
+constexpr Index kFullExchanges =
+    3; // non-improving full exchanges before single ones (Kim and Park, section 4)
 constexpr std::size_t kCachedFactors = 1024;
 
 struct Column {
@@ -37,8 +38,10 @@ struct NnlsSolver::State {
     Index fallbacks = 0;
 
     const Factor& factor(const PassiveSet& passive);
-    void solve_passive(const PassiveSet& passive, const std::vector<Index>& columns, const Matrix& right_sides, Matrix& x);
-    [[nodiscard]] std::vector<Index> infeasible(const PassiveSet& passive, const Eigen::Ref<const Vector>& x,
+    void solve_passive(const PassiveSet& passive, const std::vector<Index>& columns,
+                       const Matrix& right_sides, Matrix& x);
+    [[nodiscard]] std::vector<Index> infeasible(const PassiveSet& passive,
+                                                const Eigen::Ref<const Vector>& x,
                                                 const Eigen::Ref<const Vector>& right_side) const;
     void coordinate_descent(const Eigen::Ref<const Vector>& right_side, Eigen::Ref<Vector> x) const;
 };
@@ -54,7 +57,8 @@ const Factor& NnlsSolver::State::factor(const PassiveSet& passive) {
     Matrix block(size, size);
     for (Index j = 0; j < size; ++j)
         for (Index i = 0; i < size; ++i)
-            block(i, j) = gram(made.variables[static_cast<std::size_t>(i)], made.variables[static_cast<std::size_t>(j)]);
+            block(i, j) = gram(made.variables[static_cast<std::size_t>(i)],
+                               made.variables[static_cast<std::size_t>(j)]);
     made.cholesky.compute(block);
     double shift = 1e-12 * gram.trace() / static_cast<double>(gram.rows());
     while (made.cholesky.info() != Eigen::Success) {
@@ -74,14 +78,17 @@ void NnlsSolver::State::solve_passive(const PassiveSet& passive, const std::vect
     Matrix reduced(size, static_cast<Index>(columns.size()));
     for (Index j = 0; j < reduced.cols(); ++j)
         for (Index i = 0; i < size; ++i)
-            reduced(i, j) = right_sides(made.variables[static_cast<std::size_t>(i)], columns[static_cast<std::size_t>(j)]);
+            reduced(i, j) = right_sides(made.variables[static_cast<std::size_t>(i)],
+                                        columns[static_cast<std::size_t>(j)]);
     made.cholesky.solveInPlace(reduced);
     for (Index j = 0; j < reduced.cols(); ++j)
         for (Index i = 0; i < size; ++i)
-            x(made.variables[static_cast<std::size_t>(i)], columns[static_cast<std::size_t>(j)]) = reduced(i, j);
+            x(made.variables[static_cast<std::size_t>(i)], columns[static_cast<std::size_t>(j)]) =
+                reduced(i, j);
 }
 
-std::vector<Index> NnlsSolver::State::infeasible(const PassiveSet& passive, const Eigen::Ref<const Vector>& x,
+std::vector<Index> NnlsSolver::State::infeasible(const PassiveSet& passive,
+                                                 const Eigen::Ref<const Vector>& x,
                                                  const Eigen::Ref<const Vector>& right_side) const {
     const double tolerance = 1e-12 * std::max(1.0, right_side.cwiseAbs().maxCoeff());
     const Vector gradient = gram * x - right_side;
@@ -94,7 +101,8 @@ std::vector<Index> NnlsSolver::State::infeasible(const PassiveSet& passive, cons
     return found;
 }
 
-void NnlsSolver::State::coordinate_descent(const Eigen::Ref<const Vector>& right_side, Eigen::Ref<Vector> x) const {
+void NnlsSolver::State::coordinate_descent(const Eigen::Ref<const Vector>& right_side,
+                                           Eigen::Ref<Vector> x) const {
     constexpr int kSweeps = 200;
     x = x.cwiseMax(0.0);
     for (int sweep = 0; sweep < kSweeps; ++sweep)
@@ -113,7 +121,9 @@ NnlsSolver::NnlsSolver(Matrix gram) : state_(std::make_unique<State>()) {
 NnlsSolver::~NnlsSolver() = default;
 NnlsSolver::NnlsSolver(NnlsSolver&&) noexcept = default;
 
-Index NnlsSolver::fallbacks() const { return state_->fallbacks; }
+Index NnlsSolver::fallbacks() const {
+    return state_->fallbacks;
+}
 
 Matrix NnlsSolver::solve(const Matrix& right_sides, const Matrix& start) {
     const Index size = state_->gram.rows();
@@ -125,7 +135,8 @@ Matrix NnlsSolver::solve(const Matrix& right_sides, const Matrix& start) {
         column.passive.assign(static_cast<std::size_t>(size), 0);
         column.fewest_infeasible = size + 1;
         for (Index i = 0; start.size() > 0 && i < size; ++i)
-            if (start(i, j) > 0 && !state_->dead[static_cast<std::size_t>(i)]) column.passive[static_cast<std::size_t>(i)] = 1;
+            if (start(i, j) > 0 && !state_->dead[static_cast<std::size_t>(i)])
+                column.passive[static_cast<std::size_t>(i)] = 1;
         pending[column.passive].push_back(j);
     }
     while (!pending.empty()) {
@@ -148,7 +159,8 @@ Matrix NnlsSolver::solve(const Matrix& right_sides, const Matrix& start) {
                 } else if (column.trials_left > 0) {
                     --column.trials_left;
                 } else {
-                    wrong.erase(wrong.begin(), wrong.end() - 1); // the largest index alone: cannot cycle
+                    wrong.erase(wrong.begin(),
+                                wrong.end() - 1); // the largest index alone: cannot cycle
                 }
                 for (const Index i : wrong) column.passive[static_cast<std::size_t>(i)] ^= 1;
                 next[column.passive].push_back(j);

@@ -32,13 +32,16 @@ std::string quoted(const std::string& text) {
 
 // Cells of a picture hold the largest value of what they cover, so that sparse events stay visible.
 Matrix reduced(const Matrix& values) {
-    const Index rows = std::min(values.rows(), kMostRows), columns = std::min(values.cols(), kMostColumns);
+    const Index rows = std::min(values.rows(), kMostRows),
+                columns = std::min(values.cols(), kMostColumns);
     if (rows == values.rows() && columns == values.cols()) return values;
     Matrix small(rows, columns);
     for (Index i = 0; i < rows; ++i)
         for (Index j = 0; j < columns; ++j) {
-            const Index r0 = i * values.rows() / rows, r1 = std::max(r0 + 1, (i + 1) * values.rows() / rows);
-            const Index c0 = j * values.cols() / columns, c1 = std::max(c0 + 1, (j + 1) * values.cols() / columns);
+            const Index r0 = i * values.rows() / rows,
+                        r1 = std::max(r0 + 1, (i + 1) * values.rows() / rows);
+            const Index c0 = j * values.cols() / columns,
+                        c1 = std::max(c0 + 1, (j + 1) * values.cols() / columns);
             const auto cell = values.block(r0, c0, r1 - r0, c1 - c0);
             const double high = cell.maxCoeff(), low = cell.minCoeff();
             small(i, j) = std::abs(low) > std::abs(high) ? low : high;
@@ -47,32 +50,48 @@ Matrix reduced(const Matrix& values) {
 }
 
 std::string terminal_line(const Figure& figure, Format format) {
-    const auto pixels = [](double inches) { return std::to_string(static_cast<int>(std::lround(inches * 100))); };
+    const auto pixels = [](double inches) {
+        return std::to_string(static_cast<int>(std::lround(inches * 100)));
+    };
     const std::string inches = shortest(figure.width) + "," + shortest(figure.height);
     switch (format) {
-    case Format::svg: return "set terminal svg noenhanced size " + pixels(figure.width) + "," + pixels(figure.height) + " font 'Helvetica,11' background '#ffffff'\n";
-    case Format::png: return "set terminal pngcairo noenhanced size " + pixels(2 * figure.width) + "," + pixels(2 * figure.height) + " fontscale 1.6 font 'Helvetica,11'\n";
-    case Format::pdf: return "set terminal pdfcairo noenhanced size " + inches + " font 'Helvetica,8'\n";
-    case Format::text: return "set terminal dumb noenhanced size 79,24\n";
-    default: return "# set terminal pdfcairo size " + inches + "; set output 'figure.pdf'\n";
+    case Format::svg:
+        return "set terminal svg noenhanced size " + pixels(figure.width) + "," +
+               pixels(figure.height) + " font 'Helvetica,11' background '#ffffff'\n";
+    case Format::png:
+        return "set terminal pngcairo noenhanced size " + pixels(2 * figure.width) + "," +
+               pixels(2 * figure.height) + " fontscale 1.6 font 'Helvetica,11'\n";
+    case Format::pdf:
+        return "set terminal pdfcairo noenhanced size " + inches + " font 'Helvetica,8'\n";
+    case Format::text:
+        return "set terminal dumb noenhanced size 79,24\n";
+    default:
+        return "# set terminal pdfcairo size " + inches + "; set output 'figure.pdf'\n";
     }
 }
 
 const char* style_text(Style style) {
     switch (style) {
-    case Style::points: return "points pt 7 ps 0.5";
-    case Style::line_points: return "linespoints pt 7 ps 0.6";
-    case Style::steps: return "histeps";
-    case Style::filled: return "filledcurves y1=0 fs solid 0.85 noborder";
-    case Style::bars: return "boxes fs solid 0.85 noborder";
-    default: return "lines";
+    case Style::points:
+        return "points pt 7 ps 0.5";
+    case Style::line_points:
+        return "linespoints pt 7 ps 0.6";
+    case Style::steps:
+        return "histeps";
+    case Style::filled:
+        return "filledcurves y1=0 fs solid 0.85 noborder";
+    case Style::bars:
+        return "boxes fs solid 0.85 noborder";
+    default:
+        return "lines";
     }
 }
 
 // Writes one panel; data blocks are numbered on from `block`.
 class PanelWriter {
   public:
-    PanelWriter(std::string& script, int& block, Format format) : script_(script), block_(block), format_(format) {}
+    PanelWriter(std::string& script, int& block, Format format)
+        : script_(script), block_(block), format_(format) {}
 
     void write(const Panel& p) {
         std::vector<std::string> plots;
@@ -89,22 +108,30 @@ class PanelWriter {
     void settings(const Panel& p) {
         const auto number = [](double v) { return significant(v, 6); };
         if (format_ != Format::text) {
-            script_ += "set lmargin at screen " + number(p.left) + "\nset rmargin at screen " + number(p.left + p.width) + "\nset bmargin at screen " +
-                       number(p.bottom) + "\nset tmargin at screen " + number(p.bottom + p.height) + "\n";
+            script_ += "set lmargin at screen " + number(p.left) + "\nset rmargin at screen " +
+                       number(p.left + p.width) + "\nset bmargin at screen " + number(p.bottom) +
+                       "\nset tmargin at screen " + number(p.bottom + p.height) + "\n";
         }
-        script_ += "set title " + quoted(p.title) + "\nset xlabel " + quoted(p.x_label) + "\nset ylabel " + quoted(p.y_label) + "\n";
+        script_ += "set title " + quoted(p.title) + "\nset xlabel " + quoted(p.x_label) +
+                   "\nset ylabel " + quoted(p.y_label) + "\n";
         script_ += p.x_log ? "set logscale x\n" : "unset logscale x\n";
         script_ += p.y_log ? "set logscale y\n" : "unset logscale y\n";
-        script_ += p.x_range ? "set xrange [" + number(p.x_range->low) + ":" + number(p.x_range->high) + "]\n" : std::string("set autoscale x\n");
-        script_ += p.y_range ? "set yrange [" + number(p.y_range->low) + ":" + number(p.y_range->high) + "]\n" : std::string("set autoscale y\n");
+        script_ += p.x_range ? "set xrange [" + number(p.x_range->low) + ":" +
+                                   number(p.x_range->high) + "]\n"
+                             : std::string("set autoscale x\n");
+        script_ += p.y_range ? "set yrange [" + number(p.y_range->low) + ":" +
+                                   number(p.y_range->high) + "]\n"
+                             : std::string("set autoscale y\n");
         script_ += p.x_tics ? "set xtics nomirror out\n" : "unset xtics\n";
         script_ += p.y_tics ? "set ytics nomirror out\n" : "unset ytics\n";
         script_ += p.frame ? "set border 3 lw 0.7\n" : "unset border\n";
         script_ += p.legend ? "set key top right\n" : "unset key\n";
-        const bool bar = std::any_of(p.maps.begin(), p.maps.end(), [](const HeatMap& m) { return m.colour_bar; });
+        const bool bar = std::any_of(p.maps.begin(), p.maps.end(),
+                                     [](const HeatMap& m) { return m.colour_bar; });
         script_ += bar ? "set colorbox\n" : "unset colorbox\n";
         for (const auto& label : p.labels)
-            script_ += "set label " + quoted(label.text) + " at " + number(label.x) + "," + number(label.y) + "\n";
+            script_ += "set label " + quoted(label.text) + " at " + number(label.x) + "," +
+                       number(label.y) + "\n";
     }
 
     std::string write_map(const HeatMap& map) {
@@ -112,24 +139,29 @@ class PanelWriter {
         const std::string name = "$map" + std::to_string(block_++);
         script_ += name + " << EOD\n";
         for (Index i = 0; i < values.rows(); ++i) {
-            for (Index j = 0; j < values.cols(); ++j) script_ += (j > 0 ? " " : "") + significant(values(i, j), 5);
+            for (Index j = 0; j < values.cols(); ++j)
+                script_ += (j > 0 ? " " : "") + significant(values(i, j), 5);
             script_ += "\n";
         }
         script_ += "EOD\n";
         const Matrix finite = values.array().isFinite().select(values, 0.0);
-        double low = map.low.value_or(finite.minCoeff()), high = map.high.value_or(finite.maxCoeff());
+        double low = map.low.value_or(finite.minCoeff()),
+               high = map.high.value_or(finite.maxCoeff());
         if (map.diverging) {
             high = std::max(std::abs(low), std::abs(high));
             low = -high;
             script_ += "set palette defined (0 '#2166ac', 1 '#f7f7f7', 2 '#b2182b')\n";
         } else {
             low = map.low.value_or(std::min(low, 0.0));
-            script_ += "set palette defined (0 '#ffffff', 0.15 '#d9e4ee', 0.4 '#7fa8c9', 0.7 '#2f6690', 1 '#0b1f33')\n";
+            script_ += "set palette defined (0 '#ffffff', 0.15 '#d9e4ee', 0.4 '#7fa8c9', 0.7 "
+                       "'#2f6690', 1 '#0b1f33')\n";
         }
         if (!(high > low)) high = low + 1;
         script_ += "set cbrange [" + significant(low, 6) + ":" + significant(high, 6) + "]\n";
-        const double dx = (map.x1 - map.x0) / static_cast<double>(values.cols()), dy = (map.y1 - map.y0) / static_cast<double>(values.rows());
-        return name + " matrix using (" + significant(map.x0, 8) + "+($1+0.5)*" + significant(dx, 8) + "):(" + significant(map.y0, 8) + "+($2+0.5)*" +
+        const double dx = (map.x1 - map.x0) / static_cast<double>(values.cols()),
+                     dy = (map.y1 - map.y0) / static_cast<double>(values.rows());
+        return name + " matrix using (" + significant(map.x0, 8) + "+($1+0.5)*" +
+               significant(dx, 8) + "):(" + significant(map.y0, 8) + "+($2+0.5)*" +
                significant(dy, 8) + "):3 with image notitle";
     }
 
@@ -139,8 +171,10 @@ class PanelWriter {
             std::size_t end = begin;
             while (end < strip.classes.size() && strip.classes[end] == strip.classes[begin]) ++end;
             if (strip.classes[begin] >= 0)
-                script_ += "set object rectangle from " + significant(strip.x0, 6) + "," + std::to_string(begin) + " to " + significant(strip.x1, 6) + "," +
-                           std::to_string(end) + " front fc rgb '" + palette_colour(strip.classes[begin]) + "' fs solid noborder\n";
+                script_ += "set object rectangle from " + significant(strip.x0, 6) + "," +
+                           std::to_string(begin) + " to " + significant(strip.x1, 6) + "," +
+                           std::to_string(end) + " front fc rgb '" +
+                           palette_colour(strip.classes[begin]) + "' fs solid noborder\n";
             begin = end;
         }
     }
@@ -150,13 +184,20 @@ class PanelWriter {
         script_ += name + " << EOD\n";
         for (std::size_t i = 0; i < s.x.size(); ++i) {
             script_ += significant(s.x[i], 8) + " " + significant(s.y[i], 8);
-            if (!s.error.empty()) script_ += " " + significant(s.y[i] - s.error[i], 8) + " " + significant(s.y[i] + s.error[i], 8);
+            if (!s.error.empty())
+                script_ += " " + significant(s.y[i] - s.error[i], 8) + " " +
+                           significant(s.y[i] + s.error[i], 8);
             script_ += "\n";
         }
         script_ += "EOD\n";
-        if (!s.error.empty()) plots.push_back(name + " using 1:3:4 with filledcurves fc rgb '#b0b0b0' fs transparent solid 0.4 notitle");
-        plots.push_back(name + " using 1:2 with " + style_text(s.style) + (format_ == Format::text ? "" : " lw " + significant(s.width, 3)) + " lc rgb '" +
-                        palette_colour(s.colour) + "' " + (s.label.empty() ? std::string("notitle") : "title " + quoted(s.label)));
+        if (!s.error.empty())
+            plots.push_back(
+                name +
+                " using 1:3:4 with filledcurves fc rgb '#b0b0b0' fs transparent solid 0.4 notitle");
+        plots.push_back(name + " using 1:2 with " + style_text(s.style) +
+                        (format_ == Format::text ? "" : " lw " + significant(s.width, 3)) +
+                        " lc rgb '" + palette_colour(s.colour) + "' " +
+                        (s.label.empty() ? std::string("notitle") : "title " + quoted(s.label)));
     }
 
     std::string& script_;
@@ -170,9 +211,11 @@ std::string script_of(const Figure& figure, Format format) {
     int block = 0;
     if (format == Format::text) {
         // Characters cannot carry a page of panels: the first one with lines, else the first one.
-        const auto lines = std::find_if(figure.panels.begin(), figure.panels.end(), [](const Panel& p) { return !p.series.empty(); });
+        const auto lines = std::find_if(figure.panels.begin(), figure.panels.end(),
+                                        [](const Panel& p) { return !p.series.empty(); });
         if (figure.panels.empty()) return script;
-        PanelWriter(script, block, format).write(lines != figure.panels.end() ? *lines : figure.panels.front());
+        PanelWriter(script, block, format)
+            .write(lines != figure.panels.end() ? *lines : figure.panels.front());
         return script;
     }
     script += "set multiplot title " + quoted(figure.title) + "\n";
@@ -202,7 +245,8 @@ struct TemporaryFile {
     int descriptor;
     TemporaryFile() {
         const char* folder = std::getenv("TMPDIR");
-        path = std::string(folder != nullptr && *folder != '\0' ? folder : "/tmp") + "/assay-figure-XXXXXX";
+        path = std::string(folder != nullptr && *folder != '\0' ? folder : "/tmp") +
+               "/assay-figure-XXXXXX";
         descriptor = mkostemp(path.data(), O_CLOEXEC);
         if (descriptor < 0) throw Error("no temporary file can be made for gnuplot");
     }
@@ -214,7 +258,8 @@ struct TemporaryFile {
     TemporaryFile& operator=(const TemporaryFile&) = delete;
 };
 
-// Runs gnuplot on arguments; no shell takes part. Errors go to a file, so that neither pipe can fill and block.
+// Runs gnuplot on arguments; no shell takes part. Errors go to a file, so that neither pipe can
+// fill and block.
 Outcome run_gnuplot(const std::vector<std::string>& arguments) {
     std::array<int, 2> out{};
     if (pipe2(out.data(), O_CLOEXEC) != 0) throw Error("no pipe to gnuplot can be made");
@@ -242,7 +287,8 @@ Outcome run_gnuplot(const std::vector<std::string>& arguments) {
     outcome.output = drained(out[0]);
     close(out[0]);
     int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
     outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
     lseek(errors.descriptor, 0, SEEK_SET);
     outcome.errors = drained(errors.descriptor);
@@ -252,7 +298,8 @@ Outcome run_gnuplot(const std::vector<std::string>& arguments) {
 } // namespace
 
 std::string palette_colour(std::int64_t index) {
-    static constexpr std::array<const char*, 8> kColours{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#404040"};
+    static constexpr std::array<const char*, 8> kColours{
+        "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#404040"};
     if (index < 0) return "#000000";
     return kColours[static_cast<std::size_t>(index) % kColours.size()];
 }
@@ -263,13 +310,16 @@ Format format_of(const std::string& target) {
     if (ends_with(target, ".png")) return Format::png;
     if (ends_with(target, ".pdf")) return Format::pdf;
     if (ends_with(target, ".gp")) return Format::script;
-    throw UsageError(target + ": the ending tells the kind of figure; .svg, .png, .pdf, .txt or .gp is expected");
+    throw UsageError(
+        target +
+        ": the ending tells the kind of figure; .svg, .png, .pdf, .txt or .gp is expected");
 }
 
 void check_renderer(Format format) {
     if (format == Format::script) return;
     if (run_gnuplot({"--version"}).status != 0)
-        throw Error("gnuplot is not installed; figures need it (Debian: gnuplot-nox), a .gp output does not");
+        throw Error("gnuplot is not installed; figures need it (Debian: gnuplot-nox), a .gp output "
+                    "does not");
 }
 
 std::string render(const Figure& figure, Format format) {
@@ -294,15 +344,18 @@ std::string table_csv(const Figure& figure) {
         const Panel& panel = figure.panels[p];
         for (std::size_t s = 0; s < panel.series.size(); ++s) {
             const Series& series = panel.series[s];
-            const std::string name = concat(p, ",", series.label.empty() ? std::to_string(s) : "\"" + series.label + "\"", ",");
+            const std::string name = concat(
+                p, ",", series.label.empty() ? std::to_string(s) : "\"" + series.label + "\"", ",");
             for (std::size_t i = 0; i < series.x.size(); ++i)
-                csv += name + shortest(series.x[i]) + "," + shortest(series.y[i]) + "," + (series.error.empty() ? "" : shortest(series.error[i])) + "\n";
+                csv += name + shortest(series.x[i]) + "," + shortest(series.y[i]) + "," +
+                       (series.error.empty() ? "" : shortest(series.error[i])) + "\n";
         }
         for (std::size_t m = 0; m < panel.maps.size(); ++m) {
             const HeatMap& map = panel.maps[m];
             for (Index i = 0; i < map.values.rows(); ++i)
                 for (Index j = 0; j < map.values.cols(); ++j)
-                    csv += concat(p, ",map", m, ".", i, ",", j, ",", shortest(map.values(i, j)), ",\n");
+                    csv += concat(p, ",map", m, ".", i, ",", j, ",", shortest(map.values(i, j)),
+                                  ",\n");
         }
     }
     return csv;

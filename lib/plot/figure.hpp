@@ -1,5 +1,5 @@
-// Figures described as data and drawn by gnuplot: lines, bands, points, heat maps and text in panels, to SVG, PNG, PDF,
-// the text terminal, or the script itself for editing.
+// Figures described as data and drawn by gnuplot: lines, bands, points, heat maps and text in
+// panels, to SVG, PNG, PDF, the text terminal, or the script itself for editing.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -22,7 +22,8 @@ struct Series {
     double width = 1.2;
 };
 
-// Rows run upwards from y0 to y1; large ones are reduced to what a page can show (maximum over cells).
+// Rows run upwards from y0 to y1; large ones are reduced to what a page can show (maximum over
+// cells).
 struct HeatMap {
     Matrix values;
     double x0 = 0, x1 = 1, y0 = 0, y1 = 1;

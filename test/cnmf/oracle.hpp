@@ -1,4 +1,5 @@
-// Reads the arrays that test/reference/make_cnmf_oracle.py computed with explicit unfolding and literal algorithms.
+// Reads the arrays that test/reference/make_cnmf_oracle.py computed with explicit unfolding and
+// literal algorithms.
 #pragma once
 
 #include <assay/cnmf/model.hpp>
@@ -15,9 +16,13 @@ inline const hdf5::File& oracle_file() {
     return file;
 }
 
-inline hdf5::Group oracle(const std::string& path) { return oracle_file().root().group(path); }
+inline hdf5::Group oracle(const std::string& path) {
+    return oracle_file().root().group(path);
+}
 
-inline Matrix matrix(const hdf5::Group& group, const std::string& name) { return group.dataset(name).read_matrix(); }
+inline Matrix matrix(const hdf5::Group& group, const std::string& name) {
+    return group.dataset(name).read_matrix();
+}
 
 inline std::vector<Index> segments(const hdf5::Group& group) {
     const auto starts = group.dataset("segment_start").read<std::int64_t>();
@@ -51,6 +56,8 @@ inline DenseRecording recording(const hdf5::Group& group, const std::string& nam
     return r;
 }
 
-inline double largest_difference(const Matrix& a, const Matrix& b) { return (a - b).cwiseAbs().maxCoeff(); }
+inline double largest_difference(const Matrix& a, const Matrix& b) {
+    return (a - b).cwiseAbs().maxCoeff();
+}
 
 } // namespace assay::cnmf::test

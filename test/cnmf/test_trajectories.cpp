@@ -1,4 +1,5 @@
-// Whole iterations of every algorithm against the literal ones (explicit residual), step by step to rounding.
+// Whole iterations of every algorithm against the literal ones (explicit residual), step by step to
+// rounding.
 #include "oracle.hpp"
 
 #include <assay/cnmf/descent.hpp>
@@ -12,9 +13,10 @@ using namespace assay::cnmf;
 namespace oracle = assay::cnmf::test;
 
 TEST_CASE("iterates equal the literal algorithms", "[cnmf]") {
-    const std::string name = GENERATE("mult", "mult_penalties", "mult_segments", "hals_component", "hals_time", "hals_time_inner3",
-                                      "hals_penalties", "hals_segments", "anls", "anls_segments", "kl", "kl_segments",
-                                      "mult_masked", "hals_masked");
+    const std::string name =
+        GENERATE("mult", "mult_penalties", "mult_segments", "hals_component", "hals_time",
+                 "hals_time_inner3", "hals_penalties", "hals_segments", "anls", "anls_segments",
+                 "kl", "kl_segments", "mult_masked", "hals_masked");
     const auto engine = GENERATE(Engine::gemm, Engine::fft, Engine::sparse);
     CAPTURE(name, engine_name(engine));
     const auto group = oracle::oracle("/trajectories/" + name);
@@ -29,14 +31,23 @@ TEST_CASE("iterates equal the literal algorithms", "[cnmf]") {
     options.start.motifs = start.motifs;
     options.start.activations = start.activations;
     const std::string algorithm = *group.text_attribute("algorithm");
-    options.algorithm = algorithm == "mult" || algorithm == "kl" ? Algorithm::mult : algorithm == "anls" ? Algorithm::anls : Algorithm::hals;
+    options.algorithm = algorithm == "mult" || algorithm == "kl" ? Algorithm::mult
+                        : algorithm == "anls"                    ? Algorithm::anls
+                                                                 : Algorithm::hals;
     options.loss = name.rfind("kl", 0) == 0 ? Loss::kl : Loss::l2;
     options.order = *group.text_attribute("order") == "component" ? Order::component : Order::time;
     options.inner = static_cast<Index>(number("inner"));
     options.max_iterations = static_cast<Index>(number("iterations"));
     options.tolerance = 0;
     options.penalty_ramp = 0;
-    options.penalties = {number("l1_w"), number("l2_w"), number("l1_h"), number("l2_h"), 0, number("events"), number("parts"), true};
+    options.penalties = {number("l1_w"),
+                         number("l2_w"),
+                         number("l1_h"),
+                         number("l2_h"),
+                         0,
+                         number("events"),
+                         number("parts"),
+                         true};
 
     Mask held_out;
     if (group.has_dataset("mask")) {
@@ -69,10 +80,12 @@ TEST_CASE("iterates equal the literal algorithms", "[cnmf]") {
     CHECK(oracle::largest_difference(result.model.activations, expected.activations) < 1e-10);
     const auto loss = group.dataset("loss").read<double>();
     REQUIRE(result.history.loss.size() == loss.size());
-    for (std::size_t i = 0; i < loss.size(); ++i) CHECK(result.history.loss[i] == Approx(loss[i]).epsilon(1e-11));
+    for (std::size_t i = 0; i < loss.size(); ++i)
+        CHECK(result.history.loss[i] == Approx(loss[i]).epsilon(1e-11));
     if (group.has_dataset("test_loss")) {
         const auto test = group.dataset("test_loss").read<double>();
-        for (std::size_t i = 0; i < test.size(); ++i) CHECK(result.history.test_loss[i] == Approx(test[i]).epsilon(1e-11));
+        for (std::size_t i = 0; i < test.size(); ++i)
+            CHECK(result.history.test_loss[i] == Approx(test[i]).epsilon(1e-11));
         CHECK(result.evaluation.test_loss() == Approx(test.back()).epsilon(1e-11));
     }
     if (group.has_dataset("objective")) {
@@ -80,5 +93,6 @@ TEST_CASE("iterates equal the literal algorithms", "[cnmf]") {
         for (std::size_t i = 0; i < objective.size(); ++i)
             CHECK(result.history.objective[i] == Approx(objective[i]).epsilon(1e-10));
     }
-    if (options.loss == Loss::l2) CHECK(result.evaluation.relative_loss() == Approx(loss.back()).epsilon(1e-11));
+    if (options.loss == Loss::l2)
+        CHECK(result.evaluation.relative_loss() == Approx(loss.back()).epsilon(1e-11));
 }

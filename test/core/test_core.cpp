@@ -40,16 +40,22 @@ TEST_CASE("draws have the moments of their distributions", "[core]") {
     const auto [nm, nv] = moments([&](std::uint64_t i) { return random.normal(i, {1, 0, 0}); });
     CHECK(nm == Approx(0).margin(5 / std::sqrt(kDraws)));
     CHECK(nv == Approx(1).epsilon(0.03));
-    const auto [em, ev] = moments([&](std::uint64_t i) { return random.exponential(i, {2, 0, 0}); });
+    const auto [em, ev] = moments([&](std::uint64_t i) {
+        return random.exponential(i, {2, 0, 0});
+    });
     CHECK(em == Approx(1).margin(5 / std::sqrt(kDraws)));
     CHECK(ev == Approx(1).epsilon(0.05));
     for (const double shape : {0.1, 1.0, 7.5}) {
-        const auto [gm, gv] = moments([&](std::uint64_t i) { return random.gamma(shape, i, {3, 0, 0}); });
+        const auto [gm, gv] = moments([&](std::uint64_t i) {
+            return random.gamma(shape, i, {3, 0, 0});
+        });
         CHECK(gm == Approx(shape).margin(5 * std::sqrt(shape / kDraws)));
         CHECK(gv == Approx(shape).epsilon(0.1));
     }
     for (const double rate : {0.3, 12.0, 1300.0}) {
-        const auto [pm, pv] = moments([&](std::uint64_t i) { return static_cast<double>(random.poisson(rate, i, {4, 0, 0})); });
+        const auto [pm, pv] = moments([&](std::uint64_t i) {
+            return static_cast<double>(random.poisson(rate, i, {4, 0, 0}));
+        });
         CHECK(pm == Approx(rate).margin(5 * std::sqrt(rate / kDraws)));
         CHECK(pv == Approx(rate).epsilon(0.05));
     }
@@ -57,7 +63,8 @@ TEST_CASE("draws have the moments of their distributions", "[core]") {
 
 TEST_CASE("permutations hold every number once, and differ by stream", "[core]") {
     const Random random(9, "test/permutation");
-    const auto one = random.permutation(1000, {1, 0, 0}), other = random.permutation(1000, {2, 0, 0});
+    const auto one = random.permutation(1000, {1, 0, 0}),
+               other = random.permutation(1000, {2, 0, 0});
     CHECK(std::set<std::int64_t>(one.begin(), one.end()).size() == 1000);
     CHECK(one != other);
     CHECK(random.permutation(0).empty());
@@ -68,7 +75,11 @@ TEST_CASE("parallel loops visit every block and rethrow the first failure", "[co
     std::vector<int> visits(1000, 0);
     parallel_blocks(1000, threads, [&](Eigen::Index i) { ++visits[static_cast<std::size_t>(i)]; });
     CHECK(std::all_of(visits.begin(), visits.end(), [](int v) { return v == 1; }));
-    CHECK_THROWS_WITH(parallel_blocks(100, threads, [](Eigen::Index i) { if (i % 10 == 7) throw Error(std::to_string(i)); }), "7");
+    CHECK_THROWS_WITH(parallel_blocks(100, threads,
+                                      [](Eigen::Index i) {
+                                          if (i % 10 == 7) throw Error(std::to_string(i));
+                                      }),
+                      "7");
     CHECK(tree_sum(std::vector<double>{1, 2, 3, 4, 5}) == 15);
     CHECK(tree_sum(std::vector<double>{}) == 0);
 }

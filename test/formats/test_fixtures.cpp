@@ -24,7 +24,9 @@ formats::OpenedRecording open(const std::string& file, const formats::RecordingO
     static std::map<std::string, std::unique_ptr<hdf5::InputFile>> files;
     const formats::Opener opener{[&](const hdf5::Address& a) -> hdf5::InputFile& {
                                      auto& slot = files[a.file];
-                                     if (!slot) slot = std::make_unique<hdf5::InputFile>(a, hdf5::StreamSettings{});
+                                     if (!slot)
+                                         slot = std::make_unique<hdf5::InputFile>(
+                                             a, hdf5::StreamSettings{});
                                      return *slot;
                                  },
                                  [](const std::string&) {}};
@@ -41,7 +43,8 @@ const hdf5::Group& expected() {
 }
 
 void collect(const hdf5::Group& group, const std::string& file, std::vector<Case>& cases) {
-    if (group.has_attribute("outcome")) cases.push_back({file, group.path().substr(file.size() + 1)});
+    if (group.has_attribute("outcome"))
+        cases.push_back({file, group.path().substr(file.size() + 1)});
     for (const auto& name : group.names())
         if (group.has_group(name)) collect(group.group(name), file, cases);
 }
@@ -55,7 +58,8 @@ std::vector<Case> all_cases() {
 
 double difference(const Matrix& a, const Matrix& b) {
     if (a.rows() != b.rows() || a.cols() != b.cols()) return 1e300;
-    return a.size() == 0 ? 0.0 : (a - b).array().isFinite().select((a - b).cwiseAbs(), 0.0).maxCoeff();
+    return a.size() == 0 ? 0.0
+                         : (a - b).array().isFinite().select((a - b).cwiseAbs(), 0.0).maxCoeff();
 }
 
 } // namespace
@@ -92,7 +96,8 @@ TEST_CASE("format fixtures are read or refused as their maker says", "[formats]"
             options.start = dataset.number_attribute("start");
             options.stop = dataset.number_attribute("stop");
             if (name != "X" && !options.dt) continue;
-            if (group.has_dataset("unit_id") && name == "X" && group.has_dataset("X_range")) continue; // distinct ids only
+            if (group.has_dataset("unit_id") && name == "X" && group.has_dataset("X_range"))
+                continue; // distinct ids only
             if (c.path == "/spk") {
                 const bool level5 = c.file.find("v5") == 0;
                 options.dataset.clear();
@@ -101,10 +106,14 @@ TEST_CASE("format fixtures are read or refused as their maker says", "[formats]"
             }
             const auto opened = open(c.file, options);
             ++read;
-            CHECK(difference(opened.recording->read(0, opened.recording->bins()), dataset.read_matrix()) < 1e-9);
-            CHECK(difference(Matrix(opened.recording->read_sparse(0, opened.recording->bins())), dataset.read_matrix()) < 1e-9);
-            if (const auto outside = dataset.number_attribute("outside")) CHECK(opened.outside == static_cast<std::int64_t>(*outside));
-            if (const auto dt = group.number_attribute("dt"); dt && !options.dt) CHECK(opened.recording->bin_seconds.value() == Approx(*dt).epsilon(0.01));
+            CHECK(difference(opened.recording->read(0, opened.recording->bins()),
+                             dataset.read_matrix()) < 1e-9);
+            CHECK(difference(Matrix(opened.recording->read_sparse(0, opened.recording->bins())),
+                             dataset.read_matrix()) < 1e-9);
+            if (const auto outside = dataset.number_attribute("outside"))
+                CHECK(opened.outside == static_cast<std::int64_t>(*outside));
+            if (const auto dt = group.number_attribute("dt"); dt && !options.dt)
+                CHECK(opened.recording->bin_seconds.value() == Approx(*dt).epsilon(0.01));
         }
     }
     CHECK(read > 35);
@@ -127,7 +136,9 @@ TEST_CASE("NWB trials become segments", "[formats]") {
     for (Index n = 0; n < units; ++n)
         for (Index t = 0; t < bins; ++t)
             for (Index r = 0; r < trials; ++r)
-                worst = std::max(worst, std::abs(x(n, r * bins + t) - tensor[static_cast<std::size_t>((n * bins + t) * trials + r)]));
+                worst = std::max(
+                    worst, std::abs(x(n, r * bins + t) -
+                                    tensor[static_cast<std::size_t>((n * bins + t) * trials + r)]));
     CHECK(worst == 0);
 }
 
@@ -150,39 +161,49 @@ TEST_CASE("negative values, scales and percentiles", "[formats]") {
     options.scale = formats::Scale::max_p95;
     std::vector<double> all(x.data(), x.data() + x.size());
     std::sort(all.begin(), all.end());
-    const double p95 = all[static_cast<std::size_t>(std::ceil(0.95 * static_cast<double>(all.size()))) - 1];
+    const double p95 =
+        all[static_cast<std::size_t>(std::ceil(0.95 * static_cast<double>(all.size()))) - 1];
     const Matrix soft = open("plain.h5", options).recording->read(0, 12);
-    for (Index n = 0; n < x.rows(); ++n) CHECK((soft.row(n) * (x.row(n).maxCoeff() + p95) - x.row(n)).cwiseAbs().maxCoeff() < 1e-12);
+    for (Index n = 0; n < x.rows(); ++n)
+        CHECK((soft.row(n) * (x.row(n).maxCoeff() + p95) - x.row(n)).cwiseAbs().maxCoeff() < 1e-12);
 }
 
 TEST_CASE("real songbird recordings, where they are present", "[formats][real]") {
     const std::string folder = std::string(ASSAY_SOURCE_DIR) + "/../shared/data/cnmf/";
     if (!std::ifstream(folder + "hvc2019.h5")) return;
-    const formats::Opener opener{[&](const hdf5::Address& a) -> hdf5::InputFile& {
-                                     static std::vector<std::unique_ptr<hdf5::InputFile>> files;
-                                     files.push_back(std::make_unique<hdf5::InputFile>(a, hdf5::StreamSettings{}));
-                                     return *files.back();
-                                 },
-                                 [](const std::string&) {}};
-    const auto read = [&](const std::string& file, const std::string& dataset, std::optional<double> dt = {}, const std::string& times = "", const std::string& ids = "") {
+    const formats::Opener opener{
+        [&](const hdf5::Address& a) -> hdf5::InputFile& {
+            static std::vector<std::unique_ptr<hdf5::InputFile>> files;
+            files.push_back(std::make_unique<hdf5::InputFile>(a, hdf5::StreamSettings{}));
+            return *files.back();
+        },
+        [](const std::string&) {}};
+    const auto read = [&](const std::string& file, const std::string& dataset,
+                          std::optional<double> dt = {}, const std::string& times = "",
+                          const std::string& ids = "") {
         formats::RecordingOptions o;
         o.dataset = dataset;
         o.dt = dt;
         o.times = times;
         o.ids = ids;
-        const auto opened = formats::open_recording({folder + file, ""}, o, opener, silent_monitor());
+        const auto opened =
+            formats::open_recording({folder + file, ""}, o, opener, silent_monitor());
         return opened.recording->read(0, opened.recording->bins());
     };
     // The same matrix in three files: ours, MATLAB 7.3 dense and sparse, MATLAB 5, NWB.
     const Matrix neural = read("hvc2019.h5", "/data/neural");
     CHECK(neural.rows() == 75);
     CHECK((read("songbird_spikes_mat73.mat", "/NEURAL") - neural).cwiseAbs().maxCoeff() < 1e-12);
-    CHECK((read("songbird_spikes_mat73.mat", "/NEURALsparse") - neural).cwiseAbs().maxCoeff() < 1e-12);
+    CHECK((read("songbird_spikes_mat73.mat", "/NEURALsparse") - neural).cwiseAbs().maxCoeff() <
+          1e-12);
     CHECK((read("MackeviciusData.mat", "NEURAL") - neural).cwiseAbs().maxCoeff() < 1e-12);
     // The same spikes as CSV, NWB and MATLAB.
-    const Matrix csv = read("songbird_spikes.csv", "", 0.1), nwb = read("songbird_spikes_nwb.h5", "/units", 0.1);
+    const Matrix csv = read("songbird_spikes.csv", "", 0.1),
+                 nwb = read("songbird_spikes_nwb.h5", "/units", 0.1);
     CHECK(csv.sum() == 3336);
     CHECK(nwb.sum() == 3336);
     CHECK((read("songbird_spikes_mat73.mat", "/spikes", 0.1) - nwb).cwiseAbs().maxCoeff() == 0);
-    CHECK(read("songbird_spikes_mat73.mat", "", 0.1, "/sessInfo/Spikes/SpikeTimes", "/sessInfo/Spikes/SpikeIDs").sum() == 3336);
+    CHECK(read("songbird_spikes_mat73.mat", "", 0.1, "/sessInfo/Spikes/SpikeTimes",
+               "/sessInfo/Spikes/SpikeIDs")
+              .sum() == 3336);
 }

@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Folder {
-    fs::path path = fs::temp_directory_path() / ("assay-test-" + std::to_string(getpid()) + "-" + std::to_string(counter++));
+    fs::path path = fs::temp_directory_path() /
+                    ("assay-test-" + std::to_string(getpid()) + "-" + std::to_string(counter++));
     Folder() { fs::create_directories(path); }
     ~Folder() { fs::remove_all(path); }
     [[nodiscard]] std::string file(const std::string& name) const { return (path / name).string(); }
@@ -30,14 +31,17 @@ std::string bytes_of(const std::string& file) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-void write_bytes(const std::string& file, const std::string& bytes) { std::ofstream(file, std::ios::binary) << bytes; }
+void write_bytes(const std::string& file, const std::string& bytes) {
+    std::ofstream(file, std::ios::binary) << bytes;
+}
 
 void write_sample(const std::string& file) {
     hdf5::OutputFile output(file, hdf5::Existing::refuse, hdf5::Compression::automatic, {});
     hdf5::Group group = output.root().create_group("/cnmf/fit");
     group.write("small", std::vector<double>{1, 2, 3}, {"component", "s", "three numbers"});
     Matrix noise(30, 40), zeros = Matrix::Zero(80, 100);
-    for (Index i = 0; i < noise.size(); ++i) noise.data()[i] = Random(1, "noise").normal(static_cast<std::uint64_t>(i));
+    for (Index i = 0; i < noise.size(); ++i)
+        noise.data()[i] = Random(1, "noise").normal(static_cast<std::uint64_t>(i));
     group.write("noise", noise, {"unit,time", "", "incompressible"});
     group.write("zeros", zeros, {"unit,time", "", "compressible"});
     group.set_attribute("algorithm", "hals");
@@ -53,13 +57,15 @@ std::string contents(const std::string& file) {
         const auto attributes = [&](const hdf5::Object& object) {
             for (const auto& name : object.attribute_names()) {
                 all += name + "=" + object.text_attribute(name).value_or("") + ";";
-                for (const double v : object.numbers_attribute(name)) all += std::to_string(v) + ",";
+                for (const double v : object.numbers_attribute(name))
+                    all += std::to_string(v) + ",";
             }
         };
         attributes(group);
         for (const auto& name : group.names()) {
             all += "/" + name;
-            if (group.has_group(name)) walk(group.group(name));
+            if (group.has_group(name))
+                walk(group.group(name));
             else {
                 const auto dataset = group.dataset(name);
                 attributes(dataset);
@@ -88,7 +94,8 @@ TEST_CASE("equal content gives equal bytes", "[hdf5]") {
 TEST_CASE("flipped bits are errors or harmless, never silently different", "[hdf5]") {
     const Folder folder;
     write_sample(folder.file("whole.h5"));
-    const std::string whole = bytes_of(folder.file("whole.h5")), expected = contents(folder.file("whole.h5"));
+    const std::string whole = bytes_of(folder.file("whole.h5")),
+                      expected = contents(folder.file("whole.h5"));
     const Random random(5, "flip");
     int errors = 0;
     for (std::uint64_t i = 0; i < 1500; ++i) {
@@ -97,7 +104,8 @@ TEST_CASE("flipped bits are errors or harmless, never silently different", "[hdf
         damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
         write_bytes(folder.file("damaged.h5"), damaged);
         try {
-            if (contents(folder.file("damaged.h5")) != expected) FAIL("bit " << bit << " changed the content silently");
+            if (contents(folder.file("damaged.h5")) != expected)
+                FAIL("bit " << bit << " changed the content silently");
         } catch (const Error&) {
             ++errors;
         }
@@ -118,17 +126,23 @@ TEST_CASE("a truncated file is an error wherever it is cut", "[hdf5]") {
 TEST_CASE("an output has its name only once it is whole", "[hdf5]") {
     const Folder folder;
     {
-        hdf5::OutputFile output(folder.file("x.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {});
+        hdf5::OutputFile output(folder.file("x.h5"), hdf5::Existing::refuse,
+                                hdf5::Compression::none, {});
         output.root().write("x", std::vector<double>(100000, 1.0));
         CHECK_FALSE(fs::exists(folder.file("x.h5")));
     }
     CHECK(fs::is_empty(folder.path)); // destroyed without commit: nothing is left
     write_sample(folder.file("x.h5"));
-    CHECK_THROWS_WITH(hdf5::OutputFile(folder.file("x.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {}), Catch::Contains("--force"));
-    CHECK_THROWS_WITH(hdf5::OutputFile(folder.file("no/x.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {}), Catch::Contains("does not exist"));
+    CHECK_THROWS_WITH(
+        hdf5::OutputFile(folder.file("x.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {}),
+        Catch::Contains("--force"));
+    CHECK_THROWS_WITH(hdf5::OutputFile(folder.file("no/x.h5"), hdf5::Existing::refuse,
+                                       hdf5::Compression::none, {}),
+                      Catch::Contains("does not exist"));
     // What a killed run left behind goes with the next one.
     write_bytes(folder.file(".y.h5.999999999.tmp"), "left behind");
-    hdf5::OutputFile(folder.file("y.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {}).commit();
+    hdf5::OutputFile(folder.file("y.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {})
+        .commit();
     CHECK_FALSE(fs::exists(folder.file(".y.h5.999999999.tmp")));
 }
 
@@ -143,18 +157,22 @@ TEST_CASE("addresses split at :/ unless a file has that name", "[hdf5]") {
 TEST_CASE("steps chain and carry forward what later ones need", "[hdf5]") {
     const Folder folder;
     {
-        hdf5::OutputFile first(folder.file("1.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {});
+        hdf5::OutputFile first(folder.file("1.h5"), hdf5::Existing::refuse, hdf5::Compression::none,
+                               {});
         first.root().create_group("/data").write("X", std::vector<double>{1});
         first.root().create_group("/truth").write("W", std::vector<double>{2});
         first.root().create_group("/cnmf/fit").write("W", std::vector<double>{3});
-        hdf5::write_provenance(first.root(), {}, {"a b", "a", "1", "{}", {}, 0, true, 1, "t0", 1, 1});
+        hdf5::write_provenance(first.root(), {},
+                               {"a b", "a", "1", "{}", {}, 0, true, 1, "t0", 1, 1});
         first.commit();
     }
     const hdf5::File input = hdf5::File::open(folder.file("1.h5"), "1.h5");
-    hdf5::OutputFile second(folder.file("2.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {});
+    hdf5::OutputFile second(folder.file("2.h5"), hdf5::Existing::refuse, hdf5::Compression::none,
+                            {});
     second.root().create_group("/cnmf/events").write("bin", std::vector<double>{4});
     hdf5::carry_forward(second.root(), input.root(), {});
-    hdf5::write_provenance(second.root(), {input.root(), input.root()}, {"c d", "c", "1", "{}", {"x"}, 0, false, 1, "t1", 1, 1});
+    hdf5::write_provenance(second.root(), {input.root(), input.root()},
+                           {"c d", "c", "1", "{}", {"x"}, 0, false, 1, "t1", 1, 1});
     CHECK_FALSE(second.root().has("/data/X"));
     CHECK(second.root().dataset("/truth/W").read<double>().front() == 2);
     CHECK(second.root().dataset("/cnmf/fit/W").read<double>().front() == 3);

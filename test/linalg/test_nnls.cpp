@@ -7,8 +7,12 @@ using namespace assay;
 
 TEST_CASE("block principal pivoting equals an active-set solver", "[linalg]") {
     const std::string name = GENERATE("regular", "zero_column");
-    const auto group = hdf5::File::open(std::string(ASSAY_TEST_REFERENCE) + "/cnmf_oracle.h5", "oracle").root().group("/nnls/" + name);
-    const Matrix q = group.dataset("Q").read_matrix(), r = group.dataset("R").read_matrix(), expected = group.dataset("X").read_matrix();
+    const auto group =
+        hdf5::File::open(std::string(ASSAY_TEST_REFERENCE) + "/cnmf_oracle.h5", "oracle")
+            .root()
+            .group("/nnls/" + name);
+    const Matrix q = group.dataset("Q").read_matrix(), r = group.dataset("R").read_matrix(),
+                 expected = group.dataset("X").read_matrix();
     linalg::NnlsSolver solver(q);
     const Matrix cold = solver.solve(r);
     CHECK((cold - expected).cwiseAbs().maxCoeff() < 1e-10);
@@ -28,7 +32,8 @@ TEST_CASE("solutions satisfy the KKT conditions on random problems", "[linalg]")
     const double scale = r.cwiseAbs().maxCoeff();
     CHECK(x.minCoeff() >= 0);
     CHECK(gradient.minCoeff() > -1e-9 * scale);
-    CHECK(x.cwiseProduct(gradient).cwiseAbs().maxCoeff() < 1e-9 * scale * std::max(1.0, x.maxCoeff()));
+    CHECK(x.cwiseProduct(gradient).cwiseAbs().maxCoeff() <
+          1e-9 * scale * std::max(1.0, x.maxCoeff()));
 }
 
 TEST_CASE("a singular block is solved after a tiny shift", "[linalg]") {
