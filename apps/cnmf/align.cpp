@@ -35,9 +35,11 @@ cli::Command align() {
         const cnmf::TimeAxis axis(model.activations.cols(), fitted.facts.segment_start, model.lags);
         const auto shifts = cnmf::centre_motifs(model, axis);
         cnmf::normalize(model, *normalization);
-        // Power of each component's reconstruction, as the order of components.
-        const Vector power = cnmf::component_powers(model, axis, context.execution());
-        const auto order = cnmf::sort_components(model, power);
+        // Loadings as the fit has them; a bare model is ordered by what its components reconstruct.
+        const Vector key = fitted.loadings.size() == model.components
+                               ? fitted.loadings
+                               : cnmf::component_powers(model, axis, context.execution());
+        const auto order = cnmf::sort_components(model, key);
         hdf5::Group group = context.output().create_group("/cnmf/align");
         cnmf::write_model(group, model, fitted.facts);
         cnmf::write_unit_order(group, cnmf::order_units(model));

@@ -24,8 +24,9 @@ cli::Command bench() {
     c.group("Model");
     c.option("-k,--components", o->fit.components, "N", "number of motifs").range(1, 4096);
     c.option("-l,--lags", o->fit.lags, "BINS", "length of motifs").range(1, 1e6);
-    c.option("--inner", o->fit.inner, "N", "sweeps per half-step; 0: as many as pay")
-        .range(0, 1000);
+    c.option("--inner", o->fit.inner, "N", "sweeps per half-step; auto: as many as pay")
+        .range(0, 1000)
+        .word("auto", 0);
     c.option("--repetitions", o->repetitions, "N", "iterations timed").range(1, 1000);
     c.seed(o->fit.seed);
     declare_data(c, o->data);
@@ -37,13 +38,15 @@ cli::Command bench() {
             cnmf::benchmark(*loaded.data, o->fit, o->repetitions, context.execution());
         context.report("engine", cnmf::engine_name(result.engine));
         context.report("GEMM rate", result.gemm_gflops, "GFLOP/s (double, 1024^3, one thread)");
-        for (const auto& phase : result.phases)
-            context.report(phase.name, phase.cpu_seconds,
-                           phase.gflops > 0
-                               ? concat("CPU s, ", significant(phase.gflops, 3), " GFLOP/s, ",
-                                        significant(100 * phase.gflops / result.gemm_gflops, 3),
-                                        " %")
-                               : std::string("CPU s"));
+        for (const auto& phase : result.phases) {
+            context.report(phase.name, phase.cpu_seconds, "CPU s");
+            if (phase.gflops > 0) {
+                context.report(phase.name + " rate", phase.gflops, "GFLOP/s");
+                context.report(phase.name + " share", phase.gflops / result.gemm_gflops,
+                               "of the GEMM rate");
+            }
+            if (phase.bytes > 0) context.report(phase.name + " bytes", phase.bytes);
+        }
     });
     return c;
 }

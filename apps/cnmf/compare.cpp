@@ -32,6 +32,12 @@ cli::Command compare() {
             need_activations(models.back());
         }
         const auto& segments = models.front().facts.segment_start;
+        for (std::size_t i = 1; i < models.size(); ++i)
+            if (models[i].facts.segment_start != segments)
+                throw Error(concat(
+                    context.input_address(i).name(), ": has ", models[i].facts.segment_start.size(),
+                    " segments, other than the ", segments.size(), " of ",
+                    context.input_address(0).name(), "; fits of one recording are expected"));
         const auto count = static_cast<Index>(models.size());
         Matrix pairs = Matrix::Zero(count, count);
         for (Index i = 0; i < count; ++i)

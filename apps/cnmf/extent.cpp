@@ -31,19 +31,21 @@ cli::Command extent() {
     c.option("--nulls", o->extent.nulls, "N", "shifts of each activation").range(1, 1e6);
     c.option("--alpha", o->extent.alpha, "P", "level for taking part").range(1e-6, 0.5);
     c.seed(o->extent.seed);
-    declare_recording(c, o->data);
+    declare_data(c, o->data);
     c.example("Is the window long enough?", "cnmf extent rec.h5 --model fit.h5");
     c.run([o](cli::Context& context) {
         const LoadedModel fitted = load_model(context, o->model);
         need_activations(fitted);
-        const auto opened = open_input(context, o->data.recording);
-        check_units(fitted.model, *opened.recording);
-        if (fitted.model.activations.cols() != opened.recording->bins())
-            throw Error(concat(opened.name, ": has ", opened.recording->bins(),
+        const Loaded loaded = load(context, scaled_as(o->data, fitted), fitted.model.lags);
+        const Recording& recording = loaded.recording();
+        check_units(fitted.model, recording);
+        if (fitted.model.activations.cols() != recording.bins())
+            throw Error(concat(loaded.opened.name, ": has ", recording.bins(),
                                " bins and the model ", fitted.model.activations.cols(),
                                "; as many are expected"));
-        const auto result = at_place(opened.name, [&] {
-            return cnmf::extent(*opened.recording, fitted.model, o->extent, context.execution());
+        const auto result = at_place(loaded.opened.name, [&] {
+            return cnmf::extent(recording, fitted.model, o->extent, o->data.engine,
+                                context.execution());
         });
         if (context.has_output())
             cnmf::write_extent(context.output().create_group("/cnmf/extent"), result);

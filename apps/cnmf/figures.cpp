@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace cnmf_app {
 
@@ -56,9 +57,16 @@ Unit time_unit(const cnmf::ModelFacts& facts) {
 
 } // namespace
 
+Rows picture_rows(const cnmf::Model& model, RowOrder order) {
+    Rows rows{cnmf::order_units(model), order};
+    if (order == RowOrder::source)
+        std::iota(rows.units.order.rbegin(), rows.units.order.rend(), std::int64_t{0});
+    return rows;
+}
+
 Figure overview(const OverviewInput& in) {
     const Index components = in.model.components, units = in.model.units();
-    const cnmf::UnitOrder order = cnmf::order_units(in.model);
+    const cnmf::UnitOrder& order = in.rows.units;
     const Unit unit = time_unit(in.facts);
     const double begin = static_cast<double>(in.first_bin) * unit.scale,
                  end = static_cast<double>(in.first_bin + in.bins) * unit.scale;
@@ -76,7 +84,7 @@ Figure overview(const OverviewInput& in) {
         p.bottom = kBottom;
         p.height = kImage;
         p.y_tics = k == 0;
-        if (k == 0) p.y_label = "unit (sorted)";
+        if (k == 0) p.y_label = in.rows.label();
         p.x_tics = false;
         p.title = concat("w", k);
         const Matrix image = sorted_rows(cnmf::motif_image(in.model, k), order);
@@ -84,7 +92,8 @@ Figure overview(const OverviewInput& in) {
         HeatMap map{image, 0,   length,        0,    static_cast<double>(units),
                     false, 0.0, bright(image), false};
         p.maps.push_back(map);
-        p.strips.push_back(component_strip(order, -0.07 * length, 0));
+        if (in.rows.order == RowOrder::component)
+            p.strips.push_back(component_strip(order, -0.07 * length, 0));
         p.x_range = plot::Range{-0.07 * length, length};
         p.y_range = plot::Range{0, static_cast<double>(units)};
         p.x_label = k == components / 2
@@ -125,16 +134,17 @@ Figure overview(const OverviewInput& in) {
     data.y_tics = false;
     data.x_label = unit.label;
     const Matrix image = sorted_rows(in.image(in.first_bin, in.bins), order);
-    data.maps.push_back(
-        {image, begin, end, 0, static_cast<double>(units), false, 0.0, bright(image), false});
+    const double top = bright(image.cwiseAbs());
+    data.maps.push_back({image, begin, end, 0, static_cast<double>(units), in.diverging,
+                         in.diverging ? -top : 0.0, top, false});
     data.x_range = plot::Range{begin, end};
     data.y_range = plot::Range{0, static_cast<double>(units)};
     figure.panels.push_back(data);
     return figure;
 }
 
-Figure motif_images(const cnmf::Model& model, const cnmf::ModelFacts& facts) {
-    const cnmf::UnitOrder order = cnmf::order_units(model);
+Figure motif_images(const cnmf::Model& model, const cnmf::ModelFacts& facts, const Rows& picture) {
+    const cnmf::UnitOrder& order = picture.units;
     const Unit unit = time_unit(facts);
     const Index columns = std::min<Index>(model.components, 5),
                 rows = (model.components + columns - 1) / columns;
@@ -342,14 +352,14 @@ Figure significance_figure(const Matrix& null, const Vector& observed, const Vec
     return figure;
 }
 
-Figure similarity_figure(const Matrix& similarity) {
+Figure similarity_figure(const Matrix& similarity, const std::string& of_what) {
     Figure figure;
     figure.width = 4.5;
-    figure.title = "similarity of components";
+    figure.title = "similarity of " + of_what + "s";
     Panel p;
     p.left = 0.15, p.width = 0.65;
-    p.x_label = "component of the second fit";
-    p.y_label = "component of the first fit";
+    p.x_label = of_what == "fit" ? of_what : of_what + " of the second fit";
+    p.y_label = of_what == "fit" ? of_what : of_what + " of the first fit";
     p.maps.push_back({similarity, -0.5, static_cast<double>(similarity.cols()) - 0.5, -0.5,
                       static_cast<double>(similarity.rows()) - 0.5, false, 0.0, 1.0, true});
     p.x_range = plot::Range{-0.5, static_cast<double>(similarity.cols()) - 0.5};
@@ -358,11 +368,12 @@ Figure similarity_figure(const Matrix& similarity) {
     return figure;
 }
 
-Figure unit_fit(const Vector& r2, const cnmf::UnitOrder& order) {
+Figure unit_fit(const Vector& r2, const Rows& rows) {
+    const cnmf::UnitOrder& order = rows.units;
     Figure figure;
     figure.title = "power of each unit explained";
     Panel p;
-    p.x_label = "unit (sorted)";
+    p.x_label = rows.label();
     p.y_label = "R^2";
     std::vector<Series> by_component;
     for (std::size_t i = 0; i < order.order.size(); ++i) {
@@ -383,39 +394,72 @@ Figure unit_fit(const Vector& r2, const cnmf::UnitOrder& order) {
     return figure;
 }
 
+namespace {
+
+// First bins of the windows around a component's events that lie in the stretch shown and in one
+// segment.
+std::vector<Index> event_windows(const OverviewInput& in, const cnmf::Events& events,
+                                 Index component, Index before, Index width) {
+    const auto& starts = in.facts.segment_start;
+    std::vector<Index> windows;
+    for (std::size_t e = 0; e < events.bin.size(); ++e) {
+        const Index first = events.bin[e] - before, last = first + width;
+        if (events.component[e] != component || first < in.first_bin ||
+            last > in.first_bin + in.bins)
+            continue;
+        const auto next = std::upper_bound(starts.begin(), starts.end(), first);
+        if (next != starts.end() && *next < last) continue;
+        windows.push_back(first);
+    }
+    return windows;
+}
+
+} // namespace
+
 Figure triggered(const OverviewInput& in, const cnmf::Events& events) {
-    const cnmf::UnitOrder order = cnmf::order_units(in.model);
+    const cnmf::UnitOrder& order = in.rows.units;
     const Unit unit = time_unit(in.facts);
-    const Index lags = in.model.lags, before = lags, width = 3 * lags,
-                bins = in.model.activations.cols();
+    const Index lags = in.model.lags, before = lags, width = 3 * lags;
+    const double x0 = -static_cast<double>(before) * unit.scale,
+                 x1 = static_cast<double>(width - before) * unit.scale;
     Figure figure;
     figure.width = 9;
-    figure.title = "data around each motif's events, mean";
+    figure.height = 6;
+    figure.title = "data around each motif's events: mean (top), each event (bottom)";
     for (Index k = 0; k < in.model.components; ++k) {
+        const auto windows = event_windows(in, events, k, before, width);
         Matrix mean = Matrix::Zero(in.model.units(), width);
-        Index count = 0;
-        for (std::size_t e = 0; e < events.bin.size(); ++e) {
-            const Index first = events.bin[e] - before;
-            if (events.component[e] != k || first < 0 || first + width > bins) continue;
-            mean += in.image(first, width);
-            ++count;
+        Matrix raster = Matrix::Zero(std::max<Index>(1, static_cast<Index>(windows.size())), width);
+        for (std::size_t e = 0; e < windows.size(); ++e) {
+            const Matrix data = in.image(windows[e], width);
+            mean += data / static_cast<double>(windows.size());
+            // The first event on top.
+            auto row = raster.row(raster.rows() - 1 - static_cast<Index>(e));
+            for (Index n = 0; n < data.rows(); ++n)
+                if (order.component[static_cast<std::size_t>(n)] == k) row += data.row(n);
         }
-        if (count > 0) mean /= static_cast<double>(count);
-        Panel p;
         const double share = 0.9 / static_cast<double>(in.model.components);
-        p.left = 0.07 + share * static_cast<double>(k);
-        p.width = 0.85 * share;
-        p.title = concat("motif ", k, ", n = ", count);
-        p.x_label = in.facts.bin_seconds ? "from onset (s)" : "from onset (bins)";
-        p.y_tics = k == 0;
-        const Matrix image = sorted_rows(mean, order);
-        const double x0 = -static_cast<double>(before) * unit.scale,
-                     x1 = static_cast<double>(width - before) * unit.scale;
-        p.maps.push_back({image, x0, x1, 0, static_cast<double>(image.rows()), false, 0.0,
-                          bright(image), false});
-        p.x_range = plot::Range{x0, x1};
-        p.y_range = plot::Range{0, static_cast<double>(image.rows())};
-        figure.panels.push_back(p);
+        const auto panel = [&](const Matrix& image, double bottom, double height) {
+            Panel p;
+            p.left = 0.07 + share * static_cast<double>(k);
+            p.width = 0.85 * share;
+            p.bottom = bottom;
+            p.height = height;
+            p.y_tics = k == 0;
+            p.maps.push_back({image, x0, x1, 0, static_cast<double>(image.rows()), false, 0.0,
+                              bright(image), false});
+            p.x_range = plot::Range{x0, x1};
+            p.y_range = plot::Range{0, static_cast<double>(image.rows())};
+            return p;
+        };
+        Panel top = panel(sorted_rows(mean, order), 0.45, 0.43);
+        top.title = concat("motif ", k, ", n = ", windows.size());
+        if (k == 0) top.y_label = in.rows.label();
+        Panel bottom = panel(raster, 0.1, 0.25);
+        bottom.x_label = in.facts.bin_seconds ? "from onset (s)" : "from onset (bins)";
+        if (k == 0) bottom.y_label = "event";
+        figure.panels.push_back(top);
+        figure.panels.push_back(bottom);
     }
     return figure;
 }

@@ -83,7 +83,7 @@ void run(Options& o, cli::Context& context) {
         recording, loaded.excluded,
         cnmf::Mask::held_out(recording.units(), recording.bins(),
                              {o.data.hold_out, o.data.hold_out_block, o.fit.seed, 0}));
-    const std::string digest = data_digest(context);
+    const std::string digest = inputs_digest(context);
     const cnmf::FitControl control = control_of(context, context.config_digest() + digest);
     cnmf::FitResult result = cnmf::fit(*loaded.data, unseen, o.fit, context.execution(), control);
     cnmf::normalize(result.model, o.normalization);
@@ -99,13 +99,10 @@ void run(Options& o, cli::Context& context) {
     writing.precision = o.data.engine.precision;
     writing.timing = context.keeps_timing() ? cnmf::Timing::keep : cnmf::Timing::omit;
     writing.warnings = context.warnings();
-    writing.data_digest = digest;
+    writing.data_digest = loaded.data->survey().digest;
     cnmf::write_fit(context.output().create_group("/cnmf/fit"), result, o.fit, writing);
     if (!context.state_directory().empty())
-        std::filesystem::remove(context.state_directory() + "/fit.h5");
-    std::error_code not_empty;
-    if (!context.state_directory().empty())
-        std::filesystem::remove(context.state_directory(), not_empty);
+        context.discard_when_done(context.state_directory() + "/fit.h5");
 
     context.report("relative loss", result.evaluation.relative_loss());
     if (result.evaluation.test_norm > 0) context.report("test loss", result.evaluation.test_loss());

@@ -30,6 +30,7 @@ enum class Name {
 
 struct Options {
     Name figure = Name::automatic;
+    RowOrder rows = RowOrder::component;
     std::string data, window, table;
     DataOptions input; // how to read --data
 };
@@ -46,11 +47,11 @@ Name default_figure(const hdf5::Group& root, const hdf5::Address& address) {
 
 // The recording for the middle of the overview: --data, or what the file itself carries.
 std::unique_ptr<Recording> find_data(cli::Context& context, const Options& o,
-                                     const hdf5::Group& root) {
+                                     const LoadedModel& fitted, const hdf5::Group& root) {
     const formats::Opener opener{
         [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
         [](const std::string&) {}};
-    formats::RecordingOptions reading = o.input.recording;
+    formats::RecordingOptions reading = scaled_as(o.input, fitted).recording;
     reading.memory = std::int64_t{4} << 30;
     reading.negatives = formats::Negatives::clip;
     if (!o.data.empty())
@@ -99,8 +100,8 @@ OverviewInput overview_input(cli::Context& context, const Options& o,
                              std::unique_ptr<Recording>& data) {
     const LoadedModel fitted = load_model(context, context.input_address());
     need_activations(fitted);
-    OverviewInput in{fitted.model, fitted.facts, {}, "", 0, 0};
-    data = find_data(context, o, context.input().root());
+    OverviewInput in{fitted.model, fitted.facts, picture_rows(fitted.model, o.rows), {}, "", 0, 0};
+    data = find_data(context, o, fitted, context.input().root());
     if (data) {
         check_units(in.model, *data);
         if (data->bins() != in.model.activations.cols())
@@ -133,6 +134,14 @@ NamedFit named_fit(const hdf5::Group& group, const std::string& name) {
     return fit;
 }
 
+// Of two fits component by component; of more, how alike every two of them are.
+plot::Figure similarity(const hdf5::Group& compared) {
+    if (compared.has_dataset("similarity"))
+        return similarity_figure(compared.dataset("similarity").read_matrix(), "component");
+    const Matrix pairs = compared.dataset("all_pairs").read_matrix();
+    return similarity_figure((1 - pairs.array()).matrix(), "fit");
+}
+
 plot::Figure make(cli::Context& context, const Options& o, Name name) {
     const hdf5::Group root = context.input().root();
     std::unique_ptr<Recording> data;
@@ -142,7 +151,7 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
     switch (name) {
     case Name::motifs: {
         const LoadedModel fitted = load_model(context, context.input_address());
-        return motif_images(fitted.model, fitted.facts);
+        return motif_images(fitted.model, fitted.facts, picture_rows(fitted.model, o.rows));
     }
     case Name::loss: {
         std::vector<NamedFit> fits;
@@ -167,11 +176,11 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
                                    group.dataset("p").read_vector());
     }
     case Name::similarity:
-        return similarity_figure(root.group("/cnmf/compare").dataset("similarity").read_matrix());
+        return similarity(root.group("/cnmf/compare"));
     case Name::unit_r2: {
         const hdf5::Group group = root.group("/cnmf/fit");
         return unit_fit(group.dataset("unit_r2").read_vector(),
-                        cnmf::order_units(cnmf::read_model(group)));
+                        picture_rows(cnmf::read_model(group), o.rows));
     }
     case Name::warp: {
         const hdf5::Group group = root.group("/cnmf/transform");
@@ -179,7 +188,11 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
                              group.dataset("loadings").read_matrix());
     }
     case Name::triggered: {
-        const OverviewInput in = overview_input(context, o, data);
+        OverviewInput in = overview_input(context, o, data);
+        if (o.window.empty()) {
+            in.first_bin = 0;
+            in.bins = in.model.activations.cols();
+        }
         cnmf::EventRule rule;
         rule.refractory = std::max<Index>(1, in.model.lags / 2);
         return triggered(in, cnmf::find_events(in.model.activations, in.facts.segment_start, rule));
@@ -192,10 +205,10 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
         const cnmf::TimeMatrix h = axis.padded(in.model.activations);
         const ImageBlock shown = in.image;
         in.image = [&](Index first, Index count) -> Matrix {
-            return (shown(first, count) - cnmf::reconstruct(in.model, axis, h, first, count))
-                .cwiseAbs();
+            return shown(first, count) - cnmf::reconstruct(in.model, axis, h, first, count);
         };
-        in.image_title = "|residual|";
+        in.image_title = "residual: data - reconstruction";
+        in.diverging = true;
         return overview(in);
     }
     default:
@@ -234,6 +247,9 @@ cli::Command plot() {
     c.option("--data", o->data, "FILE[:/path]",
              "the recording, for overview, triggered and residual")
         .default_text("what the input carries");
+    c.choice<RowOrder>(
+        "--rows", o->rows, {{"component", RowOrder::component}, {"source", RowOrder::source}},
+        "order of units: sorted by component and lag, or as in the data, the first at the bottom");
     c.option("--window", o->window, "FROM:TO", "stretch shown, seconds (bins where no dt is known)")
         .default_text("where most happens");
     c.option("--table", o->table, "FILE.csv", "also write what is drawn");

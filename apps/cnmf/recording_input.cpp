@@ -77,9 +77,9 @@ void declare_fit(cli::Command& c, cnmf::FitOptions& o) {
     c.choice<Loss>("--loss", o.loss, {{"l2", Loss::l2}, {"kl", Loss::kl}},
                    "squared error, or Kullback-Leibler for counts (mult)");
     c.option("--inner", o.inner, "N",
-             "sweeps per half-step; 0: as many as pay, up to 5 (10 when streaming)")
+             "sweeps per half-step; auto: as many as pay, up to 5 (10 when streaming)")
         .range(0, 1000)
-        .default_text("0");
+        .word("auto", 0);
     c.choice<Order>(
         "--order", o.order,
         {{"chunk", Order::chunk}, {"component", Order::component}, {"time", Order::time}},
@@ -162,7 +162,17 @@ Loaded load(cli::Context& context, const DataOptions& o, Index lags) {
     return loaded;
 }
 
-std::string data_digest(const cli::Context& context) {
+DataOptions scaled_as(const DataOptions& options, const LoadedModel& fitted) {
+    DataOptions scaled = options;
+    if (fitted.facts.unit_scale.size() == 0) return scaled;
+    if (options.recording.scale != formats::Scale::none)
+        throw UsageError("option '--scale': the model was fitted to scaled units (unit_scale), "
+                         "which is applied; leave the option out");
+    scaled.recording.unit_scale = fitted.facts.unit_scale;
+    return scaled;
+}
+
+std::string inputs_digest(const cli::Context& context) {
     std::string all;
     for (const auto& [name, digest] : context.input_digests()) all += digest;
     return digest_of(all);
@@ -171,7 +181,9 @@ std::string data_digest(const cli::Context& context) {
 LoadedModel load_model(cli::Context& context, const hdf5::Address& address) {
     const hdf5::Group root = context.open(address).root();
     const hdf5::Group group = root.group(address.path.empty() ? "/cnmf/fit" : address.path);
-    return {cnmf::read_model(group), cnmf::read_facts(group)};
+    LoadedModel loaded{cnmf::read_model(group), cnmf::read_facts(group), {}};
+    if (group.has_dataset("loadings")) loaded.loadings = group.dataset("loadings").read_vector();
+    return loaded;
 }
 
 LoadedModel load_model(cli::Context& context, const std::string& address) {

@@ -45,17 +45,20 @@ struct Loaded {
 // Opens, excludes what the mask or NaN exclude, surveys.
 [[nodiscard]] Loaded load(assay::cli::Context& context, const DataOptions& options,
                           assay::Index lags);
-// A digest of the data that a fit saw.
-[[nodiscard]] std::string data_digest(const assay::cli::Context& context);
+// A digest of all files read so far.
+[[nodiscard]] std::string inputs_digest(const assay::cli::Context& context);
 
 struct LoadedModel {
     assay::cnmf::Model model;
     assay::cnmf::ModelFacts facts;
+    assay::Vector loadings; // empty where the group holds none
 };
 // FILE[:/group]; an empty text means the input's file. Default group /cnmf/fit.
 [[nodiscard]] LoadedModel load_model(assay::cli::Context& context, const std::string& address);
 [[nodiscard]] LoadedModel load_model(assay::cli::Context& context,
                                      const assay::hdf5::Address& address);
+// Data for a model: scaled unit by unit as those of its fit were (in place of --scale).
+[[nodiscard]] DataOptions scaled_as(const DataOptions& options, const LoadedModel& fitted);
 void need_activations(const LoadedModel& loaded);
 // Throws Error where model and recording have different units.
 void check_units(const assay::cnmf::Model& model, const assay::Recording& recording);

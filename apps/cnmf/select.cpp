@@ -76,7 +76,7 @@ void run(Options& o, cli::Context& context) {
     o.select.hold_out = o.data.hold_out;
     o.select.hold_out_block = o.data.hold_out_block;
     const cli::Shard shard = context.shard();
-    const std::string digest = context.config_digest() + data_digest(context);
+    const std::string digest = context.config_digest() + inputs_digest(context);
     const std::string directory = context.state_directory();
     std::map<Index, std::vector<cnmf::SelectRow>> rows;
     if (context.resuming() && !directory.empty())
@@ -116,9 +116,7 @@ void run(Options& o, cli::Context& context) {
         table.rows.insert(table.rows.end(), of_point.begin(), of_point.end());
     cnmf::write_select(context.output().create_group("/cnmf/select"), table);
     for (const auto& [p, of_point] : rows)
-        if (!directory.empty()) std::filesystem::remove(part_file(directory, p));
-    std::error_code not_empty;
-    if (!directory.empty()) std::filesystem::remove(directory, not_empty);
+        if (!directory.empty()) context.discard_when_done(part_file(directory, p));
     report(context, table);
     context.propose("cnmf plot " + context.output_target() + " --figure select -o select.svg");
 }

@@ -39,7 +39,7 @@ cli::Command significance() {
     c.reference("mackevicius2019");
     c.run([o](cli::Context& context) {
         const LoadedModel fitted = load_model(context, o->model);
-        const Loaded loaded = load(context, o->data, fitted.model.lags);
+        const Loaded loaded = load(context, scaled_as(o->data, fitted), fitted.model.lags);
         check_units(fitted.model, loaded.recording());
         const auto result =
             cnmf::significance(*loaded.data, fitted.model, o->test, context.execution());

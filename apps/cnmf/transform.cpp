@@ -53,7 +53,7 @@ void run(const Options& o, cli::Context& context) {
         model = cnmf::chosen_components(model, chosen);
     }
     model = joint_model(model, o.warps);
-    const Loaded loaded = load(context, o.data, model.lags);
+    const Loaded loaded = load(context, scaled_as(o.data, fitted), model.lags);
     check_units(model, loaded.recording());
     if (model.lags > loaded.recording().bins())
         throw Error(concat(loaded.opened.name, ": motifs of ", model.lags,

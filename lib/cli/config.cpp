@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -69,6 +70,12 @@ void apply_object(const json& object, const std::string& file, Declaration& decl
     }
 }
 
+// What an option shows, as JSON: the number, or the word that stands for one.
+template <class Number>
+json number_or_word(const std::optional<Number>& number, const std::string& text) {
+    return number ? json(*number) : json(text);
+}
+
 } // namespace
 
 void apply_config(const std::string& file, Declaration& declaration,
@@ -96,9 +103,9 @@ std::string resolved_config(const Declaration& declaration, ConfigScope scope) {
         else if (text.empty())
             value = nullptr;
         else if (!spec.list && (spec.type == "integer" || spec.type == "bytes"))
-            value = parse_integer(text).value_or(0);
+            value = number_or_word(parse_integer(text), text);
         else if (!spec.list && spec.type == "number")
-            value = parse_double(text).value_or(0);
+            value = number_or_word(parse_double(text), text);
         object[spec.long_name().substr(2)] = std::move(value);
     }
     return object.dump();

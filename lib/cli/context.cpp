@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
 #include <unistd.h>
 
 namespace assay::cli {
@@ -151,6 +152,9 @@ void Context::finish(const Finish& facts) {
         }
         output_->commit();
     }
+    std::error_code ignored;
+    for (const auto& file : discarded_) std::filesystem::remove(file, ignored);
+    if (!discarded_.empty()) std::filesystem::remove(state_directory(), ignored);
     std::size_t width = 0;
     for (const auto& line : summary_) width = std::max(width, line.label.size());
     for (const auto& line : summary_) {

@@ -82,6 +82,9 @@ class ASSAY_API Context {
     [[nodiscard]] Shard shard() const;
     // Where resumable state lives; empty when output is a stream and no --state is given.
     [[nodiscard]] std::string state_directory() const;
+    // Removes a file of the state directory, and that folder once it is empty, after the output has
+    // its name.
+    void discard_when_done(const std::string& file) { discarded_.push_back(file); }
     // Digest of every option that changes results.
     [[nodiscard]] const std::string& config_digest() const { return config_digest_; }
     [[nodiscard]] const std::string& config() const { return config_; }
@@ -123,6 +126,7 @@ class ASSAY_API Context {
     std::unique_ptr<hdf5::OutputFile> output_;
     std::vector<SummaryLine> summary_;
     std::string proposal_;
+    std::vector<std::string> discarded_;
 };
 
 } // namespace assay::cli

@@ -25,6 +25,7 @@ std::string expected_text(const OptionSpec& spec) {
         text += " from " + significant(*spec.minimum, 6) + " to " + significant(*spec.maximum, 10);
     else if (spec.minimum)
         text += " of at least " + significant(*spec.minimum, 6);
+    if (!spec.word.empty()) text += ", or " + spec.word + ",";
     return text;
 }
 

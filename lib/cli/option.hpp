@@ -28,6 +28,7 @@ struct OptionSpec {
     bool repeatable = false;     // a flag that counts, such as -vv
     bool execution_only = false; // changes how, not what: no part of the configuration's digest
     std::vector<std::string> choices;
+    std::string word; // stands for one value beside numbers, such as "auto"
     std::optional<double> minimum, maximum;
     std::string default_text; // worded default where the value alone says too little
     std::function<void(const std::string&)> set; // one text; throws UsageError
@@ -105,6 +106,19 @@ class OptionBuilder {
     }
     OptionBuilder& default_text(std::string text) {
         spec_->default_text = std::move(text);
+        return *this;
+    }
+    // A word that may stand for one of the values, and is shown for it: word("auto", 0).
+    OptionBuilder& word(const std::string& name, const T& value) {
+        const std::string text = ValueTraits<T>::show(value);
+        spec_->word = name;
+        spec_->set = [set = spec_->set, name, text](const std::string& given) {
+            set(given == name ? text : given);
+        };
+        spec_->show = [show = spec_->show, name, text] {
+            const std::string shown = show();
+            return shown == text ? name : shown;
+        };
         return *this;
     }
     OptionBuilder& execution_only() {

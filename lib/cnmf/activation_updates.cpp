@@ -10,8 +10,9 @@ namespace assay::cnmf {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr double kZeroDiagonal =
-    1e-13; // below this share of the largest, C_t[k,k,0] counts as zero
+// Near the end of a segment C_t[k,k,0] counts as zero below this share of the component's own
+// C[k,k,0]: judged so, no result depends on how scale is shared between W and H.
+constexpr double kZeroDiagonal = 1e-13;
 
 using Stretch = Eigen::Map<Eigen::RowVectorXd>;
 
@@ -43,11 +44,12 @@ struct Sweep {
     TimeMatrix& gradient;
     const MotifCorrelation& correlation;
     Index reach;
-    double smallest_diagonal;
+    Vector smallest_diagonal;
 
-    [[nodiscard]] double updated(double value, double gradient_value, double diagonal) const {
+    [[nodiscard]] double updated(Index component, double value, double gradient_value,
+                                 double diagonal) const {
         // A coordinate that nothing observes: its exact right-hand side is zero.
-        if (diagonal <= smallest_diagonal) return 0.0;
+        if (diagonal <= smallest_diagonal(component)) return 0.0;
         return std::max(0.0, (value * diagonal - gradient_value) / (diagonal + kEpsilon));
     }
 };
@@ -69,7 +71,7 @@ double sweep_rows(const Sweep& s, Index first_row, Index count, Index end_row) {
         for (Index k = 0; k < components; ++k) {
             double here = p(k);
             for (Index j = 0; j < k; ++j) here += steps(j) * table(j, centre + k);
-            const double value = s.updated(h(k), here, table(k, centre + k));
+            const double value = s.updated(k, h(k), here, table(k, centre + k));
             steps(k) = value - h(k);
             any |= steps(k) != 0;
         }
@@ -92,7 +94,7 @@ double sweep_components(const Sweep& s, const TimeAxis& axis) {
                     s.correlation.table(segment.first_row + segment.bins - 1 - row);
                 const double old = s.h(row, k);
                 const double step =
-                    s.updated(old, s.gradient(row, k), table(k, s.reach * components + k)) - old;
+                    s.updated(k, old, s.gradient(row, k), table(k, s.reach * components + k)) - old;
                 if (step == 0) continue;
                 s.h(row, k) = old + step;
                 change += step * step;
@@ -131,7 +133,7 @@ void hals_activations(TimeMatrix& activations, TimeMatrix& gradient,
                       const MotifCorrelation& correlation, const TimeAxis& axis, Order order,
                       const InnerSweeps& sweeps, const Execution& run) {
     const Sweep s{activations, gradient, correlation, axis.lags() - 1,
-                  kZeroDiagonal * correlation.largest_diagonal()};
+                  kZeroDiagonal * correlation.diagonal()};
     double first_change = 0;
     for (Index i = 0; i < sweeps.most; ++i) {
         const double change = std::sqrt(sweep(s, axis, order, run));

@@ -46,8 +46,8 @@ BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index rep
     const Unseen everything_seen;
     Descent descent(data, *products, everything_seen, options, run);
     FitState state;
-    descent.begin(start_model(data, *products, options.start, options.components, options.lags,
-                              {options.seed, 0}, run),
+    descent.begin(start_model(data, *products, everything_seen, options.start, options.components,
+                              options.lags, {options.seed, 0}, run),
                   true, 0, state);
     constexpr int kWarmUp = 5; // activations become sparse, as in most of a fit
     for (int i = 0; i < kWarmUp; ++i) descent.step(0, state);
@@ -56,33 +56,42 @@ BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index rep
     const Model model = descent.model();
     const TimeMatrix h = axis.padded(model.activations);
     const double width = static_cast<double>(options.components * options.lags);
-    const auto time_with_flops = [&](const std::string& name, const std::function<void()>& body) {
-        const double before = products->work().flops;
+    const auto time_phase = [&](const std::string& name, double flops,
+                                const std::function<void()>& body) {
+        const Work before = products->work();
         const double seconds = median_seconds(repetitions, body);
-        const double flops = (products->work().flops - before) / static_cast<double>(repetitions);
-        result.phases.push_back({name, seconds, flops > 0 ? 1e-9 * flops / seconds : 0.0});
+        const auto times = static_cast<double>(repetitions);
+        if (flops == 0) flops = (products->work().flops - before.flops) / times;
+        result.phases.push_back({name, seconds, 1e-9 * flops / seconds,
+                                 (products->work().bytes - before.bytes) / times});
     };
-    result.phases.push_back({"outer iteration", iteration, 0});
-    time_with_flops("product X U^T",
-                    [&] { static_cast<void>(products->with_activations(h, run)); });
-    time_with_flops("product transconv",
-                    [&] { static_cast<void>(products->with_motifs(model.motifs, run)); });
-    result.phases.push_back(
-        {"gram A",
-         median_seconds(repetitions, [&] { static_cast<void>(activation_gram(h, axis, run)); }),
-         0});
-    const double correlation_seconds = median_seconds(repetitions, [&] {
-        static_cast<void>(MotifCorrelation(model.motifs, options.components));
-    });
-    const double correlation_flops = 2 * static_cast<double>(model.units()) * width * width;
-    result.phases.push_back(
-        {"tables C", correlation_seconds, 1e-9 * correlation_flops / correlation_seconds});
+    const double units = static_cast<double>(model.units()),
+                 components = static_cast<double>(options.components),
+                 bins = static_cast<double>(axis.bins()), lags = static_cast<double>(axis.lags());
+    const InnerSweeps one = InnerSweeps::fixed(1);
+    result.phases.push_back({"outer iteration", iteration, 0, 0});
+    Matrix product;
+    time_phase("product X U^T", 0, [&] { product = products->with_activations(h, run); });
+    TimeMatrix overlap;
+    time_phase("product transconv", 0, [&] { overlap = products->with_motifs(model.motifs, run); });
+    Matrix gram;
+    time_phase("gram A", 2 * components * width * bins,
+               [&] { gram = activation_gram(h, axis, run); });
+    time_phase("tables C", 2 * units * width * width,
+               [&] { static_cast<void>(MotifCorrelation(model.motifs, options.components)); });
     const MotifCorrelation correlation(model.motifs, options.components);
-    result.phases.push_back(
-        {"field P",
-         median_seconds(repetitions,
-                        [&] { static_cast<void>(correlate(correlation, h, axis, run)); }),
-         0});
+    TimeMatrix field;
+    time_phase("field P", 2 * components * components * (2 * lags - 1) * bins,
+               [&] { field = correlate(correlation, h, axis, run); });
+    time_phase("sweep W", 2 * units * width * width, [&] {
+        Matrix motifs = model.motifs;
+        hals_motifs(motifs, gram, product, options.components, one, run);
+    });
+    // The rate counts every coordinate; a sweep skips those that stay at zero.
+    time_phase("sweep H", 2 * components * components * (2 * lags - 1) * bins, [&] {
+        TimeMatrix activations = h, gradient = field - overlap;
+        hals_activations(activations, gradient, correlation, axis, options.order, one, run);
+    });
     return result;
 }
 

@@ -13,6 +13,7 @@ struct Phase {
     std::string name;
     double cpu_seconds = 0; // median over repetitions
     double gflops = 0;      // 0 where no count applies
+    double bytes = 0;       // of data read, each time
 };
 
 struct BenchmarkResult {

@@ -49,10 +49,12 @@ class BlockStore {
                                                              const Recording& recording,
                                                              BlockKind kind, Precision precision,
                                                              Index lags);
-// The engine over cached spectra.
-[[nodiscard]] std::unique_ptr<DataProducts> spectral_products(const Recording& recording,
-                                                              Precision precision, Index lags,
-                                                              const Execution& run);
+// The spectra of a recording for motifs of `lags` bins, and the engine over them.
+[[nodiscard]] std::shared_ptr<const void>
+transformed(const Recording& recording, Precision precision, Index lags, const Execution& run);
+[[nodiscard]] std::unique_ptr<DataProducts> spectral_products(std::shared_ptr<const void> spectra,
+                                                              const Recording& recording,
+                                                              Precision precision, Index lags);
 // Transform size of the spectral engine for `lags`, and the bytes its spectra take.
 [[nodiscard]] Index transform_size(Index lags);
 [[nodiscard]] double spectra_bytes(Index units, Index bins, Index segments, Index lags,

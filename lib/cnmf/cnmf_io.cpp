@@ -95,7 +95,9 @@ StartSpec read_start(const hdf5::Group& group) {
         const hdf5::Dataset w = group.dataset("W");
         w.expect_numeric();
         w.expect_rank(3);
-        start.motifs = motif_matrix(w.read<double>(), w.shape()[0], w.shape()[1], w.shape()[2]);
+        start.components = w.shape()[0];
+        start.lags = w.shape()[2];
+        start.motifs = motif_matrix(w.read<double>(), start.components, w.shape()[1], start.lags);
     }
     if (group.has_dataset("H"))
         start.activations = group.dataset("H").expect_numeric().read_matrix();
@@ -121,6 +123,13 @@ const char* name_of(Order o) {
     return o == Order::chunk ? "chunk" : o == Order::component ? "component" : "time";
 }
 
+const char* name_of(const StartSpec& start) {
+    if (start.motifs || start.activations) return "given";
+    return start.kind == StartKind::random ? "random"
+           : start.kind == StartKind::data ? "data"
+                                           : "spa";
+}
+
 void describe_options(hdf5::Group& group, const FitOptions& o) {
     const Penalties& p = o.penalties;
     group.set_attribute("algorithm", name_of(o.algorithm));
@@ -130,6 +139,15 @@ void describe_options(hdf5::Group& group, const FitOptions& o) {
     group.set_attribute("components", static_cast<std::int64_t>(o.components));
     group.set_attribute("lags", static_cast<std::int64_t>(o.lags));
     group.set_attribute("seed", static_cast<std::int64_t>(o.seed));
+    group.set_attribute("init", name_of(o.start));
+    group.set_attribute("restarts", static_cast<std::int64_t>(o.restarts));
+    group.set_attribute("max_iterations", static_cast<std::int64_t>(o.max_iterations));
+    group.set_attribute("tolerance", o.tolerance);
+    group.set_attribute("patience", static_cast<std::int64_t>(o.patience));
+    group.set_attribute("kkt_tolerance", o.kkt_tolerance);
+    group.set_attribute("penalty_ramp", static_cast<std::int64_t>(o.penalty_ramp));
+    group.set_attribute("x_ortho_w", p.x_ortho_in_motifs ? "on" : "off");
+    if (o.shift) group.set_attribute("shift", static_cast<std::int64_t>(*o.shift));
     for (const auto& [name, value] : {std::pair<const char*, double>{"l1_w", p.l1_motifs},
                                       {"l2_w", p.l2_motifs},
                                       {"l1_h", p.l1_activations},
@@ -145,16 +163,16 @@ void describe_options(hdf5::Group& group, const FitOptions& o) {
 void write_fit(hdf5::Group group, const FitResult& r, const FitOptions& o, const FitWriting& w) {
     write_model(group, r.model, w.facts, w.precision);
     group.write("loss", r.history.loss,
-                {"iteration", "",
-                 o.loss == Loss::kl ? "Kullback-Leibler divergence over seen entries"
-                                    : "|X - Xhat| / |X| over seen entries, the start first"});
+                {"iteration", "", "|X - Xhat| / |X| over seen entries, the start first"});
     if (!r.history.test_loss.empty()) {
         group.write("train_loss", r.history.loss, {"iteration", "", "the same as loss"});
         group.write("test_loss", r.history.test_loss,
                     {"iteration", "", "|X - Xhat| / |X| over held-out entries"});
     }
     group.write("objective", r.history.objective,
-                {"iteration", "", "half the squared error plus all penalties"});
+                {"iteration", "",
+                 o.loss == Loss::kl ? "Kullback-Leibler divergence over seen entries"
+                                    : "half the squared error plus all penalties"});
     if (o.loss == Loss::l2)
         group.write("kkt", r.history.kkt,
                     {"iteration", "", "norm of the projected gradient, relative to the start"});
@@ -179,6 +197,7 @@ void write_fit(hdf5::Group group, const FitResult& r, const FitOptions& o, const
     group.write("restart_seed", restarts, {"restart", "", "stream of the seed that a start used"});
     describe_options(group, o);
     group.set_attribute("engine", engine_name(r.engine));
+    group.set_attribute("precision", w.precision == Precision::float32 ? "float32" : "float64");
     group.set_attribute("stop_reason", r.stop_reason);
     group.set_attribute("best_restart", static_cast<std::int64_t>(r.best_restart));
     group.set_attribute("relative_loss", r.evaluation.relative_loss());
@@ -221,7 +240,10 @@ void write_state(hdf5::Group group, const FitState& s, const std::string& digest
     group.set_attribute("kkt_activations", s.kkt_activations);
     group.set_attribute("quiet_iterations", static_cast<std::int64_t>(s.quiet_iterations));
     group.set_attribute("fallbacks", static_cast<std::int64_t>(s.fallbacks));
-    group.set_attribute("converged", s.converged ? 1 : 0);
+    group.set_attribute("stop_reason", s.stop_reason);
+    group.set_attribute("seconds", s.seconds);
+    group.set_attribute("flops", s.work.flops);
+    group.set_attribute("bytes_read", s.work.bytes);
     group.write("restart_loss", s.restart_loss);
     write_model(group.create_group("current"), s.model, {});
     write_history(group.create_group("history"), s.history);
@@ -247,7 +269,10 @@ FitState read_state(const hdf5::Group& group, const std::string& digest) {
     s.kkt_activations = group.number_attribute("kkt_activations").value_or(0);
     s.quiet_iterations = integer("quiet_iterations");
     s.fallbacks = integer("fallbacks");
-    s.converged = integer("converged") != 0;
+    s.stop_reason = group.text_attribute("stop_reason").value_or("");
+    s.seconds = group.number_attribute("seconds").value_or(0);
+    s.work = {group.number_attribute("flops").value_or(0),
+              group.number_attribute("bytes_read").value_or(0)};
     s.restart_loss = group.dataset("restart_loss").read<double>();
     s.model = read_model(group.group("current"));
     s.history = read_history(group.group("history"));
@@ -552,9 +577,15 @@ void write_reconstruction(hdf5::Group data, const Model& model, const ModelFacts
                           Monitor& monitor) {
     const TimeAxis axis(model.activations.cols(), facts.segment_start, model.lags);
     const TimeMatrix h = axis.padded(model.activations);
+    const bool scaled = facts.unit_scale.size() == model.units();
     write_blocks<double>(
-        data, "Xhat", model.units(), axis.bins(), {"unit,time", "", "reconstruction by the model"},
-        [&](Index first, Index count) { return reconstruct(model, axis, h, first, count); },
+        data, "Xhat", model.units(), axis.bins(),
+        {"unit,time", "", "reconstruction by the model, in the units of the data"},
+        [&](Index first, Index count) -> Matrix {
+            Matrix block = reconstruct(model, axis, h, first, count);
+            if (scaled) block = facts.unit_scale.cwiseInverse().asDiagonal() * block;
+            return block;
+        },
         monitor);
     if (facts.bin_seconds) data.dataset("Xhat").set_attribute("dt", *facts.bin_seconds);
 }

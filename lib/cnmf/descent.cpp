@@ -10,8 +10,9 @@ namespace assay::cnmf {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr double kLosesDigits =
-    1e-10; // squared relative loss below which the Gram identity has no digits left
+// The Gram identity subtracts numbers of the size of |X|^2: squared relative losses below these
+// have lost their digits.
+constexpr double kLosesDigits = 1e-10, kLosesDigitsFloat32 = 1e-6;
 
 } // namespace
 
@@ -19,7 +20,10 @@ Descent::Descent(const Data& data, DataProducts& products, const Unseen& unseen,
                  const FitOptions& options, const Execution& run)
     : data_(data), products_(products), axis_(products.axis()), unseen_(unseen), options_(options),
       run_(run), components_(options.components),
-      seen_power_(data.survey().squared_norm - unseen.stored_power), imputation_(unseen, axis_) {
+      seen_power_(data.survey().squared_norm - unseen.stored_power),
+      loses_digits_(data.choice().precision == Precision::float32 ? kLosesDigitsFloat32
+                                                                  : kLosesDigits),
+      imputation_(unseen, axis_) {
     for (std::size_t i = 0; i < unseen.stored.size(); ++i)
         if (unseen.tested[i] != 0) test_power_ += unseen.stored[i] * unseen.stored[i];
 }
@@ -51,11 +55,19 @@ double Descent::exact_squared_error() const {
 
 void Descent::record(double squared_error, double penalty, FitState& state) const {
     squared_error = std::max(0.0, squared_error);
-    if (squared_error < kLosesDigits * seen_power_) squared_error = exact_squared_error();
+    if (squared_error < loses_digits_ * seen_power_) squared_error = exact_squared_error();
     state.history.loss.push_back(std::sqrt(squared_error / seen_power_));
     state.history.objective.push_back(0.5 * squared_error + penalty);
     if (test_power_ > 0)
         state.history.test_loss.push_back(std::sqrt(imputation_.test_error() / test_power_));
+}
+
+void Descent::settle(FitState& state) const {
+    if (data_.choice().precision == Precision::float64) return;
+    const double before = std::pow(state.history.loss.back(), 2) * seen_power_;
+    const double exact = exact_squared_error();
+    state.history.loss.back() = std::sqrt(exact / seen_power_);
+    state.history.objective.back() += 0.5 * (exact - before);
 }
 
 void Descent::begin(const Model& start, bool scaled, double x_ortho_weight, FitState& state) {
@@ -78,20 +90,17 @@ void Descent::begin(const Model& start, bool scaled, double x_ortho_weight, FitS
     activations_ *= root;
     imputation_.evaluate(motifs_, activations_, run_);
     if (options_.loss == Loss::kl) {
-        state.history.loss.push_back(
-            divergence(motifs_, activations_, data_.recording(), axis_, unseen_, run_));
-        state.history.objective.push_back(state.history.loss.back());
-        if (test_power_ > 0)
-            state.history.test_loss.push_back(std::sqrt(imputation_.test_error() / test_power_));
+        record_divergence(state);
         return;
     }
     g *= root;
-    imputation_.add_to(g, motifs_);
+    imputation_.add_to(g, motifs_, run_);
     // The gradient in H at the start, for the KKT residual; its linear part also gives the values
     // of l1 and x-ortho.
     TimeMatrix linear = TimeMatrix::Constant(g.rows(), g.cols(), p.l1_activations);
     if (x_ortho_weight > 0) linear += x_ortho_weight * sum_of_others(window_sums(g, axis_));
     TimeMatrix gradient = scale * root * correlated - g + p.l2_activations * activations_ + linear;
+    if (p.events > 0) gradient += p.events * sum_of_others(window_sums(activations_, axis_));
     axis_.clear_padding(gradient);
     const double penalty =
         p.l1_motifs * motifs_.sum() + 0.5 * p.l2_motifs * motifs_.squaredNorm() +
@@ -105,7 +114,7 @@ Descent::MotifProblem Descent::motif_problem(double x_ortho) {
     MotifProblem problem;
     const Penalties& p = options_.penalties;
     problem.product = products_.with_activations(activations_, run_);
-    imputation_.add_to(problem.product, activations_);
+    imputation_.add_to(problem.product, activations_, run_);
     problem.gram = activation_gram(activations_, axis_, run_);
     edit_gram(problem.gram, components_, p.l2_motifs, p.parts);
     if (p.l1_motifs > 0)
@@ -113,7 +122,7 @@ Descent::MotifProblem Descent::motif_problem(double x_ortho) {
     if (x_ortho > 0 && p.x_ortho_in_motifs) {
         const TimeMatrix smoothed = window_sums(activations_, axis_);
         Matrix product = products_.with_activations(smoothed, run_);
-        imputation_.add_to(product, smoothed);
+        imputation_.add_to(product, smoothed, run_);
         const Matrix gradient = x_ortho * cross_orthogonality_motif_gradient(product, components_);
         if (problem.linear.size() > 0)
             problem.linear += gradient;
@@ -138,7 +147,7 @@ void Descent::update_motifs(const MotifProblem& problem, FitState& state) {
     const Matrix right_side =
         problem.linear.size() > 0 ? Matrix(problem.product - problem.linear) : problem.product;
     if (options_.algorithm == Algorithm::anls) {
-        const Index fallbacks = anls_motifs(motifs_, problem.gram, right_side, run_);
+        const Index fallbacks = anls_motifs(motifs_, problem.gram, right_side, components_, run_);
         state.fallbacks += fallbacks;
         return;
     }
@@ -150,7 +159,7 @@ void Descent::update_activations(double x_ortho, FitState& state) {
     if (!unseen_.mask.empty()) imputation_.evaluate(motifs_, activations_, run_);
     const std::vector<double> stand_in = imputation_.values();
     TimeMatrix g = products_.with_motifs(motifs_, run_);
-    imputation_.add_to(g, motifs_);
+    imputation_.add_to(g, motifs_, run_);
     // The part of the gradient in H that does not depend on H: l1 and x-ortho.
     TimeMatrix linear;
     if (p.l1_activations > 0 || x_ortho > 0) {
@@ -218,15 +227,30 @@ void Descent::update_activations(double x_ortho, FitState& state) {
 void Descent::poisson_step(FitState& state) {
     poisson_update_motifs(motifs_, activations_, data_.recording(), axis_, unseen_, run_);
     poisson_update_activations(activations_, motifs_, data_.recording(), axis_, unseen_, run_);
-    imputation_.evaluate(motifs_, activations_, run_);
-    const double value = divergence(motifs_, activations_, data_.recording(), axis_, unseen_, run_);
-    state.history.loss.push_back(value);
-    state.history.objective.push_back(value);
-    if (test_power_ > 0)
-        state.history.test_loss.push_back(std::sqrt(imputation_.test_error() / test_power_));
+    if (options_.unlock) {
+        motifs_ = motifs_.cwiseMax(kEpsilon);
+        activations_ = activations_.cwiseMax(kEpsilon);
+        axis_.clear_padding(activations_);
+    }
+    record_divergence(state);
 }
 
-bool Descent::step(double x_ortho_weight, FitState& state) {
+void Descent::record_divergence(FitState& state) {
+    imputation_.evaluate(motifs_, activations_, run_);
+    // Over seen entries: |X|^2 - 2 <X, Xhat> + |Xhat|^2.
+    const TimeMatrix g = products_.with_motifs(motifs_, run_);
+    const MotifCorrelation correlation(motifs_, components_);
+    double squared_error =
+        data_.survey().squared_norm - 2 * inner_product(activations_, g) +
+        inner_product(activations_, correlate(correlation, activations_, axis_, run_));
+    for (std::size_t i = 0; i < unseen_.stored.size(); ++i)
+        squared_error -= std::pow(unseen_.stored[i] - imputation_.values()[i], 2);
+    record(squared_error, 0, state);
+    state.history.objective.back() =
+        divergence(motifs_, activations_, data_.recording(), axis_, unseen_, run_);
+}
+
+bool Descent::step(double x_ortho_weight, FitState& state, KktStop stop) {
     if (options_.loss == Loss::kl) {
         poisson_step(state);
         return true;
@@ -234,29 +258,47 @@ bool Descent::step(double x_ortho_weight, FitState& state) {
     const MotifProblem problem = motif_problem(x_ortho_weight);
     const double norm = std::sqrt(motif_kkt(problem) + state.kkt_activations);
     if (state.history.kkt.empty()) state.kkt_start = norm > 0 ? norm : 1.0;
+    if (stop == KktStop::allowed && norm < options_.kkt_tolerance * state.kkt_start) return false;
     state.history.kkt.push_back(norm / state.kkt_start);
-    if (state.history.kkt.back() < options_.kkt_tolerance) return false;
     update_motifs(problem, state);
-    // A component that no bin activates is dead: exact zeros, so that it is seen to be.
-    const double trace = problem.gram.trace();
-    for (Index k = 0; k < components_; ++k) {
-        bool dead = true;
-        for (Index l = 0; l < axis_.lags(); ++l) {
-            const Index j = motif_column(k, l, components_, axis_.lags());
-            dead &= problem.gram(j, j) - options_.penalties.l2_motifs <= kEpsilon * trace;
-        }
-        if (!dead) continue;
-        for (Index l = 0; l < axis_.lags(); ++l)
-            motifs_.col(motif_column(k, l, components_, axis_.lags())).setZero();
-        activations_.col(k).setZero();
-    }
+    silence_dead_components(problem.gram);
     update_activations(x_ortho_weight, state);
     return true;
 }
 
+// A component that explains nothing, |W_k * H_k| beyond the digits of the whole, is dead: exact
+// zeros, so that it is seen to be. Powers by the diagonal of A do not depend on how scale is shared
+// between W and H.
+void Descent::silence_dead_components(const Matrix& gram) {
+    const Index lags = axis_.lags();
+    Vector power = Vector::Zero(components_);
+    for (Index j = 0; j < motifs_.cols(); ++j)
+        power(j % components_) +=
+            (gram(j, j) - options_.penalties.l2_motifs) * motifs_.col(j).squaredNorm();
+    for (Index k = 0; k < components_; ++k) {
+        if (power(k) > kEpsilon * power.sum()) continue;
+        for (Index l = 0; l < lags; ++l)
+            motifs_.col(motif_column(k, l, components_, lags)).setZero();
+        activations_.col(k).setZero();
+    }
+}
+
+TimeMatrix Descent::activation_gradient() {
+    const Penalties& p = options_.penalties;
+    TimeMatrix g = products_.with_motifs(motifs_, run_);
+    imputation_.add_to(g, motifs_, run_);
+    MotifCorrelation correlation(motifs_, components_);
+    correlation.add_penalties(p.l2_activations, p.events);
+    TimeMatrix gradient = correlate(correlation, activations_, axis_, run_) - g;
+    gradient.array() += p.l1_activations;
+    axis_.clear_padding(gradient);
+    return gradient;
+}
+
 double Descent::final_kkt(const FitState& state) {
     if (options_.loss == Loss::kl) return std::numeric_limits<double>::quiet_NaN();
-    return std::sqrt(motif_kkt(motif_problem(0)) + state.kkt_activations) /
+    return std::sqrt(motif_kkt(motif_problem(0)) +
+                     projected_gradient_norm(activations_, activation_gradient())) /
            (state.kkt_start > 0 ? state.kkt_start : 1.0);
 }
 

@@ -7,6 +7,9 @@
 
 namespace assay::cnmf {
 
+// Whether a met KKT tolerance keeps a step from being made.
+enum class KktStop { allowed, ignored };
+
 class ASSAY_API Descent {
   public:
     Descent(const Data& data, DataProducts& products, const Unseen& unseen,
@@ -17,8 +20,10 @@ class ASSAY_API Descent {
     // One outer iteration; `weight` of the x-ortho penalty (ramp, or 0 for the last). Returns
     // false, having changed nothing, when the KKT tolerance was already met. Fills history and
     // state.
-    bool step(double x_ortho_weight, FitState& state);
-    // KKT residual at the end (one more data product), relative to the start.
+    bool step(double x_ortho_weight, FitState& state, KktStop stop = KktStop::allowed);
+    // Replaces the last loss of a float32 fit by the one computed from the data themselves.
+    void settle(FitState& state) const;
+    // KKT residual at the end (two more data products), relative to the start.
     double final_kkt(const FitState& state);
     [[nodiscard]] Model model() const;
     void set_model(const Model& model);
@@ -28,10 +33,14 @@ class ASSAY_API Descent {
         Matrix gram, product, linear; // edited A; pure B; linear penalty gradient (may be empty)
     };
     [[nodiscard]] MotifProblem motif_problem(double x_ortho);
+    // The gradient in H of data and penalties but x-ortho.
+    [[nodiscard]] TimeMatrix activation_gradient();
     [[nodiscard]] double motif_kkt(const MotifProblem& problem) const; // squared norm
     void update_motifs(const MotifProblem& problem, FitState& state);
     void update_activations(double x_ortho, FitState& state);
     void poisson_step(FitState& state);
+    void record_divergence(FitState& state);
+    void silence_dead_components(const Matrix& gram);
     void record(double squared_error, double penalty, FitState& state) const;
     [[nodiscard]] InnerSweeps inner() const;
     [[nodiscard]] double exact_squared_error() const;
@@ -44,6 +53,7 @@ class ASSAY_API Descent {
     Execution run_;
     Index components_;
     double seen_power_;
+    double loses_digits_; // squared relative loss below which the Gram identity has no digits left
     double test_power_ = 0;
     Matrix motifs_;
     TimeMatrix activations_;

@@ -60,8 +60,8 @@ Events find_events(const Matrix& activations, const std::vector<Index>& segment_
         const double mean = h.mean(), sd = std::sqrt((h.array() - mean).square().mean());
         const double threshold = rule.threshold.value_or(mean + rule.deviations * sd);
         events.threshold(k) = threshold;
-        std::vector<Peak> peaks;
-        for (const auto& segment : axis.segments())
+        for (const auto& segment : axis.segments()) {
+            std::vector<Peak> peaks;
             for (Index t = segment.first_bin; t < segment.first_bin + segment.bins; ++t) {
                 constexpr double kOutside = -std::numeric_limits<double>::infinity();
                 const double before = t > segment.first_bin ? h(t - 1) : kOutside;
@@ -69,17 +69,19 @@ Events find_events(const Matrix& activations, const std::vector<Index>& segment_
                 if (h(t) > threshold && h(t) > before && h(t) >= after)
                     peaks.push_back({k, t, h(t)});
             }
-        std::stable_sort(peaks.begin(), peaks.end(),
-                         [](const Peak& a, const Peak& b) { return a.amplitude > b.amplitude; });
-        std::vector<Index> taken; // ascending
-        for (const Peak& peak : peaks) {
-            const auto next = std::lower_bound(taken.begin(), taken.end(), peak.bin);
-            const bool near_next = next != taken.end() && *next - peak.bin < rule.refractory;
-            const bool near_previous =
-                next != taken.begin() && peak.bin - *(next - 1) < rule.refractory;
-            if (near_next || near_previous) continue;
-            taken.insert(next, peak.bin);
-            kept.push_back(peak);
+            std::stable_sort(peaks.begin(), peaks.end(), [](const Peak& a, const Peak& b) {
+                return a.amplitude > b.amplitude;
+            });
+            std::vector<Index> taken; // ascending
+            for (const Peak& peak : peaks) {
+                const auto next = std::lower_bound(taken.begin(), taken.end(), peak.bin);
+                const bool near_next = next != taken.end() && *next - peak.bin < rule.refractory;
+                const bool near_previous =
+                    next != taken.begin() && peak.bin - *(next - 1) < rule.refractory;
+                if (near_next || near_previous) continue;
+                taken.insert(next, peak.bin);
+                kept.push_back(peak);
+            }
         }
     }
     std::sort(kept.begin(), kept.end(), [](const Peak& a, const Peak& b) {

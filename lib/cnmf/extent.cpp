@@ -1,142 +1,158 @@
 #include <assay/cnmf/extent.hpp>
 
 #include <assay/core/error.hpp>
-#include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
 
-#include <unsupported/Eigen/FFT>
-
 #include <algorithm>
-#include <complex>
 
 namespace assay::cnmf {
 namespace {
 
-// The largest length up to `bins` with no prime factor above 5: transforms of others are slow.
-Index smooth_length(Index bins) {
-    for (Index length = bins; length > 1; --length) {
-        Index rest = length;
-        for (const Index factor : {2, 3, 5})
-            while (rest % factor == 0) rest /= factor;
-        if (rest == 1) return length;
+// A recording with `lead` silent bins before each segment, so that activations that start earlier
+// by as much still meet a bin of it.
+class LedRecording : public Recording {
+  public:
+    LedRecording(const Recording& recording, Index lead)
+        : recording_(recording), axis_(recording.bins(), recording.segment_start, 1), lead_(lead) {
+        segment_start.clear();
+        for (const Segment& segment : axis_.segments())
+            segment_start.push_back(led(segment) - lead_);
     }
-    return 1;
-}
+    [[nodiscard]] Index units() const override { return recording_.units(); }
+    [[nodiscard]] Index bins() const override {
+        return recording_.bins() + lead_ * static_cast<Index>(axis_.segments().size());
+    }
+    [[nodiscard]] bool in_memory() const override { return recording_.in_memory(); }
+    [[nodiscard]] Matrix read(Index first_bin, Index count) const override {
+        Matrix block = Matrix::Zero(units(), count);
+        for (const Segment& segment : axis_.segments()) {
+            const Index begin = std::max(first_bin, led(segment));
+            const Index end = std::min(first_bin + count, led(segment) + segment.bins);
+            if (begin < end)
+                block.middleCols(begin - first_bin, end - begin) =
+                    recording_.read(segment.first_bin + begin - led(segment), end - begin);
+        }
+        return block;
+    }
 
-using Spectrum = std::vector<std::complex<double>>;
+  private:
+    // Where a segment's first real bin stands here.
+    [[nodiscard]] Index led(const Segment& segment) const {
+        const Index number = &segment - axis_.segments().data();
+        return segment.first_bin + (number + 1) * lead_;
+    }
+    const Recording& recording_;
+    TimeAxis axis_;
+    Index lead_;
+};
 
-Spectrum centred_spectrum(const Eigen::RowVectorXd& series, Eigen::FFT<double>& fft, double& norm) {
-    std::vector<double> centred(static_cast<std::size_t>(series.size()));
-    const double mean = series.mean();
-    for (Index t = 0; t < series.size(); ++t)
-        centred[static_cast<std::size_t>(t)] = series(t) - mean;
-    norm = Eigen::Map<const Vector>(centred.data(), series.size()).norm();
-    Spectrum spectrum;
-    fft.fwd(spectrum, centred);
-    return spectrum;
+// Activations (K x bins, each row of zero mean and unit norm), shifted circularly by `shift` bins,
+// on the axis of the led recording, `lead` bins earlier in each segment.
+TimeMatrix shifted(const Matrix& activations, const std::vector<Index>& shift,
+                   const TimeAxis& source, const TimeAxis& led) {
+    TimeMatrix rows = TimeMatrix::Zero(led.rows(), activations.rows());
+    const Index bins = activations.cols();
+    for (std::size_t s = 0; s < source.segments().size(); ++s) {
+        const Segment& segment = source.segments()[s];
+        for (Index t = 0; t < segment.bins; ++t)
+            for (Index k = 0; k < activations.rows(); ++k)
+                rows(led.segments()[s].first_row + t, k) = activations(
+                    k, (segment.first_bin + t - shift[static_cast<std::size_t>(k)] + bins) % bins);
+    }
+    return rows;
 }
 
 } // namespace
 
 Extent extent(const Recording& recording, const Model& model, const ExtentOptions& options,
-              const Execution& run) {
-    const Index bins = smooth_length(recording.bins()), lags = model.lags, width = 3 * lags + 1;
+              EngineChoice choice, const Execution& run) {
+    const Index bins = recording.bins(), units = recording.units(), lags = model.lags,
+                width = 3 * lags + 1, components = model.components;
     if (bins < 4 * width)
-        throw Error(concat("the recording's ", recording.bins(),
-                           " bins leave no room for shifts of motifs of ", lags, " bins; at least ",
-                           4 * width, " are expected"));
-    std::vector<Spectrum> motif_spectra;
-    std::vector<double> motif_norms;
-    {
-        Eigen::FFT<double> fft;
-        for (Index k = 0; k < model.components; ++k) {
-            double norm = 0;
-            motif_spectra.push_back(
-                centred_spectrum(model.activations.row(k).head(bins), fft, norm));
-            motif_norms.push_back(norm);
-        }
+        throw Error(concat("the recording's ", bins, " bins leave no room for shifts of motifs of ",
+                           lags, " bins; at least ", 4 * width, " are expected"));
+    const LedRecording led(recording, lags);
+    const Data data(led, choice, run);
+    const auto products = data.products(components, width, run);
+    const TimeAxis source(bins, recording.segment_start, 1);
+    Matrix h = model.activations;
+    for (Index k = 0; k < components; ++k) {
+        h.row(k).array() -= h.row(k).mean();
+        if (const double norm = h.row(k).norm(); norm > 0) h.row(k) /= norm;
     }
+    // Norms of the units about their means.
+    Vector sums = Vector::Zero(units);
+    for (const auto& piece : source.pieces(4096))
+        sums += recording.read(piece.first_bin, piece.bins).rowwise().sum();
+    const Vector norms =
+        (data.survey().unit_power.array() - sums.array().square() / static_cast<double>(bins))
+            .max(0.0)
+            .sqrt();
+    // Correlations of all units at all lags -L .. 2L (units x K width, lag-descending).
+    const auto correlations = [&](const std::vector<Index>& shift) {
+        Matrix b = products->with_activations(shifted(h, shift, source, products->axis()), run);
+        for (Index n = 0; n < units; ++n) b.row(n) *= norms(n) > 0 ? 1 / norms(n) : 0.0;
+        return b;
+    };
+    const auto peaks = [&](const Matrix& b) {
+        Matrix largest = Matrix::Constant(components, units, -1);
+        for (Index j = 0; j < b.cols(); ++j)
+            largest.row(j % components) =
+                largest.row(j % components).cwiseMax(b.col(j).transpose());
+        return largest;
+    };
+
     Extent result;
     result.first_lag = -lags;
-    result.correlation.assign(
-        static_cast<std::size_t>(model.components * recording.units() * width), 0.0);
-    result.p = Matrix::Ones(model.components, recording.units());
-    Matrix first = Matrix::Constant(model.components, recording.units(), 1),
-           last = Matrix::Zero(model.components, recording.units());
+    const Matrix observed = correlations(std::vector<Index>(static_cast<std::size_t>(components)));
+    result.correlation.resize(static_cast<std::size_t>(components * units * width));
+    for (Index k = 0; k < components; ++k)
+        for (Index n = 0; n < units; ++n)
+            for (Index l = 0; l < width; ++l)
+                result.correlation[static_cast<std::size_t>((k * units + n) * width + l)] =
+                    observed(n, motif_column(k, l, components, width));
     const Random random(options.seed, "cnmf/extent");
-    // Units in groups, so that a recording larger than memory is read a few times only.
-    const Index group = std::clamp<Index>((Index{1} << 26) / bins, 1, recording.units());
-    for (Index begin = 0; begin < recording.units(); begin += group) {
+    const Matrix observed_peaks = peaks(observed);
+    Matrix reached = Matrix::Zero(components, units);
+    std::vector<std::vector<double>> null_peaks(static_cast<std::size_t>(components * units));
+    for (Index m = 0; m < options.nulls; ++m) {
         run.monitor->stop_if_interrupted();
-        const Index count = std::min(group, recording.units() - begin);
-        RowMatrix series(count, bins);
-        for (Index t = 0; t < bins; t += 4096) {
-            const Index span = std::min<Index>(4096, bins - t);
-            series.middleCols(t, span) = recording.read(t, span).middleRows(begin, count);
-        }
-        parallel_blocks(count, run.threads, [&](Index i) {
-            Eigen::FFT<double> fft;
-            double norm = 0;
-            const Spectrum unit = centred_spectrum(series.row(i), fft, norm);
-            for (Index k = 0; k < model.components; ++k) {
-                const double scale = norm * motif_norms[static_cast<std::size_t>(k)];
-                if (!(scale > 0)) continue;
-                Spectrum product(unit.size());
-                for (std::size_t w = 0; w < unit.size(); ++w)
-                    product[w] = unit[w] * std::conj(motif_spectra[static_cast<std::size_t>(k)][w]);
-                std::vector<double> correlation; // sum_t X[n,t+s] H_k[t], s modulo bins
-                fft.inv(correlation, product);
-                const auto at = [&](Index s) {
-                    return correlation[static_cast<std::size_t>((s % bins + bins) % bins)] / scale;
-                };
-                // Shifting H_k by m bins moves this curve by m: every null is a window of it
-                // elsewhere.
-                const auto peak = [&](Index shift) {
-                    double largest = -1;
-                    for (Index s = -lags; s <= 2 * lags; ++s)
-                        largest = std::max(largest, at(s + shift));
-                    return largest;
-                };
-                const Index n = begin + i;
-                const double observed = peak(0);
-                std::vector<double> null;
-                for (Index m = 0; m < options.nulls; ++m)
-                    null.push_back(peak(width + static_cast<Index>(random.below(
-                                                    static_cast<std::uint64_t>(bins - 2 * width),
-                                                    static_cast<std::uint64_t>(m),
-                                                    {static_cast<std::uint64_t>(k), 0, 0}))));
-                const auto reached = std::count_if(null.begin(), null.end(),
-                                                   [&](double x) { return x >= observed; });
-                result.p(k, n) =
-                    static_cast<double>(1 + reached) / static_cast<double>(1 + options.nulls);
-                std::sort(null.begin(), null.end());
-                const double threshold = null[std::min(
-                    null.size() - 1, static_cast<std::size_t>((1 - options.alpha) *
-                                                              static_cast<double>(null.size())))];
-                bool any = false;
-                for (Index s = -lags; s <= 2 * lags; ++s) {
-                    result.correlation[static_cast<std::size_t>(
-                        (k * recording.units() + n) * width + s + lags)] = at(s);
-                    if (result.p(k, n) > options.alpha || at(s) <= threshold) continue;
-                    if (!any) first(k, n) = static_cast<double>(s);
-                    last(k, n) = static_cast<double>(s);
-                    any = true;
-                }
-                if (!any) first(k, n) = last(k, n) + 1;
-            }
-        });
+        run.monitor->progress(
+            {static_cast<double>(m), static_cast<double>(options.nulls), "shifts", ""});
+        std::vector<Index> shift;
+        for (Index k = 0; k < components; ++k)
+            shift.push_back(width + static_cast<Index>(
+                                        random.below(static_cast<std::uint64_t>(bins - 2 * width),
+                                                     static_cast<std::uint64_t>(m),
+                                                     {static_cast<std::uint64_t>(k), 0, 0})));
+        const Matrix null = peaks(correlations(shift));
+        reached += (null.array() >= observed_peaks.array()).cast<double>().matrix();
+        for (Index i = 0; i < null.size(); ++i)
+            null_peaks[static_cast<std::size_t>(i)].push_back(null(i));
     }
+    result.p = (reached.array() + 1) / static_cast<double>(1 + options.nulls);
+    for (Index k = 0; k < components; ++k)
+        if (!(h.row(k).squaredNorm() > 0)) result.p.row(k).setOnes();
+    for (Index n = 0; n < units; ++n)
+        if (!(norms(n) > 0)) result.p.col(n).setOnes();
     result.participates = (result.p.array() <= options.alpha).cast<double>();
-    for (Index k = 0; k < model.components; ++k) {
+
+    // A participating unit takes part at the lags above the null's (1 - alpha) quantile.
+    for (Index k = 0; k < components; ++k) {
         std::int64_t from = 0, to = -1;
-        bool any = false;
-        for (Index n = 0; n < recording.units(); ++n) {
-            if (result.participates(k, n) == 0 || first(k, n) > last(k, n)) continue;
-            from = any ? std::min(from, static_cast<std::int64_t>(first(k, n)))
-                       : static_cast<std::int64_t>(first(k, n));
-            to = any ? std::max(to, static_cast<std::int64_t>(last(k, n)))
-                     : static_cast<std::int64_t>(last(k, n));
-            any = true;
+        for (Index n = 0; n < units; ++n) {
+            if (result.participates(k, n) == 0) continue;
+            auto& null = null_peaks[static_cast<std::size_t>(n * components + k)];
+            std::sort(null.begin(), null.end());
+            const auto rank =
+                static_cast<std::size_t>((1 - options.alpha) * static_cast<double>(null.size()));
+            const double threshold = null[std::min(null.size() - 1, rank)];
+            for (Index l = 0; l < width; ++l) {
+                if (observed(n, motif_column(k, l, components, width)) <= threshold) continue;
+                const std::int64_t lag = l - lags;
+                from = to < from ? lag : std::min(from, lag);
+                to = std::max(to, lag);
+            }
         }
         result.first.push_back(from);
         result.last.push_back(to);

@@ -25,10 +25,11 @@ struct Extent {
         last; // first and last participating lag of each component; 0, -1 where none
 };
 
-// Cross-correlation of each unit with H_k, circular over the recording; the null is the same at
-// other shifts of H_k, at least 3L + 1 bins away, maximum over lags. Throws Error where the
-// recording is too short for that.
+// Cross-correlation of each unit with H_k inside segments; the null is the same after circular
+// shifts of H_k over the recording by at least 3L + 1 bins, maximum over lags. One data product a
+// null. Throws Error where the recording is too short for that, or as Data does.
 [[nodiscard]] ASSAY_API Extent extent(const Recording& recording, const Model& model,
-                                      const ExtentOptions& options, const Execution& run);
+                                      const ExtentOptions& options, EngineChoice choice,
+                                      const Execution& run);
 
 } // namespace assay::cnmf

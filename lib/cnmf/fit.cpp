@@ -18,6 +18,8 @@ void check_options(const FitOptions& o) {
     if (o.loss == Loss::kl && o.algorithm != Algorithm::mult)
         throw UsageError("--loss kl goes with --algorithm mult only");
     if (o.loss == Loss::kl && o.penalties.any()) throw UsageError("--loss kl takes no penalties");
+    if (o.loss == Loss::kl && o.kkt_tolerance > 0)
+        throw UsageError("--loss kl knows no --kkt-tol; --tolerance stops it");
     if (o.algorithm == Algorithm::anls && (o.penalties.events > 0 || o.penalties.parts > 0))
         throw UsageError("--algorithm anls cannot take --events or --parts: the edited matrix need "
                          "not be positive definite");
@@ -32,10 +34,11 @@ void check_start(const StartSpec& start, const Recording& recording, Index compo
                        " holds negative or non-finite numbers; nonnegative ones are expected"));
     };
     if (start.motifs) {
-        if (start.motifs->rows() != recording.units() || start.motifs->cols() != components * lags)
-            throw Error(concat("the start's W has ", start.motifs->rows(), " units and ",
-                               start.motifs->cols(), " weights each; ", recording.units(),
-                               " units and ", components, " x ", lags, " are expected"));
+        if (start.motifs->rows() != recording.units() || start.components != components ||
+            start.lags != lags)
+            throw Error(concat("the start's W holds ", start.components, " components x ",
+                               start.motifs->rows(), " units x ", start.lags, " lags; ", components,
+                               " x ", recording.units(), " x ", lags, " is expected"));
         refuse_sign(*start.motifs, "W");
     }
     if (start.activations) {
@@ -46,6 +49,14 @@ void check_start(const StartSpec& start, const Recording& recording, Index compo
                                " is expected"));
         refuse_sign(*start.activations, "H");
     }
+}
+
+constexpr Index kDefaultShift = 10;          // with x-ortho
+constexpr double kMultiplicativeSeed = 1e-3; // activations beside the one of a reseeded component
+
+bool is_dead(const Model& model, Index component) {
+    return !(motif_image(model, component).maxCoeff() > 0) ||
+           !(model.activations.row(component).maxCoeff() > 0);
 }
 
 // x-ortho keeps the scale in W, so that its weight means the same throughout.
@@ -65,6 +76,8 @@ class Runner {
 
     FitResult run() {
         FitState state = control_.resume ? *control_.resume : FitState{};
+        seconds_before_ = state.seconds;
+        work_before_ = state.work;
         if (control_.resume && state.restart < options_.restarts && state.iteration > 0)
             descent_.resume(state);
         else if (state.restart < options_.restarts)
@@ -72,6 +85,7 @@ class Runner {
         while (state.restart < options_.restarts) {
             const std::string reason = iterate(state);
             finish_restart(state, reason);
+            if (reason == "time") break;
             if (state.restart < options_.restarts) begin(state);
         }
         return result(state);
@@ -79,18 +93,22 @@ class Runner {
 
   private:
     [[nodiscard]] double seconds() const {
-        return std::chrono::duration<double>(Clock::now() - start_time_).count();
+        return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_time_).count();
+    }
+    [[nodiscard]] Work work() const {
+        return {work_before_.flops + products_.work().flops,
+                work_before_.bytes + products_.work().bytes};
     }
 
     void begin(FitState& state) {
         state.history = {};
         state.iteration = state.quiet_iterations = state.fallbacks = 0;
         state.kkt_start = state.kkt_activations = 0;
-        state.converged = false;
+        state.stop_reason.clear();
         const StartIndex index{options_.seed, options_.start_stream * 1000003 +
                                                   static_cast<std::uint64_t>(state.restart)};
-        const Model start = start_model(data_, products_, options_.start, options_.components,
-                                        options_.lags, index, run_);
+        const Model start = start_model(data_, products_, unseen_, options_.start,
+                                        options_.components, options_.lags, index, run_);
         const bool given = options_.start.motifs && options_.start.activations;
         descent_.begin(start, !given, x_ortho_weight(state, false), state);
         state.history.seconds.push_back(seconds());
@@ -105,66 +123,77 @@ class Runner {
                                           static_cast<double>(options_.penalty_ramp));
     }
 
-    // Iterates to the end of this restart; returns why it ended.
+    // Iterates to the end of this restart; returns why it ended. With x-ortho one more iteration,
+    // free of it, follows whatever ends the descent.
     std::string iterate(FitState& state) {
         const bool x_ortho = options_.penalties.x_ortho > 0;
-        std::string reason = "iterations";
-        while (state.iteration < options_.max_iterations) {
-            const bool last =
-                x_ortho && (state.converged || state.iteration + 1 == options_.max_iterations);
-            if (!descent_.step(x_ortho_weight(state, last), state)) {
-                state.history.kkt.pop_back();
-                return "kkt";
+        for (;;) {
+            const bool last = x_ortho && (!state.stop_reason.empty() ||
+                                          state.iteration + 1 == options_.max_iterations);
+            if (!descent_.step(x_ortho_weight(state, last), state,
+                               last ? KktStop::ignored : KktStop::allowed)) {
+                if (!x_ortho) return "kkt";
+                state.stop_reason = "kkt";
+                continue;
             }
             ++state.iteration;
             state.history.seconds.push_back(seconds());
             if (x_ortho) scale_into_motifs(descent_);
-            tend_components(state);
+            const std::string reason = reason_to_stop(state);
+            if (reason.empty()) tend_components(state);
             state.model = descent_.model();
             report(state);
-            if (last && state.converged) return "tolerance";
-            if (stands_still(state)) {
-                if (!x_ortho) return "tolerance";
-                state.converged = true;
-            }
-            if (seconds() > options_.max_seconds) return "time";
+            if (last) return state.stop_reason.empty() ? "iterations" : state.stop_reason;
+            if (!reason.empty() && !x_ortho) return reason;
+            state.stop_reason = reason;
             keep_safe(state);
         }
-        return reason;
     }
 
-    // Re-centring and re-seeding between iterations.
-    void tend_components(const FitState& state) {
-        const Index shift = options_.shift.value_or(options_.penalties.x_ortho > 0 ? 10 : 0);
-        const bool centring = shift > 0 && state.iteration % shift == 0 &&
-                              2 * state.iteration <= options_.max_iterations;
+    [[nodiscard]] std::string reason_to_stop(FitState& state) const {
+        if (stands_still(state)) return "tolerance";
+        if (seconds() > options_.max_seconds) return "time";
+        return state.iteration >= options_.max_iterations ? "iterations" : "";
+    }
+
+    // Re-centring and re-seeding between iterations, in the first half of the descent.
+    void tend_components(FitState& state) {
+        if (2 * state.iteration > options_.max_iterations) return;
+        const Index shift =
+            options_.shift.value_or(options_.penalties.x_ortho > 0 ? kDefaultShift : 0);
+        const bool centring = shift > 0 && state.iteration % shift == 0;
         if (!centring && !options_.reseed_dead) return;
         Model model = descent_.model();
-        bool changed = false;
+        bool changed = centring;
         if (centring) {
             centre_motifs(model, products_.axis());
             // Multiplicative steps cannot leave zero by themselves.
             if (options_.algorithm == Algorithm::mult)
                 model.motifs.array() += 1e-6 * data_.survey().largest;
-            changed = true;
         }
+        const MaskedRecording seen(data_.recording(), unseen_.mask);
         for (Index k = 0; options_.reseed_dead && k < model.components; ++k) {
-            if (motif_image(model, k).maxCoeff() > 0 && model.activations.row(k).maxCoeff() > 0)
-                continue;
+            if (!is_dead(model, k)) continue;
             const Evaluation now = evaluate(model, data_.recording(), unseen_, run_);
-            reseed_component(
-                model, k, data_.recording(), now.bin_error,
-                {options_.seed, static_cast<std::uint64_t>(state.restart * options_.max_iterations +
-                                                           state.iteration)});
+            reseed_component(model, k, seen, now.bin_error);
+            if (options_.algorithm == Algorithm::mult)
+                model.activations.row(k).array() += kMultiplicativeSeed;
+            state.quiet_iterations = 0;
             changed = true;
         }
         if (changed) descent_.set_model(model);
     }
 
+    // Whether what is minimised has stood still for long enough.
     bool stands_still(FitState& state) const {
-        const auto& loss = state.history.loss;
-        const double before = loss[loss.size() - 2], now = loss.back();
-        const bool quiet = options_.tolerance > 0 && before - now < options_.tolerance * before;
+        const bool x_ortho = options_.penalties.x_ortho > 0;
+        // While the weight of x-ortho rises the loss rises with it: that is no end.
+        if (x_ortho && state.iteration <= options_.penalty_ramp) return false;
+        const auto& values =
+            options_.penalties.any() && !x_ortho ? state.history.objective : state.history.loss;
+        const double before = values[values.size() - 2];
+        const double decrease = x_ortho ? std::abs(before - values.back()) : before - values.back();
+        const bool quiet = options_.tolerance > 0 && decrease < options_.tolerance * before;
         state.quiet_iterations = quiet ? state.quiet_iterations + 1 : 0;
         return state.quiet_iterations >= options_.patience;
     }
@@ -175,12 +204,11 @@ class Runner {
             static_cast<double>(state.restart * options_.max_iterations + state.iteration);
         progress.total = static_cast<double>(options_.restarts * options_.max_iterations);
         progress.what = "iterations";
-        progress.status = (options_.loss == Loss::kl ? "divergence " : "relative loss ") +
-                          significant(state.history.loss.back(), 5);
+        progress.status = "relative loss " + significant(state.history.loss.back(), 5);
         run_.monitor->progress(progress);
     }
 
-    void keep_safe(const FitState& state) {
+    void keep_safe(FitState& state) {
         const bool stop = run_.monitor->interrupted();
         if (!control_.save) {
             run_.monitor->stop_if_interrupted();
@@ -188,6 +216,8 @@ class Runner {
         }
         const double since = std::chrono::duration<double>(Clock::now() - last_save_).count();
         if (!stop && since < control_.save_every) return;
+        state.seconds = seconds();
+        state.work = work();
         control_.save(state);
         last_save_ = Clock::now();
         if (stop)
@@ -196,12 +226,13 @@ class Runner {
     }
 
     void finish_restart(FitState& state, const std::string& reason) {
+        descent_.settle(state);
         const double kkt = descent_.final_kkt(state);
         while (state.history.kkt.size() < state.history.loss.size())
             state.history.kkt.push_back(kkt);
         state.restart_loss.push_back(state.history.loss.back());
         const bool better =
-            !state.best || state.history.loss.back() < state.best_history.loss.back();
+            !state.best || state.history.objective.back() < state.best_history.objective.back();
         if (better) {
             state.best = descent_.model();
             state.best_history = state.history;
@@ -227,11 +258,12 @@ class Runner {
             r.divergence = divergence(r.model.motifs, products_.axis().padded(r.model.activations),
                                       data_.recording(), products_.axis(), unseen_, run_);
         r.loadings = loadings(r.model, products_, data_.survey().squared_norm, run_);
-        for (Index k = 0; k < r.model.components; ++k)
-            r.dead.push_back(!(motif_image(r.model, k).maxCoeff() > 0) ||
-                             !(r.model.activations.row(k).maxCoeff() > 0));
+        for (Index k = 0; k < r.model.components; ++k) r.dead.push_back(is_dead(r.model, k));
+        if (const auto dead = std::count(r.dead.begin(), r.dead.end(), true); dead > 0)
+            run_.monitor->warn(concat(dead, dead == 1 ? " component" : " components", " of ",
+                                      r.model.components, " vanished (see --reseed-dead)"));
         r.engine = products_.engine();
-        r.work = products_.work();
+        r.work = work();
         return r;
     }
 
@@ -243,6 +275,8 @@ class Runner {
     const FitControl& control_;
     Descent descent_;
     Clock::time_point start_time_, last_save_;
+    double seconds_before_ = 0; // of the interrupted run that this one resumes
+    Work work_before_;
 };
 
 } // namespace
@@ -271,7 +305,12 @@ FitResult fit(const Data& data, const Unseen& unseen, const FitOptions& options,
               const Execution& run, const FitControl& control) {
     check_options(options);
     check_start(options.start, data.recording(), options.components, options.lags);
-    const auto products = data.products(options.components, options.lags, run);
+    const bool kl = options.loss == Loss::kl;
+    if (kl && data.choice().precision == Precision::float32)
+        throw UsageError("--loss kl works in float64 only");
+    // The updates of kl walk over non-zeros by themselves; the engine serves loss and loadings.
+    const auto products = data.products(options.components, options.lags, run,
+                                        kl ? Engine::sparse : Engine::automatic);
     return Runner(data, *products, unseen, options, run, control).run();
 }
 

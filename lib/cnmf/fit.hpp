@@ -47,10 +47,10 @@ struct FitOptions {
 
 // Histories have iterations + 1 entries, the start first.
 struct History {
-    std::vector<double> loss;      // relative loss (l2), or the divergence (kl); over seen entries
+    std::vector<double> loss;      // relative loss over seen entries
     std::vector<double> test_loss; // relative, over held-out entries; empty without any
-    std::vector<double> objective;
-    std::vector<double> kkt; // relative to the start
+    std::vector<double> objective; // half the squared error plus penalties (l2); divergence (kl)
+    std::vector<double> kkt;       // relative to the start
     std::vector<double> seconds;
 };
 
@@ -64,7 +64,9 @@ struct FitState {
     double kkt_activations = 0; // squared norm of H's part after the last iteration
     Index quiet_iterations = 0; // in a row with a decrease below the tolerance
     Index fallbacks = 0;
-    bool converged = false; // only the last, unpenalised iteration is left
+    std::string stop_reason; // once known, only the last iteration, without x-ortho, is left
+    double seconds = 0;      // spent so far
+    Work work;               // done so far
     std::vector<double> restart_loss;
     std::optional<Model> best;
     History best_history;

@@ -102,11 +102,8 @@ void MotifCorrelation::add_penalties(double l2, double events) {
     for (auto& table : tails_) edit(table);
 }
 
-double MotifCorrelation::largest_diagonal() const {
-    double largest = 0;
-    for (Index k = 0; k < components_; ++k)
-        largest = std::max(largest, full_(k, (lags_ - 1) * components_ + k));
-    return largest;
+Vector MotifCorrelation::diagonal() const {
+    return full_.middleCols((lags_ - 1) * components_, components_).diagonal();
 }
 
 std::vector<TimeAxis::Piece> chunks(const TimeAxis& axis) {

@@ -35,8 +35,8 @@ class ASSAY_API MotifCorrelation {
     // The matrix edits of section 4: l2 on the diagonal at lag 0, `events` between different
     // components at all lags.
     void add_penalties(double l2, double events);
-    // The largest C[k,k,0], below 1e-13 of which a diagonal counts as zero.
-    [[nodiscard]] double largest_diagonal() const;
+    // C[k,k,0] of every component, away from the end of a segment.
+    [[nodiscard]] Vector diagonal() const;
 
   private:
     Index components_;

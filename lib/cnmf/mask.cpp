@@ -1,11 +1,13 @@
 #include <assay/cnmf/mask.hpp>
 
+#include <assay/cnmf/gram.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 
 namespace assay::cnmf {
 
@@ -134,15 +136,26 @@ Unseen::Unseen(const Recording& data, const Mask& excluded, const Mask& held_out
             }
         }
     }
+    index_by_unit(data.units());
 }
 
-void Imputation::for_each_entry(
-    const std::function<void(Index, std::int32_t, std::size_t)>& body) const {
-    std::size_t entry = 0;
-    for (const auto& segment : axis_->segments())
-        for (Index t = 0; t < segment.bins; ++t)
-            for (const std::int32_t unit : unseen_->mask.units_of(segment.first_bin + t))
-                body(segment.first_row + t, unit, entry++);
+void Unseen::index_by_unit(Index units) {
+    const Index bins = mask.bins();
+    unit_start.assign(static_cast<std::size_t>(units) + 1, 0);
+    for (Index t = 0; t < bins; ++t)
+        for (const std::int32_t unit : mask.units_of(t))
+            ++unit_start[static_cast<std::size_t>(unit) + 1];
+    std::partial_sum(unit_start.begin(), unit_start.end(), unit_start.begin());
+    std::vector<std::int64_t> next(unit_start.begin(), unit_start.end() - 1);
+    unit_bin.resize(stored.size());
+    unit_entry.resize(stored.size());
+    std::int64_t entry = 0;
+    for (Index t = 0; t < bins; ++t)
+        for (const std::int32_t unit : mask.units_of(t)) {
+            const auto at = static_cast<std::size_t>(next[static_cast<std::size_t>(unit)]++);
+            unit_bin[at] = static_cast<std::int32_t>(t);
+            unit_entry[at] = entry++;
+        }
 }
 
 void Imputation::evaluate(const Matrix& motifs, const TimeMatrix& activations,
@@ -165,23 +178,47 @@ void Imputation::evaluate(const Matrix& motifs, const TimeMatrix& activations,
     });
 }
 
-void Imputation::add_to(Matrix& sum, const TimeMatrix& activations) const {
+void Imputation::add_to(Matrix& sum, const TimeMatrix& activations, const Execution& run) const {
     if (unseen_->mask.empty()) return;
-    RowMatrix added = RowMatrix::Zero(sum.rows(), sum.cols());
-    for_each_entry([&](Index row, std::int32_t unit, std::size_t entry) {
-        added.row(unit) += (values_[entry] - unseen_->stored[entry]) *
-                           unfolded(activations, axis_->lags(), row, 1).row(0);
+    constexpr Index kUnits = 16; // a block of work
+    const Blocks blocks{sum.rows(), kUnits};
+    parallel_blocks(blocks.count(), run.threads, [&](Index b) {
+        Eigen::RowVectorXd added(sum.cols());
+        for (Index n = blocks.begin(b); n < blocks.begin(b) + blocks.extent(b); ++n) {
+            added.setZero();
+            const auto unit = static_cast<std::size_t>(n);
+            auto segment = axis_->segments().begin();
+            for (auto i = static_cast<std::size_t>(unseen_->unit_start[unit]);
+                 i < static_cast<std::size_t>(unseen_->unit_start[unit + 1]); ++i) {
+                const Index bin = unseen_->unit_bin[i];
+                while (bin >= segment->first_bin + segment->bins) ++segment;
+                const auto entry = static_cast<std::size_t>(unseen_->unit_entry[i]);
+                const Index row = segment->first_row + bin - segment->first_bin;
+                added += (values_[entry] - unseen_->stored[entry]) *
+                         unfolded(activations, axis_->lags(), row, 1).row(0);
+            }
+            sum.row(n) += added;
+        }
     });
-    sum += added;
 }
 
-void Imputation::add_to(TimeMatrix& sum, const Matrix& motifs) const {
-    if (unseen_->mask.empty()) return;
+void Imputation::add_to(TimeMatrix& sum, const Matrix& motifs, const Execution& run) const {
+    const Mask& mask = unseen_->mask;
+    if (mask.empty()) return;
     const RowMatrix by_unit = motifs;
     const Index components = sum.cols(), reach = axis_->lags() - 1;
-    for_each_entry([&](Index row, std::int32_t unit, std::size_t entry) {
-        Eigen::Map<Eigen::RowVectorXd>(sum.data() + (row - reach) * components, motifs.cols()) +=
-            (values_[entry] - unseen_->stored[entry]) * by_unit.row(unit);
+    const std::int32_t* const origin = mask.units_of(0).begin();
+    const auto pieces = chunks(*axis_);
+    for_each_colour(pieces, run.threads, [&](Index p) {
+        const auto& piece = pieces[static_cast<std::size_t>(p)];
+        for (Index t = 0; t < piece.bins; ++t) {
+            Eigen::Map<Eigen::RowVectorXd> stretch(
+                sum.data() + (piece.first_row + t - reach) * components, motifs.cols());
+            for (const std::int32_t& unit : mask.units_of(piece.first_bin + t)) {
+                const auto entry = static_cast<std::size_t>(&unit - origin);
+                stretch += (values_[entry] - unseen_->stored[entry]) * by_unit.row(unit);
+            }
+        }
     });
     axis_->clear_padding(sum);
 }

@@ -36,6 +36,7 @@ class ASSAY_API Mask {
 
     [[nodiscard]] bool empty() const { return units_.empty(); }
     [[nodiscard]] Index count() const { return static_cast<Index>(units_.size()); }
+    [[nodiscard]] Index bins() const { return static_cast<Index>(bin_start_.size()) - 1; }
     // Masked units of a bin, ascending.
     struct Units {
         const std::int32_t* first;
@@ -83,10 +84,17 @@ struct ASSAY_API Unseen {
     std::vector<double> stored; // the data's value at each masked entry, 0 where excluded
     std::vector<char> tested;   // 1 where held out: the entry has a true value to predict
     double stored_power = 0;    // sum of stored^2
+    // The same entries unit by unit: entries unit_start[n] .. unit_start[n+1]-1 of the two lists.
+    std::vector<std::int64_t> unit_start;
+    std::vector<std::int32_t> unit_bin;   // ascending within a unit
+    std::vector<std::int64_t> unit_entry; // place in `stored`
 
     Unseen() = default;
     // `data` is the recording with excluded entries read as 0.
     Unseen(const Recording& data, const Mask& excluded, const Mask& held_out);
+
+  private:
+    void index_by_unit(Index units);
 };
 
 // The model's values at the unseen entries, in the order of the mask, and what they add to the data
@@ -99,15 +107,13 @@ class ASSAY_API Imputation {
     [[nodiscard]] const std::vector<double>& values() const { return values_; }
     // Adds (Xhat - stored) U^T of `activations` to `sum` (units x K L): afterwards Xhat stands in
     // for the data.
-    void add_to(Matrix& sum, const TimeMatrix& activations) const;
+    void add_to(Matrix& sum, const TimeMatrix& activations, const Execution& run) const;
     // The same for transconv with the motifs (rows x K).
-    void add_to(TimeMatrix& sum, const Matrix& motifs) const;
+    void add_to(TimeMatrix& sum, const Matrix& motifs, const Execution& run) const;
     // Squared error over the tested entries.
     [[nodiscard]] double test_error() const;
 
   private:
-    void for_each_entry(
-        const std::function<void(Index row, std::int32_t unit, std::size_t entry)>& body) const;
     const Unseen* unseen_;
     const TimeAxis* axis_;
     std::vector<double> values_;

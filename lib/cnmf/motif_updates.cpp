@@ -12,8 +12,7 @@ namespace {
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr Index kUnitBlock = 64;
 constexpr Index kPanel = 32;
-constexpr double kZeroDiagonal =
-    1e-13; // share of the largest diagonal below which a lag was never observed
+constexpr double kZeroDiagonal = 1e-13;
 
 // Column order of the sweep: component outer, lag inner.
 std::vector<Index> sweep_order(Index components, Index lags) {
@@ -23,10 +22,21 @@ std::vector<Index> sweep_order(Index components, Index lags) {
     return order;
 }
 
+// For each lag-descending column of `gram` the diagonal below which its lag counts as never
+// observed: a share of the component's largest, so that no result depends on how scale is shared
+// between W and H.
+Vector smallest_diagonals(const Matrix& gram, Index components) {
+    Vector largest = Vector::Zero(components), smallest(gram.rows());
+    for (Index j = 0; j < gram.rows(); ++j)
+        largest(j % components) = std::max(largest(j % components), gram(j, j));
+    for (Index j = 0; j < gram.rows(); ++j) smallest(j) = kZeroDiagonal * largest(j % components);
+    return smallest;
+}
+
 // One sweep over all columns of a block of units (columns in sweep order); returns the squared
 // change.
 double sweep_block(Matrix& w, const Matrix& gram, const Matrix& right_side,
-                   double smallest_diagonal) {
+                   const Vector& smallest_diagonal) {
     double change = 0;
     Matrix residual;
     Vector step(w.rows());
@@ -37,7 +47,7 @@ double sweep_block(Matrix& w, const Matrix& gram, const Matrix& right_side,
         residual.noalias() -= w * gram.middleCols(first, width);
         for (Index j = 0; j < width; ++j) {
             const double diagonal = gram(first + j, first + j);
-            if (diagonal <= smallest_diagonal) continue;
+            if (diagonal <= smallest_diagonal(first + j)) continue;
             auto column = w.col(first + j);
             step = (column + residual.col(j) / (diagonal + kEpsilon)).cwiseMax(0.0) - column;
             column += step;
@@ -57,7 +67,7 @@ void hals_motifs(Matrix& motifs, const Matrix& gram, const Matrix& right_side, I
                  const InnerSweeps& sweeps, const Execution& run) {
     const auto order = sweep_order(components, motifs.cols() / components);
     const Matrix ordered_gram = gram(order, order);
-    const double smallest = kZeroDiagonal * gram.diagonal().maxCoeff();
+    const Vector smallest = smallest_diagonals(gram, components)(order);
     const Blocks blocks{motifs.rows(), kUnitBlock};
     std::vector<Matrix> unit_blocks(static_cast<std::size_t>(blocks.count()));
     std::vector<Matrix> right_sides(unit_blocks.size());
@@ -98,12 +108,19 @@ void multiply_motifs(Matrix& motifs, const Matrix& gram, const Matrix& product, 
     });
 }
 
-Index anls_motifs(Matrix& motifs, const Matrix& gram, const Matrix& right_side,
+Index anls_motifs(Matrix& motifs, const Matrix& gram, const Matrix& right_side, Index components,
                   const Execution& run) {
+    Matrix observed = gram;
+    const Vector smallest = smallest_diagonals(gram, components);
+    for (Index j = 0; j < gram.rows(); ++j)
+        if (gram(j, j) <= smallest(j)) {
+            observed.row(j).setZero();
+            observed.col(j).setZero();
+        }
     const Blocks blocks{motifs.rows(), 4 * kUnitBlock};
     std::vector<Index> fallbacks(static_cast<std::size_t>(blocks.count()), 0);
     parallel_blocks(blocks.count(), run.threads, [&](Index b) {
-        linalg::NnlsSolver solver(gram);
+        linalg::NnlsSolver solver(observed);
         const auto rows = motifs.middleRows(blocks.begin(b), blocks.extent(b));
         const Matrix start = rows.transpose();
         const Matrix right = right_side.middleRows(blocks.begin(b), blocks.extent(b)).transpose();

@@ -1,11 +1,13 @@
 #include <assay/cnmf/products.hpp>
 
 #include <assay/cnmf/block_store.hpp>
+#include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 
 namespace assay::cnmf {
@@ -34,6 +36,10 @@ double dense_bytes(const Recording& r, Precision precision) {
 Survey survey_of(const Recording& recording, const Execution& run) {
     Survey survey;
     survey.unit_power = Vector::Zero(recording.units());
+    Digest digest;
+    const std::array<Index, 2> shape{recording.units(), recording.bins()};
+    digest.add(shape.data(), sizeof shape);
+    digest.add(recording.segment_start.data(), recording.segment_start.size() * sizeof(Index));
     Index negatives = 0, first_negative_unit = 0, first_negative_bin = 0;
     double least = 0;
     for (const auto& piece :
@@ -54,7 +60,12 @@ Survey survey_of(const Recording& recording, const Execution& run) {
                     }
                     least = std::min(least, x);
                 }
-                if (x != 0) ++survey.nonzeros;
+                if (x != 0) {
+                    ++survey.nonzeros;
+                    const std::array<Index, 2> place{it.row(), piece.first_bin + t};
+                    digest.add(place.data(), sizeof place);
+                    digest.add(&x, sizeof x);
+                }
                 survey.unit_power(it.row()) += x * x;
                 survey.largest = std::max(survey.largest, x);
             }
@@ -63,7 +74,11 @@ Survey survey_of(const Recording& recording, const Execution& run) {
         throw Error(concat(negatives, " negative values (the least ", significant(least, 4),
                            ", the first at [", first_negative_unit, ", ", first_negative_bin,
                            "]); nonnegative data are expected (see --negatives)"));
+    survey.digest = digest.hex();
     survey.squared_norm = survey.unit_power.sum();
+    if (!std::isfinite(survey.squared_norm))
+        throw Error(concat("values up to ", significant(survey.largest, 3),
+                           " overflow when squared; smaller units are expected"));
     if (!(survey.squared_norm > 0))
         throw Error("all values are zero; there is nothing to factorise");
     if (const Index silent = (survey.unit_power.array() == 0).count(); silent > 0)
@@ -98,8 +113,8 @@ bool Data::streams() const {
     return dense_bytes(*recording_, choice_.precision) > static_cast<double>(choice_.memory);
 }
 
-std::unique_ptr<DataProducts> Data::products(Index components, Index lags,
-                                             const Execution& run) const {
+std::unique_ptr<DataProducts> Data::products(Index components, Index lags, const Execution& run,
+                                             Engine preferred) const {
     const Recording& r = *recording_;
     const auto memory = static_cast<double>(choice_.memory);
     const double bins = static_cast<double>(r.bins()), units = static_cast<double>(r.units());
@@ -113,7 +128,7 @@ std::unique_ptr<DataProducts> Data::products(Index components, Index lags,
     const double room = memory - 24 * bins * static_cast<double>(components);
     const bool spectra_fit = spectrum_bytes < room;
 
-    Engine engine = choice_.engine;
+    Engine engine = choice_.engine == Engine::automatic ? preferred : choice_.engine;
     if (engine == Engine::fft && !spectra_fit)
         throw Error("the spectra need " + human_bytes(spectrum_bytes) + " and --memory allows " +
                     human_bytes(room) + "; another --engine streams the recording");
@@ -140,7 +155,13 @@ std::unique_ptr<DataProducts> Data::products(Index components, Index lags,
                                    spectra_fit ? significant(fft, 2) : std::string("too large"),
                                    ", sparse ", significant(sparse, 2), ")"));
     }
-    if (engine == Engine::fft) return spectral_products(r, choice_.precision, lags, run);
+    if (engine == Engine::fft) {
+        if (spectra_.lags != lags) {
+            spectra_.spectra.reset(); // before the new ones are made
+            spectra_ = {lags, transformed(r, choice_.precision, lags, run)};
+        }
+        return spectral_products(spectra_.spectra, r, choice_.precision, lags);
+    }
     const bool dense = engine == Engine::gemm;
     auto& store = dense ? dense_ : sparse_;
     const bool cached = (dense ? dense_bytes(r, choice_.precision) : sparse_bytes) < room;

@@ -29,6 +29,7 @@ struct Survey {
     double squared_norm = 0; // of everything
     double largest = 0;
     Index nonzeros = 0;
+    std::string digest; // of shape, segments and non-zeros: equal data, equal digest, in any format
 };
 
 class ASSAY_API DataProducts {
@@ -74,14 +75,22 @@ class ASSAY_API Data {
     // The engine for `components` motifs of `lags` bins. `automatic` follows a cost model with
     // fixed rates, so that equal input means equal bits; it says what it chose and why through
     // run.monitor.
-    [[nodiscard]] std::unique_ptr<DataProducts> products(Index components, Index lags,
-                                                         const Execution& run) const;
+    // `preferred` stands in for `automatic`.
+    [[nodiscard]] std::unique_ptr<DataProducts>
+    products(Index components, Index lags, const Execution& run,
+             Engine preferred = Engine::automatic) const;
     [[nodiscard]] bool streams() const;
 
   private:
     const Recording* recording_;
     EngineChoice choice_;
     Survey survey_;
+    // Spectra of the data at one number of lags, shared by the engines that use them.
+    struct SharedSpectra {
+        Index lags = 0;
+        std::shared_ptr<const void> spectra;
+    };
+    mutable SharedSpectra spectra_;
     mutable std::shared_ptr<BlockStore> dense_;
     mutable std::shared_ptr<BlockStore> sparse_;
 };

@@ -58,14 +58,24 @@ class SpectralProducts : public DataProducts {
     };
 
   public:
-    SpectralProducts(const Recording& recording, Index lags, const Execution& run)
+    // One matrix per frequency.
+    using Spectra = std::vector<Spectrum>;
+
+    SpectralProducts(const Recording& recording, Index lags, std::shared_ptr<const Spectra> spectra)
         : DataProducts(TimeAxis(recording.bins(), recording.segment_start, lags), Engine::fft),
           units_(recording.units()), size_(transform_size(lags)), step_(size_ - lags + 1),
-          windows_(window_count(axis_)), frequencies_(size_ / 2 + 1),
-          spectra_(static_cast<std::size_t>(frequencies_)) {
-        for (Index w = 0; w < frequencies_; ++w)
-            spectra_[static_cast<std::size_t>(w)].resize(parts(w) * units_, windows_);
-        transform_recording(recording, run);
+          windows_(window_count(axis_)), frequencies_(size_ / 2 + 1), spectra_(std::move(spectra)) {
+    }
+
+    [[nodiscard]] static std::shared_ptr<const Spectra>
+    transformed(const Recording& recording, Index lags, const Execution& run) {
+        const SpectralProducts geometry(recording, lags, nullptr);
+        auto spectra = std::make_shared<Spectra>(static_cast<std::size_t>(geometry.frequencies_));
+        for (Index w = 0; w < geometry.frequencies_; ++w)
+            (*spectra)[static_cast<std::size_t>(w)].resize(geometry.parts(w) * geometry.units_,
+                                                           geometry.windows_);
+        geometry.transform_recording(recording, *spectra, run);
+        return spectra;
     }
 
     Matrix with_activations(const TimeMatrix& h, const Execution& run) override {
@@ -98,7 +108,7 @@ class SpectralProducts : public DataProducts {
         // X conj(H) per frequency, summed over windows by the product itself.
         std::vector<Spectrum> products(static_cast<std::size_t>(frequencies_));
         parallel_blocks(frequencies_, run.threads, [&](Index w) {
-            const Spectrum& x = spectra_[static_cast<std::size_t>(w)];
+            const Spectrum& x = (*spectra_)[static_cast<std::size_t>(w)];
             const Spectrum& y = activation_spectra[static_cast<std::size_t>(w)];
             Spectrum& product = products[static_cast<std::size_t>(w)];
             product.setZero(2 * units_, components);
@@ -159,7 +169,7 @@ class SpectralProducts : public DataProducts {
         std::vector<Spectrum> products(static_cast<std::size_t>(frequencies_));
         parallel_blocks(frequencies_, run.threads, [&](Index w) {
             products[static_cast<std::size_t>(w)].noalias() =
-                spectra_[static_cast<std::size_t>(w)].transpose() *
+                (*spectra_)[static_cast<std::size_t>(w)].transpose() *
                 motif_spectra[static_cast<std::size_t>(w)];
         });
         TimeMatrix result = TimeMatrix::Zero(axis_.rows(), components);
@@ -202,7 +212,8 @@ class SpectralProducts : public DataProducts {
         });
     }
 
-    void transform_recording(const Recording& recording, const Execution& run) {
+    void transform_recording(const Recording& recording, Spectra& spectra,
+                             const Execution& run) const {
         const Index reading = std::max<Index>(1, 8192 / step_); // windows read at once
         for (Index first_window = 0; first_window < windows_; first_window += reading) {
             const Index count = std::min(reading, windows_ - first_window);
@@ -225,7 +236,7 @@ class SpectralProducts : public DataProducts {
                                 transform.series.begin());
                     transform.forward();
                     for (Index w = 0; w < frequencies_; ++w) {
-                        auto& spectrum = spectra_[static_cast<std::size_t>(w)];
+                        auto& spectrum = spectra[static_cast<std::size_t>(w)];
                         spectrum(n, first_window + window) =
                             transform.spectrum[static_cast<std::size_t>(w)].real();
                         if (parts(w) == 2)
@@ -245,16 +256,37 @@ class SpectralProducts : public DataProducts {
     }
 
     Index units_, size_, step_, windows_, frequencies_;
-    std::vector<Spectrum> spectra_;
+    std::shared_ptr<const Spectra> spectra_;
 };
 
 } // namespace
 
-std::unique_ptr<DataProducts> spectral_products(const Recording& recording, Precision precision,
-                                                Index lags, const Execution& run) {
+namespace {
+
+template <class Scalar>
+std::unique_ptr<DataProducts> products_over(std::shared_ptr<const void> spectra,
+                                            const Recording& recording, Index lags) {
+    using Products = SpectralProducts<Scalar>;
+    return std::make_unique<Products>(
+        recording, lags,
+        std::static_pointer_cast<const typename Products::Spectra>(std::move(spectra)));
+}
+
+} // namespace
+
+std::shared_ptr<const void> transformed(const Recording& recording, Precision precision, Index lags,
+                                        const Execution& run) {
     if (precision == Precision::float32)
-        return std::make_unique<SpectralProducts<float>>(recording, lags, run);
-    return std::make_unique<SpectralProducts<double>>(recording, lags, run);
+        return SpectralProducts<float>::transformed(recording, lags, run);
+    return SpectralProducts<double>::transformed(recording, lags, run);
+}
+
+std::unique_ptr<DataProducts> spectral_products(std::shared_ptr<const void> spectra,
+                                                const Recording& recording, Precision precision,
+                                                Index lags) {
+    if (precision == Precision::float32)
+        return products_over<float>(std::move(spectra), recording, lags);
+    return products_over<double>(std::move(spectra), recording, lags);
 }
 
 } // namespace assay::cnmf

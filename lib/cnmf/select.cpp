@@ -49,7 +49,7 @@ select(const Data& data, const Mask& excluded, const SelectOptions& options, Ind
                                    static_cast<double>(count * options.restarts), "fits",
                                    concat("K ", point.components, ", L ", point.lags)});
             fit_options.start_stream = static_cast<std::uint64_t>(
-                (point.components * 100003 + point.lags) * options.restarts + r + 1);
+                (point.components * 1000003 + point.lags) * 1000003 + r + 1);
             SelectRow row;
             row.point = point;
             row.repetition = r;
@@ -141,7 +141,8 @@ double best_power(const Recording& recording, const FitOptions& options, EngineC
 Sequenciness sequenciness(const Recording& recording, const FitOptions& options, Index shuffles,
                           EngineChoice choice, const Execution& run) {
     const Matrix x = recording.read(0, recording.bins());
-    const Index bins = x.cols(), kept = std::min(options.lags, bins);
+    const Index bins = x.cols();
+    const TimeAxis axis(bins, recording.segment_start, 1);
     const Random random(options.seed, "cnmf/sequenciness");
     const auto fitted_power = [&](Matrix shuffled) {
         DenseRecording copy(std::move(shuffled));
@@ -154,16 +155,24 @@ Sequenciness sequenciness(const Recording& recording, const FitOptions& options,
         run.monitor->progress(
             {static_cast<double>(s), static_cast<double>(shuffles), "shuffles", ""});
         const auto word = static_cast<std::uint64_t>(s);
-        Matrix noise(x.rows(), bins);
-        for (Index n = 0; n < x.rows(); ++n) {
-            const auto order = random.permutation(bins, {word, static_cast<std::uint64_t>(n), 1});
-            for (Index t = 0; t < bins; ++t) noise(n, t) = x(n, order[static_cast<std::size_t>(t)]);
+        // Bins move within their segment; the first L of each stay where sync keeps them.
+        Matrix noise(x.rows(), bins), sync = x;
+        for (const Segment& segment : axis.segments()) {
+            const auto first = static_cast<std::uint64_t>(segment.first_bin);
+            for (Index n = 0; n < x.rows(); ++n) {
+                const auto order = random.permutation(
+                    segment.bins, {word, static_cast<std::uint64_t>(n), 2 * first + 1});
+                for (Index t = 0; t < segment.bins; ++t)
+                    noise(n, segment.first_bin + t) =
+                        x(n, segment.first_bin + order[static_cast<std::size_t>(t)]);
+            }
+            const Index kept = std::min(options.lags, segment.bins);
+            const auto order = random.permutation(segment.bins - kept, {word, 0, 2 * first + 2});
+            for (Index t = kept; t < segment.bins; ++t)
+                sync.col(segment.first_bin + t) =
+                    x.col(segment.first_bin + kept + order[static_cast<std::size_t>(t - kept)]);
         }
         result.noise_powers.push_back(fitted_power(std::move(noise)));
-        Matrix sync = x;
-        const auto order = random.permutation(bins - kept, {word, 0, 2});
-        for (Index t = kept; t < bins; ++t)
-            sync.col(t) = x.col(kept + order[static_cast<std::size_t>(t - kept)]);
         result.sync_powers.push_back(fitted_power(std::move(sync)));
     }
     result.noise_power = median(result.noise_powers);

@@ -60,9 +60,8 @@ void forbid_overlap(Windows& windows, Index chosen, Index lags) {
         if (std::abs(windows.first_bin[i] - chosen) < lags) windows.energy[i] = 0;
 }
 
-Matrix window_motifs(const Data& data, const StartSpec& spec, DataProducts& products,
+Matrix window_motifs(const Recording& recording, const StartSpec& spec, DataProducts& products,
                      Index components, Index lags, StartIndex index, const Execution& run) {
-    const Recording& recording = data.recording();
     Model model{components, lags, Matrix::Zero(recording.units(), components * lags), {}};
     Windows windows = windows_of(energies(recording), recording, lags);
     if (windows.first_bin.empty())
@@ -115,9 +114,10 @@ Matrix window_motifs(const Data& data, const StartSpec& spec, DataProducts& prod
 
 } // namespace
 
-Model start_model(const Data& data, DataProducts& products, const StartSpec& spec, Index components,
-                  Index lags, StartIndex index, const Execution& run) {
-    const Recording& recording = data.recording();
+Model start_model(const Data& data, DataProducts& products, const Unseen& unseen,
+                  const StartSpec& spec, Index components, Index lags, StartIndex index,
+                  const Execution& run) {
+    const MaskedRecording recording(data.recording(), unseen.mask);
     Model model;
     model.components = components;
     model.lags = lags;
@@ -126,28 +126,26 @@ Model start_model(const Data& data, DataProducts& products, const StartSpec& spe
     else if (spec.kind == StartKind::random)
         model.motifs = uniform_motifs(recording.units(), components, lags, index);
     else
-        model.motifs = window_motifs(data, spec, products, components, lags, index, run);
+        model.motifs = window_motifs(recording, spec, products, components, lags, index, run);
     model.activations = spec.activations ? *spec.activations
                                          : uniform_activations(components, recording.bins(), index);
     return model;
 }
 
-void reseed_component(Model& model, Index component, const Recording& data, const Vector& bin_error,
-                      StartIndex index) {
+void reseed_component(Model& model, Index component, const Recording& data,
+                      const Vector& bin_error) {
     const Windows windows = windows_of(bin_error, data, model.lags);
     if (windows.first_bin.empty()) return;
     const auto pick =
         std::max_element(windows.energy.begin(), windows.energy.end()) - windows.energy.begin();
-    const Matrix image = data.read(windows.first_bin[static_cast<std::size_t>(pick)], model.lags);
-    set_motif_image(model, component, image);
-    const double level = model.activations.size() > 0 ? model.activations.mean() : 0.0;
-    model.activations.row(component) =
-        uniform_activations(1, data.bins(),
-                            {index.seed, index.restart + (std::uint64_t{1} << 32U) +
-                                             static_cast<std::uint64_t>(component)}) *
-        (level > 0 ? level : 1.0);
-    model.activations(component, windows.first_bin[static_cast<std::size_t>(pick)]) =
-        std::max(level, 1.0);
+    const Index first = windows.first_bin[static_cast<std::size_t>(pick)];
+    const TimeAxis axis(data.bins(), data.segment_start, model.lags);
+    set_motif_image(model, component, Matrix::Zero(model.units(), model.lags));
+    model.activations.row(component).setZero();
+    const Matrix explained =
+        reconstruct(model, axis, axis.padded(model.activations), first, model.lags);
+    set_motif_image(model, component, (data.read(first, model.lags) - explained).cwiseMax(0.0));
+    model.activations(component, first) = 1;
 }
 
 } // namespace assay::cnmf

@@ -17,6 +17,7 @@ enum class StartKind { random, data, spa };
 struct StartSpec {
     StartKind kind = StartKind::random;
     std::optional<Matrix> motifs;      // units x K L given by the user; replaces the kind
+    Index components = 0, lags = 0;    // of `motifs`
     std::optional<Matrix> activations; // K x bins
 };
 
@@ -26,14 +27,16 @@ struct StartIndex {
     std::uint64_t restart = 0;
 };
 
-// The start before scaling. `products` serves spa (K data products).
+// The start before scaling; what is unseen counts as zero in windows of the data. `products` serves
+// spa (K data products).
 [[nodiscard]] ASSAY_API Model start_model(const Data& data, DataProducts& products,
-                                          const StartSpec& spec, Index components, Index lags,
-                                          StartIndex index, const Execution& run);
+                                          const Unseen& unseen, const StartSpec& spec,
+                                          Index components, Index lags, StartIndex index,
+                                          const Execution& run);
 
-// Replaces component k by the L bins of largest energy in `bin_error`, its activations by uniform
-// ones of the mean of the others.
+// Replaces component k by what the model leaves unexplained of the L bins of largest energy in
+// `bin_error`, activated once, there: the squared error falls.
 ASSAY_API void reseed_component(Model& model, Index component, const Recording& data,
-                                const Vector& bin_error, StartIndex index);
+                                const Vector& bin_error);
 
 } // namespace assay::cnmf

@@ -21,14 +21,14 @@ std::vector<Index> equal_segments(const SynthOptions& o) {
     return starts;
 }
 
-// max(0, rate + noise), or Poisson counts of the rate, each entry from its own counter.
+// max(0, rate + noise), or Poisson counts of the rate itself, each entry from its own counter.
 void add_noise(Matrix& rate, Index first_bin, const SynthOptions& o) {
     const Random random(o.seed, "cnmf/synth/noise");
     if (o.noise_free && !o.counts) return;
     for (Index t = 0; t < rate.cols(); ++t)
         for (Index n = 0; n < rate.rows(); ++n) {
             double& x = rate(n, t);
-            if (!o.noise_free)
+            if (!o.noise_free && !o.counts)
                 x = std::max(0.0,
                              x + o.noise * random.normal(word(first_bin + t), {word(n), 0, 0}));
             if (o.counts)

@@ -49,7 +49,7 @@ TransformResult transform(const Data& data, const Unseen& unseen, const Model& m
     const auto gradient_at = [&](const TimeMatrix& activations) {
         imputation.evaluate(model.motifs, activations, run);
         TimeMatrix g = observed;
-        imputation.add_to(g, model.motifs);
+        imputation.add_to(g, model.motifs, run);
         TimeMatrix gradient = correlate(correlation, activations, axis, run) - g;
         gradient.array() += penalties.l1_activations;
         axis.clear_padding(gradient);

@@ -35,7 +35,7 @@ ASSAY_API void multiply_motifs(Matrix& motifs, const Matrix& gram, const Matrix&
 
 // Exact nonnegative least squares per unit. Returns how many units needed the fallback.
 ASSAY_API Index anls_motifs(Matrix& motifs, const Matrix& gram, const Matrix& right_side,
-                            const Execution& run);
+                            Index components, const Execution& run);
 
 // --- H. `correlation` is edited, `gradient` = correlate(H) - edited G and is kept up to date. ---
 

@@ -1,5 +1,7 @@
 #include <assay/formats/adjusted.hpp>
 
+#include <assay/core/error.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -98,8 +100,12 @@ std::unique_ptr<Recording> adjusted(std::unique_ptr<Recording> recording,
                                                         options.negatives == Negatives::clip,
                                                         offset, Vector::Ones(units));
     }
-    if (options.scale != Scale::none) {
-        unit_scale = scale_factors(*recording, options.scale);
+    if (options.scale != Scale::none || options.unit_scale.size() > 0) {
+        unit_scale = options.unit_scale.size() > 0 ? options.unit_scale
+                                                   : scale_factors(*recording, options.scale);
+        if (unit_scale.size() != units)
+            throw Error(concat("has ", units, " units and the model's unit_scale ",
+                               unit_scale.size(), "; as many are expected"));
         recording = std::make_unique<AdjustedRecording>(std::move(recording), false,
                                                         Vector::Zero(units), unit_scale);
     }

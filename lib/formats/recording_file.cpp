@@ -99,6 +99,19 @@ bool time_first(const RecordingOptions& o, const std::string& axes, const hdf5::
     return false;
 }
 
+// NWB keeps a time series' numbers in <series>/data, time first: the series is what to read.
+bool is_time_series(const hdf5::Group& root, const std::string& path) {
+    if (!root.has_group(path)) return false;
+    const hdf5::Group group = root.group(path);
+    return group.has_dataset("data") && (group.has("starting_time") || group.has("timestamps"));
+}
+
+std::string series_of(const hdf5::Group& root, const std::string& path) {
+    if (!ends_with(path, "/data")) return path;
+    const std::string series = path.substr(0, path.size() - 5);
+    return !series.empty() && is_time_series(root, series) ? series : path;
+}
+
 bool is_array(const hdf5::Group& root, const std::string& path) {
     const auto dataset = root.dataset(path);
     return dataset.numeric() && dataset.rank() == 2 && dataset.size() > 0;
@@ -112,16 +125,18 @@ std::vector<std::string> candidates(const hdf5::Group& root) {
         if (path.find("#refs#") != std::string::npos || starts_with(path, "/truth") ||
             starts_with(path, "/units/"))
             continue;
-        if (root.has_dataset(path) && is_array(root, path)) found.push_back(path);
+        if (root.has_dataset(path) && is_array(root, path)) found.push_back(series_of(root, path));
     }
     return found;
 }
 
 std::string choose_path(const hdf5::Group& root, const hdf5::Address& address,
                         const RecordingOptions& o) {
-    if (!o.dataset.empty()) return o.dataset;
-    if (!address.path.empty()) return address.path;
+    if (!o.dataset.empty()) return series_of(root, o.dataset);
+    if (!address.path.empty()) return series_of(root, address.path);
     if (root.has("/data/X")) return "/data/X";
+    // Whoever states a bin width means the spikes.
+    if (o.dt && root.has_dataset("/units/spike_times")) return "/units";
     const auto found = candidates(root);
     if (found.size() == 1) return found.front();
     throw Error(address.name() + ":/data/X: not in the file; " +
@@ -276,8 +291,7 @@ void open_hdf5(OpenedRecording& opened, const hdf5::Group& root, const hdf5::Add
             opened.counts = true;
             opened.recording =
                 from_spikes(read_nwb_units(group), intervals, o, opened.name, opened.outside);
-        } else if (group.has_dataset("data") &&
-                   (group.has("starting_time") || group.has("timestamps"))) {
+        } else if (is_time_series(root, path)) {
             const hdf5::Dataset data = group.dataset("data");
             data.expect_numeric();
             if (data.rank() != 1) data.expect_rank(2);
@@ -441,7 +455,8 @@ OpenedRecording open_recording(const hdf5::Address& address, const RecordingOpti
         dense->unit_ids = r.unit_ids;
         opened.recording = std::move(dense);
     }
-    if (options.negatives != Negatives::error || options.scale != Scale::none)
+    if (options.negatives != Negatives::error || options.scale != Scale::none ||
+        options.unit_scale.size() > 0)
         opened.recording = at_place(opened.name, [&] {
             return adjusted(std::move(opened.recording), options, opened.unit_scale);
         });

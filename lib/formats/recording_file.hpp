@@ -29,7 +29,8 @@ struct RecordingOptions {
     Missing missing = Missing::error;
     Negatives negatives = Negatives::error;
     Scale scale = Scale::none;
-    std::optional<double> dt;          // seconds per bin; needed for spike times
+    Vector unit_scale;        // factors given for the units, in place of `scale`; empty for none
+    std::optional<double> dt; // seconds per bin; needed for spike times
     std::optional<double> start, stop; // of spike times, seconds
     std::string times, ids;            // paths of two vectors, instead of `dataset`
     bool trials = false;               // NWB: one segment a trial

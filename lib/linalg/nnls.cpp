@@ -3,6 +3,8 @@
 #include <Eigen/Cholesky>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -32,7 +34,8 @@ struct Column {
 } // namespace
 
 struct NnlsSolver::State {
-    Matrix gram;
+    Matrix gram;  // scaled to a unit diagonal, so that no variable is small beside another
+    Vector scale; // x = scale * (solution of the scaled problem); 0 for what nothing observes
     std::vector<bool> dead;
     std::map<PassiveSet, Factor> factors;
     Index fallbacks = 0;
@@ -113,9 +116,12 @@ void NnlsSolver::State::coordinate_descent(const Eigen::Ref<const Vector>& right
 }
 
 NnlsSolver::NnlsSolver(Matrix gram) : state_(std::make_unique<State>()) {
-    const double limit = gram.size() > 0 ? 1e-13 * gram.diagonal().maxCoeff() : 0.0;
-    for (Index i = 0; i < gram.rows(); ++i) state_->dead.push_back(!(gram(i, i) > limit));
-    state_->gram = std::move(gram);
+    state_->scale = Vector::Zero(gram.rows());
+    for (Index i = 0; i < gram.rows(); ++i) {
+        state_->dead.push_back(!(gram(i, i) > std::numeric_limits<double>::min()));
+        if (!state_->dead.back()) state_->scale(i) = 1 / std::sqrt(gram(i, i));
+    }
+    state_->gram = state_->scale.asDiagonal() * gram * state_->scale.asDiagonal();
 }
 
 NnlsSolver::~NnlsSolver() = default;
@@ -125,7 +131,8 @@ Index NnlsSolver::fallbacks() const {
     return state_->fallbacks;
 }
 
-Matrix NnlsSolver::solve(const Matrix& right_sides, const Matrix& start) {
+Matrix NnlsSolver::solve(const Matrix& unscaled_right_sides, const Matrix& start) {
+    const Matrix right_sides = state_->scale.asDiagonal() * unscaled_right_sides;
     const Index size = state_->gram.rows();
     Matrix x = Matrix::Zero(size, right_sides.cols());
     std::vector<Column> columns(static_cast<std::size_t>(right_sides.cols()));
@@ -168,7 +175,7 @@ Matrix NnlsSolver::solve(const Matrix& right_sides, const Matrix& start) {
         }
         pending = std::move(next);
     }
-    return x.cwiseMax(0.0);
+    return state_->scale.asDiagonal() * x.cwiseMax(0.0);
 }
 
 } // namespace assay::linalg

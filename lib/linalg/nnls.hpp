@@ -20,7 +20,8 @@ class ASSAY_API NnlsSolver {
     NnlsSolver(NnlsSolver&&) noexcept;
 
     // One solution per column of `right_sides` (n x m). `start` (n x m or empty): its positive
-    // entries are the first passive sets. Complementarity holds to 1e-12 max(1, |r|_inf).
+    // entries are the first passive sets. Complementarity holds to 1e-12 max(1, |r|_inf) of the
+    // problem scaled to a unit diagonal.
     [[nodiscard]] Matrix solve(const Matrix& right_sides, const Matrix& start = {});
     // Columns for which 5 n exchanges did not suffice and coordinate descent finished the work.
     [[nodiscard]] Index fallbacks() const;
