@@ -52,7 +52,7 @@ cnmf::FitControl control_of(cli::Context& context, const std::string& digest) {
             control.resume = cnmf::read_state(
                 hdf5::File::open(file, file).root().group("/cnmf/fit/state"), digest);
         else
-            context.monitor().warn("there is no saved state in " + directory +
+            context.monitor().info("there is no saved state in " + directory +
                                    "; the fit starts anew");
     }
     control.save = [directory, file, digest](const cnmf::FitState& state) {

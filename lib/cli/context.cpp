@@ -131,7 +131,10 @@ void Context::finish(const Finish& facts) {
         hdf5::Group root = output_->root();
         std::vector<hdf5::Group> sources;
         for (const auto& opened : opened_) sources.push_back(opened.input->root());
-        for (const auto& source : sources) hdf5::carry_forward(root, source, shared_.carry);
+        const auto timings = shared_.no_provenance ? hdf5::Timings::leave_out : hdf5::Timings::keep;
+        for (const auto& source : sources)
+            for (const auto& place : hdf5::carry_forward(root, source, shared_.carry, timings))
+                terminal_.warn(place + ": is a link or of variable length; not carried forward");
         if (!shared_.no_provenance) {
             hdf5::ProvenanceEntry entry;
             entry.command = facts.command;

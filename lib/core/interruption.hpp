@@ -6,7 +6,7 @@
 
 namespace assay {
 
-// While it lives the three signals only set the flag; a second SIGINT kills the program as usual.
+// While it lives the first of the three signals only sets the flag; a second one kills as usual.
 class ASSAY_API InterruptionGuard {
   public:
     InterruptionGuard();

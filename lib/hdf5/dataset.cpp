@@ -154,6 +154,9 @@ std::string Dataset::type_text() const {
 
 const Dataset& Dataset::expect_numeric() const {
     if (!numeric()) throw Error(where_ + ": holds " + type_text() + "; numbers are expected");
+    double claimed = element_bytes_;
+    for (const Index extent : shape_) claimed *= static_cast<double>(extent);
+    if (!stores_enough(claimed)) throw implausible(claimed);
     return *this;
 }
 
@@ -164,19 +167,27 @@ const Dataset& Dataset::expect_rank(Index wanted) const {
     return *this;
 }
 
-// A file may claim any shape. Deflate packs at most about 1:1030, so a claim far beyond that, or
-// beyond the machine's memory, is refused before memory is asked for.
+// A file may claim any shape. Deflate packs at most about 1:1030, so a claim far beyond that is
+// refused before memory is asked for; small claims may be fill values.
+bool Dataset::stores_enough(double claimed_bytes) const {
+    constexpr double kMostPacked = 2000, kHeader = 65536, kSmall = 67108864;
+    return claimed_bytes <=
+           std::max(kSmall, kMostPacked * (static_cast<double>(storage_bytes_) + kHeader));
+}
+
+Error Dataset::implausible(double claimed_bytes) const {
+    return Error(concat(where_, ": claims ", shape_text(shape_), " numbers (",
+                        human_bytes(claimed_bytes), ") but stores ",
+                        human_bytes(static_cast<double>(storage_bytes_)),
+                        "; the file is damaged or incomplete"));
+}
+
 void Dataset::check_plausible(Index elements, std::size_t bytes_each) const {
     const double wanted = static_cast<double>(elements) * static_cast<double>(bytes_each);
     const double physical =
         static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-    const double stored = 2000.0 * (static_cast<double>(storage_bytes_) + 65536.0);
-    if (wanted > physical ||
-        static_cast<double>(elements) * element_bytes_ > std::max(stored, 67108864.0))
-        throw Error(concat(where_, ": claims ", shape_text(shape_), " numbers (",
-                           human_bytes(wanted), ") but stores ",
-                           human_bytes(static_cast<double>(storage_bytes_)),
-                           "; the file is damaged or incomplete"));
+    if (wanted > physical || !stores_enough(static_cast<double>(elements) * element_bytes_))
+        throw implausible(wanted);
 }
 
 template <class T>

@@ -61,6 +61,22 @@ bool worth_compressing(const void* data, std::size_t elements, std::size_t eleme
            kWorthwhileRatio * static_cast<double>(shuffled.size());
 }
 
+// An access list through which no link leads into another file.
+Handle inside_this_file(Id list_class) {
+    Handle list(H5Pcreate(list_class));
+    const auto refuse = [](const char*, const char*, const char*, const char*, unsigned*, hid_t,
+                           void*) -> herr_t { return -1; };
+    H5Pset_elink_cb(list.get(), refuse, nullptr);
+    return list;
+}
+
+// Numbers that lie in other files are not read either.
+void refuse_outside_storage(Id dataset, const std::string& place) {
+    const Handle list(H5Dget_create_plist(dataset));
+    if (H5Pget_external_count(list.get()) > 0 || H5Pget_layout(list.get()) == H5D_VIRTUAL)
+        throw Error(place + ": keeps its numbers in another file, which is not followed");
+}
+
 constexpr std::size_t kLeastChunkCache = std::size_t{16} << 20U;
 constexpr std::size_t kMostChunkCache = std::size_t{256} << 20U;
 
@@ -138,14 +154,15 @@ bool Group::has(const std::string& path) const {
     } catch (const Error&) {
         return false;
     }
-    return path == "/" || H5Oexists_by_name(id(), path.c_str(), H5P_DEFAULT) > 0;
+    return path == "/" ||
+           H5Oexists_by_name(id(), path.c_str(), inside_this_file(H5P_LINK_ACCESS).get()) > 0;
 }
 
 namespace {
 
 H5I_type_t type_at(const Group& group, const std::string& path) {
     if (!group.has(path)) return H5I_BADID;
-    const Handle object(H5Oopen(group.id(), path.c_str(), H5P_DEFAULT));
+    const Handle object(H5Oopen(group.id(), path.c_str(), inside_this_file(H5P_LINK_ACCESS).get()));
     return object.get() < 0 ? H5I_BADID : H5Iget_type(object.get());
 }
 
@@ -162,8 +179,8 @@ Group Group::group(const std::string& path) const {
     silence_library();
     check_links(path);
     if (!has_group(path)) throw Error(file_ + ":" + absolute(path) + ": is not a group");
-    Handle opened = checked(H5Gopen2(id(), path.c_str(), H5P_DEFAULT), file_ + ":" + absolute(path),
-                            "cannot be opened");
+    Handle opened = checked(H5Gopen2(id(), path.c_str(), inside_this_file(H5P_GROUP_ACCESS).get()),
+                            file_ + ":" + absolute(path), "cannot be opened");
     return {kept_open(handle_, std::move(opened)), file_, absolute(path), compression_};
 }
 
@@ -173,12 +190,13 @@ Dataset Group::dataset(const std::string& path) const {
     if (!has_dataset(path)) throw Error(file_ + ":" + absolute(path) + ": is not a dataset");
     const std::string place = file_ + ":" + absolute(path);
     const auto open_with = [&](std::size_t cache_bytes) {
-        const Handle access(H5Pcreate(H5P_DATASET_ACCESS));
+        const Handle access = inside_this_file(H5P_DATASET_ACCESS);
         H5Pset_chunk_cache(access.get(), 10007, cache_bytes, 1.0);
         return kept_open(handle_, checked(H5Dopen2(id(), path.c_str(), access.get()), place,
                                           "cannot be opened"));
     };
     auto handle = open_with(kLeastChunkCache);
+    refuse_outside_storage(handle->get(), place);
     // Reading a few columns touches the chunks of all rows; a cache that cannot hold them reads
     // each again and again.
     const std::size_t column = bytes_of_chunk_column(handle->get());
@@ -352,7 +370,7 @@ File File::create(const std::string& path, const std::string& name, Compression 
     const Id id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get());
     if (id < 0) throw Error(name + ": cannot be made there");
     File file(Handle(id), name, compression);
-    file.root().set_attribute("format", "assay/1");
+    file.root().set_attribute("format", kFormat);
     return file;
 }
 
@@ -366,8 +384,8 @@ void File::close() {
     const Id id = handle_->get();
     if (id < 0) return;
     const bool flushed = H5Fflush(id, H5F_SCOPE_GLOBAL) >= 0;
-    *handle_ = Handle();
-    if (!flushed) throw Error(name_ + ": cannot be written; is the disk full?");
+    const bool closed = H5Fclose(handle_->release()) >= 0;
+    if (!flushed || !closed) throw Error(name_ + ": cannot be written; is the disk full?");
 }
 
 } // namespace assay::hdf5

@@ -4,6 +4,7 @@
 // Fletcher32 or compact layout, no timestamps).
 #pragma once
 
+#include <assay/core/error.hpp>
 #include <assay/core/export.hpp>
 #include <assay/core/recording.hpp>
 
@@ -11,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace assay::hdf5 {
@@ -29,6 +31,7 @@ class ASSAY_API Handle {
     Handle(const Handle&) = delete;
     Handle& operator=(const Handle&) = delete;
     [[nodiscard]] Id get() const { return id_; }
+    [[nodiscard]] Id release() { return std::exchange(id_, -1); }
 
   private:
     Id id_ = -1;
@@ -43,6 +46,9 @@ struct ArrayInfo {
     std::string units;       // "s"
     std::string description; // one line
 };
+
+// The form of our files, the root's attribute `format`.
+inline constexpr const char* kFormat = "assay/1";
 
 using Shape = std::vector<Index>;
 
@@ -112,7 +118,8 @@ class ASSAY_API Dataset : public Object {
     // optionals.
     [[nodiscard]] std::vector<std::optional<Dataset>> referenced_datasets() const;
 
-    // Throws Error unless numeric and of that rank; says what was found.
+    // Throws Error unless numeric and of that rank; says what was found. A shape far beyond what is
+    // stored is refused too.
     const Dataset& expect_numeric() const;
     const Dataset& expect_rank(Index rank) const;
 
@@ -122,6 +129,8 @@ class ASSAY_API Dataset : public Object {
 
   private:
     void check_plausible(Index elements, std::size_t bytes_each) const;
+    [[nodiscard]] Error implausible(double claimed_bytes) const;
+    [[nodiscard]] bool stores_enough(double claimed_bytes) const;
     Shape shape_;
     Kind kind_ = Kind::other;
     int element_bytes_ = 0;

@@ -3,6 +3,8 @@
 #include <assay/core/text.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <set>
 
 namespace assay::hdf5 {
@@ -16,6 +18,17 @@ std::string identity(const Group& step) {
            step.text_attribute("input_digests").value_or("");
 }
 
+// Names of the steps, oldest first.
+std::vector<std::string> numbered(const Group& steps) {
+    std::vector<std::string> names;
+    for (const auto& name : steps.names())
+        if (parse_integer(name) && steps.has_group(name)) names.push_back(name);
+    std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+        return *parse_integer(a) < *parse_integer(b);
+    });
+    return names;
+}
+
 } // namespace
 
 void write_provenance(Group output, const std::vector<Group>& inputs,
@@ -26,21 +39,17 @@ void write_provenance(Group output, const std::vector<Group>& inputs,
     for (const Group& input : inputs) {
         if (!input.has_group("/provenance")) continue;
         const Group steps = input.group("/provenance");
-        for (const auto& name : steps.names()) {
-            if (!steps.has_group(name)) continue;
+        for (const auto& name : numbered(steps)) {
             const Group step = steps.group(name);
             if (!seen.insert(identity(step)).second) continue;
             Group copy = chain.create_group(std::to_string(count++));
-            for (const auto& attribute : step.attribute_names()) {
-                if (const auto text = step.text_attribute(attribute))
-                    copy.set_attribute(attribute, *text);
-                else if (const auto number = step.number_attribute(attribute))
-                    copy.set_attribute(attribute, *number);
-            }
+            copy_attributes(step, copy);
+            for (const auto& member : step.names())
+                static_cast<void>(copy_tree(step, member, copy, Timings::keep));
         }
     }
     Group step = chain.create_group(std::to_string(count));
-    step.set_attribute("command", printable(entry.command, 50000));
+    step.write_text("command", entry.command);
     step.set_attribute("tool", entry.tool);
     step.set_attribute("version", entry.version);
     step.write_text("config", entry.config);
@@ -52,25 +61,30 @@ void write_provenance(Group output, const std::vector<Group>& inputs,
     step.set_attribute("cpu_s", entry.cpu_s);
 }
 
-void carry_forward(Group output, const Group& input, const std::vector<std::string>& also) {
-    if (!starts_with(input.text_attribute("format").value_or(""), "assay/")) return;
+std::vector<std::string> carry_forward(Group output, const Group& input,
+                                       const std::vector<std::string>& also, Timings timings) {
+    if (!starts_with(input.text_attribute("format").value_or(""), "assay/")) return {};
     const auto wanted = [&](const std::string& name) {
         if (name == "provenance") return false;
         if (name != "data" && name != "run") return true;
         return std::find(also.begin(), also.end(), name) != also.end();
     };
+    std::vector<std::string> left_out;
+    const auto carry = [&](const std::string& path) {
+        const auto places = copy_tree(input, path, output, timings);
+        left_out.insert(left_out.end(), places.begin(), places.end());
+    };
     for (const auto& name : input.names()) {
         if (!wanted(name)) continue;
         if (!output.has(name)) {
-            output.copy_from(input, name);
+            carry(name);
             continue;
         }
         if (!input.has_group(name) || !output.has_group(name)) continue;
-        for (const auto& member : input.group(name).names()) {
-            const std::string path = name + "/" + member;
-            if (!output.has(path)) output.copy_from(input, path);
-        }
+        for (const auto& member : input.group(name).names())
+            if (!output.has(name + "/" + member)) carry(name + "/" + member);
     }
+    return left_out;
 }
 
 std::string shell_quoted(const std::string& word) {
@@ -79,6 +93,22 @@ std::string shell_quoted(const std::string& word) {
                std::string_view("@%+=:,./_-").find(static_cast<char>(c)) != std::string_view::npos;
     });
     if (plain) return word;
+    const auto is_control = [](unsigned char c) { return c < 32 || c == 127; };
+    if (std::any_of(word.begin(), word.end(), is_control)) {
+        // $'...' keeps the command on one line and can be run again.
+        std::string escaped = "$'";
+        for (const char c : word) {
+            std::array<char, 8> code{};
+            std::snprintf(code.data(), code.size(), "\\x%02x", static_cast<unsigned char>(c));
+            if (is_control(static_cast<unsigned char>(c)))
+                escaped += code.data();
+            else if (c == '\'' || c == '\\')
+                escaped += std::string("\\") + c;
+            else
+                escaped += c;
+        }
+        return escaped + "'";
+    }
     std::string quoted = "'";
     for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return quoted + "'";

@@ -4,6 +4,7 @@
 
 #include <assay/core/export.hpp>
 #include <assay/hdf5/object.hpp>
+#include <assay/hdf5/tree.hpp>
 
 #include <cstdint>
 #include <map>
@@ -33,8 +34,10 @@ ASSAY_API void write_provenance(Group output, const std::vector<Group>& inputs,
 // Copies every top-level group of `input` that later steps need and `output` lacks: all but
 // /provenance, and but /data and /run unless named in `also`. A group that exists on both sides is
 // merged one level deep, the output's members winning. Files of foreign form are left alone.
-ASSAY_API void carry_forward(Group output, const Group& input,
-                             const std::vector<std::string>& also);
+// Returns the places that could not be carried (see copy_tree).
+ASSAY_API std::vector<std::string> carry_forward(Group output, const Group& input,
+                                                 const std::vector<std::string>& also,
+                                                 Timings timings = Timings::keep);
 
 // Quotes a word for a POSIX shell where it needs to be.
 [[nodiscard]] ASSAY_API std::string shell_quoted(const std::string& word);

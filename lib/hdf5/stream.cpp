@@ -2,7 +2,10 @@
 
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/interruption.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/foreign.hpp>
+#include <assay/hdf5/tree.hpp>
 
 #include <algorithm>
 #include <array>
@@ -29,10 +32,18 @@ std::string system_reason() {
     return std::strerror(errno);
 }
 
+// A signal that asks us to stop ends a wait for other processes.
+void stop_if_interrupted() {
+    if (InterruptionGuard::requested()) throw Interrupted("interrupted");
+}
+
 bool write_all(int descriptor, const char* data, std::size_t bytes) {
     while (bytes > 0) {
         const ssize_t written = write(descriptor, data, bytes);
-        if (written < 0 && errno == EINTR) continue;
+        if (written < 0 && errno == EINTR) {
+            stop_if_interrupted();
+            continue;
+        }
         if (written <= 0) return false;
         data += written;
         bytes -= static_cast<std::size_t>(written);
@@ -78,15 +89,25 @@ bool is_special(const std::string& target) {
                              !S_ISDIR(status.st_mode));
 }
 
-// Outputs that a killed run left behind: .<name>.<pid>.tmp whose process is gone.
+// Tells machines apart that share a folder.
+std::string host_tag() {
+    std::array<char, 256> name{};
+    gethostname(name.data(), name.size() - 1);
+    return digest_of(name.data()).substr(0, 8);
+}
+
+// Outputs that a killed run of this machine left behind: .<name>.<pid>-<host>.tmp whose process is
+// gone.
 void remove_stale(const std::string& directory, const std::string& name) {
     std::error_code ignored;
-    const std::string prefix = "." + name + ".";
+    const std::string prefix = "." + name + ".", suffix = "-" + host_tag() + ".tmp";
     for (const auto& entry : fs::directory_iterator(directory, ignored)) {
         const std::string found = entry.path().filename().string();
-        if (!starts_with(found, prefix) || !ends_with(found, ".tmp")) continue;
-        const auto pid =
-            parse_integer(found.substr(prefix.size(), found.size() - prefix.size() - 4));
+        if (!starts_with(found, prefix) || !ends_with(found, suffix) ||
+            found.size() < prefix.size() + suffix.size())
+            continue;
+        const auto pid = parse_integer(
+            found.substr(prefix.size(), found.size() - prefix.size() - suffix.size()));
         if (pid && *pid > 0 && kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH)
             fs::remove(entry.path(), ignored);
     }
@@ -97,19 +118,33 @@ void sync_directory(const std::string& directory) {
     if (descriptor.get() >= 0) fsync(descriptor.get());
 }
 
-void publish(const std::string& temporary, const std::string& target, const std::string& name) {
+// Gives a finished file its name; a target that came to be meanwhile is not replaced unasked.
+void publish(const std::string& temporary, const std::string& target, const std::string& name,
+             Existing existing) {
     const Descriptor written(open(temporary.c_str(), O_RDONLY | O_CLOEXEC));
     if (written.get() < 0 || fsync(written.get()) != 0)
         throw Error(name + ": cannot be written to disk (" + system_reason() + ")");
-    if (rename(temporary.c_str(), target.c_str()) != 0)
-        throw Error(name + ": cannot take its name (" + system_reason() + ")");
+    const unsigned flags = existing == Existing::refuse ? RENAME_NOREPLACE : 0;
+    int failed = renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, target.c_str(), flags);
+    // Some file systems know plain renaming only.
+    if (failed != 0 && (errno == EINVAL || errno == ENOSYS))
+        failed = rename(temporary.c_str(), target.c_str());
+    if (failed != 0) throw Error(name + ": cannot take its name (" + system_reason() + ")");
     sync_directory(directory_and_name(target).first);
+}
+
+// The file that a symbolic link names, so that the link stays.
+std::string link_target(const std::string& target) {
+    std::error_code error;
+    if (!fs::is_symlink(target, error)) return target;
+    const fs::path resolved = fs::weakly_canonical(target, error);
+    return error ? target : resolved.string();
 }
 
 std::string temporary_name(const std::string& target) {
     const auto [directory, name] = directory_and_name(target);
     remove_stale(directory, name);
-    return directory + "/." + name + "." + std::to_string(getpid()) + ".tmp";
+    return directory + "/." + name + "." + std::to_string(getpid()) + "-" + host_tag() + ".tmp";
 }
 
 } // namespace
@@ -142,10 +177,22 @@ bool has_hdf5_signature(int descriptor) {
     return false;
 }
 
+namespace {
+
+// A file of a later major format than ours would be misread.
+void check_format(const Group& root) {
+    const std::string format = root.text_attribute("format").value_or("");
+    if (starts_with(format, "assay/") && format != kFormat)
+        throw Error(root.where() + ": has the format " + printable(format, 40) + "; " + kFormat +
+                    " is expected (a later version of assay wrote it)");
+}
+
+} // namespace
+
 InputFile::InputFile(const Address& address, const StreamSettings& settings)
     : name_(address.name()) {
     if (address.is_stream()) {
-        receive_stream(settings);
+        open_stdin(settings);
         return;
     }
     std::error_code error;
@@ -155,6 +202,11 @@ InputFile::InputFile(const Address& address, const StreamSettings& settings)
     if (descriptor_.get() < 0) throw Error(name_ + ": cannot be opened (" + system_reason() + ")");
     struct stat status {};
     fstat(descriptor_.get(), &status);
+    if (S_ISFIFO(status.st_mode)) {
+        const Descriptor source = std::move(descriptor_);
+        receive_stream(source.get(), settings);
+        return;
+    }
     if (S_ISREG(status.st_mode) && status.st_size == 0)
         throw Error(name_ + ": is empty; an HDF5 file is expected");
     if (!has_hdf5_signature(descriptor_.get())) {
@@ -164,10 +216,12 @@ InputFile::InputFile(const Address& address, const StreamSettings& settings)
                     printable({start.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))}) +
                     "\")");
     }
+    check_foreign_metadata(address.file, name_);
     file_ = File::open(address.file, name_);
+    check_format(root());
 }
 
-void InputFile::receive_stream(const StreamSettings& settings) {
+void InputFile::open_stdin(const StreamSettings& settings) {
     struct stat status {};
     if (fstat(STDIN_FILENO, &status) != 0)
         throw Error("stdin: is closed; a file or a stream is expected");
@@ -178,28 +232,41 @@ void InputFile::receive_stream(const StreamSettings& settings) {
         if (status.st_size == 0)
             throw Error("stdin: empty stream; the previous command wrote nothing");
         if (!has_hdf5_signature(descriptor_.get())) throw Error("stdin: is not an HDF5 file");
+        check_foreign_metadata(descriptor_path(STDIN_FILENO), name_);
         file_ = File::open(descriptor_path(STDIN_FILENO), name_);
+        check_format(root());
         return;
     }
+    receive_stream(STDIN_FILENO, settings);
+}
+
+void InputFile::receive_stream(int source, const StreamSettings& settings) {
 #ifdef F_SETPIPE_SZ
-    fcntl(STDIN_FILENO, F_SETPIPE_SZ, static_cast<int>(kPipeChunk));
+    fcntl(source, F_SETPIPE_SZ, static_cast<int>(kPipeChunk));
 #endif
     std::vector<char> buffer(kPipeChunk);
     const auto receive = [&](std::size_t at) {
         for (;;) {
-            const ssize_t got = read(STDIN_FILENO, buffer.data() + at, buffer.size() - at);
-            if (got < 0 && errno == EINTR) continue;
-            if (got < 0) throw Error("stdin: cannot be read (" + system_reason() + ")");
+            const ssize_t got = read(source, buffer.data() + at, buffer.size() - at);
+            if (got < 0 && errno == EINTR) {
+                stop_if_interrupted();
+                continue;
+            }
+            if (got < 0) throw Error(name_ + ": cannot be read (" + system_reason() + ")");
             return static_cast<std::size_t>(got);
         }
     };
-    // The first bytes tell whether this is HDF5 at all, before anything is stored.
+    // The first bytes tell whether this is HDF5 at all, before anything is stored. MATLAB puts 512
+    // bytes of its own before them.
+    constexpr std::string_view kMatlab = "MATLAB 7";
     std::size_t held = 0;
     for (std::size_t got = 1; held < kSignature.size() && got > 0; held += got) got = receive(held);
-    if (held == 0) throw Error("stdin: empty stream; the previous command wrote nothing");
-    if (held < kSignature.size() ||
-        std::memcmp(buffer.data(), kSignature.data(), kSignature.size()) != 0)
-        throw Error("stdin: not an HDF5 stream (starts with \"" +
+    if (held == 0) throw Error(name_ + ": empty stream; the previous command wrote nothing");
+    const bool hdf5 = held >= kSignature.size() &&
+                      (std::memcmp(buffer.data(), kSignature.data(), kSignature.size()) == 0 ||
+                       starts_with({buffer.data(), held}, kMatlab));
+    if (!hdf5)
+        throw Error(name_ + ": not an HDF5 stream (starts with \"" +
                     printable({buffer.data(), std::min<std::size_t>(held, 8)}) +
                     "\"); did the previous command fail?");
 
@@ -215,7 +282,7 @@ void InputFile::receive_stream(const StreamSettings& settings) {
             if (got <= 0) break;
             if (!write_all(disk.get(), copy.data(), static_cast<std::size_t>(got))) {
                 remove(disk_path);
-                throw Error("stdin: cannot be stored in " + settings.spill_directory + " (" +
+                throw Error(name_ + ": cannot be stored in " + settings.spill_directory + " (" +
                             system_reason() + ")");
             }
             at += got;
@@ -231,15 +298,17 @@ void InputFile::receive_stream(const StreamSettings& settings) {
                 spill();
             if (!write_all(descriptor.get(), buffer.data(), held)) {
                 if (spilled || errno != ENOSPC)
-                    throw Error("stdin: cannot be stored (" + system_reason() + ")");
-                if (ftruncate(descriptor.get(), total) != 0) throw Error("stdin: cannot be stored");
+                    throw Error(name_ + ": cannot be stored (" + system_reason() + ")");
+                if (ftruncate(descriptor.get(), total) != 0)
+                    throw Error(name_ + ": cannot be stored");
                 spill();
                 if (!write_all(descriptor.get(), buffer.data(), held))
-                    throw Error("stdin: cannot be stored (" + system_reason() + ")");
+                    throw Error(name_ + ": cannot be stored (" + system_reason() + ")");
             }
             total += static_cast<std::int64_t>(held);
             held = receive(0);
         }
+        check_foreign_metadata(path, name_);
         file_ = File::open(path, name_);
     } catch (...) {
         remove(path);
@@ -247,11 +316,15 @@ void InputFile::receive_stream(const StreamSettings& settings) {
     }
     remove(path);
     descriptor_ = std::move(descriptor);
+    check_format(root());
 }
 
 const std::string& InputFile::digest() const {
     if (digest_.empty())
-        digest_ = at_place(name_, [&] { return digest_of_file(descriptor_.get()); });
+        digest_ = at_place(name_, [&] {
+            return root().text_attribute("format") == kFormat ? content_digest(root())
+                                                              : digest_of_file(descriptor_.get());
+        });
     return digest_;
 }
 
@@ -271,14 +344,15 @@ void check_target(const std::string& target, Existing existing) {
 
 OutputFile::OutputFile(const std::string& target, Existing existing, Compression compression,
                        const StreamSettings& settings)
-    : target_(target), name_(target == "-" ? "stdout" : target), streamed_(is_special(target)) {
+    : target_(link_target(target)), name_(target == "-" ? "stdout" : target), existing_(existing),
+      streamed_(is_special(target)) {
     check_target(target, existing);
     if (streamed_) {
         auto [descriptor, path] = temporary_in(stream_directory(settings));
         descriptor_ = std::move(descriptor);
         temporary_ = path;
     } else {
-        temporary_ = temporary_name(target);
+        temporary_ = temporary_name(target_);
     }
     try {
         file_ = File::create(temporary_, name_, compression);
@@ -303,7 +377,7 @@ void OutputFile::commit() {
         send_stream();
         return;
     }
-    publish(temporary_, target_, name_);
+    publish(temporary_, target_, name_, existing_);
     temporary_.clear();
 }
 
@@ -322,7 +396,10 @@ void OutputFile::send_stream() {
     // to.
     while (at < status.st_size) {
         const ssize_t moved = splice(descriptor_.get(), &at, opened.get(), nullptr, kPipeChunk, 0);
-        if (moved < 0 && errno == EINTR) continue;
+        if (moved < 0 && errno == EINTR) {
+            stop_if_interrupted();
+            continue;
+        }
         if (moved <= 0) break;
     }
     std::vector<char> buffer(kPipeChunk);
@@ -345,17 +422,19 @@ void write_file_atomically(const std::string& target, const std::string& content
         return;
     }
     check_target(target, existing);
-    const std::string temporary = temporary_name(target);
-    {
-        const Descriptor opened(
-            open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-        if (opened.get() < 0 || !write_all(opened.get(), content.data(), content.size())) {
-            const std::string reason = system_reason();
-            unlink(temporary.c_str());
-            throw Error(target + ": cannot be written (" + reason + ")");
+    const std::string named = link_target(target), temporary = temporary_name(named);
+    try {
+        {
+            const Descriptor opened(
+                open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+            if (opened.get() < 0 || !write_all(opened.get(), content.data(), content.size()))
+                throw Error(target + ": cannot be written (" + system_reason() + ")");
         }
+        publish(temporary, named, target, existing);
+    } catch (...) {
+        unlink(temporary.c_str());
+        throw;
     }
-    publish(temporary, target, target);
 }
 
 } // namespace assay::hdf5

@@ -58,7 +58,8 @@ class ASSAY_API InputFile {
     [[nodiscard]] const std::string& digest() const; // computed on first use
 
   private:
-    void receive_stream(const StreamSettings& settings);
+    void open_stdin(const StreamSettings& settings);
+    void receive_stream(int source, const StreamSettings& settings);
     std::string name_;
     Descriptor descriptor_;
     std::optional<File> file_;
@@ -87,6 +88,7 @@ class ASSAY_API OutputFile {
     void send_stream();
     std::string target_;
     std::string name_;
+    Existing existing_;
     std::string temporary_; // empty once nothing is left to remove
     bool streamed_ = false;
     Descriptor descriptor_;

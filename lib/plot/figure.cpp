@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
-#include <cstdlib>
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -239,41 +240,33 @@ std::string drained(int descriptor) {
     }
 }
 
-// A temporary file that is gone when this is.
-struct TemporaryFile {
-    std::string path;
-    int descriptor;
-    TemporaryFile() {
-        const char* folder = std::getenv("TMPDIR");
-        path = std::string(folder != nullptr && *folder != '\0' ? folder : "/tmp") +
-               "/assay-figure-XXXXXX";
-        descriptor = mkostemp(path.data(), O_CLOEXEC);
-        if (descriptor < 0) throw Error("no temporary file can be made for gnuplot");
+// A file in memory, without a name.
+struct MemoryFile {
+    int descriptor = memfd_create("figure", MFD_CLOEXEC);
+    MemoryFile() {
+        if (descriptor < 0) throw Error("no file in memory can be made for gnuplot");
     }
-    ~TemporaryFile() {
-        close(descriptor);
-        unlink(path.c_str());
-    }
-    TemporaryFile(const TemporaryFile&) = delete;
-    TemporaryFile& operator=(const TemporaryFile&) = delete;
+    ~MemoryFile() { close(descriptor); }
+    MemoryFile(const MemoryFile&) = delete;
+    MemoryFile& operator=(const MemoryFile&) = delete;
 };
 
 // Runs gnuplot on arguments; no shell takes part. Errors go to a file, so that neither pipe can
 // fill and block.
-Outcome run_gnuplot(const std::vector<std::string>& arguments) {
+Outcome run_gnuplot(const std::string& argument, int script = -1) {
     std::array<int, 2> out{};
     if (pipe2(out.data(), O_CLOEXEC) != 0) throw Error("no pipe to gnuplot can be made");
-    const TemporaryFile errors;
+    const MemoryFile errors;
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (script >= 0)
+        posix_spawn_file_actions_adddup2(&actions, script, STDIN_FILENO);
+    else
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, errors.descriptor, STDERR_FILENO);
-    std::vector<std::string> words{"gnuplot"};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char*> pointers;
-    for (auto& word : words) pointers.push_back(word.data());
-    pointers.push_back(nullptr);
+    std::string program = "gnuplot", word = argument;
+    std::array<char*, 3> pointers{program.data(), word.data(), nullptr};
     pid_t child = 0;
     const int failed = posix_spawnp(&child, "gnuplot", &actions, nullptr, pointers.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -317,7 +310,7 @@ Format format_of(const std::string& target) {
 
 void check_renderer(Format format) {
     if (format == Format::script) return;
-    if (run_gnuplot({"--version"}).status != 0)
+    if (run_gnuplot("--version").status != 0)
         throw Error("gnuplot is not installed; figures need it (Debian: gnuplot-nox), a .gp output "
                     "does not");
 }
@@ -325,13 +318,14 @@ void check_renderer(Format format) {
 std::string render(const Figure& figure, Format format) {
     std::string script = script_of(figure, format);
     if (format == Format::script) return script;
-    const TemporaryFile file;
+    const MemoryFile file;
     for (std::size_t at = 0; at < script.size();) {
         const ssize_t written = write(file.descriptor, script.data() + at, script.size() - at);
-        if (written < 0) throw Error("the script for gnuplot cannot be written to " + file.path);
+        if (written < 0) throw Error("the script for gnuplot cannot be kept in memory");
         at += static_cast<std::size_t>(written);
     }
-    Outcome outcome = run_gnuplot({file.path});
+    lseek(file.descriptor, 0, SEEK_SET);
+    const Outcome outcome = run_gnuplot("-", file.descriptor);
     if (outcome.status == -1) check_renderer(format);
     if (outcome.status != 0 || outcome.output.empty())
         throw Error("gnuplot failed: " + printable(trim(outcome.errors), 200));

@@ -1,4 +1,5 @@
 // Sealed files: equal bytes, no silent damage, nothing under a name before it is whole.
+#include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
 #include <assay/hdf5/provenance.hpp>
@@ -6,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -139,11 +141,17 @@ TEST_CASE("an output has its name only once it is whole", "[hdf5]") {
     CHECK_THROWS_WITH(hdf5::OutputFile(folder.file("no/x.h5"), hdf5::Existing::refuse,
                                        hdf5::Compression::none, {}),
                       Catch::Contains("does not exist"));
-    // What a killed run left behind goes with the next one.
-    write_bytes(folder.file(".y.h5.999999999.tmp"), "left behind");
+    // What a killed run of this machine left behind goes with the next one; another machine's
+    // stays.
+    std::array<char, 256> host{};
+    gethostname(host.data(), host.size() - 1);
+    const std::string left = ".y.h5.999999999-" + digest_of(host.data()).substr(0, 8) + ".tmp";
+    write_bytes(folder.file(left), "left behind");
+    write_bytes(folder.file(".y.h5.999999999-elsewher.tmp"), "at work");
     hdf5::OutputFile(folder.file("y.h5"), hdf5::Existing::refuse, hdf5::Compression::none, {})
         .commit();
-    CHECK_FALSE(fs::exists(folder.file(".y.h5.999999999.tmp")));
+    CHECK_FALSE(fs::exists(folder.file(left)));
+    CHECK(fs::exists(folder.file(".y.h5.999999999-elsewher.tmp")));
 }
 
 TEST_CASE("addresses split at :/ unless a file has that name", "[hdf5]") {
