@@ -428,6 +428,7 @@ Figure triggered(const OverviewInput& in, const cnmf::Events& events) {
     figure.title = "data around each motif's events: mean (top), each event (bottom)";
     for (Index k = 0; k < in.model.components; ++k) {
         const auto windows = event_windows(in, events, k, before, width);
+        const Vector weight = cnmf::motif_image(in.model, k).rowwise().sum();
         Matrix mean = Matrix::Zero(in.model.units(), width);
         Matrix raster = Matrix::Zero(std::max<Index>(1, static_cast<Index>(windows.size())), width);
         for (std::size_t e = 0; e < windows.size(); ++e) {
@@ -435,8 +436,7 @@ Figure triggered(const OverviewInput& in, const cnmf::Events& events) {
             mean += data / static_cast<double>(windows.size());
             // The first event on top.
             auto row = raster.row(raster.rows() - 1 - static_cast<Index>(e));
-            for (Index n = 0; n < data.rows(); ++n)
-                if (order.component[static_cast<std::size_t>(n)] == k) row += data.row(n);
+            row = weight.transpose() * data;
         }
         const double share = 0.9 / static_cast<double>(in.model.components);
         const auto panel = [&](const Matrix& image, double bottom, double height) {

@@ -55,7 +55,7 @@ assay::plot::Figure significance_figure(const assay::Matrix& null, const assay::
 assay::plot::Figure similarity_figure(const assay::Matrix& similarity, const std::string& of_what);
 assay::plot::Figure unit_fit(const assay::Vector& r2, const Rows& rows);
 // Data around the events of each component in the stretch shown: their mean, and below it the sum
-// over the component's units for every event (raster).
+// over units, weighted as in the motif, for every event (raster).
 assay::plot::Figure triggered(const OverviewInput& input, const assay::cnmf::Events& events);
 assay::plot::Figure warp_response(const std::vector<double>& warps, const assay::Matrix& loadings);
 

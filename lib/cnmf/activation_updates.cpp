@@ -50,7 +50,7 @@ struct Sweep {
                                  double diagonal) const {
         // A coordinate that nothing observes: its exact right-hand side is zero.
         if (diagonal <= smallest_diagonal(component)) return 0.0;
-        return std::max(0.0, (value * diagonal - gradient_value) / (diagonal + kEpsilon));
+        return std::max(0.0, value - gradient_value / diagonal);
     }
 };
 

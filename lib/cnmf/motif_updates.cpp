@@ -49,7 +49,7 @@ double sweep_block(Matrix& w, const Matrix& gram, const Matrix& right_side,
             const double diagonal = gram(first + j, first + j);
             if (diagonal <= smallest_diagonal(first + j)) continue;
             auto column = w.col(first + j);
-            step = (column + residual.col(j) / (diagonal + kEpsilon)).cwiseMax(0.0) - column;
+            step = (column + residual.col(j) / diagonal).cwiseMax(0.0) - column;
             column += step;
             change += step.squaredNorm();
             const Index left = width - j - 1;

@@ -23,7 +23,7 @@ struct InnerSweeps {
 
 // --- W. `gram` is the edited A, `right_side` the edited B, both with lag-descending columns. ---
 
-// W <- max(0, W + (B - W A)_j / (A_jj + eps)) column by column, component outer, lag inner. In
+// W <- max(0, W + (B - W A)_j / A_jj) column by column, component outer, lag inner. In
 // panels, so that all but the inside of a panel is GEMM; units in blocks of 64, in parallel.
 ASSAY_API void hals_motifs(Matrix& motifs, const Matrix& gram, const Matrix& right_side,
                            Index components, const InnerSweeps& sweeps, const Execution& run);
@@ -39,7 +39,7 @@ ASSAY_API Index anls_motifs(Matrix& motifs, const Matrix& gram, const Matrix& ri
 
 // --- H. `correlation` is edited, `gradient` = correlate(H) - edited G and is kept up to date. ---
 
-// H <- max(0, (H c - P) / (c + eps)), c = C_t[k,k,0], in the order asked for.
+// H <- max(0, H - P / c), c = C_t[k,k,0], in the order asked for.
 ASSAY_API void hals_activations(TimeMatrix& activations, TimeMatrix& gradient,
                                 const MotifCorrelation& correlation, const TimeAxis& axis,
                                 Order order, const InnerSweeps& sweeps, const Execution& run);

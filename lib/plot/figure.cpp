@@ -91,8 +91,8 @@ const char* style_text(Style style) {
 // Writes one panel; data blocks are numbered on from `block`.
 class PanelWriter {
   public:
-    PanelWriter(std::string& script, int& block, Format format)
-        : script_(script), block_(block), format_(format) {}
+    PanelWriter(std::string& script, int& block, Format format, double figure_width)
+        : script_(script), block_(block), format_(format), figure_width_(figure_width) {}
 
     void write(const Panel& p) {
         std::vector<std::string> plots;
@@ -123,7 +123,7 @@ class PanelWriter {
         script_ += p.y_range ? "set yrange [" + number(p.y_range->low) + ":" +
                                    number(p.y_range->high) + "]\n"
                              : std::string("set autoscale y\n");
-        script_ += p.x_tics ? "set xtics nomirror out\n" : "unset xtics\n";
+        script_ += p.x_tics ? "set xtics nomirror out " + tic_step(p) + "\n" : "unset xtics\n";
         script_ += p.y_tics ? "set ytics nomirror out\n" : "unset ytics\n";
         script_ += p.frame ? "set border 3 lw 0.7\n" : "unset border\n";
         script_ += p.legend ? "set key top right\n" : "unset key\n";
@@ -133,6 +133,20 @@ class PanelWriter {
         for (const auto& label : p.labels)
             script_ += "set label " + quoted(label.text) + " at " + number(label.x) + "," +
                        number(label.y) + "\n";
+    }
+
+    // Steps of 1, 2 or 5 that leave half an inch to each number; gnuplot's own choice where the
+    // range is not stated.
+    [[nodiscard]] std::string tic_step(const Panel& p) const {
+        constexpr double kInchesPerTic = 0.55;
+        if (!p.x_range || p.x_log || format_ == Format::text) return "autofreq";
+        const double most = std::max(1.0, std::floor(p.width * figure_width_ / kInchesPerTic));
+        const double least_step = (p.x_range->high - p.x_range->low) / most;
+        if (!(least_step > 0)) return "autofreq";
+        const double decade = std::pow(10.0, std::floor(std::log10(least_step)));
+        for (const double factor : {1.0, 2.0, 5.0, 10.0})
+            if (factor * decade >= least_step) return significant(factor * decade, 3);
+        return "autofreq";
     }
 
     std::string write_map(const HeatMap& map) {
@@ -204,6 +218,7 @@ class PanelWriter {
     std::string& script_;
     int& block_;
     Format format_;
+    double figure_width_;
 };
 
 std::string script_of(const Figure& figure, Format format) {
@@ -215,12 +230,13 @@ std::string script_of(const Figure& figure, Format format) {
         const auto lines = std::find_if(figure.panels.begin(), figure.panels.end(),
                                         [](const Panel& p) { return !p.series.empty(); });
         if (figure.panels.empty()) return script;
-        PanelWriter(script, block, format)
+        PanelWriter(script, block, format, figure.width)
             .write(lines != figure.panels.end() ? *lines : figure.panels.front());
         return script;
     }
     script += "set multiplot title " + quoted(figure.title) + "\n";
-    for (const auto& panel : figure.panels) PanelWriter(script, block, format).write(panel);
+    for (const auto& panel : figure.panels)
+        PanelWriter(script, block, format, figure.width).write(panel);
     return script + "unset multiplot\n";
 }
 

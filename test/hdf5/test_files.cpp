@@ -193,3 +193,54 @@ TEST_CASE("shell quoting", "[hdf5]") {
     CHECK(hdf5::shell_quoted("it's") == "'it'\\''s'");
     CHECK(hdf5::shell_quoted("") == "''");
 }
+
+TEST_CASE("control characters are quoted so that a command stays one line", "[hdf5]") {
+    CHECK(hdf5::shell_quoted("a\nb'c\\") == "$'a\\x0ab\\'c\\\\'");
+}
+
+TEST_CASE("trees are copied without timings, and digests do not see clocks", "[hdf5]") {
+    const Folder folder;
+    const auto write = [&](const std::string& name, double seconds, double value) {
+        hdf5::OutputFile output(folder.file(name), hdf5::Existing::refuse, hdf5::Compression::none,
+                                {});
+        hdf5::Group fit = output.root().create_group("/cnmf/fit");
+        fit.write("W", std::vector<double>{value, 2});
+        fit.set_attribute("seed", std::int64_t{1} << 60);
+        fit.create_group("timing").write("seconds", std::vector<double>{seconds});
+        hdf5::write_provenance(output.root(), {},
+                               {"a", "a", "1", "{}", {}, 7, true, 1, "t", seconds, 1});
+        output.commit();
+    };
+    write("a.h5", 1, 1);
+    write("b.h5", 2, 1);
+    write("c.h5", 1, 3);
+    const auto digest = [&](const std::string& name) {
+        return hdf5::InputFile({folder.file(name), ""}, {}).digest();
+    };
+    CHECK(digest("a.h5") == digest("b.h5"));
+    CHECK(digest("a.h5") != digest("c.h5"));
+
+    const hdf5::File source = hdf5::File::open(folder.file("a.h5"), "a.h5");
+    hdf5::OutputFile copy(folder.file("copy.h5"), hdf5::Existing::refuse, hdf5::Compression::none,
+                          {});
+    CHECK(hdf5::carry_forward(copy.root(), source.root(), {}, hdf5::Timings::leave_out).empty());
+    hdf5::write_provenance(copy.root(), {source.root()},
+                           {"b", "b", "1", std::string(70000, 'x'), {}, 0, false, 1, "t", 1, 1});
+    CHECK_FALSE(copy.root().has("/cnmf/fit/timing"));
+    CHECK(copy.root().group("/cnmf/fit").number_attribute("seed") == std::pow(2.0, 60));
+    CHECK(copy.root().group("/provenance/0").number_attribute("seed") == 7);
+    CHECK(copy.root().group("/provenance/1").read_text("config")->size() == 70000);
+}
+
+TEST_CASE("a later format is refused", "[hdf5]") {
+    const Folder folder;
+    {
+        hdf5::OutputFile output(folder.file("x.h5"), hdf5::Existing::refuse,
+                                hdf5::Compression::none, {});
+        hdf5::Group root = output.root();
+        root.set_attribute("format", "assay/2");
+        output.commit();
+    }
+    CHECK_THROWS_WITH(hdf5::InputFile({folder.file("x.h5"), ""}, {}),
+                      Catch::Contains("assay/1 is expected"));
+}
