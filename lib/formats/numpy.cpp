@@ -126,7 +126,7 @@ Npy parse_start(const std::string& bytes, const std::string& where) {
         byte(8) + (byte(9) << 8U) + (major == 1 ? 0 : (byte(10) << 16U) + (byte(11) << 24U));
     if (length > bytes.size() - prefix) throw Error(where + ": is cut off inside its header");
     Npy npy{parse_header(bytes.substr(prefix, length), where), prefix + length};
-    if (npy.header.descr.size() < 3) throw Error(where + ": has an unreadable kind of values");
+    if (npy.header.descr.size() < 2) throw Error(where + ": has an unreadable kind of values");
     return npy;
 }
 

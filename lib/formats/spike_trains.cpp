@@ -86,8 +86,9 @@ BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt,
             }
             if (!inside) ++binned.outside;
         }
-    binned.counts =
-        summed_entries(std::move(entries), static_cast<Index>(trains.times.size()), bins);
+    // Swapped, since Eigen 3.4 copies on assignment, and there may be 10^9 column pointers.
+    summed_entries(std::move(entries), static_cast<Index>(trains.times.size()), bins)
+        .swap(binned.counts);
     return binned;
 }
 
