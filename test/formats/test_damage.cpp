@@ -47,6 +47,10 @@ formats::RecordingOptions named(const std::string& dataset) {
     return options;
 }
 
+bool equal(const Matrix& a, const Matrix& b) {
+    return a.rows() == b.rows() && a.cols() == b.cols() && a == b;
+}
+
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
@@ -62,13 +66,12 @@ TEST_CASE("a MATLAB level 5 file cut anywhere inside an array is refused", "[for
             INFO(name << " cut at " << size);
             const std::string path = folder.write(name, whole.substr(0, size));
             const std::string message = refusal(path, named("X"));
-            // X comes first; where it is whole, only a cut between two arrays goes unnoticed.
             if (message.empty() || !contains(message, "is cut short"))
                 ++silent;
             else
                 CHECK(contains(message, std::to_string(size) + " bytes"));
         }
-        // Between nine arrays and before the first; the one before the first is refused too.
+        // Right before one of the nine arrays, which looks like a shorter file.
         CHECK(silent == 9);
         CHECK(contains(refusal(folder.write(name, whole.substr(0, 128))), "holds no arrays"));
     }
@@ -102,7 +105,7 @@ TEST_CASE("every flipped bit of an npz is an error or changes no number", "[form
                 continue;
             }
             const auto opened = open_and_read(path, {});
-            CHECK(opened.recording->read(0, opened.recording->bins()) == expected);
+            CHECK(equal(opened.recording->read(0, opened.recording->bins()), expected));
             CHECK(opened.recording->bin_seconds == intact.recording->bin_seconds);
         }
         CHECK(refused > static_cast<int>(whole.size()) / 2);
@@ -118,7 +121,7 @@ TEST_CASE("a flipped number in an npz is an error that names its member", "[form
     CHECK(contains(message, "flipped.npz:/X: is damaged"));
 }
 
-TEST_CASE("text, npy and npz through a pipe are refused without waiting for it", "[formats]") {
+TEST_CASE("text and numpy files through a pipe are refused without waiting for it", "[formats]") {
     const Folder folder;
     for (const std::string name : {"spikes.csv", "x.npy", "x.npz"}) {
         REQUIRE(mkfifo(folder.file(name).c_str(), 0600) == 0);
