@@ -3,12 +3,17 @@
 
 #include <assay/formats/spike_trains.hpp>
 #include <assay/hdf5/object.hpp>
+#include <assay/hdf5/stream.hpp>
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
+
+struct zip; // of libzip
 
 namespace assay::formats {
 
@@ -21,6 +26,25 @@ struct DenseArray {
 // Rows are units or bins as in the file.
 using AnyArray = std::variant<DenseArray, SparseMatrix, SpikeTrains>;
 
+// --- numbers that files state ---
+[[nodiscard]] bool is_whole(double value); // and small enough to be exact
+// Throw Error where a number is a fraction, or too large to be exact.
+[[nodiscard]] std::vector<std::int64_t> whole_numbers(const std::vector<double>& values,
+                                                      const std::string& where);
+[[nodiscard]] std::vector<std::int64_t> whole_numbers(const hdf5::Dataset& dataset);
+// The value; throws Error where it or its inverse is not positive and finite.
+double positive_number(double value, const std::string& where);
+// Empty where there is no such attribute; throws Error as above.
+[[nodiscard]] std::optional<double> positive_attribute(const hdf5::Object& object,
+                                                       const std::string& name);
+
+// --- sparse matrices ---
+// scipy's name of a compressed form: true for csr, false for csc; throws Error for any other.
+[[nodiscard]] bool is_by_row(const std::string& format, const std::string& where);
+using SparseEntry = Eigen::Triplet<double, std::int64_t>; // row, column, value
+// Entries of equal place are added. Takes one column pointer a column and nothing a row.
+[[nodiscard]] SparseMatrix summed_entries(std::vector<SparseEntry> entries, Index rows,
+                                          Index columns);
 // Checks indptr, indices and shape of a compressed matrix before building it. `by_row`: csr, else
 // csc.
 [[nodiscard]] SparseMatrix compressed_matrix(const std::vector<double>& data,
@@ -28,16 +52,44 @@ using AnyArray = std::variant<DenseArray, SparseMatrix, SpikeTrains>;
                                              const std::vector<std::int64_t>& indptr, Index rows,
                                              Index columns, bool by_row, const std::string& where);
 
+// --- what a file is, and what in it could be a recording ---
+enum class FileKind { hdf5, matlab5, npy, npz, text };
+// From the content; what cannot be looked into counts as hdf5, whose opening says what is wrong.
+[[nodiscard]] FileKind file_kind(const hdf5::Address& address);
+// NWB keeps a time series' numbers in <series>/data, time first: the series is what to read.
+[[nodiscard]] bool is_time_series(const hdf5::Group& root, const std::string& path);
+// The series where `path` is its data, else `path`.
+[[nodiscard]] std::string series_of(const hdf5::Group& root, const std::string& path);
+// Members that could be a recording, for messages and for files with a single one.
+[[nodiscard]] std::vector<std::string> candidates(const hdf5::Group& root);
+
 // --- numpy ---
-struct NumpyArray {
-    DenseArray array;
-    std::string text; // of a string array
+[[nodiscard]] DenseArray parse_npy(const std::string& bytes, const std::string& where);
+
+// Members are read when they are asked for: what nobody needs may be of any kind.
+class NpzArchive {
+  public:
+    explicit NpzArchive(std::string path); // throws Error where it is no zip archive
+    [[nodiscard]] const std::string& path() const { return path_; }
+    [[nodiscard]] bool has(const std::string& member) const { return members_.count(member) != 0; }
+    [[nodiscard]] DenseArray numbers(const std::string& member) const;
+    [[nodiscard]] std::string text(const std::string& member) const;
+    // Two-dimensional members of numbers, told from their headers.
+    [[nodiscard]] std::vector<std::string> matrices() const;
+
+  private:
+    [[nodiscard]] std::string where(const std::string& member) const;
+    // The first `limit` bytes of a member; a whole one is checked against its checksum.
+    [[nodiscard]] std::string bytes_of(const std::string& member, std::uint64_t limit) const;
+    std::string path_;
+    std::unique_ptr<zip, void (*)(zip*)> archive_;
+    std::map<std::string, std::uint64_t> members_; // name without .npy, place in the archive
 };
-[[nodiscard]] NumpyArray parse_npy(const std::string& bytes, const std::string& where);
-[[nodiscard]] std::map<std::string, NumpyArray> read_npz(const std::string& path);
 
 // --- MATLAB level 5, through libmatio ---
 [[nodiscard]] std::vector<std::string> matlab5_names(const std::string& path);
+// Paths of matrices, cells, and fields of structs that are such.
+[[nodiscard]] std::vector<std::string> matlab5_arrays(const std::string& path);
 [[nodiscard]] AnyArray read_matlab5(const std::string& path, const std::string& variable);
 
 // --- MATLAB v7.3 and NWB, inside an open HDF5 file ---
@@ -45,10 +97,11 @@ struct NumpyArray {
 [[nodiscard]] AnyArray read_matlab73(const hdf5::Group& root, const std::string& path);
 [[nodiscard]] SpikeTrains read_nwb_units(const hdf5::Group& units);
 [[nodiscard]] std::vector<Interval> read_nwb_trials(const hdf5::Group& root);
-// Intervals in which every unit was observed; empty where the file states none.
+// Intervals in which every unit was observed; empty where the file states none. Throws Error where
+// it states some that have no time in common.
 [[nodiscard]] std::vector<Interval> read_nwb_observation(const hdf5::Group& units);
-// Seconds between samples, from starting_time's rate or from evenly spaced timestamps.
-[[nodiscard]] double nwb_sample_interval(const hdf5::Group& series);
+// Seconds between samples, from starting_time's rate or from `samples` evenly spaced timestamps.
+[[nodiscard]] double nwb_sample_interval(const hdf5::Group& series, Index samples);
 
 // --- CSV of unit,time ---
 [[nodiscard]] SpikeTrains read_spike_csv(const std::string& text, const std::string& where);

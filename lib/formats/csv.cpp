@@ -19,8 +19,7 @@ SpikeTrains read_spike_csv(const std::string& text, const std::string& where) {
         const auto fields = split(line, separator);
         const auto unit = fields.size() == 2 ? parse_double(trim(fields[0])) : std::nullopt;
         const auto time = fields.size() == 2 ? parse_double(trim(fields[1])) : std::nullopt;
-        const bool whole = unit && *unit == static_cast<double>(static_cast<std::int64_t>(*unit));
-        if (!whole || !time) {
+        if (!unit || !is_whole(*unit) || !time) {
             const bool header = ids.empty() && fields.size() == 2 && !unit && !time;
             if (header && line_number == 1) continue;
             throw Error(concat(where, ": line ", line_number, ": found \"", printable(line, 40),

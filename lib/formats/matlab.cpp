@@ -8,6 +8,9 @@
 #endif
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <fstream>
 #include <memory>
 
 namespace assay::formats {
@@ -22,14 +25,17 @@ bool is_empty(const hdf5::Object& object) {
 }
 
 SparseMatrix read_sparse(const hdf5::Group& group) {
-    const auto rows = static_cast<Index>(group.number_attribute("MATLAB_sparse").value_or(0));
-    const auto jc = group.dataset("jc").expect_numeric().read<std::int64_t>();
+    const double rows = group.number_attribute("MATLAB_sparse").value_or(0);
+    if (!is_whole(rows))
+        throw Error(group.where() + ": states the implausible number of " + shortest(rows) +
+                    " rows (MATLAB_sparse)");
+    const auto jc = whole_numbers(group.dataset("jc"));
     std::vector<std::int64_t> ir;
     std::vector<double> data;
-    if (group.has_dataset("ir")) ir = group.dataset("ir").expect_numeric().read<std::int64_t>();
+    if (group.has_dataset("ir")) ir = whole_numbers(group.dataset("ir"));
     if (group.has_dataset("data")) data = group.dataset("data").expect_numeric().read<double>();
-    return compressed_matrix(data, ir, jc, rows, static_cast<Index>(jc.size()) - 1, false,
-                             group.where());
+    return compressed_matrix(data, ir, jc, static_cast<Index>(rows),
+                             static_cast<Index>(jc.size()) - 1, false, group.where());
 }
 
 SpikeTrains read_cell(const hdf5::Dataset& cell) {
@@ -88,20 +94,67 @@ namespace {
 using MatFile = std::unique_ptr<mat_t, int (*)(mat_t*)>;
 using MatVariable = std::unique_ptr<matvar_t, void (*)(matvar_t*)>;
 
+constexpr std::uint64_t kFileHeader = 128, kTag = 8; // bytes
+constexpr std::uint32_t kMatrix = 14, kCompressed = 15;
+
+// Bytes of a data element with its tag, from the tag (MAT-File Level 5 format, "Data Element
+// Format").
+std::uint64_t element_bytes(const std::array<unsigned char, kTag>& tag, bool big_endian) {
+    const auto word = [&](std::size_t first) {
+        std::uint32_t value = 0;
+        for (std::size_t i = 0; i < 4; ++i)
+            value |= std::uint32_t{tag[first + i]} << (8 * (big_endian ? 3 - i : i));
+        return value;
+    };
+    const std::uint32_t type = word(0), length = word(4);
+    if ((type >> 16U) != 0) return kTag; // a small element: its data stand in the tag
+    const bool padded = type != kMatrix && type != kCompressed;
+    return kTag + (padded ? (std::uint64_t{length} + 7) / 8 * 8 : length);
+}
+
+// libmatio does not notice reads beyond the end of a file: every element must end inside it.
+void check_complete(const std::string& path) {
+    std::ifstream in(path, std::ios::binary | std::ios::ate);
+    if (!in) throw Error(path + ": cannot be opened");
+    const auto size = static_cast<std::uint64_t>(std::max<std::streamoff>(0, in.tellg()));
+    const auto expect_to_hold = [&](std::uint64_t end) {
+        if (end > size)
+            throw Error(concat(path, ": is cut short: it holds ", size, " bytes; at least ", end,
+                               " are expected"));
+    };
+    expect_to_hold(kFileHeader);
+    std::array<char, 2> order{};
+    in.seekg(126);
+    in.read(order.data(), order.size());
+    for (std::uint64_t at = kFileHeader; at < size;) {
+        expect_to_hold(at + kTag);
+        std::array<unsigned char, kTag> tag{};
+        in.seekg(static_cast<std::streamoff>(at));
+        in.read(reinterpret_cast<char*>(tag.data()), tag.size());
+        at += element_bytes(tag, order[0] == 'M');
+        expect_to_hold(at);
+    }
+}
+
 MatFile open_mat(const std::string& path) {
+    check_complete(path);
     MatFile file(Mat_Open(path.c_str(), MAT_ACC_RDONLY), Mat_Close);
     if (!file) throw Error(path + ": cannot be read as a MATLAB file; it is damaged or incomplete");
     return file;
 }
 
-Index element_count(const matvar_t& variable, const std::string& where) {
+hdf5::Shape shape_of(const matvar_t& variable, const std::string& where) {
     hdf5::Shape shape;
     for (int i = 0; i < variable.rank; ++i) {
         if (variable.dims[i] > (std::size_t{1} << 60U))
             throw Error(where + ": has an impossible shape");
         shape.push_back(static_cast<Index>(variable.dims[i]));
     }
-    return hdf5::element_count(shape, where);
+    return shape;
+}
+
+Index element_count(const matvar_t& variable, const std::string& where) {
+    return hdf5::element_count(shape_of(variable, where), where);
 }
 
 template <class T>
@@ -166,9 +219,9 @@ SparseMatrix sparse_of(const matvar_t& v, const std::string& where) {
                                    : static_cast<std::size_t>(std::max<std::int64_t>(0, jc.back()));
     if (stored > data.size() || stored > ir.size()) throw Error(where + ": is damaged");
     data.resize(stored);
+    const hdf5::Shape shape = shape_of(v, where);
     return compressed_matrix(data, {ir.begin(), ir.begin() + static_cast<std::ptrdiff_t>(stored)},
-                             jc, static_cast<Index>(v.dims[0]), static_cast<Index>(v.dims[1]),
-                             false, where);
+                             jc, shape[0], shape[1], false, where);
 }
 
 AnyArray array_of(const matvar_t& v, const std::string& where) {
@@ -190,8 +243,7 @@ AnyArray array_of(const matvar_t& v, const std::string& where) {
         return trains;
     }
     if (!is_numeric(v)) throw Error(where + ": holds no numbers; numbers are expected");
-    DenseArray array;
-    for (int i = 0; i < v.rank; ++i) array.shape.push_back(static_cast<Index>(v.dims[i]));
+    DenseArray array{shape_of(v, where), {}};
     const auto columns = numbers(v.data, v.data_type, element_count(v, where), where);
     if (array.shape.size() == 2) {
         const RowMatrix rows =
@@ -212,6 +264,34 @@ std::vector<std::string> matlab5_names(const std::string& path) {
         const MatVariable variable(Mat_VarReadNextInfo(file.get()), Mat_VarFree);
         if (!variable) return names;
         names.emplace_back(variable->name == nullptr ? "" : variable->name);
+    }
+}
+
+namespace {
+
+void collect_arrays(matvar_t& v, const std::string& path, std::vector<std::string>& found) {
+    if (v.class_type == MAT_C_STRUCT) {
+        char* const* names = Mat_VarGetStructFieldnames(&v);
+        for (unsigned i = 0; i < Mat_VarGetNumberOfFields(&v); ++i) {
+            matvar_t* field = Mat_VarGetStructFieldByIndex(&v, i, 0);
+            if (field != nullptr) collect_arrays(*field, path + "/" + names[i], found);
+        }
+        return;
+    }
+    const bool matrix = is_numeric(v) || v.class_type == MAT_C_SPARSE;
+    if (v.class_type == MAT_C_CELL || (matrix && v.rank == 2 && v.isComplex == 0))
+        found.push_back(path);
+}
+
+} // namespace
+
+std::vector<std::string> matlab5_arrays(const std::string& path) {
+    const MatFile file = open_mat(path);
+    std::vector<std::string> found;
+    for (;;) {
+        const MatVariable v(Mat_VarReadNextInfo(file.get()), Mat_VarFree);
+        if (!v) return found;
+        if (v->name != nullptr) collect_arrays(*v, v->name, found);
     }
 }
 
@@ -237,6 +317,10 @@ AnyArray read_matlab5(const std::string& path, const std::string& variable_path)
 #else
 
 std::vector<std::string> matlab5_names(const std::string&) {
+    return {};
+}
+
+std::vector<std::string> matlab5_arrays(const std::string&) {
     return {};
 }
 

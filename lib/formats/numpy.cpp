@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 namespace assay::formats {
 namespace {
@@ -83,7 +84,7 @@ double number_at(const char* bytes, bool swapped) {
 
 using Reader = double (*)(const char*, bool);
 
-Reader reader_of(const std::string& kind, const std::string& where, const std::string& descr) {
+const std::map<std::string, Reader>& readers() {
     static const std::map<std::string, Reader> kReaders{
         {"f8", number_at<double>},        {"f4", number_at<float>},
         {"i8", number_at<std::int64_t>},  {"i4", number_at<std::int32_t>},
@@ -91,8 +92,12 @@ Reader reader_of(const std::string& kind, const std::string& where, const std::s
         {"u8", number_at<std::uint64_t>}, {"u4", number_at<std::uint32_t>},
         {"u2", number_at<std::uint16_t>}, {"u1", number_at<std::uint8_t>},
         {"b1", number_at<std::uint8_t>}};
-    const auto found = kReaders.find(kind);
-    if (found == kReaders.end())
+    return kReaders;
+}
+
+Reader reader_of(const std::string& kind, const std::string& where, const std::string& descr) {
+    const auto found = readers().find(kind);
+    if (found == readers().end())
         throw Error(
             where + ": holds values of the kind '" + printable(descr, 20) +
             "'; numbers are expected" +
@@ -100,9 +105,12 @@ Reader reader_of(const std::string& kind, const std::string& where, const std::s
     return found->second;
 }
 
-} // namespace
+struct Npy {
+    Header header;
+    std::size_t start = 0; // of the numbers
+};
 
-NumpyArray parse_npy(const std::string& bytes, const std::string& where) {
+Npy parse_start(const std::string& bytes, const std::string& where) {
     constexpr std::size_t kMagic = 6;
     if (bytes.size() < 10 || bytes.compare(0, kMagic, "\x93NUMPY") != 0)
         throw Error(where + ": is not a .npy array");
@@ -117,65 +125,137 @@ NumpyArray parse_npy(const std::string& bytes, const std::string& where) {
     const std::size_t length =
         byte(8) + (byte(9) << 8U) + (major == 1 ? 0 : (byte(10) << 16U) + (byte(11) << 24U));
     if (length > bytes.size() - prefix) throw Error(where + ": is cut off inside its header");
-    const Header header = parse_header(bytes.substr(prefix, length), where);
-    const Index count = hdf5::element_count(header.shape, where);
-    if (header.descr.size() < 3) throw Error(where + ": has an unreadable kind of values");
-    const std::string kind = header.descr.substr(1);
-    const std::size_t start = prefix + length, left = bytes.size() - start;
-    NumpyArray result;
-    result.array.shape = header.shape;
-    if (kind[0] == 'U' || kind[0] == 'S') { // short texts, as scipy stores a sparse format
-        for (std::size_t i = start; i < bytes.size() && i < start + 64; ++i)
-            if (bytes[i] != '\0') result.text += bytes[i];
-        return result;
-    }
-    const Reader read = reader_of(kind, where, header.descr);
-    const auto size = static_cast<std::size_t>(kind[1] - '0');
-    if (static_cast<std::size_t>(count) > left / size)
-        throw Error(concat(where, ": states ", hdf5::shape_text(header.shape),
-                           " numbers but holds ", left / size));
-    const bool swapped = header.descr[0] == '>';
-    std::vector<double> values(static_cast<std::size_t>(count));
-    for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = read(bytes.data() + start + i * size, swapped);
-    if (header.fortran && header.shape.size() == 2) {
-        const Eigen::Map<const Matrix> columns(values.data(), header.shape[0], header.shape[1]);
-        const RowMatrix rows = columns;
-        result.array.values.assign(rows.data(), rows.data() + rows.size());
-    } else if (header.fortran && header.shape.size() > 2) {
-        throw Error(where + ": is in Fortran order with " + std::to_string(header.shape.size()) +
-                    " dimensions; C order is expected");
-    } else {
-        result.array.values = std::move(values);
-    }
-    return result;
+    Npy npy{parse_header(bytes.substr(prefix, length), where), prefix + length};
+    if (npy.header.descr.size() < 2) throw Error(where + ": has an unreadable kind of values");
+    return npy;
 }
 
-std::map<std::string, NumpyArray> read_npz(const std::string& path) {
-    int error = 0;
-    const std::unique_ptr<zip_t, int (*)(zip_t*)> archive(
-        zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &error), zip_close);
-    if (!archive) throw Error(path + ": is not a readable zip archive");
-    std::map<std::string, NumpyArray> arrays;
-    const zip_int64_t entries = zip_get_num_entries(archive.get(), 0);
-    for (zip_int64_t i = 0; i < entries; ++i) {
-        zip_stat_t status;
-        if (zip_stat_index(archive.get(), static_cast<zip_uint64_t>(i), 0, &status) != 0) continue;
-        std::string name = status.name == nullptr ? "" : status.name;
-        if (!ends_with(name, ".npy")) continue;
-        const std::string where = path + ":/" + printable(name.substr(0, name.size() - 4));
-        if (status.size > kMostEntryBytes || status.size > 2000 * (status.comp_size + 1024))
-            throw Error(where + ": states an impossible size");
-        const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> entry(
-            zip_fopen_index(archive.get(), static_cast<zip_uint64_t>(i), 0), zip_fclose);
-        if (!entry) throw Error(where + ": cannot be read");
-        std::string bytes(static_cast<std::size_t>(status.size), '\0');
-        const zip_int64_t got = zip_fread(entry.get(), bytes.data(), bytes.size());
-        if (got < 0 || static_cast<std::size_t>(got) != bytes.size())
-            throw Error(where + ": is cut off or damaged");
-        arrays[name.substr(0, name.size() - 4)] = parse_npy(bytes, where);
+std::string kind_of(const Header& header) {
+    return header.descr.substr(1); // without the order of bytes
+}
+
+std::vector<double> row_major(std::vector<double> values, const Header& header,
+                              const std::string& where) {
+    if (!header.fortran || header.shape.size() < 2) return values;
+    if (header.shape.size() > 2)
+        throw Error(concat(where, ": is in Fortran order with ", header.shape.size(),
+                           " dimensions; C order is expected"));
+    const RowMatrix rows =
+        Eigen::Map<const Matrix>(values.data(), header.shape[0], header.shape[1]);
+    return {rows.data(), rows.data() + rows.size()};
+}
+
+} // namespace
+
+DenseArray parse_npy(const std::string& bytes, const std::string& where) {
+    const auto [header, start] = parse_start(bytes, where);
+    const std::string kind = kind_of(header);
+    const Reader read = reader_of(kind, where, header.descr);
+    const auto size = static_cast<std::size_t>(kind[1] - '0');
+    const std::size_t left = (bytes.size() - start) / size;
+    if (static_cast<std::size_t>(hdf5::element_count(header.shape, where)) > left)
+        throw Error(concat(where, ": states ", hdf5::shape_text(header.shape),
+                           " numbers but holds ", left));
+    std::vector<double> values(static_cast<std::size_t>(hdf5::element_count(header.shape, where)));
+    for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = read(bytes.data() + start + i * size, header.descr[0] == '>');
+    return {header.shape, row_major(std::move(values), header, where)};
+}
+
+// --- npz ---
+
+namespace {
+
+using ZipEntry = std::unique_ptr<zip_file_t, int (*)(zip_file_t*)>;
+
+constexpr std::uint64_t kWhole = ~std::uint64_t{0};
+constexpr std::uint64_t kHeaderBytes = 70000; // more than a header of version 1 can take
+
+std::size_t read_into(std::string& bytes, zip_file_t* entry) {
+    std::size_t got = 0;
+    while (got < bytes.size()) {
+        const zip_int64_t more = zip_fread(entry, bytes.data() + got, bytes.size() - got);
+        if (more <= 0) break;
+        got += static_cast<std::size_t>(more);
     }
-    return arrays;
+    return got;
+}
+
+// libzip compares length and checksum only when a read meets the end.
+bool ends_intact(ZipEntry entry) {
+    char beyond = 0;
+    const bool at_end = zip_fread(entry.get(), &beyond, 1) == 0;
+    return zip_fclose(entry.release()) == 0 && at_end;
+}
+
+} // namespace
+
+NpzArchive::NpzArchive(std::string path) : path_(std::move(path)), archive_(nullptr, zip_discard) {
+    int error = 0;
+    archive_.reset(zip_open(path_.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &error));
+    if (!archive_) throw Error(path_ + ": is not a readable zip archive; it is damaged or cut off");
+    const zip_int64_t entries = zip_get_num_entries(archive_.get(), 0);
+    for (zip_int64_t i = 0; i < entries; ++i) {
+        const char* name = zip_get_name(archive_.get(), static_cast<zip_uint64_t>(i), 0);
+        const std::string member = name == nullptr ? "" : name;
+        if (ends_with(member, ".npy"))
+            members_[member.substr(0, member.size() - 4)] = static_cast<std::uint64_t>(i);
+    }
+}
+
+std::string NpzArchive::where(const std::string& member) const {
+    return path_ + ":/" + printable(member);
+}
+
+std::string NpzArchive::bytes_of(const std::string& member, std::uint64_t limit) const {
+    const auto found = members_.find(member);
+    if (found == members_.end()) {
+        std::vector<std::string> names;
+        for (const auto& [name, place] : members_) names.push_back(name);
+        throw Error(where(member) + ": not in the file; it holds " +
+                    printable(join(names, ", "), 150));
+    }
+    zip_stat_t status;
+    zip_stat_init(&status);
+    if (zip_stat_index(archive_.get(), found->second, 0, &status) != 0)
+        throw Error(where(member) + ": cannot be read");
+    if (status.size > kMostEntryBytes || status.size > 2000 * (status.comp_size + 1024))
+        throw Error(where(member) + ": states an impossible size");
+    ZipEntry entry(zip_fopen_index(archive_.get(), found->second, 0), zip_fclose);
+    if (!entry) throw Error(where(member) + ": cannot be read");
+    std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(status.size, limit)), '\0');
+    const bool filled = read_into(bytes, entry.get()) == bytes.size();
+    if (!filled || (limit == kWhole && !ends_intact(std::move(entry))))
+        throw Error(where(member) + ": is damaged; its length and checksum do not agree with what "
+                                    "the archive states");
+    return bytes;
+}
+
+DenseArray NpzArchive::numbers(const std::string& member) const {
+    return parse_npy(bytes_of(member, kWhole), where(member));
+}
+
+std::string NpzArchive::text(const std::string& member) const {
+    const std::string bytes = bytes_of(member, kWhole);
+    const auto [header, start] = parse_start(bytes, where(member));
+    const std::string kind = kind_of(header);
+    if (kind[0] != 'U' && kind[0] != 'S')
+        throw Error(where(member) + ": holds values of the kind '" + printable(header.descr, 20) +
+                    "'; text is expected");
+    std::string text = bytes.substr(start, 64);
+    // The zeros are padding, and the upper bytes of plain letters in UTF-32.
+    text.erase(std::remove(text.begin(), text.end(), '\0'), text.end());
+    return text;
+}
+
+std::vector<std::string> NpzArchive::matrices() const {
+    std::vector<std::string> found;
+    for (const auto& [name, place] : members_) {
+        const Header header = parse_start(bytes_of(name, kHeaderBytes), where(name)).header;
+        if (header.shape.size() == 2 && readers().count(kind_of(header)) != 0)
+            found.push_back(name);
+    }
+    return found;
 }
 
 } // namespace assay::formats

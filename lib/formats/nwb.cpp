@@ -5,24 +5,73 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace assay::formats {
 namespace {
 
-// Cumulative ends of a ragged column, checked to ascend and stay inside `size`.
+// Cumulative ends of a ragged column, checked to ascend to `size`.
 std::vector<std::int64_t> read_ends(const hdf5::Dataset& index, Index size) {
-    const auto ends = index.expect_numeric().read<std::int64_t>();
+    const auto ends = whole_numbers(index);
     std::int64_t previous = 0;
     for (std::size_t i = 0; i < ends.size(); ++i) {
         if (ends[i] < previous)
             throw Error(concat(index.where(), ": descends from ", previous, " to ", ends[i],
                                " at entry ", i, "; ascending ends are expected"));
-        if (ends[i] > size)
-            throw Error(concat(index.where(), ": ends at ", ends[i], " at entry ", i,
-                               " but there are ", size, " values"));
         previous = ends[i];
     }
+    if (previous != size)
+        throw Error(concat(index.where(), ": ends at ", previous, "; the number of values, ", size,
+                           ", is expected"));
     return ends;
+}
+
+// Sorted, those that overlap made one; intervals that only touch stay two.
+std::vector<Interval> disjoint(std::vector<Interval> intervals, const std::string& where) {
+    for (const auto& interval : intervals)
+        if (!(interval.stop > interval.start))
+            throw Error(concat(where, ": an interval ends at ", interval.stop, " s and starts at ",
+                               interval.start, " s; a later end is expected"));
+    std::sort(intervals.begin(), intervals.end(),
+              [](const auto& a, const auto& b) { return a.start < b.start; });
+    std::vector<Interval> merged;
+    for (const auto& interval : intervals) {
+        if (!merged.empty() && interval.start < merged.back().stop)
+            merged.back().stop = std::max(merged.back().stop, interval.stop);
+        else
+            merged.push_back(interval);
+    }
+    return merged;
+}
+
+// Of two lists as `disjoint` returns them.
+std::vector<Interval> intersection(const std::vector<Interval>& a, const std::vector<Interval>& b) {
+    std::vector<Interval> common;
+    for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
+        const Interval both{std::max(a[i].start, b[j].start), std::min(a[i].stop, b[j].stop)};
+        if (both.stop > both.start) common.push_back(both);
+        if (a[i].stop < b[j].stop)
+            ++i;
+        else
+            ++j;
+    }
+    return common;
+}
+
+double even_step(const std::vector<double>& stamps, const std::string& where) {
+    if (stamps.size() < 2) throw Error(where + ": has fewer than two entries");
+    const double step = (stamps.back() - stamps.front()) / static_cast<double>(stamps.size() - 1);
+    for (std::size_t i = 1; i < stamps.size(); ++i) {
+        if (!(stamps[i] > stamps[i - 1]))
+            throw Error(concat(where, ": goes from ", stamps[i - 1], " to ", stamps[i],
+                               " at entry ", i, "; ascending times are expected"));
+        if (!(std::abs(stamps[i] - stamps[i - 1] - step) <= 0.01 * step))
+            throw Error(concat(where, ": uneven, the step at entry ", i, " is ",
+                               significant(stamps[i] - stamps[i - 1], 5), " s where ",
+                               significant(step, 5),
+                               " s is the mean; even sampling within 1% is expected"));
+    }
+    return positive_number(step, where + ": the step");
 }
 
 } // namespace
@@ -39,8 +88,11 @@ SpikeTrains read_nwb_units(const hdf5::Group& units) {
         begin = end;
     }
     if (units.has_dataset("id")) {
-        const auto ids = units.dataset("id").read<std::int64_t>();
-        if (ids.size() == trains.ids.size()) trains.ids = ids;
+        const auto ids = whole_numbers(units.dataset("id"));
+        if (ids.size() != trains.ids.size())
+            throw Error(concat(units.where(), "/id: has ", ids.size(), " entries; one a unit, ",
+                               trains.ids.size(), ", is expected"));
+        trains.ids = ids;
     }
     return trains;
 }
@@ -62,51 +114,47 @@ std::vector<Interval> read_nwb_trials(const hdf5::Group& root) {
 }
 
 std::vector<Interval> read_nwb_observation(const hdf5::Group& units) {
-    if (!units.has_dataset("obs_intervals") || !units.has_dataset("obs_intervals_index")) return {};
+    if (!units.has_dataset("obs_intervals")) return {};
     const hdf5::Dataset dataset = units.dataset("obs_intervals");
     const RowMatrix all = dataset.read_matrix();
     if (all.cols() != 2)
         throw Error(dataset.where() + ": has the shape " + hdf5::shape_text(dataset.shape()) +
                     "; n x 2 is expected");
     const auto ends = read_ends(units.dataset("obs_intervals_index"), all.rows());
-    // Common to all units: intersect the units' lists.
+    const Index count = units.dataset("spike_times_index").size();
+    if (static_cast<Index>(ends.size()) != count)
+        throw Error(concat(dataset.where(), "_index: has ", ends.size(), " entries; one a unit, ",
+                           count, ", is expected"));
     std::vector<Interval> common;
     std::int64_t begin = 0;
     for (std::size_t unit = 0; unit < ends.size(); ++unit) {
         std::vector<Interval> own;
         for (std::int64_t i = begin; i < ends[unit]; ++i) own.push_back({all(i, 0), all(i, 1)});
         begin = ends[unit];
-        if (unit == 0) {
-            common = own;
-            continue;
-        }
-        std::vector<Interval> both;
-        for (const auto& a : common)
-            for (const auto& b : own)
-                if (std::min(a.stop, b.stop) > std::max(a.start, b.start))
-                    both.push_back({std::max(a.start, b.start), std::min(a.stop, b.stop)});
-        common = both;
+        own = disjoint(std::move(own), dataset.where());
+        common = unit == 0 ? own : intersection(common, own);
+        if (common.empty())
+            throw Error(concat(dataset.where(), ": there is no time in which all units up to unit ",
+                               unit,
+                               " were observed; common intervals, or --start and --stop, "
+                               "are expected"));
     }
     return common;
 }
 
-double nwb_sample_interval(const hdf5::Group& series) {
+double nwb_sample_interval(const hdf5::Group& series, Index samples) {
     if (series.has_dataset("starting_time")) {
-        const auto rate = series.dataset("starting_time").number_attribute("rate");
-        if (!rate || !(*rate > 0))
-            throw Error(series.where() + "/starting_time: has no positive attribute 'rate'");
+        const auto start = series.dataset("starting_time");
+        const auto rate = positive_attribute(start, "rate");
+        if (!rate)
+            throw Error(start.where() + ": has no attribute 'rate'; samples a second are expected");
         return 1 / *rate;
     }
-    const auto stamps = series.dataset("timestamps").expect_numeric().read<double>();
-    if (stamps.size() < 2) throw Error(series.where() + "/timestamps: has fewer than two entries");
-    const double step = (stamps.back() - stamps.front()) / static_cast<double>(stamps.size() - 1);
-    for (std::size_t i = 1; i < stamps.size(); ++i)
-        if (!(std::abs(stamps[i] - stamps[i - 1] - step) <= 0.01 * step))
-            throw Error(concat(series.where(), "/timestamps: uneven, the step at entry ", i, " is ",
-                               significant(stamps[i] - stamps[i - 1], 5), " s where ",
-                               significant(step, 5),
-                               " s is the mean; even sampling within 1% is expected"));
-    return step;
+    const auto dataset = series.dataset("timestamps").expect_numeric();
+    if (dataset.size() != samples)
+        throw Error(concat(dataset.where(), ": has ", dataset.size(),
+                           " entries; one a sample of the data, ", samples, ", is expected"));
+    return even_step(dataset.read<double>(), dataset.where());
 }
 
 } // namespace assay::formats

@@ -7,42 +7,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fcntl.h>
+#include <filesystem>
 #include <fstream>
-#include <limits>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <system_error>
 
 namespace assay::formats {
 namespace {
 
 constexpr std::size_t kTextLimit = std::size_t{1} << 32U;
-
-enum class FileKind { hdf5, matlab5, npy, npz, text };
-
-FileKind kind_of(const hdf5::Address& address) {
-    if (address.is_stream()) return FileKind::hdf5;
-    const hdf5::Descriptor file(open(address.file.c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat status {};
-    if (file.get() < 0 || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
-        status.st_size == 0)
-        return FileKind::hdf5; // opening it says what is wrong
-    if (hdf5::has_hdf5_signature(file.get())) return FileKind::hdf5;
-    std::string start(16, '\0');
-    const ssize_t got = pread(file.get(), start.data(), start.size(), 0);
-    start.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    if (starts_with(start, "MATLAB 5.0")) return FileKind::matlab5;
-    if (starts_with(start, "\x93NUMPY")) return FileKind::npy;
-    if (starts_with(start, "PK\x03\x04")) return FileKind::npz;
-    // Text starts with a number, a comment or a short header; anything else is most likely a broken
-    // HDF5 file.
-    const bool texty = std::all_of(start.begin(), start.end(), [](unsigned char c) {
-        return c >= 32 || c == '\n' || c == '\r' || c == '\t';
-    });
-    const bool named = ends_with(address.file, ".csv") || ends_with(address.file, ".tsv") ||
-                       ends_with(address.file, ".txt");
-    return texty && named ? FileKind::text : FileKind::hdf5;
-}
 
 std::string read_text(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -99,37 +71,6 @@ bool time_first(const RecordingOptions& o, const std::string& axes, const hdf5::
     return false;
 }
 
-// NWB keeps a time series' numbers in <series>/data, time first: the series is what to read.
-bool is_time_series(const hdf5::Group& root, const std::string& path) {
-    if (!root.has_group(path)) return false;
-    const hdf5::Group group = root.group(path);
-    return group.has_dataset("data") && (group.has("starting_time") || group.has("timestamps"));
-}
-
-std::string series_of(const hdf5::Group& root, const std::string& path) {
-    if (!ends_with(path, "/data")) return path;
-    const std::string series = path.substr(0, path.size() - 5);
-    return !series.empty() && is_time_series(root, series) ? series : path;
-}
-
-bool is_array(const hdf5::Group& root, const std::string& path) {
-    const auto dataset = root.dataset(path);
-    return dataset.numeric() && dataset.rank() == 2 && dataset.size() > 0;
-}
-
-// Members that could be a recording, for messages and for files with a single one.
-std::vector<std::string> candidates(const hdf5::Group& root) {
-    std::vector<std::string> found;
-    if (root.has_dataset("/units/spike_times")) found.emplace_back("/units");
-    for (const auto& path : root.dataset_paths()) {
-        if (path.find("#refs#") != std::string::npos || starts_with(path, "/truth") ||
-            starts_with(path, "/units/"))
-            continue;
-        if (root.has_dataset(path) && is_array(root, path)) found.push_back(series_of(root, path));
-    }
-    return found;
-}
-
 std::string choose_path(const hdf5::Group& root, const hdf5::Address& address,
                         const RecordingOptions& o) {
     if (!o.dataset.empty()) return series_of(root, o.dataset);
@@ -167,23 +108,23 @@ void adopt_neighbours(OpenedRecording& opened, const hdf5::Group& root, const st
                       const RecordingOptions& o) {
     const std::string folder = path.substr(0, path.rfind('/') + 1);
     const auto object_number = [&](const char* name) -> std::optional<double> {
-        if (root.has_dataset(path)) return root.dataset(path).number_attribute(name);
-        if (root.has_group(path)) return root.group(path).number_attribute(name);
+        if (root.has_dataset(path)) return positive_attribute(root.dataset(path), name);
+        if (root.has_group(path)) return positive_attribute(root.group(path), name);
         return std::nullopt;
     };
     Recording& recording = *opened.recording;
-    if (!recording.bin_seconds) recording.bin_seconds = object_number("dt");
-    if (const auto rate = object_number("rate_hz"); !recording.bin_seconds && rate && *rate > 0)
-        recording.bin_seconds = 1 / *rate;
+    const auto dt = object_number("dt"), rate = object_number("rate_hz");
+    if (!recording.bin_seconds) recording.bin_seconds = dt;
+    if (!recording.bin_seconds && rate) recording.bin_seconds = 1 / *rate;
     const std::string segments = !o.segments.empty() ? o.segments : folder + "segment_start";
     if (!o.segments.empty() || root.has_dataset(segments)) {
         const auto dataset = root.dataset(segments);
-        adopt_segments(recording, dataset.expect_numeric().read<std::int64_t>(), dataset.where());
+        adopt_segments(recording, whole_numbers(dataset), dataset.where());
     }
     if (root.has_dataset(folder + "unit_id")) {
         const auto dataset = root.dataset(folder + "unit_id");
         if (dataset.size() == recording.units() && dataset.numeric())
-            recording.unit_ids = dataset.read<std::int64_t>();
+            recording.unit_ids = whole_numbers(dataset);
     }
 }
 
@@ -224,10 +165,13 @@ std::unique_ptr<Recording> from_array(AnyArray array, const RecordingOptions& o,
         return std::make_unique<SparseRecording>(turned ? SparseMatrix(sparse->transpose())
                                                         : std::move(*sparse));
     }
-    auto& dense = std::get<DenseArray>(array);
+    const auto& dense = std::get<DenseArray>(array);
     if (dense.shape.size() != 2)
         throw Error(concat(where, ": has ", dense.shape.size(), " dimensions (",
                            hdf5::shape_text(dense.shape), "); 2 are expected"));
+    if (static_cast<Index>(dense.values.size()) != hdf5::element_count(dense.shape, where))
+        throw Error(concat(where, ": holds ", dense.values.size(), " numbers; ",
+                           hdf5::shape_text(dense.shape), " are expected"));
     const Eigen::Map<const RowMatrix> rows(dense.values.data(), dense.shape[0], dense.shape[1]);
     return std::make_unique<DenseRecording>(
         time_first(o, "", dense.shape, where, monitor) ? Matrix(rows.transpose()) : Matrix(rows));
@@ -238,29 +182,22 @@ std::vector<double> vector_at(const hdf5::Group& root, const std::string& path) 
     return {v.data(), v.data() + v.size()};
 }
 
-std::vector<std::int64_t> whole_numbers(const std::vector<double>& values,
-                                        const std::string& where) {
-    std::vector<std::int64_t> whole;
-    for (const double v : values) {
-        if (!(std::abs(v) < 9e15) || v != std::floor(v))
-            throw Error(where + ": holds " + shortest(v) + "; whole unit numbers are expected");
-        whole.push_back(static_cast<std::int64_t>(v));
-    }
-    return whole;
+std::unique_ptr<Recording> sparse_group(const hdf5::Group& group) {
+    const bool by_row = is_by_row(group.text_attribute("format").value_or(""), group.where());
+    const auto shape = whole_numbers(group.dataset("shape"));
+    if (shape.size() != 2) throw Error(group.where() + "/shape: two numbers are expected");
+    return std::make_unique<SparseRecording>(compressed_matrix(
+        group.dataset("data").expect_numeric().read<double>(),
+        whole_numbers(group.dataset("indices")), whole_numbers(group.dataset("indptr")), shape[0],
+        shape[1], by_row, group.where()));
 }
 
-std::unique_ptr<Recording> sparse_group(const hdf5::Group& group) {
-    const std::string format = group.text_attribute("format").value_or("");
-    if (format != "csr" && format != "csc")
-        throw Error(group.where() + ": has the attribute format \"" + printable(format, 20) +
-                    "\"; csr or csc is expected");
-    const auto shape = group.dataset("shape").expect_numeric().read<std::int64_t>();
-    if (shape.size() != 2) throw Error(group.where() + "/shape: two numbers are expected");
-    return std::make_unique<SparseRecording>(
-        compressed_matrix(group.dataset("data").expect_numeric().read<double>(),
-                          group.dataset("indices").expect_numeric().read<std::int64_t>(),
-                          group.dataset("indptr").expect_numeric().read<std::int64_t>(), shape[0],
-                          shape[1], format == "csr", group.where()));
+// Where spikes of NWB units are counted; empty for all of the time.
+std::vector<Interval> counted_intervals(const hdf5::Group& root, const hdf5::Group& units,
+                                        const RecordingOptions& o) {
+    if (o.trials) return read_nwb_trials(root);
+    if (o.start || o.stop) return {};
+    return read_nwb_observation(units);
 }
 
 void open_hdf5(OpenedRecording& opened, const hdf5::Group& root, const hdf5::Address& address,
@@ -286,11 +223,9 @@ void open_hdf5(OpenedRecording& opened, const hdf5::Group& root, const hdf5::Add
     } else if (root.has_group(path)) {
         const hdf5::Group group = root.group(path);
         if (group.has_dataset("spike_times")) {
-            auto intervals = o.trials ? read_nwb_trials(root) : read_nwb_observation(group);
-            if (!o.trials && (o.start || o.stop)) intervals.clear();
             opened.counts = true;
-            opened.recording =
-                from_spikes(read_nwb_units(group), intervals, o, opened.name, opened.outside);
+            opened.recording = from_spikes(read_nwb_units(group), counted_intervals(root, group, o),
+                                           o, opened.name, opened.outside);
         } else if (is_time_series(root, path)) {
             const hdf5::Dataset data = group.dataset("data");
             data.expect_numeric();
@@ -301,7 +236,7 @@ void open_hdf5(OpenedRecording& opened, const hdf5::Group& root, const hdf5::Add
                 std::make_unique<DatasetRecording>(data, nwb.time_axis == TimeAxis::first,
                                                    data.number_attribute("conversion").value_or(1),
                                                    data.number_attribute("offset").value_or(0));
-            opened.recording->bin_seconds = nwb_sample_interval(group);
+            opened.recording->bin_seconds = nwb_sample_interval(group, opened.recording->bins());
         } else if (group.has_dataset("indptr")) {
             opened.recording = sparse_group(group);
         } else {
@@ -333,30 +268,30 @@ void open_hdf5(OpenedRecording& opened, const hdf5::Group& root, const hdf5::Add
     }
 }
 
-AnyArray npz_array(const std::string& file, std::string name, std::optional<double>& dt) {
-    auto arrays = read_npz(file);
-    if (const auto found = arrays.find("dt");
-        found != arrays.end() && found->second.array.values.size() == 1)
-        dt = found->second.array.values[0];
-    if (name.empty() && arrays.count("indptr") != 0 && arrays.count("shape") != 0) {
-        const auto integers = [&](const char* key) {
-            return whole_numbers(arrays[key].array.values, file + ":/" + key);
-        };
-        const auto shape = integers("shape");
-        if (shape.size() != 2) throw Error(file + ":/shape: two numbers are expected");
-        return compressed_matrix(arrays["data"].array.values, integers("indices"),
-                                 integers("indptr"), shape[0], shape[1],
-                                 arrays["format"].text != "csc", file);
-    }
-    if (name.empty()) name = "X";
-    const auto found = arrays.find(name);
-    if (found == arrays.end()) {
-        std::vector<std::string> names;
-        for (const auto& [key, value] : arrays) names.push_back(key);
-        throw Error(file + ":/" + name + ": not in the file; it holds " +
-                    printable(join(names, ", "), 150));
-    }
-    return found->second.array;
+SparseMatrix npz_sparse(const NpzArchive& archive) {
+    const auto integers = [&](const std::string& member) {
+        return whole_numbers(archive.numbers(member).values, archive.path() + ":/" + member);
+    };
+    const bool by_row = is_by_row(archive.text("format"), archive.path());
+    const auto shape = integers("shape");
+    if (shape.size() != 2) throw Error(archive.path() + ":/shape: two numbers are expected");
+    return compressed_matrix(archive.numbers("data").values, integers("indices"),
+                             integers("indptr"), shape[0], shape[1], by_row, archive.path());
+}
+
+std::optional<double> npz_dt(const NpzArchive& archive) {
+    if (!archive.has("dt")) return std::nullopt;
+    const std::string where = archive.path() + ":/dt";
+    const auto values = archive.numbers("dt").values;
+    if (values.size() != 1)
+        throw Error(concat(where, ": holds ", values.size(), " numbers; one is expected"));
+    return positive_number(values.front(), where);
+}
+
+AnyArray npz_array(const NpzArchive& archive, const std::string& name) {
+    const bool sparse = archive.has("shape") && (archive.has("format") || archive.has("indptr"));
+    if (name.empty() && sparse) return npz_sparse(archive);
+    return archive.numbers(name.empty() ? "X" : name);
 }
 
 void open_foreign(OpenedRecording& opened, FileKind kind, const hdf5::Address& address,
@@ -367,15 +302,18 @@ void open_foreign(OpenedRecording& opened, FileKind kind, const hdf5::Address& a
     AnyArray array;
     std::optional<double> dt;
     if (kind == FileKind::npy)
-        array = parse_npy(read_text(address.file), address.file).array;
-    else if (kind == FileKind::npz)
-        array = npz_array(address.file, name, dt);
-    else if (kind == FileKind::text)
+        array = parse_npy(read_text(address.file), address.file);
+    else if (kind == FileKind::npz) {
+        const NpzArchive archive(address.file);
+        dt = npz_dt(archive);
+        array = npz_array(archive, name);
+    } else if (kind == FileKind::text)
         array = read_spike_csv(read_text(address.file), address.file);
     else if (!o.times.empty())
         array = open_spikes(address, o, {});
     else {
         const auto names = matlab5_names(address.file);
+        if (names.empty()) throw Error(address.file + ": holds no arrays; it may be cut short");
         if (name.empty() && names.size() == 1) name = names.front();
         if (name.empty())
             throw Error(address.file + ": --dataset names one of " +
@@ -390,11 +328,24 @@ void open_foreign(OpenedRecording& opened, FileKind kind, const hdf5::Address& a
                     ": --mask and --segments name arrays of an HDF5 file, and this is none");
 }
 
+// A pipe is read as HDF5; all else needs a file in which one can go back.
+const hdf5::InputFile& open_input(const hdf5::Address& address, const Opener& opener) {
+    std::error_code ignored;
+    if (address.is_stream() || !std::filesystem::is_fifo(address.file, ignored))
+        return opener.hdf5(address);
+    try {
+        return opener.hdf5(address);
+    } catch (const Error& e) {
+        throw Error(e.what() + std::string("; text, npy, npz and MATLAB level 5 are expected as "
+                                           "regular files"));
+    }
+}
+
 } // namespace
 
 SpikeTrains open_spikes(const hdf5::Address& address, const RecordingOptions& o,
                         const Opener& opener) {
-    const FileKind kind = kind_of(address);
+    const FileKind kind = file_kind(address);
     if (kind == FileKind::text) return read_spike_csv(read_text(address.file), address.file);
     const auto plain = [](std::string path) {
         while (starts_with(path, "/")) path.erase(0, 1);
@@ -418,7 +369,7 @@ SpikeTrains open_spikes(const hdf5::Address& address, const RecordingOptions& o,
     }
     if (kind != FileKind::hdf5)
         throw Error(address.file + ": spike times of NWB, MATLAB, HDF5 or CSV are expected");
-    const hdf5::Group root = opener.hdf5(address).root();
+    const hdf5::Group root = open_input(address, opener).root();
     if (!o.times.empty())
         return group_spikes(vector_at(root, o.times),
                             whole_numbers(vector_at(root, o.ids), address.name() + ":" + o.ids));
@@ -433,9 +384,9 @@ OpenedRecording open_recording(const hdf5::Address& address, const RecordingOpti
     if (options.times.empty() != options.ids.empty())
         throw UsageError("--times and --ids go together");
     OpenedRecording opened;
-    const FileKind kind = kind_of(address);
+    const FileKind kind = file_kind(address);
     if (kind == FileKind::hdf5) {
-        open_hdf5(opened, opener.hdf5(address).root(), address, options, monitor);
+        open_hdf5(opened, open_input(address, opener).root(), address, options, monitor);
     } else {
         opener.foreign(address.file);
         open_foreign(opened, kind, address, options, monitor);

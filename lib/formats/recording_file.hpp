@@ -62,4 +62,8 @@ struct Opener {
                                                 const RecordingOptions& options,
                                                 const Opener& opener);
 
+// Paths in a file that open_recording or open_spikes can read, for completion; empty for a file
+// without paths (npy, text) and for one that cannot be read. Never throws.
+[[nodiscard]] ASSAY_API std::vector<std::string> list_arrays(const std::string& file);
+
 } // namespace assay::formats

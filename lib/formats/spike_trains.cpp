@@ -2,11 +2,13 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/formats/arrays.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
 
 namespace assay::formats {
 
@@ -58,13 +60,15 @@ BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt,
         if (!(width >= 1))
             throw Error(concat("the interval from ", interval.start, " to ", interval.stop,
                                " s holds no bin"));
-        if (!(width + static_cast<double>(bins) < 2147483648.0))
-            throw Error("more than 2^31 bins; a larger --dt is expected");
+        if (!(width + static_cast<double>(bins) <= static_cast<double>(kMostBins)))
+            throw Error("dt = " + shortest(dt) + " s makes " +
+                        significant(width + static_cast<double>(bins), 6) +
+                        " bins; at most 10^9 are expected (a larger --dt)");
         binned.segment_start.push_back(bins);
         counts.push_back(static_cast<Index>(width));
         bins += counts.back();
     }
-    std::vector<Eigen::Triplet<double, std::int64_t>> entries;
+    std::vector<SparseEntry> entries;
     for (std::size_t n = 0; n < trains.times.size(); ++n)
         for (const double s : trains.times[n]) {
             if (!std::isfinite(s))
@@ -82,8 +86,9 @@ BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt,
             }
             if (!inside) ++binned.outside;
         }
-    binned.counts.resize(static_cast<Index>(trains.times.size()), bins);
-    binned.counts.setFromTriplets(entries.begin(), entries.end());
+    // Swapped, since Eigen 3.4 copies on assignment, and there may be 10^9 column pointers.
+    summed_entries(std::move(entries), static_cast<Index>(trains.times.size()), bins)
+        .swap(binned.counts);
     return binned;
 }
 

@@ -34,9 +34,13 @@ struct BinnedSpikes {
     std::int64_t outside = 0;         // spikes in no interval
 };
 
+// A bin costs a column pointer even where it is empty: beyond this, a width or a shape is a
+// mistake.
+inline constexpr Index kMostBins = 1000000000;
+
 // Bin of a spike: floor((s - start) / dt + 1e-9), so that 0.3 / 0.01 is bin 30; an interval has
 // ceil((stop - start) / dt) bins, and what rounding puts behind the last counts as outside. Throws
-// Error for dt <= 0, an empty interval, or more than 2^31 bins.
+// Error for dt <= 0, an empty interval, or more than kMostBins bins.
 [[nodiscard]] ASSAY_API BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt,
                                                 const std::vector<Interval>& intervals);
 // From 0 (or the first spike where that is negative) to just behind the last spike.

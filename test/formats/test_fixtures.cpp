@@ -3,6 +3,7 @@
 #include <assay/formats/recording_file.hpp>
 
 #include <catch2/catch.hpp>
+#include <formats/reading.hpp>
 
 #include <cmath>
 #include <fstream>
@@ -13,31 +14,17 @@ using namespace assay;
 
 namespace {
 
-const std::string kFolder = std::string(ASSAY_TEST_REFERENCE) + "/formats/";
-
 // One case of expected.h5: a file, a path in it, and a dataset of the expected array.
 struct Case {
     std::string file, path;
 };
 
 formats::OpenedRecording open(const std::string& file, const formats::RecordingOptions& options) {
-    static std::map<std::string, std::unique_ptr<hdf5::InputFile>> files;
-    const formats::Opener opener{[&](const hdf5::Address& a) -> hdf5::InputFile& {
-                                     auto& slot = files[a.file];
-                                     if (!slot)
-                                         slot = std::make_unique<hdf5::InputFile>(
-                                             a, hdf5::StreamSettings{});
-                                     return *slot;
-                                 },
-                                 [](const std::string&) {}};
-    auto opened = formats::open_recording({kFolder + file, ""}, options, opener, silent_monitor());
-    // What a command would do first: look at every number.
-    static_cast<void>(opened.recording->read(0, opened.recording->bins()));
-    return opened;
+    return open_and_read(kFixtures + file, options);
 }
 
 const hdf5::Group& expected() {
-    static const hdf5::File file = hdf5::File::open(kFolder + "expected.h5", "expected.h5");
+    static const hdf5::File file = hdf5::File::open(kFixtures + "expected.h5", "expected.h5");
     static const hdf5::Group root = file.root();
     return root;
 }
@@ -84,6 +71,7 @@ TEST_CASE("format fixtures are read or refused as their maker says", "[formats]"
                 CHECK(message.size() <= 400);
                 CHECK(message.find('\n') == std::string::npos);
                 CHECK(message.find(c.file) != std::string::npos);
+                CHECK(message.find(group.text_attribute("says").value_or("")) != std::string::npos);
             }
             continue;
         }

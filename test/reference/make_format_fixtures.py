@@ -18,6 +18,7 @@ Layout of expected.h5
                                                error: the reader must refuse
                                                depends: the caller's policy decides
                     note                       why, in words
+                    says                       a part of the message that refuses it
                     dt, axes, ...              only where the file itself tells them
 A case that is an error because of the whole file has its attributes on /<file name>.
 """
@@ -431,6 +432,73 @@ def make_nwb(out, expected):
                       attributes={"index": where, "value": bad[where], "times": 7})
 
 
+def make_broken_nwb(out, expected):
+    """One file with units tables and series that contradict themselves, one group each."""
+    name = "contradictions.nwb"
+    nwb = NwbFile(os.path.join(out, name), name)
+    times = 0.1 * np.arange(1, 8)
+
+    def units(case, says, note, ends=(3, 5, 7), ids=(0, 1, 2), observed=None, **attributes):
+        table = nwb.table("processing/" + case, "Units", note, ["spike_times"])
+        del table["id"]
+        put(table, "id", np.asarray(ids))
+        put(table, "spike_times", times)
+        put(table, "spike_times_index", np.asarray(ends))
+        for column, values in (observed or {}).items():
+            put(table, column, np.asarray(values))
+        expected.case(name, "processing/" + case, "error", note, {"says": says, **attributes})
+
+    units("short", "ends at 5; the number of values, 7,", "spike_times_index leaves out two spikes",
+          ends=(3, 4, 5))
+    units("fractional", "holds 4.5; whole numbers", "a fraction in spike_times_index",
+          ends=(3.0, 4.5, 7.0))
+    units("two_ids", "/id: has 2 entries", "three units, two ids", ids=(0, 1))
+    units("fractional_ids", "holds 1.5; whole numbers", "a fraction among the ids",
+          ids=(0.0, 1.5, 2.0))
+    units("apart", "no time in which all units up to unit 2", "observed at different times",
+          observed={"obs_intervals": [[0, 0.4], [0.2, 0.8], [0.5, 0.9]],
+                    "obs_intervals_index": [1, 2, 3]})
+    units("unobserved", "no time in which all units up to unit 1", "a unit without an interval",
+          observed={"obs_intervals": [[0, 1], [0, 1]], "obs_intervals_index": [1, 1, 2]})
+    units("backwards", "a later end is expected", "an interval that ends before it starts",
+          observed={"obs_intervals": [[0, 1], [1, 0], [0, 1]], "obs_intervals_index": [1, 2, 3]})
+    units("two_observed", "obs_intervals_index: has 2 entries", "intervals of two units of three",
+          observed={"obs_intervals": [[0, 1], [0, 1]], "obs_intervals_index": [1, 2]})
+    units("no_index", "obs_intervals_index: not in the file", "intervals without an index",
+          observed={"obs_intervals": [[0, 1], [0, 1], [0, 1]]})
+
+    # Every unit states the same stretch twice, overlapping: 0 to 0.5 s, and 0.5 to 1 s.
+    doubled = [[0.0, 0.3], [0.5, 1.0], [0.2, 0.5], [0.5, 1.0]]
+    table = nwb.table("processing/doubled", "Units", "overlapping intervals", ["spike_times"],
+                      ids=np.arange(40))
+    trains = [[0.01 * (u + 1), 0.55, 1.5] for u in range(40)]
+    flat, ends = ragged(trains)
+    put(table, "spike_times", np.array(flat))
+    put(table, "spike_times_index", ends)
+    put(table, "obs_intervals", np.array(doubled * 40))
+    put(table, "obs_intervals_index", 4 * np.arange(1, 41))
+    case = expected.case(name, "processing/doubled", note="X: two segments, 0 to 0.5 and to 1 s")
+    expected.counts(case, "X", trains, 0.0, 1.0)
+    del case["X"].attrs["start"], case["X"].attrs["stop"]
+
+    def series(case, says, note, **options):
+        nwb.series("acquisition/" + case, "TimeSeries", pattern(3, 10).T, **options)
+        expected.case(name, "acquisition/" + case, "error", note, {"says": says})
+
+    steps = 0.5 * np.arange(10)
+    twice = steps.copy()
+    twice[4] = twice[3]
+    series("few_stamps", "has 9 entries; one a sample of the data, 10,", "nine time stamps for ten",
+           timestamps=steps[:9])
+    series("falling", "goes from 4.5 to 4 at entry 1", "time stamps that fall",
+           timestamps=steps[::-1])
+    series("equal", "goes from 0 to 0 at entry 1", "equal time stamps", timestamps=0 * steps)
+    series("repeated", "goes from 1.5 to 1.5 at entry 4", "a time stamp twice", timestamps=twice)
+    series("no_rate", "attribute 'rate': is 0", "a rate of 0", rate=0.0)
+    series("endless_rate", "attribute 'rate': is inf", "a rate that is infinite", rate=np.inf)
+    nwb.file.close()
+
+
 # ---------------------------------------------------------------------------------------------
 # MATLAB
 # ---------------------------------------------------------------------------------------------
@@ -707,10 +775,34 @@ def make_numpy(out, expected):
                   note="claims 60 numbers, ends in the middle of the 45th")
     save("object.npy", np.array([[1, None], ["text", 2.5]], dtype=object), version=(1, 0))
     expected.case("object.npy", outcome="error", note="dtype object: a pickle, never to be loaded")
+    for name, texts in (("text_s8.npy", np.array([[b"ab", b"cd"], [b"ef", b"gh"]], dtype="S8")),
+                        ("text_u2.npy", np.array([["ab", "cd"], ["ef", "gh"]], dtype="<U2"))):
+        save(name, texts, version=(1, 0))
+        expected.case(name, outcome="error", note="text in place of numbers",
+                      attributes={"says": "; numbers are expected"})
     write("bad_header.npy", npy_bytes("dict(descr='<f8', fortran_order=False, shape=(5, 12))",
                                       x.tobytes(), (1, 0)))
     expected.case("bad_header.npy", outcome="error",
                   note="the header is a function call: to be parsed, never evaluated")
+    np.savez(os.path.join(out, "beside_objects.npz"), X=x, dt=np.float64(0.02),
+             notes=np.array([["who", None]], dtype=object), names=np.array(["a", "b"]))
+    expected.case("beside_objects.npz", note="an array of objects beside X", X=x,
+                  attributes={"dt": 0.02})
+    expected.case("beside_objects.npz", "notes", "error", "dtype object",
+                  {"says": "pickled objects are never read"})
+    expected.case("beside_objects.npz", "names", "error", "text", {"says": "numbers are expected"})
+    np.savez(os.path.join(out, "standing_still.npz"), X=x, dt=np.float64(0))
+    expected.case("standing_still.npz", outcome="error", note="a dt of 0",
+                  attributes={"says": ":/dt: is 0; a positive finite number"})
+    for kind in ("csc", "bsr", "coo", "dia"):
+        name = "scipy_%s.npz" % kind
+        scipy.sparse.save_npz(os.path.join(out, name),
+                              getattr(scipy.sparse, kind + "_matrix")(sparse))
+        if kind == "csc":
+            expected.case(name, note="format = csc", X=sparse)
+        else:
+            expected.case(name, outcome="error", note="a sparse form that is not compressed",
+                          attributes={"says": "sparse format \"%s\"; csr or csc" % kind})
     rows, columns = 2**21, 2**20
     inner = npy_bytes(npy_header("<f8", "False", "(%d, %d)" % (rows, columns)), x.tobytes(), (1, 0))
     claimed = 8 * rows * columns + len(inner) - x.nbytes
@@ -805,6 +897,60 @@ def make_sparse_groups(out, expected):
                   attributes={"index": 4, "value": bins})
 
 
+def make_lying_sparse(out, expected):
+    name = "sparse_lying.h5"
+    with h5py.File(os.path.join(out, name), "w") as f:
+        def compressed(case, kind, shape, indptr, says):
+            group = f.create_group(case)
+            group.attrs["format"] = kind
+            put(group, "data", np.ones(2))
+            put(group, "indices", np.zeros(2, np.int32))
+            put(group, "indptr", np.asarray(indptr))
+            put(group, "shape", np.asarray(shape))
+            expected.case(name, case, "error", "shape %s" % (shape,), {"says": says})
+
+        compressed("wide", "csr", [2, 2**55], [0, 1, 2], "implausible shape 2 x 36028797018963968")
+        compressed("high", "csc", [2**55, 2], [0, 1, 2], "implausible shape 36028797018963968 x 2")
+        compressed("negative", "csr", [2, -5], [0, 1, 2], "implausible shape 2 x -5")
+        compressed("less", "csr", [-1, 5], [0, 1, 2], "implausible shape -1 x 5")
+        compressed("huge", "csr", [2**63 - 1, 5], [0, 1, 2], "implausible shape 9223372036854775807")
+        compressed("longer", "csr", [9, 5], [0, 1, 2], "indptr has 3 entries; 10 are expected")
+        compressed("half", "csr", [2, 5.5], [0, 1, 2], "/shape: holds 5.5; whole numbers")
+        compressed("broken", "csr", [2, 5], [0, 1.5, 2], "/indptr: holds 1.5; whole numbers")
+
+        def matlab(case, rows, says):
+            group = f.create_group(case)
+            fixed_text(group, "MATLAB_class", "double")
+            group.attrs["MATLAB_sparse"] = rows
+            put(group, "data", np.ones(2))
+            put(group, "ir", np.zeros(2, np.uint64))
+            put(group, "jc", np.array([0, 1, 2], np.uint64))
+            expected.case(name, case, "error", "MATLAB_sparse = %s" % rows, {"says": says})
+
+        matlab("m62", np.uint64(2**62), "implausible number of 4611686018427387904 rows")
+        matlab("m64", np.uint64(2**64 - 1), "implausible number of 18446744073709551616 rows")
+        matlab("m40", np.uint64(2**40), "implausible shape 1099511627776 x 2")
+        matlab("m_nan", np.float64(np.nan), "implausible number of nan rows")
+        matlab("m_less", np.int64(-3), "implausible shape -3 x 2")
+
+
+def make_wrong_times(out, expected):
+    name = "wrong_times.h5"
+    with h5py.File(os.path.join(out, name), "w") as f:
+        for case, key, value, text in (("zero", "dt", 0.0, "0"), ("less", "dt", -0.5, "-0.5"),
+                                       ("nan", "dt", np.nan, "nan"), ("inf", "dt", np.inf, "inf"),
+                                       ("rate_zero", "rate_hz", 0.0, "0"),
+                                       ("rate_less", "rate_hz", -50.0, "-50"),
+                                       ("rate_nan", "rate_hz", np.nan, "nan")):
+            put(f, case, pattern(3, 6)).attrs[key] = value
+            expected.case(name, case, "error", "%s = %s" % (key, text),
+                          {"says": "attribute '%s': is %s; a positive" % (key, text)})
+        put(f, "trials/X", pattern(3, 6))
+        put(f, "trials/segment_start", np.array([0, 2.5]))
+        expected.case(name, "trials/X", "error", "a segment starts at bin 2.5",
+                      {"says": "segment_start: holds 2.5; whole numbers"})
+
+
 def make_damaged(out, expected):
     path = os.path.join(out, "truncated.h5")
     with h5py.File(path, "w") as f:
@@ -833,8 +979,9 @@ def make_damaged(out, expected):
 def make_all(out):
     os.makedirs(out, exist_ok=True)
     expected = Expected(os.path.join(out, "expected.h5"))
-    for make in (make_plain_hdf5, make_nwb, make_matlab73, make_matlab5, make_numpy, make_csv,
-                 make_sparse_groups, make_damaged):
+    for make in (make_plain_hdf5, make_nwb, make_broken_nwb, make_matlab73, make_matlab5,
+                 make_numpy, make_csv, make_sparse_groups, make_lying_sparse, make_wrong_times,
+                 make_damaged):
         make(out, expected)
     expected.close()
 
