@@ -1,5 +1,7 @@
 #include "commands.hpp"
 
+#include <assay/formats/recording_file.hpp>
+
 int main(int argc, char** argv) {
     using namespace cnmf_app;
     return assay::cli::main(
@@ -13,5 +15,5 @@ int main(int argc, char** argv) {
          "they really are, and finds the same motifs again in new data.",
          {fit(), transform(), select(), merge(), significance(), align(), compare(), events(),
           extent(), score(), reconstruct(), sequenciness(), bin(), synth(), plot(), bench()},
-         {}});
+         assay::formats::list_arrays});
 }
