@@ -49,7 +49,9 @@ void add_shared_options(Command& command, SharedOptions& shared) {
     if (d.output != OutputKind::none) {
         command.group("Output");
         command.option("-o,--output", shared.output, "OUTPUT", "result; - is stdout")
-            .default_text(hdf5_output ? "stdout, in a pipe" : "stdout");
+            .default_text(d.sharded ? "stdout, in a pipe; else " + d.name + ".I-of-N.h5 of a shard"
+                          : hdf5_output ? "stdout, in a pipe"
+                                        : "stdout");
         refuse_empty(*here());
         here()->execution_only = true;
         command.flag("--force", shared.force, "replace an existing output");
