@@ -116,7 +116,7 @@ void Command::seed(std::uint64_t& target) {
     std::uint64_t* const value = &target;
     spec.set = [self, value](const std::string& text) {
         const auto number = parse_integer(text);
-        if (!number || *number < 0) refuse_value(*self, text, expected_text(*self));
+        if (!number || *number < 0) refuse_value(*self, text, "an integer from 0 to 2^63 - 1");
         *value = static_cast<std::uint64_t>(*number);
     };
     spec.show = [value] { return std::to_string(*value); };

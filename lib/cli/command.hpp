@@ -82,11 +82,13 @@ class ASSAY_API Command {
         OptionSpec& spec = add(names, "WORD", std::move(description));
         spec.type = "choice";
         for (const auto& [word, value] : choices) spec.choices.push_back(word);
+        spec.aliases = shared_aliases(spec.choices);
         OptionSpec* const self = &spec;
         T* const value = &target;
         spec.set = [self, value, choices](const std::string& text) {
+            const std::string wanted = resolve_alias(*self, text);
             for (const auto& [word, meaning] : choices)
-                if (word == text) {
+                if (word == wanted) {
                     *value = meaning;
                     return;
                 }

@@ -3,10 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <set>
-#include <sstream>
 
 namespace assay::cli {
 namespace {
@@ -14,11 +16,36 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kConfigLimit = std::size_t{16} << 20U;
+constexpr int kDeepest = 8;
 
-// Parses, refusing doubled keys, which nlohmann_json silently lets the last one win.
+std::string read_text(const std::string& file) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(file, ignored))
+        throw UsageError(file + ": is a directory; a JSON configuration is expected");
+    std::ifstream in(file, std::ios::binary);
+    if (!in) throw UsageError(file + ": cannot be opened; a JSON configuration is expected");
+    std::string text(kConfigLimit + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (text.size() > kConfigLimit)
+        throw UsageError(file + ": is larger than a configuration can be (16 MiB)");
+    return text;
+}
+
+// The library's message without "[json.exception.parse_error.101] ".
+std::string json_reason(const json::exception& e) {
+    const std::string text = e.what();
+    const auto end = text.find("] ");
+    return printable(end == std::string::npos ? text : text.substr(end + 2), 150);
+}
+
+// Parses, refusing doubled keys, which nlohmann_json silently lets the last one win, and depth that
+// no configuration has.
 json parse_strictly(const std::string& text, const std::string& file) {
     std::vector<std::set<std::string>> keys;
-    const json::parser_callback_t watch = [&](int, json::parse_event_t event, json& parsed) {
+    const json::parser_callback_t watch = [&](int depth, json::parse_event_t event, json& parsed) {
+        if (depth > kDeepest)
+            throw UsageError(concat(file, ": is nested more than ", kDeepest, " levels deep"));
         if (event == json::parse_event_t::object_start) keys.emplace_back();
         if (event == json::parse_event_t::object_end) keys.pop_back();
         if (event == json::parse_event_t::key &&
@@ -30,85 +57,133 @@ json parse_strictly(const std::string& text, const std::string& file) {
     try {
         return json::parse(text, watch);
     } catch (const json::exception& e) {
-        throw UsageError(file + ": is not valid JSON (" + printable(e.what(), 150) + ")");
+        throw UsageError(file + ": is not valid JSON (" + json_reason(e) + ")");
     }
 }
 
-std::string value_text(const json& value, const std::string& place) {
+std::optional<std::string> scalar_text(const json& value) {
     if (value.is_string()) return value.get<std::string>();
     if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
+    if (value.is_number_unsigned()) return std::to_string(value.get<std::uint64_t>());
     if (value.is_number_integer()) return std::to_string(value.get<std::int64_t>());
     if (value.is_number()) return shortest(value.get<double>());
-    if (value.is_array()) {
-        std::vector<std::string> parts;
-        for (const auto& part : value) parts.push_back(value_text(part, place));
-        return join(parts, ",");
-    }
-    throw UsageError(place + ": a number, text, true, false or a list of these is expected");
+    return std::nullopt;
 }
 
-void apply_object(const json& object, const std::string& file, Declaration& declaration,
-                  const std::vector<std::string>& given) {
-    for (const auto& [key, value] : object.items()) {
-        if (key == declaration.name && value.is_object()) {
-            apply_object(value, file, declaration, given);
-            continue;
-        }
-        const auto spec = std::find_if(
-            declaration.options.begin(), declaration.options.end(), [&](const OptionSpec& s) {
-                return std::find(s.names.begin(), s.names.end(), "--" + key) != s.names.end();
-            });
-        if (spec == declaration.options.end()) {
-            std::vector<std::string> known;
-            for (const auto& s : declaration.options) known.push_back(s.long_name().substr(2));
-            const auto near = nearest_name(key, known);
-            throw UsageError(file + ": unknown key '" + printable(key, 60) + "'" +
-                             (near ? "; did you mean '" + *near + "'?" : ""));
-        }
-        if (std::find(given.begin(), given.end(), spec->long_name()) != given.end()) continue;
-        at_place(file, [&] { spec->set(value_text(value, "key '" + key + "'")); });
-    }
+std::string value_text(const json& value, const std::string& key) {
+    const auto text_of = [&](const json& one) {
+        const auto text = scalar_text(one);
+        if (!text)
+            throw UsageError("key '" + printable(key, 60) +
+                             "': a number, text, true, false or a list of these is expected");
+        return *text;
+    };
+    if (!value.is_array()) return text_of(value);
+    std::vector<std::string> parts;
+    for (const auto& part : value) parts.push_back(text_of(part));
+    return join(parts, ",");
 }
 
-// What an option shows, as JSON: the number, or the word that stands for one.
-template <class Number>
-json number_or_word(const std::optional<Number>& number, const std::string& text) {
-    return number ? json(*number) : json(text);
+// Applies one file to one subcommand, remembering under which key each option stood.
+class Reader {
+  public:
+    Reader(const std::string& file, Declaration& declaration,
+           const std::vector<std::string>& subcommands, const std::vector<std::string>& given)
+        : file_(file), declaration_(declaration), subcommands_(subcommands), given_(given) {}
+
+    void read(const json& object) {
+        for (const auto& [key, value] : object.items()) {
+            if (!value.is_object() || !contains(subcommands_, key))
+                set(key, key, value);
+            else if (key == declaration_.name)
+                for (const auto& [inner, inner_value] : value.items())
+                    set(inner, key + "." + inner, inner_value);
+        }
+    }
+
+    [[nodiscard]] std::vector<std::string> names() const { return names_; }
+
+  private:
+    static bool contains(const std::vector<std::string>& names, const std::string& name) {
+        return std::find(names.begin(), names.end(), name) != names.end();
+    }
+
+    void set(const std::string& key, const std::string& place, const json& value) {
+        const OptionSpec& spec = find(key);
+        const auto [before, is_new] = places_.emplace(spec.long_name(), place);
+        if (!is_new)
+            throw UsageError(file_ + ": option '" + spec.long_name() + "' is given twice, as '" +
+                             before->second + "' and as '" + place + "'");
+        if (value.is_null()) return;
+        names_.push_back(spec.long_name());
+        if (contains(given_, spec.long_name())) return;
+        at_place(file_, [&] { spec.set(value_text(value, place)); });
+    }
+
+    const OptionSpec& find(const std::string& key) const {
+        std::vector<std::string> known;
+        for (const auto& spec : declaration_.options) {
+            if (spec.one_shot) continue;
+            if (contains(spec.names, "--" + key)) return spec;
+            known.push_back(spec.long_name().substr(2));
+        }
+        const auto near = nearest_name(key, known);
+        throw UsageError(file_ + ": unknown key '" + printable(key, 60) + "'" +
+                         (near ? "; did you mean '" + *near + "'?" : ""));
+    }
+
+    const std::string& file_;
+    Declaration& declaration_;
+    const std::vector<std::string>& subcommands_;
+    const std::vector<std::string>& given_;
+    std::map<std::string, std::string> places_;
+    std::vector<std::string> names_;
+};
+
+bool is_excluded(const Declaration& d, const std::string& name,
+                 const std::vector<std::string>& given) {
+    const auto has = [&](const std::string& other) {
+        return std::find(given.begin(), given.end(), other) != given.end();
+    };
+    return std::any_of(d.conflicts.begin(), d.conflicts.end(), [&](const auto& pair) {
+        return (pair.first == name && has(pair.second)) || (pair.second == name && has(pair.first));
+    });
+}
+
+// What an option shows as JSON: a number where it is one that JSON can hold, else its text.
+json shown_value(const OptionSpec& spec, const std::string& text) {
+    if (spec.is_flag() && !spec.repeatable) return text == "true";
+    if (spec.list) return text;
+    if (spec.repeatable || spec.type == "integer" || spec.type == "bytes")
+        if (const auto number = parse_integer(text)) return *number;
+    if (spec.type == "number")
+        if (const auto number = parse_double(text); number && std::isfinite(*number))
+            return *number;
+    return text;
 }
 
 } // namespace
 
-void apply_config(const std::string& file, Declaration& declaration,
-                  const std::vector<std::string>& given) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) throw UsageError(file + ": cannot be opened; a JSON configuration is expected");
-    std::string text(kConfigLimit + 1, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    if (text.size() > kConfigLimit)
-        throw UsageError(file + ": is larger than a configuration can be (16 MiB)");
-    const json parsed = parse_strictly(text, file);
+std::vector<std::string> apply_config(const std::string& file, Declaration& declaration,
+                                      const std::vector<std::string>& subcommands,
+                                      const std::vector<std::string>& given) {
+    const json parsed = parse_strictly(read_text(file), file);
     if (!parsed.is_object()) throw UsageError(file + ": a JSON object is expected");
-    apply_object(parsed, file, declaration, given);
+    Reader reader(file, declaration, subcommands, given);
+    reader.read(parsed);
+    return reader.names();
 }
 
-std::string resolved_config(const Declaration& declaration, ConfigScope scope) {
+std::string resolved_config(const Declaration& declaration, ConfigScope scope,
+                            const std::vector<std::string>& given) {
     json object = json::object();
     for (const auto& spec : declaration.options) {
-        if (scope == ConfigScope::results_only && spec.execution_only) continue;
+        if (spec.one_shot || (scope == ConfigScope::results_only && spec.execution_only)) continue;
         const std::string text = spec.show();
-        json value = text;
-        if (spec.is_flag() && !spec.repeatable)
-            value = text == "true";
-        else if (text.empty())
-            value = nullptr;
-        else if (!spec.list && (spec.type == "integer" || spec.type == "bytes"))
-            value = number_or_word(parse_integer(text), text);
-        else if (!spec.list && spec.type == "number")
-            value = number_or_word(parse_double(text), text);
-        object[spec.long_name().substr(2)] = std::move(value);
+        if (text.empty() || is_excluded(declaration, spec.long_name(), given)) continue;
+        object[spec.long_name().substr(2)] = shown_value(spec, text);
     }
-    return object.dump();
+    return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 } // namespace assay::cli

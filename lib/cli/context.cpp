@@ -12,9 +12,28 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace assay::cli {
+namespace {
+
+// A pipe, a socket or a file; not a terminal, /dev/null or nothing.
+bool stdout_takes_data() {
+    struct stat status {};
+    return fstat(STDOUT_FILENO, &status) == 0 &&
+           (S_ISREG(status.st_mode) || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+}
+
+bool leads_to_terminal(const std::string& target) {
+    if (target == "-") return isatty(STDOUT_FILENO) != 0;
+    struct stat status {};
+    if (stat(target.c_str(), &status) != 0 || !S_ISCHR(status.st_mode)) return false;
+    const hdf5::Descriptor opened(::open(target.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
+    return opened.get() >= 0 && isatty(opened.get()) != 0;
+}
+
+} // namespace
 
 Context::Context(const Declaration& declaration, SharedOptions shared, TerminalMonitor& monitor,
                  hdf5::StreamSettings streams, std::string config)
@@ -23,16 +42,22 @@ Context::Context(const Declaration& declaration, SharedOptions shared, TerminalM
       config_(std::move(config)) {
     if (declaration.input == InputKind::one && shared_.inputs.empty())
         shared_.inputs.emplace_back("-");
-    const bool hdf5 =
-        declaration.output == OutputKind::hdf5 || declaration.output == OutputKind::hdf5_if_wanted;
-    if (!hdf5) return;
-    const bool to_terminal =
-        (shared_.output.empty() || shared_.output == "-") && isatty(STDOUT_FILENO) != 0;
-    if (to_terminal && shared_.output.empty() && declaration.output == OutputKind::hdf5_if_wanted)
-        return;
-    if (to_terminal)
+    if (declaration.output == OutputKind::hdf5 || declaration.output == OutputKind::hdf5_if_wanted)
+        decide_output();
+}
+
+void Context::decide_output() {
+    if (shared_.output.empty() && declaration_.sharded && !shared_.shard.empty() &&
+        !stdout_takes_data()) {
+        const Shard part = shard();
+        shared_.output = concat(declaration_.name, ".", part.index, "-of-", part.count, ".h5");
+    }
+    const std::string target = shared_.output.empty() ? "-" : shared_.output;
+    if (leads_to_terminal(target)) {
+        if (shared_.output.empty() && declaration_.output == OutputKind::hdf5_if_wanted) return;
         throw UsageError("refusing to write HDF5 to a terminal; use -o FILE or a pipe");
-    if (shared_.output.empty()) shared_.output = "-";
+    }
+    shared_.output = target;
     hdf5::check_target(shared_.output, existing());
 }
 
@@ -75,6 +100,11 @@ void Context::note_foreign(const std::string& file) {
 
 hdf5::Existing Context::existing() const {
     return shared_.force ? hdf5::Existing::replace : hdf5::Existing::refuse;
+}
+
+bool Context::writes_to_stdout() const {
+    return shared_.output == "-" ||
+           (shared_.output.empty() && declaration_.output == OutputKind::document);
 }
 
 hdf5::Group Context::output() {

@@ -72,6 +72,7 @@ class ASSAY_API Context {
 
     [[nodiscard]] bool has_output() const { return !shared_.output.empty(); }
     [[nodiscard]] const std::string& output_target() const { return shared_.output; }
+    [[nodiscard]] bool writes_to_stdout() const;
     hdf5::Group output();
     void write_document(const std::string& content) const;
     [[nodiscard]] hdf5::Existing existing() const;
@@ -110,6 +111,7 @@ class ASSAY_API Context {
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> input_digests() const;
 
   private:
+    void decide_output();
     const Declaration& declaration_;
     SharedOptions shared_;
     TerminalMonitor& terminal_;

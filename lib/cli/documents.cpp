@@ -234,48 +234,84 @@ std::string man_page(const Tool& tool, const Command& command) {
 
 namespace {
 
+// The fixed part of the bash function. readline splits words at ':' and '=', which file addresses
+// and --option=value hold, and replaces only what stands behind them; so the words are joined
+// again, and replies lose what readline keeps. Dataset paths are compared as they are, never
+// expanded: they come out of files.
+constexpr const char* kBashStart = R"bash(() {
+    local word file path kept= glue= choices= i
+    local -a words=()
+    COMPREPLY=()
+    for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+        if [[ ( -n $glue || $word =~ ^[:=]+$ ) && ${#words[@]} -gt 0 ]]; then
+            words[${#words[@]}-1]+=$word
+        else
+            words+=("$word")
+        fi
+        glue=
+        if [[ $word =~ ^[:=]+$ ]]; then glue=1; fi
+    done
+    local last=$((${#words[@]} - 1))
+    local current=${words[last]} previous=${words[last-1]} command=${words[1]}
+    if [[ $current == --*=* ]]; then
+        previous=${current%%=*}
+        kept=$previous=
+        current=${current#*=}
+        if [[ $COMP_WORDBREAKS == *=* ]]; then kept=; fi
+    fi
+)bash";
+
+constexpr const char* kBashEnd = R"bash(    if [ -n "$choices" ]; then
+        COMPREPLY=($(compgen -P "$kept" -W "$choices" -- "$current"))
+    elif [[ $current == *:* ]]; then
+        file=${current%:*}
+        while IFS= read -r path; do
+            path=$file:$path
+            if [[ $path == "$current"* ]]; then COMPREPLY+=("$kept$path"); fi
+        done < <("${words[0]}" __paths "${file/#\~\//$HOME/}" 2>/dev/null)
+        if [[ $COMP_WORDBREAKS == *:* ]]; then
+            for i in "${!COMPREPLY[@]}"; do COMPREPLY[i]=${COMPREPLY[i]#"$kept$file:"}; done
+        fi
+    else
+        while IFS= read -r path; do COMPREPLY+=("$kept$path"); done < <(compgen -f -- "$current")
+        compopt -o filenames 2>/dev/null || true
+    fi
+}
+)bash";
+
+std::string bash_case(const std::string& pattern, const std::vector<std::string>& words) {
+    return "            " + pattern + ") choices='" + join(words, " ") + "' ;;\n";
+}
+
 std::string bash_completion(const Tool& tool) {
-    std::string names;
-    for (const auto& command : tool.commands)
-        names += (names.empty() ? "" : " ") + command.declaration().name;
-    std::string cases, values;
+    std::vector<std::string> first;
+    std::string options, values;
     for (const auto& command : tool.commands) {
         const Declaration& d = command.declaration();
-        std::vector<std::string> options;
+        first.push_back(d.name);
+        std::vector<std::string> names;
         for (const auto& spec : d.options) {
-            options.push_back(spec.long_name());
-            if (!spec.choices.empty())
-                values += "        " + d.name + ":" + spec.long_name() + ") words='" +
-                          join(spec.choices, " ") + "' ;;\n";
+            names.push_back(spec.long_name());
+            std::vector<std::string> patterns;
+            for (const auto& name : spec.names) patterns.push_back(d.name + ":" + name);
+            if (!spec.choices.empty()) values += bash_case(join(patterns, "|"), spec.choices);
         }
-        cases += "        " + d.name + ") words='" + join(options, " ") + "' ;;\n";
+        for (const char* question : {"--help", "--help-all", "--help-man", "--version"})
+            names.emplace_back(question);
+        options += bash_case(d.name, names);
     }
+    for (const char* question :
+         {"--help", "--version", "--help-man", "--help-json", "--completion"})
+        first.emplace_back(question);
     const std::string function = "_assay_" + tool.name;
-    return "# bash completion for " + tool.name + "\n" + function +
-           "() {\n"
-           "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} "
-           "words=\n"
-           "    COMPREPLY=()\n"
-           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-           "        COMPREPLY=($(compgen -W '" +
-           names +
-           " --help --version' -- \"$current\"))\n        return\n    fi\n"
-           "    case ${COMP_WORDS[1]}:$previous in\n" +
-           values +
-           "    esac\n"
-           "    if [ -n \"$words\" ]; then COMPREPLY=($(compgen -W \"$words\" -- \"$current\")); "
-           "return; fi\n"
-           "    case $current in\n"
-           "        -*) case ${COMP_WORDS[1]} in\n" +
-           cases +
-           "        esac\n"
-           "            COMPREPLY=($(compgen -W \"$words\" -- \"$current\")) ;;\n"
-           "        *:*) COMPREPLY=($(compgen -W \"$(" +
-           tool.name +
-           " __paths \"${current%%:*}\" 2>/dev/null)\" -- \"${current#*:}\")) ;;\n"
-           "        *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n"
-           "    esac\n}\ncomplete -o filenames -F " +
-           function + " " + tool.name + "\n";
+    return "# bash completion for " + tool.name + "\n" + function + kBashStart +
+           "    if [ \"$last\" -eq 1 ]; then\n        choices='" + join(first, " ") +
+           "'\n    else\n        case $command:$previous in\n" + values +
+           bash_case("--completion:--completion", {"bash", "zsh", "fish"}) +
+           "        esac\n    fi\n    if [[ -z $choices && -z $kept && $current == -* ]]; then\n"
+           "        case $command in\n" +
+           options + "        esac\n    fi\n" + kBashEnd + "complete -F " + function + " " +
+           tool.name + "\n";
 }
 
 std::string zsh_completion(const Tool& tool) {
@@ -339,6 +375,7 @@ std::string help_json(const Tool& tool) {
         for (const auto& spec : d.options) {
             json option{{"names", spec.names},
                         {"type", spec.type},
+                        {"value", spec.value_name},
                         {"description", spec.description},
                         {"group", spec.group},
                         {"list", spec.list},

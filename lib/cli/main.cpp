@@ -1,29 +1,31 @@
-// Parsing, shared options and exit statuses of every tool.
+// Shared options, the course of a run and the exit statuses of every tool.
 #include <assay/cli/command.hpp>
 #include <assay/cli/config.hpp>
 #include <assay/cli/context.hpp>
 #include <assay/cli/documents.hpp>
+#include <assay/cli/machine.hpp>
+#include <assay/cli/summary.hpp>
 #include <assay/cli/terminal.hpp>
+#include <assay/cli/words.hpp>
 #include <assay/core/digest.hpp>
 #include <assay/core/interruption.hpp>
 #include <assay/hdf5/provenance.hpp>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
-#include <fstream>
-#include <iostream>
+#include <filesystem>
 #include <new>
+#include <optional>
+#include <utility>
 
 namespace assay::cli {
 namespace {
@@ -32,50 +34,12 @@ constexpr int kFailed = 1;
 constexpr int kWrongUsage = 2;
 constexpr int kInterrupted = 75; // EX_TEMPFAIL: a scheduler may requeue
 
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
-
-// Cores of the affinity mask, cut down by a cgroup's quota.
-int allowed_cores() {
-    cpu_set_t mask;
-    CPU_ZERO(&mask);
-    int cores = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
-    std::ifstream limit("/sys/fs/cgroup/cpu.max");
-    double quota = 0, period = 0;
-    if (limit >> quota >> period && period > 0 && quota > 0)
-        cores = std::min(cores, std::max(1, static_cast<int>(quota / period)));
-    return std::max(1, cores);
-}
-
-int default_threads() {
-    const int cores = allowed_cores();
-    for (const char* name : {"SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"})
-        if (const auto value = parse_integer(environment(name)); value && *value >= 1)
-            return static_cast<int>(std::min<std::int64_t>(*value, cores));
-    return cores;
-}
-
-// I/N of an array job, counted from its smallest task.
-std::string scheduler_shard() {
-    const auto number = [](const char* name) { return parse_integer(environment(name)); };
-    if (const auto id = number("SLURM_ARRAY_TASK_ID"), first = number("SLURM_ARRAY_TASK_MIN"),
-        count = number("SLURM_ARRAY_TASK_COUNT");
-        id && first && count)
-        return concat(*id - *first + 1, "/", *count);
-    if (const auto id = number("SGE_TASK_ID"), first = number("SGE_TASK_FIRST"),
-        last = number("SGE_TASK_LAST");
-        id && first && last)
-        return concat(*id - *first + 1, "/", *last - *first + 1);
-    return "";
-}
-
-hdf5::StreamSettings stream_settings() {
-    hdf5::StreamSettings settings;
-    if (const auto directory = environment("TMPDIR"); !directory.empty())
-        settings.spill_directory = directory;
-    return settings;
+void refuse_empty(OptionSpec& spec) {
+    OptionSpec* const self = &spec;
+    spec.set = [self, set = spec.set](const std::string& text) {
+        if (text.empty()) refuse_value(*self, text, "a name");
+        set(text);
+    };
 }
 
 void add_shared_options(Command& command, SharedOptions& shared) {
@@ -85,17 +49,23 @@ void add_shared_options(Command& command, SharedOptions& shared) {
     if (d.output != OutputKind::none) {
         command.group("Output");
         command.option("-o,--output", shared.output, "OUTPUT", "result; - is stdout")
-            .default_text(hdf5_output ? "stdout, in a pipe" : "stdout");
+            .default_text(d.sharded ? "stdout, in a pipe; else " + d.name + ".I-of-N.h5 of a shard"
+                          : hdf5_output ? "stdout, in a pipe"
+                                        : "stdout");
+        refuse_empty(*here());
         here()->execution_only = true;
         command.flag("--force", shared.force, "replace an existing output");
         here()->execution_only = true;
     }
     if (hdf5_output) {
         command.option("--carry", shared.carry, "GROUPS",
-                       "also copy data,run of the input to the output");
+                       "also copy these groups of the input to the output");
+        here()->choices = {"data", "run"};
+        here()->execution_only = true;
         command.choice<std::string>("--compress", shared.compress,
                                     {{"auto", "auto"}, {"none", "none"}, {"deflate", "deflate"}},
                                     "compression of arrays; auto: in files, where it pays");
+        here()->execution_only = true;
         command.flag("--no-provenance", shared.no_provenance,
                      "leave out provenance and timings, so that equal runs give equal bytes");
         here()->execution_only = true;
@@ -106,6 +76,7 @@ void add_shared_options(Command& command, SharedOptions& shared) {
         here()->execution_only = true;
         command.option("--state", shared.state, "DIR", "folder of the resumable state")
             .default_text("OUTPUT.parts");
+        refuse_empty(*here());
         here()->execution_only = true;
     }
     if (d.sharded) {
@@ -120,9 +91,13 @@ void add_shared_options(Command& command, SharedOptions& shared) {
         .default_text("what the scheduler or machine grants");
     command.option("--config", shared.config, "FILE.json",
                    "read options from a file; the command line wins");
+    refuse_empty(*here());
+    here()->one_shot = true;
     command.flag("--config-print", shared.config_print,
                  "print the resolved options as JSON and end");
+    here()->one_shot = true;
     command.option("--json", shared.json, "FILE", "write the summary as JSON; - is stdout");
+    refuse_empty(*here());
     command.flag("--strict", shared.strict, "treat warnings as errors");
     command.flag("--quiet", shared.quiet, "errors only");
     command.flag("-v,--verbose", shared.quiet,
@@ -130,84 +105,34 @@ void add_shared_options(Command& command, SharedOptions& shared) {
     OptionSpec& verbose = d.options.back();
     verbose.repeatable = true;
     int* const verbosity = &shared.verbosity;
-    verbose.set = [verbosity](const std::string& text) {
-        *verbosity = static_cast<int>(parse_integer(text).value_or(1));
+    verbose.set = [verbosity, self = &verbose](const std::string& text) {
+        const auto count = parse_integer(text);
+        if (!count || *count < 0) refuse_value(*self, text, "a count such as 2");
+        *verbosity = static_cast<int>(std::min<std::int64_t>(*count, 2));
     };
     verbose.show = [verbosity] { return std::to_string(*verbosity); };
     for (std::size_t i = first; i < d.options.size(); ++i) d.options[i].execution_only = true;
 }
 
-// Sets the options of `args` and returns the long names that were given.
-std::vector<std::string> parse(const std::vector<std::string>& args, Declaration& d,
-                               SharedOptions& shared) {
-    CLI::App app;
-    app.set_help_flag();
-    app.allow_extras();
-    std::vector<std::vector<std::string>> values(d.options.size());
-    std::vector<CLI::Option*> handles;
-    for (std::size_t i = 0; i < d.options.size(); ++i) {
-        const OptionSpec& spec = d.options[i];
-        const std::string names = join(spec.names, ",");
-        if (spec.is_flag())
-            handles.push_back(app.add_flag(names));
-        else
-            handles.push_back(app.add_option(names, values[i])
-                                  ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
-                                  ->expected(1)
-                                  ->allow_extra_args(false));
+// Remembers which signal asked to stop, on top of an InterruptionGuard that must live already.
+class SignalRecorder {
+  public:
+    SignalRecorder() {
+        for (std::size_t i = 0; i < kSignals.size(); ++i)
+            previous_[i] = std::signal(kSignals[i], record);
     }
-    try {
-        app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
-    } catch (const CLI::ArgumentMismatch& e) {
-        for (std::size_t i = 0; i < d.options.size(); ++i)
-            if (starts_with(e.what(), d.options[i].long_name() + ":"))
-                throw UsageError("option '" + d.options[i].long_name() +
-                                 "': its value is missing; " + expected_text(d.options[i]) +
-                                 " is expected");
-        throw UsageError(e.what());
-    } catch (const CLI::Error& e) {
-        throw UsageError(e.what());
+    static int last() { return last_; }
+
+  private:
+    static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGUSR1};
+    static void record(int signal_number) {
+        last_ = signal_number;
+        for (std::size_t i = 0; i < kSignals.size(); ++i)
+            if (kSignals[i] == signal_number) previous_[i](signal_number);
     }
-    bool only_positionals = false;
-    for (const auto& extra : app.remaining()) {
-        if (extra == "--") {
-            only_positionals = true;
-            continue;
-        }
-        if (only_positionals || extra == "-" || !starts_with(extra, "-")) {
-            if (d.input == InputKind::none || (d.input == InputKind::one && !shared.inputs.empty()))
-                throw UsageError("unexpected argument '" + printable(extra, 60) + "'");
-            shared.inputs.push_back(extra);
-            continue;
-        }
-        std::vector<std::string> known;
-        for (const auto& spec : d.options)
-            known.insert(known.end(), spec.names.begin(), spec.names.end());
-        const auto near = nearest_name(extra.substr(0, extra.find('=')), known);
-        throw UsageError("unknown option '" + printable(extra, 60) + "'" +
-                         (near ? "; did you mean '" + *near + "'?" : ""));
-    }
-    std::vector<std::string> given;
-    for (std::size_t i = 0; i < d.options.size(); ++i) {
-        if (handles[i]->count() == 0) continue;
-        const OptionSpec& spec = d.options[i];
-        given.push_back(spec.long_name());
-        if (spec.repeatable)
-            spec.set(std::to_string(handles[i]->count()));
-        else if (spec.is_flag())
-            spec.set(handles[i]->as<bool>() ? "true" : "false");
-        else
-            spec.set(values[i].back());
-    }
-    for (const auto& [one, other] : d.conflicts) {
-        const auto has = [&, &given_names = given](const std::string& name) {
-            return std::find(given_names.begin(), given_names.end(), name) != given_names.end();
-        };
-        if (has(one) && has(other))
-            throw UsageError("options '" + one + "' and '" + other + "' exclude each other");
-    }
-    return given;
-}
+    static inline std::array<void (*)(int), 3> previous_{};
+    static inline volatile std::sig_atomic_t last_ = 0;
+};
 
 std::string now_iso8601() {
     std::time_t now = std::time(nullptr);
@@ -220,128 +145,193 @@ std::string now_iso8601() {
     return text;
 }
 
-double cpu_seconds() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) {
-        return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
-    };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+// Text for stdout; a closed or full stdout is an error.
+void print(const std::string& text) {
+    hdf5::write_file_atomically("-", text, hdf5::Existing::replace);
 }
 
-void write_json(const SharedOptions& shared, const Tool& tool, const Declaration& d,
-                const Context* context, const TerminalMonitor& monitor, const std::string& status,
-                double elapsed) {
-    if (shared.json.empty()) return;
-    using nlohmann::json;
-    json inputs = json::array(), result = json::object();
-    if (context != nullptr) {
-        for (const auto& [name, digest] : context->input_digests())
-            inputs.push_back({{"path", name}, {"digest", digest}});
-        for (const auto& line : context->summary()) {
-            std::string key = line.label;
-            std::replace(key.begin(), key.end(), ' ', '_');
-            std::visit([&](const auto& value) { result[key] = value; }, line.value);
+std::string version_text(const Tool& tool) {
+    return concat(tool.name, " ", ASSAY_VERSION, " (", ASSAY_ISA_LEVEL, ")\n");
+}
+
+std::string answer(const std::string& question, const Tool& tool, const Command& command) {
+    if (question == "--version") return version_text(tool);
+    if (question == "--help-man") return man_page(tool, command);
+    return help_text(tool, command, question == "--help-all" ? HelpDetail::full : HelpDetail::brief,
+                     terminal_width());
+}
+
+// One run of a subcommand, from its arguments to its exit status.
+class Run {
+  public:
+    Run(const Tool& tool, Command command, const std::vector<std::string>& args,
+        std::string command_line)
+        : tool_(tool), command_(std::move(command)), d_(command_.declaration()),
+          monitor_(tool.name + " " + d_.name), command_line_(std::move(command_line)),
+          started_(now_iso8601()) {
+        add_shared_options(command_, shared_);
+        words_ = words_of(args, d_);
+    }
+
+    int status() {
+        try {
+            if (const auto question = question_of(words_); !question.empty())
+                print(answer(question, tool_, command_));
+            else
+                work();
+            return 0;
+        } catch (const UsageError& e) {
+            return fail(e.what(), "wrong usage", kWrongUsage);
+        } catch (const Interrupted& e) {
+            return stop(e.what());
+        } catch (const std::bad_alloc&) {
+            return fail(
+                "memory ran out; less data, or a lower --memory where there is one, may help",
+                "failed", kFailed);
+        } catch (const std::exception& e) {
+            return fail(e.what(), "failed", kFailed);
         }
     }
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    const json summary{{"tool", tool.name + " " + d.name},
-                       {"version", ASSAY_VERSION},
-                       {"status", status},
-                       {"input", inputs},
-                       {"output", shared.output},
-                       {"result", result},
-                       {"warnings", monitor.warnings()},
-                       {"time_s", elapsed},
-                       {"cpu_s", cpu_seconds()},
-                       {"peak_rss_bytes", static_cast<std::int64_t>(usage.ru_maxrss) * 1024}};
-    hdf5::write_file_atomically(shared.json,
-                                summary.dump(2, ' ', false, json::error_handler_t::replace) + "\n",
-                                hdf5::Existing::replace);
-}
 
-int run_command(const Tool& tool, Command command, const std::vector<std::string>& args,
-                const std::string& command_line) {
-    Declaration& d = command.declaration();
-    TerminalMonitor monitor(tool.name + " " + d.name);
-    SharedOptions shared;
-    add_shared_options(command, shared);
-    const auto wants = [&](const char* name) {
-        return std::find(args.begin(), args.end(), name) != args.end();
-    };
-    if (wants("--help") || wants("-h") || wants("--help-all")) {
-        std::cout << help_text(tool, command,
-                               wants("--help-all") ? HelpDetail::full : HelpDetail::brief,
-                               terminal_width());
-        return 0;
+  private:
+    void work() {
+        const auto given = read_options();
+        const std::string config = resolved_config(d_, ConfigScope::everything, given);
+        if (shared_.config_print) return print(nlohmann::json::parse(config).dump(2) + "\n");
+        if (!shared_.json.empty()) check_json(named_files());
+        const InterruptionGuard guard;
+        const SignalRecorder recorder;
+        context_ = std::make_unique<Context>(d_, shared_, monitor_, stream_settings(), config);
+        if (shared_.json == "-" && context_->writes_to_stdout())
+            throw UsageError("option '--json': stdout already carries the output");
+        context_->set_config_digest(
+            digest_of(d_.name + resolved_config(d_, ConfigScope::results_only, given)));
+        if (d_.resumable && context_->state_directory().empty())
+            monitor_.info("without -o FILE or --state DIR an interruption loses the work");
+        d_.run(*context_);
+        context_->finish({tool_.name + " " + d_.name, command_line_, started_, elapsed(),
+                          cpu_seconds(), seed()});
+        write_json("done", context_.get());
     }
-    if (wants("--help-man")) {
-        std::cout << man_page(tool, command);
-        return 0;
+
+    std::vector<std::string> read_options() {
+        auto given = apply_words(words_, d_, shared_.inputs);
+        if (!shared_.config.empty()) {
+            std::vector<std::string> subcommands;
+            for (const auto& one : tool_.commands) subcommands.push_back(one.declaration().name);
+            const auto names = apply_config(shared_.config, d_, subcommands, given);
+            given.insert(given.end(), names.begin(), names.end());
+        }
+        check_conflicts(d_, given);
+        shared_.threads = granted_threads(shared_.threads);
+        if (d_.sharded && shared_.shard.empty()) shared_.shard = scheduler_shard();
+        monitor_.configure(shared_.quiet, shared_.verbosity, shared_.strict);
+        return given;
     }
-    if (wants("--version")) {
-        std::cout << tool.name << " " << ASSAY_VERSION << " (" << ASSAY_ISA_LEVEL << ")\n";
-        return 0;
+
+    // Files that the command line or the configuration names, as far as a name can tell.
+    std::vector<std::string> named_files() const {
+        std::vector<std::string> files;
+        const auto add = [&](const std::string& text) {
+            files.push_back(text == "-" ? "/dev/stdin" : hdf5::Address::parse(text).file);
+        };
+        for (const auto& input : shared_.inputs) add(input);
+        for (const auto& word : words_)
+            if (word.kind == Word::Kind::positional && !word.text.empty()) add(word.text);
+        for (const auto& spec : d_.options) {
+            const std::string text = spec.show();
+            if (spec.type != "text" || spec.long_name() == "--json" || text.empty()) continue;
+            if (spec.long_name() == "--output")
+                files.push_back(text == "-" ? "/dev/stdout" : text);
+            else
+                add(text);
+        }
+        if (d_.input == InputKind::one && shared_.inputs.empty()) files.emplace_back("/dev/stdin");
+        if (d_.output != OutputKind::none && shared_.output.empty())
+            files.emplace_back("/dev/stdout");
+        return files;
     }
-    const auto start = std::chrono::steady_clock::now();
-    const auto elapsed = [&] {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    };
-    const std::string started = now_iso8601();
-    std::unique_ptr<Context> context;
-    const auto fail = [&](const std::string& text, const std::string& status, int code) {
-        monitor.error(text);
+
+    void check_json(const std::vector<std::string>& files) {
+        const std::string target = std::exchange(shared_.json, "");
+        check_summary_target(target, files,
+                             shared_.force ? hdf5::Existing::replace : hdf5::Existing::refuse);
+        shared_.json = target;
+        json_is_checked_ = true;
+    }
+
+    // A target is tried once: a second failure would only repeat the first.
+    void write_json(const std::string& status, const Context* context) {
+        const std::string target = std::exchange(shared_.json, "");
+        if (target.empty()) return;
+        write_summary(target,
+                      {tool_.name + " " + d_.name, status,
+                       context_ ? context_->output_target() : shared_.output, elapsed()},
+                      context, monitor_);
+    }
+
+    int fail(const std::string& text, const std::string& status, int code) {
+        monitor_.error(text);
+        if (!question_of(words_).empty()) return code;
         try {
-            write_json(shared, tool, d, nullptr, monitor, status + ": " + text, elapsed());
+            // A mistake before --json was reached still gets its summary, where that harms nothing.
+            if (!json_is_checked_ && code == kWrongUsage) {
+                shared_.json = value_of(words_, "--json");
+                if (!shared_.json.empty()) check_json(named_files());
+            }
+        } catch (const std::exception&) {
+            return code; // the mistake is told, the file left alone
+        }
+        try {
+            write_json(status + ": " + text, nullptr);
         } catch (const std::exception& e) {
-            monitor.error(e.what());
+            monitor_.error(e.what());
         }
         return code;
-    };
-    try {
-        const auto given = parse(args, d, shared);
-        if (!shared.config.empty()) apply_config(shared.config, d, given);
-        if (shared.threads == 0) shared.threads = default_threads();
-        shared.threads = std::min(shared.threads, std::max(allowed_cores(), 16));
-        if (d.sharded && shared.shard.empty()) shared.shard = scheduler_shard();
-        monitor.configure(shared.quiet, shared.verbosity, shared.strict);
-        if (shared.config_print) {
-            std::cout << nlohmann::json::parse(resolved_config(d, ConfigScope::everything)).dump(2)
-                      << "\n";
-            return 0;
-        }
-        const InterruptionGuard guard;
-        context = std::make_unique<Context>(d, shared, monitor, stream_settings(),
-                                            resolved_config(d, ConfigScope::everything));
-        if (shared.json == "-" && context->has_output() && context->output_target() == "-")
-            throw UsageError("option '--json': stdout already carries the output");
-        context->set_config_digest(
-            digest_of(d.name + resolved_config(d, ConfigScope::results_only)));
-        d.run(*context);
-        Context::Finish facts{tool.name + " " + d.name,
-                              command_line,
-                              started,
-                              elapsed(),
-                              cpu_seconds(),
-                              std::nullopt};
-        for (const auto& spec : d.options)
-            if (spec.long_name() == "--seed")
-                facts.seed = static_cast<std::uint64_t>(parse_integer(spec.show()).value_or(0));
-        context->finish(facts);
-        write_json(shared, tool, d, context.get(), monitor, "done", elapsed());
-        return 0;
-    } catch (const UsageError& e) {
-        return fail(e.what(), "wrong usage", kWrongUsage);
-    } catch (const Interrupted& e) {
-        return fail(e.what(), "interrupted", kInterrupted);
-    } catch (const std::bad_alloc&) {
-        return fail("memory ran out; less data, or a lower --memory where there is one, may help",
-                    "failed", kFailed);
-    } catch (const std::exception& e) {
-        return fail(e.what(), "failed", kFailed);
     }
-}
+
+    // With a saved state a scheduler may requeue the job; without one the program ends by its
+    // signal, so that it is not requeued for ever.
+    int stop(const std::string& text) {
+        const bool saved = d_.resumable && context_ && has_files(context_->state_directory());
+        const int code = fail(text, "interrupted", saved ? kInterrupted : kFailed);
+        context_.reset();
+        const int signal_number = SignalRecorder::last();
+        if (saved || signal_number == 0) return code;
+        std::signal(signal_number, SIG_DFL);
+        std::raise(signal_number);
+        return code;
+    }
+
+    static bool has_files(const std::string& directory) {
+        std::error_code error;
+        return !directory.empty() && std::filesystem::is_directory(directory, error) &&
+               !std::filesystem::is_empty(directory, error);
+    }
+
+    std::optional<std::uint64_t> seed() const {
+        for (const auto& spec : d_.options)
+            if (spec.long_name() == "--seed")
+                return static_cast<std::uint64_t>(parse_integer(spec.show()).value_or(0));
+        return std::nullopt;
+    }
+
+    double elapsed() const {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
+
+    const Tool& tool_;
+    Command command_;
+    Declaration& d_;
+    TerminalMonitor monitor_;
+    std::string command_line_;
+    std::string started_;
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+    SharedOptions shared_;
+    std::vector<Word> words_;
+    std::unique_ptr<Context> context_;
+    bool json_is_checked_ = false;
+};
 
 int list_paths(const Tool& tool, const std::string& file) {
     try {
@@ -350,67 +340,81 @@ int list_paths(const Tool& tool, const std::string& file) {
             paths = tool.list_paths(file);
         else
             paths = hdf5::InputFile({file, ""}, stream_settings()).root().dataset_paths();
-        for (const auto& path : paths) std::cout << path << "\n";
+        std::string lines;
+        for (const auto& path : paths)
+            if (path.find("#refs#") == std::string::npos) lines += path + "\n"; // MATLAB's own
+        print(lines);
         return 0;
     } catch (const std::exception&) {
         return kFailed;
     }
 }
 
-} // namespace
+// A closed stdin, stdout or stderr becomes /dev/null, so that no file of ours gets its number;
+// stdout read-only, so that writing to it fails.
+void fill_standard_descriptors() {
+    for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (fcntl(descriptor, F_GETFD) < 0)
+            static_cast<void>(open("/dev/null", descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY));
+}
 
-int main(int argc, char** argv, const Tool& tool) {
-    const std::vector<std::string> args(argv + 1, argv + argc);
-    std::vector<std::string> quoted{tool.name};
-    for (const auto& arg : args) quoted.push_back(hdf5::shell_quoted(arg));
-    const auto usage_error = [&](const std::string& text) {
-        std::cerr << tool.name << ": " << text << "\n";
-        return kWrongUsage;
-    };
-    if (args.empty()) {
-        std::cerr << help_text(tool, terminal_width());
-        return kWrongUsage;
-    }
+// What a question to the tool itself is answered with; nothing where `args` is none.
+std::optional<std::string> answer(const std::vector<std::string>& args, Tool tool) {
     const std::string& word = args.front();
-    if (word == "--help" || word == "-h" || word == "--help-all" || word == "help") {
-        std::cout << help_text(tool, terminal_width());
-        return 0;
-    }
-    if (word == "--version") {
-        std::cout << tool.name << " " << ASSAY_VERSION << " (" << ASSAY_ISA_LEVEL << ")\n";
-        return 0;
-    }
-    Tool documented = tool;
+    if (word == "--help" || word == "-h" || word == "--help-all" || word == "help")
+        return help_text(tool, terminal_width());
+    if (word == "--version") return version_text(tool);
     static SharedOptions unused;
-    for (auto& command : documented.commands)
+    for (auto& command : tool.commands)
         if (word == "--help-man" || word == "--help-json" || word == "--completion")
             add_shared_options(command, unused);
-    if (word == "--help-man") {
-        std::cout << man_page(documented);
-        return 0;
-    }
-    if (word == "--help-json") {
-        std::cout << help_json(documented);
-        return 0;
-    }
-    if (word == "--completion") {
-        try {
-            std::cout << completion_script(documented, args.size() > 1 ? args[1] : "");
-            return 0;
-        } catch (const UsageError& e) {
-            return usage_error(e.what());
-        }
-    }
-    if (word == "__paths" && args.size() == 2) return list_paths(tool, args[1]);
-    for (const auto& command : tool.commands)
-        if (command.declaration().name == word)
-            return run_command(tool, command, {args.begin() + 1, args.end()}, join(quoted, " "));
+    if (word == "--help-man") return man_page(tool);
+    if (word == "--help-json") return help_json(tool);
+    if (word == "--completion") return completion_script(tool, args.size() > 1 ? args[1] : "");
+    return std::nullopt;
+}
+
+[[noreturn]] void refuse_subcommand(const std::string& word, const Tool& tool) {
     std::vector<std::string> names;
     for (const auto& command : tool.commands) names.push_back(command.declaration().name);
     const auto near = nearest_name(word, names, 3);
-    return usage_error(
-        "unknown subcommand '" + printable(word, 60) + "'" +
-        (near ? "; did you mean '" + *near + "'?" : "; see " + tool.name + " --help"));
+    throw UsageError("unknown subcommand '" + printable(word, 60) + "'" +
+                     (near ? "; did you mean '" + *near + "'?" : "; see " + tool.name + " --help"));
+}
+
+int dispatch(const std::vector<std::string>& args, const Tool& tool) {
+    if (args.empty()) {
+        std::fputs(help_text(tool, terminal_width()).c_str(), stderr);
+        return kWrongUsage;
+    }
+    const std::string& word = args.front();
+    if (word == "__paths" && args.size() == 2) return list_paths(tool, args[1]);
+    std::vector<std::string> quoted{tool.name};
+    for (const auto& arg : args) quoted.push_back(hdf5::shell_quoted(arg));
+    for (const auto& command : tool.commands)
+        if (command.declaration().name == word)
+            return Run(tool, command, {args.begin() + 1, args.end()}, join(quoted, " ")).status();
+    const auto text = answer(args, tool);
+    if (!text) refuse_subcommand(word, tool);
+    print(*text);
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv, const Tool& tool) {
+    fill_standard_descriptors();
+    const auto fail = [&](const std::exception& e, int code) {
+        std::fputs((one_line(tool.name + ": " + e.what()) + "\n").c_str(), stderr);
+        return code;
+    };
+    try {
+        return dispatch({argv + 1, argv + argc}, tool);
+    } catch (const UsageError& e) {
+        return fail(e, kWrongUsage);
+    } catch (const std::exception& e) {
+        return fail(e, kFailed);
+    }
 }
 
 } // namespace assay::cli

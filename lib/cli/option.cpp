@@ -1,5 +1,6 @@
 #include <assay/cli/option.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace assay::cli {
@@ -27,6 +28,28 @@ std::string expected_text(const OptionSpec& spec) {
         text += " of at least " + significant(*spec.minimum, 6);
     if (!spec.word.empty()) text += ", or " + spec.word + ",";
     return text;
+}
+
+void check_choice(const OptionSpec& spec, const std::string& word) {
+    const auto& choices = spec.choices;
+    if (!choices.empty() && std::find(choices.begin(), choices.end(), word) == choices.end())
+        refuse_value(spec, word, expected_text(spec));
+}
+
+std::string resolve_alias(const OptionSpec& spec, const std::string& word) {
+    for (const auto& [alias, choice] : spec.aliases)
+        if (alias == word) return choice;
+    return word;
+}
+
+std::vector<std::pair<std::string, std::string>>
+shared_aliases(const std::vector<std::string>& choices) {
+    std::vector<std::pair<std::string, std::string>> found;
+    for (const auto& [alias, word] :
+         {std::pair<const char*, const char*>{"f32", "float32"}, {"f64", "float64"}})
+        if (std::find(choices.begin(), choices.end(), word) != choices.end())
+            found.emplace_back(alias, word);
+    return found;
 }
 
 std::vector<double> parse_grid(const std::string& option, const std::string& text) {

@@ -27,7 +27,10 @@ struct OptionSpec {
     bool list = false;
     bool repeatable = false;     // a flag that counts, such as -vv
     bool execution_only = false; // changes how, not what: no part of the configuration's digest
+    bool one_shot = false;       // asks something of one call: no part of a configuration file
     std::vector<std::string> choices;
+    // Shorter words for a choice, accepted but not shown: {"f32", "float32"}.
+    std::vector<std::pair<std::string, std::string>> aliases;
     std::string word; // stands for one value beside numbers, such as "auto"
     std::optional<double> minimum, maximum;
     std::string default_text; // worded default where the value alone says too little
@@ -79,6 +82,13 @@ struct ValueTraits<int> {
 [[noreturn]] ASSAY_API void refuse_value(const OptionSpec& spec, const std::string& found,
                                          const std::string& expected);
 [[nodiscard]] ASSAY_API std::string expected_text(const OptionSpec& spec);
+// Throws UsageError where the option has choices and `word` is none of them.
+ASSAY_API void check_choice(const OptionSpec& spec, const std::string& word);
+// The choice that `word` is or abbreviates, else `word` itself.
+[[nodiscard]] ASSAY_API std::string resolve_alias(const OptionSpec& spec, const std::string& word);
+// The abbreviations that some of `choices` have in every tool.
+[[nodiscard]] ASSAY_API std::vector<std::pair<std::string, std::string>>
+shared_aliases(const std::vector<std::string>& choices);
 
 template <class T>
 struct IsOptional : std::false_type {};
@@ -135,6 +145,7 @@ template <class T>
 T parse_value(const OptionSpec& spec, const std::string& text) {
     const auto value = ValueTraits<T>::parse(text);
     if (!value) refuse_value(spec, text, expected_text(spec));
+    if constexpr (std::is_same_v<T, std::string>) check_choice(spec, text);
     if constexpr (std::is_arithmetic_v<T>) {
         const auto number = static_cast<double>(*value);
         if (!(number == number) || (spec.minimum && number < *spec.minimum) ||

@@ -22,6 +22,18 @@ std::string duration_text(double seconds) {
 
 } // namespace
 
+std::string one_line(const std::string& text) {
+    constexpr std::size_t kMost = 240, kHead = 140, kTail = kMost - kHead - 3;
+    if (text.size() <= kMost) return printable(text, kMost);
+    const auto continues = [&](std::size_t i) {
+        return (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U; // inside a UTF-8 character
+    };
+    std::size_t head = kHead, tail = text.size() - kTail;
+    while (head > 0 && continues(head)) --head;
+    while (tail < text.size() && continues(tail)) ++tail;
+    return printable(text.substr(0, head), kMost) + "..." + printable(text.substr(tail), kMost);
+}
+
 int terminal_width() {
     winsize size{};
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col;
@@ -57,11 +69,17 @@ void TerminalMonitor::message(Level level, const std::string& text) {
     const bool shown = level == Level::error || (level <= Level::info && !quiet_) ||
                        (level == Level::detail && verbosity_ >= 1) ||
                        (level == Level::debug && verbosity_ >= 2);
-    if (shown) write_line(prefix_ + ": " + (level == Level::warning ? "warning: " : "") + text);
+    if (!shown) return;
+    if (level == Level::warning)
+        write_line(one_line(prefix_ + ": warning: " + text));
+    else if (level == Level::error)
+        write_line(one_line(prefix_ + ": " + text));
+    else
+        write_line(prefix_ + ": " + text);
 }
 
 void TerminalMonitor::error(const std::string& text) {
-    write_line(prefix_ + ": " + text);
+    write_line(one_line(prefix_ + ": " + text));
 }
 
 void TerminalMonitor::plain(const std::string& text) {

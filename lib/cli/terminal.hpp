@@ -43,6 +43,10 @@ class TerminalMonitor : public Monitor {
     std::mutex mutex_;
 };
 
+// An error or warning as it is shown: one line, control characters replaced, the middle of long
+// text left out.
+[[nodiscard]] std::string one_line(const std::string& text);
+
 // Columns of the terminal on stderr, 80 where there is none.
 [[nodiscard]] int terminal_width();
 

@@ -1,0 +1,100 @@
+#include <assay/cli/machine.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+
+namespace assay::cli {
+namespace {
+
+using Number = std::optional<std::int64_t>;
+
+Number number(const char* name) {
+    return parse_integer(environment(name));
+}
+
+// Cores of the affinity mask, cut down by a cgroup's quota.
+int allowed_cores() {
+    cpu_set_t mask;
+    CPU_ZERO(&mask);
+    int cores = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
+    std::ifstream limit("/sys/fs/cgroup/cpu.max");
+    double quota = 0, period = 0;
+    if (limit >> quota >> period && period > 0 && quota > 0)
+        cores = std::min(cores, std::max(1, static_cast<int>(quota / period)));
+    return std::max(1, cores);
+}
+
+// Task `id` of first, first + step, ... as I/count.
+std::string part(const Number& id, const Number& first, const Number& count, const Number& step) {
+    constexpr std::int64_t kMost = 1000000;
+    if (!id || !first || !count || !step || *id < *first || *first < 0 || *count < 1 ||
+        *count > kMost || *step < 1)
+        return "";
+    const std::int64_t behind = *id - *first;
+    if (behind % *step != 0 || behind / *step >= *count) return "";
+    return concat(behind / *step + 1, "/", *count);
+}
+
+// How many of first, first + step, ... reach up to `last`.
+Number count_to(const Number& first, const Number& last, const Number& step) {
+    if (!first || !last || !step || *step < 1 || *first < 0 || *last < *first) return std::nullopt;
+    return (*last - *first) / *step + 1;
+}
+
+} // namespace
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+int granted_threads(int requested) {
+    constexpr int kAlwaysGranted = 16; // so that a result can be checked with more threads anywhere
+    const int cores = allowed_cores();
+    if (requested > 0) return std::min(requested, std::max(cores, kAlwaysGranted));
+    for (const char* name : {"SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"}) {
+        // OpenMP's variable lists one number a level of nesting.
+        const auto value = parse_integer(split(environment(name), ',').front());
+        if (value && *value >= 1) return static_cast<int>(std::min<std::int64_t>(*value, cores));
+    }
+    return cores;
+}
+
+std::string scheduler_shard() {
+    const Number one = 1;
+    const auto step = [&](const char* name) {
+        return environment(name).empty() ? one : number(name);
+    };
+    if (const auto slurm = part(number("SLURM_ARRAY_TASK_ID"), number("SLURM_ARRAY_TASK_MIN"),
+                                number("SLURM_ARRAY_TASK_COUNT"), step("SLURM_ARRAY_TASK_STEP"));
+        !slurm.empty())
+        return slurm;
+    const auto first = number("SGE_TASK_FIRST"), size = step("SGE_TASK_STEPSIZE");
+    if (const auto sge = part(number("SGE_TASK_ID"), first,
+                              count_to(first, number("SGE_TASK_LAST"), size), size);
+        !sge.empty())
+        return sge;
+    // PBS states no count; a job script may (qsub -v PBS_ARRAY_COUNT=8 -J 1-8).
+    if (const auto pbs = part(number("PBS_ARRAY_INDEX"), one, number("PBS_ARRAY_COUNT"), one);
+        !pbs.empty())
+        return pbs;
+    const auto lsf_step = step("LSB_JOBINDEX_STEP");
+    return part(number("LSB_JOBINDEX"), one, count_to(one, number("LSB_JOBINDEX_END"), lsf_step),
+                lsf_step);
+}
+
+hdf5::StreamSettings stream_settings() {
+    hdf5::StreamSettings settings;
+    if (const auto directory = environment("TMPDIR"); !directory.empty())
+        settings.spill_directory = directory;
+    return settings;
+}
+
+} // namespace assay::cli

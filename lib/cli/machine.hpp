@@ -1,0 +1,23 @@
+// What the machine and a scheduler grant: threads, and the part of an array job.
+#pragma once
+
+#include <assay/hdf5/stream.hpp>
+
+#include <string>
+
+namespace assay::cli {
+
+// The variable's value, "" where it is not set.
+[[nodiscard]] std::string environment(const char* name);
+
+// Threads to use: `requested` up to 16 (or the cores allowed, where there are more); for 0 what
+// SLURM_CPUS_PER_TASK or OMP_NUM_THREADS say, never more than the cores allowed.
+[[nodiscard]] int granted_threads(int requested);
+
+// "I/N" of an array job of Slurm, SGE, PBS or LSF, counted from its smallest task; "" where there
+// is none or its variables are incomplete or contradictory.
+[[nodiscard]] std::string scheduler_shard();
+
+[[nodiscard]] hdf5::StreamSettings stream_settings();
+
+} // namespace assay::cli
