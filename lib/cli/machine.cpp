@@ -1,7 +1,9 @@
 #include <assay/cli/machine.hpp>
 
+#include <array>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <unistd.h>
 
 #include <sched.h>
 
@@ -95,6 +97,16 @@ hdf5::StreamSettings stream_settings() {
     if (const auto directory = environment("TMPDIR"); !directory.empty())
         settings.spill_directory = directory;
     return settings;
+}
+
+void wait_passively(char** argv) {
+    if (allowed_cores() < 2 || std::getenv("OMP_WAIT_POLICY") != nullptr ||
+        std::getenv("GOMP_SPINCOUNT") != nullptr)
+        return;
+    std::array<char, 4096> program{};
+    const ssize_t length = readlink("/proc/self/exe", program.data(), program.size() - 1);
+    if (length <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
+    execv(program.data(), argv);
 }
 
 } // namespace assay::cli

@@ -20,4 +20,10 @@ namespace assay::cli {
 
 [[nodiscard]] hdf5::StreamSettings stream_settings();
 
+// Waiting threads sleep instead of spinning, so that programs that share cores (a job array, a
+// pipe) do not slow each other down tenfold. The OpenMP runtime reads that from the environment
+// before main; so the program is started once more with it set, unless the user has chosen or there
+// is a single core. Costs some milliseconds; returns where nothing is to be done.
+void wait_passively(char** argv);
+
 } // namespace assay::cli

@@ -404,6 +404,7 @@ int dispatch(const std::vector<std::string>& args, const Tool& tool) {
 
 int main(int argc, char** argv, const Tool& tool) {
     fill_standard_descriptors();
+    wait_passively(argv);
     const auto fail = [&](const std::exception& e, int code) {
         std::fputs((one_line(tool.name + ": " + e.what()) + "\n").c_str(), stderr);
         return code;

@@ -1,5 +1,7 @@
 #include <assay/cli/words.hpp>
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -9,48 +11,6 @@ namespace {
 
 constexpr std::array<const char*, 5> kQuestions{"--help", "-h", "--help-all", "--help-man",
                                                 "--version"};
-
-bool is_question(const std::string& text) {
-    return std::find(kQuestions.begin(), kQuestions.end(), text) != kQuestions.end();
-}
-
-bool looks_like_option(const std::string& text) {
-    return text.size() > 1 && text[0] == '-' && text[1] != ':' && !parse_double(text);
-}
-
-const OptionSpec* find_option(const Declaration& d, const std::string& name) {
-    for (const auto& spec : d.options)
-        if (std::find(spec.names.begin(), spec.names.end(), name) != spec.names.end()) return &spec;
-    return nullptr;
-}
-
-// "-vk3" as the options -v and -k 3; one unknown word where a letter is no option.
-std::vector<Word> letters(const std::string& text, const Declaration& d) {
-    std::vector<Word> words;
-    for (std::size_t i = 1; i < text.size(); ++i) {
-        const std::string name = std::string("-") + text[i];
-        const OptionSpec* const spec = find_option(d, name);
-        if (spec == nullptr) return {{Word::Kind::unknown, text, nullptr, std::nullopt}};
-        words.push_back({Word::Kind::option, name, spec, std::nullopt});
-        std::string rest = text.substr(i + 1);
-        if (rest.empty() || (spec->is_flag() && rest[0] != '=')) continue;
-        words.back().value = rest[0] == '=' ? rest.substr(1) : rest;
-        break;
-    }
-    return words;
-}
-
-std::vector<Word> option_words(const std::string& text, const Declaration& d) {
-    if (is_question(text)) return {{Word::Kind::question, text, nullptr, std::nullopt}};
-    if (!starts_with(text, "--")) return letters(text, d);
-    const auto equals = text.find('=');
-    const std::string name = text.substr(0, equals);
-    const OptionSpec* const spec = find_option(d, name);
-    if (spec == nullptr) return {{Word::Kind::unknown, name, nullptr, std::nullopt}};
-    Word word{Word::Kind::option, name, spec, std::nullopt};
-    if (equals != std::string::npos) word.value = text.substr(equals + 1);
-    return {word};
-}
 
 [[noreturn]] void refuse_unknown(const std::string& text, const Declaration& d) {
     std::vector<std::string> known;
@@ -73,30 +33,58 @@ std::string value_or_refuse(const Word& word) {
 
 } // namespace
 
+namespace {
+
+// An argument that no option took.
+Word leftover(const std::string& text) {
+    const bool positional = text == "-" || starts_with(text, "-:") || !starts_with(text, "-");
+    return {positional ? Word::Kind::positional : Word::Kind::unknown, text, nullptr, std::nullopt};
+}
+
+} // namespace
+
 std::vector<Word> words_of(const std::vector<std::string>& args, const Declaration& d) {
-    std::vector<Word> words;
-    bool only_positionals = false;
-    for (std::size_t i = 0; i < args.size(); ++i) {
-        if (only_positionals || !looks_like_option(args[i])) {
-            words.push_back({Word::Kind::positional, args[i], nullptr, std::nullopt});
-            continue;
-        }
-        if (args[i] == "--") {
-            only_positionals = true;
-            continue;
-        }
-        const auto found = option_words(args[i], d);
-        words.insert(words.end(), found.begin(), found.end());
-        Word& last = words.back();
-        const bool wants_value =
-            last.kind == Word::Kind::option && !last.spec->is_flag() && !last.value;
-        if (!wants_value || i + 1 == args.size()) continue;
-        // The next argument is this option's, or nobody's: "--output --help" asks for no help.
-        if (!looks_like_option(args[i + 1]))
-            last.value = args[++i];
-        else if (is_question(args[i + 1]))
-            ++i;
+    CLI::App app;
+    app.set_help_flag();
+    app.allow_extras();
+    std::map<const CLI::Option*, const OptionSpec*> specs;
+    for (const auto& spec : d.options) {
+        const std::string names = join(spec.names, ",");
+        // A value that is missing is told by ourselves: so none is allowed here, and nothing that
+        // looks like an option is taken for one.
+        CLI::Option* const option =
+            spec.is_flag() ? app.add_flag(names) : app.add_option(names)->expected(0, 1);
+        option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        specs[option] = &spec;
     }
+    std::map<const CLI::Option*, std::string> questions;
+    for (const std::string question : kQuestions) questions[app.add_flag(question)] = question;
+    // Behind "--" everything is an input.
+    const auto end = std::find(args.begin(), args.end(), "--");
+    try {
+        app.parse(std::vector<std::string>(std::make_reverse_iterator(end), args.rend()));
+    } catch (const CLI::Error& e) {
+        throw UsageError(e.what());
+    }
+    std::vector<Word> words;
+    std::map<const CLI::Option*, std::size_t> taken;
+    for (const CLI::Option* const option : app.parse_order()) {
+        if (const auto question = questions.find(option); question != questions.end()) {
+            // "--output --help" lacks a value and asks for no help.
+            if (!words.empty() && words.back().spec != nullptr && !words.back().spec->is_flag() &&
+                !words.back().value)
+                continue;
+            words.push_back({Word::Kind::question, question->second, nullptr, std::nullopt});
+            continue;
+        }
+        const OptionSpec* const spec = specs.at(option);
+        const std::string value = option->results().at(taken[option]++);
+        words.push_back({Word::Kind::option, spec->long_name(), spec, value});
+        if (value.empty() || (spec->repeatable && value == "true")) words.back().value.reset();
+    }
+    for (const auto& text : app.remaining()) words.push_back(leftover(text));
+    for (auto it = end; it != args.end(); ++it)
+        if (it != end) words.push_back({Word::Kind::positional, *it, nullptr, std::nullopt});
     return words;
 }
 

@@ -17,10 +17,10 @@ struct Word {
     std::optional<std::string> value; // of an option, where one is given
 };
 
-// Takes -k 3, -k3, -k=3, --lags 3, --lags=3, -vv, and -- before arguments that start with a dash.
-// Nothing that looks like an option is the value of the one before it (--label=-x gives such a
-// value); "-", "-:/path" and negative numbers do not look like options. A question is --help and
-// its like.
+// Parsed by CLI11: -k 3, -k3, --lags 3, --lags=3, -vv, and -- before arguments that start with a
+// dash. Nothing that looks like an option is the value of the one before it (--label=-x gives such
+// a value); "-", "-:/path" and negative numbers do not look like options. A question is --help and
+// its like. Never throws for a missing value or an unknown option: apply_words does.
 [[nodiscard]] std::vector<Word> words_of(const std::vector<std::string>& args,
                                          const Declaration& declaration);
 
