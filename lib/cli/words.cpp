@@ -38,7 +38,8 @@ namespace {
 // An argument that no option took.
 Word leftover(const std::string& text) {
     const bool positional = text == "-" || starts_with(text, "-:") || !starts_with(text, "-");
-    return {positional ? Word::Kind::positional : Word::Kind::unknown, text, nullptr, std::nullopt};
+    if (positional) return {Word::Kind::positional, text, nullptr, std::nullopt};
+    return {Word::Kind::unknown, text.substr(0, text.find('=')), nullptr, std::nullopt};
 }
 
 } // namespace
