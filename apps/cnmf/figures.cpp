@@ -157,7 +157,8 @@ Figure motif_images(const cnmf::Model& model, const cnmf::ModelFacts& facts, con
         const double width = 0.9 / static_cast<double>(columns),
                      height = 0.88 / static_cast<double>(rows);
         p.left = 0.08 + width * static_cast<double>(k % columns);
-        p.bottom = 0.02 + height * static_cast<double>(rows - 1 - k / columns) + 0.22 * height;
+        const Index from_bottom = rows - 1 - k / columns;
+        p.bottom = 0.02 + height * static_cast<double>(from_bottom) + 0.22 * height;
         p.width = 0.85 * width;
         p.height = 0.62 * height;
         p.title = concat("motif ", k);

@@ -55,7 +55,7 @@ BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index rep
 
     const Model model = descent.model();
     const TimeMatrix h = axis.padded(model.activations);
-    const double width = static_cast<double>(options.components * options.lags);
+    const auto width = static_cast<double>(options.components * options.lags);
     const auto time_phase = [&](const std::string& name, double flops,
                                 const std::function<void()>& body) {
         const Work before = products->work();
@@ -65,9 +65,9 @@ BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index rep
         result.phases.push_back({name, seconds, 1e-9 * flops / seconds,
                                  (products->work().bytes - before.bytes) / times});
     };
-    const double units = static_cast<double>(model.units()),
-                 components = static_cast<double>(options.components),
-                 bins = static_cast<double>(axis.bins()), lags = static_cast<double>(axis.lags());
+    const auto units = static_cast<double>(model.units()),
+               components = static_cast<double>(options.components),
+               bins = static_cast<double>(axis.bins()), lags = static_cast<double>(axis.lags());
     const InnerSweeps one = InnerSweeps::fixed(1);
     result.phases.push_back({"outer iteration", iteration, 0, 0});
     Matrix product;

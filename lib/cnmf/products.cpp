@@ -117,9 +117,9 @@ std::unique_ptr<DataProducts> Data::products(Index components, Index lags, const
                                              Engine preferred) const {
     const Recording& r = *recording_;
     const auto memory = static_cast<double>(choice_.memory);
-    const double bins = static_cast<double>(r.bins()), units = static_cast<double>(r.units());
+    const auto bins = static_cast<double>(r.bins()), units = static_cast<double>(r.units());
     const double width = static_cast<double>(components) * static_cast<double>(lags);
-    const double nonzeros = static_cast<double>(survey_.nonzeros);
+    const auto nonzeros = static_cast<double>(survey_.nonzeros);
     const double sparse_bytes = nonzeros * (scalar_bytes(choice_.precision) + sizeof(int));
     const auto segments = static_cast<Index>(r.segment_start.size());
     const double spectrum_bytes =

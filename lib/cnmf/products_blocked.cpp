@@ -145,7 +145,7 @@ class BlockedProducts : public DataProducts {
         // A lane is a partial sum of its own; where B is large there is one, and the units are cut
         // instead.
         const bool large = units_ * width > kLargeSum;
-        const ScalarRows rows = activations.template cast<Scalar>();
+        const ScalarRows& rows = activations.template cast<Scalar>();
         std::vector<Sum> partial(large ? 1 : static_cast<std::size_t>(kMostLanes),
                                  Sum::Zero(units_, width));
         const auto view = [&](Index block) {
@@ -171,7 +171,7 @@ class BlockedProducts : public DataProducts {
 
     TimeMatrix with_motifs(const Matrix& motifs, const Execution& run) override {
         const Index lags = axis_.lags(), components = motifs.cols() / lags, reach = lags - 1;
-        const MotifMatrix scalar_motifs = motifs.template cast<Scalar>();
+        const MotifMatrix& scalar_motifs = motifs.template cast<Scalar>();
         TimeMatrix result = TimeMatrix::Zero(axis_.rows(), components);
         std::vector<TimeMatrix> edges(pieces_.size());
         store_->walk(run, [&](Index block, const AnyBlock& data) {

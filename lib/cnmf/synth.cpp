@@ -61,8 +61,8 @@ class ConvolvedRecording : public Recording {
 // Point events filtered by exp(-t / tau), never across a segment's border.
 class FilteredRecording : public Recording {
   public:
-    FilteredRecording(SparseMatrix spikes, const SynthOptions& o)
-        : spikes_(std::move(spikes)), options_(o),
+    FilteredRecording(const SparseMatrix& spikes, const SynthOptions& o)
+        : spikes_(spikes), options_(o),
           reach_(o.tau > 0 ? static_cast<Index>(std::ceil(37 * o.tau)) : 0) {
         segment_start = equal_segments(o);
     }
@@ -150,7 +150,7 @@ Synthetic synth_sequences(const SynthOptions& given) {
         details(o.seed, "cnmf/synth/details");
     const Random background(o.seed, "cnmf/synth/background");
     const Index length = (o.chain - 1) * o.gap + 1;
-    const Index longest = static_cast<Index>(std::ceil(static_cast<double>(length) * (1 + o.warp)));
+    const auto longest = static_cast<Index>(std::ceil(static_cast<double>(length) * (1 + o.warp)));
     // The truth's window holds the chain and most of the last unit's decay.
     const Index lags = length + static_cast<Index>(std::ceil(3 * o.tau));
 
@@ -201,7 +201,7 @@ Synthetic synth_sequences(const SynthOptions& given) {
                 spikes.emplace_back(n, t, 1.0);
     SparseMatrix matrix(o.units, o.bins);
     matrix.setFromTriplets(spikes.begin(), spikes.end());
-    made.recording = std::make_unique<FilteredRecording>(std::move(matrix), o);
+    made.recording = std::make_unique<FilteredRecording>(matrix, o);
     return made;
 }
 

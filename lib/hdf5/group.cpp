@@ -89,8 +89,9 @@ std::size_t bytes_of_chunk_column(Id dataset) {
     std::array<hsize_t, 2> chunk{}, extent{};
     if (H5Pget_chunk(list.get(), 2, chunk.data()) != 2 || chunk[0] == 0) return 0;
     H5Sget_simple_extent_dims(space.get(), extent.data(), nullptr);
-    const double bytes = static_cast<double>((extent[0] + chunk[0] - 1) / chunk[0]) *
-                         static_cast<double>(chunk[0]) * static_cast<double>(chunk[1]) *
+    const hsize_t chunks = (extent[0] + chunk[0] - 1) / chunk[0];
+    const double bytes = static_cast<double>(chunks) * static_cast<double>(chunk[0]) *
+                         static_cast<double>(chunk[1]) *
                          static_cast<double>(H5Tget_size(type.get()));
     return bytes < 1e15 ? static_cast<std::size_t>(bytes) + 4096 : 0;
 }

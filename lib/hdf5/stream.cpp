@@ -270,7 +270,10 @@ void InputFile::receive_stream(int source, const StreamSettings& settings) {
                     printable({buffer.data(), std::min<std::size_t>(held, 8)}) +
                     "\"); did the previous command fail?");
 
-    auto [descriptor, path] = temporary_in(stream_directory(settings));
+    auto stored = temporary_in(stream_directory(settings));
+    // References: clang does not let a lambda capture structured bindings.
+    Descriptor& descriptor = stored.first;
+    std::string& path = stored.second;
     bool spilled = starts_with(path, settings.spill_directory + "/");
     std::int64_t total = 0;
     const auto remove = [](const std::string& name) { unlink(name.c_str()); };

@@ -118,8 +118,9 @@ void digest_dataset(Digest& digest, const Dataset& dataset, bool& sampled) {
         return;
     }
     const Index rows = dataset.shape()[0];
+    const Index row_elements = dataset.size() / rows;
     const double row_bytes =
-        static_cast<double>(dataset.size() / rows) * static_cast<double>(H5Tget_size(type.get()));
+        static_cast<double>(row_elements) * static_cast<double>(H5Tget_size(type.get()));
     const Index piece = std::clamp<Index>(static_cast<Index>(kPiece / row_bytes), 1, rows);
     const bool whole = row_bytes * static_cast<double>(rows) <= kWhole;
     const Index pieces = (rows + piece - 1) / piece;
