@@ -33,54 +33,78 @@ double dense_bytes(const Recording& r, Precision precision) {
     return static_cast<double>(r.units()) * static_cast<double>(r.bins()) * scalar_bytes(precision);
 }
 
+// What a walk over all numbers finds.
+class Surveyor {
+  public:
+    explicit Surveyor(const Recording& recording) {
+        survey_.unit_power = Vector::Zero(recording.units());
+        const std::array<Index, 2> shape{recording.units(), recording.bins()};
+        digest_.add(shape.data(), sizeof shape);
+        digest_.add(recording.segment_start.data(), recording.segment_start.size() * sizeof(Index));
+    }
+    void see(Index unit, Index bin, double x) {
+        if (x == 0) return;
+        if (!std::isfinite(x))
+            throw Error(concat(std::isnan(x) ? "NaN" : "Inf", " at [", unit, ", ", bin,
+                               "]; finite numbers are expected",
+                               std::isnan(x) ? " (see --missing nan)" : ""));
+        if (x < 0) {
+            if (negatives_++ == 0) first_negative_ = {unit, bin};
+            least_ = std::min(least_, x);
+        }
+        ++survey_.nonzeros;
+        const struct {
+            Index unit, bin;
+            double value;
+        } entry{unit, bin, x};
+        digest_.add(&entry, sizeof entry);
+        survey_.unit_power(unit) += x * x;
+        survey_.largest = std::max(survey_.largest, x);
+    }
+    Survey finish() {
+        if (negatives_ > 0)
+            throw Error(concat(negatives_, " negative values (the least ", significant(least_, 4),
+                               ", the first at [", first_negative_[0], ", ", first_negative_[1],
+                               "]); nonnegative data are expected (see --negatives)"));
+        survey_.digest = digest_.hex();
+        survey_.squared_norm = survey_.unit_power.sum();
+        if (!std::isfinite(survey_.squared_norm))
+            throw Error(concat("values up to ", significant(survey_.largest, 3),
+                               " overflow when squared; smaller units are expected"));
+        if (survey_.largest > 0 && !(survey_.squared_norm > 0))
+            throw Error(concat("values up to ", significant(survey_.largest, 3),
+                               " vanish when squared; larger units are expected (see --scale)"));
+        if (!(survey_.squared_norm > 0))
+            throw Error("all values are zero; there is nothing to factorise");
+        return survey_;
+    }
+
+  private:
+    Survey survey_;
+    Digest digest_;
+    Index negatives_ = 0;
+    std::array<Index, 2> first_negative_{};
+    double least_ = 0;
+};
+
 Survey survey_of(const Recording& recording, const Execution& run) {
-    Survey survey;
-    survey.unit_power = Vector::Zero(recording.units());
-    Digest digest;
-    const std::array<Index, 2> shape{recording.units(), recording.bins()};
-    digest.add(shape.data(), sizeof shape);
-    digest.add(recording.segment_start.data(), recording.segment_start.size() * sizeof(Index));
-    Index negatives = 0, first_negative_unit = 0, first_negative_bin = 0;
-    double least = 0;
+    Surveyor surveyor(recording);
     for (const auto& piece :
          TimeAxis(recording.bins(), recording.segment_start, 1).pieces(kBlockBins)) {
         run.monitor->stop_if_interrupted();
-        const SparseMatrix block = recording.read_sparse(piece.first_bin, piece.bins);
-        for (Index t = 0; t < block.outerSize(); ++t)
-            for (SparseMatrix::InnerIterator it(block, t); it; ++it) {
-                const double x = it.value();
-                if (!std::isfinite(x))
-                    throw Error(concat(std::isnan(x) ? "NaN" : "Inf", " at [", it.row(), ", ",
-                                       piece.first_bin + t, "]; finite numbers are expected",
-                                       std::isnan(x) ? " (see --missing nan)" : ""));
-                if (x < 0) {
-                    if (negatives++ == 0) {
-                        first_negative_unit = it.row();
-                        first_negative_bin = piece.first_bin + t;
-                    }
-                    least = std::min(least, x);
-                }
-                if (x != 0) {
-                    ++survey.nonzeros;
-                    const std::array<Index, 2> place{it.row(), piece.first_bin + t};
-                    digest.add(place.data(), sizeof place);
-                    digest.add(&x, sizeof x);
-                }
-                survey.unit_power(it.row()) += x * x;
-                survey.largest = std::max(survey.largest, x);
-            }
+        if (recording.known_nonzeros()) {
+            const SparseMatrix block = recording.read_sparse(piece.first_bin, piece.bins);
+            for (Index t = 0; t < block.outerSize(); ++t)
+                for (SparseMatrix::InnerIterator it(block, t); it; ++it)
+                    surveyor.see(it.row(), piece.first_bin + t, it.value());
+            continue;
+        }
+        const Matrix block = recording.read(piece.first_bin, piece.bins);
+        for (Index t = 0; t < block.cols(); ++t)
+            for (Index n = 0; n < block.rows(); ++n)
+                surveyor.see(n, piece.first_bin + t, block(n, t));
     }
-    if (negatives > 0)
-        throw Error(concat(negatives, " negative values (the least ", significant(least, 4),
-                           ", the first at [", first_negative_unit, ", ", first_negative_bin,
-                           "]); nonnegative data are expected (see --negatives)"));
-    survey.digest = digest.hex();
-    survey.squared_norm = survey.unit_power.sum();
-    if (!std::isfinite(survey.squared_norm))
-        throw Error(concat("values up to ", significant(survey.largest, 3),
-                           " overflow when squared; smaller units are expected"));
-    if (!(survey.squared_norm > 0))
-        throw Error("all values are zero; there is nothing to factorise");
+    const Survey survey = surveyor.finish();
     if (const Index silent = (survey.unit_power.array() == 0).count(); silent > 0)
         run.monitor->warn(concat(silent, silent == 1 ? " unit is" : " units are",
                                  " zero throughout; kept, with zero weights"));
