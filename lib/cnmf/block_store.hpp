@@ -12,6 +12,7 @@ namespace assay::cnmf {
 
 inline constexpr Index kBlockBins = 4096;
 inline constexpr Index kMostLanes = 16;
+inline constexpr Index kReadsPerRelease = 8; // blocks read before free memory is given back
 
 template <class Scalar>
 using DenseBlock = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;

@@ -1,6 +1,7 @@
 #include <assay/cnmf/model.hpp>
 
 #include <assay/cnmf/penalties.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
 
 #include <algorithm>
@@ -96,6 +97,7 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
             whole.bin_error.segment(piece.first_bin, piece.bins) =
                 residual.colwise().squaredNorm().transpose();
         });
+        if (!data.in_memory()) release_free_memory();
         for (const Part& part : parts) {
             whole.unit_error += part.unit_error;
             whole.unit_norm += part.unit_norm;

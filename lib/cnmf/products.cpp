@@ -3,6 +3,7 @@
 #include <assay/cnmf/block_store.hpp>
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
 
 #include <unistd.h>
@@ -89,6 +90,7 @@ class Surveyor {
 
 Survey survey_of(const Recording& recording, const Execution& run) {
     Surveyor surveyor(recording);
+    Index reads = 0;
     for (const auto& piece :
          TimeAxis(recording.bins(), recording.segment_start, 1).pieces(kBlockBins)) {
         run.monitor->stop_if_interrupted();
@@ -103,6 +105,7 @@ Survey survey_of(const Recording& recording, const Execution& run) {
         for (Index t = 0; t < block.cols(); ++t)
             for (Index n = 0; n < block.rows(); ++n)
                 surveyor.see(n, piece.first_bin + t, block(n, t));
+        if (!recording.in_memory() && ++reads % kReadsPerRelease == 0) release_free_memory();
     }
     const Survey survey = surveyor.finish();
     if (const Index silent = (survey.unit_power.array() == 0).count(); silent > 0)

@@ -2,6 +2,7 @@
 // activations.
 #include <assay/cnmf/block_store.hpp>
 
+#include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
 
 #include <algorithm>
@@ -67,6 +68,7 @@ void BlockStore::walk(const Execution& run,
     auto ahead = std::async(std::launch::async, read_batch, Index{0});
     for (Index first = 0; first < count(); first += batch) {
         const std::vector<AnyBlock> blocks = ahead.get();
+        if (first / batch % kReadsPerRelease == 0) release_free_memory();
         if (first + batch < count())
             ahead = std::async(std::launch::async, read_batch, first + batch);
         parallel_blocks(static_cast<Index>(blocks.size()), run.threads,

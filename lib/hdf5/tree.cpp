@@ -88,25 +88,50 @@ void digest_attributes(Digest& digest, const Object& object) {
     }
 }
 
-// Reads `rows` rows of a dataset from `first` in its own type.
-std::vector<char> raw_rows(const Dataset& dataset, Id type, Index first, Index rows,
-                           std::size_t row_bytes) {
-    std::vector<hsize_t> start(dataset.shape().size(), 0),
-        count(dataset.shape().begin(), dataset.shape().end());
-    start[0] = static_cast<hsize_t>(first);
-    count[0] = static_cast<hsize_t>(rows);
+// Boxes that cover a dataset in C order: its chunks, or runs of rows where it has none, so that no
+// chunk is read twice.
+Shape box_shape(const Dataset& dataset, std::size_t element_bytes) {
+    constexpr Index kBoxBytes = 4194304;
+    const Handle list(H5Dget_create_plist(dataset.id()));
+    Shape box(dataset.shape().size());
+    if (H5Pget_layout(list.get()) == H5D_CHUNKED) {
+        std::vector<hsize_t> chunk(box.size());
+        H5Pget_chunk(list.get(), static_cast<int>(chunk.size()), chunk.data());
+        for (std::size_t i = 0; i < box.size(); ++i)
+            box[i] = std::clamp<Index>(static_cast<Index>(chunk[i]), 1, dataset.shape()[i]);
+        return box;
+    }
+    box = dataset.shape();
+    const Index row_bytes =
+        std::max<Index>(1, dataset.size() / box[0] * static_cast<Index>(element_bytes));
+    box[0] = std::clamp<Index>(kBoxBytes / row_bytes, 1, box[0]);
+    return box;
+}
+
+// The box with number `number` in its own type.
+std::vector<char> raw_box(const Dataset& dataset, Id type, const Shape& box, Index number) {
+    std::vector<hsize_t> start(box.size()), count(box.size());
+    std::size_t elements = 1;
+    for (std::size_t i = box.size(); i-- > 0;) {
+        const Index boxes = (dataset.shape()[i] + box[i] - 1) / box[i];
+        const Index first = number % boxes * box[i];
+        number /= boxes;
+        start[i] = static_cast<hsize_t>(first);
+        count[i] = static_cast<hsize_t>(std::min(box[i], dataset.shape()[i] - first));
+        elements *= static_cast<std::size_t>(count[i]);
+    }
     const Handle space(H5Dget_space(dataset.id()));
     H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr);
     const Handle memory(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr));
-    std::vector<char> bytes(static_cast<std::size_t>(rows) * row_bytes);
+    std::vector<char> bytes(elements * H5Tget_size(type));
     check(H5Dread(dataset.id(), type, memory.get(), space.get(), H5P_DEFAULT, bytes.data()),
           dataset.where(), "its data cannot be read; the file is damaged");
     return bytes;
 }
 
 void digest_dataset(Digest& digest, const Dataset& dataset, bool& sampled) {
-    constexpr double kWhole = 268435456, kPiece = 4194304;
-    constexpr Index kSamples = 64;
+    constexpr double kWhole = 268435456;
+    constexpr Index kSamples = 256;
     const Handle type(H5Dget_type(dataset.id()));
     digest.add("[" + shape_text(dataset.shape()) + "]" + dataset.type_text());
     if (!has_fixed_size(type.get()) || dataset.size() == 0) return;
@@ -117,19 +142,17 @@ void digest_dataset(Digest& digest, const Dataset& dataset, bool& sampled) {
         digest.add(bytes.data(), bytes.size());
         return;
     }
-    const Index rows = dataset.shape()[0];
-    const Index row_elements = dataset.size() / rows;
-    const double row_bytes =
-        static_cast<double>(row_elements) * static_cast<double>(H5Tget_size(type.get()));
-    const Index piece = std::clamp<Index>(static_cast<Index>(kPiece / row_bytes), 1, rows);
-    const bool whole = row_bytes * static_cast<double>(rows) <= kWhole;
-    const Index pieces = (rows + piece - 1) / piece;
-    const Index step = whole ? 1 : std::max<Index>(1, pieces / kSamples);
+    const std::size_t element_bytes = H5Tget_size(type.get());
+    const Shape box = box_shape(dataset, element_bytes);
+    Index boxes = 1;
+    for (std::size_t i = 0; i < box.size(); ++i)
+        boxes *= (dataset.shape()[i] + box[i] - 1) / box[i];
+    const bool whole =
+        static_cast<double>(dataset.size()) * static_cast<double>(element_bytes) <= kWhole;
+    const Index step = whole ? 1 : std::max<Index>(1, boxes / kSamples);
     sampled |= step > 1;
-    for (Index p = 0; p < pieces; p += step) {
-        const auto bytes =
-            raw_rows(dataset, type.get(), p * piece, std::min(piece, rows - p * piece),
-                     static_cast<std::size_t>(row_bytes));
+    for (Index number = 0; number < boxes; number += step) {
+        const auto bytes = raw_box(dataset, type.get(), box, number);
         digest.add(bytes.data(), bytes.size());
     }
 }
