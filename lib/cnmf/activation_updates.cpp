@@ -16,27 +16,45 @@ constexpr double kZeroDiagonal = 1e-13;
 
 using Stretch = Eigen::Map<Eigen::RowVectorXd>;
 
+// sum[i] += sum_j steps[j] rows[j][i] for Width numbers, which stay in registers meanwhile.
+template <int Width>
+void add_rows(double* sum, const std::vector<const double*>& rows, const std::vector<double>& steps,
+              Index offset) {
+    using Piece = Eigen::Array<double, Width, 1>;
+    Eigen::Map<Piece> place(sum + offset);
+    Piece total = place;
+    for (std::size_t j = 0; j < rows.size(); ++j)
+        total += steps[j] * Eigen::Map<const Piece>(rows[j] + offset);
+    place = total;
+}
+
+// What the steps of a bin add to a stretch of the gradient.
+class Propagation {
+  public:
+    void note(const Vector& steps, const RowMatrix& table) {
+        for (Index k = 0; k < steps.size(); ++k) {
+            if (steps(k) == 0) continue;
+            steps_.push_back(steps(k));
+            rows_.push_back(table.row(k).data());
+        }
+    }
+    void add_to(Stretch stretch) {
+        Index i = 0;
+        for (; i + 32 <= stretch.size(); i += 32) add_rows<32>(stretch.data(), rows_, steps_, i);
+        for (; i + 8 <= stretch.size(); i += 8) add_rows<8>(stretch.data(), rows_, steps_, i);
+        for (; i < stretch.size(); ++i) add_rows<1>(stretch.data(), rows_, steps_, i);
+        steps_.clear();
+        rows_.clear();
+    }
+
+  private:
+    std::vector<double> steps_;
+    std::vector<const double*> rows_;
+};
+
 // The part of the gradient that a change at `row` touches: 2L-1 rows, contiguous.
 Stretch stretch_of(TimeMatrix& gradient, Index row, Index reach) {
     return {gradient.data() + (row - reach) * gradient.cols(), (2 * reach + 1) * gradient.cols()};
-}
-
-// stretch += sum_k steps[k] table.row(k) over the steps that are not zero, four at a time.
-void propagate(Stretch stretch, const RowMatrix& table, const Vector& steps,
-               std::vector<Index>& changed) {
-    changed.clear();
-    for (Index k = 0; k < steps.size(); ++k)
-        if (steps(k) != 0) changed.push_back(k);
-    std::size_t i = 0;
-    for (; i + 4 <= changed.size(); i += 4)
-        stretch += steps(changed[i]) * table.row(changed[i]) +
-                   steps(changed[i + 1]) * table.row(changed[i + 1]) +
-                   steps(changed[i + 2]) * table.row(changed[i + 2]) +
-                   steps(changed[i + 3]) * table.row(changed[i + 3]);
-    for (; i + 2 <= changed.size(); i += 2)
-        stretch += steps(changed[i]) * table.row(changed[i]) +
-                   steps(changed[i + 1]) * table.row(changed[i + 1]);
-    if (i < changed.size()) stretch += steps(changed[i]) * table.row(changed[i]);
 }
 
 struct Sweep {
@@ -54,31 +72,56 @@ struct Sweep {
     }
 };
 
-// Time outer, component inner. Steps of one bin see each other through the K x K block at lag 0 and
-// are propagated together. Returns the squared change.
-double sweep_rows(const Sweep& s, Index first_row, Index count, Index end_row) {
-    const Index components = s.h.cols();
-    const Index centre = s.reach * components;
-    Vector steps(components);
-    std::vector<Index> changed;
-    double change = 0;
-    for (Index row = first_row; row < first_row + count; ++row) {
-        auto h = s.h.row(row);
-        const auto p = s.gradient.row(row);
-        if ((h.array() == 0).all() && (p.array() >= 0).all()) continue;
-        const RowMatrix& table = s.correlation.table(end_row - 1 - row);
+// The coordinates of one bin: they see each other through the K x K block of their table at lag 0.
+// Plain loops without branches, for K is small and every step waits for the one before.
+class BinStep {
+  public:
+    explicit BinStep(const Sweep& sweep)
+        : sweep_(&sweep), inverse_(sweep.h.cols()), kept_(sweep.h.cols()), steps_(sweep.h.cols()) {}
+
+    void use(const RowMatrix& table) {
+        if (table_ == &table) return;
+        table_ = &table;
+        const auto block = table.middleCols(sweep_->reach * steps_.size(), steps_.size());
+        kept_ = (block.diagonal().array() > sweep_->smallest_diagonal.array()).cast<double>();
+        inverse_ = (kept_.array() > 0).select(block.diagonal().array().inverse(), 0.0);
+    }
+    // Moves `h` given its gradient; false if nothing moved.
+    bool operator()(double* h, const double* gradient) {
+        const Index components = steps_.size();
+        const double* block = table_->data() + sweep_->reach * components;
+        double* steps = steps_.data();
         bool any = false;
         for (Index k = 0; k < components; ++k) {
-            double here = p(k);
-            for (Index j = 0; j < k; ++j) here += steps(j) * table(j, centre + k);
-            const double value = s.updated(k, h(k), here, table(k, centre + k));
-            steps(k) = value - h(k);
-            any |= steps(k) != 0;
+            double here = gradient[k];
+            for (Index j = 0; j < k; ++j) here += steps[j] * block[j * table_->cols() + k];
+            const double value = std::max(0.0, kept_[k] * h[k] - here * inverse_[k]);
+            steps[k] = value - h[k];
+            h[k] = value;
+            any |= steps[k] != 0;
         }
-        if (!any) continue;
-        h += steps.transpose();
-        change += steps.squaredNorm();
-        propagate(stretch_of(s.gradient, row, s.reach), table, steps, changed);
+        return any;
+    }
+    [[nodiscard]] const Vector& steps() const { return steps_; }
+
+  private:
+    const Sweep* sweep_;
+    const RowMatrix* table_ = nullptr;
+    Vector inverse_, kept_, steps_; // 1 / diagonal, 0 where it counts as zero; whether it does not
+};
+
+// Time outer, component inner. Returns the squared change.
+double sweep_rows(const Sweep& s, Index first_row, Index count, Index end_row) {
+    BinStep step(s);
+    Propagation propagation;
+    double change = 0;
+    for (Index row = first_row; row < first_row + count; ++row) {
+        const RowMatrix& table = s.correlation.table(end_row - 1 - row);
+        step.use(table);
+        if (!step(s.h.row(row).data(), s.gradient.row(row).data())) continue;
+        change += step.steps().squaredNorm();
+        propagation.note(step.steps(), table);
+        propagation.add_to(stretch_of(s.gradient, row, s.reach));
     }
     return change;
 }
@@ -167,7 +210,7 @@ Index anls_activations(TimeMatrix& activations, TimeMatrix& gradient,
     for_each_colour(pieces, order == Order::chunk ? run.threads : 1, [&](Index chunk) {
         const auto at = static_cast<std::size_t>(chunk);
         linalg::NnlsSolver whole(correlation.full().middleCols(centre, components));
-        std::vector<Index> changed;
+        Propagation propagation;
         for (Index row = pieces[at].first_row; row < pieces[at].first_row + pieces[at].bins;
              ++row) {
             const Vector h = activations.row(row);
@@ -186,7 +229,8 @@ Index anls_activations(TimeMatrix& activations, TimeMatrix& gradient,
                 fallbacks[at] += tail.fallbacks();
             }
             activations.row(row) = solution;
-            propagate(stretch_of(gradient, row, reach), table, solution - h, changed);
+            propagation.note(solution - h, table);
+            propagation.add_to(stretch_of(gradient, row, reach));
         }
         fallbacks[at] += whole.fallbacks();
     });

@@ -2,13 +2,11 @@
 // per frequency, [Re X; Im X] (2 units x windows). Both data products are then real matrix products
 // per frequency, exact up to rounding and independent of the number of lags.
 #include <assay/cnmf/block_store.hpp>
+#include <assay/cnmf/series_transform.hpp>
 
 #include <assay/core/parallel.hpp>
 
-#include <unsupported/Eigen/FFT>
-
 #include <algorithm>
-#include <complex>
 
 namespace assay::cnmf {
 
@@ -39,23 +37,6 @@ namespace {
 template <class Scalar>
 class SpectralProducts : public DataProducts {
     using Spectrum = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
-    using Complex = std::complex<Scalar>;
-    using Series = std::vector<Scalar>;
-
-    // A transform with its own tables: one per thread and call.
-    struct Transform {
-        Eigen::FFT<Scalar> fft;
-        Series series;
-        std::vector<Complex> spectrum;
-        Index size;
-        explicit Transform(Index n)
-            : series(static_cast<std::size_t>(n)), spectrum(static_cast<std::size_t>(n / 2 + 1)),
-              size(n) {
-            fft.SetFlag(Eigen::FFT<Scalar>::HalfSpectrum);
-        }
-        void forward() { fft.fwd(spectrum.data(), series.data(), size); }
-        void inverse() { fft.inv(series.data(), spectrum.data(), size); }
-    };
 
   public:
     // One matrix per frequency.
@@ -63,9 +44,9 @@ class SpectralProducts : public DataProducts {
 
     SpectralProducts(const Recording& recording, Index lags, std::shared_ptr<const Spectra> spectra)
         : DataProducts(TimeAxis(recording.bins(), recording.segment_start, lags), Engine::fft),
-          units_(recording.units()), size_(transform_size(lags)), step_(size_ - lags + 1),
-          windows_(window_count(axis_)), frequencies_(size_ / 2 + 1), spectra_(std::move(spectra)) {
-    }
+          units_(recording.units()), transform_(transform_size(lags)), size_(transform_.size()),
+          step_(size_ - lags + 1), windows_(window_count(axis_)),
+          frequencies_(transform_.frequencies()), spectra_(std::move(spectra)) {}
 
     [[nodiscard]] static std::shared_ptr<const Spectra>
     transformed(const Recording& recording, Index lags, const Execution& run) {
@@ -80,114 +61,66 @@ class SpectralProducts : public DataProducts {
 
     Matrix with_activations(const TimeMatrix& h, const Execution& run) override {
         const Index components = h.cols(), lags = axis_.lags();
-        std::vector<Spectrum> activation_spectra(static_cast<std::size_t>(frequencies_));
-        for (auto& spectrum : activation_spectra) spectrum.resize(windows_, 2 * components);
-        in_groups(windows_, run, [&](Index window, Transform& transform) {
-            const Index first = base() + window * step_;
-            const Index count = std::min(step_, axis_.rows() - first);
-            for (Index k = 0; k < components; ++k) {
-                std::fill(transform.series.begin(), transform.series.end(), Scalar{0});
-                bool any = false;
-                for (Index t = 0; t < count; ++t) {
-                    const double value = h(first + t, k);
-                    any |= value != 0;
-                    transform.series[static_cast<std::size_t>(t)] = static_cast<Scalar>(value);
-                }
-                if (any)
-                    transform.forward();
-                else
-                    std::fill(transform.spectrum.begin(), transform.spectrum.end(), Complex{});
-                for (Index w = 0; w < frequencies_; ++w) {
-                    auto& spectrum = activation_spectra[static_cast<std::size_t>(w)];
-                    spectrum(window, k) = transform.spectrum[static_cast<std::size_t>(w)].real();
-                    spectrum(window, components + k) =
-                        transform.spectrum[static_cast<std::size_t>(w)].imag();
-                }
-            }
-        });
+        const Spectrum activation_spectra =
+            transform_.forward(windowed(h, components), run.threads);
         // X conj(H) per frequency, summed over windows by the product itself.
-        std::vector<Spectrum> products(static_cast<std::size_t>(frequencies_));
+        Spectrum products(units_ * components, 2 * frequencies_);
         parallel_blocks(frequencies_, run.threads, [&](Index w) {
-            const Spectrum& x = (*spectra_)[static_cast<std::size_t>(w)];
-            const Spectrum& y = activation_spectra[static_cast<std::size_t>(w)];
-            Spectrum& product = products[static_cast<std::size_t>(w)];
-            product.setZero(2 * units_, components);
+            const Spectrum& x = spectrum(w);
+            const auto y = parts_of(activation_spectra, w, windows_, components);
+            auto product = parts_of(products, w, units_, components);
             if (parts(w) == 1) {
-                product.topRows(units_).noalias() = x * y.leftCols(components);
+                product.leftCols(components).noalias() = x * y.leftCols(components);
+                product.rightCols(components).setZero();
                 return;
             }
             const Spectrum both = x * y;
-            product.topRows(units_) =
+            product.leftCols(components) =
                 both.topLeftCorner(units_, components) + both.bottomRightCorner(units_, components);
-            product.bottomRows(units_) =
+            product.rightCols(components) =
                 both.bottomLeftCorner(units_, components) - both.topRightCorner(units_, components);
         });
+        const Spectrum series = transform_.inverse(products, lags, run.threads);
         Matrix result(units_, components * lags);
-        in_groups(units_, run, [&](Index n, Transform& transform) {
-            for (Index k = 0; k < components; ++k) {
-                for (Index w = 0; w < frequencies_; ++w) {
-                    const Spectrum& product = products[static_cast<std::size_t>(w)];
-                    transform.spectrum[static_cast<std::size_t>(w)] = {product(n, k),
-                                                                       product(units_ + n, k)};
-                }
-                transform.inverse();
-                for (Index l = 0; l < lags; ++l)
-                    result(n, motif_column(k, l, components, lags)) =
-                        transform.series[static_cast<std::size_t>(l)];
-            }
-        });
+        for (Index l = 0; l < lags; ++l)
+            for (Index k = 0; k < components; ++k)
+                result.col(motif_column(k, l, components, lags)) =
+                    series.col(l).segment(k * units_, units_).template cast<double>();
         count_work(components);
         return result;
     }
 
     TimeMatrix with_motifs(const Matrix& motifs, const Execution& run) override {
         const Index lags = axis_.lags(), components = motifs.cols() / lags;
-        // Columns [Wr; Wi] and [-Wi; Wr]: X^T times them is the real and imaginary part of conj(W)
-        // X.
-        std::vector<Spectrum> motif_spectra(static_cast<std::size_t>(frequencies_));
-        for (Index w = 0; w < frequencies_; ++w)
-            motif_spectra[static_cast<std::size_t>(w)].resize(parts(w) * units_,
-                                                              parts(w) * components);
-        in_groups(units_, run, [&](Index n, Transform& transform) {
-            for (Index k = 0; k < components; ++k) {
-                std::fill(transform.series.begin(), transform.series.end(), Scalar{0});
-                for (Index l = 0; l < lags; ++l)
-                    transform.series[static_cast<std::size_t>(l)] =
-                        static_cast<Scalar>(motifs(n, motif_column(k, l, components, lags)));
-                transform.forward();
-                for (Index w = 0; w < frequencies_; ++w) {
-                    const Complex value = transform.spectrum[static_cast<std::size_t>(w)];
-                    auto& spectrum = motif_spectra[static_cast<std::size_t>(w)];
-                    spectrum(n, k) = value.real();
-                    if (parts(w) == 1) continue;
-                    spectrum(units_ + n, k) = value.imag();
-                    spectrum(n, components + k) = -value.imag();
-                    spectrum(units_ + n, components + k) = value.real();
-                }
-            }
-        });
-        std::vector<Spectrum> products(static_cast<std::size_t>(frequencies_));
+        Spectrum series(units_ * components, lags);
+        for (Index l = 0; l < lags; ++l)
+            for (Index k = 0; k < components; ++k)
+                series.col(l).segment(k * units_, units_) =
+                    motifs.col(motif_column(k, l, components, lags)).template cast<Scalar>();
+        const Spectrum motif_spectra = transform_.forward(series, run.threads);
+        // conj(W) X per frequency. Columns of [Re X; Im X] cut in two are Re X and Im X in turn.
+        Spectrum products(windows_ * components, 2 * frequencies_);
         parallel_blocks(frequencies_, run.threads, [&](Index w) {
-            products[static_cast<std::size_t>(w)].noalias() =
-                (*spectra_)[static_cast<std::size_t>(w)].transpose() *
-                motif_spectra[static_cast<std::size_t>(w)];
-        });
-        TimeMatrix result = TimeMatrix::Zero(axis_.rows(), components);
-        in_groups(windows_, run, [&](Index window, Transform& transform) {
-            const Index first = base() + window * step_;
-            const Index count = std::min(step_, axis_.rows() - first);
-            for (Index k = 0; k < components; ++k) {
-                for (Index w = 0; w < frequencies_; ++w) {
-                    const Spectrum& product = products[static_cast<std::size_t>(w)];
-                    transform.spectrum[static_cast<std::size_t>(w)] = {
-                        product(window, k),
-                        parts(w) == 1 ? Scalar{0} : product(window, components + k)};
-                }
-                transform.inverse();
-                for (Index t = 0; t < count; ++t)
-                    result(first + t, k) = transform.series[static_cast<std::size_t>(t)];
+            const auto y = parts_of(motif_spectra, w, units_, components);
+            auto product = parts_of(products, w, windows_, components);
+            if (parts(w) == 1) {
+                product.leftCols(components).noalias() =
+                    spectrum(w).transpose() * y.leftCols(components);
+                product.rightCols(components).setZero();
+                return;
             }
+            const Eigen::Map<const Spectrum> x(spectrum(w).data(), units_, 2 * windows_);
+            const Spectrum both = x.transpose() * y;
+            using EveryOther = Eigen::Map<const Spectrum, 0, Eigen::Stride<Eigen::Dynamic, 2>>;
+            const Eigen::Stride<Eigen::Dynamic, 2> stride(both.rows(), 2);
+            const EveryOther real(both.data(), windows_, both.cols(), stride);
+            const EveryOther imaginary(both.data() + 1, windows_, both.cols(), stride);
+            product.leftCols(components) =
+                real.leftCols(components) + imaginary.rightCols(components);
+            product.rightCols(components) =
+                imaginary.leftCols(components) - real.rightCols(components);
         });
+        TimeMatrix result = joined(transform_.inverse(products, step_, run.threads), components);
         axis_.clear_padding(result);
         count_work(components);
         return result;
@@ -195,21 +128,47 @@ class SpectralProducts : public DataProducts {
 
   private:
     [[nodiscard]] Index base() const { return axis_.lags() - 1; }
+    [[nodiscard]] const Spectrum& spectrum(Index frequency) const {
+        return (*spectra_)[static_cast<std::size_t>(frequency)];
+    }
     // Spectra of real series are real at the first and last frequency.
     [[nodiscard]] Index parts(Index frequency) const {
         return frequency == 0 || frequency == frequencies_ - 1 ? 1 : 2;
     }
+    // Spectra of series numbered (row + rows * component) at one frequency: rows x 2 components,
+    // real parts first.
+    template <class Storage>
+    [[nodiscard]] static auto parts_of(Storage& spectra, Index frequency, Index rows,
+                                       Index components) {
+        using Part = std::conditional_t<std::is_const_v<Storage>, const Spectrum, Spectrum>;
+        return Eigen::Map<Part>(spectra.col(2 * frequency).data(), rows, 2 * components);
+    }
 
-    // Items in groups, so that a transform's tables are made once a group.
-    static constexpr Index kGroup = 32;
-    void in_groups(Index count, const Execution& run,
-                   const std::function<void(Index, Transform&)>& body) const {
-        const Blocks groups{count, kGroup};
-        parallel_blocks(groups.count(), run.threads, [&](Index group) {
-            Transform transform(size_);
-            for (Index i = groups.begin(group); i < groups.begin(group) + groups.extent(group); ++i)
-                body(i, transform);
-        });
+    // H cut into disjoint windows: series (window + windows * component) x step.
+    [[nodiscard]] Spectrum windowed(const TimeMatrix& h, Index components) const {
+        Spectrum series = Spectrum::Zero(windows_ * components, step_);
+        for (Index window = 0; window < windows_; ++window) {
+            const Index first = base() + window * step_;
+            const Index count = std::min(step_, axis_.rows() - first);
+            for (Index k = 0; k < components; ++k)
+                series.row(window + windows_ * k).head(count) =
+                    h.col(k).segment(first, count).transpose().template cast<Scalar>();
+        }
+        return series;
+    }
+
+    [[nodiscard]] TimeMatrix joined(const Spectrum& series, Index components) const {
+        TimeMatrix result = TimeMatrix::Zero(axis_.rows(), components);
+        for (Index window = 0; window < windows_; ++window) {
+            const Index first = base() + window * step_;
+            const Index count = std::min(step_, axis_.rows() - first);
+            for (Index k = 0; k < components; ++k)
+                result.col(k).segment(first, count) = series.row(window + windows_ * k)
+                                                          .head(count)
+                                                          .transpose()
+                                                          .template cast<double>();
+        }
+        return result;
     }
 
     void transform_recording(const Recording& recording, Spectra& spectra,
@@ -220,29 +179,22 @@ class SpectralProducts : public DataProducts {
             const Index first_row = base() + first_window * step_;
             const Index last_row = std::min(first_row + (count - 1) * step_ + size_, axis_.rows());
             // X on the padded axis, for these rows.
-            Spectrum rows = Spectrum::Zero((count - 1) * step_ + size_, units_);
+            Spectrum rows = Spectrum::Zero(units_, (count - 1) * step_ + size_);
             for (const auto& segment : axis_.segments()) {
                 const Index begin = std::max(first_row, segment.first_row);
                 const Index end = std::min(last_row, segment.first_row + segment.bins);
                 if (begin < end)
-                    rows.middleRows(begin - first_row, end - begin) =
+                    rows.middleCols(begin - first_row, end - begin) =
                         recording.read(segment.first_bin + begin - segment.first_row, end - begin)
-                            .transpose()
                             .template cast<Scalar>();
             }
-            in_groups(count, run, [&](Index window, Transform& transform) {
-                for (Index n = 0; n < units_; ++n) {
-                    std::copy_n(rows.data() + n * rows.rows() + window * step_, size_,
-                                transform.series.begin());
-                    transform.forward();
-                    for (Index w = 0; w < frequencies_; ++w) {
-                        auto& spectrum = spectra[static_cast<std::size_t>(w)];
-                        spectrum(n, first_window + window) =
-                            transform.spectrum[static_cast<std::size_t>(w)].real();
-                        if (parts(w) == 2)
-                            spectrum(units_ + n, first_window + window) =
-                                transform.spectrum[static_cast<std::size_t>(w)].imag();
-                    }
+            parallel_blocks(count, run.threads, [&](Index window) {
+                const Spectrum transformed =
+                    transform_.forward(rows.middleCols(window * step_, size_), 1);
+                for (Index w = 0; w < frequencies_; ++w) {
+                    auto place = spectra[static_cast<std::size_t>(w)].col(first_window + window);
+                    place.head(units_) = transformed.col(2 * w);
+                    if (parts(w) == 2) place.tail(units_) = transformed.col(2 * w + 1);
                 }
             });
         }
@@ -255,7 +207,9 @@ class SpectralProducts : public DataProducts {
         work_.flops += 4 * numbers * static_cast<double>(components);
     }
 
-    Index units_, size_, step_, windows_, frequencies_;
+    Index units_;
+    SeriesTransform<Scalar> transform_;
+    Index size_, step_, windows_, frequencies_;
     std::shared_ptr<const Spectra> spectra_;
 };
 

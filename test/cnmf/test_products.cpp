@@ -149,7 +149,7 @@ TEST_CASE("all engines equal explicit unfolding", "[cnmf]") {
 
 TEST_CASE("engines agree and are adjoint on long recordings, whatever the threads", "[cnmf]") {
     const bool segmented = GENERATE(false, true);
-    const auto lags = GENERATE(Index{1}, Index{7}, Index{40});
+    const auto lags = GENERATE(Index{1}, Index{7}, Index{40}, Index{300});
     auto made = random_case(
         13, 21000, 3, lags,
         segmented ? std::vector<Index>{0, 17, 9000, 9030, 13100} : std::vector<Index>{0}, 0.1);
