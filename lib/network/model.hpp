@@ -32,7 +32,8 @@ struct LayerGates {
 struct Model {
     std::string architecture; // JSON text; empty where the file has only weights
     std::vector<ParameterArray> parameters;
-    std::vector<LayerGates> gates; // of recurrent layers; absent: the order of the cell's definition
+    std::vector<LayerGates>
+        gates; // of recurrent layers; absent: the order of the cell's definition
 };
 
 } // namespace assay::network

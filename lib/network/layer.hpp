@@ -1,0 +1,233 @@
+// One layer of a network: its forward map and the three maps that exact derivatives need. For
+// output y = f(x, theta), directions (dx, dtheta) and cotangent D = dL/dy:
+//   forward           y
+//   tangent           J (dx, dtheta)                                 (Jv)
+//   backward          J^T D: cotangents of x, and of theta           (vJ)
+//   backward_tangent  the directional derivative of backward          (R-operator, Pearlmutter
+//   1994)
+// Arrays are rows of samples; a row is one sample's tensor, channels first, C order. Tangents of K
+// directions are stacked: row k B + b belongs to direction k and sample b.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/network/keys.hpp>
+#include <assay/network/model.hpp>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace assay::network {
+
+template <class S>
+using Rows = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <class S>
+using Column = Eigen::Matrix<S, Eigen::Dynamic, 1>;
+// Parameters x directions.
+template <class S>
+using Columns = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic>;
+
+// What flows between layers, of one sample.
+struct TensorInfo {
+    Shape shape;
+    bool sequence = false; // the first axis is time
+    [[nodiscard]] Index size() const {
+        Index product = 1;
+        for (const Index extent : shape) product *= extent;
+        return product;
+    }
+};
+
+enum class Mode { inference, training };
+
+// What an initialiser needs to know of an array (lib/network/initialise).
+enum class Role { weight, bias, scale, offset, recurrent, embedding, state, mean, variance, shape };
+
+struct ParameterInfo {
+    std::string name;
+    Shape shape;
+    Role role = Role::weight;
+    Index fan_in = 1, fan_out = 1;
+    bool trained = true; // running statistics are not
+
+    [[nodiscard]] Index size() const { return TensorInfo{shape, false}.size(); }
+};
+
+// What a layer remembers of a pass, in arrays it numbers itself.
+template <class S>
+struct Memory {
+    std::deque<Rows<S>> arrays; // references stay valid
+    std::vector<Eigen::Index> indices;
+    std::shared_ptr<void> state; // of layers with a structure of their own
+    Rows<S>& at(std::size_t slot) {
+        if (arrays.size() <= slot) arrays.resize(slot + 1);
+        return arrays[slot];
+    }
+    template <class State>
+    State& own() {
+        if (!state) state = std::make_shared<State>();
+        return *static_cast<State*>(state.get());
+    }
+};
+
+// What holds for a whole pass.
+struct PassInfo {
+    Index samples = 0;
+    Mode mode = Mode::inference;
+    const std::vector<Index>* lengths = nullptr; // valid steps of each sample; null: all
+    // Where the noise of dropout comes from: the batch's address in the stream `noise`.
+    std::uint64_t seed = 0, step = 0;
+};
+
+// The primal pass as a layer sees it.
+template <class S>
+struct Primal {
+    const PassInfo* pass = nullptr;
+    std::vector<const Rows<S>*> x; // samples x size of each input
+    const Rows<S>* y = nullptr;    // samples x size of the output
+    const S* theta = nullptr;      // the layer's trained arrays, one after another
+    const S* statistics = nullptr; // its untrained ones
+    Memory<S>* memory = nullptr;
+    // Slopes that stand in for the derivative of an element-wise layer (samples x size), or null.
+    const Rows<S>* slopes = nullptr;
+};
+
+// K directions at once.
+template <class S>
+struct Tangents {
+    Index directions = 1;
+    std::vector<const Rows<S>*> dx; // null where an input does not move
+    // The layer's rows of the directions (size x K); empty where parameters do not move.
+    Eigen::Ref<const Columns<S>, 0, Eigen::OuterStride<>> dtheta;
+    const Rows<S>* dy = nullptr; // set for backward_tangent
+    Memory<S>* memory = nullptr;
+    [[nodiscard]] bool moves_parameters() const { return dtheta.size() > 0; }
+};
+
+// Where a cotangent goes: several consumers of a tensor add up.
+template <class S>
+class Sink {
+  public:
+    Sink() = default;
+    // `fresh` tells all sinks of one array whether nobody wrote to it yet.
+    Sink(Rows<S>& rows, char& fresh) : rows_(&rows), fresh_(&fresh) {}
+    [[nodiscard]] bool wanted() const { return rows_ != nullptr; }
+    template <class Expression>
+    void add(const Expression& value) {
+        if (*fresh_)
+            rows_->noalias() = value;
+        else
+            rows_->noalias() += value;
+        *fresh_ = 0;
+    }
+    // The same, of an array that is not needed any more.
+    void take(Rows<S>&& value) {
+        if (*fresh_)
+            rows_->swap(value);
+        else
+            *rows_ += value;
+        *fresh_ = 0;
+    }
+    // The array itself; `fresh` where nobody wrote to it yet: then it must be written, not added
+    // to.
+    Rows<S>& open(Index count, Index size, bool& fresh) {
+        fresh = *fresh_ != 0;
+        if (fresh) rows_->resize(count, size);
+        *fresh_ = 0;
+        return *rows_;
+    }
+    // The same, filled with zeros where nobody wrote to it yet.
+    Rows<S>& zeroed(Index count, Index size) {
+        bool fresh = false;
+        Rows<S>& rows = open(count, size, fresh);
+        if (fresh) rows.setZero();
+        return rows;
+    }
+
+  private:
+    Rows<S>* rows_ = nullptr;
+    char* fresh_ = nullptr;
+};
+
+struct SampleRange {
+    Index first = 0, count = 0;
+};
+
+template <class S>
+class Layer {
+  public:
+    virtual ~Layer() = default;
+    [[nodiscard]] const TensorInfo& output() const { return output_; }
+    [[nodiscard]] const std::vector<ParameterInfo>& parameters() const { return parameters_; }
+    // Gates of a recurrent layer in the order of its rows, "r,z,n"; empty for none.
+    [[nodiscard]] virtual std::string gates() const { return {}; }
+    // Whether the layer is affine in its input (once its parameters are fixed).
+    [[nodiscard]] virtual bool affine() const { return false; }
+    // Multiplications and additions of one sample's forward pass; about twice that backwards.
+    [[nodiscard]] virtual double flops() const { return static_cast<double>(output_.size()); }
+
+    virtual void forward(const Primal<S>& p, Rows<S>& y) const = 0;
+    virtual void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const = 0;
+    virtual void backward(const Primal<S>& p, const Rows<S>& cotangent,
+                          std::vector<Sink<S>>& dx) const = 0;
+    virtual void backward_tangent(const Primal<S>& p, const Tangents<S>& t,
+                                  const Rows<S>& cotangent, const Rows<S>& cotangent_tangent,
+                                  std::vector<Sink<S>>& dx) const = 0;
+    // Adds dL/dtheta of some samples; after backward on the same cotangent.
+    virtual void parameter_gradient(const Primal<S>&, const Rows<S>&, SampleRange, S*) const {}
+    // Adds its directional derivatives, (size x K) with the given distance between columns; after
+    // backward_tangent.
+    virtual void parameter_gradient_tangent(const Primal<S>&, const Tangents<S>&, const Rows<S>&,
+                                            const Rows<S>&,
+                                            Eigen::Ref<Columns<S>, 0, Eigen::OuterStride<>>) const {
+    }
+    // Running statistics after a training pass.
+    virtual void update_statistics(const Primal<S>&, S*) const {}
+
+  protected:
+    TensorInfo output_;
+    std::vector<ParameterInfo> parameters_;
+};
+
+// What a factory is given.
+struct LayerRequest {
+    Keys* keys;                     // the layer's JSON object
+    std::string type;               // the registered word
+    std::vector<TensorInfo> inputs; // at least one
+};
+
+template <class S>
+using LayerFactory = std::unique_ptr<Layer<S>> (*)(const LayerRequest&);
+
+struct LayerType {
+    std::string type;
+    Index least_inputs, most_inputs;
+    LayerFactory<double> make_double;
+    LayerFactory<float> make_float;
+};
+
+// All registered types. A layer is added by one line in its own file:
+//   const LayerRegistration kDense("dense", make_dense<double>, make_dense<float>);
+std::vector<LayerType>& layer_types();
+
+struct LayerRegistration {
+    LayerRegistration(const std::string& type, LayerFactory<double> make_double,
+                      LayerFactory<float> make_float, Index least_inputs = 1,
+                      Index most_inputs = 1) {
+        layer_types().push_back({type, least_inputs, most_inputs, make_double, make_float});
+    }
+};
+
+// Throws Error with the layer's path unless the sizes of one sample's tensor stay below 2^40.
+Index checked_size(const Shape& shape, const std::string& path);
+// "64 x 784".
+[[nodiscard]] std::string shape_text(const Shape& shape);
+// Throws Error unless all inputs have the same shape.
+void expect_equal_shapes(const LayerRequest& request);
+// For layers that need (channel, space...) or any other rank.
+void expect_rank(const LayerRequest& request, Index least, Index most);
+
+} // namespace assay::network

@@ -1,0 +1,153 @@
+// Convolutions over one to three spatial axes, with groups, as matrix products over blocks of
+// patches (im2col) that fit the second-level cache.
+#include <assay/network/bilinear.hpp>
+#include <assay/network/windows.hpp>
+
+#include <assay/core/error.hpp>
+
+namespace assay::network {
+namespace {
+
+constexpr Index kPatchBytes = 512 << 10;
+
+template <class S>
+class Convolution : public Bilinear<S> {
+    using typename Bilinear<S>::ConstRows;
+    using typename Bilinear<S>::MutableRows;
+
+  public:
+    explicit Convolution(const LayerRequest& request)
+        : windows_(*request.keys, space_of(request.inputs[0].shape), false) {
+        Keys& keys = *request.keys;
+        const Shape& input = request.inputs[0].shape;
+        filters_ = keys.count("filters", 1, Index{1} << 24);
+        groups_ = keys.count("groups", 1, Index{1} << 24, 1);
+        channels_ = input[0];
+        if (channels_ % groups_ != 0 || filters_ % groups_ != 0)
+            keys.refuse("groups", concat("expected a divisor of ", channels_, " channels and ",
+                                         filters_, " filters, found ", groups_));
+        in_ = channels_ / groups_;
+        out_ = filters_ / groups_;
+        patch_ = in_ * windows_.elements();
+        this->output_.shape = windows_.output_space();
+        this->output_.shape.insert(this->output_.shape.begin(), filters_);
+        Shape weight = windows_.kernel();
+        weight.insert(weight.begin(), {filters_, in_});
+        const Index fan_out = out_ * windows_.elements();
+        this->parameters_.push_back({"weight", weight, Role::weight, patch_, fan_out});
+        if (keys.flag("bias", true))
+            this->parameters_.push_back({"bias", {filters_}, Role::bias, patch_, fan_out});
+        const Index bytes = patch_ * windows_.positions() * static_cast<Index>(sizeof(S));
+        together_ = std::max<Index>(1, kPatchBytes / std::max<Index>(1, bytes));
+    }
+    [[nodiscard]] double flops() const override {
+        return 2.0 * static_cast<double>(patch_) * static_cast<double>(this->output_.size());
+    }
+
+  protected:
+    void product(const ConstRows& x, const S* w, MutableRows y, bool add) const override {
+        each_block(x.rows(), [&](Index first, Index count, Index group, Buffers& buffers) {
+            collect(x, first, count, group, buffers.patches);
+            buffers.outputs.resize(out_, count * positions());
+            buffers.outputs.noalias() = weight(w, group) * buffers.patches;
+            each_output(first, count, group, [&](Index sample, Index offset, Index i) {
+                Eigen::Map<Rows<S>> to(y.row(sample).data() + offset, out_, positions());
+                const auto from = buffers.outputs.middleCols(i * positions(), positions());
+                if (add)
+                    to += from;
+                else
+                    to = from;
+            });
+        });
+    }
+    void adjoint(const ConstRows& cotangent, const S* w, MutableRows dx, bool add) const override {
+        if (!add) dx.setZero();
+        each_block(cotangent.rows(), [&](Index first, Index count, Index group, Buffers& buffers) {
+            collect_outputs(cotangent, first, count, group, buffers.outputs);
+            buffers.patches.resize(patch_, count * positions());
+            buffers.patches.noalias() = weight(w, group).transpose() * buffers.outputs;
+            each_channel(first, count, group, [&](Index sample, Index cell, Index row, Index i) {
+                windows_.scatter_add(dx.row(sample).data() + cell,
+                                     buffers.patches.row(row).data() + i * positions(),
+                                     buffers.patches.cols());
+            });
+        });
+    }
+    void weight_gradient(const ConstRows& cotangent, const ConstRows& x, S* dw) const override {
+        each_block(x.rows(), [&](Index first, Index count, Index group, Buffers& buffers) {
+            collect(x, first, count, group, buffers.patches);
+            collect_outputs(cotangent, first, count, group, buffers.outputs);
+            Eigen::Map<Rows<S>>(dw + group * out_ * patch_, out_, patch_).noalias() +=
+                buffers.outputs * buffers.patches.transpose();
+        });
+    }
+    void add_bias(const S* bias, MutableRows y) const override {
+        for (Index sample = 0; sample < y.rows(); ++sample)
+            Eigen::Map<Rows<S>>(y.row(sample).data(), filters_, positions()).colwise() +=
+                Eigen::Map<const Column<S>>(bias, filters_);
+    }
+    void bias_gradient(const ConstRows& cotangent, S* db) const override {
+        for (Index sample = 0; sample < cotangent.rows(); ++sample)
+            Eigen::Map<Column<S>>(db, filters_) +=
+                Eigen::Map<const Rows<S>>(cotangent.row(sample).data(), filters_, positions())
+                    .rowwise()
+                    .sum();
+    }
+
+  private:
+    struct Buffers {
+        Rows<S> patches, outputs; // patch x (samples positions), out x (samples positions)
+    };
+    [[nodiscard]] Index positions() const { return windows_.positions(); }
+    [[nodiscard]] Eigen::Map<const Rows<S>> weight(const S* w, Index group) const {
+        return {w + group * out_ * patch_, out_, patch_};
+    }
+    template <class Body>
+    void each_block(Index samples, Body&& body) const {
+        thread_local Buffers buffers;
+        for (Index first = 0; first < samples; first += together_)
+            for (Index group = 0; group < groups_; ++group)
+                body(first, std::min(together_, samples - first), group, buffers);
+    }
+    template <class Body>
+    void each_channel(Index first, Index count, Index group, Body&& body) const {
+        for (Index i = 0; i < count; ++i)
+            for (Index c = 0; c < in_; ++c)
+                body(first + i, (group * in_ + c) * windows_.cells(), c * windows_.elements(), i);
+    }
+    template <class Body>
+    void each_output(Index first, Index count, Index group, Body&& body) const {
+        for (Index i = 0; i < count; ++i) body(first + i, group * out_ * positions(), i);
+    }
+    void collect(const ConstRows& x, Index first, Index count, Index group, Rows<S>& to) const {
+        to.resize(patch_, count * positions());
+        each_channel(first, count, group, [&](Index sample, Index cell, Index row, Index i) {
+            windows_.gather(x.row(sample).data() + cell, to.row(row).data() + i * positions(),
+                            to.cols());
+        });
+    }
+    void collect_outputs(const ConstRows& d, Index first, Index count, Index group,
+                         Rows<S>& to) const {
+        to.resize(out_, count * positions());
+        each_output(first, count, group, [&](Index sample, Index offset, Index i) {
+            to.middleCols(i * positions(), positions()) =
+                Eigen::Map<const Rows<S>>(d.row(sample).data() + offset, out_, positions());
+        });
+    }
+    Windows windows_;
+    Index filters_ = 0, channels_ = 0, groups_ = 1, in_ = 0, out_ = 0, patch_ = 0;
+    Index together_ = 1; // samples a block
+};
+
+template <class S, Index kAxes>
+std::unique_ptr<Layer<S>> make_convolution(const LayerRequest& request) {
+    expect_rank(request, kAxes + 1, kAxes + 1);
+    return std::make_unique<Convolution<S>>(request);
+}
+
+const LayerRegistration kConv1("conv1d", make_convolution<double, 1>, make_convolution<float, 1>);
+const LayerRegistration kConv2("conv2d", make_convolution<double, 2>, make_convolution<float, 2>);
+const LayerRegistration kConv3("conv3d", make_convolution<double, 3>, make_convolution<float, 3>);
+
+} // namespace
+} // namespace assay::network

@@ -1,0 +1,528 @@
+// Recurrent layers, unrolled over time, with backpropagation through time. Forward and backward are
+// written once over fields that may carry a tangent: with it, the same lines give Jv and the
+// directional derivative of the gradient.
+#include <assay/network/cell.hpp>
+
+#include <assay/core/error.hpp>
+
+namespace assay::network {
+namespace {
+
+// An array, and its tangent where it moves.
+template <class S, bool kMoving>
+struct Field {
+    Rows<S> v, d;
+    void resize(Index rows, Index cols) {
+        v.resize(rows, cols);
+        if (kMoving) d.resize(rows, cols);
+    }
+    void set_zero(Index rows, Index cols) {
+        v.setZero(rows, cols);
+        if (kMoving) d.setZero(rows, cols);
+    }
+};
+
+template <class S, bool kMoving>
+using Number = std::conditional_t<kMoving, Dual<Chunk<S>>, Chunk<S>>;
+
+template <class S, bool kMoving>
+Number<S, kMoving> load_from(const Field<S, kMoving>& field, Index row, Index column, Index count) {
+    const Index at = row * field.v.cols() + column;
+    if constexpr (kMoving)
+        return {load(field.v.data() + at, count), load(field.d.data() + at, count)};
+    else
+        return load(field.v.data() + at, count);
+}
+
+template <class S, bool kMoving>
+void store_to(const Number<S, kMoving>& value, Field<S, kMoving>& field, Index row, Index column,
+              Index count) {
+    const Index at = row * field.v.cols() + column;
+    if constexpr (kMoving) {
+        store(value.v, field.v.data() + at, count);
+        store(value.d, field.d.data() + at, count);
+    } else {
+        store(value, field.v.data() + at, count);
+    }
+}
+
+// A block of rows and columns of a field.
+struct Block {
+    Index row, rows, column, columns;
+};
+template <class M>
+auto block_of(M& matrix, const Block& b) {
+    return matrix.block(b.row, b.column, b.rows, b.columns);
+}
+
+// y += x w^T.
+template <class S, bool kMoving>
+void add_product(Field<S, kMoving>& y, const Block& to, const Field<S, kMoving>& x,
+                 const Block& from, const Field<S, kMoving>& w, const Block& weight) {
+    block_of(y.v, to).noalias() += block_of(x.v, from) * block_of(w.v, weight).transpose();
+    if constexpr (kMoving) {
+        block_of(y.d, to).noalias() += block_of(x.d, from) * block_of(w.v, weight).transpose();
+        block_of(y.d, to).noalias() += block_of(x.v, from) * block_of(w.d, weight).transpose();
+    }
+}
+
+// x += y w.
+template <class S, bool kMoving>
+void add_adjoint(Field<S, kMoving>& x, const Block& to, const Field<S, kMoving>& y,
+                 const Block& from, const Field<S, kMoving>& w, const Block& weight) {
+    block_of(x.v, to).noalias() += block_of(y.v, from) * block_of(w.v, weight);
+    if constexpr (kMoving) {
+        block_of(x.d, to).noalias() += block_of(y.d, from) * block_of(w.v, weight);
+        block_of(x.d, to).noalias() += block_of(y.v, from) * block_of(w.d, weight);
+    }
+}
+
+template <class S, bool kMoving>
+struct Weights {
+    Field<S, kMoving> kernel, recurrent, bias, recurrent_bias, initial_state;
+};
+
+// One pass over a sequence, time-major: row t B + b.
+template <class S, bool kMoving>
+struct Run {
+    Weights<S, kMoving> weights;
+    Field<S, kMoving> x;                    // T B x inputs
+    Field<S, kMoving> slots;                // T B x slots N
+    Field<S, kMoving> fed;                  // T B x N: what the recurrent weight sees
+    Field<S, kMoving> reset;                // gru_before: T B x N, r * h
+    Field<S, kMoving> state;                // (T + 1) B x state
+    Field<S, kMoving> d_input, d_recurrent; // T B x gates N: cotangents of the two pre-activations
+    Field<S, kMoving> d_state;              // B x state: of the initial state after backward
+};
+
+template <class S>
+class Recurrent : public Layer<S> {
+  public:
+    explicit Recurrent(const LayerRequest& request) {
+        const TensorInfo& input = request.inputs[0];
+        if (!input.sequence || input.shape.size() != 2)
+            throw Error(request.keys->path() + ": '" + request.type +
+                        "' expects a sequence (time, feature)");
+        form_ = read_cell(*request.keys, request.type, input.shape[1]);
+        sequences_ = request.keys->flag("return_sequences", false);
+        steps_ = input.shape[0];
+        this->parameters_ = cell_parameters(form_);
+        if (sequences_)
+            this->output_ = {{steps_, form_.units}, true};
+        else
+            this->output_ = {{form_.units}, false};
+    }
+    [[nodiscard]] std::string gates() const override { return form_.gate_names(); }
+    [[nodiscard]] double flops() const override {
+        return 2.0 * static_cast<double>(steps_ * form_.gates() * form_.units) *
+               static_cast<double>(form_.inputs + form_.units);
+    }
+
+    void forward(const Primal<S>& p, Rows<S>& y) const override {
+        auto& run = p.memory->template own<Run<S, false>>();
+        read_weights(run.weights, p.theta, nullptr);
+        run.x.v.resize(steps_ * p.pass->samples, form_.inputs);
+        to_time_major(*p.x[0], 0, p.pass->samples, run.x.v);
+        unroll(run, *p.pass);
+        y.resize(p.pass->samples, this->output_.size());
+        Field<S, false> out;
+        out.v.swap(y);
+        read_out(run, *p.pass, out);
+        out.v.swap(y);
+    }
+    void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
+        auto& runs = t.memory->template own<std::vector<Run<S, true>>>();
+        runs.resize(static_cast<std::size_t>(t.directions));
+        const Index samples = p.pass->samples;
+        dy.resize(samples * t.directions, this->output_.size());
+        for (Index k = 0; k < t.directions; ++k) {
+            Run<S, true>& run = runs[static_cast<std::size_t>(k)];
+            read_weights(run.weights, p.theta,
+                         t.moves_parameters() ? t.dtheta.col(k).data() : nullptr);
+            run.x.set_zero(steps_ * samples, form_.inputs);
+            to_time_major(*p.x[0], 0, samples, run.x.v);
+            if (t.dx[0]) to_time_major(*t.dx[0], k * samples, samples, run.x.d);
+            unroll(run, *p.pass);
+            Field<S, true> out;
+            out.resize(samples, this->output_.size());
+            read_out(run, *p.pass, out);
+            dy.middleRows(k * samples, samples) = out.d;
+        }
+    }
+    void backward(const Primal<S>& p, const Rows<S>& cotangent,
+                  std::vector<Sink<S>>& dx) const override {
+        auto& run = p.memory->template own<Run<S, false>>();
+        const Field<S, false> d{cotangent, {}};
+        roll_back(run, *p.pass, d);
+        if (!dx[0].wanted()) return;
+        Field<S, false> back;
+        input_cotangent(run, back);
+        add_sample_major(back.v, 0, dx[0].zeroed(p.pass->samples, p.x[0]->cols()));
+    }
+    void backward_tangent(const Primal<S>& p, const Tangents<S>& t, const Rows<S>& cotangent,
+                          const Rows<S>& cotangent_tangent,
+                          std::vector<Sink<S>>& dx) const override {
+        auto& runs = t.memory->template own<std::vector<Run<S, true>>>();
+        const Index samples = p.pass->samples;
+        for (Index k = 0; k < t.directions; ++k) {
+            Run<S, true>& run = runs[static_cast<std::size_t>(k)];
+            const Field<S, true> d{cotangent, cotangent_tangent.middleRows(k * samples, samples)};
+            roll_back(run, *p.pass, d);
+            if (!dx[0].wanted()) continue;
+            Field<S, true> back;
+            input_cotangent(run, back);
+            add_sample_major(back.d, k * samples,
+                             dx[0].zeroed(samples * t.directions, p.x[0]->cols()));
+        }
+    }
+    void parameter_gradient(const Primal<S>& p, const Rows<S>&, SampleRange range,
+                            S* gradient) const override {
+        auto& run = p.memory->template own<Run<S, false>>();
+        accumulate(run, range, p.pass->samples, gradient);
+    }
+    void parameter_gradient_tangent(
+        const Primal<S>& p, const Tangents<S>& t, const Rows<S>&, const Rows<S>&,
+        Eigen::Ref<Columns<S>, 0, Eigen::OuterStride<>> gradient) const override {
+        auto& runs = t.memory->template own<std::vector<Run<S, true>>>();
+        for (Index k = 0; k < t.directions; ++k)
+            accumulate(runs[static_cast<std::size_t>(k)], {0, p.pass->samples}, p.pass->samples,
+                       gradient.col(k).data());
+    }
+
+  private:
+    [[nodiscard]] Index units() const { return form_.units; }
+    [[nodiscard]] bool resets_before() const { return form_.kind == CellKind::gru_before; }
+    // Gates whose recurrent part is a product with `fed`; gru_before's candidate has its own.
+    [[nodiscard]] Index plain_gates() const { return resets_before() ? 2 : form_.gates(); }
+    static bool frozen(const PassInfo& pass, Index sample, Index step) {
+        return pass.lengths && step >= (*pass.lengths)[static_cast<std::size_t>(sample)];
+    }
+
+    template <bool kMoving>
+    void read_weights(Weights<S, kMoving>& w, const S* theta, const S* moved) const {
+        Index offset = 0;
+        const auto read = [&](Field<S, kMoving>& field, Index rows, Index cols) {
+            field.v = Eigen::Map<const Rows<S>>(theta + offset, rows, cols);
+            if constexpr (kMoving) {
+                if (moved)
+                    field.d = Eigen::Map<const Rows<S>>(moved + offset, rows, cols);
+                else
+                    field.d.setZero(rows, cols);
+            }
+            offset += rows * cols;
+        };
+        const Index rows = form_.gates() * units();
+        read(w.kernel, rows, form_.inputs);
+        read(w.recurrent, rows, units());
+        const auto read_or_zero = [&](Field<S, kMoving>& field, bool present, Index cols) {
+            if (present)
+                read(field, 1, cols);
+            else
+                field.set_zero(1, cols);
+        };
+        read_or_zero(w.bias, form_.bias, rows);
+        read_or_zero(w.recurrent_bias, form_.recurrent_bias, rows);
+        read_or_zero(w.initial_state, form_.initial_state, form_.state_size());
+    }
+
+    void to_time_major(const Rows<S>& x, Index first, Index samples, Rows<S>& to) const {
+        for (Index b = 0; b < samples; ++b)
+            for (Index t = 0; t < steps_; ++t)
+                to.row(t * samples + b) = x.row(first + b).segment(t * form_.inputs, form_.inputs);
+    }
+    void add_sample_major(const Rows<S>& from, Index first, Rows<S>& to) const {
+        const Index samples = from.rows() / steps_;
+        for (Index b = 0; b < samples; ++b)
+            for (Index t = 0; t < steps_; ++t)
+                to.row(first + b).segment(t * form_.inputs, form_.inputs) +=
+                    from.row(t * samples + b);
+    }
+
+    // The slots start as the input's part W x + b, for all steps by one product.
+    template <bool kMoving>
+    void project_inputs(Run<S, kMoving>& run) const {
+        const Index rows = run.x.v.rows(), gates = form_.gates() * units();
+        run.slots.set_zero(rows, form_.slots() * units());
+        add_product(run.slots, {0, rows, 0, gates}, run.x, {0, rows, 0, form_.inputs},
+                    run.weights.kernel, {0, gates, 0, form_.inputs});
+        const auto add_bias = [&](Rows<S>& slots, const Rows<S>& bias, const Rows<S>& recurrent) {
+            slots.leftCols(gates).rowwise() += bias.row(0);
+            // gru_after's recurrent candidate has a slot, and its bias, of its own.
+            const Index shared = form_.slots() == form_.gates() ? gates : 2 * units();
+            slots.leftCols(shared).rowwise() += recurrent.row(0).head(shared);
+            if (shared < gates)
+                slots.rightCols(units()).rowwise() += recurrent.row(0).tail(units());
+        };
+        add_bias(run.slots.v, run.weights.bias.v, run.weights.recurrent_bias.v);
+        if constexpr (kMoving)
+            add_bias(run.slots.d, run.weights.bias.d, run.weights.recurrent_bias.d);
+    }
+
+    template <bool kMoving>
+    void unroll(Run<S, kMoving>& run, const PassInfo& pass) const {
+        const Index samples = pass.samples;
+        project_inputs(run);
+        run.fed.resize(steps_ * samples, units());
+        if (resets_before()) run.reset.resize(steps_ * samples, units());
+        run.state.resize((steps_ + 1) * samples, form_.state_size());
+        run.state.v.topRows(samples) = run.weights.initial_state.v.replicate(samples, 1);
+        if constexpr (kMoving)
+            run.state.d.topRows(samples) = run.weights.initial_state.d.replicate(samples, 1);
+        for (Index t = 0; t < steps_; ++t) step(run, pass, t);
+    }
+
+    template <bool kMoving, class Body>
+    void each_chunk(const PassInfo& pass, Body&& body) const {
+        for (Index b = 0; b < pass.samples; ++b)
+            for_chunks(units(), [&](Index unit, Index n) { body(b, unit, n); });
+    }
+
+    template <bool kMoving>
+    void step(Run<S, kMoving>& run, const PassInfo& pass, Index t) const {
+        using T = Number<S, kMoving>;
+        const Index samples = pass.samples, row = t * samples, n = units();
+        each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
+            T h = load_from(run.state, row + b, unit, count);
+            if (form_.kind == CellKind::ctrnn_current) h = activate(form_.activation, h);
+            store_to(h, run.fed, row + b, unit, count);
+        });
+        const Block fed{row, samples, 0, n};
+        const bool apart = form_.kind == CellKind::gru_after;
+        const Index shared = apart ? 2 : plain_gates();
+        add_product(run.slots, {row, samples, 0, shared * n}, run.fed, fed, run.weights.recurrent,
+                    {0, shared * n, 0, n});
+        if (apart)
+            add_product(run.slots, {row, samples, 3 * n, n}, run.fed, fed, run.weights.recurrent,
+                        {2 * n, n, 0, n});
+        if (resets_before()) {
+            each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
+                const T r = activate(form_.gate, load_from(run.slots, row + b, unit, count));
+                store_to(T(r * load_from(run.state, row + b, unit, count)), run.reset, row + b,
+                         unit, count);
+            });
+            add_product(run.slots, {row, samples, 2 * n, n}, run.reset, fed, run.weights.recurrent,
+                        {2 * n, n, 0, n});
+        }
+        each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
+            std::array<T, kMostSlots> a;
+            std::array<T, 2> state, next;
+            load_point(run, row + b, unit, count, a, state);
+            next = state;
+            if (!frozen(pass, b, t))
+                cell_forward(form_, a.data(), state.data(), alpha_at<T>(unit, count), next.data());
+            for (int part = 0; part < form_.state_parts(); ++part)
+                store_to(next[static_cast<std::size_t>(part)], run.state, row + samples + b,
+                         part * n + unit, count);
+        });
+    }
+
+    template <bool kMoving, class T>
+    void load_point(const Run<S, kMoving>& run, Index row, Index unit, Index count,
+                    std::array<T, kMostSlots>& a, std::array<T, 2>& state) const {
+        for (int slot = 0; slot < form_.slots(); ++slot)
+            a[static_cast<std::size_t>(slot)] =
+                load_from(run.slots, row, slot * units() + unit, count);
+        for (int part = 0; part < form_.state_parts(); ++part)
+            state[static_cast<std::size_t>(part)] =
+                load_from(run.state, row, part * units() + unit, count);
+    }
+    template <class T>
+    T alpha_at(Index unit, Index count) const {
+        Chunk<S> alpha = Chunk<S>::Ones();
+        for (Index i = 0; i < count; ++i) alpha(i) = static_cast<S>(form_.alpha_of(unit + i));
+        if constexpr (std::is_same_v<T, Chunk<S>>)
+            return alpha;
+        else
+            return T{alpha, Chunk<S>::Zero()};
+    }
+
+    // What the layer shows: h, or the rates of a current-based ctrnn; nothing after a sample's end.
+    template <bool kMoving>
+    void read_out(const Run<S, kMoving>& run, const PassInfo& pass, Field<S, kMoving>& out) const {
+        using T = Number<S, kMoving>;
+        const Index samples = pass.samples;
+        for (Index t = sequences_ ? 0 : steps_ - 1; t < steps_; ++t)
+            each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
+                T h = load_from(run.state, (t + 1) * samples + b, unit, count);
+                if (form_.kind == CellKind::ctrnn_current) h = activate(form_.activation, h);
+                if (sequences_ && frozen(pass, b, t)) h = constant(h, 0);
+                store_to(h, out, b, (sequences_ ? t * units() : 0) + unit, count);
+            });
+    }
+
+    // From the cotangent of the output to those of all pre-activations.
+    template <bool kMoving>
+    void roll_back(Run<S, kMoving>& run, const PassInfo& pass, const Field<S, kMoving>& d) const {
+        const Index samples = pass.samples, gates = form_.gates() * units();
+        run.d_input.resize(steps_ * samples, gates);
+        run.d_recurrent.resize(steps_ * samples, gates);
+        run.d_state.set_zero(samples, form_.state_size());
+        Field<S, kMoving> fed; // cotangent of `fed`, of one step
+        for (Index t = steps_ - 1; t >= 0; --t) {
+            if (sequences_ || t == steps_ - 1) add_output_cotangent(run, pass, d, t);
+            step_back(run, pass, t);
+            if (resets_before()) reset_back(run, pass, t, fed);
+            fed.set_zero(samples, units());
+            const Index plain = plain_gates() * units();
+            add_adjoint(fed, {0, samples, 0, units()}, run.d_recurrent,
+                        {t * samples, samples, 0, plain}, run.weights.recurrent,
+                        {0, plain, 0, units()});
+            fed_back(run, pass, t, fed);
+        }
+    }
+
+    template <bool kMoving>
+    void add_output_cotangent(Run<S, kMoving>& run, const PassInfo& pass,
+                              const Field<S, kMoving>& d, Index t) const {
+        using T = Number<S, kMoving>;
+        each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
+            if (sequences_ && frozen(pass, b, t)) return;
+            T in = load_from(d, b, (sequences_ ? t * units() : 0) + unit, count);
+            if (form_.kind == CellKind::ctrnn_current)
+                in = in * rate_slope(run, (t + 1) * pass.samples + b, unit, count);
+            store_to(T(load_from(run.d_state, b, unit, count) + in), run.d_state, b, unit, count);
+        });
+    }
+    // phi'(h) of a current-based ctrnn.
+    template <bool kMoving>
+    Number<S, kMoving> rate_slope(const Run<S, kMoving>& run, Index row, Index unit,
+                                  Index count) const {
+        const Number<S, kMoving> h = load_from(run.state, row, unit, count);
+        return slope(form_.activation, h, activate(form_.activation, h));
+    }
+
+    template <bool kMoving>
+    void step_back(Run<S, kMoving>& run, const PassInfo& pass, Index t) const {
+        using T = Number<S, kMoving>;
+        const Index row = t * pass.samples, n = units();
+        each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
+            std::array<T, kMostSlots> a, d_a;
+            std::array<T, 2> state, d_next, d_state;
+            load_point(run, row + b, unit, count, a, state);
+            for (int part = 0; part < form_.state_parts(); ++part)
+                d_next[static_cast<std::size_t>(part)] =
+                    load_from(run.d_state, b, part * n + unit, count);
+            if (frozen(pass, b, t)) {
+                d_a.fill(constant(a[0], 0));
+                d_state = d_next;
+            } else {
+                cell_backward(form_, a.data(), state.data(), alpha_at<T>(unit, count),
+                              d_next.data(), d_a.data(), d_state.data());
+            }
+            for (int part = 0; part < form_.state_parts(); ++part)
+                store_to(d_state[static_cast<std::size_t>(part)], run.d_state, b, part * n + unit,
+                         count);
+            for (int gate = 0; gate < form_.gates(); ++gate) {
+                const auto g = static_cast<std::size_t>(gate);
+                store_to(d_a[g], run.d_input, row + b, gate * n + unit, count);
+                const bool apart = form_.kind == CellKind::gru_after && gate == 2;
+                store_to(apart ? d_a[3] : d_a[g], run.d_recurrent, row + b, gate * n + unit, count);
+            }
+        });
+    }
+
+    // gru_before: through r * h to the reset gate and to h.
+    template <bool kMoving>
+    void reset_back(Run<S, kMoving>& run, const PassInfo& pass, Index t,
+                    Field<S, kMoving>& work) const {
+        using T = Number<S, kMoving>;
+        const Index samples = pass.samples, row = t * samples, n = units();
+        work.set_zero(samples, n);
+        add_adjoint(work, {0, samples, 0, n}, run.d_recurrent, {row, samples, 2 * n, n},
+                    run.weights.recurrent, {2 * n, n, 0, n});
+        each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
+            const T d = load_from(work, b, unit, count);
+            const T a = load_from(run.slots, row + b, unit, count);
+            const T r = activate(form_.gate, a);
+            const T d_a = d * load_from(run.state, row + b, unit, count) * slope(form_.gate, a, r);
+            store_to(d_a, run.d_input, row + b, unit, count);
+            store_to(d_a, run.d_recurrent, row + b, unit, count);
+            store_to(T(load_from(run.d_state, b, unit, count) + d * r), run.d_state, b, unit,
+                     count);
+        });
+    }
+
+    template <bool kMoving>
+    void fed_back(Run<S, kMoving>& run, const PassInfo& pass, Index t,
+                  const Field<S, kMoving>& fed) const {
+        using T = Number<S, kMoving>;
+        each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
+            T d = load_from(fed, b, unit, count);
+            if (form_.kind == CellKind::ctrnn_current)
+                d = d * rate_slope(run, t * pass.samples + b, unit, count);
+            store_to(T(load_from(run.d_state, b, unit, count) + d), run.d_state, b, unit, count);
+        });
+    }
+
+    template <bool kMoving>
+    void input_cotangent(const Run<S, kMoving>& run, Field<S, kMoving>& back) const {
+        const Index rows = run.x.v.rows(), gates = form_.gates() * units();
+        back.set_zero(rows, form_.inputs);
+        add_adjoint(back, {0, rows, 0, form_.inputs}, run.d_input, {0, rows, 0, gates},
+                    run.weights.kernel, {0, gates, 0, form_.inputs});
+    }
+
+    // Rows of some samples at all steps.
+    static Rows<S> rows_of(const Rows<S>& rows, SampleRange range, Index samples) {
+        if (range.count == samples) return rows;
+        const Index steps = rows.rows() / samples;
+        Rows<S> picked(steps * range.count, rows.cols());
+        for (Index t = 0; t < steps; ++t)
+            picked.middleRows(t * range.count, range.count) =
+                rows.middleRows(t * samples + range.first, range.count);
+        return picked;
+    }
+
+    // Adds the gradient, or with tangents its directional derivative.
+    template <bool kMoving>
+    void accumulate(const Run<S, kMoving>& run, SampleRange range, Index samples, S* to) const {
+        const Index gates = form_.gates() * units(), n = units();
+        const auto outer = [&](Index first, Index rows, const Field<S, kMoving>& d,
+                               const Field<S, kMoving>& x, Index columns) {
+            Eigen::Map<Rows<S>> sum(to + first * columns, rows, columns);
+            const auto add = [&](const Rows<S>& left, const Rows<S>& right) {
+                sum.noalias() += rows_of(left, range, samples).middleCols(first, rows).transpose() *
+                                 rows_of(right, range, samples);
+            };
+            if constexpr (kMoving) {
+                add(d.d, x.v);
+                add(d.v, x.d);
+            } else {
+                add(d.v, x.v);
+            }
+        };
+        const auto sums = [&](const Field<S, kMoving>& d, Index columns) {
+            Eigen::Map<Rows<S>>(to, 1, columns) +=
+                rows_of(kMoving ? d.d : d.v, range, samples).colwise().sum();
+            to += columns;
+        };
+        outer(0, gates, run.d_input, run.x, form_.inputs);
+        to += gates * form_.inputs;
+        outer(0, plain_gates() * n, run.d_recurrent, run.fed, n);
+        if (resets_before()) outer(2 * n, n, run.d_recurrent, run.reset, n);
+        to += gates * n;
+        if (form_.bias) sums(run.d_input, gates);
+        if (form_.recurrent_bias) sums(run.d_recurrent, gates);
+        if (form_.initial_state) sums(run.d_state, form_.state_size());
+    }
+
+    CellForm form_;
+    bool sequences_ = false;
+    Index steps_ = 1;
+};
+
+template <class S>
+std::unique_ptr<Layer<S>> make_recurrent(const LayerRequest& request) {
+    return std::make_unique<Recurrent<S>>(request);
+}
+
+const LayerRegistration kRnn("rnn", make_recurrent<double>, make_recurrent<float>);
+const LayerRegistration kGru("gru", make_recurrent<double>, make_recurrent<float>);
+const LayerRegistration kLstm("lstm", make_recurrent<double>, make_recurrent<float>);
+const LayerRegistration kUgrnn("ugrnn", make_recurrent<double>, make_recurrent<float>);
+const LayerRegistration kJanet("janet", make_recurrent<double>, make_recurrent<float>);
+const LayerRegistration kCtrnn("ctrnn", make_recurrent<double>, make_recurrent<float>);
+const LayerRegistration kLinear("linear", make_recurrent<double>, make_recurrent<float>);
+
+} // namespace
+} // namespace assay::network

@@ -1,0 +1,176 @@
+// Layers that choose cells by their values: max pooling, global max pooling, and the maximum of
+// several tensors. Ties go to the first, as in PyTorch; second derivatives vanish.
+#include <assay/network/windows.hpp>
+
+#include <assay/core/error.hpp>
+
+#include <limits>
+
+namespace assay::network {
+namespace {
+
+// Output cell i of a sample is input cell memory.indices[sample * outputs + i], -1 for none.
+template <class S>
+class Selection : public Layer<S> {
+  public:
+    void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
+        const Index samples = p.pass->samples, outputs = this->output_.size();
+        dy.resize(samples * t.directions, outputs);
+        for (Index row = 0; row < dy.rows(); ++row) {
+            const Index* chosen = chosen_of(p, row % samples);
+            for (Index i = 0; i < outputs; ++i)
+                dy(row, i) = chosen[i] < 0 ? S(0) : value(t.dx, row, chosen[i]);
+        }
+    }
+    void backward(const Primal<S>& p, const Rows<S>& cotangent,
+                  std::vector<Sink<S>>& dx) const override {
+        send_back(p, cotangent, dx);
+    }
+    void backward_tangent(const Primal<S>& p, const Tangents<S>&, const Rows<S>&,
+                          const Rows<S>& cotangent_tangent,
+                          std::vector<Sink<S>>& dx) const override {
+        send_back(p, cotangent_tangent, dx);
+    }
+
+  protected:
+    // Cells of several inputs are numbered one input after another.
+    Index input_size_ = 0;
+    void choose(const Primal<S>& p, Rows<S>& y) const {
+        y.resize(p.pass->samples, this->output_.size());
+        for (Index row = 0; row < y.rows(); ++row) {
+            const Index* chosen = chosen_of(p, row);
+            for (Index i = 0; i < y.cols(); ++i)
+                y(row, i) = chosen[i] < 0 ? S(0) : value(p.x, row, chosen[i]);
+        }
+    }
+    [[nodiscard]] Index* chosen_of(const Primal<S>& p, Index sample) const {
+        return p.memory->indices.data() + sample * this->output_.size();
+    }
+
+  private:
+    S value(const std::vector<const Rows<S>*>& x, Index row, Index cell) const {
+        const auto input = static_cast<std::size_t>(cell / input_size_);
+        return x[input] ? (*x[input])(row, cell % input_size_) : S(0);
+    }
+    void send_back(const Primal<S>& p, const Rows<S>& cotangent, std::vector<Sink<S>>& dx) const {
+        std::vector<Rows<S>*> to;
+        for (auto& sink : dx)
+            to.push_back(sink.wanted() ? &sink.zeroed(cotangent.rows(), input_size_) : nullptr);
+        for (Index row = 0; row < cotangent.rows(); ++row) {
+            const Index* chosen = chosen_of(p, row % p.pass->samples);
+            for (Index i = 0; i < cotangent.cols(); ++i) {
+                if (chosen[i] < 0) continue;
+                Rows<S>* input = to[static_cast<std::size_t>(chosen[i] / input_size_)];
+                if (input) (*input)(row, chosen[i] % input_size_) += cotangent(row, i);
+            }
+        }
+    }
+};
+
+template <class S>
+class MaxPool : public Selection<S> {
+  public:
+    explicit MaxPool(const LayerRequest& request)
+        : windows_(*request.keys, space_of(request.inputs[0].shape), true),
+          channels_(request.inputs[0].shape[0]) {
+        this->input_size_ = request.inputs[0].size();
+        this->output_.shape = windows_.output_space();
+        this->output_.shape.insert(this->output_.shape.begin(), channels_);
+    }
+    void forward(const Primal<S>& p, Rows<S>& y) const override {
+        p.memory->indices.resize(static_cast<std::size_t>(p.pass->samples * this->output_.size()));
+        for (Index sample = 0; sample < p.pass->samples; ++sample) {
+            Index* chosen = this->chosen_of(p, sample);
+            const S* x = p.x[0]->row(sample).data();
+            for (Index channel = 0; channel < channels_; ++channel)
+                for (Index position = 0; position < windows_.positions(); ++position)
+                    *chosen++ = largest(x, channel * windows_.cells(), position);
+        }
+        this->choose(p, y);
+    }
+
+  private:
+    Index largest(const S* x, Index offset, Index position) const {
+        Index best = -1;
+        S value = -std::numeric_limits<S>::infinity();
+        for (Index element = 0; element < windows_.elements(); ++element) {
+            const Index cell = windows_.source(element, position);
+            // NaN is passed on, not hidden.
+            if (cell < 0 ||
+                !(best < 0 || x[offset + cell] > value || x[offset + cell] != x[offset + cell]))
+                continue;
+            best = offset + cell;
+            value = x[best];
+        }
+        return best;
+    }
+    Windows windows_;
+    Index channels_;
+};
+
+template <class S>
+class GlobalMaxPool : public Selection<S> {
+  public:
+    explicit GlobalMaxPool(const LayerRequest& request)
+        : cells_(product_of(space_of(request.inputs[0].shape))) {
+        this->input_size_ = request.inputs[0].size();
+        this->output_.shape = {request.inputs[0].shape[0]};
+    }
+    void forward(const Primal<S>& p, Rows<S>& y) const override {
+        p.memory->indices.resize(static_cast<std::size_t>(p.pass->samples * this->output_.size()));
+        for (Index sample = 0; sample < p.pass->samples; ++sample)
+            for (Index channel = 0; channel < this->output_.size(); ++channel) {
+                Index best = 0;
+                p.x[0]->row(sample).segment(channel * cells_, cells_).maxCoeff(&best);
+                this->chosen_of(p, sample)[channel] = channel * cells_ + best;
+            }
+        this->choose(p, y);
+    }
+
+  private:
+    Index cells_;
+};
+
+template <class S>
+class Maximum : public Selection<S> {
+  public:
+    explicit Maximum(const LayerRequest& request) {
+        this->output_ = request.inputs[0];
+        this->input_size_ = this->output_.size();
+    }
+    void forward(const Primal<S>& p, Rows<S>& y) const override {
+        p.memory->indices.resize(static_cast<std::size_t>(p.pass->samples * this->input_size_));
+        for (Index sample = 0; sample < p.pass->samples; ++sample)
+            for (Index i = 0; i < this->input_size_; ++i) {
+                std::size_t best = 0;
+                for (std::size_t input = 1; input < p.x.size(); ++input)
+                    if ((*p.x[input])(sample, i) > (*p.x[best])(sample, i)) best = input;
+                this->chosen_of(p, sample)[i] = static_cast<Index>(best) * this->input_size_ + i;
+            }
+        this->choose(p, y);
+    }
+};
+
+template <class S>
+std::unique_ptr<Layer<S>> make_max_pool(const LayerRequest& request) {
+    expect_rank(request, 2, 4);
+    return std::make_unique<MaxPool<S>>(request);
+}
+template <class S>
+std::unique_ptr<Layer<S>> make_global_max(const LayerRequest& request) {
+    expect_rank(request, 2, 4);
+    return std::make_unique<GlobalMaxPool<S>>(request);
+}
+template <class S>
+std::unique_ptr<Layer<S>> make_maximum(const LayerRequest& request) {
+    expect_equal_shapes(request);
+    return std::make_unique<Maximum<S>>(request);
+}
+
+const LayerRegistration kMaxPool("max_pool", make_max_pool<double>, make_max_pool<float>);
+const LayerRegistration kGlobalMax("global_max_pool", make_global_max<double>,
+                                   make_global_max<float>);
+const LayerRegistration kMaximum("maximum", make_maximum<double>, make_maximum<float>, 1, 64);
+
+} // namespace
+} // namespace assay::network

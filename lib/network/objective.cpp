@@ -1,0 +1,289 @@
+#include <assay/network/objective.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace assay::network {
+namespace {
+
+constexpr Index kSlots = 16;
+constexpr double kBlockBytes = 4 << 20;
+constexpr double kSlotBytes = 1 << 30; // of accumulators, all slots together
+
+// A power of two, so that blocks of activations fit the caches.
+template <class S>
+Index block_size(const Network<S>& network, Mode mode, Index samples) {
+    if (mode == Mode::training) return samples; // batch statistics are of the whole batch
+    const double bytes = static_cast<double>(network.activation_size()) * sizeof(S);
+    Index size = 16;
+    while (size < 1024 && static_cast<double>(2 * size) * bytes <= kBlockBytes) size *= 2;
+    return size;
+}
+
+} // namespace
+
+template <class S>
+struct Objective<S>::State {
+    // One block of samples with its pass.
+    struct Block {
+        Batch<S> batch;
+        std::unique_ptr<Pass<S>> pass;
+        // Whether the pass holds activations, and cotangents of the loss, for the present weights.
+        bool forward = false, backward = false;
+        void forget() { forward = backward = false; }
+    };
+    const Network<S>* network;
+    const Samples* samples;
+    Loss loss;
+    ObjectiveOptions options;
+    Weights<S> weights;
+    double rows = 0; // that count
+    Blocks blocks;
+    bool keeps = false;
+    std::vector<Block> kept;
+    Column<S> penalty; // strength of every parameter; empty for none
+
+    [[nodiscard]] Batch<S> batch_of(Index block) const {
+        std::vector<Index> chosen(static_cast<std::size_t>(blocks.extent(block)));
+        std::iota(chosen.begin(), chosen.end(), blocks.begin(block));
+        return make_batch<S>(*samples, chosen, network->output());
+    }
+    [[nodiscard]] PassInfo info(const Batch<S>& batch) const {
+        PassInfo info;
+        info.samples = batch.samples();
+        info.mode = options.mode;
+        info.lengths = batch.lengths.empty() ? nullptr : &batch.lengths;
+        return info;
+    }
+    // A slot's work space where blocks are not kept.
+    Block& prepared(Index block, Block& work) {
+        Block& at = keeps ? kept[static_cast<std::size_t>(block)] : work;
+        if (!at.pass) at.pass = std::make_unique<Pass<S>>(*network);
+        if (!keeps || at.batch.samples() == 0) {
+            at.batch = batch_of(block);
+            at.forget();
+        }
+        return at;
+    }
+    const Rows<S>& forward(Block& at) {
+        if (at.forward) return at.pass->activation(network->output_node());
+        at.forward = keeps;
+        return at.pass->forward(weights, at.batch.inputs, info(at.batch));
+    }
+    // Forward and backward of the mean loss.
+    void both_ways(Block& at) {
+        if (at.backward) return;
+        const Rows<S>& outputs = forward(at);
+        Rows<S> cotangent;
+        loss_cotangent(loss, outputs, at.batch, 1 / rows, cotangent);
+        at.pass->backward(cotangent, false);
+        at.backward = keeps;
+    }
+
+    // Calls body(slot sum, block) for all blocks and adds the slots up.
+    template <class Sum, class Body>
+    Sum sum_over_blocks(const Sum& zero, double bytes, const Execution& run, Body&& body) {
+        Index slots = std::min(kSlots, blocks.count());
+        while (slots > 1 && bytes * static_cast<double>(slots) > kSlotBytes) slots /= 2;
+        const Blocks runs{blocks.count(), (blocks.count() + slots - 1) / slots};
+        std::vector<Sum> sums(static_cast<std::size_t>(runs.count()), zero);
+        parallel_blocks(runs.count(), run.threads, [&](Index slot) {
+            Block work;
+            for (Index block = runs.begin(slot); block < runs.begin(slot) + runs.extent(slot);
+                 ++block)
+                body(sums[static_cast<std::size_t>(slot)], prepared(block, work));
+        });
+        return tree_sum(std::move(sums));
+    }
+    [[nodiscard]] double penalty_value() const {
+        if (penalty.size() == 0) return 0;
+        return 0.5 * (penalty.template cast<double>().array() *
+                      weights.trained.template cast<double>().array().square())
+                         .sum();
+    }
+    template <class Body>
+    void each_sample(Index most, const Execution& run,
+                     const std::function<void(Index, const Columns<S>&)>& body, Body&& back) {
+        Block work;
+        for (Index block = 0; block < blocks.count(); ++block) {
+            run.monitor->stop_if_interrupted();
+            Block& at = prepared(block, work);
+            back(at);
+            for (Index first = 0; first < at.batch.samples(); first += most) {
+                const Index count = std::min(most, at.batch.samples() - first);
+                Columns<S> gradients = Columns<S>::Zero(network->parameter_count(), count);
+                parallel_blocks(count, run.threads, [&](Index i) {
+                    at.pass->add_gradient(gradients.col(i).data(), {first + i, 1});
+                });
+                body(blocks.begin(block) + first, gradients);
+            }
+        }
+    }
+};
+
+template <class S>
+Objective<S>::Objective(const Network<S>& network, const Samples& samples, Loss loss,
+                        ObjectiveOptions options, const std::string& place)
+    : state_(std::make_unique<State>()) {
+    check_samples(samples, network.input(), network.output(), loss, place);
+    State& s = *state_;
+    s.network = &network;
+    s.samples = &samples;
+    s.loss = loss;
+    s.options = std::move(options);
+    s.rows = counted_rows(samples, network.output());
+    s.blocks = {samples.count(), block_size(network, s.options.mode, samples.count())};
+    // Activations and their cotangents, and room for layers that remember more.
+    const double kept = 4.0 * static_cast<double>(network.activation_size()) * sizeof(S) *
+                        static_cast<double>(samples.count());
+    s.keeps = kept <= s.options.memory;
+    if (s.keeps) s.kept.resize(static_cast<std::size_t>(s.blocks.count()));
+    for (const auto& one : s.options.l2) {
+        if (s.penalty.size() == 0) s.penalty.setZero(network.parameter_count());
+        bool found = false;
+        for (const auto& entry : network.parameters()) {
+            if (entry.layer + "/" + entry.info.name != one.parameter || !entry.info.trained)
+                continue;
+            s.penalty.segment(entry.offset, entry.info.size())
+                .setConstant(static_cast<S>(one.strength));
+            found = true;
+        }
+        if (!found) throw Error("l2: there is no parameter '" + one.parameter + "'");
+    }
+}
+
+template <class S>
+Objective<S>::~Objective() = default;
+
+template <class S>
+Index Objective<S>::samples() const {
+    return state_->samples->count();
+}
+
+template <class S>
+void Objective<S>::set_weights(const Weights<S>& weights) {
+    state_->weights = weights;
+    for (auto& block : state_->kept) block.forget();
+}
+
+template <class S>
+typename Objective<S>::Value Objective<S>::value(const Execution& run) {
+    State& s = *state_;
+    const LossSums sums = s.sum_over_blocks(LossSums{}, 0, run, [&](LossSums& sum, auto& at) {
+        sum += loss_sums(s.loss, s.forward(at), at.batch);
+    });
+    const bool classifies = s.loss.kind == LossKind::softmax_cross_entropy ||
+                            s.loss.kind == LossKind::sigmoid_cross_entropy;
+    return {sums.loss / s.rows + s.penalty_value(),
+            classifies ? sums.correct / s.rows : std::numeric_limits<double>::quiet_NaN()};
+}
+
+template <class S>
+Column<S> Objective<S>::gradient(const Execution& run, Value* value) {
+    State& s = *state_;
+    struct Sum {
+        Column<S> gradient;
+        LossSums loss;
+        Sum& operator+=(const Sum& other) {
+            gradient += other.gradient;
+            loss += other.loss;
+            return *this;
+        }
+    };
+    const Index count = s.network->parameter_count();
+    Sum total = s.sum_over_blocks(
+        Sum{Column<S>::Zero(count), {}}, static_cast<double>(count) * sizeof(S), run,
+        [&](Sum& sum, auto& at) {
+            s.both_ways(at);
+            at.pass->add_gradient(sum.gradient.data());
+            sum.loss += loss_sums(s.loss, at.pass->activation(s.network->output_node()), at.batch);
+        });
+    if (value) *value = {total.loss.loss / s.rows + s.penalty_value(), total.loss.correct / s.rows};
+    if (s.penalty.size() > 0) total.gradient += s.penalty.cwiseProduct(s.weights.trained);
+    return std::move(total.gradient);
+}
+
+template <class S>
+Columns<S> Objective<S>::curvature_products(Curvature curvature, const Columns<S>& directions,
+                                            const Execution& run) {
+    State& s = *state_;
+    if (directions.rows() != s.network->parameter_count())
+        throw Error(concat("directions of ", directions.rows(), " numbers; the network has ",
+                           s.network->parameter_count(), " parameters"));
+    const Index count = directions.cols();
+    const bool gauss_newton = curvature == Curvature::gauss_newton;
+    Columns<S> products = s.sum_over_blocks(
+        Columns<S>(Columns<S>::Zero(directions.rows(), count)),
+        static_cast<double>(directions.size()) * sizeof(S), run, [&](Columns<S>& sum, auto& at) {
+            if (!gauss_newton) s.both_ways(at);
+            const Rows<S>& outputs = s.forward(at);
+            Pass<S>& pass = *at.pass;
+            const Rows<S>& tangents = pass.tangent(directions, count);
+            Rows<S> moved;
+            if (curvature == Curvature::residual)
+                moved.setZero(tangents.rows(), tangents.cols());
+            else
+                loss_curvature(s.loss, outputs, at.batch, 1 / s.rows, tangents, moved);
+            if (gauss_newton) {
+                at.backward = false;
+                pass.add_adjoint(moved, sum);
+            } else {
+                pass.backward_tangent(moved);
+                pass.add_gradient_tangent(sum);
+            }
+        });
+    if (s.penalty.size() > 0 && curvature != Curvature::residual)
+        products += s.penalty.asDiagonal() * directions;
+    return products;
+}
+
+template <class S>
+Rows<S> Objective<S>::outputs(const Execution& run) {
+    State& s = *state_;
+    Rows<S> all(samples(), s.network->output().size());
+    parallel_blocks(s.blocks.count(), run.threads, [&](Index block) {
+        typename State::Block work;
+        all.middleRows(s.blocks.begin(block), s.blocks.extent(block)) =
+            s.forward(s.prepared(block, work));
+    });
+    return all;
+}
+
+template <class S>
+void Objective<S>::sample_gradients(Index block, const Execution& run,
+                                    const std::function<void(Index, const Columns<S>&)>& body) {
+    State& s = *state_;
+    s.each_sample(block, run, body, [&](auto& at) {
+        const Rows<S>& outputs = s.forward(at);
+        Rows<S> cotangent;
+        loss_cotangent(s.loss, outputs, at.batch, static_cast<double>(samples()) / s.rows,
+                       cotangent);
+        at.backward = false;
+        at.pass->backward(cotangent, false);
+    });
+}
+
+template <class S>
+void Objective<S>::output_gradients(Index unit, Index block, const Execution& run,
+                                    const std::function<void(Index, const Columns<S>&)>& body) {
+    State& s = *state_;
+    if (unit < 0 || unit >= s.network->output().size())
+        throw Error(
+            concat("output ", unit, " asked for; the network has ", s.network->output().size()));
+    s.each_sample(block, run, body, [&](auto& at) {
+        const Rows<S>& outputs = s.forward(at);
+        Rows<S> cotangent = Rows<S>::Zero(outputs.rows(), outputs.cols());
+        cotangent.col(unit).setOnes();
+        at.backward = false;
+        at.pass->backward(cotangent, false);
+    });
+}
+
+template class Objective<double>;
+template class Objective<float>;
+
+} // namespace assay::network
