@@ -22,8 +22,9 @@ import io
 import subprocess
 import wave
 
-import h5py
 import numpy as np
+
+import sealed
 
 WORDS = ("sushi", "yellow", "tango", "echo", "motif", "mirror")
 VOICE = "en-us"
@@ -36,7 +37,6 @@ REPEATS = (12, 15)  # utterances of one word, least and most
 GAP_S = (0.03, 0.16)  # silence between two utterances, shortest and longest
 NOISE_RMS = 0.004  # of a signal whose utterances peak near 0.6
 QUANTUM = 1 / 256  # X is rounded to multiples of it, which makes it compress
-COMPACT_BYTES = 4096  # smaller arrays are stored inside the object header
 
 
 # ---- sound ------------------------------------------------------------------------------------
@@ -122,47 +122,11 @@ def spectrogram(signal):
 # ---- file -------------------------------------------------------------------------------------
 
 
-def set_attributes(target, **attributes):
-    """Strings become fixed-length UTF-8; everything else is stored as it is."""
-    for name, value in attributes.items():
-        if isinstance(value, str):
-            data = value.encode("utf-8")
-            kind = h5py.string_dtype("utf-8", len(data))
-            target.attrs.create(name, np.array(data, dtype=kind), dtype=kind)
-        else:
-            target.attrs.create(name, value)
-
-
-def write_array(group, name, data, chunks=None, **attributes):
-    """Checksummed: small arrays inside the object header, others in chunks with Fletcher32."""
-    if data.nbytes < COMPACT_BYTES:
-        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        layout.set_layout(h5py.h5d.COMPACT)
-        layout.set_obj_track_times(False)
-        space = h5py.h5s.create_simple(data.shape)
-        kind = h5py.h5t.py_create(data.dtype, logical=True)
-        handle = h5py.h5d.create(group.id, name.encode(), kind, space, layout)
-        dataset = h5py.Dataset(handle)
-        dataset[...] = data
-    else:
-        dataset = group.create_dataset(
-            name,
-            data=data,
-            chunks=chunks or data.shape,
-            shuffle=True,
-            compression="gzip",
-            compression_opts=9,
-            fletcher32=True,
-            track_times=False,
-        )
-    set_attributes(dataset, **attributes)
-
-
 def write(path, X, event_bin, event_component, seed):
     version = subprocess.run(["espeak-ng", "--version"], check=True, stdout=subprocess.PIPE)
     version = version.stdout.decode().split("Data at")[0].split(":")[-1].strip()
-    with h5py.File(path, "w", libver=("v110", "v110"), track_order=True) as file:
-        set_attributes(
+    with sealed.create(path) as file:
+        sealed.set_attributes(
             file,
             format="assay/1",
             title="Six spoken words in random order",
@@ -170,8 +134,8 @@ def write(path, X, event_bin, event_component, seed):
             licence="CC0 1.0",
             seed=np.int64(seed),
         )
-        data = file.create_group("data", track_order=True)
-        write_array(
+        data = sealed.create_group(file, "data")
+        sealed.write_array(
             data,
             "X",
             X,
@@ -182,7 +146,7 @@ def write(path, X, event_bin, event_component, seed):
             description="Short-time power spectrum of synthetic speech above the noise floor; "
             f"{RATE_HZ} Hz, Hann window of {WINDOW} samples, hop {HOP}, frame t centred on t * dt",
         )
-        write_array(
+        sealed.write_array(
             data,
             "frequency",
             np.arange(X.shape[0]) * (RATE_HZ / WINDOW),
@@ -190,9 +154,9 @@ def write(path, X, event_bin, event_component, seed):
             units="Hz",
             description="Frequency of each row of X",
         )
-        truth = file.create_group("truth", track_order=True)
-        set_attributes(truth, words=",".join(WORDS))
-        write_array(
+        truth = sealed.create_group(file, "truth")
+        sealed.set_attributes(truth, words=",".join(WORDS))
+        sealed.write_array(
             truth,
             "event_bin",
             event_bin.astype("<i8"),
@@ -200,7 +164,7 @@ def write(path, X, event_bin, event_component, seed):
             units="bin",
             description="Frame nearest to the start of each utterance",
         )
-        write_array(
+        sealed.write_array(
             truth,
             "event_component",
             event_component.astype("<i8"),
