@@ -164,6 +164,8 @@ class Layer {
     [[nodiscard]] const std::vector<ParameterInfo>& parameters() const { return parameters_; }
     // Gates of a recurrent layer in the order of its rows, "r,z,n"; empty for none.
     [[nodiscard]] virtual std::string gates() const { return {}; }
+    // Whether the layer rectifies (relu and its smooth kin): decides the law of initial weights.
+    [[nodiscard]] virtual bool rectifies() const { return false; }
     // Whether the layer is affine in its input (once its parameters are fixed).
     [[nodiscard]] virtual bool affine() const { return false; }
     // Multiplications and additions of one sample's forward pass; about twice that backwards.

@@ -86,6 +86,19 @@ class Elementwise : public Layer<S> {
     [[nodiscard]] bool affine() const override {
         return activation_.function == Function::identity;
     }
+    [[nodiscard]] bool rectifies() const override {
+        switch (activation_.function) {
+        case Function::relu:
+        case Function::leaky_relu:
+        case Function::elu:
+        case Function::softplus:
+        case Function::gelu:
+        case Function::gelu_tanh:
+        case Function::silu:
+        case Function::rectified_quadratic: return true;
+        default: return false;
+        }
+    }
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         const Rows<S>& x = *p.x[0];
         y.resize(x.rows(), x.cols());

@@ -214,6 +214,11 @@ Index Network<S>::activation_size() const {
 }
 
 template <class S>
+bool Network<S>::rectifies(Index node) const {
+    return node > 0 && nodes_[static_cast<std::size_t>(node)]->layer->rectifies();
+}
+
+template <class S>
 Index Network<S>::affine_head() const {
     Index head = 0;
     for (Index node = 1; node < nodes(); ++node) {

@@ -56,6 +56,8 @@ class ASSAY_API Network {
     [[nodiscard]] const TensorInfo& node_tensor(Index node) const;
     [[nodiscard]] std::optional<Index> find_node(const std::string& name) const;
     [[nodiscard]] const std::vector<Index>& node_inputs(Index node) const;
+    // Whether a node is a rectifying activation.
+    [[nodiscard]] bool rectifies(Index node) const;
     // The last node such that it and all before it on its way are affine in the input: evaluated
     // once for many inputs on a line. 0 where there is none.
     [[nodiscard]] Index affine_head() const;

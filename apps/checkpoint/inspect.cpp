@@ -1,0 +1,129 @@
+// checkpoint inspect: what is in a model file or run.
+#include "commands.hpp"
+#include "sources.hpp"
+
+#include <assay/core/digest.hpp>
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/network/network.hpp>
+#include <assay/training/run_io.hpp>
+
+#include <cmath>
+#include <map>
+
+namespace checkpoint_app {
+namespace {
+
+using namespace assay;
+
+struct Options {
+    bool digest = false;
+    std::string checkpoint;
+    ModelFileOptions files;
+};
+
+std::string shape_words(const network::Shape& shape) {
+    std::vector<std::string> parts;
+    for (const Index extent : shape) parts.push_back(std::to_string(extent));
+    return parts.empty() ? "-" : join(parts, " x ");
+}
+
+double norm_of(const std::vector<double>& values) {
+    double sum = 0;
+    for (const double value : values) sum += value * value;
+    return std::sqrt(sum);
+}
+
+std::string digest_of_numbers(const std::vector<double>& values) {
+    Digest digest;
+    digest.add(values.data(), values.size() * sizeof(double));
+    return digest.hex();
+}
+
+// Columns of equal width.
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows)
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            if (widths.size() <= i) widths.push_back(0);
+            widths[i] = std::max(widths[i], row[i].size());
+        }
+    std::string text;
+    for (const auto& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i)
+            text += row[i] + (i + 1 < row.size() ? std::string(widths[i] - row[i].size() + 2, ' ')
+                                                 : std::string("\n"));
+    }
+    return text;
+}
+
+std::string arrays_text(const network::Model& model, bool digest) {
+    std::vector<std::vector<std::string>> rows{{"array", "shape", "norm"}};
+    if (digest) rows[0].emplace_back("digest");
+    for (const auto& array : model.parameters) {
+        std::vector<std::string> row{array.layer + "/" + array.name, shape_words(array.shape),
+                                     significant(norm_of(array.values), 6)};
+        if (digest)
+            row.push_back(digest_of_numbers(array.values));
+        rows.push_back(std::move(row));
+    }
+    return table(rows);
+}
+
+std::string layers_text(const network::Network<double>& network) {
+    std::map<std::string, Index> counts;
+    for (const auto& entry : network.parameters()) counts[entry.layer] += entry.info.size();
+    std::vector<std::vector<std::string>> rows{{"layer", "type", "output", "parameters"}};
+    for (Index node = 1; node < network.nodes(); ++node)
+        rows.push_back({network.node_name(node), network.node_type(node),
+                        shape_words(network.node_tensor(node).shape),
+                        std::to_string(counts[network.node_name(node)])});
+    return table(rows);
+}
+
+void run(const Options& o, cli::Context& context) {
+    const auto opened =
+        open_model(context, context.input_address(), o.files, o.checkpoint);
+    std::string text = "kind: " + opened.kind + "\n";
+    for (const auto& [key, value] : opened.metadata) text += key + ": " + printable(value, 200) + "\n";
+    if (!opened.model.architecture.empty()) {
+        const network::Network<double> network(opened.model.architecture);
+        text += "input: " + shape_words(network.input().shape) + "\n\n" + layers_text(network);
+        std::vector<std::string> unused;
+        static_cast<void>(network.load(opened.model, &unused));
+        for (const auto& name : unused) text += "not used: " + name + "\n";
+    } else {
+        text += "no architecture: --architecture FILE.json names one\n";
+    }
+    text += "\n" + arrays_text(opened.model, o.digest);
+    for (const auto& note : opened.notes) text += "note: " + note + "\n";
+    const hdf5::Address address = context.input_address();
+    if (cli::Context::is_hdf5(address)) {
+        const hdf5::Group root = context.open(address).root();
+        if (root.has_group("/run") && root.group("/run").has_dataset("steps")) {
+            const auto steps = training::run_steps(root.group("/run"));
+            text += concat("\nrun: ", steps.size(), " checkpoints, steps ", steps.front(), " to ",
+                           steps.back(), "\n");
+        }
+    }
+    context.write_document(text);
+}
+
+} // namespace
+
+cli::Command inspect() {
+    auto o = std::make_shared<Options>();
+    cli::Command c("inspect", "list layers, shapes, norms and digests of a model file");
+    c.describe("Reads any model file and says what it holds and what was not understood.");
+    c.input("run or model file");
+    c.output(cli::OutputKind::document, {});
+    c.group("What");
+    c.flag("--digest", o->digest, "a digest of every array");
+    c.option("--checkpoint", o->checkpoint, "STEP", "of a run").default_text("/model");
+    declare_model_file(c, o->files);
+    c.example("What a downloaded file holds", "checkpoint inspect net.pt");
+    c.run([o](cli::Context& context) { run(*o, context); });
+    return c;
+}
+
+} // namespace checkpoint_app

@@ -1,0 +1,336 @@
+// checkpoint train: a network from data, with checkpoints all along.
+#include "commands.hpp"
+#include "sources.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/network/network.hpp>
+#include <assay/training/architectures.hpp>
+#include <assay/training/run_io.hpp>
+
+#include <cmath>
+#include <deque>
+#include <filesystem>
+
+namespace checkpoint_app {
+namespace {
+
+using namespace assay;
+using training::Override;
+using training::TrainingConfig;
+
+constexpr Index kTestSamples = 512;
+
+struct Options {
+    std::vector<std::string> set;
+    std::string model, data, task, checkpoints, clip, lr_schedule;
+    std::vector<std::string> freeze, lr_scale;
+    double max_seconds = 0, save_every = 300;
+    std::string stop_when;
+    bool full_batch = false, online = false, nesterov = false, write_gradients = false;
+    // Options that are keys of the configuration as they are: (path, value).
+    std::deque<std::pair<std::string, std::string>> keys;
+    ModelFileOptions files;
+};
+
+void add_key(cli::Command& c, Options& o, const std::string& names, const std::string& path,
+             const std::string& value, const std::string& description,
+             const std::string& default_text) {
+    o.keys.emplace_back(path, "");
+    c.option(names, o.keys.back().second, value, description).default_text(default_text);
+}
+
+std::string quoted(const std::string& text) { return '"' + text + '"'; }
+
+// "norm:1" -> clip.mode and clip.value.
+void add_clip(const std::string& text, std::vector<Override>& list) {
+    const auto parts = split(text, ':');
+    const std::string mode = parts[0] == "norm"         ? "global_norm"
+                             : parts[0] == "layer-norm" ? "layer_norm"
+                             : parts[0] == "value"      ? "value"
+                             : parts[0] == "none"       ? "none"
+                                                        : "";
+    const bool whole = parts.size() == (mode == "none" ? 1 : 2);
+    if (mode.empty() || !whole || (parts.size() == 2 && !parse_double(parts[1])))
+        throw UsageError("option '--clip': found '" + printable(text, 40) +
+                         "'; norm:V, layer-norm:V, value:V or none is expected");
+    list.push_back({"clip.mode", quoted(mode)});
+    if (parts.size() == 2) list.push_back({"clip.value", parts[1]});
+}
+
+void add_stop(const std::string& text, std::vector<Override>& list) {
+    const auto below = text.find('<');
+    const bool plateau = starts_with(text, "plateau:");
+    const std::string number = plateau ? text.substr(8) : text.substr(below + 1);
+    if ((!plateau && below == std::string::npos) || !parse_double(number))
+        throw UsageError("option '--stop-when': found '" + printable(text, 40) +
+                         "'; METRIC<V (loss, eval_loss, error, eval_error) or plateau:K is expected");
+    if (plateau) {
+        list.push_back({"stop.plateau", number});
+    } else {
+        list.push_back({"stop.metric", quoted(text.substr(0, below))});
+        list.push_back({"stop.below", number});
+    }
+}
+
+void add_checkpoints(const std::string& text, std::vector<Override>& list) {
+    const auto settings = training::parse_checkpoints(text);
+    std::vector<std::string> steps;
+    for (const Index step : settings.list) steps.push_back(std::to_string(step));
+    list.push_back({"checkpoints", settings.kind == "list"
+                                       ? "{\"list\":[" + join(steps, ",") + "]}"
+                                       : concat("{\"", settings.kind, "\":", settings.number, "}")});
+}
+
+std::vector<Override> overrides_of(const Options& o) {
+    std::vector<Override> list;
+    for (const auto& one : o.set) {
+        const auto equals = one.find('=');
+        if (equals == std::string::npos || equals == 0)
+            throw UsageError("option '--set': found '" + printable(one, 40) +
+                             "'; a.b.c=VALUE is expected");
+        list.push_back({one.substr(0, equals), one.substr(equals + 1)});
+    }
+    if (!o.task.empty()) list.push_back({"task", quoted(o.task)});
+    if (!o.data.empty()) list.push_back({"data", o.data});
+    if (!o.model.empty()) list.push_back({"model", o.model});
+    for (const auto& [path, value] : o.keys)
+        if (!value.empty()) list.push_back({path, value});
+    for (const auto& [given, path] :
+         {std::pair{o.full_batch, "full_batch"}, {o.online, "online"},
+          {o.nesterov, "optimizer.nesterov"}, {o.write_gradients, "write_gradients"}})
+        if (given) list.push_back({path, "true"});
+    if (!o.checkpoints.empty()) add_checkpoints(o.checkpoints, list);
+    if (!o.clip.empty()) add_clip(o.clip, list);
+    if (!o.stop_when.empty()) add_stop(o.stop_when, list);
+    if (!o.lr_schedule.empty()) list.push_back({"schedule", o.lr_schedule});
+    if (!o.freeze.empty()) list.push_back({"freeze", "[\"" + join(o.freeze, "\",\"") + "\"]"});
+    for (const auto& one : o.lr_scale) {
+        const auto colon = one.rfind(':');
+        if (colon == std::string::npos || !parse_double(one.substr(colon + 1)))
+            throw UsageError("option '--lr-scale': found '" + printable(one, 40) +
+                             "'; LAYER:X is expected");
+        list.push_back({"lr_scale." + one.substr(0, colon), one.substr(colon + 1)});
+    }
+    return list;
+}
+
+// What the input is: a configuration, a run to repeat, or data.
+TrainingConfig read_configuration(const Options& o, cli::Context& context) {
+    const auto overrides = overrides_of(o);
+    const bool named = !o.task.empty() || !o.data.empty();
+    if (context.input_count() == 0 && named)
+        return training::read_config("", overrides, "command line");
+    const hdf5::Address input = context.input_address();
+    if (!cli::Context::is_hdf5(input)) {
+        const std::string text = read_text_file(input.file);
+        context.note_foreign(input.file);
+        TrainingConfig c = training::read_config(text, overrides, input.file);
+        if (c.data.empty() && !c.task) c.data = "-";
+        return c;
+    }
+    const hdf5::Group root = context.open(input).root();
+    if (input.path.empty() && root.has_group("/run") && !named) {
+        const auto training = root.group("/run").read_text("training");
+        if (training) return training::read_config(*training, overrides, input.name() + ":/run");
+    }
+    TrainingConfig c = training::read_config("", overrides, "command line");
+    if (!c.task && c.data.empty())
+        c.data = input.file + (input.path.empty() ? "" : ":" + input.path);
+    return c;
+}
+
+training::TrainingData load_data(TrainingConfig& c, cli::Context& context) {
+    training::TrainingData data;
+    if (c.task) {
+        data.task = training::make_task(*c.task);
+        const Index count = c.online ? 1 : std::max<Index>(1024, c.batch_size);
+        const auto distinct = static_cast<Index>(data.task->layout().distinct);
+        data.train = data.task->samples(0, distinct > 0 && !c.online ? distinct : count,
+                                        training::Stream::train);
+        data.held_out = data.task->samples(0, kTestSamples, training::Stream::test);
+    } else {
+        const hdf5::Address address = hdf5::Address::parse(c.data);
+        const hdf5::Group group = data_group(context, address);
+        auto train = read_split(group, "train");
+        if (!train)
+            throw Error(group.where() + ": there is no split 'train' with inputs and targets");
+        data.train = std::move(*train);
+        data.held_out = group.has_dataset("inputs") ? std::nullopt
+                                                    : read_split(group, c.evaluate_split);
+        if (c.online) throw Error("online: only a built-in task makes data as training goes on");
+    }
+    training::prepare(data, c.data_settings, c.seed);
+    return data;
+}
+
+training::NetworkShape network_shape(const training::TrainingData& data) {
+    training::NetworkShape shape = training::shape_of(data.train);
+    if (!data.task) return shape;
+    shape.outputs = data.task->layout().outputs();
+    shape.vocabulary = data.task->layout().vocabulary;
+    return shape;
+}
+
+// Fills the architecture; returns the weights to start from, where init is "file".
+std::optional<network::Model> load_network(const Options& o, TrainingConfig& c,
+                                           const training::TrainingData& data,
+                                           cli::Context& context) {
+    if (!c.architecture.empty()) return std::nullopt;
+    if (c.model.empty())
+        throw Error("there is no network: --model FILE, or a word such as mlp:64,64 or gru:64");
+    if (training::is_architecture_word(c.model) && !std::filesystem::exists(c.model)) {
+        c.architecture = training::named_architecture(c.model, network_shape(data));
+        c.model.clear();
+        return std::nullopt;
+    }
+    const hdf5::Address address = hdf5::Address::parse(c.model);
+    const bool json = !cli::Context::is_hdf5(address) && ends_with(address.file, ".json");
+    if (json) {
+        c.architecture = read_text_file(address.file);
+        context.note_foreign(address.file);
+        c.model.clear();
+        return std::nullopt;
+    }
+    auto opened = open_model(context, address, o.files);
+    c.architecture = opened.model.architecture;
+    if (c.architecture.empty())
+        throw Error(address.name() + ": has weights only; --architecture FILE.json is expected");
+    if (c.init == "file") return std::move(opened.model);
+    c.model.clear();
+    return std::nullopt;
+}
+
+void report(const training::RunResult& result, const TrainingConfig& c, cli::Context& context) {
+    context.report("parameters", static_cast<std::int64_t>(result.parameters));
+    context.report("steps", static_cast<std::int64_t>(result.steps), "(" + result.stop_reason + ")");
+    context.report("loss", result.last_loss, c.loss + ", last batch");
+    if (result.eval_loss) context.report("test loss", *result.eval_loss);
+    if (result.eval_accuracy && std::isfinite(*result.eval_accuracy))
+        context.report("test accuracy", *result.eval_accuracy);
+    context.report("checkpoints", static_cast<std::int64_t>(result.state.checkpoints.size()));
+    if (context.keeps_timing())
+        context.report("speed", std::round(result.samples_per_second), "samples/s");
+}
+
+void run(const Options& o, cli::Context& context) {
+    TrainingConfig c = read_configuration(o, context);
+    training::TrainingData data = load_data(c, context);
+    training::resolve_loss(c, data);
+    const auto start = load_network(o, c, data, context);
+    const auto storage = c.precision == training::Precision::float32 ? network::Storage::float32
+                                                                     : network::Storage::float64;
+    const std::string config = training::config_json(c);
+    training::RunFolder folder(context.state_directory(), config, storage);
+    std::optional<hdf5::File> earlier_file;
+    std::optional<hdf5::Group> earlier;
+    std::optional<training::RunState> resumed;
+    if (context.resuming()) {
+        if (context.state_directory().empty())
+            throw UsageError("--resume needs -o FILE or --state DIR");
+        if (!context.writes_to_stdout() && std::filesystem::exists(context.output_target())) {
+            earlier_file = hdf5::File::open(context.output_target(), context.output_target());
+            earlier = earlier_file->root();
+        }
+        resumed = folder.resume(earlier ? &*earlier : nullptr);
+        if (!resumed) context.monitor().info("there is no saved state; the run starts anew");
+    }
+    const training::RunLimits limits{o.save_every, o.max_seconds};
+    const auto result =
+        training::train(c, data, start, resumed, folder, limits, context.execution());
+    const hdf5::Group* before = earlier ? &*earlier : nullptr;
+    hdf5::Group root = context.output();
+    folder.assemble(root, result, before, context.keeps_timing());
+    root.group("/run").set_attribute("rule", c.rule);
+    if (data.task) {
+        network::write_samples(root.create_group("/data/test"), *data.held_out, storage);
+        training::write_truth(root.create_group("/truth"), *data.task);
+    }
+    for (const auto& file : folder.files()) context.discard_when_done(file);
+    report(result, c, context);
+}
+
+} // namespace
+
+cli::Command train() {
+    auto o = std::make_shared<Options>();
+    cli::Command c("train", "train a network and keep checkpoints of every stage");
+    c.describe(
+        "INPUT is a configuration (JSON), a run to repeat bit for bit, or data (train/inputs, "
+        "train/targets, test/...). Options change keys of the configuration; --set reaches any. "
+        "The run file holds the resolved configuration, checkpoints along the schedule, metrics, "
+        "and the state from which a longer run goes on (--resume --force with more --steps).");
+    c.input("CONFIG.json, run, or data");
+    c.output(cli::OutputKind::hdf5,
+             {{"/model", "the last checkpoint: architecture, weights/<layer>/<parameter>"},
+              {"/run/checkpoints/<step>", "weights at the kept steps"},
+              {"/run/metrics", "loss, accuracy, learning rate, norms by layer"},
+              {"/run/training", "attribute: the resolved configuration"},
+              {"/data/test, /truth", "of a built-in task"}});
+    c.resumable();
+    c.group("What is trained on what");
+    c.option("--model", o->model, "FILE|WORD",
+             "architecture or model file, or linear, mlp:64,64, conv:16,32, gru:64, ...");
+    c.option("--data", o->data, "FILE[:/group]", "splits train and test");
+    c.option("--task", o->task, "NAME", "a built-in task (see checkpoint tasks)");
+    c.flag("--online", o->online, "fresh samples of the task at every step");
+    add_key(c, *o, "--loss", "loss", "NAME", "loss", "by the targets, or the task's");
+    add_key(c, *o, "--init", "init", "LAW",
+            "auto, he, glorot, orthogonal:G, identity, normal:S, small:S, balanced:S, zeros, file",
+            "auto");
+    add_key(c, *o, "--precision", "precision", "WORD", "float32 or float64", "float32");
+    add_key(c, *o, "--seed", "seed", "N", "of initial weights, order, noise", "0");
+    c.group("How");
+    add_key(c, *o, "--steps", "steps", "N", "updates", "none");
+    add_key(c, *o, "--epochs", "epochs", "X", "passes over the training split", "none");
+    add_key(c, *o, "--batch-size", "batch_size", "N", "samples a step", "64");
+    c.flag("--full-batch", o->full_batch, "all samples at every step");
+    add_key(c, *o, "--sampling", "sampling", "WORD", "epoch, replacement, sequential", "epoch");
+    add_key(c, *o, "--optimizer", "optimizer.name", "NAME",
+            "sgd, rmsprop, adagrad, adam, adamw, radam", "sgd");
+    add_key(c, *o, "--learning-rate", "optimizer.learning_rate", "X", "", "0.01; adaptive: 0.001");
+    add_key(c, *o, "--momentum", "optimizer.momentum", "X", "of sgd", "0");
+    c.flag("--nesterov", o->nesterov, "Nesterov's form of momentum");
+    add_key(c, *o, "--weight-decay", "optimizer.weight_decay", "X", "", "0");
+    add_key(c, *o, "--decay-mode", "optimizer.decay_mode", "WORD", "l2 or decoupled", "l2");
+    c.option("--lr-schedule", o->lr_schedule, "JSON",
+             R"(such as {"name": "cosine"} or {"name": "exponential", "rate": 0.5, "period": 700})");
+    c.option("--clip", o->clip, "MODE:V", "norm:V, layer-norm:V, value:V or none");
+    add_repeated(c, "--freeze", o->freeze, "LAYER", "layers that stay as they are; globs");
+    add_repeated(c, "--lr-scale", o->lr_scale, "LAYER:X", "factor on a layer's learning rate");
+    add_key(c, *o, "--rule", "rule.name", "NAME", "learning rule: bp", "bp");
+    add_key(c, *o, "--noise-variance", "rule.noise.variance", "V",
+            "noise after every update, times the learning rate", "0");
+    add_key(c, *o, "--noise-target", "rule.noise.target", "WORD", "feedback or all", "feedback");
+    add_key(c, *o, "--on-nonfinite", "on_nonfinite", "WORD",
+            "stop, or halve: go back to the last state with half the learning rate", "stop");
+    add_repeated(c, "--set", o->set, "KEY=VALUE", "any key of the configuration: a.b.c=VALUE");
+    c.group("What is kept");
+    c.option("--checkpoints", o->checkpoints, "SCHEDULE",
+             "every:K, log:N, decade:N, pow2[:K] or list:a,b,c")
+        .default_text("log:32");
+    add_key(c, *o, "--metrics-every", "metrics.every", "K", "steps between logged metrics", "10");
+    add_key(c, *o, "--eval-every", "evaluate.every", "K", "steps between evaluations; 0: none",
+            "100");
+    add_key(c, *o, "--eval-split", "evaluate.split", "NAME", "", "test");
+    c.flag("--write-gradients", o->write_gradients, "gradients of the kept steps too");
+    c.option("--stop-when", o->stop_when, "RULE", "METRIC<V, or plateau:K looks without a gain");
+    c.option("--max-seconds", o->max_seconds, "S", "stop after this time; --resume goes on")
+        .range(0)
+        .execution_only();
+    c.option("--save-every", o->save_every, "S", "seconds between resumable states")
+        .range(0)
+        .execution_only();
+    declare_model_file(c, o->files);
+    c.example("Digits, two hidden layers",
+              "checkpoint train --data digits.h5 --model mlp:64,64 --epochs 20 --momentum 0.9 "
+              "--set preprocess.scale=0.0625 -o run.h5");
+    c.example("A recurrent memory, from nothing",
+              "checkpoint train --task flipflop --online --model gru:32 --steps 2000 --optimizer "
+              "adam --learning-rate 0.003 --clip norm:1 -o flipflop.h5");
+    c.reference("kunin2020");
+    c.run([o](cli::Context& context) { run(*o, context); });
+    return c;
+}
+
+} // namespace checkpoint_app

@@ -1,0 +1,25 @@
+// A model on data: loss, accuracy, confusion and outputs.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
+#include <assay/network/loss.hpp>
+#include <assay/network/model.hpp>
+#include <assay/network/samples.hpp>
+
+namespace assay::network {
+
+struct EvaluationResult {
+    double loss = 0;     // mean over counted rows
+    double accuracy = 0; // NaN where there are no classes
+    RowMatrix confusion; // true x predicted class, counts of rows; empty without classes
+    RowMatrix outputs;   // samples x size
+    Shape output_shape;  // of one sample
+};
+
+// In arithmetic of type S. Throws Error where model, data and loss do not go together.
+template <class S>
+[[nodiscard]] ASSAY_API EvaluationResult evaluate(const Model& model, const Samples& samples,
+                                                  const Loss& loss, const Execution& run);
+
+} // namespace assay::network

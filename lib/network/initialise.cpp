@@ -1,0 +1,227 @@
+#include <assay/network/initialise.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/random.hpp>
+#include <assay/core/text.hpp>
+
+#include <Eigen/QR>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace assay::network {
+namespace {
+
+constexpr std::array<const char*, 11> kLaws{"auto",           "he",    "he-uniform", "glorot",
+                                            "glorot-uniform", "lecun", "orthogonal", "identity",
+                                            "normal",         "zeros", "small"};
+
+struct Law {
+    std::string name;
+    double parameter = 1;
+};
+
+Law parse_law(const std::string& text) {
+    const auto parts = split(text, ':');
+    Law law{parts.empty() ? "" : parts[0], 1};
+    if (parts.size() == 2) {
+        const auto value = parse_double(parts[1]);
+        if (!value || !(*value > 0))
+            throw Error("init: '" + printable(text, 40) +
+                        "'; a number above 0 is expected after ':'");
+        law.parameter = *value;
+    }
+    const bool known =
+        law.name == "balanced" || std::find(kLaws.begin(), kLaws.end(), law.name) != kLaws.end();
+    if (!known || parts.size() > 2)
+        throw Error("init: unknown law '" + printable(text, 40) +
+                    "'; expected auto, he, he-uniform, glorot, glorot-uniform, lecun, "
+                    "orthogonal[:GAIN], identity, normal:S, zeros, small:S or balanced:S");
+    return law;
+}
+
+// The numbers of one array.
+class Draw {
+  public:
+    Draw(std::uint64_t seed, const std::string& place)
+        : random_(seed, "init"), words_{purpose_key(place), 0, 0} {}
+    double normal(Index i) const { return random_.normal(static_cast<std::uint64_t>(i), words_); }
+    double uniform(Index i) const { return random_.uniform(static_cast<std::uint64_t>(i), words_); }
+
+  private:
+    Random random_;
+    StreamWords words_;
+};
+
+// rows x cols with orthonormal rows or columns, whichever are fewer.
+RowMatrix orthogonal(Index rows, Index cols, const Draw& draw, Index first) {
+    const Index large = std::max(rows, cols), few = std::min(rows, cols);
+    Matrix a(large, few);
+    for (Index i = 0; i < a.size(); ++i) a.data()[i] = draw.normal(first + i);
+    const Eigen::HouseholderQR<Matrix> qr(a);
+    Matrix q = qr.householderQ() * Matrix::Identity(large, few);
+    // The sign that makes the law uniform (Haar).
+    for (Index j = 0; j < few; ++j)
+        if (qr.matrixQR()(j, j) < 0) q.col(j) *= -1;
+    return rows >= cols ? RowMatrix(q) : RowMatrix(q.transpose());
+}
+
+template <class S>
+class Initialiser {
+  public:
+    Initialiser(const Network<S>& network, Law law, std::uint64_t seed)
+        : network_(network), law_(std::move(law)), seed_(seed) {}
+
+    Weights<S> weights() const {
+        Weights<S> made{Column<S>::Zero(network_.parameter_count()),
+                        Column<S>::Zero(network_.statistics_count())};
+        for (const auto& entry : network_.parameters()) {
+            S* to = (entry.info.trained ? made.trained : made.statistics).data() + entry.offset;
+            const std::vector<double> values = array(entry);
+            std::transform(values.begin(), values.end(), to,
+                           [](double value) { return static_cast<S>(value); });
+        }
+        if (law_.name == "balanced") balance(made);
+        return made;
+    }
+
+  private:
+    std::vector<double> array(const ParameterEntry& entry) const {
+        const auto size = static_cast<std::size_t>(entry.info.size());
+        switch (entry.info.role) {
+        case Role::scale:
+        case Role::variance:
+        case Role::shape:
+            return std::vector<double>(size, 1.0);
+        case Role::offset:
+        case Role::mean:
+        case Role::state:
+            return std::vector<double>(size, 0.0);
+        case Role::bias:
+            return bias(entry);
+        case Role::embedding:
+            return scaled(entry, law_.name == "zeros" ? 0.0 : 1.0, false);
+        case Role::recurrent:
+            return recurrent(entry);
+        case Role::weight:
+            break;
+        }
+        return weight(entry);
+    }
+    // Zero, but 1 for gates that keep the state (Gers et al. 2000).
+    std::vector<double> bias(const ParameterEntry& entry) const {
+        std::vector<double> values(static_cast<std::size_t>(entry.info.size()), 0.0);
+        const std::string& type = network_.node_type(*network_.find_node(entry.layer));
+        if (entry.info.name != "bias" || law_.name == "zeros") return values;
+        const std::size_t gate = type == "lstm" ? 1 : 0, gates = type == "lstm" ? 4 : 2;
+        if (type == "lstm" || type == "janet")
+            for (std::size_t i = 0; i < values.size() / gates; ++i)
+                values[gate * values.size() / gates + i] = 1.0;
+        return values;
+    }
+    std::vector<double> scaled(const ParameterEntry& entry, double deviation, bool uniform) const {
+        const Draw draw(seed_, entry.layer + "/" + entry.info.name);
+        std::vector<double> values(static_cast<std::size_t>(entry.info.size()));
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const auto at = static_cast<Index>(i);
+            values[i] = uniform ? deviation * std::sqrt(3.0) * (2 * draw.uniform(at) - 1)
+                                : deviation * draw.normal(at);
+        }
+        return values;
+    }
+    std::vector<double> weight(const ParameterEntry& entry) const {
+        const auto fan_in = static_cast<double>(entry.info.fan_in);
+        const auto fan_out = static_cast<double>(entry.info.fan_out);
+        std::string name = law_.name;
+        if (name == "auto" || name == "identity" || name == "balanced")
+            name = rectified_after(entry.layer) ? "he" : "glorot";
+        const bool uniform = ends_with(name, "-uniform");
+        if (starts_with(name, "he")) return scaled(entry, std::sqrt(2 / fan_in), uniform);
+        if (starts_with(name, "glorot"))
+            return scaled(entry, std::sqrt(2 / (fan_in + fan_out)), uniform);
+        if (name == "lecun") return scaled(entry, std::sqrt(1 / fan_in), false);
+        if (name == "normal") return scaled(entry, law_.parameter, false);
+        if (name == "small") return scaled(entry, law_.parameter / std::sqrt(fan_in), false);
+        if (name == "zeros") return scaled(entry, 0, false);
+        const Index rows = entry.info.shape[0];
+        return flat(orthogonal(rows, entry.info.size() / rows,
+                               Draw(seed_, entry.layer + "/" + entry.info.name), 0),
+                    law_.parameter);
+    }
+    // Gate by gate.
+    std::vector<double> recurrent(const ParameterEntry& entry) const {
+        if (law_.name == "normal" || law_.name == "zeros" || law_.name == "small")
+            return weight(entry);
+        const Index units = entry.info.shape[1];
+        std::vector<double> values;
+        const Draw draw(seed_, entry.layer + "/" + entry.info.name);
+        for (Index first = 0; first < entry.info.shape[0]; first += units) {
+            const RowMatrix block = law_.name == "identity"
+                                        ? RowMatrix(RowMatrix::Identity(units, units))
+                                        : orthogonal(units, units, draw, first * units);
+            const auto part = flat(block, law_.name == "orthogonal" ? law_.parameter : 1.0);
+            values.insert(values.end(), part.begin(), part.end());
+        }
+        return values;
+    }
+    static std::vector<double> flat(const RowMatrix& m, double gain) {
+        std::vector<double> values(m.data(), m.data() + m.size());
+        for (double& value : values) value *= gain;
+        return values;
+    }
+    // Whether what consumes the layer's output rectifies it (normalisation in between passes).
+    bool rectified_after(const std::string& layer) const {
+        Index node = *network_.find_node(layer);
+        for (Index next = node + 1; next < network_.nodes(); ++next) {
+            const auto& inputs = network_.node_inputs(next);
+            if (std::find(inputs.begin(), inputs.end(), node) == inputs.end()) continue;
+            const std::string& type = network_.node_type(next);
+            if (type == "activation") return network_.rectifies(next);
+            if (type != "batch_norm" && type != "layer_norm" && type != "add") return false;
+            node = next;
+        }
+        return false;
+    }
+    // Dense layers in a row get singular values S on shared bases: W_l = S R_{l+1} R_l^T.
+    void balance(Weights<S>& weights) const {
+        const Draw draw(seed_, "balanced");
+        RowMatrix basis;
+        Index drawn = 0, width = 0;
+        for (const auto& entry : network_.parameters())
+            if (entry.info.role == Role::weight && entry.info.shape.size() == 2)
+                width = width == 0 ? std::min(entry.info.shape[0], entry.info.shape[1])
+                                   : std::min({width, entry.info.shape[0], entry.info.shape[1]});
+        for (const auto& entry : network_.parameters()) {
+            if (entry.info.role != Role::weight || entry.info.shape.size() != 2) continue;
+            const Index rows = entry.info.shape[0], cols = entry.info.shape[1];
+            if (basis.rows() != cols) {
+                basis = orthogonal(cols, width, draw, drawn);
+                drawn += cols * width;
+            }
+            const RowMatrix next = orthogonal(rows, width, draw, drawn);
+            drawn += rows * width;
+            Eigen::Map<Rows<S>>(weights.trained.data() + entry.offset, rows, cols) =
+                (law_.parameter * next * basis.transpose()).template cast<S>();
+            basis = next;
+        }
+    }
+
+    const Network<S>& network_;
+    Law law_;
+    std::uint64_t seed_;
+};
+
+} // namespace
+
+template <class S>
+Weights<S> initial_weights(const Network<S>& network, const std::string& law, std::uint64_t seed) {
+    return Initialiser<S>(network, parse_law(law), seed).weights();
+}
+
+template ASSAY_API Weights<double> initial_weights(const Network<double>&, const std::string&,
+                                                   std::uint64_t);
+template ASSAY_API Weights<float> initial_weights(const Network<float>&, const std::string&,
+                                                  std::uint64_t);
+
+} // namespace assay::network

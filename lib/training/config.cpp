@@ -1,0 +1,497 @@
+#include <assay/training/config.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/network/keys.hpp>
+#include <assay/network/loss.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace assay::training {
+namespace {
+
+using Json = nlohmann::json;
+using network::Keys;
+
+constexpr Index kMostSteps = Index{1} << 40;
+constexpr Index kMostBatch = Index{1} << 30;
+
+const std::vector<std::string> kOptimizers{"sgd", "rmsprop", "adagrad", "adam", "adamw", "radam"};
+const std::vector<std::string> kSchedules{"constant", "multistep",  "exponential",     "cosine",
+                                          "linear",   "polynomial", "residual-network"};
+
+// The value of an override: JSON where it is JSON, else text.
+Json value_of(const std::string& text) {
+    const Json value = Json::parse(text, nullptr, false);
+    return value.is_discarded() ? Json(text) : value;
+}
+
+void apply(Json& config, const Override& change) {
+    Json* at = &config;
+    const auto parts = split(change.path, '.');
+    if (parts.empty()) throw UsageError("option '--set': a.b.c=value is expected");
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+        Json& next = (*at)[parts[i]];
+        if (next.is_null()) next = Json::object();
+        // A rule or a task may be given by its name alone.
+        if (next.is_string()) next = Json{{"name", next.get<std::string>()}};
+        if (!next.is_object())
+            throw UsageError("option '--set': " + change.path + ": " + parts[i] +
+                             " is not an object");
+        at = &next;
+    }
+    (*at)[parts.back()] = value_of(change.value);
+}
+
+double positive(Keys& keys, const std::string& key, double otherwise) {
+    const double value = keys.number(key, otherwise);
+    if (!(value > 0)) keys.refuse(key, concat("expected a number above 0, found ", value));
+    return value;
+}
+double at_least_zero(Keys& keys, const std::string& key, double otherwise) {
+    const double value = keys.number(key, otherwise);
+    if (!(value >= 0)) keys.refuse(key, concat("expected a number of at least 0, found ", value));
+    return value;
+}
+double below_one(Keys& keys, const std::string& key, double otherwise) {
+    const double value = at_least_zero(keys, key, otherwise);
+    if (value >= 1) keys.refuse(key, concat("expected a number below 1, found ", value));
+    return value;
+}
+
+// The object under `key` ({} where there is none), read by `body`.
+template <class Body>
+void section(Keys& keys, const std::string& key, Body&& body) {
+    const Json empty = Json::object();
+    const std::string path = keys.path().empty() ? key : keys.path() + "." + key;
+    const bool given = keys.has(key);
+    const Json& object = given ? keys.value(key) : empty;
+    if (!given) static_cast<void>(keys.text(key, ""));
+    Keys inner(object, path);
+    body(inner);
+    inner.refuse_others();
+}
+
+OptimizerSettings read_optimizer(Keys& keys) {
+    OptimizerSettings o;
+    o.name = keys.word("name", kOptimizers, o.name);
+    const bool adaptive = o.name != "sgd";
+    o.learning_rate = at_least_zero(keys, "learning_rate", adaptive ? 1e-3 : 0.01);
+    o.momentum = below_one(keys, "momentum", 0);
+    o.nesterov = keys.flag("nesterov", false);
+    o.weight_decay = at_least_zero(keys, "weight_decay", 0);
+    o.decoupled = keys.word("decay_mode", {"l2", "decoupled"},
+                            o.name == "adamw" ? "decoupled" : "l2") == "decoupled";
+    o.decay_bias = keys.flag("decay_bias", true);
+    o.beta1 = below_one(keys, "beta1", 0.9);
+    o.beta2 = below_one(keys, "beta2", o.name == "rmsprop" ? 0.99 : 0.999);
+    o.epsilon = at_least_zero(keys, "epsilon", o.name == "adagrad" ? 1e-10 : 1e-8);
+    o.amsgrad = keys.flag("amsgrad", false);
+    if (o.momentum > 0 && o.name != "sgd")
+        keys.refuse("momentum", "only sgd takes it, found " + o.name);
+    if (o.nesterov && o.momentum == 0) keys.refuse("nesterov", "needs a momentum above 0");
+    return o;
+}
+
+ScheduleSettings read_schedule(Keys& keys) {
+    ScheduleSettings s;
+    s.name = keys.word("name", kSchedules, s.name);
+    s.milestones = keys.integers("milestones", -1, 0, {});
+    s.gamma = positive(keys, "gamma", s.gamma);
+    s.rate = positive(keys, "rate", s.rate);
+    s.minimum = at_least_zero(keys, "minimum", s.minimum);
+    s.power = positive(keys, "power", s.power);
+    s.period = keys.count("period", 0, kMostSteps, 0);
+    s.warmup = keys.count("warmup", 0, kMostSteps, 0);
+    if (s.name == "multistep" && s.milestones.empty()) keys.refuse("milestones", "missing");
+    if (s.name == "exponential" && s.period == 0) keys.refuse("period", "missing");
+    return s;
+}
+
+ClipSettings read_clip(Keys& keys) {
+    ClipSettings c;
+    const std::string mode =
+        keys.word("mode", {"none", "global_norm", "layer_norm", "value"}, "none");
+    c.mode = mode == "global_norm"  ? ClipMode::global_norm
+             : mode == "layer_norm" ? ClipMode::layer_norm
+             : mode == "value"      ? ClipMode::value
+                                    : ClipMode::none;
+    c.value = positive(keys, "value", 1);
+    return c;
+}
+
+CheckpointSettings read_checkpoints(Keys& keys, const Json& object) {
+    CheckpointSettings c;
+    if (object.size() > 1) keys.refuse("", "one of every, log, decade, pow2, list is expected");
+    for (const char* kind : {"every", "log", "decade", "pow2"})
+        if (keys.has(kind)) {
+            c.kind = kind;
+            c.number = keys.count(kind, c.kind == "pow2" ? 0 : 1, kMostSteps);
+        } else {
+            static_cast<void>(keys.count(kind, 0, 1, 0));
+        }
+    if (keys.has("list")) c.kind = "list";
+    c.list = keys.integers("list", -1, 0, {});
+    return c;
+}
+
+std::string setting_text(const Json& value) {
+    if (value.is_string()) return value.get<std::string>();
+    if (!value.is_array()) return value.dump();
+    std::vector<std::string> parts;
+    for (const auto& one : value) parts.push_back(setting_text(one));
+    return join(parts, ",");
+}
+
+TaskSettings read_task(const Json& value, std::uint64_t seed) {
+    TaskSettings task;
+    task.seed = seed;
+    if (value.is_string()) {
+        task.name = value.get<std::string>();
+        return task;
+    }
+    Keys keys(value, "task");
+    task.name = keys.text("name");
+    task.preset = keys.text("preset", "");
+    task.seed =
+        static_cast<std::uint64_t>(keys.count("seed", 0, Index{1} << 53, static_cast<Index>(seed)));
+    for (const auto& [key, setting] : value.items())
+        if (key != "name" && key != "preset" && key != "seed")
+            task.values[key] = setting_text(setting);
+    return task;
+}
+
+void read_rule(Keys& keys, TrainingConfig& c) {
+    if (!keys.has("rule")) {
+        static_cast<void>(keys.text("rule", ""));
+        return;
+    }
+    Json rule = keys.value("rule");
+    if (rule.is_string()) {
+        c.rule = rule.get<std::string>();
+        return;
+    }
+    Keys inner(rule, "rule");
+    c.rule = inner.text("name", "bp");
+    rule.erase("name");
+    if (rule.contains("noise")) {
+        Keys noise(rule["noise"], "rule.noise");
+        c.noise.uniform = noise.word("distribution", {"normal", "uniform"}, "normal") == "uniform";
+        c.noise.variance = at_least_zero(noise, "variance", 0);
+        c.noise.target = noise.word("target", {"feedback", "all"}, "feedback") == "all"
+                             ? NoiseTarget::all
+                             : NoiseTarget::feedback;
+        noise.refuse_others();
+        rule.erase("noise");
+    }
+    c.rule_settings = rule.dump();
+}
+
+void read_sources(Keys& keys, TrainingConfig& c) {
+    if (keys.has("model") && keys.value("model").is_object()) {
+        Keys model(keys.value("model"), "model");
+        c.architecture = model.value("architecture").dump();
+        model.refuse_others();
+    } else {
+        c.model = keys.text("model", "");
+    }
+    c.data = keys.text("data", "");
+    if (keys.has("task")) c.task = read_task(keys.value("task"), c.seed);
+    if (c.task && !c.data.empty()) keys.refuse("task", "given beside 'data'; one is expected");
+}
+
+void read_stop(Keys& keys, TrainingConfig& c) {
+    section(keys, "stop", [&](Keys& stop) {
+        c.stop.metric = stop.text("metric", "");
+        c.stop.below = stop.number("below", 0);
+        c.stop.plateau = stop.count("plateau", 0, kMostSteps, 0);
+    });
+}
+
+void read_data_settings(Keys& keys, TrainingConfig& c) {
+    section(keys, "preprocess", [&](Keys& p) {
+        c.data_settings.scale = p.number("scale", 1);
+        c.data_settings.standardize =
+            p.word("standardize", {"none", "pixel", "channel", "global"}, "none");
+        c.data_settings.train_fraction = below_one(p, "train_fraction", 0);
+        section(p, "augment", [&](Keys& a) {
+            c.data_settings.augment.shift = a.count("shift", 0, 1024, 0);
+            c.data_settings.augment.flip = a.flag("flip", false);
+            c.data_settings.augment.noise = at_least_zero(a, "noise", 0);
+        });
+    });
+}
+
+TrainingConfig parse(const Json& json) {
+    Keys keys(json, "");
+    TrainingConfig c;
+    const std::string format = keys.text("format", "assay-training/1");
+    if (format != "assay-training/1")
+        keys.refuse("format", "expected 'assay-training/1', found '" + printable(format, 40) + "'");
+    c.seed = static_cast<std::uint64_t>(keys.count("seed", 0, Index{1} << 53, 0));
+    c.precision = keys.word("precision", {"float32", "float64"}, "float32") == "float64"
+                      ? Precision::float64
+                      : Precision::float32;
+    read_sources(keys, c);
+    c.loss = keys.text("loss", "");
+    if (!c.loss.empty()) static_cast<void>(network::loss_of(c.loss));
+    c.epsilon = positive(keys, "epsilon", c.epsilon);
+    c.batch_size = keys.count("batch_size", 1, kMostBatch, c.batch_size);
+    c.full_batch = keys.flag("full_batch", false);
+    c.online = keys.flag("online", false);
+    if (keys.has("steps")) c.steps = keys.count("steps", 1, kMostSteps);
+    if (keys.has("epochs")) c.epochs = positive(keys, "epochs", 1);
+    static_cast<void>(keys.has("steps") ? 0 : keys.count("steps", 0, 1, 0));
+    static_cast<void>(keys.has("epochs") ? 0.0 : keys.number("epochs", 0));
+    if (c.steps && c.epochs) keys.refuse("epochs", "given beside 'steps'; one is expected");
+    const std::string sampling =
+        keys.word("sampling", {"epoch", "replacement", "sequential"}, "epoch");
+    c.sampling = sampling == "epoch"         ? Sampling::epoch
+                 : sampling == "replacement" ? Sampling::replacement
+                                             : Sampling::sequential;
+    c.last_batch = keys.word("last_batch", {"drop", "keep"}, "drop") == "keep" ? LastBatch::keep
+                                                                               : LastBatch::drop;
+    read_rule(keys, c);
+    section(keys, "optimizer", [&](Keys& k) { c.optimizer = read_optimizer(k); });
+    section(keys, "schedule", [&](Keys& k) { c.schedule = read_schedule(k); });
+    section(keys, "clip", [&](Keys& k) { c.clip = read_clip(k); });
+    if (keys.has("freeze")) c.freeze = keys.texts("freeze");
+    section(keys, "lr_scale", [&](Keys& k) {
+        if (keys.has("lr_scale"))
+            for (const auto& [glob, factor] : json.at("lr_scale").items())
+                c.lr_scale.emplace_back(glob, at_least_zero(k, glob, 1));
+    });
+    c.init = keys.text("init", c.init);
+    const Json none = Json::object();
+    section(keys, "checkpoints", [&](Keys& k) {
+        c.checkpoints =
+            read_checkpoints(k, json.contains("checkpoints") ? json.at("checkpoints") : none);
+    });
+    section(keys, "metrics",
+            [&](Keys& k) { c.metrics_every = k.count("every", 1, kMostSteps, c.metrics_every); });
+    section(keys, "evaluate", [&](Keys& k) {
+        c.evaluate_every = k.count("every", 0, kMostSteps, c.evaluate_every);
+        c.evaluate_split = k.text("split", c.evaluate_split);
+    });
+    c.write_gradients = keys.flag("write_gradients", false);
+    read_stop(keys, c);
+    c.on_nonfinite = keys.word("on_nonfinite", {"stop", "halve"}, "stop");
+    read_data_settings(keys, c);
+    if (!keys.has("freeze")) static_cast<void>(keys.text("freeze", ""));
+    keys.refuse_others();
+    return c;
+}
+
+Json checkpoints_json(const CheckpointSettings& c) {
+    if (c.kind == "list") return {{"list", c.list}};
+    return {{c.kind, c.number}};
+}
+
+const char* clip_name(ClipMode mode) {
+    switch (mode) {
+    case ClipMode::global_norm:
+        return "global_norm";
+    case ClipMode::layer_norm:
+        return "layer_norm";
+    case ClipMode::value:
+        return "value";
+    case ClipMode::none:
+        break;
+    }
+    return "none";
+}
+
+void collect_differences(const Json& one, const Json& other, const std::string& path,
+                         std::vector<std::string>& found) {
+    if (one.is_object() && other.is_object()) {
+        std::set<std::string> names;
+        for (const auto& [key, unused] : one.items()) names.insert(key);
+        for (const auto& [key, unused] : other.items()) names.insert(key);
+        for (const auto& key : names)
+            collect_differences(one.value(key, Json()), other.value(key, Json()),
+                                path.empty() ? key : path + "." + key, found);
+        return;
+    }
+    if (one != other) found.push_back(path);
+}
+
+} // namespace
+
+TrainingConfig read_config(const std::string& text, const std::vector<Override>& overrides,
+                           const std::string& place) {
+    Json json = text.empty() ? Json::object() : network::parse_json(text, place);
+    if (!json.is_object()) throw Error(place + ": expected a JSON object");
+    for (const auto& change : overrides) {
+        // Steps and epochs displace each other: the later word wins.
+        if (change.path == "steps") json.erase("epochs");
+        if (change.path == "epochs") json.erase("steps");
+        if (change.path == "task") json.erase("data");
+        if (change.path == "data") json.erase("task");
+        apply(json, change);
+    }
+    return at_place(place, [&] { return parse(json); });
+}
+
+std::string config_json(const TrainingConfig& c) {
+    Json json{{"format", "assay-training/1"},
+              {"seed", c.seed},
+              {"precision", c.precision == Precision::float64 ? "float64" : "float32"},
+              {"loss", c.loss},
+              {"epsilon", c.epsilon},
+              {"batch_size", c.batch_size},
+              {"full_batch", c.full_batch},
+              {"online", c.online},
+              {"sampling", c.sampling == Sampling::epoch         ? "epoch"
+                           : c.sampling == Sampling::replacement ? "replacement"
+                                                                 : "sequential"},
+              {"last_batch", c.last_batch == LastBatch::keep ? "keep" : "drop"},
+              {"freeze", c.freeze},
+              {"lr_scale", Json::object()},
+              {"init", c.init},
+              {"checkpoints", checkpoints_json(c.checkpoints)},
+              {"metrics", {{"every", c.metrics_every}}},
+              {"evaluate", {{"every", c.evaluate_every}, {"split", c.evaluate_split}}},
+              {"write_gradients", c.write_gradients},
+              {"on_nonfinite", c.on_nonfinite}};
+    if (!c.architecture.empty()) json["model"] = {{"architecture", Json::parse(c.architecture)}};
+    if (!c.model.empty()) json["model"] = c.model;
+    if (!c.data.empty()) json["data"] = c.data;
+    if (c.task) {
+        Json task{{"name", c.task->name}, {"seed", c.task->seed}};
+        if (!c.task->preset.empty()) task["preset"] = c.task->preset;
+        for (const auto& [key, value] : c.task->values) task[key] = value;
+        json["task"] = task;
+    }
+    if (c.steps) json["steps"] = *c.steps;
+    if (c.epochs) json["epochs"] = *c.epochs;
+    Json rule = Json::parse(c.rule_settings);
+    rule["name"] = c.rule;
+    rule["noise"] = {{"distribution", c.noise.uniform ? "uniform" : "normal"},
+                     {"variance", c.noise.variance},
+                     {"target", c.noise.target == NoiseTarget::all ? "all" : "feedback"}};
+    json["rule"] = rule;
+    const auto& o = c.optimizer;
+    json["optimizer"] = {{"name", o.name},
+                         {"learning_rate", o.learning_rate},
+                         {"momentum", o.momentum},
+                         {"nesterov", o.nesterov},
+                         {"weight_decay", o.weight_decay},
+                         {"decay_mode", o.decoupled ? "decoupled" : "l2"},
+                         {"decay_bias", o.decay_bias},
+                         {"beta1", o.beta1},
+                         {"beta2", o.beta2},
+                         {"epsilon", o.epsilon},
+                         {"amsgrad", o.amsgrad}};
+    const auto& s = c.schedule;
+    json["schedule"] = {{"name", s.name},     {"milestones", s.milestones}, {"gamma", s.gamma},
+                        {"rate", s.rate},     {"minimum", s.minimum},       {"power", s.power},
+                        {"period", s.period}, {"warmup", s.warmup}};
+    json["clip"] = {{"mode", clip_name(c.clip.mode)}, {"value", c.clip.value}};
+    for (const auto& [glob, factor] : c.lr_scale) json["lr_scale"][glob] = factor;
+    json["stop"] = {
+        {"metric", c.stop.metric}, {"below", c.stop.below}, {"plateau", c.stop.plateau}};
+    const auto& d = c.data_settings;
+    json["preprocess"] = {
+        {"scale", d.scale},
+        {"standardize", d.standardize.empty() ? "none" : d.standardize},
+        {"train_fraction", d.train_fraction},
+        {"augment",
+         {{"shift", d.augment.shift}, {"flip", d.augment.flip}, {"noise", d.augment.noise}}}};
+    return json.dump(1);
+}
+
+std::vector<std::string> differences(const std::string& resolved, const std::string& other) {
+    Json one = Json::parse(resolved), two = Json::parse(other);
+    for (const char* key : {"steps", "epochs", "checkpoints", "metrics", "evaluate", "stop"}) {
+        one.erase(key);
+        two.erase(key);
+    }
+    std::vector<std::string> found;
+    collect_differences(one, two, "", found);
+    return found;
+}
+
+std::vector<Index> checkpoint_steps(const CheckpointSettings& settings, Index total) {
+    std::set<Index> steps{0, total};
+    const auto last = static_cast<double>(total);
+    const auto add = [&](double step) {
+        const auto whole = static_cast<Index>(std::llround(step));
+        if (whole > 0 && whole < total) steps.insert(whole);
+    };
+    const Index n = settings.number;
+    if (settings.kind == "every")
+        for (Index step = n; step < total; step += n) steps.insert(step);
+    if (settings.kind == "log")
+        for (Index i = 0; i < n; ++i)
+            add(std::pow(10.0, static_cast<double>(i) * std::log10(last) /
+                                   static_cast<double>(std::max<Index>(1, n - 1))));
+    if (settings.kind == "decade")
+        for (Index i = 0;; ++i) {
+            const double step = std::pow(10.0, static_cast<double>(i) / static_cast<double>(n));
+            if (step >= last) break;
+            add(step);
+        }
+    if (settings.kind == "pow2") {
+        Index step = 1;
+        for (; step < total && (n == 0 || step <= n); step *= 2) steps.insert(step);
+        for (step = n; n > 0 && step < total; step += n)
+            if (step > 0) steps.insert(step);
+    }
+    for (const Index step : settings.list)
+        if (step <= total) steps.insert(step);
+    return {steps.begin(), steps.end()};
+}
+
+CheckpointSettings parse_checkpoints(const std::string& text) {
+    const auto parts = split(text, ':');
+    CheckpointSettings settings;
+    settings.kind = parts.empty() ? "" : parts[0];
+    const auto refuse = [&] {
+        throw UsageError("option '--checkpoints': found '" + printable(text, 40) +
+                         "'; every:K, log:N, decade:N, pow2[:K] or list:a,b,c is expected");
+    };
+    settings.number = 0;
+    if (settings.kind == "list" && parts.size() == 2) {
+        for (const auto& one : split(parts[1], ',')) {
+            const auto step = parse_integer(one);
+            if (!step || *step < 0) refuse();
+            settings.list.push_back(*step);
+        }
+        return settings;
+    }
+    const bool counted = settings.kind == "every" || settings.kind == "log" ||
+                         settings.kind == "decade" || settings.kind == "pow2";
+    if (!counted || parts.size() > 2 || (parts.size() == 1 && settings.kind != "pow2")) refuse();
+    if (parts.size() == 2) {
+        const auto number = parse_integer(parts[1]);
+        if (!number || *number < 1) refuse();
+        settings.number = *number;
+    }
+    return settings;
+}
+
+bool matches_glob(const std::string& pattern, const std::string& name) {
+    std::size_t p = 0, n = 0, star = std::string::npos, mark = 0;
+    while (n < name.size()) {
+        if (p < pattern.size() && (pattern[p] == name[n] || pattern[p] == '?')) {
+            ++p;
+            ++n;
+        } else if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            mark = n;
+        } else if (star != std::string::npos) {
+            p = star + 1;
+            n = ++mark;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.size() && pattern[p] == '*') ++p;
+    return p == pattern.size();
+}
+
+} // namespace assay::training

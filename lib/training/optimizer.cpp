@@ -1,0 +1,150 @@
+#include <assay/training/optimizer.hpp>
+
+#include <assay/core/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay::training {
+namespace {
+
+constexpr double kPi = 3.14159265358979323846;
+
+// The standard recipe for residual networks: warm-up over 5 of 90 epochs, then a tenth at 30,
+// 60, 80.
+double residual_network_rate(double base, double epoch) {
+    if (epoch < 5) return base * (epoch + 1) / 5;
+    double rate = base;
+    for (const double milestone : {30.0, 60.0, 80.0})
+        if (epoch >= milestone) rate *= 0.1;
+    return rate;
+}
+
+std::size_t state_count(const OptimizerSettings& s) {
+    if (s.name == "sgd") return s.momentum > 0 ? 1 : 0;
+    if (s.name == "rmsprop" || s.name == "adagrad") return 1;
+    return s.amsgrad ? 3 : 2;
+}
+
+} // namespace
+
+double learning_rate_at(const ScheduleSettings& s, double base, Index step, Index total,
+                        Index per_epoch) {
+    const auto t = static_cast<double>(step);
+    const double period = static_cast<double>(s.period > 0 ? s.period : std::max<Index>(1, total));
+    const double share = std::min(1.0, t / period);
+    double rate = base;
+    if (s.name == "multistep")
+        for (const Index milestone : s.milestones) rate *= step >= milestone ? s.gamma : 1.0;
+    if (s.name == "exponential") rate = base * std::pow(s.rate, t / period);
+    if (s.name == "cosine") rate = s.minimum + (base - s.minimum) * (1 + std::cos(kPi * share)) / 2;
+    if (s.name == "linear") rate = s.minimum + (base - s.minimum) * (1 - share);
+    if (s.name == "polynomial")
+        rate = s.minimum + (base - s.minimum) * std::pow(1 - share, s.power);
+    if (s.name == "residual-network")
+        rate = residual_network_rate(
+            base, std::floor(t / static_cast<double>(std::max<Index>(1, per_epoch))));
+    if (step < s.warmup) rate *= (t + 1) / static_cast<double>(s.warmup);
+    return rate;
+}
+
+template <class S>
+Optimizer<S>::Optimizer(const OptimizerSettings& settings, std::vector<ParameterSlice> slices,
+                        Index size)
+    : settings_(settings), slices_(std::move(slices)),
+      states_(state_count(settings), network::Column<S>::Zero(size)) {}
+
+template <class S>
+void Optimizer<S>::restore(std::vector<network::Column<S>> states, Index updates) {
+    if (states.size() != states_.size()) throw Error("the saved state is of another optimiser");
+    for (std::size_t i = 0; i < states.size(); ++i)
+        if (states[i].size() != states_[i].size())
+            throw Error("the saved state is of another network");
+    states_ = std::move(states);
+    updates_ = updates;
+}
+
+template <class S>
+void Optimizer<S>::update(network::Column<S>& theta, const network::Column<S>& gradient,
+                          double learning_rate, std::vector<double>* changes) {
+    const OptimizerSettings& o = settings_;
+    const auto t = static_cast<double>(++updates_);
+    // 1 - beta^t without loss of digits.
+    const double correction1 = -std::expm1(t * std::log(o.beta1));
+    const double correction2 = o.beta2 > 0 ? -std::expm1(t * std::log(o.beta2)) : 1.0;
+    const auto beta1 = static_cast<S>(o.beta1), beta2 = static_cast<S>(o.beta2),
+               epsilon = static_cast<S>(o.epsilon), mu = static_cast<S>(o.momentum);
+    const auto inverse1 = static_cast<S>(1 / (o.beta1 > 0 ? correction1 : 1.0));
+    const auto root2 = static_cast<S>(1 / std::sqrt(correction2));
+    // radam: length of the approximated average (Liu et al. 2019, eq. 5 and algorithm 2).
+    const double rho_most = 2 / (1 - o.beta2) - 1;
+    const double rho = rho_most - 2 * t * (1 - correction2) / correction2;
+    const bool rectified = rho > 5;
+    const double rectification =
+        rectified
+            ? std::sqrt((rho - 4) * (rho - 2) * rho_most / ((rho_most - 4) * (rho_most - 2) * rho))
+            : 1.0;
+    for (std::size_t i = 0; i < slices_.size(); ++i) {
+        const ParameterSlice& slice = slices_[i];
+        if (slice.lr_scale == 0) continue;
+        const auto lr = static_cast<S>(learning_rate * slice.lr_scale);
+        const auto decay = static_cast<S>(slice.decays ? o.weight_decay : 0.0);
+        auto w = theta.segment(slice.offset, slice.size).array();
+        const auto raw = gradient.segment(slice.offset, slice.size).array();
+        const auto state = [&](std::size_t k) {
+            return states_[k].segment(slice.offset, slice.size).array();
+        };
+        network::Column<S> before;
+        if (changes) before = w.matrix();
+        if (o.decoupled && decay > 0) w *= S(1) - lr * decay;
+        const S l2 = o.decoupled ? S(0) : decay;
+        const auto g = raw + l2 * w;
+        if (o.name == "sgd" && o.momentum == 0) {
+            w -= lr * g;
+        } else if (o.name == "sgd") {
+            auto v = state(0);
+            if (o.nesterov) {
+                const network::Column<S> now = g.matrix();
+                v = mu * v + now.array();
+                w -= lr * (now.array() + mu * v);
+            } else {
+                v = mu * v + g;
+                w -= lr * v;
+            }
+        } else if (o.name == "rmsprop") {
+            auto s = state(0);
+            const network::Column<S> now = g.matrix();
+            s = beta2 * s + (S(1) - beta2) * now.array().square();
+            w -= lr * now.array() / (s.sqrt() + epsilon);
+        } else if (o.name == "adagrad") {
+            auto s = state(0);
+            const network::Column<S> now = g.matrix();
+            s += now.array().square();
+            w -= lr * now.array() / (s.sqrt() + epsilon);
+        } else {
+            auto m = state(0), s = state(1);
+            m = beta1 * m + (S(1) - beta1) * g;
+            s = beta2 * s + (S(1) - beta2) * g.square();
+            if (o.amsgrad) {
+                auto most = state(2);
+                most = most.max(s);
+            }
+            if (o.name == "radam" && !rectified) {
+                w -= lr * inverse1 * m;
+            } else {
+                const S gain =
+                    lr * inverse1 * static_cast<S>(o.name == "radam" ? rectification : 1.0);
+                if (o.amsgrad)
+                    w -= gain * m / (state(2).sqrt() * root2 + epsilon);
+                else
+                    w -= gain * m / (s.sqrt() * root2 + epsilon);
+            }
+        }
+        if (changes) (*changes)[i] += (w.matrix() - before).template cast<double>().squaredNorm();
+    }
+}
+
+template class Optimizer<double>;
+template class Optimizer<float>;
+
+} // namespace assay::training

@@ -1,0 +1,47 @@
+// Optimisers as one pass over the flat parameter vector: sgd (momentum, Nesterov), rmsprop,
+// adagrad, adam and amsgrad (Kingma and Ba 2014, 1412.6980; Reddi et al. 2018), adamw (Loshchilov
+// and Hutter 1711.05101), radam (Liu et al. 1908.03265). Also learning-rate schedules.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/network/network.hpp>
+#include <assay/training/config.hpp>
+
+#include <vector>
+
+namespace assay::training {
+
+// lr(t) for step t of `total` (0-based); `per_epoch` steps an epoch, for residual-network.
+[[nodiscard]] ASSAY_API double learning_rate_at(const ScheduleSettings& schedule, double base,
+                                                Index step, Index total, Index per_epoch);
+
+// What of the flat vector an update treats alike.
+struct ParameterSlice {
+    Index offset = 0, size = 0;
+    double lr_scale = 1; // 0: frozen
+    bool decays = true;
+};
+
+template <class S>
+class ASSAY_API Optimizer {
+  public:
+    Optimizer(const OptimizerSettings& settings, std::vector<ParameterSlice> slices, Index size);
+
+    // theta <- theta - update(gradient); states advance once. Adds the square of the change of each
+    // slice to `changes` (as long as the slices), if given.
+    void update(network::Column<S>& theta, const network::Column<S>& gradient, double learning_rate,
+                std::vector<double>* changes = nullptr);
+
+    // For resuming: state arrays (each as long as the parameters) and the number of updates.
+    [[nodiscard]] const std::vector<network::Column<S>>& states() const { return states_; }
+    [[nodiscard]] Index updates() const { return updates_; }
+    void restore(std::vector<network::Column<S>> states, Index updates);
+
+  private:
+    OptimizerSettings settings_;
+    std::vector<ParameterSlice> slices_;
+    std::vector<network::Column<S>> states_;
+    Index updates_ = 0;
+};
+
+} // namespace assay::training

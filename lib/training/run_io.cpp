@@ -1,0 +1,351 @@
+#include <assay/training/run_io.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/hdf5/stream.hpp>
+#include <assay/hdf5/tree.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+
+namespace assay::training {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kState = "state.h5";
+constexpr const char* kOlderState = "state-1.h5";
+
+template <class Value>
+std::vector<double> column(const std::vector<MetricRow>& rows, Value&& value) {
+    std::vector<double> values;
+    for (const auto& row : rows) values.push_back(value(row));
+    return values;
+}
+
+void write_layers(hdf5::Group& group, const std::string& name, const std::vector<MetricRow>& rows,
+                  std::vector<double> MetricRow::*member, const std::string& description) {
+    std::vector<double> values;
+    for (const auto& row : rows)
+        values.insert(values.end(), (row.*member).begin(), (row.*member).end());
+    const auto count = static_cast<Index>(rows.size());
+    const Index layers = count == 0 ? 0 : static_cast<Index>(values.size()) / count;
+    group.write(name, values.data(), {count, layers}, {"step,layer", "", description});
+}
+
+void write_metrics(hdf5::Group group, const std::vector<MetricRow>& rows) {
+    std::vector<std::int64_t> steps;
+    for (const auto& row : rows) steps.push_back(row.step);
+    group.write("step", steps, {"step", "", "updates made when the row was logged"});
+    const auto write = [&](const char* name, double MetricRow::*member, const char* description) {
+        group.write(name, column(rows, [&](const MetricRow& row) { return row.*member; }),
+                    {"step", "", description});
+    };
+    write("loss", &MetricRow::loss, "of the batch, before the update");
+    write("accuracy", &MetricRow::accuracy, "of the batch, before the update");
+    write("eval_loss", &MetricRow::eval_loss, "of the evaluation split; NaN where not looked");
+    write("eval_accuracy", &MetricRow::eval_accuracy,
+          "of the evaluation split; NaN where not looked");
+    write("learning_rate", &MetricRow::learning_rate, "");
+    write_layers(group, "weight_norm", rows, &MetricRow::weight_norm, "of each layer's parameters");
+    write_layers(group, "gradient_norm", rows, &MetricRow::gradient_norm,
+                 "of each layer's gradient, after clipping");
+    write_layers(group, "update_norm", rows, &MetricRow::update_norm, "of each layer's change");
+}
+
+std::vector<double> numbers(const hdf5::Group& group, const std::string& name) {
+    return group.dataset(name).expect_numeric().read<double>();
+}
+
+std::vector<MetricRow> read_metrics(const hdf5::Group& group) {
+    const auto steps = group.dataset("step").read<std::int64_t>();
+    std::vector<MetricRow> rows(steps.size());
+    const auto read = [&](const char* name, double MetricRow::*member) {
+        const auto values = numbers(group, name);
+        if (values.size() != rows.size())
+            throw Error(concat(group.where(), "/", name, ": ", values.size(), " numbers; ",
+                               rows.size(), " are expected"));
+        for (std::size_t i = 0; i < rows.size(); ++i) rows[i].*member = values[i];
+    };
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i].step = steps[i];
+    read("loss", &MetricRow::loss);
+    read("accuracy", &MetricRow::accuracy);
+    read("eval_loss", &MetricRow::eval_loss);
+    read("eval_accuracy", &MetricRow::eval_accuracy);
+    read("learning_rate", &MetricRow::learning_rate);
+    const auto read_layers = [&](const char* name, std::vector<double> MetricRow::*member) {
+        const auto values = numbers(group, name);
+        const std::size_t layers = rows.empty() ? 0 : values.size() / rows.size();
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            (rows[i].*member)
+                .assign(values.begin() + static_cast<std::ptrdiff_t>(i * layers),
+                        values.begin() + static_cast<std::ptrdiff_t>((i + 1) * layers));
+    };
+    read_layers("weight_norm", &MetricRow::weight_norm);
+    read_layers("gradient_norm", &MetricRow::gradient_norm);
+    read_layers("update_norm", &MetricRow::update_norm);
+    return rows;
+}
+
+void write_array(hdf5::Group& group, const std::string& name, const std::vector<double>& values,
+                 network::Storage storage, const std::string& description) {
+    const hdf5::ArrayInfo info{"parameter", "", description};
+    if (storage == network::Storage::float32)
+        group.write(name, std::vector<float>(values.begin(), values.end()), info);
+    else
+        group.write(name, values, info);
+}
+
+void write_state(hdf5::Group group, const RunState& s, network::Storage storage) {
+    group.set_attribute("step", static_cast<std::int64_t>(s.step));
+    group.set_attribute("updates", static_cast<std::int64_t>(s.updates));
+    group.set_attribute("rate_factor", s.rate_factor);
+    group.set_attribute("halvings", static_cast<std::int64_t>(s.halvings));
+    group.set_attribute("since_best", static_cast<std::int64_t>(s.since_best));
+    group.set_attribute("best", std::isfinite(s.best) ? s.best : 1e308);
+    group.set_attribute("optimizer_arrays", static_cast<std::int64_t>(s.optimizer.size()));
+    write_array(group, "trained", s.trained, storage, "parameters, flat");
+    write_array(group, "statistics", s.statistics, storage, "running statistics, flat");
+    for (std::size_t i = 0; i < s.optimizer.size(); ++i)
+        write_array(group, "optimizer_" + std::to_string(i), s.optimizer[i], storage,
+                    "state of the optimiser");
+    group.write("checkpoints",
+                std::vector<std::int64_t>(s.checkpoints.begin(), s.checkpoints.end()),
+                {"checkpoint", "", "steps kept so far"});
+}
+
+RunState read_state(const hdf5::Group& group, const hdf5::Group& metrics) {
+    const auto integer = [&](const char* name) {
+        const auto value = group.number_attribute(name);
+        if (!value || !(*value >= 0) || *value > 9e15)
+            throw Error(group.where() + ": attribute '" + name + "' is missing or wrong");
+        return static_cast<Index>(*value);
+    };
+    RunState s;
+    s.step = integer("step");
+    s.updates = integer("updates");
+    s.halvings = integer("halvings");
+    s.since_best = integer("since_best");
+    s.rate_factor = group.number_attribute("rate_factor").value_or(1);
+    s.best = group.number_attribute("best").value_or(1e308);
+    s.trained = numbers(group, "trained");
+    s.statistics = numbers(group, "statistics");
+    const Index arrays = integer("optimizer_arrays");
+    for (Index i = 0; i < std::min<Index>(arrays, 8); ++i)
+        s.optimizer.push_back(numbers(group, "optimizer_" + std::to_string(i)));
+    const auto kept = group.dataset("checkpoints").read<std::int64_t>();
+    s.checkpoints.assign(kept.begin(), kept.end());
+    s.metrics = read_metrics(metrics);
+    return s;
+}
+
+void check_same(const std::string& saved, const std::string& wanted, const std::string& where) {
+    const auto keys = differences(saved, wanted);
+    if (!keys.empty())
+        throw Error(where + ": the saved state is of another configuration; these keys differ: " +
+                    join(keys, ", "));
+}
+
+void write_checkpoint(hdf5::Group group, const RunCheckpoint& c, network::Storage storage) {
+    group.set_attribute("step", static_cast<std::int64_t>(c.step));
+    group.set_attribute("epoch", c.epoch);
+    group.set_attribute("loss", c.loss);
+    group.set_attribute("learning_rate", c.learning_rate);
+    network::write_weights(group, c.model, storage);
+    if (c.gradient) network::write_weights(group.create_group("gradient"), *c.gradient, storage);
+}
+
+std::string checkpoint_path(Index step) {
+    return "/run/checkpoints/" + step_name(step);
+}
+
+} // namespace
+
+std::string step_name(Index step) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%09lld", static_cast<long long>(step));
+    return text;
+}
+
+RunFolder::RunFolder(std::string folder, std::string config, network::Storage storage)
+    : folder_(std::move(folder)), config_(std::move(config)), storage_(storage) {}
+
+std::string RunFolder::part(Index step) const {
+    return folder_ + "/" + step_name(step) + ".h5";
+}
+
+std::optional<RunState> RunFolder::resume(const hdf5::Group* earlier) {
+    for (const char* name : {kState, kOlderState}) {
+        const std::string file = folder_ + "/" + name;
+        if (folder_.empty() || !fs::exists(file)) continue;
+        std::optional<hdf5::File> opened;
+        try {
+            opened = hdf5::File::open(file, file);
+        } catch (const Error&) {
+            continue; // damaged: the older generation
+        }
+        const hdf5::Group root = opened->root();
+        check_same(root.read_text("training").value_or("{}"), config_, file);
+        RunState state = read_state(root.group("state"), root.group("metrics"));
+        bool whole = true;
+        for (const Index step : state.checkpoints)
+            whole &=
+                fs::exists(part(step)) || (earlier && earlier->has_group(checkpoint_path(step)));
+        if (whole) return state;
+    }
+    if (!earlier || !earlier->has_group("/run/state")) return std::nullopt;
+    const hdf5::Group run = earlier->group("/run");
+    check_same(run.read_text("training").value_or("{}"), config_, run.where());
+    return read_state(run.group("state"), run.group("metrics"));
+}
+
+void RunFolder::checkpoint(const RunCheckpoint& c) {
+    if (folder_.empty()) {
+        kept_.push_back(c);
+        return;
+    }
+    fs::create_directories(folder_);
+    hdf5::OutputFile file(part(c.step), hdf5::Existing::replace, hdf5::Compression::none, {});
+    write_checkpoint(file.root().create_group(checkpoint_path(c.step)), c, storage_);
+    file.commit();
+}
+
+void RunFolder::state(const RunState& state) {
+    if (folder_.empty()) return;
+    fs::create_directories(folder_);
+    const std::string file = folder_ + "/" + kState;
+    std::error_code ignored;
+    if (fs::exists(file)) fs::rename(file, folder_ + "/" + kOlderState, ignored);
+    hdf5::OutputFile output(file, hdf5::Existing::replace, hdf5::Compression::none, {});
+    output.root().write_text("training", config_);
+    write_state(output.root().create_group("state"), state, storage_);
+    write_metrics(output.root().create_group("metrics"), state.metrics);
+    output.commit();
+}
+
+void RunFolder::assemble(hdf5::Group root, const RunResult& result, const hdf5::Group* earlier,
+                         bool with_timing) const {
+    network::write_model(root.create_group("/model"), result.model, storage_);
+    hdf5::Group run = root.create_group("/run");
+    run.write_text("training", config_);
+    run.set_attribute("finished", result.finished ? 1 : 0);
+    run.set_attribute("stop_reason", result.stop_reason);
+    run.set_attribute("parameters", static_cast<std::int64_t>(result.parameters));
+    run.set_attribute("steps_per_epoch", static_cast<std::int64_t>(result.steps_per_epoch));
+    run.set_attribute("layers", join(result.layers, ","));
+    run.create_group("checkpoints");
+    for (const Index step : result.state.checkpoints) {
+        const std::string path = checkpoint_path(step);
+        if (folder_.empty()) {
+            const auto kept = std::find_if(kept_.begin(), kept_.end(),
+                                           [&](const RunCheckpoint& c) { return c.step == step; });
+            if (kept != kept_.end()) {
+                write_checkpoint(root.create_group(path), *kept, storage_);
+                continue;
+            }
+        } else if (fs::exists(part(step))) {
+            const auto file = hdf5::File::open(part(step), part(step));
+            static_cast<void>(hdf5::copy_tree(file.root(), path, root, hdf5::Timings::keep));
+            continue;
+        }
+        if (!earlier) throw Error(concat("checkpoint ", step, " is lost"));
+        static_cast<void>(hdf5::copy_tree(*earlier, path, root, hdf5::Timings::keep));
+    }
+    run.write(
+        "steps",
+        std::vector<std::int64_t>(result.state.checkpoints.begin(), result.state.checkpoints.end()),
+        {"checkpoint", "", "steps of the checkpoints"});
+    write_metrics(run.create_group("metrics"), result.state.metrics);
+    write_state(run.create_group("state"), result.state, storage_);
+    if (!with_timing) return;
+    hdf5::Group timing = run.create_group("timing");
+    timing.write_scalar("seconds", result.seconds, {"", "s", "wall clock of this call"});
+    timing.write_scalar("samples_per_second", result.samples_per_second, {"", "1/s", ""});
+}
+
+std::vector<std::string> RunFolder::files() const {
+    std::vector<std::string> list;
+    if (folder_.empty() || !fs::exists(folder_)) return list;
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+        const std::string name = entry.path().filename().string();
+        const bool ours = name == kState || name == kOlderState ||
+                          (name.size() == 12 && ends_with(name, ".h5") &&
+                           name.find_first_not_of("0123456789") == 9);
+        if (ours) list.push_back(entry.path().string());
+    }
+    std::sort(list.begin(), list.end());
+    return list;
+}
+
+std::vector<Index> run_steps(const hdf5::Group& run) {
+    if (!run.has_dataset("steps")) throw Error(run.where() + ": holds no steps");
+    const auto steps = run.dataset("steps").expect_numeric().read<std::int64_t>();
+    if (steps.empty()) throw Error(run.where() + ": holds no checkpoint");
+    return {steps.begin(), steps.end()};
+}
+
+std::vector<Index> choose_steps(const std::vector<Index>& steps, const std::string& specification) {
+    if (specification == "last") return {steps.back()};
+    if (specification == "all") return steps;
+    const auto refuse = [&](const std::string& found) {
+        throw UsageError("option '--checkpoint': found '" + printable(found, 40) +
+                         "'; last, all, log:N or steps that are there are expected (" +
+                         std::to_string(steps.size()) + " from " + std::to_string(steps.front()) +
+                         " to " + std::to_string(steps.back()) + ")");
+    };
+    std::vector<Index> chosen;
+    if (starts_with(specification, "log:")) {
+        const auto count = parse_integer(specification.substr(4));
+        if (!count || *count < 1) refuse(specification);
+        // Nearest kept step to each of N evenly spaced in the logarithm.
+        const double last = std::log10(std::max<double>(1, static_cast<double>(steps.back())));
+        for (Index i = 0; i < *count; ++i) {
+            const double wanted = std::pow(10.0, *count == 1 ? last
+                                                             : last * static_cast<double>(i) /
+                                                                   static_cast<double>(*count - 1));
+            const auto nearest =
+                std::min_element(steps.begin(), steps.end(), [&](Index a, Index b) {
+                    return std::abs(static_cast<double>(a) - wanted) <
+                           std::abs(static_cast<double>(b) - wanted);
+                });
+            if (chosen.empty() || chosen.back() != *nearest) chosen.push_back(*nearest);
+        }
+        return chosen;
+    }
+    for (const auto& one : split(specification, ',')) {
+        const auto step = parse_integer(one);
+        if (!step || std::find(steps.begin(), steps.end(), *step) == steps.end()) refuse(one);
+        chosen.push_back(*step);
+    }
+    if (chosen.empty()) refuse(specification);
+    return chosen;
+}
+
+network::Model read_checkpoint(const hdf5::Group& root, Index step) {
+    network::Model model = network::read_model(root.group(checkpoint_path(step)));
+    model.architecture = root.group("/model").read_text("architecture").value_or("");
+    return model;
+}
+
+void write_truth(hdf5::Group group, const Task& task) {
+    for (const auto& array : task.truth()) {
+        const hdf5::ArrayInfo info{join(array.axes, ","), array.units, array.description};
+        if (array.shape.empty())
+            group.write_scalar(array.name, array.values.at(0), info);
+        else if (array.whole)
+            group.write(array.name,
+                        std::vector<std::int64_t>(array.values.begin(), array.values.end()).data(),
+                        array.shape, info);
+        else
+            group.write(array.name, array.values.data(), array.shape, info);
+    }
+}
+
+void write_task_samples(hdf5::Group data, const Task& task, const std::string& split_name,
+                        Index count, Stream stream, network::Storage storage) {
+    network::write_samples(data.create_group(split_name), task.samples(0, count, stream), storage);
+}
+
+} // namespace assay::training

@@ -1,0 +1,58 @@
+// Training runs in HDF5: /run with checkpoints, metrics and the state for resuming, and /model, the
+// last checkpoint. While a run goes on every checkpoint is a small file of its own, for an HDF5
+// file does not survive being killed while it is written; the run file is assembled at the end.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/hdf5/object.hpp>
+#include <assay/network/network_io.hpp>
+#include <assay/training/task.hpp>
+#include <assay/training/trainer.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay::training {
+
+class ASSAY_API RunFolder : public RunSink {
+  public:
+    // `folder` empty: kept in memory, lost with the program.
+    RunFolder(std::string folder, std::string config, network::Storage storage);
+
+    // The newest intact state, of this folder or else of an earlier run file (`earlier`, may be
+    // null). Throws Error naming the keys that differ where it belongs to another configuration.
+    [[nodiscard]] std::optional<RunState> resume(const hdf5::Group* earlier);
+
+    void checkpoint(const RunCheckpoint& checkpoint) override;
+    void state(const RunState& state) override;
+
+    // Writes /model and /run. `earlier` as for resume.
+    void assemble(hdf5::Group root, const RunResult& result, const hdf5::Group* earlier,
+                  bool with_timing) const;
+    // Files of the folder, to be removed once the run file has its name.
+    [[nodiscard]] std::vector<std::string> files() const;
+
+  private:
+    [[nodiscard]] std::string part(Index step) const;
+    std::string folder_, config_;
+    network::Storage storage_;
+    std::vector<RunCheckpoint> kept_; // without a folder
+};
+
+// Steps of a run's checkpoints, ascending. Throws Error where there is none.
+[[nodiscard]] ASSAY_API std::vector<Index> run_steps(const hdf5::Group& run);
+// "000001000".
+[[nodiscard]] ASSAY_API std::string step_name(Index step);
+// Which of `steps` a specification names: last, all, a list "0,100", or log:N. Throws UsageError.
+[[nodiscard]] ASSAY_API std::vector<Index> choose_steps(const std::vector<Index>& steps,
+                                                        const std::string& specification);
+// The checkpoint with the architecture of /model.
+[[nodiscard]] ASSAY_API network::Model read_checkpoint(const hdf5::Group& root, Index step);
+
+// /truth of a task, and a split of its samples.
+ASSAY_API void write_truth(hdf5::Group group, const Task& task);
+ASSAY_API void write_task_samples(hdf5::Group data, const Task& task, const std::string& split,
+                                  Index count, Stream stream, network::Storage storage);
+
+} // namespace assay::training

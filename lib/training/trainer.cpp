@@ -1,0 +1,674 @@
+#include <assay/training/trainer.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+#include <assay/core/random.hpp>
+#include <assay/core/text.hpp>
+#include <assay/network/initialise.hpp>
+#include <assay/network/objective.hpp>
+#include <assay/training/optimizer.hpp>
+#include <assay/training/rule.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
+
+namespace assay::training {
+namespace {
+
+using network::Batch;
+using network::Column;
+using network::Loss;
+using network::Mode;
+using network::Network;
+using network::Objective;
+using network::ObjectiveOptions;
+using network::Pass;
+using network::PassInfo;
+using network::Rows;
+using network::Weights;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+// A step is shared out among threads in pieces of at least this much work and this many samples.
+constexpr double kPieceFlops = 1 << 27;
+constexpr Index kPieceSamples = 32;
+constexpr Index kMostPieces = 4;
+constexpr Index kMostHalvings = 5;
+
+double seconds_now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+// Which samples a step sees.
+class BatchPlan {
+  public:
+    BatchPlan(const TrainingConfig& c, Index samples) : config_(c), samples_(samples) {
+        size_ = c.full_batch ? samples : c.batch_size;
+        if (!c.online && size_ > samples)
+            throw Error(
+                concat("--batch-size ", size_, ": the training split has ", samples, " samples"));
+        per_epoch_ =
+            c.last_batch == LastBatch::keep ? (samples + size_ - 1) / size_ : samples / size_;
+        per_epoch_ = std::max<Index>(1, per_epoch_);
+    }
+    [[nodiscard]] Index size() const { return size_; }
+    [[nodiscard]] Index per_epoch() const { return per_epoch_; }
+    [[nodiscard]] std::vector<Index> indices(Index step) {
+        std::vector<Index> chosen;
+        if (config_.full_batch) {
+            chosen.resize(static_cast<std::size_t>(samples_));
+            std::iota(chosen.begin(), chosen.end(), Index{0});
+            return chosen;
+        }
+        if (config_.sampling == Sampling::epoch) {
+            const Index epoch = step / per_epoch_, first = step % per_epoch_ * size_;
+            shuffle(epoch);
+            const Index count = std::min(size_, samples_ - first);
+            chosen.assign(order_.begin() + first, order_.begin() + first + count);
+            return chosen;
+        }
+        const Random random(config_.seed, "shuffle");
+        for (Index i = 0; i < size_; ++i)
+            chosen.push_back(
+                config_.sampling == Sampling::replacement
+                    ? static_cast<Index>(random.below(static_cast<std::uint64_t>(samples_),
+                                                      static_cast<std::uint64_t>(i),
+                                                      {static_cast<std::uint64_t>(step), 1, 0}))
+                    : (step * size_ + i) % samples_);
+        return chosen;
+    }
+
+  private:
+    void shuffle(Index epoch) {
+        if (epoch == epoch_) return;
+        epoch_ = epoch;
+        order_ = Random(config_.seed, "shuffle")
+                     .permutation(samples_, {static_cast<std::uint64_t>(epoch), 0, 0});
+    }
+    const TrainingConfig& config_;
+    Index samples_, size_ = 1, per_epoch_ = 1, epoch_ = -1;
+    std::vector<std::int64_t> order_;
+};
+
+// Shifts, flips and noise of images (channel, height, width) and noise of anything.
+template <class S>
+void augment(Batch<S>& batch, const AugmentSettings& a, const network::TensorInfo& input,
+             std::uint64_t seed, Index step) {
+    if (a.shift == 0 && !a.flip && a.noise == 0) return;
+    const Random random(seed, "augment");
+    const auto address = static_cast<std::uint64_t>(step);
+    if (a.shift > 0 || a.flip) {
+        if (input.shape.size() != 3)
+            throw Error("augment: shift and flip expect images (channel, height, width)");
+        const Index channels = input.shape[0], height = input.shape[1], width = input.shape[2];
+        for (Index i = 0; i < batch.samples(); ++i) {
+            const auto at = static_cast<std::uint64_t>(i);
+            const auto draw = [&](std::uint64_t word) {
+                return static_cast<Index>(random.below(static_cast<std::uint64_t>(2 * a.shift + 1),
+                                                       at, {address, word, 0})) -
+                       a.shift;
+            };
+            const Index dy = draw(1), dx = draw(2);
+            const bool flip = a.flip && random.uniform(at, {address, 3, 0}) < 0.5;
+            Rows<S> moved = Rows<S>::Zero(1, batch.inputs.cols());
+            for (Index c = 0; c < channels; ++c)
+                for (Index y = 0; y < height; ++y)
+                    for (Index x = 0; x < width; ++x) {
+                        const Index from_y = y + dy, from_x = (flip ? width - 1 - x : x) + dx;
+                        if (from_y >= 0 && from_y < height && from_x >= 0 && from_x < width)
+                            moved(0, (c * height + y) * width + x) =
+                                batch.inputs(i, (c * height + from_y) * width + from_x);
+                    }
+            batch.inputs.row(i) = moved;
+        }
+    }
+    for (Index i = 0; a.noise > 0 && i < batch.inputs.size(); ++i)
+        batch.inputs.data()[i] +=
+            static_cast<S>(a.noise * random.normal(static_cast<std::uint64_t>(i), {address, 4, 0}));
+}
+
+template <class S>
+class Trainer {
+  public:
+    Trainer(const TrainingConfig& config, const TrainingData& data,
+            const std::optional<network::Model>& start, RunSink& sink, const RunLimits& limits,
+            const Execution& run)
+        : config_(config), data_(data), sink_(sink), limits_(limits), run_(run),
+          network_(config.architecture), plan_(config_, data.train.count()),
+          slices_(parameter_slices()),
+          optimizer_(config.optimizer, slices_, network_.parameter_count()) {
+        loss_ = network::loss_of(config.loss);
+        loss_.epsilon = config.epsilon;
+        if (!config.online)
+            network::check_samples(data.train, network_.input(), network_.output(), loss_,
+                                   "training data");
+        total_ = config.steps    ? *config.steps
+                 : config.epochs ? static_cast<Index>(std::llround(
+                                       *config.epochs * static_cast<double>(plan_.per_epoch())))
+                                 : 0;
+        if (total_ < 1) throw Error("neither 'steps' nor 'epochs' is given (--steps, --epochs)");
+        kept_ = checkpoint_steps(config.checkpoints, total_);
+        weights_ = start ? network_.load(*start)
+                         : network::initial_weights(network_, config.init, config.seed);
+        rule_ =
+            make_rule<S>(config.rule, RuleRequest<S>{&network_, config.rule_settings, config.seed});
+        pieces_ = piece_count();
+        for (Index i = 0; i < pieces_; ++i) passes_.push_back(std::make_unique<Pass<S>>(network_));
+        if (data.held_out)
+            evaluation_ = std::make_unique<Objective<S>>(network_, *data.held_out, loss_,
+                                                         ObjectiveOptions{Mode::inference, 0, {}},
+                                                         "evaluation data");
+        state_.best = std::numeric_limits<double>::infinity();
+    }
+
+    RunResult run(const std::optional<RunState>& resume) {
+        const double begun = seconds_now();
+        double saved = begun;
+        if (resume)
+            restore(*resume);
+        else
+            begin();
+        const Index first = state_.step;
+        std::string reason = "steps";
+        while (state_.step < total_) {
+            if (run_.monitor->interrupted()) {
+                save();
+                run_.monitor->stop_if_interrupted();
+            }
+            one_step();
+            if (halved_) {
+                halved_ = false;
+                continue;
+            }
+            if (const std::string stop = should_stop(seconds_now() - begun); !stop.empty()) {
+                reason = stop;
+                break;
+            }
+            if (state_.step % 16 == 0) report();
+            if (seconds_now() - saved > limits_.save_every) {
+                save();
+                saved = seconds_now();
+            }
+        }
+        if (reason != "steps" &&
+            (state_.checkpoints.empty() || state_.checkpoints.back() != state_.step))
+            keep_checkpoint();
+        save();
+        RunResult result;
+        result.seconds = seconds_now() - begun;
+        result.state = snapshot();
+        result.finished = reason != "seconds";
+        result.stop_reason = reason;
+        result.layers = layers_;
+        result.parameters = network_.parameter_count();
+        result.steps = state_.step;
+        result.steps_per_epoch = plan_.per_epoch();
+        result.samples_per_second = static_cast<double>((state_.step - first) * plan_.size()) /
+                                    std::max(1e-9, result.seconds);
+        result.model = network_.store(weights_);
+        result.last_loss = last_loss_;
+        if (evaluation_) {
+            const auto value = evaluate();
+            result.eval_loss = value.loss;
+            result.eval_accuracy = value.accuracy;
+        }
+        return result;
+    }
+
+  private:
+    std::vector<ParameterSlice> parameter_slices() {
+        std::vector<ParameterSlice> slices;
+        std::map<std::string, bool> used;
+        for (const auto& entry : network_.parameters()) {
+            if (!entry.info.trained) continue;
+            ParameterSlice slice{entry.offset, entry.info.size(), 1, true};
+            const bool weight = entry.info.role == network::Role::weight ||
+                                entry.info.role == network::Role::recurrent ||
+                                entry.info.role == network::Role::embedding;
+            slice.decays = weight || config_.optimizer.decay_bias;
+            for (const auto& [glob, factor] : config_.lr_scale)
+                if (matches_glob(glob, entry.layer)) {
+                    slice.lr_scale *= factor;
+                    used[glob] = true;
+                }
+            for (const auto& glob : config_.freeze)
+                if (matches_glob(glob, entry.layer)) {
+                    slice.lr_scale = 0;
+                    used[glob] = true;
+                }
+            if (layers_.empty() || layers_.back() != entry.layer) layers_.push_back(entry.layer);
+            layer_of_.push_back(layers_.size() - 1);
+            slices.push_back(slice);
+        }
+        for (const auto& glob : config_.freeze)
+            if (!used[glob]) throw Error("freeze: no layer matches '" + glob + "'");
+        for (const auto& [glob, factor] : config_.lr_scale)
+            if (!used[glob]) throw Error("lr_scale: no layer matches '" + glob + "'");
+        return slices;
+    }
+
+    // Pieces of a batch that threads share: by shape only. Batch statistics need the whole batch.
+    [[nodiscard]] Index piece_count() const {
+        for (Index node = 1; node < network_.nodes(); ++node)
+            if (network_.node_type(node) == "batch_norm" || network_.node_type(node) == "dropout" ||
+                network_.node_type(node) == "gaussian_noise")
+                return 1;
+        const double flops = 3 * network_.flops() * static_cast<double>(plan_.size());
+        const auto by_work = static_cast<Index>(flops / kPieceFlops);
+        return std::clamp<Index>(std::min(by_work, plan_.size() / kPieceSamples), 1, kMostPieces);
+    }
+
+    void begin() {
+        if (evaluation_) {
+            const auto value = evaluate();
+            log(kNan, kNan, value, rate());
+        }
+        keep_checkpoint();
+    }
+
+    [[nodiscard]] double rate() const {
+        return state_.rate_factor * learning_rate_at(config_.schedule,
+                                                     config_.optimizer.learning_rate, state_.step,
+                                                     total_, plan_.per_epoch());
+    }
+
+    Batch<S> next_batch() {
+        if (config_.online) {
+            const network::Samples fresh =
+                data_.task->samples(static_cast<std::uint64_t>(state_.step * plan_.size()),
+                                    plan_.size(), Stream::train);
+            std::vector<Index> all(static_cast<std::size_t>(plan_.size()));
+            std::iota(all.begin(), all.end(), Index{0});
+            return network::make_batch<S>(fresh, all, network_.output());
+        }
+        return network::make_batch<S>(data_.train, plan_.indices(state_.step), network_.output());
+    }
+
+    // Rows first ... first + count - 1 of a batch.
+    static Batch<S> piece_of(const Batch<S>& batch, Index first, Index count) {
+        const Index steps = batch.weights.size() / batch.samples();
+        Batch<S> piece;
+        piece.inputs = batch.inputs.middleRows(first, count);
+        if (batch.values.size() > 0) piece.values = batch.values.middleRows(first, count);
+        if (!batch.classes.empty())
+            piece.classes.assign(batch.classes.begin() + first * steps,
+                                 batch.classes.begin() + (first + count) * steps);
+        piece.weights = batch.weights.segment(first * steps, count * steps);
+        if (!batch.lengths.empty())
+            piece.lengths.assign(batch.lengths.begin() + first,
+                                 batch.lengths.begin() + first + count);
+        return piece;
+    }
+
+    struct Piece {
+        Column<S> gradient;
+        network::LossSums loss;
+        Piece& operator+=(const Piece& other) {
+            gradient += other.gradient;
+            loss += other.loss;
+            return *this;
+        }
+    };
+
+    void add_piece(const Batch<S>& batch, double rows, Pass<S>& pass, Piece& sum) {
+        PassInfo info;
+        info.mode = Mode::training;
+        info.lengths = batch.lengths.empty() ? nullptr : &batch.lengths;
+        info.seed = config_.seed;
+        info.step = static_cast<std::uint64_t>(state_.step);
+        const Rows<S>& outputs = pass.forward(weights_, batch.inputs, info);
+        Rows<S> cotangent;
+        sum.loss += network::loss_sums(loss_, outputs, batch);
+        network::loss_cotangent(loss_, outputs, batch, 1 / rows, cotangent);
+        rule_->add_gradient({&weights_, &pass, &cotangent, state_.step}, sum.gradient.data());
+    }
+
+    void one_step() {
+        Batch<S> batch = next_batch();
+        augment(batch, config_.data_settings.augment, network_.input(), config_.seed, state_.step);
+        const double rows = batch.weights.template cast<double>().sum();
+        if (rows == 0) throw Error(concat("step ", state_.step, ": nothing in the batch counts"));
+        if (pieces_ == 1) {
+            work_.gradient.setZero(network_.parameter_count());
+            work_.loss = {};
+            add_piece(batch, rows, *passes_[0], work_);
+        } else {
+            const Blocks blocks{batch.samples(), (batch.samples() + pieces_ - 1) / pieces_};
+            std::vector<Piece> sums(static_cast<std::size_t>(blocks.count()));
+            std::vector<Batch<S>> parts(sums.size());
+            parallel_blocks(blocks.count(), run_.threads, [&](Index i) {
+                const auto at = static_cast<std::size_t>(i);
+                sums[at].gradient.setZero(network_.parameter_count());
+                parts[at] = piece_of(batch, blocks.begin(i), blocks.extent(i));
+                add_piece(parts[at], rows, *passes_[at], sums[at]);
+            });
+            work_ = tree_sum(std::move(sums));
+        }
+        const double loss = work_.loss.loss / rows;
+        if (!check_finite(loss)) return;
+        clip();
+        const double learning_rate = rate();
+        const bool logs = (state_.step + 1) % config_.metrics_every == 0 ||
+                          state_.step + 1 == total_ || state_.step == 0;
+        std::vector<double> changes(slices_.size(), 0.0);
+        optimizer_.update(weights_.trained, work_.gradient, learning_rate,
+                          logs ? &changes : nullptr);
+        add_noise(learning_rate);
+        if (network_.statistics_count() > 0) passes_[0]->update_statistics(weights_);
+        ++state_.step;
+        last_loss_ = loss;
+        last_rate_ = learning_rate;
+        const bool looks = evaluation_ && config_.evaluate_every > 0 &&
+                           (state_.step % config_.evaluate_every == 0 || state_.step == total_);
+        if (logs || looks) {
+            typename Objective<S>::Value value{kNan, kNan};
+            if (looks) value = evaluate();
+            log(loss, work_.loss.correct / rows, value, learning_rate, &changes);
+        }
+        if (std::binary_search(kept_.begin(), kept_.end(), state_.step)) keep_checkpoint();
+    }
+
+    // Non-finite numbers end the run, or halve the rate after the last state.
+    bool check_finite(double loss) {
+        std::string what;
+        if (!std::isfinite(loss)) what = concat("the loss is ", loss);
+        if (what.empty() && !work_.gradient.allFinite())
+            for (std::size_t i = 0; i < slices_.size() && what.empty(); ++i)
+                if (!work_.gradient.segment(slices_[i].offset, slices_[i].size).allFinite())
+                    what = "the gradient of layer '" + layers_[layer_of_[i]] + "' is not finite";
+        if (what.empty() && !weights_.trained.allFinite()) what = "the weights are not finite";
+        if (what.empty()) return true;
+        const std::string message = concat("step ", state_.step, ": ", what);
+        if (config_.on_nonfinite != "halve" || state_.halvings >= kMostHalvings || !last_saved_) {
+            throw Error(message + " (a smaller learning rate, or --on-nonfinite halve)");
+        }
+        run_.monitor->warn(message + "; back to step " + std::to_string(last_saved_->step) +
+                           " with half the learning rate");
+        const double factor = state_.rate_factor / 2;
+        const Index halvings = state_.halvings + 1;
+        restore(*last_saved_);
+        state_.rate_factor = factor;
+        state_.halvings = halvings;
+        halved_ = true;
+        return false;
+    }
+
+    void clip() {
+        const auto limit = config_.clip.value;
+        Column<S>& g = work_.gradient;
+        const auto shrink = [&](Index offset, Index size) {
+            auto part = g.segment(offset, size);
+            const double norm = std::sqrt(part.template cast<double>().squaredNorm());
+            if (norm > limit) part *= static_cast<S>(limit / norm);
+        };
+        switch (config_.clip.mode) {
+        case ClipMode::none:
+            return;
+        case ClipMode::global_norm:
+            shrink(0, g.size());
+            return;
+        case ClipMode::layer_norm:
+            for (std::size_t i = 0; i < slices_.size();) {
+                std::size_t end = i;
+                Index size = 0;
+                while (end < slices_.size() && layer_of_[end] == layer_of_[i])
+                    size += slices_[end++].size;
+                shrink(slices_[i].offset, size);
+                i = end;
+            }
+            return;
+        case ClipMode::value:
+            g = g.cwiseMax(static_cast<S>(-limit)).cwiseMin(static_cast<S>(limit));
+            return;
+        }
+    }
+
+    void add_noise(double learning_rate) {
+        if (config_.noise.variance == 0 || config_.noise.target != NoiseTarget::all) return;
+        const Random random(config_.seed, "noise");
+        const double deviation = std::sqrt(config_.noise.variance);
+        for (Index i = 0; i < weights_.trained.size(); ++i) {
+            const auto at = static_cast<std::uint64_t>(i);
+            const StreamWords words{static_cast<std::uint64_t>(state_.step), 1, 0};
+            const double xi = config_.noise.uniform
+                                  ? std::sqrt(3.0) * (2 * random.uniform(at, words) - 1)
+                                  : random.normal(at, words);
+            weights_.trained(i) += static_cast<S>(learning_rate * deviation * xi);
+        }
+    }
+
+    typename Objective<S>::Value evaluate() {
+        evaluation_->set_weights(weights_);
+        return evaluation_->value(run_);
+    }
+
+    void log(double loss, double accuracy, const typename Objective<S>::Value& value,
+             double learning_rate, const std::vector<double>* changes = nullptr) {
+        MetricRow row;
+        row.step = state_.step;
+        row.loss = loss;
+        const bool classifies = loss_.kind == network::LossKind::softmax_cross_entropy ||
+                                loss_.kind == network::LossKind::sigmoid_cross_entropy;
+        row.accuracy = classifies ? accuracy : kNan;
+        row.eval_loss = evaluation_ ? value.loss : kNan;
+        row.eval_accuracy = evaluation_ && classifies ? value.accuracy : kNan;
+        row.learning_rate = learning_rate;
+        std::vector<double> w(layers_.size(), 0), g = w, u = w;
+        for (std::size_t i = 0; i < slices_.size(); ++i) {
+            const std::size_t layer = layer_of_[i];
+            const auto part = [&](const Column<S>& all) {
+                return all.segment(slices_[i].offset, slices_[i].size)
+                    .template cast<double>()
+                    .squaredNorm();
+            };
+            w[layer] += part(weights_.trained);
+            g[layer] += changes ? part(work_.gradient) : kNan;
+            u[layer] += changes ? (*changes)[i] : kNan;
+        }
+        for (auto* list : {&w, &g, &u})
+            for (double& value_of_layer : *list) value_of_layer = std::sqrt(value_of_layer);
+        row.weight_norm = w;
+        row.gradient_norm = g;
+        row.update_norm = u;
+        state_.metrics.push_back(std::move(row));
+    }
+
+    void keep_checkpoint() {
+        RunCheckpoint kept;
+        kept.step = state_.step;
+        kept.epoch = static_cast<double>(state_.step) / static_cast<double>(plan_.per_epoch());
+        kept.loss = state_.step == 0 ? kNan : last_loss_;
+        kept.learning_rate = state_.step == 0 ? rate() : last_rate_;
+        kept.model = network_.store(weights_);
+        if (config_.write_gradients && state_.step > 0)
+            kept.gradient = network_.store({work_.gradient, weights_.statistics});
+        sink_.checkpoint(kept);
+        state_.checkpoints.push_back(state_.step);
+    }
+
+    RunState snapshot() const {
+        RunState s = state_;
+        s.updates = optimizer_.updates();
+        s.trained.assign(weights_.trained.data(),
+                         weights_.trained.data() + weights_.trained.size());
+        s.statistics.assign(weights_.statistics.data(),
+                            weights_.statistics.data() + weights_.statistics.size());
+        s.optimizer.clear();
+        for (const auto& array : optimizer_.states())
+            s.optimizer.emplace_back(array.data(), array.data() + array.size());
+        return s;
+    }
+
+    void save() {
+        last_saved_ = snapshot();
+        sink_.state(*last_saved_);
+    }
+
+    static Column<S> column_of(const std::vector<double>& values) {
+        return Eigen::Map<const Vector>(values.data(), static_cast<Index>(values.size()))
+            .template cast<S>();
+    }
+
+    void restore(const RunState& saved) {
+        if (static_cast<Index>(saved.trained.size()) != network_.parameter_count() ||
+            static_cast<Index>(saved.statistics.size()) != network_.statistics_count())
+            throw Error("the saved state is of another network");
+        state_ = saved;
+        weights_ = {column_of(saved.trained), column_of(saved.statistics)};
+        std::vector<Column<S>> arrays;
+        for (const auto& values : saved.optimizer) arrays.push_back(column_of(values));
+        optimizer_.restore(std::move(arrays), saved.updates);
+        state_.trained.clear();
+        state_.statistics.clear();
+        state_.optimizer.clear();
+        last_saved_ = saved;
+        if (!saved.metrics.empty()) last_loss_ = saved.metrics.back().loss;
+    }
+
+    // Why to stop before the last step, or nothing.
+    std::string should_stop(double seconds) {
+        if (limits_.most_seconds > 0 && seconds > limits_.most_seconds) return "seconds";
+        if (state_.metrics.empty() || state_.metrics.back().step != state_.step) return "";
+        const MetricRow& row = state_.metrics.back();
+        const auto& stop = config_.stop;
+        if (!stop.metric.empty()) {
+            const double value = stop.metric == "loss"         ? row.loss
+                                 : stop.metric == "eval_loss"  ? row.eval_loss
+                                 : stop.metric == "error"      ? 1 - row.accuracy
+                                 : stop.metric == "eval_error" ? 1 - row.eval_accuracy
+                                                               : kNan;
+            if (value < stop.below) return "metric";
+        }
+        const double looked = std::isfinite(row.eval_loss) ? row.eval_loss
+                              : evaluation_                ? kNan
+                                                           : row.loss;
+        if (stop.plateau > 0 && std::isfinite(looked)) {
+            if (looked < state_.best) {
+                state_.best = looked;
+                state_.since_best = 0;
+            } else if (++state_.since_best >= stop.plateau) {
+                return "plateau";
+            }
+        }
+        return "";
+    }
+
+    void report() const {
+        run_.monitor->progress({static_cast<double>(state_.step), static_cast<double>(total_),
+                                "steps", "loss " + significant(last_loss_, 4)});
+    }
+
+    const TrainingConfig& config_;
+    const TrainingData& data_;
+    RunSink& sink_;
+    RunLimits limits_;
+    Execution run_;
+    Network<S> network_;
+    BatchPlan plan_;
+    std::vector<std::string> layers_;
+    std::vector<std::size_t> layer_of_; // of every slice
+    std::vector<ParameterSlice> slices_;
+    Optimizer<S> optimizer_;
+    Loss loss_;
+    Weights<S> weights_;
+    std::unique_ptr<LearningRule<S>> rule_;
+    std::vector<std::unique_ptr<Pass<S>>> passes_;
+    std::unique_ptr<Objective<S>> evaluation_;
+    std::vector<Index> kept_;
+    Index total_ = 0, pieces_ = 1;
+    Piece work_;
+    RunState state_;
+    std::optional<RunState> last_saved_;
+    double last_loss_ = kNan, last_rate_ = kNan;
+    bool halved_ = false;
+};
+
+// --- data ---
+
+void split_data(TrainingData& data, double fraction, std::uint64_t seed) {
+    const Index count = data.train.count();
+    const auto kept = static_cast<Index>(std::floor(fraction * static_cast<double>(count)));
+    if (kept < 1 || kept >= count)
+        throw Error(
+            concat("train_fraction ", fraction, " of ", count, " samples leaves a split empty"));
+    const auto order = Random(seed, "split").permutation(count);
+    const auto pick = [&](Index first, Index number) {
+        const network::Samples& all = data.train;
+        network::Samples part = all;
+        const auto per = static_cast<std::ptrdiff_t>(all.classes.size()) / count;
+        part.inputs.resize(number, all.inputs.cols());
+        part.values.resize(all.values.rows() > 0 ? number : 0, all.values.cols());
+        part.mask.resize(all.mask.rows() > 0 ? number : 0, all.mask.cols());
+        part.classes.clear();
+        part.lengths.clear();
+        for (Index i = 0; i < number; ++i) {
+            const Index from = order[static_cast<std::size_t>(first + i)];
+            part.inputs.row(i) = all.inputs.row(from);
+            if (part.values.rows() > 0) part.values.row(i) = all.values.row(from);
+            if (part.mask.rows() > 0) part.mask.row(i) = all.mask.row(from);
+            part.classes.insert(part.classes.end(), all.classes.begin() + from * per,
+                                all.classes.begin() + (from + 1) * per);
+            if (!all.lengths.empty())
+                part.lengths.push_back(all.lengths[static_cast<std::size_t>(from)]);
+        }
+        return part;
+    };
+    network::Samples train = pick(0, kept);
+    data.held_out = pick(kept, count - kept);
+    data.train = std::move(train);
+}
+
+// Mean and deviation of the training split: of every number, of every channel, or of all.
+void standardize(TrainingData& data, const std::string& kind) {
+    const RowMatrix& x = data.train.inputs;
+    const Index groups = kind == "pixel"     ? x.cols()
+                         : kind == "channel" ? data.train.input_shape.at(0)
+                                             : 1;
+    const Index width = x.cols() / groups;
+    for (Index g = 0; g < groups; ++g) {
+        const auto block = x.middleCols(g * width, width);
+        const double mean = block.mean();
+        const double deviation = std::sqrt((block.array() - mean).square().mean());
+        const double scale = deviation > 0 ? 1 / deviation : 1;
+        const auto apply = [&](RowMatrix& inputs) {
+            inputs.middleCols(g * width, width).array() -= mean;
+            inputs.middleCols(g * width, width) *= scale;
+        };
+        if (data.held_out) apply(data.held_out->inputs);
+        apply(data.train.inputs);
+    }
+}
+
+} // namespace
+
+void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed) {
+    if (settings.train_fraction > 0) split_data(data, settings.train_fraction, seed);
+    if (settings.scale != 1) {
+        data.train.inputs *= settings.scale;
+        if (data.held_out) data.held_out->inputs *= settings.scale;
+    }
+    if (!settings.standardize.empty() && settings.standardize != "none")
+        standardize(data, settings.standardize);
+}
+
+void resolve_loss(TrainingConfig& config, const TrainingData& data) {
+    if (!config.loss.empty()) return;
+    if (data.task)
+        config.loss = data.task->loss();
+    else
+        config.loss = data.train.classes.empty() ? "mse" : "softmax_cross_entropy";
+}
+
+RunResult train(const TrainingConfig& config, const TrainingData& data,
+                const std::optional<network::Model>& start, const std::optional<RunState>& resume,
+                RunSink& sink, const RunLimits& limits, const Execution& run) {
+    if (config.precision == Precision::float64)
+        return Trainer<double>(config, data, start, sink, limits, run).run(resume);
+    return Trainer<float>(config, data, start, sink, limits, run).run(resume);
+}
+
+} // namespace assay::training

@@ -1,0 +1,95 @@
+// One training run: batches, (pseudo-)gradients, updates, metrics, checkpoints; the order of one
+// step is that of the specification. Any step is a function of (configuration, weights, optimiser
+// state, step) alone, so a resumed run has the bits of an undisturbed one.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
+#include <assay/network/network.hpp>
+#include <assay/network/samples.hpp>
+#include <assay/training/config.hpp>
+#include <assay/training/task.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay::training {
+
+// What a run learns from: a training split and others, or an online task.
+struct TrainingData {
+    network::Samples train;
+    std::optional<network::Samples> held_out; // for evaluation
+    std::shared_ptr<const Task> task;         // online: batches are made fresh
+};
+
+// One logged step. NaN: not measured then.
+struct MetricRow {
+    Index step = 0;
+    double loss = 0, accuracy = 0, eval_loss = 0, eval_accuracy = 0, learning_rate = 0;
+    std::vector<double> weight_norm, gradient_norm, update_norm; // of each layer with parameters
+};
+
+struct RunCheckpoint {
+    Index step = 0;
+    double epoch = 0, loss = 0, learning_rate = 0;
+    network::Model model;
+    std::optional<network::Model> gradient;
+};
+
+// What resuming needs; numbers in double hold those of a float run exactly.
+struct RunState {
+    Index step = 0;
+    Index updates = 0;
+    double rate_factor = 1; // halved by --on-nonfinite halve
+    Index halvings = 0;
+    std::vector<double> trained, statistics;
+    std::vector<std::vector<double>> optimizer;
+    std::vector<MetricRow> metrics;
+    std::vector<Index> checkpoints; // steps kept so far
+    double best = 0;                // for plateaus
+    Index since_best = 0;
+    bool measured = false;
+};
+
+// Where a run puts what must not be lost.
+class RunSink {
+  public:
+    virtual ~RunSink() = default;
+    virtual void checkpoint(const RunCheckpoint& checkpoint) = 0;
+    virtual void state(const RunState& state) = 0;
+};
+
+struct RunLimits {
+    double save_every = 300; // seconds between states
+    double most_seconds = 0; // 0: none
+};
+
+struct RunResult {
+    RunState state;
+    bool finished = true;
+    std::string stop_reason;         // "steps", "metric", "plateau", "seconds"
+    std::vector<std::string> layers; // of the per-layer metrics
+    Index parameters = 0, steps = 0, steps_per_epoch = 0;
+    double seconds = 0, samples_per_second = 0;
+    network::Model model; // the last
+    double last_loss = 0;
+    std::optional<double> eval_loss, eval_accuracy;
+};
+
+// Scales and standardises in place by statistics of the training split; splits it where asked for.
+ASSAY_API void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed);
+
+// Fills `loss` by the task or targets where the configuration leaves it out.
+ASSAY_API void resolve_loss(TrainingConfig& config, const TrainingData& data);
+
+// `start`: weights in place of drawn ones. Throws Error (mistakes; non-finite numbers with step,
+// layer and array), Interrupted after saving the state.
+[[nodiscard]] ASSAY_API RunResult train(const TrainingConfig& config, const TrainingData& data,
+                                        const std::optional<network::Model>& start,
+                                        const std::optional<RunState>& resume, RunSink& sink,
+                                        const RunLimits& limits, const Execution& run);
+
+} // namespace assay::training
