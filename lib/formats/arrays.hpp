@@ -2,18 +2,15 @@
 #pragma once
 
 #include <assay/formats/spike_trains.hpp>
+#include <assay/formats/zip_archive.hpp>
 #include <assay/hdf5/object.hpp>
 #include <assay/hdf5/stream.hpp>
 
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
-
-struct zip; // of libzip
 
 namespace assay::formats {
 
@@ -64,26 +61,32 @@ enum class FileKind { hdf5, matlab5, npy, npz, text };
 [[nodiscard]] std::vector<std::string> candidates(const hdf5::Group& root);
 
 // --- numpy ---
+// The array with its axes in another order: axis i of the result is axis axes[i].
+[[nodiscard]] DenseArray permuted(const DenseArray& array, const std::vector<std::size_t>& axes);
 [[nodiscard]] DenseArray parse_npy(const std::string& bytes, const std::string& where);
 
 // Members are read when they are asked for: what nobody needs may be of any kind.
 class NpzArchive {
   public:
-    explicit NpzArchive(std::string path); // throws Error where it is no zip archive
-    [[nodiscard]] const std::string& path() const { return path_; }
-    [[nodiscard]] bool has(const std::string& member) const { return members_.count(member) != 0; }
+    explicit NpzArchive(const std::string& path); // throws Error where it is no zip archive
+    [[nodiscard]] const std::string& path() const { return archive_.path(); }
+    [[nodiscard]] bool has(const std::string& member) const {
+        return archive_.has(member + ".npy");
+    }
+    [[nodiscard]] const std::vector<std::string>& members() const { return members_; }
     [[nodiscard]] DenseArray numbers(const std::string& member) const;
     [[nodiscard]] std::string text(const std::string& member) const;
-    // Two-dimensional members of numbers, told from their headers.
+    // From the header; empty for a member that holds no numbers.
+    [[nodiscard]] std::optional<hdf5::Shape> shape_of(const std::string& member) const;
+    // Two-dimensional members of numbers, by name.
     [[nodiscard]] std::vector<std::string> matrices() const;
 
   private:
     [[nodiscard]] std::string where(const std::string& member) const;
-    // The first `limit` bytes of a member; a whole one is checked against its checksum.
-    [[nodiscard]] std::string bytes_of(const std::string& member, std::uint64_t limit) const;
-    std::string path_;
-    std::unique_ptr<zip, void (*)(zip*)> archive_;
-    std::map<std::string, std::uint64_t> members_; // name without .npy, place in the archive
+    [[nodiscard]] std::string bytes_of(const std::string& member) const;
+    void expect(const std::string& member) const;
+    ZipArchive archive_;
+    std::vector<std::string> members_; // names without .npy, as in the file
 };
 
 // --- MATLAB level 5, through libmatio ---

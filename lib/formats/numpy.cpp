@@ -3,18 +3,16 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/arrays.hpp>
-
-#include <zip.h>
+#include <assay/formats/scalar_types.hpp>
 
 #include <algorithm>
-#include <cstring>
-#include <memory>
+#include <map>
+#include <numeric>
+#include <string_view>
 #include <utility>
 
 namespace assay::formats {
 namespace {
-
-constexpr std::uint64_t kMostEntryBytes = std::uint64_t{1} << 40U;
 
 struct Header {
     std::string descr;
@@ -72,37 +70,23 @@ Header parse_header(const std::string& dict, const std::string& where) {
     return header;
 }
 
-template <class T>
-double number_at(const char* bytes, bool swapped) {
-    char raw[sizeof(T)];
-    std::memcpy(raw, bytes, sizeof(T));
-    if (swapped) std::reverse(raw, raw + sizeof(T));
-    T value;
-    std::memcpy(&value, raw, sizeof(T));
-    return static_cast<double>(value);
+const std::map<std::string, std::string_view>& kinds() {
+    static const std::map<std::string, std::string_view> kKinds{
+        {"f8", "float64"}, {"f4", "float32"}, {"f2", "float16"}, {"i8", "int64"},
+        {"i4", "int32"},   {"i2", "int16"},   {"i1", "int8"},    {"u8", "uint64"},
+        {"u4", "uint32"},  {"u2", "uint16"},  {"u1", "uint8"},   {"b1", "boolean"}};
+    return kKinds;
 }
 
-using Reader = double (*)(const char*, bool);
-
-const std::map<std::string, Reader>& readers() {
-    static const std::map<std::string, Reader> kReaders{
-        {"f8", number_at<double>},        {"f4", number_at<float>},
-        {"i8", number_at<std::int64_t>},  {"i4", number_at<std::int32_t>},
-        {"i2", number_at<std::int16_t>},  {"i1", number_at<std::int8_t>},
-        {"u8", number_at<std::uint64_t>}, {"u4", number_at<std::uint32_t>},
-        {"u2", number_at<std::uint16_t>}, {"u1", number_at<std::uint8_t>},
-        {"b1", number_at<std::uint8_t>}};
-    return kReaders;
-}
-
-Reader reader_of(const std::string& kind, const std::string& where, const std::string& descr) {
-    const auto found = readers().find(kind);
-    if (found == readers().end())
+const ScalarType& type_of(const std::string& kind, const std::string& where,
+                          const std::string& descr) {
+    const auto found = kinds().find(kind);
+    if (found == kinds().end())
         throw Error(
             where + ": holds values of the kind '" + printable(descr, 20) +
             "'; numbers are expected" +
             (descr.find('O') != std::string::npos ? " (pickled objects are never read)" : ""));
-    return found->second;
+    return *scalar_type(found->second);
 }
 
 struct Npy {
@@ -134,109 +118,92 @@ std::string kind_of(const Header& header) {
     return header.descr.substr(1); // without the order of bytes
 }
 
-std::vector<double> row_major(std::vector<double> values, const Header& header,
-                              const std::string& where) {
-    if (!header.fortran || header.shape.size() < 2) return values;
-    if (header.shape.size() > 2)
-        throw Error(concat(where, ": is in Fortran order with ", header.shape.size(),
-                           " dimensions; C order is expected"));
-    const RowMatrix rows =
-        Eigen::Map<const Matrix>(values.data(), header.shape[0], header.shape[1]);
-    return {rows.data(), rows.data() + rows.size()};
+// Fortran order is C order with all axes reversed.
+DenseArray row_major(DenseArray stored) {
+    std::vector<std::size_t> reversed(stored.shape.size());
+    std::iota(reversed.rbegin(), reversed.rend(), std::size_t{0});
+    std::reverse(stored.shape.begin(), stored.shape.end());
+    return permuted(stored, reversed);
 }
 
 } // namespace
 
+DenseArray permuted(const DenseArray& array, const std::vector<std::size_t>& axes) {
+    const std::size_t rank = array.shape.size();
+    std::vector<Index> strides(rank, 1);
+    for (std::size_t i = rank; i-- > 1;) strides[i - 1] = strides[i] * array.shape[i];
+    DenseArray result{{}, {}};
+    std::vector<Index> steps;
+    for (const std::size_t axis : axes) {
+        result.shape.push_back(array.shape[axis]);
+        steps.push_back(strides[axis]);
+    }
+    result.values.reserve(array.values.size());
+    // Counts through the new shape while `at` follows in the old one.
+    std::vector<Index> place(rank, 0);
+    Index at = 0;
+    while (result.values.size() < array.values.size()) {
+        result.values.push_back(array.values[static_cast<std::size_t>(at)]);
+        for (std::size_t i = rank; i-- > 0;) {
+            at += steps[i];
+            if (++place[i] < result.shape[i]) break;
+            at -= steps[i] * result.shape[i];
+            place[i] = 0;
+        }
+    }
+    return result;
+}
+
 DenseArray parse_npy(const std::string& bytes, const std::string& where) {
     const auto [header, start] = parse_start(bytes, where);
-    const std::string kind = kind_of(header);
-    const Reader read = reader_of(kind, where, header.descr);
-    const auto size = static_cast<std::size_t>(kind[1] - '0');
-    const std::size_t left = (bytes.size() - start) / size;
+    const ScalarType& type = type_of(kind_of(header), where, header.descr);
+    const std::size_t left = (bytes.size() - start) / type.bytes;
     if (static_cast<std::size_t>(hdf5::element_count(header.shape, where)) > left)
         throw Error(concat(where, ": states ", hdf5::shape_text(header.shape),
                            " numbers but holds ", left));
-    std::vector<double> values(static_cast<std::size_t>(hdf5::element_count(header.shape, where)));
-    for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = read(bytes.data() + start + i * size, header.descr[0] == '>');
-    return {header.shape, row_major(std::move(values), header, where)};
+    DenseArray array = dense_array(type, bytes.data() + start, header.shape,
+                                   header.descr[0] == '>' ? ByteOrder::big : ByteOrder::little);
+    return header.fortran ? row_major(std::move(array)) : array;
 }
 
 // --- npz ---
 
 namespace {
 
-using ZipEntry = std::unique_ptr<zip_file_t, int (*)(zip_file_t*)>;
-
-constexpr std::uint64_t kWhole = ~std::uint64_t{0};
 constexpr std::uint64_t kHeaderBytes = 70000; // more than a header of version 1 can take
 
-std::size_t read_into(std::string& bytes, zip_file_t* entry) {
-    std::size_t got = 0;
-    while (got < bytes.size()) {
-        const zip_int64_t more = zip_fread(entry, bytes.data() + got, bytes.size() - got);
-        if (more <= 0) break;
-        got += static_cast<std::size_t>(more);
-    }
-    return got;
-}
-
-// libzip compares length and checksum only when a read meets the end.
-bool ends_intact(ZipEntry entry) {
-    char beyond = 0;
-    const bool at_end = zip_fread(entry.get(), &beyond, 1) == 0;
-    return zip_fclose(entry.release()) == 0 && at_end;
+std::string entry_of(const std::string& member) {
+    return member + ".npy";
 }
 
 } // namespace
 
-NpzArchive::NpzArchive(std::string path) : path_(std::move(path)), archive_(nullptr, zip_discard) {
-    int error = 0;
-    archive_.reset(zip_open(path_.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &error));
-    if (!archive_) throw Error(path_ + ": is not a readable zip archive; it is damaged or cut off");
-    const zip_int64_t entries = zip_get_num_entries(archive_.get(), 0);
-    for (zip_int64_t i = 0; i < entries; ++i) {
-        const char* name = zip_get_name(archive_.get(), static_cast<zip_uint64_t>(i), 0);
-        const std::string member = name == nullptr ? "" : name;
-        if (ends_with(member, ".npy"))
-            members_[member.substr(0, member.size() - 4)] = static_cast<std::uint64_t>(i);
-    }
+NpzArchive::NpzArchive(const std::string& path) : archive_(path) {
+    for (const auto& name : archive_.names())
+        if (ends_with(name, ".npy")) members_.push_back(name.substr(0, name.size() - 4));
 }
 
 std::string NpzArchive::where(const std::string& member) const {
-    return path_ + ":/" + printable(member);
+    return archive_.where(member);
 }
 
-std::string NpzArchive::bytes_of(const std::string& member, std::uint64_t limit) const {
-    const auto found = members_.find(member);
-    if (found == members_.end()) {
-        std::vector<std::string> names;
-        for (const auto& [name, place] : members_) names.push_back(name);
+void NpzArchive::expect(const std::string& member) const {
+    if (!has(member))
         throw Error(where(member) + ": not in the file; it holds " +
-                    printable(join(names, ", "), 150));
-    }
-    zip_stat_t status;
-    zip_stat_init(&status);
-    if (zip_stat_index(archive_.get(), found->second, 0, &status) != 0)
-        throw Error(where(member) + ": cannot be read");
-    if (status.size > kMostEntryBytes || status.size > 2000 * (status.comp_size + 1024))
-        throw Error(where(member) + ": states an impossible size");
-    ZipEntry entry(zip_fopen_index(archive_.get(), found->second, 0), zip_fclose);
-    if (!entry) throw Error(where(member) + ": cannot be read");
-    std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(status.size, limit)), '\0');
-    const bool filled = read_into(bytes, entry.get()) == bytes.size();
-    if (!filled || (limit == kWhole && !ends_intact(std::move(entry))))
-        throw Error(where(member) + ": is damaged; its length and checksum do not agree with what "
-                                    "the archive states");
-    return bytes;
+                    printable(join(members_, ", "), 150));
+}
+
+std::string NpzArchive::bytes_of(const std::string& member) const {
+    expect(member);
+    return archive_.read(entry_of(member), where(member));
 }
 
 DenseArray NpzArchive::numbers(const std::string& member) const {
-    return parse_npy(bytes_of(member, kWhole), where(member));
+    return parse_npy(bytes_of(member), where(member));
 }
 
 std::string NpzArchive::text(const std::string& member) const {
-    const std::string bytes = bytes_of(member, kWhole);
+    const std::string bytes = bytes_of(member);
     const auto [header, start] = parse_start(bytes, where(member));
     const std::string kind = kind_of(header);
     if (kind[0] != 'U' && kind[0] != 'S')
@@ -248,13 +215,19 @@ std::string NpzArchive::text(const std::string& member) const {
     return text;
 }
 
+std::optional<hdf5::Shape> NpzArchive::shape_of(const std::string& member) const {
+    const std::string start = archive_.read_start(entry_of(member), where(member), kHeaderBytes);
+    Header header = parse_start(start, where(member)).header;
+    if (kinds().count(kind_of(header)) == 0) return std::nullopt;
+    return std::move(header.shape);
+}
+
 std::vector<std::string> NpzArchive::matrices() const {
     std::vector<std::string> found;
-    for (const auto& [name, place] : members_) {
-        const Header header = parse_start(bytes_of(name, kHeaderBytes), where(name)).header;
-        if (header.shape.size() == 2 && readers().count(kind_of(header)) != 0)
-            found.push_back(name);
-    }
+    for (const auto& member : members_)
+        if (const auto shape = shape_of(member); shape && shape->size() == 2)
+            found.push_back(member);
+    std::sort(found.begin(), found.end());
     return found;
 }
 

@@ -221,6 +221,24 @@ InputFile::InputFile(const Address& address, const StreamSettings& settings)
     check_format(root());
 }
 
+// By way of a file: its structure is then looked at in a child of its own, as that of any other.
+InputFile::InputFile(const std::string& content, std::string name, const StreamSettings& settings)
+    : name_(std::move(name)) {
+    auto [descriptor, path] = temporary_in(stream_directory(settings));
+    try {
+        if (!write_all(descriptor.get(), content.data(), content.size()))
+            throw Error(name_ + ": cannot be stored (" + system_reason() + ")");
+        if (!has_hdf5_signature(descriptor.get())) throw Error(name_ + ": is not an HDF5 file");
+        check_foreign_metadata(path, name_);
+        file_ = File::open(path, name_);
+    } catch (...) {
+        unlink(path.c_str());
+        throw;
+    }
+    unlink(path.c_str());
+    descriptor_ = std::move(descriptor);
+}
+
 void InputFile::open_stdin(const StreamSettings& settings) {
     struct stat status {};
     if (fstat(STDIN_FILENO, &status) != 0)

@@ -52,6 +52,8 @@ class ASSAY_API InputFile {
     // Throws Error that names the file: missing, a directory, not HDF5, damaged, an empty or
     // foreign stream.
     InputFile(const Address& address, const StreamSettings& settings);
+    // An HDF5 file that stood inside another one; `name` is what messages call it.
+    InputFile(const std::string& content, std::string name, const StreamSettings& settings);
     [[nodiscard]] const File& file() const { return *file_; }
     [[nodiscard]] Group root() const { return file_->root(); }
     [[nodiscard]] const std::string& name() const { return name_; }

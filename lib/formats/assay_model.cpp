@@ -1,0 +1,92 @@
+// assay's own files: /model with its architecture, and the checkpoints of a run.
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/formats/model_parts.hpp>
+
+#include <algorithm>
+#include <string>
+
+namespace assay::formats {
+namespace {
+
+std::string model_path(const ModelSource& source) {
+    return source.address.path.empty() ? "/model" : source.address.path;
+}
+
+void read_layer(const hdf5::Group& group, const std::string& layer, network::Model& model) {
+    for (const auto& name : group.names()) {
+        const hdf5::Dataset dataset = group.dataset(name);
+        model.parameters.push_back({layer, name, dataset.shape(), dataset.read<double>()});
+    }
+    if (const auto gates = group.text_attribute("gates")) model.gates.push_back({layer, *gates});
+}
+
+void read_weights(const hdf5::Group& weights, network::Model& model) {
+    for (const auto& layer : weights.names()) read_layer(weights.group(layer), layer, model);
+}
+
+network::Model read_model(const hdf5::Group& group) {
+    network::Model model;
+    model.architecture = group.read_text("architecture").value_or("");
+    if (group.has_group("weights")) read_weights(group.group("weights"), model);
+    return model;
+}
+
+// The step that `--checkpoint` names, among those of the file.
+std::int64_t chosen_step(const hdf5::Group& root, const std::string& text) {
+    const hdf5::Dataset dataset = root.dataset("/run/steps");
+    const auto steps = whole_numbers(dataset);
+    if (steps.empty()) throw Error(dataset.where() + ": is empty; steps are expected");
+    if (text == "last") return *std::max_element(steps.begin(), steps.end());
+    const auto step = parse_integer(text);
+    if (!step)
+        throw UsageError("--checkpoint: '" + printable(text, 40) +
+                         "' is no step; an integer or last is expected");
+    if (std::find(steps.begin(), steps.end(), *step) == steps.end())
+        throw Error(concat(dataset.where(), ": has no step ", *step, "; it has ", steps.size(),
+                           " from ", *std::min_element(steps.begin(), steps.end()), " to ",
+                           *std::max_element(steps.begin(), steps.end())));
+    return *step;
+}
+
+std::string checkpoint_path(std::int64_t step) {
+    constexpr std::size_t kDigits = 9;
+    const std::string digits = std::to_string(step);
+    return "/run/checkpoints/" + std::string(kDigits - std::min(kDigits, digits.size()), '0') +
+           digits;
+}
+
+bool recognises(const ModelSource& source) {
+    if (source.root == nullptr) return false;
+    const std::string path = model_path(source);
+    if (source.root->has_group(path)) {
+        const hdf5::Group group = source.root->group(path);
+        if (group.has("architecture") || group.has_attribute("architecture")) return true;
+    }
+    return starts_with(source.root->text_attribute("format").value_or(""), "assay/");
+}
+
+void read(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
+    const hdf5::Group& root = *source.root;
+    const std::string path = model_path(source);
+    if (!root.has_group(path))
+        throw Error(source.name() + ":" + path + ": not in the file; it holds " +
+                    printable(join(root.names(), ", "), 150));
+    opened.model = read_model(root.group(path));
+    if (!options.checkpoint.empty()) {
+        const std::int64_t step = chosen_step(root, options.checkpoint);
+        opened.model.parameters.clear();
+        opened.model.gates.clear();
+        read_weights(root.group(checkpoint_path(step)).group("weights"), opened.model);
+        opened.metadata.emplace_back("step", std::to_string(step));
+    }
+    if (opened.model.architecture.empty()) opened.model.architecture = options.architecture;
+    if (opened.model.parameters.empty())
+        throw Error(source.name() + ":" + path + ": holds no weights");
+}
+
+} // namespace
+
+const ModelFormat kAssayModel{"assay", recognises, read};
+
+} // namespace assay::formats

@@ -1,0 +1,152 @@
+// Every fixture of test/formats/models is read as its maker says, or refused with one line.
+#include <assay/core/error.hpp>
+#include <assay/formats/model_file.hpp>
+
+#include <catch2/catch.hpp>
+#include <formats/models.hpp>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+
+using namespace assay;
+
+namespace {
+
+using Json = nlohmann::json;
+
+const Json& expected_cases() {
+    static const Json kCases = [] {
+        std::ifstream in(kModels + "expected.json");
+        return Json::parse(in);
+    }();
+    return kCases;
+}
+
+std::string text_of(const Json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+formats::ModelOptions options_of(const Json& json) {
+    formats::ModelOptions options;
+    const std::map<std::string, std::string*> fields{{"architecture", &options.architecture},
+                                                     {"key", &options.key},
+                                                     {"cell", &options.cell},
+                                                     {"keras_backend", &options.keras_backend},
+                                                     {"keras1_bn", &options.keras1_bn},
+                                                     {"checkpoint", &options.checkpoint}};
+    for (const auto& [key, value] : json.items()) {
+        if (key != "treat")
+            *fields.at(key) = text_of(value);
+        else
+            for (const auto& pair : value) options.treat.emplace_back(pair[0], pair[1]);
+    }
+    return options;
+}
+
+void check_array(const network::ParameterArray& found, const Json& expected) {
+    CHECK(found.shape == expected["shape"].get<std::vector<Index>>());
+    CHECK(found.values == expected["values"].get<std::vector<double>>());
+}
+
+void check_weights(const network::Model& model, const Json& expected) {
+    std::size_t count = 0;
+    for (const auto& layer : expected) count += layer.size();
+    CHECK(model.parameters.size() == count);
+    for (const auto& found : model.parameters) {
+        INFO(found.layer << "/" << found.name);
+        REQUIRE(expected.contains(found.layer));
+        REQUIRE(expected[found.layer].contains(found.name));
+        check_array(found, expected[found.layer][found.name]);
+    }
+}
+
+void check_notes(const std::vector<std::string>& notes, const Json& expected) {
+    for (const auto& words : expected) {
+        INFO("a note about " << words);
+        CHECK(std::any_of(notes.begin(), notes.end(), [&](const std::string& note) {
+            return note.find(words.get<std::string>()) != std::string::npos;
+        }));
+    }
+}
+
+void check_case(const formats::OpenedModel& opened, const Json& expected) {
+    CHECK(opened.kind == expected["kind"]);
+    if (expected["architecture"].is_null())
+        CHECK(opened.model.architecture.empty());
+    else
+        CHECK(Json::parse(opened.model.architecture) == expected["architecture"]);
+    check_weights(opened.model, expected["weights"]);
+    Json gates = Json::object();
+    for (const auto& one : opened.model.gates) gates[one.layer] = one.gates;
+    CHECK(gates == expected["gates"]);
+    check_notes(opened.notes, expected["notes"]);
+}
+
+} // namespace
+
+TEST_CASE("model fixtures are read or refused as their maker says", "[formats][models]") {
+    int read = 0, refused = 0;
+    for (const Json& expected : expected_cases()) {
+        const std::string file = expected["file"];
+        INFO(file << " " << expected["case"]);
+        const auto options = options_of(expected["options"]);
+        if (expected.contains("says")) {
+            const std::string message = model_refusal(kModels + file, options);
+            CHECK(message.find(expected["says"].get<std::string>()) != std::string::npos);
+            CHECK(message.find(file) != std::string::npos);
+            CHECK(message.find('\n') == std::string::npos);
+            CAPTURE(message);
+            ++refused;
+        } else {
+            INFO(model_refusal(kModels + file, options));
+            check_case(open_model_file(kModels + file, options), expected);
+            ++read;
+        }
+    }
+    CHECK(read > 40);
+    CHECK(refused > 35);
+    // What evil pickles would have made, had they been run.
+    CHECK_FALSE(std::ifstream("/tmp/assay-was-here").good());
+}
+
+TEST_CASE("models that others published are read", "[formats][models]") {
+    const std::string folder = std::string(ASSAY_SOURCE_DIR) + "/../shared/data/attribute/";
+    if (!std::ifstream(folder + "README.md").good()) {
+        WARN("no published models beside the source");
+        return;
+    }
+    const auto text_in = [&](const std::string& name) {
+        std::ifstream in(folder + name);
+        return std::string(std::istreambuf_iterator<char>(in), {});
+    };
+    struct Published {
+        std::string file, kind, architecture;
+        Index numbers; // parameters, from the layer sizes that its authors state
+    };
+    const std::vector<Published> files{
+        {"cifar_torchvision.pt", "torch-stream", "cifar_torchvision.json",
+         6 * 75 + 6 + 16 * 150 + 16 + 400 * 120 + 120 + 120 * 84 + 84 + 840 + 10},
+        {"california_model.pt", "torch-zip", "california_model.json",
+         800 + 100 + 5000 + 50 + 500 + 10 + 10 + 1},
+        {"retina_4_2_0.pt", "torch-stream", "retina_4_2_0.json",
+         32 * 3 * 81 + 32 + 4 * 32 * 81 + 4},
+        {"titanic_model.pt", "torch-stream", "", 144 + 12 + 96 + 8 + 16 + 2},
+        {"LeNetWeights.h5", "keras-h5", "LeNetWeights.json",
+         25 * 16 + 25 * 16 * 32 + 512 * 240 + 240 * 120 + 1200}};
+    for (const auto& published : files) {
+        INFO(published.file);
+        formats::ModelOptions options;
+        if (!published.architecture.empty()) options.architecture = text_in(published.architecture);
+        const auto opened = open_model_file(folder + published.file, options);
+        CHECK(opened.kind == published.kind);
+        CHECK(opened.model.architecture == options.architecture);
+        Index numbers = 0;
+        for (const auto& p : opened.model.parameters)
+            numbers += static_cast<Index>(p.values.size());
+        CHECK(numbers == published.numbers);
+        for (const auto& note : opened.notes) CHECK(note.find("in order") == std::string::npos);
+    }
+}
