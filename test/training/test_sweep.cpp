@@ -75,13 +75,14 @@ TEST_CASE(
     const SearchSpace space = parse_search_space(kMixed);
     constexpr double kTrials = 20000;
     std::vector<double> batch(8, 0), rule(3, 0);
-    double log_sum = 0, below_hundredth = 0, sum = 0;
+    double log_sum = 0, below_hundredth = 0, sum = 0, product = 0;
     for (std::uint64_t trial = 1; trial <= 20000; ++trial) {
         const TrialPoint point = random_trial(space, 4, trial);
         ++batch[static_cast<std::size_t>(point[0])];
         log_sum += std::log10(point[2]);
         below_hundredth += point[2] < 0.01 ? 1 : 0;
         sum += point[1];
+        product += point[1] * (std::log10(point[2]) + 2);
         ++rule[static_cast<std::size_t>(point[3])];
     }
     // learning_rate is the third path: batch_size, momentum, optimizer.learning_rate, rule.
@@ -92,6 +93,7 @@ TEST_CASE(
         CHECK_THAT(count / kTrials, WithinAbs(1.0 / 3, 5 * std::sqrt(0.23 / kTrials)));
     CHECK_THAT(log_sum / kTrials, WithinAbs(-2, 5 * 4 / std::sqrt(12 * kTrials)));
     CHECK_THAT(below_hundredth / kTrials, WithinAbs(0.5, 5 * std::sqrt(0.25 / kTrials)));
+    CHECK_THAT(product / kTrials, WithinAbs(0, 5 * 2 * 4 / (12 * std::sqrt(kTrials))));
     CHECK_THAT(sum / kTrials, WithinAbs(0, 5 * 2 / std::sqrt(12 * kTrials)));
 
     SearchSpace fewer(space.begin() + 1, space.end());
