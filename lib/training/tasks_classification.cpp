@@ -50,7 +50,7 @@ Clusters make_clusters(const Parameters& p) {
 
 // Monte Carlo over samples of their own; at most 2^32 multiplications.
 std::vector<TruthArray> bayes_accuracy(const Clusters& c, const Random& random) {
-    const double cost = static_cast<double>(c.centres.size());
+    const auto cost = static_cast<double>(c.centres.size());
     const auto trials = static_cast<Index>(std::clamp(0x1p32 / cost, 100.0, 20000.0));
     Index right = 0;
     for (Index i = 0; i < trials; ++i) {

@@ -73,7 +73,8 @@ std::vector<double> level_eigenvalues(const Tree& tree, const std::vector<double
     std::vector<double> lambda(q.size());
     double sum = 0;
     for (std::size_t k = q.size(); k-- > 0;) {
-        sum += static_cast<double>(tree.items() / tree.nodes[k]) * (q[k] - (k > 0 ? q[k - 1] : 0));
+        const Index below = tree.items() / tree.nodes[k];
+        sum += static_cast<double>(below) * (q[k] - (k > 0 ? q[k - 1] : 0));
         lambda[k] = sum;
     }
     return lambda;

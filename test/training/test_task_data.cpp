@@ -64,7 +64,7 @@ TEST_CASE("gaussian-clusters: centres, spectrum and sizes of the classes", "[tra
     const Index each = 2000;
     const Samples s = made->samples(0, 10 * each, Stream::train);
     const RowMatrix centres = truth_table(*made, "centre");
-    double worst_mean = 0, worst_variance = 0;
+    double worst_mean = 0, worst_variance = 0, worst_correlation = 0;
     for (Index c = 0; c < 10; ++c) {
         CHECK_THAT(centres.row(c).norm(), WithinRel(5, 1e-12));
         RowMatrix x(each, 20);
@@ -72,6 +72,10 @@ TEST_CASE("gaussian-clusters: centres, spectrum and sizes of the classes", "[tra
         for (Index i = 0; i < s.count(); ++i)
             if (class_at(s, i) == static_cast<double>(c)) x.row(found++) = s.inputs.row(i);
         REQUIRE(found == each);
+        const RowMatrix centred = x.rowwise() - x.colwise().mean();
+        worst_correlation =
+            std::max(worst_correlation,
+                     std::abs(centred.col(3).normalized().dot(centred.col(4).normalized())));
         for (Index j = 0; j < 20; ++j) {
             const double variance = 1 / static_cast<double>(j + 1), mean = x.col(j).mean();
             worst_mean =
@@ -81,6 +85,7 @@ TEST_CASE("gaussian-clusters: centres, spectrum and sizes of the classes", "[tra
         }
     }
     CHECK(worst_mean < 5);
+    CHECK(worst_correlation < 5 / std::sqrt(double(each)));
     CHECK(worst_variance < 5 * std::sqrt(2.0 / each));
 }
 
@@ -239,14 +244,19 @@ TEST_CASE("semantic-hierarchy: covariance and singular values of a branching dif
     CHECK(s.inputs == RowMatrix::Identity(6, 6));
     CHECK(s.values.cwiseAbs() == RowMatrix::Ones(6, features));
     const Matrix covariance = s.values * s.values.transpose() / static_cast<double>(features);
+    Matrix expected(6, 6);
     const double sisters = std::pow(1 - 2 * 0.25, 2),
                  strangers = sisters * std::pow(1 - 2 * 0.1, 2);
     for (Index i = 0; i < 6; ++i)
         for (Index j = 0; j < 6; ++j)
-            CHECK_THAT(covariance(i, j), WithinAbs(i == j           ? 1.0
-                                                   : i / 3 == j / 3 ? sisters
-                                                                    : strangers,
-                                                   5 / std::sqrt(double(features))));
+            expected(i, j) = i == j ? 1.0 : i / 3 == j / 3 ? sisters : strangers;
+    CHECK((covariance - expected).cwiseAbs().maxCoeff() < 5 / std::sqrt(double(features)));
+    const RowMatrix modes = truth_table(*made, "mode");
+    CHECK((modes.transpose() * modes - Matrix::Identity(6, 6)).norm() < 1e-12);
+    for (Index a = 0; a < 6; ++a) {
+        const double eigenvalue = modes.col(a).dot(expected * modes.col(a));
+        CHECK((expected * modes.col(a) - eigenvalue * modes.col(a)).norm() < 1e-12);
+    }
     // Spectrum of that matrix, by hand: constant, between the two families, within a family.
     const auto eigenvalues = truth(*made, "eigenvalue").values;
     CHECK_THAT(eigenvalues[0], WithinRel(1 + 2 * sisters + 3 * strangers, 1e-12));

@@ -287,7 +287,7 @@ TEST_CASE("adding: the sum of the two marked numbers, one in each half", "[train
 TEST_CASE("context-integration: running sum of the cued channel, stated moments", "[training]") {
     const auto made = task("context-integration");
     const Samples s = made->samples(0, 20000, Stream::train);
-    Vector last(s.count()), step(s.count()), first_cued(s.count());
+    Vector last(s.count()), step(s.count()), other(s.count()), first_cued(s.count());
     double error = 0;
     for (Index i = 0; i < s.count(); ++i) {
         const auto x = steps(s.inputs, i, s.input_shape), y = steps(s.values, i, s.target_shape);
@@ -298,6 +298,7 @@ TEST_CASE("context-integration: running sum of the cued channel, stated moments"
             error = std::max(error, std::abs(y(t, 0) - x.col(cued).head(t + 1).sum()));
         last(i) = y(29, 0);
         step(i) = x(4, 1) - x(3, 1);
+        other(i) = x(4, 0) - x(3, 0);
         first_cued(i) = cued == 0 ? 1 : 0;
     }
     CHECK(error < 1e-12);
@@ -306,6 +307,7 @@ TEST_CASE("context-integration: running sum of the cued channel, stated moments"
     CHECK_THAT(variance(last), WithinRel(900 * 0.0025 + 30 * 0.0225, relative));
     CHECK_THAT(truth(*made, "final_variance")[0], WithinRel(900 * 0.0025 + 30 * 0.0225, 1e-12));
     CHECK_THAT(variance(step), WithinRel(2 * 0.0225, relative));
+    CHECK_THAT(step.dot(other) / 20000, WithinAbs(0, 5 * 0.045 / std::sqrt(20000.0)));
     CHECK_THAT(mean(last), WithinAbs(0, 5 * std::sqrt(2.925 / 20000)));
     CHECK_THAT(mean(first_cued), WithinAbs(0.5, 5 * std::sqrt(0.25 / 20000)));
 }
