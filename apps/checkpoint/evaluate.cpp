@@ -91,11 +91,10 @@ void run(const Options& o, cli::Context& context) {
         losses.push_back(result.loss);
         accuracies.push_back(result.accuracy);
         if (!group) continue;
-        hdf5::Group one = source.step < 0
-                              ? *group
-                              : group->create_group(training::step_name(source.step));
+        hdf5::Group one =
+            source.step < 0 ? *group : group->create_group(training::step_name(source.step));
         if (result.confusion.size() > 0)
-            one.write("confusion", result.confusion,
+            one.write("confusion", Matrix(result.confusion),
                       {"true_class,predicted_class", "", "counts of rows"});
         if (o.outputs) {
             network::Shape shape = result.output_shape;
@@ -139,10 +138,10 @@ cli::Command evaluate() {
     c.option("--loss", o->loss, "NAME", "loss").default_text("the run's, or by the targets");
     c.option("--scale", o->scale, "X", "inputs are multiplied by it");
     c.flag("--outputs", o->outputs, "write the outputs too");
-    c.choice<training::Precision>("--precision", o->precision,
-                                  {{"float64", training::Precision::float64},
-                                   {"float32", training::Precision::float32}},
-                                  "arithmetic");
+    c.choice<training::Precision>(
+        "--precision", o->precision,
+        {{"float64", training::Precision::float64}, {"float32", training::Precision::float32}},
+        "arithmetic");
     declare_model_file(c, o->files);
     c.example("Learning over training",
               "checkpoint evaluate run.h5 --checkpoint all --data digits.h5 -o curve.h5");

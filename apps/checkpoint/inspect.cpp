@@ -63,8 +63,7 @@ std::string arrays_text(const network::Model& model, bool digest) {
     for (const auto& array : model.parameters) {
         std::vector<std::string> row{array.layer + "/" + array.name, shape_words(array.shape),
                                      significant(norm_of(array.values), 6)};
-        if (digest)
-            row.push_back(digest_of_numbers(array.values));
+        if (digest) row.push_back(digest_of_numbers(array.values));
         rows.push_back(std::move(row));
     }
     return table(rows);
@@ -82,10 +81,10 @@ std::string layers_text(const network::Network<double>& network) {
 }
 
 void run(const Options& o, cli::Context& context) {
-    const auto opened =
-        open_model(context, context.input_address(), o.files, o.checkpoint);
+    const auto opened = open_model(context, context.input_address(), o.files, o.checkpoint);
     std::string text = "kind: " + opened.kind + "\n";
-    for (const auto& [key, value] : opened.metadata) text += key + ": " + printable(value, 200) + "\n";
+    for (const auto& [key, value] : opened.metadata)
+        text += key + ": " + printable(value, 200) + "\n";
     if (!opened.model.architecture.empty()) {
         const network::Network<double> network(opened.model.architecture);
         text += "input: " + shape_words(network.input().shape) + "\n\n" + layers_text(network);

@@ -3,7 +3,9 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/network_io.hpp>
+#include <assay/training/architectures.hpp>
 
+#include <filesystem>
 #include <fstream>
 
 namespace checkpoint_app {
@@ -12,7 +14,17 @@ using namespace assay;
 
 namespace {
 constexpr std::size_t kMostText = std::size_t{64} << 20;
+constexpr Index kTestSamples = 512;
+
+training::NetworkShape network_shape(const training::TrainingData& data) {
+    training::NetworkShape shape = training::shape_of(data.train);
+    if (!data.task) return shape;
+    shape.outputs = data.task->layout().outputs();
+    shape.vocabulary = data.task->layout().vocabulary;
+    return shape;
 }
+
+} // namespace
 
 void add_repeated(cli::Command& c, const std::string& name, std::vector<std::string>& target,
                   const std::string& value, const std::string& description) {
@@ -32,7 +44,8 @@ void declare_model_file(cli::Command& c, ModelFileOptions& o) {
     c.option("--architecture", o.architecture, "FILE.json",
              "architecture, where the file has weights only");
     c.option("--key", o.key, "NAME", "PyTorch: the entry that holds the state dict");
-    c.option("--cell", o.cell, "NAME", "recurrent cell where the file does not tell: rnn-relu, gru");
+    c.option("--cell", o.cell, "NAME",
+             "recurrent cell where the file does not tell: rnn-relu, gru");
     add_repeated(c, "--treat", o.treat, "NAME=FUNCTION",
                  "Keras: a custom layer stands for identity or an activation");
     c.option("--keras-backend", o.keras_backend, "NAME",
@@ -92,6 +105,59 @@ std::optional<network::Samples> read_split(const hdf5::Group& data, const std::s
         return network::read_samples(data); // one split by itself
     if (name.empty() || !data.has_group(name)) return std::nullopt;
     return network::read_samples(data.group(name));
+}
+
+training::TrainingData load_training_data(training::TrainingConfig& c, cli::Context& context) {
+    training::TrainingData data;
+    if (c.task) {
+        data.task = training::make_task(*c.task);
+        const Index count = c.online ? 1 : std::max<Index>(1024, c.batch_size);
+        const auto distinct = static_cast<Index>(data.task->layout().distinct);
+        data.train = data.task->samples(0, distinct > 0 && !c.online ? distinct : count,
+                                        training::Stream::train);
+        data.held_out = data.task->samples(0, kTestSamples, training::Stream::test);
+    } else {
+        const hdf5::Address address = hdf5::Address::parse(c.data);
+        const hdf5::Group group = data_group(context, address);
+        auto train = read_split(group, "train");
+        if (!train)
+            throw Error(group.where() + ": there is no split 'train' with inputs and targets");
+        data.train = std::move(*train);
+        data.held_out =
+            group.has_dataset("inputs") ? std::nullopt : read_split(group, c.evaluate_split);
+        if (c.online) throw Error("online: only a built-in task makes data as training goes on");
+    }
+    training::prepare(data, c.data_settings, c.seed);
+    return data;
+}
+
+std::optional<network::Model> load_network(const ModelFileOptions& files,
+                                           training::TrainingConfig& c,
+                                           const training::TrainingData& data,
+                                           cli::Context& context) {
+    if (!c.architecture.empty()) return std::nullopt;
+    if (c.model.empty())
+        throw Error("there is no network: --model FILE, or a word such as mlp:64,64 or gru:64");
+    if (training::is_architecture_word(c.model) && !std::filesystem::exists(c.model)) {
+        c.architecture = training::named_architecture(c.model, network_shape(data));
+        c.model.clear();
+        return std::nullopt;
+    }
+    const hdf5::Address address = hdf5::Address::parse(c.model);
+    const bool json = !cli::Context::is_hdf5(address) && ends_with(address.file, ".json");
+    if (json) {
+        c.architecture = read_text_file(address.file);
+        context.note_foreign(address.file);
+        c.model.clear();
+        return std::nullopt;
+    }
+    auto opened = open_model(context, address, files);
+    c.architecture = opened.model.architecture;
+    if (c.architecture.empty())
+        throw Error(address.name() + ": has weights only; --architecture FILE.json is expected");
+    if (c.init == "file") return std::move(opened.model);
+    c.model.clear();
+    return std::nullopt;
 }
 
 } // namespace checkpoint_app

@@ -36,4 +36,13 @@ std::optional<assay::network::Samples> read_split(const assay::hdf5::Group& data
 void add_repeated(assay::cli::Command& c, const std::string& name, std::vector<std::string>& target,
                   const std::string& value, const std::string& description);
 
+// The data that a configuration names, prepared; a built-in task gives its test split too.
+assay::training::TrainingData load_training_data(assay::training::TrainingConfig& c,
+                                                 assay::cli::Context& context);
+// Fills the configuration's architecture; returns the weights to start from, where init is "file".
+std::optional<assay::network::Model> load_network(const ModelFileOptions& files,
+                                                  assay::training::TrainingConfig& c,
+                                                  const assay::training::TrainingData& data,
+                                                  assay::cli::Context& context);
+
 } // namespace checkpoint_app

@@ -95,7 +95,9 @@ cli::Command catalogue() {
 
 } // namespace
 
-cli::Command tasks() { return catalogue(); }
+cli::Command tasks() {
+    return catalogue();
+}
 
 cli::Command task() {
     auto o = std::make_shared<Options>();
@@ -113,10 +115,10 @@ cli::Command task() {
     c.option("--test", o->test, "N", "samples of the test split; 0: none").range(0, 1e9);
     c.option("--preset", o->preset, "NAME", "a preset of the task");
     add_repeated(c, "--set", o->set, "KEY=VALUE", "a parameter of the task");
-    c.choice<training::Precision>("--precision", o->precision,
-                                  {{"float64", training::Precision::float64},
-                                   {"float32", training::Precision::float32}},
-                                  "numbers in the file");
+    c.choice<training::Precision>(
+        "--precision", o->precision,
+        {{"float64", training::Precision::float64}, {"float32", training::Precision::float32}},
+        "numbers in the file");
     c.seed(o->seed);
     c.example("Three-bit flip-flop", "checkpoint task flipflop --samples 500 -o flipflop.h5");
     c.example("Frequencies as in the literature",

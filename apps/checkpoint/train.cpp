@@ -4,8 +4,6 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
-#include <assay/network/network.hpp>
-#include <assay/training/architectures.hpp>
 #include <assay/training/run_io.hpp>
 
 #include <cmath>
@@ -18,8 +16,6 @@ namespace {
 using namespace assay;
 using training::Override;
 using training::TrainingConfig;
-
-constexpr Index kTestSamples = 512;
 
 struct Options {
     std::vector<std::string> set;
@@ -40,7 +36,9 @@ void add_key(cli::Command& c, Options& o, const std::string& names, const std::s
     c.option(names, o.keys.back().second, value, description).default_text(default_text);
 }
 
-std::string quoted(const std::string& text) { return '"' + text + '"'; }
+std::string quoted(const std::string& text) {
+    return '"' + text + '"';
+}
 
 // "norm:1" -> clip.mode and clip.value.
 void add_clip(const std::string& text, std::vector<Override>& list) {
@@ -63,8 +61,9 @@ void add_stop(const std::string& text, std::vector<Override>& list) {
     const bool plateau = starts_with(text, "plateau:");
     const std::string number = plateau ? text.substr(8) : text.substr(below + 1);
     if ((!plateau && below == std::string::npos) || !parse_double(number))
-        throw UsageError("option '--stop-when': found '" + printable(text, 40) +
-                         "'; METRIC<V (loss, eval_loss, error, eval_error) or plateau:K is expected");
+        throw UsageError(
+            "option '--stop-when': found '" + printable(text, 40) +
+            "'; METRIC<V (loss, eval_loss, error, eval_error) or plateau:K is expected");
     if (plateau) {
         list.push_back({"stop.plateau", number});
     } else {
@@ -77,9 +76,9 @@ void add_checkpoints(const std::string& text, std::vector<Override>& list) {
     const auto settings = training::parse_checkpoints(text);
     std::vector<std::string> steps;
     for (const Index step : settings.list) steps.push_back(std::to_string(step));
-    list.push_back({"checkpoints", settings.kind == "list"
-                                       ? "{\"list\":[" + join(steps, ",") + "]}"
-                                       : concat("{\"", settings.kind, "\":", settings.number, "}")});
+    list.push_back({"checkpoints", settings.kind == "list" ? "{\"list\":[" + join(steps, ",") + "]}"
+                                                           : concat("{\"", settings.kind,
+                                                                    "\":", settings.number, "}")});
 }
 
 std::vector<Override> overrides_of(const Options& o) {
@@ -96,9 +95,10 @@ std::vector<Override> overrides_of(const Options& o) {
     if (!o.model.empty()) list.push_back({"model", o.model});
     for (const auto& [path, value] : o.keys)
         if (!value.empty()) list.push_back({path, value});
-    for (const auto& [given, path] :
-         {std::pair{o.full_batch, "full_batch"}, {o.online, "online"},
-          {o.nesterov, "optimizer.nesterov"}, {o.write_gradients, "write_gradients"}})
+    for (const auto& [given, path] : {std::pair{o.full_batch, "full_batch"},
+                                      {o.online, "online"},
+                                      {o.nesterov, "optimizer.nesterov"},
+                                      {o.write_gradients, "write_gradients"}})
         if (given) list.push_back({path, "true"});
     if (!o.checkpoints.empty()) add_checkpoints(o.checkpoints, list);
     if (!o.clip.empty()) add_clip(o.clip, list);
@@ -119,7 +119,7 @@ std::vector<Override> overrides_of(const Options& o) {
 TrainingConfig read_configuration(const Options& o, cli::Context& context) {
     const auto overrides = overrides_of(o);
     const bool named = !o.task.empty() || !o.data.empty();
-    if (context.input_count() == 0 && named)
+    if (context.input_address().is_stream() && named)
         return training::read_config("", overrides, "command line");
     const hdf5::Address input = context.input_address();
     if (!cli::Context::is_hdf5(input)) {
@@ -140,70 +140,10 @@ TrainingConfig read_configuration(const Options& o, cli::Context& context) {
     return c;
 }
 
-training::TrainingData load_data(TrainingConfig& c, cli::Context& context) {
-    training::TrainingData data;
-    if (c.task) {
-        data.task = training::make_task(*c.task);
-        const Index count = c.online ? 1 : std::max<Index>(1024, c.batch_size);
-        const auto distinct = static_cast<Index>(data.task->layout().distinct);
-        data.train = data.task->samples(0, distinct > 0 && !c.online ? distinct : count,
-                                        training::Stream::train);
-        data.held_out = data.task->samples(0, kTestSamples, training::Stream::test);
-    } else {
-        const hdf5::Address address = hdf5::Address::parse(c.data);
-        const hdf5::Group group = data_group(context, address);
-        auto train = read_split(group, "train");
-        if (!train)
-            throw Error(group.where() + ": there is no split 'train' with inputs and targets");
-        data.train = std::move(*train);
-        data.held_out = group.has_dataset("inputs") ? std::nullopt
-                                                    : read_split(group, c.evaluate_split);
-        if (c.online) throw Error("online: only a built-in task makes data as training goes on");
-    }
-    training::prepare(data, c.data_settings, c.seed);
-    return data;
-}
-
-training::NetworkShape network_shape(const training::TrainingData& data) {
-    training::NetworkShape shape = training::shape_of(data.train);
-    if (!data.task) return shape;
-    shape.outputs = data.task->layout().outputs();
-    shape.vocabulary = data.task->layout().vocabulary;
-    return shape;
-}
-
-// Fills the architecture; returns the weights to start from, where init is "file".
-std::optional<network::Model> load_network(const Options& o, TrainingConfig& c,
-                                           const training::TrainingData& data,
-                                           cli::Context& context) {
-    if (!c.architecture.empty()) return std::nullopt;
-    if (c.model.empty())
-        throw Error("there is no network: --model FILE, or a word such as mlp:64,64 or gru:64");
-    if (training::is_architecture_word(c.model) && !std::filesystem::exists(c.model)) {
-        c.architecture = training::named_architecture(c.model, network_shape(data));
-        c.model.clear();
-        return std::nullopt;
-    }
-    const hdf5::Address address = hdf5::Address::parse(c.model);
-    const bool json = !cli::Context::is_hdf5(address) && ends_with(address.file, ".json");
-    if (json) {
-        c.architecture = read_text_file(address.file);
-        context.note_foreign(address.file);
-        c.model.clear();
-        return std::nullopt;
-    }
-    auto opened = open_model(context, address, o.files);
-    c.architecture = opened.model.architecture;
-    if (c.architecture.empty())
-        throw Error(address.name() + ": has weights only; --architecture FILE.json is expected");
-    if (c.init == "file") return std::move(opened.model);
-    c.model.clear();
-    return std::nullopt;
-}
-
 void report(const training::RunResult& result, const TrainingConfig& c, cli::Context& context) {
     context.report("parameters", static_cast<std::int64_t>(result.parameters));
-    context.report("steps", static_cast<std::int64_t>(result.steps), "(" + result.stop_reason + ")");
+    context.report("steps", static_cast<std::int64_t>(result.steps),
+                   "(" + result.stop_reason + ")");
     context.report("loss", result.last_loss, c.loss + ", last batch");
     if (result.eval_loss) context.report("test loss", *result.eval_loss);
     if (result.eval_accuracy && std::isfinite(*result.eval_accuracy))
@@ -215,9 +155,9 @@ void report(const training::RunResult& result, const TrainingConfig& c, cli::Con
 
 void run(const Options& o, cli::Context& context) {
     TrainingConfig c = read_configuration(o, context);
-    training::TrainingData data = load_data(c, context);
+    training::TrainingData data = load_training_data(c, context);
     training::resolve_loss(c, data);
-    const auto start = load_network(o, c, data, context);
+    const auto start = load_network(o.files, c, data, context);
     const auto storage = c.precision == training::Precision::float32 ? network::Storage::float32
                                                                      : network::Storage::float64;
     const std::string config = training::config_json(c);
@@ -293,8 +233,9 @@ cli::Command train() {
     c.flag("--nesterov", o->nesterov, "Nesterov's form of momentum");
     add_key(c, *o, "--weight-decay", "optimizer.weight_decay", "X", "", "0");
     add_key(c, *o, "--decay-mode", "optimizer.decay_mode", "WORD", "l2 or decoupled", "l2");
-    c.option("--lr-schedule", o->lr_schedule, "JSON",
-             R"(such as {"name": "cosine"} or {"name": "exponential", "rate": 0.5, "period": 700})");
+    c.option(
+        "--lr-schedule", o->lr_schedule, "JSON",
+        R"(such as {"name": "cosine"} or {"name": "exponential", "rate": 0.5, "period": 700})");
     c.option("--clip", o->clip, "MODE:V", "norm:V, layer-norm:V, value:V or none");
     add_repeated(c, "--freeze", o->freeze, "LAYER", "layers that stay as they are; globs");
     add_repeated(c, "--lr-scale", o->lr_scale, "LAYER:X", "factor on a layer's learning rate");

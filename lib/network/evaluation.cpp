@@ -32,13 +32,12 @@ EvaluationResult evaluate(const Model& model, const Samples& samples, const Loss
     objective.set_weights(network.load(model));
     const auto value = objective.value(run);
     const Rows<S> outputs = objective.outputs(run);
-    EvaluationResult result{value.loss, value.accuracy, {}, outputs.template cast<double>(),
-                            network.output().shape};
+    EvaluationResult result{
+        value.loss, value.accuracy, {}, outputs.template cast<double>(), network.output().shape};
     if (loss.kind == LossKind::softmax_cross_entropy && !samples.classes.empty()) {
         std::vector<Index> chosen(static_cast<std::size_t>(samples.count()));
         std::iota(chosen.begin(), chosen.end(), Index{0});
-        result.confusion =
-            confusion_of(make_batch<S>(samples, chosen, network.output()), outputs);
+        result.confusion = confusion_of(make_batch<S>(samples, chosen, network.output()), outputs);
     }
     return result;
 }

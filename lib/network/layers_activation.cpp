@@ -95,8 +95,10 @@ class Elementwise : public Layer<S> {
         case Function::gelu:
         case Function::gelu_tanh:
         case Function::silu:
-        case Function::rectified_quadratic: return true;
-        default: return false;
+        case Function::rectified_quadratic:
+            return true;
+        default:
+            return false;
         }
     }
     void forward(const Primal<S>& p, Rows<S>& y) const override {

@@ -216,7 +216,7 @@ void read_data_settings(Keys& keys, TrainingConfig& c) {
     section(keys, "preprocess", [&](Keys& p) {
         c.data_settings.scale = p.number("scale", 1);
         c.data_settings.standardize =
-            p.word("standardize", {"none", "pixel", "channel", "global"}, "none");
+            p.word("standardize", {"none", "pixel", "pixel_mean", "channel", "global"}, "none");
         c.data_settings.train_fraction = below_one(p, "train_fraction", 0);
         section(p, "augment", [&](Keys& a) {
             c.data_settings.augment.shift = a.count("shift", 0, 1024, 0);

@@ -76,7 +76,8 @@ struct AugmentSettings {
 
 struct DataSettings {
     double scale = 1;          // inputs are multiplied by it
-    std::string standardize;   // "", "pixel", "channel", "global"; statistics of the training split
+    std::string standardize;   // "", "pixel", "pixel_mean" (no division), "channel",
+                               // "global"; statistics of the training split
     double train_fraction = 0; // 0: the file's splits
     AugmentSettings augment;
 };

@@ -625,15 +625,15 @@ void split_data(TrainingData& data, double fraction, std::uint64_t seed) {
 // Mean and deviation of the training split: of every number, of every channel, or of all.
 void standardize(TrainingData& data, const std::string& kind) {
     const RowMatrix& x = data.train.inputs;
-    const Index groups = kind == "pixel"     ? x.cols()
-                         : kind == "channel" ? data.train.input_shape.at(0)
-                                             : 1;
+    const Index groups = kind == "pixel" || kind == "pixel_mean" ? x.cols()
+                         : kind == "channel"                     ? data.train.input_shape.at(0)
+                                                                 : 1;
     const Index width = x.cols() / groups;
     for (Index g = 0; g < groups; ++g) {
         const auto block = x.middleCols(g * width, width);
         const double mean = block.mean();
         const double deviation = std::sqrt((block.array() - mean).square().mean());
-        const double scale = deviation > 0 ? 1 / deviation : 1;
+        const double scale = deviation > 0 && kind != "pixel_mean" ? 1 / deviation : 1;
         const auto apply = [&](RowMatrix& inputs) {
             inputs.middleCols(g * width, width).array() -= mean;
             inputs.middleCols(g * width, width) *= scale;

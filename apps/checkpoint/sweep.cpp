@@ -1,0 +1,320 @@
+// checkpoint sweep: many settings, planned, run, suggested and collected.
+#include "commands.hpp"
+#include "sources.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+#include <assay/core/text.hpp>
+#include <assay/training/run_io.hpp>
+#include <assay/training/sweep_io.hpp>
+#include <assay/training/tpe.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+
+namespace checkpoint_app {
+namespace {
+
+using namespace assay;
+namespace fs = std::filesystem;
+
+struct Options {
+    std::string sampler = "random";
+    std::int64_t trials = 20, repeats = 1, count = 1, index = 0, jobs = 1;
+    bool summary_only = false;
+    std::string results;
+    std::uint64_t seed = 0;
+    ModelFileOptions files;
+};
+
+constexpr const char* kPlan = "/checkpoint/plan";
+constexpr const char* kSweep = "/checkpoint/sweep";
+
+std::vector<training::TrialPoint> points_of(const Options& o, const training::SearchSpace& space) {
+    if (o.sampler == "grid") return training::grid_trials(space, o.trials);
+    std::vector<training::TrialPoint> points;
+    for (std::int64_t trial = 1; trial <= o.trials; ++trial)
+        points.push_back(
+            o.sampler == "sobol"
+                ? training::sobol_trial(space, static_cast<std::uint64_t>(trial))
+                : training::random_trial(space, o.seed, static_cast<std::uint64_t>(trial)));
+    return points;
+}
+
+void plan(const Options& o, cli::Context& context) {
+    if (context.input_count() != 3)
+        throw UsageError("checkpoint sweep plan expects BASE.json SPACE.json");
+    training::SweepPlan p;
+    const std::string base = context.input_address(1).file, space = context.input_address(2).file;
+    p.base = read_text_file(base);
+    p.space = read_text_file(space);
+    context.note_foreign(base);
+    context.note_foreign(space);
+    p.sampler = o.sampler;
+    p.seed = o.seed;
+    p.repeats = o.repeats;
+    const auto dimensions = at_place(space, [&] { return training::parse_search_space(p.space); });
+    p.points = points_of(o, dimensions);
+    // Every mistake of a configuration now, not in the middle of the night.
+    for (const auto& point : p.points) static_cast<void>(training::trial_config(p, point, 0));
+    training::write_plan(context.output().create_group(kPlan), p);
+    context.report("trials", static_cast<std::int64_t>(p.points.size()));
+    context.report("settings", static_cast<std::int64_t>(dimensions.size()));
+}
+
+std::string result_file(const std::string& folder, Index trial, Index repeat) {
+    char text[64];
+    std::snprintf(text, sizeof text, "trial-%06lld-%03lld.h5", static_cast<long long>(trial),
+                  static_cast<long long>(repeat));
+    return folder + "/" + text;
+}
+
+// A trial's place in the sweep, beside its run.
+void note_trial(hdf5::Group root, const training::SweepPlan& plan, Index trial, Index repeat,
+                const training::TrialPoint& point, const std::string& failure) {
+    hdf5::Group group = root.create_group("/checkpoint/trial");
+    group.set_attribute("trial", static_cast<std::int64_t>(trial));
+    group.set_attribute("repeat", static_cast<std::int64_t>(repeat));
+    group.set_attribute("base", plan.base.size() < 60000 ? plan.base : "");
+    if (!failure.empty()) group.set_attribute("failure", printable(failure, 200));
+    group.write("values", point, {"setting", "", "of a choice its number, from 0"});
+}
+
+class TrialRunner {
+  public:
+    TrialRunner(const Options& o, cli::Context& context, const training::SweepPlan& plan)
+        : options_(o), context_(context), plan_(plan) {}
+
+    void run(Index trial, Index repeat, const Execution& execution) {
+        const auto& point = plan_.points[static_cast<std::size_t>(trial - plan_.first)];
+        const std::string target = result_file(options_.results, trial, repeat);
+        if (fs::exists(target)) return;
+        training::TrainingConfig c = training::trial_config(plan_, point, repeat);
+        training::TrainingData data;
+        std::optional<network::Model> start;
+        {
+            const std::lock_guard<std::mutex> lock(reading_); // HDF5 serves one thread at a time
+            data = load_training_data(c, context_);
+            training::resolve_loss(c, data);
+            start = load_network(options_.files, c, data, context_);
+        }
+        const auto storage = c.precision == training::Precision::float32
+                                 ? network::Storage::float32
+                                 : network::Storage::float64;
+        training::RunFolder folder("", training::config_json(c), storage);
+        std::string failure;
+        std::optional<training::RunResult> result;
+        try {
+            result = training::train(c, data, start, std::nullopt, folder, {}, execution);
+        } catch (const Interrupted&) {
+            throw;
+        } catch (const Error& e) {
+            failure = e.what(); // diverged: a result too
+        }
+        const std::lock_guard<std::mutex> lock(reading_);
+        hdf5::OutputFile file(target, hdf5::Existing::replace, hdf5::Compression::automatic, {});
+        if (result) {
+            if (options_.summary_only) result->state.checkpoints.clear();
+            folder.assemble(file.root(), *result, nullptr, false);
+            hdf5::Group run = file.root().group("/run");
+            run.set_attribute("last_loss", result->last_loss);
+            run.set_attribute("eval_loss", result->eval_loss.value_or(std::nan("")));
+            run.set_attribute("eval_accuracy", result->eval_accuracy.value_or(std::nan("")));
+        }
+        note_trial(file.root(), plan_, trial, repeat, point, failure);
+        file.commit();
+    }
+
+  private:
+    const Options& options_;
+    cli::Context& context_;
+    const training::SweepPlan& plan_;
+    std::mutex reading_;
+};
+
+void run_trials(const Options& o, cli::Context& context) {
+    if (context.input_count() != 2) throw UsageError("checkpoint sweep run expects PLAN.h5");
+    if (o.results.empty()) throw UsageError("checkpoint sweep run needs --results FOLDER");
+    const auto plan = training::read_plan(context.input(1).root().group(kPlan));
+    const auto trials = static_cast<Index>(plan.points.size());
+    const Index first = o.index > 0 ? o.index : plan.first;
+    const Index count = o.index > 0 ? o.count : trials;
+    if (first < plan.first || first + count > plan.first + trials)
+        throw UsageError(concat("option '--index': trials ", first, " to ", first + count - 1,
+                                " asked for; the plan has ", plan.first, " to ",
+                                plan.first + trials - 1));
+    fs::create_directories(o.results);
+    TrialRunner runner(o, context, plan);
+    const Execution one{o.jobs > 1 ? 1 : context.execution().threads,
+                        o.jobs > 1 ? &silent_monitor() : &context.monitor()};
+    const Index runs = count * plan.repeats;
+    parallel_blocks(runs, static_cast<int>(o.jobs), [&](Index i) {
+        context.monitor().stop_if_interrupted();
+        runner.run(first + i / plan.repeats, i % plan.repeats, one);
+    });
+    context.report("runs", static_cast<std::int64_t>(runs));
+    context.propose("checkpoint sweep collect " + o.results + " --plan " +
+                    context.input_address(1).file + " -o sweep.h5");
+}
+
+training::SweepRow read_row(const hdf5::Group& root) {
+    const hdf5::Group trial = root.group("/checkpoint/trial");
+    training::SweepRow row;
+    row.trial = static_cast<Index>(trial.number_attribute("trial").value_or(0));
+    row.repeat = static_cast<Index>(trial.number_attribute("repeat").value_or(0));
+    row.values = trial.dataset("values").expect_numeric().read<double>();
+    row.loss = row.eval_loss = row.eval_accuracy = std::nan("");
+    if (!root.has_group("/run")) return row;
+    const hdf5::Group run = root.group("/run");
+    row.loss = run.number_attribute("last_loss").value_or(std::nan(""));
+    row.eval_loss = run.number_attribute("eval_loss").value_or(std::nan(""));
+    row.eval_accuracy = run.number_attribute("eval_accuracy").value_or(std::nan(""));
+    row.finished = std::isfinite(row.loss);
+    return row;
+}
+
+std::vector<training::SweepRow> read_rows(const std::string& folder) {
+    if (!fs::is_directory(folder)) throw Error(folder + ": a folder of results is expected");
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        const std::string name = entry.path().filename().string();
+        if (starts_with(name, "trial-") && ends_with(name, ".h5"))
+            files.push_back(entry.path().string());
+    }
+    std::sort(files.begin(), files.end());
+    if (files.empty()) throw Error(folder + ": holds no trial-*.h5");
+    std::vector<training::SweepRow> rows;
+    for (const auto& file : files) rows.push_back(read_row(hdf5::File::open(file, file).root()));
+    return rows;
+}
+
+// Mean scores by trial, one row a folder: the same settings on other networks.
+void write_transfer(hdf5::Group group, const std::vector<std::string>& folders) {
+    std::vector<std::vector<training::TrialScore>> scores;
+    for (const auto& folder : folders) scores.push_back(training::trial_scores(read_rows(folder)));
+    std::vector<double> table;
+    const auto trials = scores[0].size();
+    for (std::size_t f = 0; f < scores.size(); ++f) {
+        if (scores[f].size() != trials)
+            throw Error(concat(folders[f], ": ", scores[f].size(), " trials; ", folders[0], " has ",
+                               trials));
+        for (const auto& one : scores[f]) table.push_back(one.score);
+    }
+    group.write("transfer", table.data(),
+                {static_cast<Index>(folders.size()), static_cast<Index>(trials)},
+                {"folder,trial", "", "score of the same settings: " + join(folders, ", ")});
+}
+
+void collect(const Options& o, const std::string& plan_file, cli::Context& context) {
+    if (context.input_count() < 2 || plan_file.empty())
+        throw UsageError("checkpoint sweep collect expects FOLDER... --plan PLAN.h5");
+    static_cast<void>(o);
+    training::SweepTable table;
+    table.plan =
+        training::read_plan(context.open(hdf5::Address::parse(plan_file)).root().group(kPlan));
+    const auto settings = training::parse_search_space(table.plan.space).size();
+    std::vector<std::string> folders;
+    for (std::size_t i = 1; i < context.input_count(); ++i)
+        folders.push_back(context.input_address(i).file);
+    table.rows = read_rows(folders[0]);
+    for (const auto& row : table.rows)
+        if (row.values.size() != settings)
+            throw Error(concat(folders[0], ": trial ", row.trial, " has ", row.values.size(),
+                               " settings; the plan has ", settings));
+    hdf5::Group group = context.output().create_group(kSweep);
+    training::write_table(group, table);
+    if (folders.size() > 1) write_transfer(group, folders);
+    std::int64_t diverged = 0;
+    for (const auto& row : table.rows) diverged += row.finished ? 0 : 1;
+    context.report("runs", static_cast<std::int64_t>(table.rows.size()));
+    context.report("diverged", diverged);
+    context.report("best score", group.number_attribute("best_score").value_or(std::nan("")),
+                   concat("trial ", group.number_attribute("best_trial").value_or(0)));
+    context.report("within 2 points", group.number_attribute("robustness_2").value_or(0),
+                   "of the trials");
+}
+
+void suggest(const Options& o, cli::Context& context) {
+    if (context.input_count() != 2) throw UsageError("checkpoint sweep suggest expects SWEEP.h5");
+    const auto table = training::read_table(context.input(1).root().group(kSweep));
+    std::vector<training::TrialResult> history;
+    Index last = 0;
+    for (const auto& one : training::trial_scores(table.rows)) {
+        history.push_back({static_cast<std::uint64_t>(one.trial), one.values, -one.score});
+        last = std::max(last, one.trial);
+    }
+    training::SweepPlan next = table.plan;
+    next.sampler = "tpe";
+    next.first = last + 1;
+    next.points =
+        training::suggest_trials(training::parse_search_space(next.space), history,
+                                 static_cast<std::uint64_t>(next.first), o.count, next.seed);
+    training::write_plan(context.output().create_group(kPlan), next);
+    context.report("trials", static_cast<std::int64_t>(next.points.size()),
+                   concat("from ", next.first));
+}
+
+} // namespace
+
+cli::Command sweep() {
+    auto o = std::make_shared<Options>();
+    auto plan_file = std::make_shared<std::string>();
+    cli::Command c("sweep", "try many settings: plan, run, suggest, collect");
+    c.describe(
+        "plan BASE.json SPACE.json: which trials; SPACE maps keys of the configuration to "
+        R"({"log-uniform": [a, b]}, {"uniform": [a, b]}, {"int": [a, b]} or {"choice": [...]}. )"
+        "run PLAN.h5: trains trials (--index and --count for an array job; finished ones are "
+        "skipped). collect FOLDER...: one table, marginal curves, robustness; several folders of "
+        "the same plan on other networks give a transfer table. suggest SWEEP.h5: the next trials "
+        "by TPE.");
+    c.inputs("plan|run|collect|suggest, then its files");
+    c.output(cli::OutputKind::hdf5_if_wanted,
+             {{"/checkpoint/plan/values", "(trial, setting)"},
+              {"/checkpoint/sweep/score", "of each run"},
+              {"/checkpoint/sweep/marginal", "score along each setting"},
+              {"/checkpoint/sweep/transfer", "(folder, trial)"}});
+    c.group("plan and suggest");
+    c.choice<std::string>(
+        "--sampler", o->sampler,
+        {{"random", "random"}, {"grid", "grid"}, {"sobol", "sobol"}, {"tpe", "tpe"}},
+        "how trials are chosen; tpe: random ones first, then suggest");
+    c.option("--trials", o->trials, "N", "trials (grid: at most)").range(1, 1e6);
+    c.option("--repeats", o->repeats, "R", "seeds a trial").range(1, 1e4);
+    c.seed(o->seed);
+    c.group("run");
+    c.option("--results", o->results, "FOLDER", "where runs go");
+    c.option("--index", o->index, "I", "first trial, from 1").default_text("all").range(0, 1e9);
+    c.option("--count", o->count, "K", "trials (run with --index, suggest)").range(1, 1e6);
+    c.option("--jobs", o->jobs, "J", "runs at once, one thread each; same results")
+        .range(1, 1024)
+        .execution_only();
+    c.flag("--summary-only", o->summary_only, "metrics and the last model, no checkpoints");
+    c.group("collect");
+    c.option("--plan", *plan_file, "PLAN.h5", "the plan of the results");
+    declare_model_file(c, o->files);
+    c.example("Forty trials", "checkpoint sweep plan base.json space.json --trials 40 -o plan.h5");
+    c.run([o, plan_file](cli::Context& context) {
+        if (context.input_count() == 0)
+            throw UsageError("plan, run, collect or suggest is expected; see --help");
+        const std::string action = context.input_address(0).file;
+        const bool writes = action == "plan" || action == "collect" || action == "suggest";
+        if (writes && !context.has_output())
+            throw UsageError("checkpoint sweep " + printable(action, 20) + " needs -o FILE");
+        if (action == "plan")
+            plan(*o, context);
+        else if (action == "run")
+            run_trials(*o, context);
+        else if (action == "collect")
+            collect(*o, *plan_file, context);
+        else if (action == "suggest")
+            suggest(*o, context);
+        else
+            throw UsageError("found '" + printable(action, 40) +
+                             "'; plan, run, collect or suggest is expected");
+    });
+    return c;
+}
+
+} // namespace checkpoint_app

@@ -1,0 +1,199 @@
+#include <assay/training/sweep_io.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+
+namespace assay::training {
+namespace {
+
+constexpr Index kBins = 8;
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+std::string paths_of(const SearchSpace& space) {
+    std::vector<std::string> paths;
+    for (const auto& dimension : space) paths.push_back(dimension.path);
+    return join(paths, ",");
+}
+
+void write_sources(hdf5::Group& group, const SweepPlan& plan) {
+    group.write_text("base", plan.base);
+    group.write_text("space", plan.space);
+    group.set_attribute("sampler", plan.sampler);
+    group.set_attribute("seed", static_cast<double>(plan.seed));
+    group.set_attribute("repeats", static_cast<std::int64_t>(plan.repeats));
+    group.set_attribute("first", static_cast<std::int64_t>(plan.first));
+    group.set_attribute("settings", paths_of(parse_search_space(plan.space)));
+}
+
+SweepPlan read_sources(const hdf5::Group& group) {
+    SweepPlan plan;
+    const auto text = [&](const char* name) {
+        const auto found = group.read_text(name);
+        if (!found) throw Error(group.where() + ": holds no '" + name + "': not a sweep");
+        return *found;
+    };
+    plan.base = text("base");
+    plan.space = text("space");
+    plan.sampler = group.text_attribute("sampler").value_or("random");
+    plan.seed = static_cast<std::uint64_t>(group.number_attribute("seed").value_or(0));
+    plan.repeats = static_cast<Index>(group.number_attribute("repeats").value_or(1));
+    plan.first = static_cast<Index>(group.number_attribute("first").value_or(1));
+    if (plan.repeats < 1 || plan.repeats > 1000000 || plan.first < 1)
+        throw Error(group.where() + ": repeats or first is out of range");
+    return plan;
+}
+
+std::vector<double> column(const std::vector<SweepRow>& rows, double SweepRow::*member) {
+    std::vector<double> values;
+    for (const auto& row : rows) values.push_back(row.*member);
+    return values;
+}
+
+} // namespace
+
+void write_plan(hdf5::Group group, const SweepPlan& plan) {
+    write_sources(group, plan);
+    const auto trials = static_cast<Index>(plan.points.size());
+    const Index settings = trials == 0 ? 0 : static_cast<Index>(plan.points[0].size());
+    std::vector<double> values;
+    for (const auto& point : plan.points) values.insert(values.end(), point.begin(), point.end());
+    group.write("values", values.data(), {trials, settings},
+                {"trial,setting", "", "of a choice its number, from 0"});
+}
+
+SweepPlan read_plan(const hdf5::Group& group) {
+    SweepPlan plan = read_sources(group);
+    const auto space = parse_search_space(plan.space);
+    const RowMatrix values = group.dataset("values").expect_numeric().expect_rank(2).read_matrix();
+    if (values.cols() != static_cast<Index>(space.size()))
+        throw Error(concat(group.where(), "/values: ", values.cols(), " settings; the space has ",
+                           space.size()));
+    for (Index i = 0; i < values.rows(); ++i)
+        plan.points.emplace_back(values.row(i).data(), values.row(i).data() + values.cols());
+    return plan;
+}
+
+double score_of(const SweepRow& row) {
+    if (!row.finished) return kNan;
+    if (std::isfinite(row.eval_accuracy)) return row.eval_accuracy;
+    return std::isfinite(row.eval_loss) ? -row.eval_loss : -row.loss;
+}
+
+std::vector<TrialScore> trial_scores(const std::vector<SweepRow>& rows) {
+    std::map<Index, std::pair<TrialScore, Index>> sums;
+    for (const auto& row : rows) {
+        auto& [trial, count] = sums[row.trial];
+        trial.trial = row.trial;
+        trial.values = row.values;
+        trial.score += score_of(row);
+        ++count;
+    }
+    std::vector<TrialScore> scores;
+    for (auto& [number, entry] : sums) {
+        entry.first.score /= static_cast<double>(entry.second);
+        scores.push_back(std::move(entry.first));
+    }
+    return scores;
+}
+
+void write_table(hdf5::Group group, const SweepTable& table) {
+    write_sources(group, table.plan);
+    const SearchSpace space = parse_search_space(table.plan.space);
+    const auto& rows = table.rows;
+    std::vector<std::int64_t> trial, repeat;
+    std::vector<std::uint8_t> finished;
+    for (const auto& row : rows) {
+        trial.push_back(row.trial);
+        repeat.push_back(row.repeat);
+        finished.push_back(row.finished ? 1 : 0);
+    }
+    group.write("trial", trial, {"run", "", "numbered from 1"});
+    group.write("repeat", repeat, {"run", "", "which seed"});
+    group.write("finished", finished, {"run", "", "0: diverged"});
+    group.write("loss", column(rows, &SweepRow::loss), {"run", "", "last batch"});
+    group.write("eval_loss", column(rows, &SweepRow::eval_loss), {"run", "", ""});
+    group.write("eval_accuracy", column(rows, &SweepRow::eval_accuracy), {"run", "", ""});
+    std::vector<double> scores;
+    for (const auto& row : rows) scores.push_back(score_of(row));
+    group.write("score", scores, {"run", "", "higher is better; NaN: diverged"});
+    for (std::size_t i = 0; i < space.size(); ++i) {
+        std::vector<double> values;
+        for (const auto& row : rows) values.push_back(row.values.at(i));
+        group.write("setting_" + std::to_string(i), values, {"run", "", space[i].path});
+    }
+    const auto trials = trial_scores(rows);
+    std::vector<TrialPoint> points;
+    std::vector<double> means;
+    for (const auto& one : trials) {
+        points.push_back(one.values);
+        means.push_back(one.score);
+    }
+    const auto best = std::max_element(trials.begin(), trials.end(), [](auto& a, auto& b) {
+        return (std::isfinite(a.score) ? a.score : -1e308) <
+               (std::isfinite(b.score) ? b.score : -1e308);
+    });
+    if (best != trials.end()) {
+        group.set_attribute("best_trial", static_cast<std::int64_t>(best->trial));
+        group.set_attribute("best_score", best->score);
+    }
+    for (const int percent : {1, 2, 5})
+        group.set_attribute("robustness_" + std::to_string(percent),
+                            robustness(means, percent / 100.0));
+    const bool classifies = std::any_of(rows.begin(), rows.end(), [](const SweepRow& row) {
+        return std::isfinite(row.eval_accuracy);
+    });
+    group.set_attribute("metric", classifies ? "accuracy" : "minus loss");
+    hdf5::Group marginal = group.create_group("marginal");
+    for (const auto& curve : marginal_curves(space, points, means, kBins)) {
+        hdf5::Group one = marginal.create_group(curve.path);
+        one.write("centre", curve.centre, {"bin", "", "value in the middle"});
+        one.write("mean", curve.mean, {"bin", "", "score"});
+        one.write("best", curve.best, {"bin", "", "score"});
+        one.write("count", std::vector<std::int64_t>(curve.count.begin(), curve.count.end()),
+                  {"bin", "", "trials"});
+    }
+}
+
+SweepTable read_table(const hdf5::Group& group) {
+    SweepTable table{read_sources(group), {}};
+    const auto trial = group.dataset("trial").read<std::int64_t>();
+    const auto numbers = [&](const std::string& name) {
+        auto values = group.dataset(name).expect_numeric().read<double>();
+        if (values.size() != trial.size())
+            throw Error(concat(group.where(), "/", name, ": ", values.size(), " numbers; ",
+                               trial.size(), " are expected"));
+        return values;
+    };
+    const auto repeat = numbers("repeat"), finished = numbers("finished"), loss = numbers("loss"),
+               eval_loss = numbers("eval_loss"), accuracy = numbers("eval_accuracy");
+    const auto settings = parse_search_space(table.plan.space).size();
+    std::vector<std::vector<double>> values;
+    for (std::size_t i = 0; i < settings; ++i)
+        values.push_back(numbers("setting_" + std::to_string(i)));
+    for (std::size_t k = 0; k < trial.size(); ++k) {
+        SweepRow row{
+            trial[k],        static_cast<Index>(repeat[k]), {}, loss[k], eval_loss[k], accuracy[k],
+            finished[k] != 0};
+        for (const auto& setting : values) row.values.push_back(setting[k]);
+        table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
+TrainingConfig trial_config(const SweepPlan& plan, const TrialPoint& point, Index repeat) {
+    const SearchSpace space = parse_search_space(plan.space);
+    std::vector<Override> overrides;
+    for (std::size_t i = 0; i < space.size(); ++i)
+        overrides.push_back({space[i].path, value_json(space[i], point.at(i))});
+    TrainingConfig config = read_config(plan.base, overrides, "base configuration");
+    config.seed += static_cast<std::uint64_t>(repeat);
+    if (config.task) config.task->seed = config.seed;
+    return config;
+}
+
+} // namespace assay::training

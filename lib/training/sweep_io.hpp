@@ -1,0 +1,56 @@
+// Sweeps in HDF5: a plan (which settings to try) and the table of what came out.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/hdf5/object.hpp>
+#include <assay/training/config.hpp>
+#include <assay/training/sweep.hpp>
+
+#include <string>
+#include <vector>
+
+namespace assay::training {
+
+struct SweepPlan {
+    std::string base;    // configuration, JSON
+    std::string space;   // search space, JSON
+    std::string sampler; // grid, random, sobol, tpe
+    std::uint64_t seed = 0;
+    Index repeats = 1; // seeds a trial
+    Index first = 1;   // number of the first trial
+    std::vector<TrialPoint> points;
+};
+
+// What is known of one run of one trial.
+struct SweepRow {
+    Index trial = 0, repeat = 0;
+    TrialPoint values;
+    double loss = 0, eval_loss = 0, eval_accuracy = 0; // NaN: diverged or not measured
+    bool finished = false;
+};
+
+struct SweepTable {
+    SweepPlan plan; // without points
+    std::vector<SweepRow> rows;
+};
+
+ASSAY_API void write_plan(hdf5::Group group, const SweepPlan& plan);
+[[nodiscard]] ASSAY_API SweepPlan read_plan(const hdf5::Group& group);
+// The table, scores of trials, marginal curves, robustness, best trial.
+ASSAY_API void write_table(hdf5::Group group, const SweepTable& table);
+[[nodiscard]] ASSAY_API SweepTable read_table(const hdf5::Group& group);
+
+// Higher is better: accuracy where it was measured, else minus the loss; NaN where a run diverged.
+[[nodiscard]] ASSAY_API double score_of(const SweepRow& row);
+// Mean score of each trial over its repeats (NaN where one diverged), with its values.
+struct TrialScore {
+    Index trial = 0;
+    TrialPoint values;
+    double score = 0;
+};
+[[nodiscard]] ASSAY_API std::vector<TrialScore> trial_scores(const std::vector<SweepRow>& rows);
+// The configuration of one run: base, the trial's settings, seed + repeat.
+[[nodiscard]] ASSAY_API TrainingConfig trial_config(const SweepPlan& plan, const TrialPoint& point,
+                                                    Index repeat);
+
+} // namespace assay::training
