@@ -109,7 +109,8 @@ void run(const Options& o, cli::Context& context) {
                      {"checkpoint", "", "share of right classes; NaN where there are none"});
     }
     context.report("samples", static_cast<std::int64_t>(samples.count()));
-    context.report("loss", losses.back(), network::loss_name(loss.kind));
+    if (std::isfinite(losses.back()))
+        context.report("loss", losses.back(), network::loss_name(loss.kind));
     if (std::isfinite(accuracies.back())) context.report("accuracy", accuracies.back());
     if (list.size() > 1)
         context.report("checkpoints", static_cast<std::int64_t>(list.size()),
