@@ -9,6 +9,7 @@
 #include <assay/cli/words.hpp>
 #include <assay/core/digest.hpp>
 #include <assay/core/interruption.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/hdf5/provenance.hpp>
 
 #include <nlohmann/json.hpp>
@@ -405,6 +406,7 @@ int dispatch(const std::vector<std::string>& args, const Tool& tool) {
 int main(int argc, char** argv, const Tool& tool) {
     fill_standard_descriptors();
     wait_passively(argv);
+    keep_free_memory();
     const auto fail = [&](const std::exception& e, int code) {
         std::fputs((one_line(tool.name + ": " + e.what()) + "\n").c_str(), stderr);
         return code;

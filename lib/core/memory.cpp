@@ -10,4 +10,12 @@ void release_free_memory() {
 #endif
 }
 
+void keep_free_memory() {
+#ifdef __GLIBC__
+    constexpr int kLargest = 32 << 20; // the most that glibc takes
+    mallopt(M_MMAP_THRESHOLD, kLargest);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
 } // namespace assay

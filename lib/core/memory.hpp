@@ -1,4 +1,4 @@
-// Memory that long reading leaves behind in the allocator.
+// What the allocator does with large arrays.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -9,5 +9,10 @@ namespace assay {
 // through HDF5 leaves small long-lived objects between large freed buffers, and without this the
 // heap grows to the size of the file.
 ASSAY_API void release_free_memory();
+
+// Lets freed arrays up to 32 MiB stay in the heap for the next ones. Otherwise every step of an
+// iteration asks the system for fresh pages, which costs more than many a computation on them. For
+// the start of a program.
+ASSAY_API void keep_free_memory();
 
 } // namespace assay

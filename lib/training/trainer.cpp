@@ -35,6 +35,8 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 // A step is shared out among threads in pieces of at least this much work and this many samples.
 constexpr double kPieceFlops = 1 << 27;
 constexpr Index kPieceSamples = 32;
+// Every piece has a gradient of its own: worth it only for this much work a parameter.
+constexpr double kPieceFlopsPerParameter = 768;
 constexpr Index kMostPieces = 4;
 constexpr Index kMostHalvings = 5;
 
@@ -258,7 +260,9 @@ class Trainer {
                 network_.node_type(node) == "gaussian_noise")
                 return 1;
         const double flops = 3 * network_.flops() * static_cast<double>(plan_.size());
-        const auto by_work = static_cast<Index>(flops / kPieceFlops);
+        const double least = std::max(
+            kPieceFlops, kPieceFlopsPerParameter * static_cast<double>(network_.parameter_count()));
+        const auto by_work = static_cast<Index>(std::min(flops / least, 1e6));
         return std::clamp<Index>(std::min(by_work, plan_.size() / kPieceSamples), 1, kMostPieces);
     }
 
@@ -338,15 +342,20 @@ class Trainer {
             add_piece(batch, rows, *passes_[0], work_);
         } else {
             const Blocks blocks{batch.samples(), (batch.samples() + pieces_ - 1) / pieces_};
-            std::vector<Piece> sums(static_cast<std::size_t>(blocks.count()));
+            std::vector<Piece>& sums = sums_;
+            sums.resize(static_cast<std::size_t>(blocks.count()));
             std::vector<Batch<S>> parts(sums.size());
             parallel_blocks(blocks.count(), run_.threads, [&](Index i) {
                 const auto at = static_cast<std::size_t>(i);
                 sums[at].gradient.setZero(network_.parameter_count());
+                sums[at].loss = {};
                 parts[at] = piece_of(batch, blocks.begin(i), blocks.extent(i));
                 add_piece(parts[at], rows, *passes_[at], sums[at]);
             });
-            work_ = tree_sum(std::move(sums));
+            for (std::size_t stride = 1; stride < sums.size(); stride *= 2)
+                for (std::size_t i = 0; i + stride < sums.size(); i += 2 * stride)
+                    sums[i] += sums[i + stride];
+            std::swap(work_, sums[0]);
         }
         const double loss = work_.loss.loss / rows;
         if (!check_finite(loss)) return;
@@ -376,11 +385,14 @@ class Trainer {
     bool check_finite(double loss) {
         std::string what;
         if (!std::isfinite(loss)) what = concat("the loss is ", loss);
-        if (what.empty() && !work_.gradient.allFinite())
+        // x - x is 0 exactly for finite x, and a vectorised sum finds out in one pass.
+        const auto finite = [](const auto& x) {
+            return (x.array() - x.array()).sum() == typename Column<S>::Scalar(0);
+        };
+        if (what.empty() && !finite(work_.gradient))
             for (std::size_t i = 0; i < slices_.size() && what.empty(); ++i)
-                if (!work_.gradient.segment(slices_[i].offset, slices_[i].size).allFinite())
+                if (!finite(work_.gradient.segment(slices_[i].offset, slices_[i].size)))
                     what = "the gradient of layer '" + layers_[layer_of_[i]] + "' is not finite";
-        if (what.empty() && !weights_.trained.allFinite()) what = "the weights are not finite";
         if (what.empty()) return true;
         const std::string message = concat("step ", state_.step, ": ", what);
         if (config_.on_nonfinite != "halve" || state_.halvings >= kMostHalvings || !last_saved_) {
@@ -581,6 +593,7 @@ class Trainer {
     std::vector<Index> kept_;
     Index total_ = 0, pieces_ = 1;
     Piece work_;
+    std::vector<Piece> sums_; // one a piece of the batch
     RunState state_;
     std::optional<RunState> last_saved_;
     double last_loss_ = kNan, last_rate_ = kNan;
