@@ -1016,6 +1016,29 @@ def own():
     EXPECTED.case("assay.h5", options={"checkpoint": "7"}, case="step", says="has no step 7; it has 2 from 0 to 250")
 
 
+def check_outputs(cases):
+    """Architecture and arrays, both written down by hand above, must give the outputs computed in the other
+    software's own terms, when make_network_oracle.py evaluates them."""
+    from make_network_oracle import run_torch
+    checked = 0
+    for case in cases:
+        if "output" not in case:
+            continue
+        for layer in case["architecture"]["layers"]:
+            if layer["name"] in case["gates"]:
+                layer["_gates"] = case["gates"][layer["name"]]
+
+        def tensor(stored):
+            return torch.tensor(stored["values"], dtype=torch.float64).reshape(stored["shape"])
+        weights = {layer: {name: tensor(stored) for name, stored in arrays.items()}
+                   for layer, arrays in case["weights"].items()}
+        difference = (run_torch(case["architecture"], weights, tensor(case["input"])) - tensor(case["output"])).abs().max()
+        # Cells and batch norm of torch ran in float32.
+        assert difference < 1e-6, (case["file"], case["case"], float(difference))
+        checked += 1
+    print(checked, "outputs agree")
+
+
 def main():
     global EXPECTED
     os.makedirs(OUT, exist_ok=True)
@@ -1026,6 +1049,7 @@ def main():
                  keras2_graph, keras1, keras_recurrent, keras3, keras_refused, own):
         make()
     EXPECTED.write("expected.json")
+    check_outputs([json.loads(case) for case in EXPECTED.cases])
     print(len(os.listdir(OUT)), "files,", sum(os.path.getsize(path(n)) for n in os.listdir(OUT)) // 1024, "KB")
 
 
