@@ -329,11 +329,11 @@ def torch_hostile():
             put(archive, "archive/data.pkl", data)
         EXPECTED.case(name, says=says)
 
-    def tensor(count, offset, shape, stride, held):
+    def tensor(count, offset, shape, stride, held, name=b"w"):
         """A zip whose pickle describes a tensor in any way one likes."""
         def ints(values):
             return b"(" + b"".join(b"\x8a\x08" + struct.pack("<q", v) for v in values) + b"t"
-        pickled = (b"\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storage"
+        pickled = (b"\x80\x02}X" + struct.pack("<I", len(name)) + name + b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storage"
                    b"ctorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu\x8a\x08" + struct.pack("<q", count) +
                    b"tQ\x8a\x08" + struct.pack("<q", offset) + ints(shape) + ints(stride) +
                    b"\x89ccollections\nOrderedDict\n)RtRs.")
@@ -358,6 +358,9 @@ def torch_hostile():
             EXPECTED.case("tensor_%s.pt" % name, says=says)
         else:
             EXPECTED.case("tensor_%s.pt" % name, "torch-zip", None, {"w": {"value": np.arange(6).reshape(2, 3)}})
+    with open(path("odd_name.pt"), "wb") as f:
+        f.write(tensor(6, 0, (2, 3), (3, 1), 6, b"\xff\xfe.weight"))
+    EXPECTED.case("odd_name.pt", says="is no name of a layer or an array")
     with open(path("ancient.tar"), "wb") as f:
         f.write(b"pickle" + bytes(251) + b"ustar\x0000" + bytes(248))
     EXPECTED.case("ancient.tar", says="is a tar archive, as PyTorch wrote before 0.1.10")
