@@ -228,6 +228,7 @@ DenseArray per_unit(const DenseArray& array, const hdf5::Shape& shape) {
     if (array.shape.size() != shape.size() || known_size(shape) == kUnknownExtent)
         throw Error("its parameters are " + hdf5::shape_text(array.shape) + "; " +
                     expectation_text(shape) + " are expected");
+    static_cast<void>(plausible_count(shape));
     DenseArray full = array;
     for (std::size_t axis = 0; axis < shape.size(); ++axis) {
         if (full.shape[axis] == shape[axis]) continue;

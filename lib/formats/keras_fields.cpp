@@ -65,6 +65,15 @@ Index known_size(const hdf5::Shape& shape) {
     return hdf5::element_count(shape, "its shape");
 }
 
+Index plausible_count(const hdf5::Shape& shape) {
+    constexpr Index kMost = Index{1} << 26;
+    const Index count = hdf5::element_count(shape, "its parameters");
+    if (count > kMost)
+        throw Error(concat("its parameters would be ", count, " numbers; at most ", kMost,
+                           " are expected of what the file does not hold"));
+    return count;
+}
+
 Index spatial_rank(const std::string& class_name) {
     if (starts_with(class_name, "SpatialDropout") || class_name.size() < 2 ||
         class_name.back() != 'D')

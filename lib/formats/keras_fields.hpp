@@ -23,6 +23,8 @@ inline constexpr Index kMostUnits = Index{1} << 31;
 [[nodiscard]] Index axis_of(network::Keys& keys, const std::string& field);
 // kUnknownExtent where an extent is not told.
 [[nodiscard]] Index known_size(const hdf5::Shape& shape);
+// Number of elements of parameters that the file does not hold in full; throws Error beyond 2^26.
+[[nodiscard]] Index plausible_count(const hdf5::Shape& shape);
 // The output with the layer's own activation behind it.
 KerasTensor with_activation(KerasBuilder& builder, const KerasCall& call, const network::Keys& keys,
                             const KerasTensor& output);

@@ -25,7 +25,7 @@ std::vector<std::string> scale_and_offset(Keys& keys) {
 void keep_normalisation(KerasBuilder& builder, const StoredLayer& layer,
                         const std::vector<std::string>& present, const hdf5::Shape& shape) {
     builder.keep(layer, present);
-    const auto size = static_cast<std::size_t>(hdf5::element_count(shape, "its parameters"));
+    const auto size = static_cast<std::size_t>(plausible_count(shape));
     for (const std::string name : {"gamma", "beta"})
         if (std::find(present.begin(), present.end(), name) == present.end())
             builder.keep(layer.name, name,

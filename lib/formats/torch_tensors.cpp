@@ -65,19 +65,26 @@ struct Strided {
 // Strides may repeat numbers (expand): a few do no harm, many are a way to ask for any memory.
 constexpr Index kMostRepeated = Index{1} << 20;
 
+// The place of the last number; `count` where that is beyond the storage, whose places are 0 to
+// count - 1. Every stride that is used once or more is then below count.
+Index last_place(const Strided& tensor, Index count) {
+    Index last = tensor.offset;
+    for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+        const Index steps = tensor.shape[i] - 1;
+        if (steps == 0) continue;
+        if (last >= count || tensor.strides[i] > (count - 1 - last) / steps) return count;
+        last += steps * tensor.strides[i];
+    }
+    return last;
+}
+
 void check_extent(const Strided& tensor, Index count) {
     const Index elements = hdf5::element_count(tensor.shape, "a tensor");
     if (tensor.strides.size() != tensor.shape.size())
         throw Error(concat("a tensor has ", tensor.shape.size(), " dimensions but ",
                            tensor.strides.size(), " strides"));
     if (elements == 0) return;
-    Index last = tensor.offset;
-    for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
-        const Index steps = tensor.shape[i] - 1;
-        if (steps > 0 && tensor.strides[i] > (count - 1) / steps) last = count;
-        last = std::min(count, last + std::min(count, steps * std::min(count, tensor.strides[i])));
-    }
-    if (last >= count)
+    if (last_place(tensor, count) >= count)
         throw Error(concat("a tensor of ", hdf5::shape_text(tensor.shape),
                            " goes beyond its storage of ", count, " numbers"));
     if (elements > std::max(count, kMostRepeated))
@@ -95,6 +102,7 @@ DenseArray gather(const Strided& tensor, const ScalarType& type, const char* byt
     while (array.values.size() < elements) {
         array.values.push_back(type.read(bytes + static_cast<std::size_t>(at) * type.bytes, order));
         for (std::size_t i = place.size(); i-- > 0;) {
+            if (tensor.shape[i] == 1) continue; // its stride may be anything
             at += tensor.strides[i];
             if (++place[i] < tensor.shape[i]) break;
             at -= tensor.strides[i] * tensor.shape[i];
