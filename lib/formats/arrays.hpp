@@ -78,6 +78,8 @@ class NpzArchive {
     [[nodiscard]] std::string text(const std::string& member) const;
     // From the header; empty for a member that holds no numbers.
     [[nodiscard]] std::optional<hdf5::Shape> shape_of(const std::string& member) const;
+    // Throws Error where the member does not agree with its checksum.
+    void expect_intact(const std::string& member) const;
     // Two-dimensional members of numbers, by name.
     [[nodiscard]] std::vector<std::string> matrices() const;
 

@@ -32,6 +32,7 @@ void KerasBuilder::note(const std::string& text) {
 std::string KerasBuilder::unique_name(const std::string& wanted) {
     std::string plain = wanted;
     std::replace(plain.begin(), plain.end(), '/', '_'); // would open a group in our files
+    if (plain.empty() || plain == ".") plain = "layer";
     std::string name = plain;
     for (int i = 2; !names_.insert(name).second; ++i) name = concat(plain, "_", i);
     return name;

@@ -22,7 +22,7 @@ namespace {
 
 // A list of names; beyond 64 KB Keras splits it into <name>0, <name>1, ... An empty list is an
 // array of numbers of length 0.
-std::vector<std::string> list_attribute(const hdf5::Object& object, const std::string& name) {
+std::vector<std::string> all_parts(const hdf5::Object& object, const std::string& name) {
     if (const auto text = object.text_attribute(name))
         return text->empty() ? std::vector<std::string>{} : split(*text, '\n');
     std::vector<std::string> all;
@@ -31,6 +31,16 @@ std::vector<std::string> list_attribute(const hdf5::Object& object, const std::s
         const auto names = split(text.value_or(""), '\n');
         all.insert(all.end(), names.begin(), names.end());
     }
+    return all;
+}
+
+std::vector<std::string> list_attribute(const hdf5::Object& object, const std::string& name) {
+    auto all = all_parts(object, name);
+    std::set<std::string> seen;
+    for (const auto& one : all)
+        if (!seen.insert(one).second)
+            throw Error(object.where() + ": attribute '" + name + "' lists '" + printable(one, 60) +
+                        "' twice");
     return all;
 }
 

@@ -72,9 +72,9 @@ DenseArray filters_first(const DenseArray& kernel) {
 
 // All spatial axes reversed: the numbers of one filter and channel stand together.
 void rotate(DenseArray& weight) {
+    if (weight.values.empty()) return;
     const Index block = std::accumulate(weight.shape.begin() + 2, weight.shape.end(), Index{1},
                                         std::multiplies<>());
-    if (block == 0) return;
     for (auto at = weight.values.begin(); at != weight.values.end(); at += block)
         std::reverse(at, at + block);
 }

@@ -24,12 +24,13 @@ constexpr std::size_t kStart = 512; // enough for the marks of every format
 
 // Empty for what HDF5 should open: HDF5 files, streams, and files whose opening says what is wrong.
 std::optional<ModelSource> other_source(const hdf5::Address& address) {
-    if (address.is_stream()) return std::nullopt;
-    const hdf5::Descriptor file(open(address.file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status {};
-    if (file.get() < 0 || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
-        status.st_size == 0 || hdf5::has_hdf5_signature(file.get()))
+    // A pipe must not be opened twice: its writer would see the first end of it closed.
+    if (address.is_stream() || stat(address.file.c_str(), &status) != 0 ||
+        !S_ISREG(status.st_mode) || status.st_size == 0)
         return std::nullopt;
+    const hdf5::Descriptor file(open(address.file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() < 0 || hdf5::has_hdf5_signature(file.get())) return std::nullopt;
     ModelSource source;
     source.address = address;
     source.size = static_cast<std::uint64_t>(status.st_size);

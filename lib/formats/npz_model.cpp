@@ -19,10 +19,12 @@ void read(const ModelSource& source, const ModelOptions& options, OpenedModel& o
     const NpzArchive archive(source.address.file);
     NamedArrays arrays;
     for (const auto& member : archive.members()) {
-        if (archive.shape_of(member))
+        if (archive.shape_of(member)) {
             arrays.push_back({member, archive.numbers(member)});
-        else
-            opened.notes.push_back("'" + printable(member) + "' holds no numbers: ignored");
+            continue;
+        }
+        archive.expect_intact(member); // else a damaged header passes for text
+        opened.notes.push_back("'" + printable(member) + "' holds no numbers: ignored");
     }
     fill_from_state_dict(std::move(arrays), source.name(), options, opened);
 }

@@ -4,6 +4,8 @@
 #include <assay/core/text.hpp>
 #include <assay/formats/architecture.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -134,13 +136,29 @@ void name_bare_layer(StoredLayer& layer) {
     layer.name = layer.stack + layer.name;
 }
 
-void refuse_shared_names(const std::vector<StoredLayer>& layers, const std::string& where) {
+// Names become text of an architecture and groups of our files.
+void expect_text(const std::string& name, const std::string& where) {
+    const bool odd = name.empty() || name == "." ||
+                     std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 32; });
+    try {
+        static_cast<void>(nlohmann::json(name).dump()); // throws where it is no UTF-8
+        if (!odd) return;
+    } catch (const nlohmann::json::exception&) {
+    }
+    throw Error(where + ": '" + printable(name, 60) + "' is no name of a layer or an array");
+}
+
+void check_names(const std::vector<StoredLayer>& layers, const std::string& where) {
     std::set<std::string> seen;
-    for (const auto& layer : layers)
-        for (const auto& a : layer.arrays)
+    for (const auto& layer : layers) {
+        expect_text(layer.name, where);
+        for (const auto& a : layer.arrays) {
+            expect_text(a.name, where);
             if (!seen.insert(layer.name + "/" + a.name).second)
                 throw Error(where + ": holds two arrays for " + a.name + " of layer '" +
                             printable(layer.name) + "'");
+        }
+    }
 }
 
 std::vector<ArrayName> parse_names(const NamedArrays& arrays, const std::string& where) {
@@ -227,7 +245,7 @@ std::vector<StoredLayer> stored_layers(NamedArrays arrays, const std::string& wh
         name_gates(layer);
         name_bare_layer(layer);
     }
-    refuse_shared_names(layers, where);
+    check_names(layers, where);
     return layers;
 }
 

@@ -4,201 +4,20 @@
 #include <assay/core/text.hpp>
 #include <assay/formats/mapped_file.hpp>
 #include <assay/formats/model_parts.hpp>
-#include <assay/formats/pickle.hpp>
-#include <assay/formats/scalar_types.hpp>
 #include <assay/formats/state_dict.hpp>
+#include <assay/formats/torch_tensors.hpp>
 
-#include <algorithm>
 #include <array>
-#include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string_view>
+#include <utility>
 
 namespace assay::formats {
 namespace {
 
 using pickle::Kind;
-using pickle::Meaning;
 using pickle::Value;
-
-struct StorageType {
-    std::string_view name, scalar;
-};
-constexpr std::array<StorageType, 9> kStorageTypes{{{"torch DoubleStorage", "float64"},
-                                                    {"torch FloatStorage", "float32"},
-                                                    {"torch HalfStorage", "float16"},
-                                                    {"torch BFloat16Storage", "bfloat16"},
-                                                    {"torch LongStorage", "int64"},
-                                                    {"torch IntStorage", "int32"},
-                                                    {"torch ShortStorage", "int16"},
-                                                    {"torch CharStorage", "int8"},
-                                                    {"torch ByteStorage", "uint8"}}};
-constexpr std::string_view kBoolStorage = "torch BoolStorage";
-
-// What pickles of tensors may name; nothing of it is ever run.
-const std::vector<pickle::Accepted>& accepted_names() {
-    static const std::vector<pickle::Accepted> kNames = [] {
-        std::vector<pickle::Accepted> names{
-            {"collections OrderedDict", Meaning::dict},
-            {"torch Size", Meaning::first_argument},
-            {"torch._utils _rebuild_tensor", Meaning::call},
-            {"torch._utils _rebuild_tensor_v2", Meaning::call},
-            {"torch._utils _rebuild_parameter", Meaning::first_argument},
-            {kBoolStorage, Meaning::nothing}};
-        for (const auto& type : kStorageTypes) names.push_back({type.name, Meaning::nothing});
-        return names;
-    }();
-    return kNames;
-}
-
-const ScalarType* scalar_of(const std::string& storage_type) {
-    if (storage_type == kBoolStorage) return scalar_type("boolean");
-    for (const auto& type : kStorageTypes)
-        if (storage_type == type.name) return scalar_type(type.scalar);
-    return nullptr;
-}
-
-// --- what tensors refer to ---
-
-struct StorageId {
-    std::string key;
-    const ScalarType* type = nullptr;
-    Index count = 0; // numbers
-    // A storage that is a part of another one (before PyTorch 0.4).
-    Index view_offset = 0;
-};
-
-const Value& item(const Value& value, std::size_t i) {
-    if (i >= value.items.size())
-        throw Error("its pickle describes a tensor that PyTorch never writes; it is damaged");
-    return *value.items[i];
-}
-
-Index integer_of(const Value& value) {
-    if (value.kind != Kind::integer || value.integer < 0)
-        throw Error("a tensor's size or place is " + value.kind_text() +
-                    "; a non-negative integer is expected");
-    return value.integer;
-}
-
-std::vector<Index> integers_of(const Value& value) {
-    if (value.kind != Kind::tuple && value.kind != Kind::list)
-        throw Error("a tensor's shape is " + value.kind_text() + "; integers are expected");
-    std::vector<Index> result;
-    for (const Value* one : value.items) result.push_back(integer_of(*one));
-    return result;
-}
-
-// ('storage', type, key, device, count[, (view key, offset, count)]).
-StorageId storage_id(const Value& persistent) {
-    if (persistent.kind != Kind::persistent || item(persistent, 0).kind != Kind::tuple ||
-        item(item(persistent, 0), 0).text != "storage")
-        throw Error("a tensor refers to " + persistent.kind_text() + "; a storage is expected");
-    const Value& id = item(persistent, 0);
-    StorageId storage;
-    storage.type = scalar_of(item(id, 1).text);
-    if (storage.type == nullptr)
-        throw Error("a storage is of the type " + item(id, 1).kind_text() +
-                    "; real numbers are expected");
-    const Value& key = item(id, 2);
-    storage.key = key.kind == Kind::integer ? std::to_string(key.integer) : key.text;
-    storage.count = integer_of(item(id, 4));
-    if (id.items.size() > 5 && item(id, 5).kind == Kind::tuple)
-        storage.view_offset = integer_of(item(item(id, 5), 1));
-    return storage;
-}
-
-// The raw numbers of storages by key.
-using Storages = std::function<std::string_view(const StorageId&)>;
-
-struct Checkpoint {
-    const Value* root = nullptr;
-    Storages storages;
-    ByteOrder order = ByteOrder::little;
-};
-
-// --- tensors ---
-
-struct Strided {
-    Index offset = 0;
-    std::vector<Index> shape, strides;
-};
-
-// Strides may repeat numbers (expand): a few do no harm, many are a way to ask for any memory.
-constexpr Index kMostRepeated = Index{1} << 20;
-
-void check_extent(const Strided& tensor, Index count) {
-    const Index elements = hdf5::element_count(tensor.shape, "a tensor");
-    if (tensor.strides.size() != tensor.shape.size())
-        throw Error(concat("a tensor has ", tensor.shape.size(), " dimensions but ",
-                           tensor.strides.size(), " strides"));
-    if (elements == 0) return;
-    Index last = tensor.offset;
-    for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
-        const Index steps = tensor.shape[i] - 1;
-        if (steps > 0 && tensor.strides[i] > (count - 1) / steps) last = count;
-        last = std::min(count, last + std::min(count, steps * std::min(count, tensor.strides[i])));
-    }
-    if (last >= count)
-        throw Error(concat("a tensor of ", hdf5::shape_text(tensor.shape),
-                           " goes beyond its storage of ", count, " numbers"));
-    if (elements > std::max(count, kMostRepeated))
-        throw Error(concat("a tensor of ", hdf5::shape_text(tensor.shape),
-                           " repeats its storage of ", count, " numbers; it is damaged"));
-}
-
-DenseArray gather(const Strided& tensor, const ScalarType& type, const char* bytes,
-                  ByteOrder order) {
-    DenseArray array{tensor.shape, {}};
-    const auto elements = static_cast<std::size_t>(hdf5::element_count(tensor.shape, ""));
-    array.values.reserve(elements);
-    std::vector<Index> place(tensor.shape.size(), 0);
-    Index at = tensor.offset;
-    while (array.values.size() < elements) {
-        array.values.push_back(type.read(bytes + static_cast<std::size_t>(at) * type.bytes, order));
-        for (std::size_t i = place.size(); i-- > 0;) {
-            at += tensor.strides[i];
-            if (++place[i] < tensor.shape[i]) break;
-            at -= tensor.strides[i] * tensor.shape[i];
-            place[i] = 0;
-        }
-    }
-    return array;
-}
-
-bool is_tensor(const Value& value) {
-    return value.kind == Kind::call;
-}
-
-// Reads tensors, and no more numbers than their storages can account for: shared and repeated ones
-// would let a small file ask for any memory.
-class TensorReader {
-  public:
-    explicit TensorReader(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
-
-    // _rebuild_tensor_v2(storage, offset, shape, strides, ...).
-    DenseArray read(const Value& call) {
-        const StorageId storage = storage_id(item(call, 0));
-        Strided tensor{integer_of(item(call, 1)), integers_of(item(call, 2)),
-                       integers_of(item(call, 3))};
-        const std::string_view bytes = checkpoint_.storages(storage);
-        const auto count = static_cast<Index>(bytes.size() / storage.type->bytes);
-        tensor.offset = std::min(count, tensor.offset) + std::min(count, storage.view_offset);
-        check_extent(tensor, count);
-        if (seen_.insert(storage.key).second) left_ += kMostShared * count;
-        left_ -= hdf5::element_count(tensor.shape, "");
-        if (left_ < 0) throw Error("its tensors share their storages more often than is plausible");
-        return gather(tensor, *storage.type, bytes.data(), checkpoint_.order);
-    }
-
-  private:
-    static constexpr Index kMostShared = 16;
-    const Checkpoint& checkpoint_;
-    std::set<std::string> seen_;
-    Index left_ = 4 * kMostRepeated;
-};
 
 // --- the state dict in it ---
 
@@ -346,9 +165,9 @@ void read_zip(const ModelSource& source, const ModelOptions& options, OpenedMode
     const ZipArchive& zip = *source.zip;
     const std::string prefix = *prefix_of(zip);
     const std::string pickled = zip.read(prefix + "data.pkl");
-    pickle::Reader reader(pickled, source.name(), accepted_names());
+    pickle::Reader reader(pickled, source.name(), torch_names());
     std::map<std::string, std::string> unpacked;
-    const Storages storages = [&](const StorageId& id) -> std::string_view {
+    const auto storages = [&](const StorageId& id) -> std::string_view {
         const auto known = unpacked.find(id.key);
         const std::string& bytes =
             known != unpacked.end()
@@ -454,7 +273,7 @@ void expect_header(pickle::Reader& reader, const std::string& file) {
 void read_stream(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
     const std::string file = source.name();
     const MappedFile mapped(source.address.file);
-    pickle::Reader reader(mapped.bytes(), file, accepted_names());
+    pickle::Reader reader(mapped.bytes(), file, torch_names());
     expect_header(reader, file);
     const Value& root = reader.read();
     const auto ids = at_place(file, [&] { return storage_ids(reader.values()); });

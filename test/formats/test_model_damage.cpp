@@ -61,7 +61,7 @@ TEST_CASE("a model cut anywhere is refused", "[formats][models]") {
     for (const auto& file : kEveryKind) {
         const std::string whole = bytes_of(kModels + file);
         REQUIRE(model_refusal(kModels + file).empty());
-        const std::size_t step = whole.size() / 150 + 1;
+        const std::size_t step = whole.size() / 60 + 1;
         for (std::size_t size = 1; size < whole.size(); size += step) {
             INFO(file << " cut at " << size);
             const std::string message = model_refusal(scratch.write(whole.substr(0, size)));
@@ -99,7 +99,7 @@ TEST_CASE("a flipped bit of any model gives one line at most", "[formats][models
     const Scratch scratch;
     for (const auto& file : kEveryKind) {
         const std::string whole = bytes_of(kModels + file);
-        const std::size_t step = whole.size() / 200 + 1;
+        const std::size_t step = whole.size() / 80 + 1;
         for (std::size_t i = 0; i < whole.size(); i += step) {
             INFO(file << " byte " << i);
             std::string flipped = whole;

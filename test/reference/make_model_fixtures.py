@@ -19,6 +19,7 @@ expected.json: a list of cases, each an object of
   weights         {layer: {parameter: {shape, values}}}
   input, output   {shape, values}: as the network of ours takes it, and what must come out, where computed
   says            words of the error; then the file must be refused
+Weights, input or output that another case has already are written as that case's number in the list.
 """
 import io
 import json
@@ -69,12 +70,19 @@ class Expected:
                 for layer, arrays in weights.items()})
         if input is not None:
             entry.update(input=array(input), output=array(output))
-        # Whoever adds to an architecture later must not change what was expected of it here.
-        self.cases.append(json.dumps(entry))
+        # A copy: whoever changes an architecture later must not change what was expected of it here.
+        self.cases.append(json.loads(json.dumps(entry)))
 
     def write(self, name):
+        seen, lines = {}, []
+        for i, case in enumerate(self.cases):
+            written = dict(case)
+            for key in ("weights", "input", "output"):
+                if key in case and seen.setdefault((key, json.dumps(case[key])), i) != i:
+                    written[key] = seen[key, json.dumps(case[key])]
+            lines.append(json.dumps(written))
         with open(path(name), "w") as f:
-            f.write("[\n" + ",\n".join(self.cases) + "\n]\n")
+            f.write("[\n" + ",\n".join(lines) + "\n]\n")
 
 
 EXPECTED = None
@@ -329,11 +337,11 @@ def torch_hostile():
             put(archive, "archive/data.pkl", data)
         EXPECTED.case(name, says=says)
 
-    def tensor(count, offset, shape, stride, held):
+    def tensor(count, offset, shape, stride, held, name=b"w"):
         """A zip whose pickle describes a tensor in any way one likes."""
         def ints(values):
             return b"(" + b"".join(b"\x8a\x08" + struct.pack("<q", v) for v in values) + b"t"
-        pickled = (b"\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storage"
+        pickled = (b"\x80\x02}X" + struct.pack("<I", len(name)) + name + b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storage"
                    b"ctorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu\x8a\x08" + struct.pack("<q", count) +
                    b"tQ\x8a\x08" + struct.pack("<q", offset) + ints(shape) + ints(stride) +
                    b"\x89ccollections\nOrderedDict\n)RtRs.")
@@ -358,6 +366,9 @@ def torch_hostile():
             EXPECTED.case("tensor_%s.pt" % name, says=says)
         else:
             EXPECTED.case("tensor_%s.pt" % name, "torch-zip", None, {"w": {"value": np.arange(6).reshape(2, 3)}})
+    with open(path("odd_name.pt"), "wb") as f:
+        f.write(tensor(6, 0, (2, 3), (3, 1), 6, b"\xff\xfe.weight"))
+    EXPECTED.case("odd_name.pt", says="is no name of a layer or an array")
     with open(path("ancient.tar"), "wb") as f:
         f.write(b"pickle" + bytes(251) + b"ustar\x0000" + bytes(248))
     EXPECTED.case("ancient.tar", says="is a tar archive, as PyTorch wrote before 0.1.10")
@@ -840,6 +851,118 @@ def keras_recurrent():
         notes=["masks token 0"], input=tokens, output=keras_lstm(words[tokens].astype(float), gates, sigmoid)[:, -1])
 
 
+def keras2_shapes():
+    """Layers that move things about, each in Keras' own order of axes."""
+    d, k, rows = normal(2, 2, 1, 2), normal(3, 3, 2, 3), normal(60, 2)
+    bn = [normal(3), np.abs(normal(3)) + np.float32(0.1)]
+    x = RANDOM.standard_normal((2, 36))
+    h = np.pad(x.reshape(2, 6, 6, 1), ((0, 0), (1, 0), (0, 2), (0, 0)))
+    h = np.concatenate([conv(h, d[:, :, :, m:m + 1]) for m in range(2)], -1)
+    h = h.repeat(2, 1).repeat(2, 2)[:, 1:-1, 2:]
+    h = conv(h.transpose(0, 2, 1, 3), k)  # (2, 10, 8, 3)
+    pooled = np.zeros((2, 5, 4, 3))
+    for i in range(5):
+        for j in range(4):
+            # Total padding 1, all of it behind; means over what lies inside.
+            pooled[:, i, j] = h[:, 2 * i:2 * i + 3, 2 * j:2 * j + 3].mean((1, 2))
+    h = (pooled - bn[0]) / np.sqrt(bn[1].astype(float) + 0.01)
+    y = h.reshape(2, -1) @ rows.astype(float)
+    body = [layer("Reshape", "r", target_shape=[6, -1, 1], batch_input_shape=[None, 36]),
+            layer("ZeroPadding2D", "pad", padding=[[1, 0], [0, 2]], data_format="channels_last"),
+            layer("DepthwiseConv2D", "deep", kernel_size=[2, 2], strides=[1, 1], padding="valid", depth_multiplier=2,
+                  data_format="channels_last", activation="linear", use_bias=False),
+            layer("UpSampling2D", "up", size=[2, 2], data_format="channels_last", interpolation="nearest"),
+            layer("Cropping2D", "crop", cropping=[[1, 1], [2, 0]], data_format="channels_last"),
+            layer("Permute", "turn", dims=[2, 1, 3]), conv2("c", 3, (3, 3), use_bias=False),
+            layer("AveragePooling2D", "mean", pool_size=[3, 3], strides=[2, 2], padding="same",
+                  data_format="channels_last"),
+            layer("BatchNormalization", "norm", axis=[3], momentum=0.5, epsilon=0.01, center=False, scale=False),
+            layer("Flatten", "flat", data_format="channels_last"),
+            layer("Dense", "out", units=2, activation="linear", use_bias=False)]
+    write_keras("keras2_shapes.h5", {"class_name": "Sequential", "config": {"name": "s", "layers": body}}, [
+        ("deep", [("deep/depthwise_kernel:0", d)]), ("c", [("c/kernel:0", k)]),
+        ("norm", [("norm/moving_mean:0", bn[0]), ("norm/moving_variance:0", bn[1])]), ("out", [("out/kernel:0", rows)])],
+        "2.3.0-tf", "tensorflow")
+    EXPECTED.case("keras2_shapes.h5", "keras-h5", arch([36], ["feature"], [
+        {"name": "r", "type": "reshape", "shape": [6, 6, 1]},
+        {"name": "r_channels_first", "type": "permute", "axes": [2, 0, 1]},
+        {"name": "pad", "type": "zero_padding", "padding": [[1, 0], [0, 2]]},
+        convolution("deep", 2, (2, 2), bias=False, groups=1), {"name": "up", "type": "upsample", "factor": [2, 2]},
+        {"name": "crop", "type": "cropping", "cropping": [[1, 1], [2, 0]]},
+        {"name": "crop_channels_last", "type": "permute", "axes": [1, 2, 0]},
+        {"name": "turn", "type": "permute", "axes": [1, 0, 2]},
+        {"name": "turn_channels_first", "type": "permute", "axes": [2, 0, 1]},
+        convolution("c", 3, (3, 3), bias=False),
+        {"name": "mean", "type": "average_pool", "kernel": [3, 3], "stride": [2, 2], "padding": "same",
+         "count_include_pad": False},
+        {"name": "norm", "type": "batch_norm", "epsilon": 0.01, "momentum": 0.5},
+        {"name": "flat", "type": "flatten", "order": "channels_last"},
+        {"name": "out", "type": "dense", "units": 2, "bias": False}]),
+        {"deep": {"weight": d.transpose(2, 3, 0, 1).reshape(2, 1, 2, 2)}, "c": {"weight": ours(k)},
+         "norm": {"gamma": np.ones(3), "beta": np.zeros(3), "moving_mean": bn[0], "moving_variance": bn[1]},
+         "out": {"weight": rows.T}}, input=x, output=y)
+
+
+def keras2_cells():
+    """A GRU of cuDNN (two biases in one vector), batch norm over features of a sequence, a cell in a wrapper."""
+    n, (gk, gr, gb) = 2, (normal(3, 6), normal(2, 6), normal(12))
+    bn = [normal(2), normal(2), normal(2), np.abs(normal(2)) + np.float32(0.1)]
+    lk, lr, lb = normal(2, 8), normal(2, 8), normal(8)
+    x = RANDOM.standard_normal((2, 4, 3))
+    h = keras_gru(x, gk, gr, gb.reshape(2, 6), sigmoid, True)
+    h = bn[0] * (h - bn[2]) / np.sqrt(bn[3].astype(float) + 0.001) + bn[1]
+    gates = {g: (lk[:, 2 * i:2 * i + 2], lr[:, 2 * i:2 * i + 2], lb[2 * i:2 * i + 2]) for i, g in enumerate("ifco")}
+    y = keras_lstm(h, gates, hard_sigmoid)[:, -1]
+    body = [layer("CuDNNGRU", "g", units=n, return_sequences=True, batch_input_shape=[None, 4, 3]),
+            layer("BatchNormalization", "norm", axis=-1, momentum=0.5, epsilon=0.001, center=True, scale=True),
+            layer("RNN", "r", return_sequences=False, cell={"class_name": "LSTMCell", "config": {
+                "name": "cell", "units": n, "activation": "tanh", "recurrent_activation": "hard_sigmoid",
+                "use_bias": True}})]
+    stored = [("g", [("g/kernel:0", gk), ("g/recurrent_kernel:0", gr), ("g/bias:0", gb)]),
+              ("norm", [("norm/%s:0" % n, a) for n, a in zip(("gamma", "beta", "moving_mean", "moving_variance"), bn)]),
+              ("r", [("r/cell/kernel:0", lk), ("r/cell/recurrent_kernel:0", lr), ("r/cell/bias:0", lb)])]
+    write_keras("keras2_cells.h5", {"class_name": "Sequential", "config": body}, stored, "2.2.4", "tensorflow")
+    EXPECTED.case("keras2_cells.h5", "keras-h5", arch([4, 3], ("time", "feature"), [
+        {"name": "g", "type": "gru", "units": n, "activation": "tanh", "recurrent_activation": "sigmoid",
+         "reset_after": True, "bias": True, "recurrent_bias": True, "return_sequences": True},
+        {"name": "g_channels_first", "type": "permute", "axes": [1, 0]},
+        {"name": "norm", "type": "batch_norm", "epsilon": 0.001, "momentum": 0.5},
+        {"name": "norm_channels_last", "type": "permute", "axes": [1, 0]},
+        {"name": "r", "type": "lstm", "units": n, "activation": "tanh", "recurrent_activation": "hard_sigmoid",
+         "bias": True, "recurrent_bias": False, "return_sequences": False}]),
+        {"g": {"kernel": gk.T, "recurrent": gr.T, "bias": gb[:6], "recurrent_bias": gb[6:]},
+         "norm": dict(zip(("gamma", "beta", "moving_mean", "moving_variance"), bn)),
+         "r": {"kernel": lk.T, "recurrent": lr.T, "bias": lb}}, {"g": "z,r,n", "r": "i,f,g,o"}, input=x, output=y)
+
+
+def keras1_graph():
+    """A model of Keras 1 with a Merge, and slopes shared over the image."""
+    ka, kb = normal(2, 1, 2, 2), normal(2, 1, 2, 2)  # th
+    alphas, betas = np.abs(normal(4, 1, 1)) + np.float32(0.2), np.abs(normal(4, 1, 1)) + np.float32(0.5)
+    x = RANDOM.standard_normal((2, 4, 4, 1))
+    flip = lambda k: np.ascontiguousarray(k[:, :, ::-1, ::-1])
+    h = np.concatenate([conv(x, np.moveaxis(flip(k), (0, 1), (3, 2))) for k in (ka, kb)], -1)
+    y = alphas[:, 0, 0] * np.log1p(np.exp(betas[:, 0, 0].astype(float) * h))
+
+    def th(name, *inputs):
+        return dict(layer("Convolution2D", name, nb_filter=2, nb_row=2, nb_col=2, border_mode="valid", subsample=[1, 1],
+                          dim_ordering="th", bias=False, activation="linear"), name=name, inbound_nodes=node(*inputs))
+    layers = [dict(layer("InputLayer", "in", batch_input_shape=[None, 1, 4, 4]), name="in", inbound_nodes=[]),
+              th("a", "in"), th("b", "in"),
+              dict(layer("Merge", "m", mode="concat", concat_axis=1, dot_axes=-1), name="m", inbound_nodes=node("a", "b")),
+              dict(layer("ParametricSoftplus", "p", shared_axes=[2, 3]), name="p", inbound_nodes=node("m"))]
+    write_keras("keras1_graph.h5", {"class_name": "Model", "config": {
+        "name": "model_1", "layers": layers, "input_layers": [["in", 0, 0]], "output_layers": [["p", 0, 0]]}},
+        [("a", [("a_W", ka)]), ("b", [("b_W", kb)]), ("m", []), ("p", [("p_alphas", alphas), ("p_betas", betas)])])
+    EXPECTED.case("keras1_graph.h5", "keras-h5", arch([1, 4, 4], IMAGE, [
+        convolution("a", 2, (2, 2), bias=False), convolution("b", 2, (2, 2), bias=False, inputs=["input"]),
+        {"name": "m", "type": "concatenate", "axis": 0, "inputs": ["a", "b"]},
+        function("p", "parametric_softplus")]),
+        {"a": {"weight": flip(ka)}, "b": {"weight": flip(kb)},
+         "p": {"alpha": np.broadcast_to(alphas, (4, 3, 3)), "beta": np.broadcast_to(betas, (4, 3, 3))}},
+        options={"keras_backend": "theano"}, input=first(x), output=first(y))
+
+
 def keras3_node(*names):
     tensors = [{"class_name": "__keras_tensor__", "config": {"shape": [None, 2], "dtype": "float32",
                                                             "keras_history": [name, 0, 0]}} for name in names]
@@ -1016,6 +1139,29 @@ def own():
     EXPECTED.case("assay.h5", options={"checkpoint": "7"}, case="step", says="has no step 7; it has 2 from 0 to 250")
 
 
+def check_outputs(cases):
+    """Architecture and arrays, both written down by hand above, must give the outputs computed in the other
+    software's own terms, when make_network_oracle.py evaluates them."""
+    from make_network_oracle import run_torch
+    checked = 0
+    for case in cases:
+        if "output" not in case:
+            continue
+        for layer in case["architecture"]["layers"]:
+            if layer["name"] in case["gates"]:
+                layer["_gates"] = case["gates"][layer["name"]]
+
+        def tensor(stored):
+            return torch.tensor(stored["values"], dtype=torch.float64).reshape(stored["shape"])
+        weights = {layer: {name: tensor(stored) for name, stored in arrays.items()}
+                   for layer, arrays in case["weights"].items()}
+        difference = (run_torch(case["architecture"], weights, tensor(case["input"])) - tensor(case["output"])).abs().max()
+        # Cells and batch norm of torch ran in float32.
+        assert difference < 1e-6, (case["file"], case["case"], float(difference))
+        checked += 1
+    print(checked, "outputs agree")
+
+
 def main():
     global EXPECTED
     os.makedirs(OUT, exist_ok=True)
@@ -1023,9 +1169,10 @@ def main():
         os.unlink(path(name))
     EXPECTED = Expected()
     for make in (torch_mlp, torch_types, torch_recurrent, torch_wrappers, torch_hostile, safetensors, npz, keras2,
-                 keras2_graph, keras1, keras_recurrent, keras3, keras_refused, own):
+                 keras2_graph, keras2_shapes, keras2_cells, keras1, keras1_graph, keras_recurrent, keras3, keras_refused, own):
         make()
     EXPECTED.write("expected.json")
+    check_outputs(EXPECTED.cases)
     print(len(os.listdir(OUT)), "files,", sum(os.path.getsize(path(n)) for n in os.listdir(OUT)) // 1024, "KB")
 
 

@@ -1,0 +1,115 @@
+// Recurrent layers of Keras.
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/formats/architecture.hpp>
+#include <assay/formats/keras_fields.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <iterator>
+
+namespace assay::formats {
+namespace {
+
+using Json = nlohmann::json;
+using network::Keys;
+
+struct KerasCell {
+    const char *class_name, *type;
+    bool cudnn; // fixed activations, two biases
+};
+constexpr KerasCell kCells[]{{"SimpleRNN", "rnn", false}, {"GRU", "gru", false},
+                             {"LSTM", "lstm", false},     {"CuDNNGRU", "gru", true},
+                             {"CuDNNLSTM", "lstm", true}, {"SimpleRNNCell", "rnn", false},
+                             {"GRUCell", "gru", false},   {"LSTMCell", "lstm", false}};
+
+const KerasCell& cell_of(const std::string& class_name) {
+    for (const auto& cell : kCells)
+        if (class_name == cell.class_name) return cell;
+    throw Error("its cell is of the class '" + printable(class_name, 60) +
+                "'; SimpleRNNCell, GRUCell or LSTMCell is expected");
+}
+
+void refuse_unknown_modes(Keys& keys) {
+    if (keys.flag("go_backwards", false)) keys.refuse("go_backwards", "expected false, found true");
+    if (keys.flag("time_major", false)) keys.refuse("time_major", "expected false, found true");
+}
+
+bool resets_after(Keys& cell_keys, const KerasCell& cell, const StoredLayer& layer) {
+    const bool stored = cell.cudnn || layer.reset_after.value_or(false);
+    const bool stated = cell_keys.flag("reset_after", stored);
+    if (layer.find("bias", false) != nullptr && stated != stored)
+        cell_keys.refuse("reset_after", "the biases in the file say otherwise");
+    return stated;
+}
+
+Json cell_settings(KerasBuilder& builder, Keys& keys, const Json& config, const KerasCell& cell,
+                   const StoredLayer& layer) {
+    const auto ours = [&](const std::string& name) {
+        const Json function = keras_function(name, builder);
+        if (function.size() != 1)
+            throw Error("the activation '" + printable(name, 40) +
+                        "' has keys that a cell does not take");
+        return function["function"];
+    };
+    Json settings{{"units", keys.count(either(keys, "units", "output_dim"), 1, kMostUnits)},
+                  {"activation", ours(function_name(keys, config, "activation", "tanh"))},
+                  {"bias", layer.find("bias", false) != nullptr},
+                  {"recurrent_bias", layer.find("recurrent_bias", false) != nullptr}};
+    if (std::string(cell.type) != "rnn")
+        settings["recurrent_activation"] = ours(
+            function_name(keys, config, either(keys, "recurrent_activation", "inner_activation"),
+                          cell.cudnn ? "sigmoid" : "hard_sigmoid"));
+    if (std::string(cell.type) == "gru") settings["reset_after"] = resets_after(keys, cell, layer);
+    return settings;
+}
+
+void keep_cell(KerasBuilder& builder, const StoredLayer& layer, const Json& settings,
+               const CellType& type) {
+    std::vector<std::string> names{"kernel", "recurrent"};
+    for (const char* bias : {"bias", "recurrent_bias"})
+        if (settings[bias].get<bool>()) names.emplace_back(bias);
+    builder.keep(layer, names);
+    const Index units = settings["units"].get<Index>();
+    if (!fits(layer.find("recurrent", false)->shape, {type.gates * units, units}))
+        throw Error("recurrent_kernel has " +
+                    hdf5::shape_text(layer.find("recurrent", false)->shape) + " (transposed); " +
+                    hdf5::shape_text({type.gates * units, units}) + " are expected");
+    builder.keep_gates(layer.name, layer.gates);
+}
+
+} // namespace
+
+KerasTensor keras_recurrent(KerasBuilder& builder, const KerasCall& call) {
+    Keys outer = keys_of(call);
+    refuse_unknown_modes(outer);
+    const KerasTensor input = builder.keras_order(only_input(call));
+    if (input.rank() != 2)
+        throw Error(concat("takes a tensor of ", input.rank(),
+                           " axes; time and features are "
+                           "expected"));
+    // A layer RNN keeps its cell's settings in an object of their own.
+    const bool wraps = call.layer->class_name == "RNN";
+    Keys wrapped(wraps ? outer.value("cell") : *call.layer->config, "config.cell");
+    const Json& config = wraps ? wrapped.value("config") : *call.layer->config;
+    const KerasCell& cell = cell_of(wraps ? wrapped.text("class_name") : call.layer->class_name);
+    Keys keys(config, wraps ? "config.cell.config" : "config");
+    const StoredLayer layer = converted_layer(
+        call.name, builder.arrays(call, {"kernel", "recurrent_kernel", "bias"}), {});
+    Json settings = cell_settings(builder, keys, config, cell, layer);
+    const bool sequences = outer.flag("return_sequences", false);
+    settings["return_sequences"] = sequences;
+    keep_cell(builder, layer, settings, *cell_type(cell.type));
+    const Index units = settings["units"].get<Index>();
+    const hdf5::Shape shape = sequences ? hdf5::Shape{input.shape[0], units} : hdf5::Shape{units};
+    return builder.emit(call.name, cell.type, settings, {input}, shape);
+}
+
+bool is_recurrent_class(const std::string& class_name) {
+    return class_name == "RNN" || class_name == "TimeDistributed" || class_name == "Embedding" ||
+           std::any_of(std::begin(kCells), std::end(kCells),
+                       [&](const KerasCell& cell) { return class_name == cell.class_name; });
+}
+
+} // namespace assay::formats
