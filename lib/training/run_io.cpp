@@ -203,6 +203,10 @@ std::optional<RunState> RunFolder::resume(const hdf5::Group* earlier) {
 
 void RunFolder::checkpoint(const RunCheckpoint& c) {
     if (folder_.empty()) {
+        // A step may come again, after halving.
+        kept_.erase(std::remove_if(kept_.begin(), kept_.end(),
+                                   [&](const RunCheckpoint& k) { return k.step == c.step; }),
+                    kept_.end());
         kept_.push_back(c);
         return;
     }
