@@ -147,7 +147,11 @@ class Trainer {
         loss_.epsilon = config.epsilon;
         if (!config.online)
             network::check_samples(data.train, network_.input(), network_.output(), loss_,
-                                   "training data");
+                                   place("train", "training data"));
+        for (Index node = 1; node < network_.nodes(); ++node)
+            if (network_.node_type(node) == "batch_norm" && plan_.size() < 2)
+                throw Error("--batch-size 1: layer '" + network_.node_name(node) +
+                            "' normalises over the batch; 2 samples or more are expected");
         total_ = config.steps    ? *config.steps
                  : config.epochs ? static_cast<Index>(std::llround(
                                        *config.epochs * static_cast<double>(plan_.per_epoch())))
@@ -163,7 +167,8 @@ class Trainer {
         if (data.held_out)
             evaluation_ = std::make_unique<Objective<S>>(network_, *data.held_out, loss_,
                                                          ObjectiveOptions{Mode::inference, 0, {}},
-                                                         "evaluation data");
+                                                         place(config.evaluate_split,
+                                                               "evaluation data"));
         state_.best = std::numeric_limits<double>::infinity();
     }
 
@@ -222,6 +227,11 @@ class Trainer {
     }
 
   private:
+    // Where a split stands, for messages.
+    [[nodiscard]] std::string place(const std::string& split, const std::string& otherwise) const {
+        return config_.data.empty() ? otherwise : config_.data + ": " + split;
+    }
+
     std::vector<ParameterSlice> parameter_slices() {
         std::vector<ParameterSlice> slices;
         std::map<std::string, bool> used;
