@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/network/network.hpp>
 #include <assay/network/network_io.hpp>
 #include <assay/training/architectures.hpp>
 
@@ -148,6 +149,8 @@ std::optional<network::Model> load_network(const ModelFileOptions& files,
     if (json) {
         c.architecture = read_text_file(address.file);
         context.note_foreign(address.file);
+        at_place(address.file,
+                 [&] { static_cast<void>(network::Network<double>(c.architecture)); });
         c.model.clear();
         return std::nullopt;
     }

@@ -207,6 +207,9 @@ void read_sources(Keys& keys, TrainingConfig& c) {
 void read_stop(Keys& keys, TrainingConfig& c) {
     section(keys, "stop", [&](Keys& stop) {
         c.stop.metric = stop.text("metric", "");
+        if (!c.stop.metric.empty())
+            static_cast<void>(
+                stop.word("metric", {"loss", "eval_loss", "error", "eval_error"}, "loss"));
         c.stop.below = stop.number("below", 0);
         c.stop.plateau = stop.count("plateau", 0, kMostSteps, 0);
     });
@@ -319,12 +322,22 @@ void collect_differences(const Json& one, const Json& other, const std::string& 
     if (one != other) found.push_back(path);
 }
 
+bool is_right(const Json& json) {
+    try {
+        static_cast<void>(parse(json));
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 } // namespace
 
 TrainingConfig read_config(const std::string& text, const std::vector<Override>& overrides,
                            const std::string& place) {
-    Json json = text.empty() ? Json::object() : network::parse_json(text, place);
-    if (!json.is_object()) throw Error(place + ": expected a JSON object");
+    const Json base = text.empty() ? Json::object() : network::parse_json(text, place);
+    if (!base.is_object()) throw Error(place + ": expected a JSON object");
+    Json json = base;
     for (const auto& change : overrides) {
         // Steps and epochs displace each other: the later word wins.
         if (change.path == "steps") json.erase("epochs");
@@ -333,7 +346,14 @@ TrainingConfig read_config(const std::string& text, const std::vector<Override>&
         if (change.path == "data") json.erase("task");
         apply(json, change);
     }
-    return at_place(place, [&] { return parse(json); });
+    try {
+        return parse(json);
+    } catch (const Error& e) {
+        // What the file alone has not is a mistake of the command line.
+        if (!overrides.empty() && is_right(base))
+            throw UsageError(std::string("settings: ") + e.what());
+        throw Error(place + ": " + e.what());
+    }
 }
 
 std::string config_json(const TrainingConfig& c) {

@@ -48,7 +48,7 @@ void write_metrics(hdf5::Group group, const std::vector<MetricRow>& rows) {
     write("eval_loss", &MetricRow::eval_loss, "of the evaluation split; NaN where not looked");
     write("eval_accuracy", &MetricRow::eval_accuracy,
           "of the evaluation split; NaN where not looked");
-    write("learning_rate", &MetricRow::learning_rate, "");
+    write("learning_rate", &MetricRow::learning_rate, "of the step");
     write_layers(group, "weight_norm", rows, &MetricRow::weight_norm, "of each layer's parameters");
     write_layers(group, "gradient_norm", rows, &MetricRow::gradient_norm,
                  "of each layer's gradient, after clipping");
@@ -203,6 +203,10 @@ std::optional<RunState> RunFolder::resume(const hdf5::Group* earlier) {
 
 void RunFolder::checkpoint(const RunCheckpoint& c) {
     if (folder_.empty()) {
+        // A step may come again, after halving.
+        kept_.erase(std::remove_if(kept_.begin(), kept_.end(),
+                                   [&](const RunCheckpoint& k) { return k.step == c.step; }),
+                    kept_.end());
         kept_.push_back(c);
         return;
     }
@@ -262,7 +266,7 @@ void RunFolder::assemble(hdf5::Group root, const RunResult& result, const hdf5::
     if (!with_timing) return;
     hdf5::Group timing = run.create_group("timing");
     timing.write_scalar("seconds", result.seconds, {"", "s", "wall clock of this call"});
-    timing.write_scalar("samples_per_second", result.samples_per_second, {"", "1/s", ""});
+    timing.write_scalar("samples_per_second", result.samples_per_second, {"", "1/s", "of this call"});
 }
 
 std::vector<std::string> RunFolder::files() const {

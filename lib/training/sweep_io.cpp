@@ -116,8 +116,9 @@ void write_table(hdf5::Group group, const SweepTable& table) {
     group.write("repeat", repeat, {"run", "", "which seed"});
     group.write("finished", finished, {"run", "", "0: diverged"});
     group.write("loss", column(rows, &SweepRow::loss), {"run", "", "last batch"});
-    group.write("eval_loss", column(rows, &SweepRow::eval_loss), {"run", "", ""});
-    group.write("eval_accuracy", column(rows, &SweepRow::eval_accuracy), {"run", "", ""});
+    group.write("eval_loss", column(rows, &SweepRow::eval_loss), {"run", "", "of the test split"});
+    group.write("eval_accuracy", column(rows, &SweepRow::eval_accuracy),
+                {"run", "", "of the test split"});
     std::vector<double> scores;
     for (const auto& row : rows) scores.push_back(score_of(row));
     group.write("score", scores, {"run", "", "higher is better; NaN: diverged"});

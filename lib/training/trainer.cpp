@@ -39,6 +39,8 @@ constexpr Index kPieceSamples = 32;
 constexpr double kPieceFlopsPerParameter = 768;
 constexpr Index kMostPieces = 4;
 constexpr Index kMostHalvings = 5;
+// With --on-nonfinite halve a run goes back to a multiple of so many steps, whenever states are saved.
+constexpr Index kHalvingSteps = 256;
 
 double seconds_now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
@@ -147,7 +149,11 @@ class Trainer {
         loss_.epsilon = config.epsilon;
         if (!config.online)
             network::check_samples(data.train, network_.input(), network_.output(), loss_,
-                                   "training data");
+                                   place("train", "training data"));
+        for (Index node = 1; node < network_.nodes(); ++node)
+            if (network_.node_type(node) == "batch_norm" && plan_.size() < 2)
+                throw Error("--batch-size 1: layer '" + network_.node_name(node) +
+                            "' normalises over the batch; 2 samples or more are expected");
         total_ = config.steps    ? *config.steps
                  : config.epochs ? static_cast<Index>(std::llround(
                                        *config.epochs * static_cast<double>(plan_.per_epoch())))
@@ -163,7 +169,8 @@ class Trainer {
         if (data.held_out)
             evaluation_ = std::make_unique<Objective<S>>(network_, *data.held_out, loss_,
                                                          ObjectiveOptions{Mode::inference, 0, {}},
-                                                         "evaluation data");
+                                                         place(config.evaluate_split,
+                                                               "evaluation data"));
         state_.best = std::numeric_limits<double>::infinity();
     }
 
@@ -222,6 +229,11 @@ class Trainer {
     }
 
   private:
+    // Where a split stands, for messages.
+    [[nodiscard]] std::string place(const std::string& split, const std::string& otherwise) const {
+        return config_.data.empty() ? otherwise : config_.data + ": " + split;
+    }
+
     std::vector<ParameterSlice> parameter_slices() {
         std::vector<ParameterSlice> slices;
         std::map<std::string, bool> used;
@@ -272,6 +284,7 @@ class Trainer {
             log(kNan, kNan, value, rate());
         }
         keep_checkpoint();
+        if (halves()) mark_ = snapshot();
     }
 
     [[nodiscard]] double rate() const {
@@ -363,11 +376,14 @@ class Trainer {
         const double learning_rate = rate();
         const bool logs = (state_.step + 1) % config_.metrics_every == 0 ||
                           state_.step + 1 == total_ || state_.step == 0;
+        const bool keeps = std::binary_search(kept_.begin(), kept_.end(), state_.step + 1);
+        const bool marks = halves() && (state_.step + 1) % kHalvingSteps == 0;
         std::vector<double> changes(slices_.size(), 0.0);
         optimizer_.update(weights_.trained, work_.gradient, learning_rate,
                           logs ? &changes : nullptr);
         add_noise(learning_rate);
         if (network_.statistics_count() > 0) passes_[0]->update_statistics(weights_);
+        if ((keeps || logs || marks) && !check_weights()) return;
         ++state_.step;
         last_loss_ = loss;
         last_rate_ = learning_rate;
@@ -378,33 +394,74 @@ class Trainer {
             if (looks) value = evaluate();
             log(loss, work_.loss.correct / rows, value, learning_rate, &changes);
         }
-        if (std::binary_search(kept_.begin(), kept_.end(), state_.step)) keep_checkpoint();
+        if (keeps) keep_checkpoint();
+        if (marks) mark_ = snapshot();
     }
 
-    // Non-finite numbers end the run, or halve the rate after the last state.
+    [[nodiscard]] bool halves() const { return config_.on_nonfinite == "halve"; }
+
+    // Non-finite numbers end the run, or halve the rate.
     bool check_finite(double loss) {
-        std::string what;
-        if (!std::isfinite(loss)) what = concat("the loss is ", loss);
+        if (!std::isfinite(loss))
+            return give_up(concat("the loss is ",
+                                  std::isnan(loss) ? "nan"
+                                  : loss > 0       ? "inf"
+                                                   : "-inf",
+                                  "; ", suspect()));
+        const std::string layer = not_finite(work_.gradient);
+        return layer.empty() || give_up("the gradient of layer '" + layer + "' is not finite");
+    }
+
+    bool check_weights() {
+        const std::string layer = not_finite(weights_.trained);
+        return layer.empty() || give_up("the new weights of layer '" + layer + "' are not finite");
+    }
+
+    // The first layer with a number that is not finite, or nothing.
+    [[nodiscard]] std::string not_finite(const Column<S>& all) const {
         // x - x is 0 exactly for finite x, and a vectorised sum finds out in one pass.
-        const auto finite = [](const auto& x) {
-            return (x.array() - x.array()).sum() == typename Column<S>::Scalar(0);
-        };
-        if (what.empty() && !finite(work_.gradient))
-            for (std::size_t i = 0; i < slices_.size() && what.empty(); ++i)
-                if (!finite(work_.gradient.segment(slices_[i].offset, slices_[i].size)))
-                    what = "the gradient of layer '" + layers_[layer_of_[i]] + "' is not finite";
-        if (what.empty()) return true;
-        const std::string message = concat("step ", state_.step, ": ", what);
-        if (config_.on_nonfinite != "halve" || state_.halvings >= kMostHalvings || !last_saved_) {
-            throw Error(message + " (a smaller learning rate, or --on-nonfinite halve)");
+        const auto finite = [](const auto& x) { return (x.array() - x.array()).sum() == S(0); };
+        if (finite(all)) return "";
+        for (std::size_t i = 0; i < slices_.size(); ++i)
+            if (!finite(all.segment(slices_[i].offset, slices_[i].size)))
+                return layers_[layer_of_[i]];
+        return "";
+    }
+
+    // Where to look when the loss is not finite.
+    [[nodiscard]] std::string suspect() const {
+        const std::string layer = not_finite(weights_.trained);
+        if (!layer.empty()) return "the weights of layer '" + layer + "' are not finite";
+        std::size_t largest = 0;
+        double most = -1;
+        for (std::size_t i = 0; i < slices_.size(); ++i) {
+            const double norm = std::sqrt(weights_.trained.segment(slices_[i].offset, slices_[i].size)
+                                              .template cast<double>()
+                                              .squaredNorm());
+            if (norm > most) {
+                most = norm;
+                largest = i;
+            }
         }
-        run_.monitor->warn(message + "; back to step " + std::to_string(last_saved_->step) +
+        if (most < 0) return "nothing is trained";
+        return concat("the largest weights are those of layer '", layers_[layer_of_[largest]],
+                      "', of norm ", significant(most, 3));
+    }
+
+    bool give_up(const std::string& what) {
+        const std::string message = concat("step ", state_.step, ": ", what);
+        if (!halves() || state_.halvings >= kMostHalvings)
+            throw Error(message + (halves() ? concat(" (after ", state_.halvings, " halvings)")
+                                            : " (a smaller learning rate, or --on-nonfinite halve)"));
+        run_.monitor->warn(message + "; back to step " + std::to_string(mark_->step) +
                            " with half the learning rate");
         const double factor = state_.rate_factor / 2;
         const Index halvings = state_.halvings + 1;
-        restore(*last_saved_);
+        const RunState mark = *mark_;
+        restore(mark);
         state_.rate_factor = factor;
         state_.halvings = halvings;
+        mark_ = snapshot();
         halved_ = true;
         return false;
     }
@@ -515,10 +572,8 @@ class Trainer {
         return s;
     }
 
-    void save() {
-        last_saved_ = snapshot();
-        sink_.state(*last_saved_);
-    }
+    // With halving the mark, for what comes after it may be undone; so a resumed run knows its marks.
+    void save() { sink_.state(mark_ ? *mark_ : snapshot()); }
 
     static Column<S> column_of(const std::vector<double>& values) {
         return Eigen::Map<const Vector>(values.data(), static_cast<Index>(values.size()))
@@ -537,7 +592,7 @@ class Trainer {
         state_.trained.clear();
         state_.statistics.clear();
         state_.optimizer.clear();
-        last_saved_ = saved;
+        if (halves()) mark_ = saved;
         if (!saved.metrics.empty()) last_loss_ = saved.metrics.back().loss;
     }
 
@@ -595,7 +650,7 @@ class Trainer {
     Piece work_;
     std::vector<Piece> sums_; // one a piece of the batch
     RunState state_;
-    std::optional<RunState> last_saved_;
+    std::optional<RunState> mark_; // to which halving goes back
     double last_loss_ = kNan, last_rate_ = kNan;
     bool halved_ = false;
 };
