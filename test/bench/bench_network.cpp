@@ -1,0 +1,477 @@
+// Speed of training steps and of Hessian-vector products, one measurement a run. compare_torch.py
+// runs it beside PyTorch; by itself it serves profilers. The step is that of
+// lib/training/trainer.cpp without metrics, checkpoints and the making of batches.
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+#include <assay/core/text.hpp>
+#include <assay/network/initialise.hpp>
+#include <assay/network/objective.hpp>
+#include <assay/training/optimizer.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <iostream>
+#include <map>
+#include <random>
+
+namespace {
+
+using namespace assay;
+using namespace assay::network;
+using Json = nlohmann::json;
+using Number = float;
+
+// --- architectures ---
+
+Json dense(const std::string& name, Index units) {
+    return {{"name", name}, {"type", "dense"}, {"units", units}};
+}
+Json activation(const std::string& name, const std::string& function) {
+    return {{"name", name}, {"type", "activation"}, {"function", function}};
+}
+Json plain(const std::string& name, const std::string& type) {
+    return {{"name", name}, {"type", type}};
+}
+Json convolution(const std::string& name, Index filters, Index kernel, Index stride = 1,
+                 const std::string& padding = "valid", bool bias = true) {
+    return {{"name", name},
+            {"type", "conv2d"},
+            {"filters", filters},
+            {"padding", padding},
+            {"kernel", {kernel, kernel}},
+            {"bias", bias},
+            {"stride", {stride, stride}}};
+}
+Json pool(const std::string& name) {
+    return {{"name", name}, {"type", "max_pool"}, {"kernel", {2, 2}}};
+}
+
+Json images(Index channels, Index height, Index width, const Json& layers) {
+    return {
+        {"input", {{"shape", {channels, height, width}}, {"axes", {"channel", "height", "width"}}}},
+        {"layers", layers},
+        {"output", {"readout"}}};
+}
+
+Json perceptron(Index inputs, const std::vector<Index>& hidden, Index outputs) {
+    Json layers = Json::array();
+    for (std::size_t i = 0; i < hidden.size(); ++i) {
+        layers.push_back(dense(concat("hidden", i), hidden[i]));
+        layers.push_back(activation(concat("act", i), "relu"));
+    }
+    layers.push_back(dense("readout", outputs));
+    return {{"input", {{"shape", {inputs}}, {"axes", {"feature"}}}},
+            {"layers", layers},
+            {"output", {"readout"}}};
+}
+
+// Two convolutions with a 2x2 maximum after each.
+Json small_convolutional(Index extent, Index first, Index second, Index kernel) {
+    return images(1, extent, extent,
+                  {convolution("conv1", first, kernel), activation("act1", "relu"), pool("pool1"),
+                   convolution("conv2", second, kernel), activation("act2", "relu"), pool("pool2"),
+                   plain("flat", "flatten"), dense("readout", 10)});
+}
+
+// He et al. 2016 for 32x32 images with one block a stage; 1x1 convolutions where shapes change.
+Json residual() {
+    Json layers = {convolution("conv0", 16, 3, 1, "same", false), plain("norm0", "batch_norm"),
+                   activation("stage0", "relu")};
+    for (int stage = 1; stage <= 3; ++stage) {
+        const Index filters = Index{8} << stage, stride = stage == 1 ? 1 : 2;
+        const std::string s = std::to_string(stage), before = "stage" + std::to_string(stage - 1);
+        Json first = convolution("conv" + s + "a", filters, 3, stride, "same", false);
+        first["inputs"] = {before};
+        layers.push_back(first);
+        layers.push_back(plain("norm" + s + "a", "batch_norm"));
+        layers.push_back(activation("act" + s, "relu"));
+        layers.push_back(convolution("conv" + s + "b", filters, 3, 1, "same", false));
+        layers.push_back(plain("norm" + s + "b", "batch_norm"));
+        std::string shortcut = before;
+        if (stage > 1) {
+            Json projection = convolution("project" + s, filters, 1, stride, "valid", false);
+            projection["inputs"] = {before};
+            layers.push_back(projection);
+            layers.push_back(plain("norm" + s + "c", "batch_norm"));
+            shortcut = "norm" + s + "c";
+        }
+        Json sum = plain("sum" + s, "add");
+        sum["inputs"] = {"norm" + s + "b", shortcut};
+        layers.push_back(sum);
+        layers.push_back(activation("stage" + s, "relu"));
+    }
+    layers.push_back(plain("pool", "global_average_pool"));
+    layers.push_back(dense("readout", 10));
+    return images(3, 32, 32, layers);
+}
+
+// Two biases, as PyTorch's layers have them.
+Json recurrent(const std::string& type, bool two_biases) {
+    Json cell = {{"name", "cell"}, {"type", type}, {"units", 64}, {"return_sequences", true}};
+    if (two_biases) cell["recurrent_bias"] = true;
+    return {{"input", {{"shape", {64, 3}}, {"axes", {"time", "feature"}}}},
+            {"layers", {cell, dense("readout", 3)}},
+            {"output", {"readout"}}};
+}
+
+// Filters over space and time: the stimulus history is the channels.
+Json retina() {
+    return images(40, 50, 50,
+                  {convolution("conv1", 8, 15), activation("act1", "softplus"),
+                   convolution("conv2", 8, 11), activation("act2", "softplus"),
+                   plain("flat", "flatten"), dense("readout", 5)});
+}
+
+struct Case {
+    Json architecture;
+    Index samples; // of a step, or of the whole set
+    std::string loss;
+};
+
+std::map<std::string, Case> step_cases() {
+    const std::string classes = "softmax_cross_entropy";
+    return {{"mlp", {perceptron(784, {256, 256}, 10), 128, classes}},
+            {"mlp-narrow", {perceptron(64, {64, 64, 64}, 10), 64, classes}},
+            {"mlp-wide", {perceptron(784, {1000, 1000, 1000}, 10), 256, classes}},
+            {"conv", {small_convolutional(28, 16, 32, 5), 64, classes}},
+            {"resnet8", {residual(), 64, classes}},
+            {"rnn", {recurrent("rnn", true), 128, "mse"}},
+            {"gru", {recurrent("gru", true), 128, "mse"}},
+            {"lstm", {recurrent("lstm", true), 128, "mse"}},
+            {"ugrnn", {recurrent("ugrnn", false), 128, "mse"}},
+            {"retina", {retina(), 50, "mse"}}};
+}
+
+std::map<std::string, Case> hessian_cases() {
+    const std::string classes = "softmax_cross_entropy";
+    return {{"mlp", {perceptron(784, {200, 200}, 10), 10000, classes}},
+            {"mlp-batch", {perceptron(784, {200, 200}, 10), 64, classes}},
+            {"conv", {small_convolutional(28, 8, 16, 3), 1000, classes}}};
+}
+
+// --- measurements ---
+
+struct Clock {
+    double cpu, wall;
+};
+
+Clock now() {
+    timespec t{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return {
+        static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec),
+        std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count()};
+}
+
+struct Options {
+    std::string what, name;
+    double seconds = 1;
+    int threads = 1;
+    Index directions = 1;
+    bool keep = false;
+};
+
+// Calls body() to warm up (twice, or once where that takes long), then for `seconds`.
+template <class Body>
+Json measure(double seconds, Body&& body) {
+    const double warm = now().wall;
+    body();
+    if (now().wall - warm < 0.2) body();
+    const Clock begin = now();
+    Clock end = begin;
+    Index calls = 0;
+    while (calls < 3 || end.wall - begin.wall < seconds) {
+        body();
+        ++calls;
+        end = now();
+    }
+    const auto count = static_cast<double>(calls);
+    return {{"calls", calls},
+            {"cpu", (end.cpu - begin.cpu) / count},
+            {"wall", (end.wall - begin.wall) / count}};
+}
+
+Samples random_samples(const Network<Number>& network, const Case& one, Index count) {
+    std::mt19937 generator(1);
+    std::normal_distribution<double> normal;
+    Samples samples;
+    samples.input_shape = network.input().shape;
+    samples.input_axes = network.input_axes();
+    const auto fill = [&](RowMatrix& to, Index columns) {
+        to.resize(count, columns);
+        for (Index i = 0; i < to.size(); ++i) to.data()[i] = normal(generator);
+    };
+    fill(samples.inputs, network.input().size());
+    if (one.loss == "mse") {
+        samples.target_shape = network.output().shape;
+        fill(samples.values, network.output().size());
+    } else {
+        for (Index i = 0; i < count; ++i)
+            samples.classes.push_back(static_cast<std::int64_t>(generator() % 10));
+    }
+    return samples;
+}
+
+// What the trainer gives to each thread: by shape only.
+Index piece_count(const Network<Number>& network, Index batch) {
+    for (Index node = 1; node < network.nodes(); ++node)
+        if (network.node_type(node) == "batch_norm") return 1;
+    const double flops = 3 * network.flops() * static_cast<double>(batch);
+    return std::clamp<Index>(std::min(static_cast<Index>(flops / (1 << 27)), batch / 32), 1, 4);
+}
+
+class Steps {
+  public:
+    Steps(const Case& one, int threads)
+        : threads_(threads), network_(one.architecture.dump()), loss_(loss_of(one.loss)),
+          weights_(initial_weights(network_, "auto", 0)), optimizer_(make_optimizer()),
+          pieces_(piece_count(network_, one.samples)) {
+        const Samples samples = random_samples(network_, one, kBatches * one.samples);
+        check_samples(samples, network_.input(), network_.output(), loss_, "data");
+        const Index length = (one.samples + pieces_ - 1) / pieces_;
+        for (Index batch = 0; batch < kBatches; ++batch) {
+            std::vector<Batch<Number>> parts;
+            for (Index first = 0; first < one.samples; first += length) {
+                std::vector<Index> chosen;
+                for (Index i = first; i < std::min(first + length, one.samples); ++i)
+                    chosen.push_back(batch * one.samples + i);
+                parts.push_back(make_batch<Number>(samples, chosen, network_.output()));
+            }
+            batches_.push_back(std::move(parts));
+        }
+        for (Index i = 0; i < pieces_; ++i) passes_.emplace_back(network_);
+        for (const auto& part : batches_[0]) rows_ += static_cast<double>(part.weights.sum());
+    }
+    [[nodiscard]] const Network<Number>& network() const { return network_; }
+    [[nodiscard]] Index pieces() const { return pieces_; }
+
+    void step() {
+        const auto& parts = batches_[static_cast<std::size_t>(number_++ % kBatches)];
+        sums_.resize(parts.size());
+        losses_.resize(parts.size());
+        parallel_blocks(static_cast<Index>(parts.size()), threads_, [&](Index i) {
+            const auto at = static_cast<std::size_t>(i);
+            Mark mark(profile_);
+            sums_[at].setZero(network_.parameter_count());
+            Pass<Number>& pass = passes_[at];
+            PassInfo info;
+            info.mode = Mode::training;
+            const auto& outputs = pass.forward(weights_, parts[at].inputs, info);
+            mark.next("forward");
+            Rows<Number> cotangent;
+            losses_[at] = loss_sums(loss_, outputs, parts[at]);
+            loss_cotangent(loss_, outputs, parts[at], 1 / rows_, cotangent);
+            mark.next("loss");
+            pass.backward(cotangent, false);
+            mark.next("backward");
+            pass.add_gradient(sums_[at].data());
+            mark.next("gradient");
+        });
+        Mark mark(profile_);
+        for (std::size_t i = 1; i < sums_.size(); ++i) sums_[0] += sums_[i];
+        optimizer_.update(weights_.trained, sums_[0], 1e-6);
+        if (network_.statistics_count() > 0) passes_[0].update_statistics(weights_);
+        mark.next("update");
+    }
+    // Shares of the phases, of some steps on one thread.
+    [[nodiscard]] Json profile(double seconds) {
+        std::map<std::string, double> phases;
+        profile_ = &phases;
+        threads_ = 1;
+        const double begin = now().wall;
+        while (now().wall - begin < seconds) step();
+        profile_ = nullptr;
+        double total = 0;
+        for (const auto& [name, time] : phases) total += time;
+        for (auto& [name, time] : phases) time /= total;
+        return phases;
+    }
+
+  private:
+    static constexpr Index kBatches = 4;
+    // Adds the time since the last mark to a phase.
+    class Mark {
+      public:
+        explicit Mark(std::map<std::string, double>* phases) : phases_(phases) {
+            if (phases_) last_ = now().cpu;
+        }
+        void next(const char* name) {
+            if (!phases_) return;
+            const double time = now().cpu;
+            (*phases_)[name] += time - last_;
+            last_ = time;
+        }
+
+      private:
+        std::map<std::string, double>* phases_;
+        double last_ = 0;
+    };
+    training::Optimizer<Number> make_optimizer() {
+        training::OptimizerSettings settings;
+        settings.momentum = 0.9;
+        std::vector<training::ParameterSlice> slices;
+        for (const auto& entry : network_.parameters())
+            if (entry.info.trained) slices.push_back({entry.offset, entry.info.size(), 1, true});
+        return {settings, slices, network_.parameter_count()};
+    }
+    int threads_;
+    Network<Number> network_;
+    Loss loss_;
+    Weights<Number> weights_;
+    training::Optimizer<Number> optimizer_;
+    Index pieces_, number_ = 0;
+    std::vector<std::vector<Batch<Number>>> batches_;
+    std::vector<Pass<Number>> passes_;
+    std::vector<Column<Number>> sums_;
+    std::vector<LossSums> losses_;
+    double rows_ = 0;
+    std::map<std::string, double>* profile_ = nullptr;
+};
+
+// Multiplications and additions of the layers up to the first that has parameters.
+double first_flops(const Json& architecture) {
+    Json cut = architecture;
+    Json& layers = cut["layers"];
+    std::size_t count = 1;
+    while (!layers[count - 1].contains("units") && !layers[count - 1].contains("filters")) ++count;
+    layers.erase(layers.begin() + static_cast<std::ptrdiff_t>(count), layers.end());
+    cut["output"] = {layers.back()["name"]};
+    return Network<Number>(cut.dump()).flops();
+}
+
+// Single precision, one thread: the best of several products of two square matrices.
+double gemm_rate() {
+    constexpr Index kSize = 1024;
+    const Columns<Number> a = Columns<Number>::Random(kSize, kSize),
+                          b = Columns<Number>::Random(kSize, kSize);
+    Columns<Number> c(kSize, kSize);
+    c.noalias() = a * b;
+    double best = 1e9;
+    for (int i = 0; i < 12; ++i) {
+        const double begin = now().cpu;
+        c.noalias() = a * b;
+        best = std::min(best, now().cpu - begin);
+    }
+    if (!c.allFinite()) throw Error("the matrix product is wrong");
+    return 2e-9 * static_cast<double>(kSize * kSize * kSize) / best;
+}
+
+const Case& find(const std::map<std::string, Case>& cases, const std::string& name) {
+    const auto found = cases.find(name);
+    if (found != cases.end()) return found->second;
+    std::vector<std::string> known;
+    for (const auto& [one, unused] : cases) known.push_back(one);
+    throw UsageError("unknown case '" + printable(name, 40) + "'; known: " + join(known, ", "));
+}
+
+Json run_step(const Options& o) {
+    const Case one = find(step_cases(), o.name);
+    Steps steps(one, o.threads);
+    Json result = measure(o.seconds, [&] { steps.step(); });
+    const auto samples = static_cast<double>(one.samples);
+    result["batch"] = one.samples;
+    result["pieces"] = steps.pieces();
+    result["parameters"] = steps.network().parameter_count();
+    result["flops"] = 3 * steps.network().flops() * samples;
+    result["samples_per_cpu_second"] = samples / result["cpu"].get<double>();
+    result["samples_per_second"] = samples / result["wall"].get<double>();
+    return result;
+}
+
+Json run_profile(const Options& o) {
+    Steps steps(find(step_cases(), o.name), 1);
+    steps.step();
+    return steps.profile(o.seconds);
+}
+
+Json run_hessian(const Options& o) {
+    const Case one = find(hessian_cases(), o.name);
+    const Network<Number> network(one.architecture.dump());
+    const Samples samples = random_samples(network, one, one.samples);
+    const double memory = o.keep ? 1e18 : 0;
+    Objective<Number> objective(network, samples, loss_of(one.loss), {Mode::inference, memory, {}});
+    objective.set_weights(initial_weights(network, "auto", 0));
+    const Columns<Number> directions =
+        Columns<Number>::Random(network.parameter_count(), o.directions);
+    const Execution run{o.threads, &silent_monitor()};
+    double sum = 0;
+    Json result = measure(o.seconds, [&] {
+        sum += objective.curvature_products(Curvature::hessian, directions, run).sum();
+    });
+    if (!std::isfinite(sum)) throw Error("the product is not finite");
+    const auto count = static_cast<double>(one.samples), k = static_cast<double>(o.directions);
+    const double all = network.flops() * count, first = first_flops(one.architecture) * count;
+    // The first layer's input does not move, and has no cotangent.
+    const double product = 2 * first + 6 * (all - first),
+                 primal = o.keep ? 0 : first + 2 * (all - first);
+    result["samples"] = one.samples;
+    result["directions"] = o.directions;
+    result["parameters"] = network.parameter_count();
+    result["cpu_per_product"] = result["cpu"].get<double>() / k;
+    result["wall_per_product"] = result["wall"].get<double>() / k;
+    result["product_flops"] = product;
+    result["gflops"] = 1e-9 * (k * product + primal) / result["cpu"].get<double>();
+    result["gemm_gflops"] = gemm_rate();
+    return result;
+}
+
+Options parse(const std::vector<std::string>& words) {
+    Options o;
+    std::vector<std::string> plain_words;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::string& word = words[i];
+        if (word == "--keep") {
+            o.keep = true;
+        } else if (starts_with(word, "--")) {
+            const auto value = i + 1 < words.size() ? parse_double(words[++i]) : std::nullopt;
+            if (!value || !(*value > 0))
+                throw UsageError("option '" + word + "' expects a number above 0");
+            if (word == "--seconds")
+                o.seconds = *value;
+            else if (word == "--threads")
+                o.threads = static_cast<int>(*value);
+            else if (word == "--directions")
+                o.directions = static_cast<Index>(*value);
+            else
+                throw UsageError("unknown option '" + word + "'");
+        } else {
+            plain_words.push_back(word);
+        }
+    }
+    if (!plain_words.empty()) o.what = plain_words[0];
+    if (plain_words.size() > 1) o.name = plain_words[1];
+    return o;
+}
+
+int run(const Options& o) {
+    if (o.what == "step") {
+        std::cout << run_step(o) << '\n';
+    } else if (o.what == "profile") {
+        std::cout << run_profile(o) << '\n';
+    } else if (o.what == "hessian") {
+        std::cout << run_hessian(o) << '\n';
+    } else if (o.what == "gemm") {
+        std::cout << Json{{"gemm_gflops", gemm_rate()}} << '\n';
+    } else {
+        std::cerr << "usage: assay-bench-network step|profile CASE [--seconds S] [--threads N]\n"
+                     "       assay-bench-network hessian CASE [--directions K] [--keep] ...\n"
+                     "       assay-bench-network gemm\n";
+        return 2;
+    }
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(parse({argv + 1, argv + argc}));
+    } catch (const std::exception& error) {
+        std::cerr << "assay-bench-network: " << error.what() << '\n';
+        return 1;
+    }
+}
