@@ -159,16 +159,23 @@ class BatchNorm : public Normalisation<S> {
 
   protected:
     Rows<S> spread(const S* values, Index rows) const override {
-        const Eigen::Map<const Column<S>> channel(values, channels_);
-        Rows<S> row(1, channels_ * cells_);
+        Rows<S> all(rows, channels_ * cells_);
         for (Index c = 0; c < channels_; ++c)
-            row.middleCols(c * cells_, cells_).setConstant(channel(c));
-        return row.replicate(rows, 1);
+            all.row(0).segment(c * cells_, cells_).setConstant(values[c]);
+        for (Index row = 1; row < rows; ++row)
+            std::copy_n(all.data(), all.cols(), all.row(row).data());
+        return all;
     }
     void collect(const Rows<S>& rows, S* sums) const override {
-        const Rows<S> columns = rows.colwise().sum();
-        for (Index c = 0; c < channels_; ++c)
-            sums[c] += columns.middleCols(c * cells_, cells_).sum();
+        if (cells_ == 1) {
+            Eigen::Map<Rows<S>>(sums, 1, channels_) += rows.colwise().sum();
+            return;
+        }
+        Column<S> total = Column<S>::Zero(channels_);
+        for (Index row = 0; row < rows.rows(); ++row)
+            for (Index c = 0; c < channels_; ++c)
+                total(c) += rows.row(row).segment(c * cells_, cells_).sum();
+        Eigen::Map<Column<S>>(sums, channels_) += total;
     }
     Rows<S> averaged(const Rows<S>& rows) const override {
         Column<S> sums = Column<S>::Zero(channels_);

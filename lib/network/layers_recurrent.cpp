@@ -92,6 +92,7 @@ struct Run {
     Field<S, kMoving> reset;                // gru_before: T B x N, r * h
     Field<S, kMoving> state;                // (T + 1) B x state
     Field<S, kMoving> d_input, d_recurrent; // T B x gates N: cotangents of the two pre-activations
+    Field<S, kMoving> d_output;             // B x output
     Field<S, kMoving> d_state;              // B x state: of the initial state after backward
 };
 
@@ -152,8 +153,8 @@ class Recurrent : public Layer<S> {
     void backward(const Primal<S>& p, const Rows<S>& cotangent,
                   std::vector<Sink<S>>& dx) const override {
         auto& run = p.memory->template own<Run<S, false>>();
-        const Field<S, false> d{cotangent, {}};
-        roll_back(run, *p.pass, d);
+        run.d_output.v = cotangent;
+        roll_back(run, *p.pass, run.d_output);
         if (!dx[0].wanted()) return;
         Field<S, false> back;
         input_cotangent(run, back);
@@ -462,27 +463,30 @@ class Recurrent : public Layer<S> {
                     run.weights.kernel, {0, gates, 0, form_.inputs});
     }
 
-    // Rows of some samples at all steps.
-    static Rows<S> rows_of(const Rows<S>& rows, SampleRange range, Index samples) {
+    // Rows of some samples at all steps; `work` holds them where they are not all.
+    using RowsRef = Eigen::Ref<const Rows<S>>;
+    static RowsRef rows_of(const Rows<S>& rows, SampleRange range, Index samples, Rows<S>& work) {
         if (range.count == samples) return rows;
         const Index steps = rows.rows() / samples;
-        Rows<S> picked(steps * range.count, rows.cols());
+        work.resize(steps * range.count, rows.cols());
         for (Index t = 0; t < steps; ++t)
-            picked.middleRows(t * range.count, range.count) =
+            work.middleRows(t * range.count, range.count) =
                 rows.middleRows(t * samples + range.first, range.count);
-        return picked;
+        return work;
     }
 
     // Adds the gradient, or with tangents its directional derivative.
     template <bool kMoving>
     void accumulate(const Run<S, kMoving>& run, SampleRange range, Index samples, S* to) const {
         const Index gates = form_.gates() * units(), n = units();
+        Rows<S> left_work, right_work;
         const auto outer = [&](Index first, Index rows, const Field<S, kMoving>& d,
                                const Field<S, kMoving>& x, Index columns) {
             Eigen::Map<Rows<S>> sum(to + first * columns, rows, columns);
             const auto add = [&](const Rows<S>& left, const Rows<S>& right) {
-                sum.noalias() += rows_of(left, range, samples).middleCols(first, rows).transpose() *
-                                 rows_of(right, range, samples);
+                const RowsRef l = rows_of(left, range, samples, left_work);
+                const RowsRef r = rows_of(right, range, samples, right_work);
+                sum.noalias() += l.middleCols(first, rows).transpose() * r;
             };
             if constexpr (kMoving) {
                 add(d.d, x.v);
@@ -492,8 +496,8 @@ class Recurrent : public Layer<S> {
             }
         };
         const auto sums = [&](const Field<S, kMoving>& d, Index columns) {
-            Eigen::Map<Rows<S>>(to, 1, columns) +=
-                rows_of(kMoving ? d.d : d.v, range, samples).colwise().sum();
+            const RowsRef rows = rows_of(kMoving ? d.d : d.v, range, samples, left_work);
+            Eigen::Map<Rows<S>>(to, 1, columns) += rows.colwise().sum();
             to += columns;
         };
         outer(0, gates, run.d_input, run.x, form_.inputs);

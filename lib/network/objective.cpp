@@ -45,7 +45,8 @@ struct Objective<S>::State {
     Blocks blocks;
     bool keeps = false;
     std::vector<Block> kept;
-    Column<S> penalty; // strength of every parameter; empty for none
+    std::vector<Block> work_of_slot; // where blocks are not kept
+    Column<S> penalty;               // strength of every parameter; empty for none
 
     [[nodiscard]] Batch<S> batch_of(Index block) const {
         std::vector<Index> chosen(static_cast<std::size_t>(blocks.extent(block)));
@@ -91,8 +92,10 @@ struct Objective<S>::State {
         while (slots > 1 && bytes * static_cast<double>(slots) > kSlotBytes) slots /= 2;
         const Blocks runs{blocks.count(), (blocks.count() + slots - 1) / slots};
         std::vector<Sum> sums(static_cast<std::size_t>(runs.count()), zero);
+        if (!keeps) work_of_slot.resize(static_cast<std::size_t>(kSlots));
         parallel_blocks(runs.count(), run.threads, [&](Index slot) {
-            Block work;
+            Block none;
+            Block& work = keeps ? none : work_of_slot[static_cast<std::size_t>(slot)];
             for (Index block = runs.begin(slot); block < runs.begin(slot) + runs.extent(slot);
                  ++block)
                 body(sums[static_cast<std::size_t>(slot)], prepared(block, work));

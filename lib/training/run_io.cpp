@@ -266,7 +266,8 @@ void RunFolder::assemble(hdf5::Group root, const RunResult& result, const hdf5::
     if (!with_timing) return;
     hdf5::Group timing = run.create_group("timing");
     timing.write_scalar("seconds", result.seconds, {"", "s", "wall clock of this call"});
-    timing.write_scalar("samples_per_second", result.samples_per_second, {"", "1/s", "of this call"});
+    timing.write_scalar("samples_per_second", result.samples_per_second,
+                        {"", "1/s", "of this call"});
 }
 
 std::vector<std::string> RunFolder::files() const {

@@ -39,7 +39,8 @@ constexpr Index kPieceSamples = 32;
 constexpr double kPieceFlopsPerParameter = 768;
 constexpr Index kMostPieces = 4;
 constexpr Index kMostHalvings = 5;
-// With --on-nonfinite halve a run goes back to a multiple of so many steps, whenever states are saved.
+// With --on-nonfinite halve a run goes back to a multiple of so many steps, whenever states are
+// saved.
 constexpr Index kHalvingSteps = 256;
 
 double seconds_now() {
@@ -167,10 +168,9 @@ class Trainer {
         pieces_ = piece_count();
         for (Index i = 0; i < pieces_; ++i) passes_.push_back(std::make_unique<Pass<S>>(network_));
         if (data.held_out)
-            evaluation_ = std::make_unique<Objective<S>>(network_, *data.held_out, loss_,
-                                                         ObjectiveOptions{Mode::inference, 0, {}},
-                                                         place(config.evaluate_split,
-                                                               "evaluation data"));
+            evaluation_ = std::make_unique<Objective<S>>(
+                network_, *data.held_out, loss_, ObjectiveOptions{Mode::inference, 0, {}},
+                place(config.evaluate_split, "evaluation data"));
         state_.best = std::numeric_limits<double>::infinity();
     }
 
@@ -435,9 +435,10 @@ class Trainer {
         std::size_t largest = 0;
         double most = -1;
         for (std::size_t i = 0; i < slices_.size(); ++i) {
-            const double norm = std::sqrt(weights_.trained.segment(slices_[i].offset, slices_[i].size)
-                                              .template cast<double>()
-                                              .squaredNorm());
+            const double norm =
+                std::sqrt(weights_.trained.segment(slices_[i].offset, slices_[i].size)
+                              .template cast<double>()
+                              .squaredNorm());
             if (norm > most) {
                 most = norm;
                 largest = i;
@@ -451,8 +452,9 @@ class Trainer {
     bool give_up(const std::string& what) {
         const std::string message = concat("step ", state_.step, ": ", what);
         if (!halves() || state_.halvings >= kMostHalvings)
-            throw Error(message + (halves() ? concat(" (after ", state_.halvings, " halvings)")
-                                            : " (a smaller learning rate, or --on-nonfinite halve)"));
+            throw Error(message + (halves()
+                                       ? concat(" (after ", state_.halvings, " halvings)")
+                                       : " (a smaller learning rate, or --on-nonfinite halve)"));
         run_.monitor->warn(message + "; back to step " + std::to_string(mark_->step) +
                            " with half the learning rate");
         const double factor = state_.rate_factor / 2;
@@ -572,7 +574,8 @@ class Trainer {
         return s;
     }
 
-    // With halving the mark, for what comes after it may be undone; so a resumed run knows its marks.
+    // With halving the mark, for what comes after it may be undone; so a resumed run knows its
+    // marks.
     void save() { sink_.state(mark_ ? *mark_ : snapshot()); }
 
     static Column<S> column_of(const std::vector<double>& values) {
