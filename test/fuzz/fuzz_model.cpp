@@ -32,7 +32,7 @@ assay::hdf5::InputFile& keras_weights() {
     static hdf5::InputFile input = [] {
         const std::string file = "/tmp/assay-fuzz-weights-" + std::to_string(getpid());
         hdf5::OutputFile output(file, hdf5::Existing::replace, hdf5::Compression::none, {});
-        hdf5::Group root = output.root();
+        hdf5::Group root = output.root().create_group("keras");
         root.set_attribute("layer_names", "a\nconv\ngru\nnorm");
         const auto layer = [&](const std::string& name, const std::string& weights) {
             hdf5::Group group = root.create_group(name);
@@ -64,7 +64,7 @@ void read_keras(const std::string& json) {
         [](const hdf5::Address&) -> hdf5::InputFile& { return keras_weights(); },
         [](const std::string&) {}};
     try {
-        static_cast<void>(formats::open_model({"-", ""}, options, opener));
+        static_cast<void>(formats::open_model({"-", "/keras"}, options, opener));
     } catch (const Error&) {
     }
 }
