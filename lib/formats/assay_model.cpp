@@ -63,7 +63,9 @@ bool recognises(const ModelSource& source) {
         const hdf5::Group group = source.root->group(path);
         if (group.has("architecture") || group.has_attribute("architecture")) return true;
     }
-    return starts_with(source.root->text_attribute("format").value_or(""), "assay/");
+    // Else read() says what is missing; a group that is named may be anybody's.
+    return source.address.path.empty() &&
+           starts_with(source.root->text_attribute("format").value_or(""), "assay/");
 }
 
 void read(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {

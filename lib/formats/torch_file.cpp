@@ -23,7 +23,7 @@ using pickle::Value;
 
 constexpr std::array<const char*, 4> kWrappers{"state_dict", "model_state_dict", "model", "net"};
 constexpr int kMostLevels = 32;
-constexpr std::size_t kMostEntries = 1'000'000;
+constexpr std::size_t kMostEntries = 100'000;
 
 std::string keys_text(const Value& dict) {
     std::vector<std::string> keys;
