@@ -279,7 +279,7 @@ class Trainer {
     }
 
     void begin() {
-        if (evaluation_) {
+        if (evaluation_ && config_.evaluate_every > 0) {
             const auto value = evaluate();
             log(kNan, kNan, value, rate());
         }
