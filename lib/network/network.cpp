@@ -219,6 +219,11 @@ bool Network<S>::rectifies(Index node) const {
 }
 
 template <class S>
+const CellForm* Network<S>::cell(Index node) const {
+    return node > 0 ? nodes_[static_cast<std::size_t>(node)]->layer->cell() : nullptr;
+}
+
+template <class S>
 Index Network<S>::affine_head() const {
     Index head = 0;
     for (Index node = 1; node < nodes(); ++node) {
