@@ -156,8 +156,6 @@ struct SampleRange {
     Index first = 0, count = 0;
 };
 
-struct CellForm; // cell.hpp
-
 template <class S>
 class Layer {
   public:
@@ -166,8 +164,6 @@ class Layer {
     [[nodiscard]] const std::vector<ParameterInfo>& parameters() const { return parameters_; }
     // Gates of a recurrent layer in the order of its rows, "r,z,n"; empty for none.
     [[nodiscard]] virtual std::string gates() const { return {}; }
-    // What a recurrent layer steps with; null for the others.
-    [[nodiscard]] virtual const CellForm* cell() const { return nullptr; }
     // Whether the layer rectifies (relu and its smooth kin): decides the law of initial weights.
     [[nodiscard]] virtual bool rectifies() const { return false; }
     // Whether the layer is affine in its input (once its parameters are fixed).

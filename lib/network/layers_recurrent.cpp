@@ -113,7 +113,6 @@ class Recurrent : public Layer<S> {
             this->output_ = {{form_.units}, false};
     }
     [[nodiscard]] std::string gates() const override { return form_.gate_names(); }
-    [[nodiscard]] const CellForm* cell() const override { return &form_; }
     [[nodiscard]] double flops() const override {
         return 2.0 * static_cast<double>(steps_ * form_.gates() * form_.units) *
                static_cast<double>(form_.inputs + form_.units);

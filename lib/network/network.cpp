@@ -110,6 +110,8 @@ Network<S>::Network(const std::string& architecture) : architecture_(architectur
             if (found == names_.end() || found->second == 0)
                 root.refuse("output", "there is no layer '" + printable(names[0], 60) + "'");
             output_ = found->second;
+        } else {
+            static_cast<void>(root.text("output", "")); // known, for hints on others
         }
         static_cast<void>(root.has("dt") ? root.number("dt") : root.number("dt", 1));
         static_cast<void>(root.has("task") && root.value("task").is_null());
@@ -216,11 +218,6 @@ Index Network<S>::activation_size() const {
 template <class S>
 bool Network<S>::rectifies(Index node) const {
     return node > 0 && nodes_[static_cast<std::size_t>(node)]->layer->rectifies();
-}
-
-template <class S>
-const CellForm* Network<S>::cell(Index node) const {
-    return node > 0 ? nodes_[static_cast<std::size_t>(node)]->layer->cell() : nullptr;
 }
 
 template <class S>

@@ -56,8 +56,6 @@ class ASSAY_API Network {
     [[nodiscard]] const TensorInfo& node_tensor(Index node) const;
     [[nodiscard]] std::optional<Index> find_node(const std::string& name) const;
     [[nodiscard]] const std::vector<Index>& node_inputs(Index node) const;
-    // What a recurrent layer steps with (see RecurrentCell); null for other nodes.
-    [[nodiscard]] const CellForm* cell(Index node) const;
     // Whether a node is a rectifying activation.
     [[nodiscard]] bool rectifies(Index node) const;
     // The last node such that it and all before it on its way are affine in the input: evaluated

@@ -3,7 +3,9 @@
 #include <assay/core/error.hpp>
 
 #include <Eigen/Eigenvalues>
+#include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -680,13 +682,20 @@ RecurrentCell<S>::RecurrentCell(CellForm form, const Column<S>& parameters)
 
 namespace {
 
+// The form of a recurrent layer, which the network has checked.
 template <class S>
-const CellForm& cell_of(const Network<S>& network, Index node) {
-    const CellForm* form = network.cell(node);
-    if (!form)
-        throw Error(concat("layer '", network.node_name(node), "' of type '",
-                           network.node_type(node), "' is not recurrent"));
-    return *form;
+CellForm cell_of(const Network<S>& network, Index node) {
+    static const std::array<const char*, 7> kTypes{"rnn",   "gru",   "lstm",  "ugrnn",
+                                                   "janet", "ctrnn", "linear"};
+    if (node < 1 || node >= network.nodes()) throw Error(concat("there is no layer ", node));
+    const std::string& type = network.node_type(node);
+    if (std::find(kTypes.begin(), kTypes.end(), type) == kTypes.end())
+        throw Error(
+            concat("layer '", network.node_name(node), "' of type '", type, "' is not recurrent"));
+    const auto json = nlohmann::json::parse(network.architecture());
+    const std::string path = concat("layers[", node - 1, "]");
+    Keys keys(json.at("layers").at(static_cast<std::size_t>(node - 1)), path);
+    return read_cell(keys, type, network.node_tensor(network.node_inputs(node)[0]).shape[1]);
 }
 
 // A layer's own stretch of the flat vector.

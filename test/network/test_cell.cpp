@@ -7,6 +7,7 @@
 #include <assay/network/network_io.hpp>
 #include <assay/network/recurrent_cell.hpp>
 
+#include <Eigen/LU>
 #include <catch2/catch.hpp>
 
 #include <cmath>
