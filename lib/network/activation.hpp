@@ -50,6 +50,12 @@ T logistic(const T& x) {
     const T one = constant(x, 1);
     return one / T(one + exponential(T(-x)));
 }
+// By its slope: the quotient's would be inf / inf far below zero.
+template <class T>
+Dual<T> logistic(const Dual<T>& x) {
+    const T y = logistic(x.v);
+    return {y, T(y * T(constant(y, 1) - y) * x.d)};
+}
 
 // min(x, 0), so that exponentials cannot overflow.
 template <class T>

@@ -36,7 +36,7 @@ struct CellForm {
     bool bias = true, recurrent_bias = false, initial_state = false;
     std::vector<double> alpha; // ctrnn: one, or one a unit
 
-    [[nodiscard]] int gates() const;
+    [[nodiscard]] ASSAY_API int gates() const;
     // Pre-activations that the pointwise part sees: the gates, and for gru_after the recurrent part
     // of the candidate by itself.
     [[nodiscard]] int slots() const { return kind == CellKind::gru_after ? 4 : gates(); }
@@ -51,7 +51,7 @@ struct CellForm {
 // Reads units, activation, ... of a layer of type `type`.
 [[nodiscard]] CellForm read_cell(Keys& keys, const std::string& type, Index inputs);
 // kernel, recurrent, bias, recurrent_bias, initial_state, as far as the form has them.
-[[nodiscard]] std::vector<ParameterInfo> cell_parameters(const CellForm& form);
+[[nodiscard]] ASSAY_API std::vector<ParameterInfo> cell_parameters(const CellForm& form);
 
 // next = F(slots, state), unit by unit. For gru_before slot 0 has been used before (r * h).
 template <class T>
@@ -171,6 +171,73 @@ void cell_backward(const CellForm& form, const T* a, const T* state, const T& al
         d_state[0] = constant(one, 0);
         d_state[1] = d_c * f;
         return;
+    }
+    }
+}
+
+// --- the reduced map: the candidate, of slots alone (see recurrent_cell.hpp) ---
+
+// next[0] = R; next[1] = c* for an lstm. 1 - f is the gate of -a_f: no cancellation near f = 1.
+template <class T>
+void reduced_forward(const CellForm& form, const T* a, const T* state, T* next) {
+    switch (form.kind) {
+    case CellKind::gru_after:
+        next[0] = activate(form.activation, T(a[2] + activate(form.gate, a[0]) * a[3]));
+        return;
+    case CellKind::gru_before:
+        next[0] = activate(form.activation, a[2]);
+        return;
+    case CellKind::ugrnn:
+    case CellKind::janet:
+        next[0] = activate(form.activation, a[1]);
+        return;
+    case CellKind::lstm:
+        next[1] = activate(form.gate, a[0]) * activate(form.activation, a[2]) /
+                  activate(form.gate, T(-a[1]));
+        next[0] = activate(form.gate, a[3]) * activate(form.activation, next[1]);
+        return;
+    default:
+        cell_forward(form, a, state, constant(a[0], 1), next);
+    }
+}
+
+// Its adjoint: from the cotangent of R those of the slots.
+template <class T>
+void reduced_backward(const CellForm& form, const T* a, const T* state, const T& d_next, T* d_a) {
+    const T zero = constant(a[0], 0);
+    for (int slot = 0; slot < form.slots(); ++slot) d_a[slot] = zero;
+    const auto slope_at = [](const Activation& f, const T& x) {
+        return T(slope(f, x, T(activate(f, x))));
+    };
+    switch (form.kind) {
+    case CellKind::gru_after: {
+        const T r = activate(form.gate, a[0]);
+        d_a[2] = d_next * slope_at(form.activation, T(a[2] + r * a[3]));
+        d_a[3] = d_a[2] * r;
+        d_a[0] = d_a[2] * a[3] * slope_at(form.gate, a[0]);
+        return;
+    }
+    case CellKind::gru_before:
+        d_a[2] = d_next * slope_at(form.activation, a[2]);
+        return;
+    case CellKind::ugrnn:
+    case CellKind::janet:
+        d_a[1] = d_next * slope_at(form.activation, a[1]);
+        return;
+    case CellKind::lstm: {
+        const T i = activate(form.gate, a[0]), o = activate(form.gate, a[3]);
+        const T g = activate(form.activation, a[2]), kept = activate(form.gate, T(-a[1]));
+        const T c = i * g / kept, out = activate(form.activation, c);
+        const T d_c = d_next * o * T(slope(form.activation, c, out));
+        d_a[0] = d_c * g * slope_at(form.gate, a[0]) / kept;
+        d_a[1] = d_c * c * slope_at(form.gate, T(-a[1])) / kept;
+        d_a[2] = d_c * i * slope_at(form.activation, a[2]) / kept;
+        d_a[3] = d_next * out * slope_at(form.gate, a[3]);
+        return;
+    }
+    default: {
+        T d_state = zero;
+        cell_backward(form, a, state, constant(a[0], 1), &d_next, d_a, &d_state);
     }
     }
 }

@@ -110,6 +110,8 @@ Network<S>::Network(const std::string& architecture) : architecture_(architectur
             if (found == names_.end() || found->second == 0)
                 root.refuse("output", "there is no layer '" + printable(names[0], 60) + "'");
             output_ = found->second;
+        } else {
+            static_cast<void>(root.text("output", "")); // known, for hints on others
         }
         static_cast<void>(root.has("dt") ? root.number("dt") : root.number("dt", 1));
         static_cast<void>(root.has("task") && root.value("task").is_null());

@@ -1,0 +1,124 @@
+// A recurrent cell as an object of its own: one step h' = F(x, h), its reduced map R (whose fixed
+// points are those of F), and their exact derivatives, for batches of states. Everything comes from
+// the templates of cell.hpp evaluated on chunks, duals, and duals of duals.
+//
+// Arrays are rows of samples: x (B x inputs, or one row for all), h (B x state size). The state of
+// an lstm is [h; c]. Matrices of a batch are stacked: rows b R .. b R + R - 1 are those of sample
+// b, a row belongs to an output. All functions throw Error for arrays of wrong shape.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/network/cell.hpp>
+#include <assay/network/network.hpp>
+
+#include <memory>
+
+namespace assay::network {
+
+// F itself, or the reduced map: the candidate, in whose place a convex combination rests because
+// its weight is never 0. gru: R = n(h); ugrnn, janet: R = c(h); ctrnn: F with alpha 1; lstm: R(h) =
+// o phi(c*) with c* = i g / (1 - f), on h alone. rnn and linear have none.
+enum class CellMap { full, reduced };
+
+template <class S>
+struct CellArrays {
+    Rows<S> kernel, recurrent;
+    Column<S> bias, recurrent_bias, initial_state; // zeros where the form has none
+};
+
+// An upper bound of |D2F[u, v]| for unit vectors u, v (state directions; x stays), over all states
+// within a distance of one state: a Lipschitz constant of the Jacobian there. Made by
+// RecurrentCell::second_bound; cheap to ask for many radii.
+//
+// Derivation. Unit i of F is a function f_i of few scalars y_p (pre-activations, its own state)
+// that are affine in h with gradients l_p: D2F[u, v]_i = sum_pq M_pq (l_p u)(l_q v), M = D2 f_i.
+// Over the ball y_p stays in an interval of half width radius |l_p|, and interval arithmetic on the
+// adjoint of the step, with exact ranges of the activations and of their first two derivatives,
+// encloses M = M0 + E with M0 the value at the centre. The M0 part is at most the norm of its
+// flattening, sqrt(lambda_max(sum_i H_i^2)) with H_i the Hessian of unit i. For the rest, |sum_pq
+// E_pq (l_p u)(l_q v)| <= sum_q |b_q (L_q v)| with b_qi = sum_p |E_pq| |l_p|, and |diag(b) L| <=
+// min(max b |L|_2, Frobenius norm). The smaller of that and of the same bound with M for E counts.
+// gru with the reset before the product: W_n (r h) has a Jacobian that varies over the ball; its
+// deviation is added to the rows, and |dF/da_n| |W_n| |D2(r h)| to the bound. ctrnn in current
+// form: exactly max_j |phi''(h_j)| |column j of alpha W|. Rounding is allowed for by widened
+// ranges, but not enclosed step by step.
+class ASSAY_API SecondBound {
+  public:
+    struct State;
+    explicit SecondBound(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+    // Infinity where the ball may reach a kink of relu or hard_sigmoid (or is too large to say).
+    [[nodiscard]] double operator()(double radius) const;
+
+  private:
+    std::shared_ptr<const State> state_;
+};
+
+template <class S>
+class ASSAY_API RecurrentCell {
+  public:
+    // `parameters`: kernel, recurrent, bias, recurrent_bias, initial_state (those of
+    // cell_parameters), one after another.
+    RecurrentCell(CellForm form, const Column<S>& parameters);
+    // A recurrent layer of a network. Throws Error if the node is none.
+    RecurrentCell(const Network<S>& network, Index node, const Weights<S>& weights);
+
+    [[nodiscard]] const CellForm& form() const { return form_; }
+    [[nodiscard]] const CellArrays<S>& arrays() const { return *arrays_; }
+    [[nodiscard]] Index units() const { return form_.units; }
+    [[nodiscard]] Index inputs() const { return form_.inputs; }
+    [[nodiscard]] Index state_size() const { return form_.state_size(); }
+    [[nodiscard]] bool has_reduced() const {
+        return form_.kind != CellKind::rnn && form_.kind != CellKind::linear;
+    }
+    // The state a layer starts from: its parameter, or zeros.
+    [[nodiscard]] const Column<S>& initial_state() const { return arrays_->initial_state; }
+
+    // h' (B x state).
+    [[nodiscard]] Rows<S> step(const Rows<S>& x, const Rows<S>& h) const;
+    // What the layer shows of a state (B x units): h, or the rates phi(h) of a ctrnn in current
+    // form.
+    [[nodiscard]] Rows<S> output(const Rows<S>& h) const;
+
+    // dh'/dh (B state x state) and dh'/dx (B state x inputs).
+    [[nodiscard]] Rows<S> jacobian_state(const Rows<S>& x, const Rows<S>& h) const;
+    [[nodiscard]] Rows<S> jacobian_input(const Rows<S>& x, const Rows<S>& h) const;
+    // J_h dh + J_x dx, row by row (B x state); an empty dx (dh) stands for zeros.
+    [[nodiscard]] Rows<S> tangent(const Rows<S>& x, const Rows<S>& h, const Rows<S>& dx,
+                                  const Rows<S>& dh) const;
+    // J_h^T w and J_x^T w, row by row.
+    struct Adjoint {
+        Rows<S> state, input;
+    };
+    [[nodiscard]] Adjoint adjoint(const Rows<S>& x, const Rows<S>& h,
+                                  const Rows<S>& cotangent) const;
+
+    // D2F[u, v] in state directions u, v (one row for all, or B rows).
+    [[nodiscard]] Rows<S> second(const Rows<S>& x, const Rows<S>& h, const Rows<S>& u,
+                                 const Rows<S>& v) const;
+    // d/dh of (w . J_h u), that is D2F[u, .]^T w; w and u one row for all, or B rows.
+    [[nodiscard]] Rows<S> second_adjoint(const Rows<S>& x, const Rows<S>& h,
+                                         const Rows<S>& covector, const Rows<S>& u) const;
+
+    // R(h) (B x units) and dR/dh (B units x units), of the first `units` columns of h. Throws Error
+    // for rnn and linear. An lstm whose forget gate is exactly 1 (hard_sigmoid) has no finite R.
+    [[nodiscard]] Rows<S> reduced(const Rows<S>& x, const Rows<S>& h) const;
+    [[nodiscard]] Rows<S> reduced_jacobian(const Rows<S>& x, const Rows<S>& h) const;
+    // The full state that belongs to a point of the reduced map: h, or [h; c*] of an lstm.
+    [[nodiscard]] Rows<S> full_state(const Rows<S>& x, const Rows<S>& h) const;
+
+    // The bound of the second derivative of F or R around one state (x and h of one row).
+    [[nodiscard]] SecondBound second_bound(const Rows<S>& x, const Rows<S>& h,
+                                           CellMap map = CellMap::full) const;
+
+  private:
+    struct Norms;
+    void check(const Rows<S>& x, const Rows<S>& h, CellMap map) const;
+    [[nodiscard]] Rows<S> reduced_values(const Rows<S>& x, const Rows<S>& h) const;
+    [[nodiscard]] Rows<S> jacobian(const Rows<S>& x, const Rows<S>& h, CellMap map,
+                                   bool of_input) const;
+    CellForm form_;
+    std::shared_ptr<const CellArrays<S>> arrays_;
+    std::shared_ptr<Norms> norms_; // of weights, made when first asked for
+};
+
+} // namespace assay::network
