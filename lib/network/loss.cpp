@@ -73,6 +73,24 @@ std::string loss_name(LossKind kind) {
     return "";
 }
 
+namespace {
+
+// Targets of cross entropies are probabilities; those of a softmax sum to 1.
+void check_probabilities(const RowMatrix& values, Index columns, const Loss& loss,
+                         const std::string& place) {
+    const bool softmax = loss.kind == LossKind::softmax_cross_entropy;
+    if (!softmax && loss.kind != LossKind::sigmoid_cross_entropy) return;
+    const Eigen::Map<const RowMatrix> rows(values.data(), values.size() / columns, columns);
+    for (Index r = 0; r < rows.rows(); ++r)
+        if (rows.row(r).minCoeff() < 0 || rows.row(r).maxCoeff() > 1 ||
+            (softmax && std::abs(rows.row(r).sum() - 1) > 1e-3))
+            throw Error(concat(place, "/targets: row ", r, " holds no probabilities",
+                               softmax ? " that sum to 1" : "", ", which ", loss_name(loss.kind),
+                               " expects; classes are integers"));
+}
+
+} // namespace
+
 void check_samples(const Samples& samples, const TensorInfo& input, const TensorInfo& output,
                    const Loss& loss, const std::string& place) {
     const Index steps = steps_of(output), columns = columns_of(output);
@@ -107,6 +125,7 @@ void check_samples(const Samples& samples, const TensorInfo& input, const Tensor
                                samples.values.cols(), " numbers; ", samples.count(), " x ",
                                output.size(), " are expected"));
         if (!samples.values.allFinite()) throw Error(place + "/targets: not all are finite");
+        check_probabilities(samples.values, columns, loss, place);
     }
     const Index input_steps = input.sequence ? input.shape[0] : 1;
     if (!samples.lengths.empty()) {
