@@ -214,6 +214,10 @@ class Initialiser {
 
 } // namespace
 
+void check_law(const std::string& law) {
+    static_cast<void>(parse_law(law));
+}
+
 template <class S>
 Weights<S> initial_weights(const Network<S>& network, const std::string& law, std::uint64_t seed) {
     return Initialiser<S>(network, parse_law(law), seed).weights();

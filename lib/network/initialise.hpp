@@ -11,6 +11,9 @@
 
 namespace assay::network {
 
+// Throws Error unless the law is known; "file" is not one.
+ASSAY_API void check_law(const std::string& law);
+
 // "auto": he where a rectifying activation follows, else glorot, recurrent arrays orthogonal,
 // forget gates with bias 1. Also he, he-uniform, glorot, glorot-uniform, lecun, orthogonal[:GAIN],
 // identity (recurrent arrays), normal:S, zeros, small:S (normal with sd S / sqrt(fan in)),

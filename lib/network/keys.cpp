@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace assay::network {
 namespace {
@@ -40,11 +41,19 @@ Json parse_json(const std::string& text, const std::string& place) {
     if (text.size() > kMostText)
         throw Error(
             concat(place, ": JSON of ", text.size(), " bytes; at most ", kMostText, " are read"));
+    // nlohmann_json lets the last of doubled keys win in silence.
+    std::vector<std::set<std::string>> keys;
+    const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+        if (depth > kMostLevels) throw Error("JSON nested deeper than 64 levels");
+        if (event == Json::parse_event_t::object_start) keys.emplace_back();
+        if (event == Json::parse_event_t::object_end) keys.pop_back();
+        if (event == Json::parse_event_t::key &&
+            !keys.back().insert(parsed.get<std::string>()).second)
+            throw Error("the key '" + printable(parsed.get<std::string>(), 60) + "' stands twice");
+        return true;
+    };
     try {
-        return Json::parse(text, [](int depth, Json::parse_event_t, Json&) {
-            if (depth > kMostLevels) throw Error("JSON nested deeper than 64 levels");
-            return true;
-        });
+        return Json::parse(text, watch);
     } catch (const Json::exception& e) {
         throw Error(place + ": not JSON: " + printable(e.what(), 160));
     } catch (const Error& e) {

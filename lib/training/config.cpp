@@ -2,8 +2,10 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/network/initialise.hpp>
 #include <assay/network/keys.hpp>
 #include <assay/network/loss.hpp>
+#include <assay/training/rule.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -259,6 +261,7 @@ TrainingConfig parse(const Json& json) {
     c.last_batch = keys.word("last_batch", {"drop", "keep"}, "drop") == "keep" ? LastBatch::keep
                                                                                : LastBatch::drop;
     read_rule(keys, c);
+    check_rule(c.rule);
     section(keys, "optimizer", [&](Keys& k) { c.optimizer = read_optimizer(k); });
     section(keys, "schedule", [&](Keys& k) { c.schedule = read_schedule(k); });
     section(keys, "clip", [&](Keys& k) { c.clip = read_clip(k); });
@@ -269,6 +272,7 @@ TrainingConfig parse(const Json& json) {
                 c.lr_scale.emplace_back(glob, at_least_zero(k, glob, 1));
     });
     c.init = keys.text("init", c.init);
+    if (c.init != "file") network::check_law(c.init);
     const Json none = Json::object();
     section(keys, "checkpoints", [&](Keys& k) {
         c.checkpoints =

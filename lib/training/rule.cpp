@@ -10,20 +10,31 @@ std::vector<RuleType>& rule_types() {
     return types;
 }
 
-template <class S>
-std::unique_ptr<LearningRule<S>> make_rule(const std::string& name, const RuleRequest<S>& request) {
+namespace {
+
+const RuleType& find_rule(const std::string& name) {
     std::vector<std::string> known;
     for (const auto& type : rule_types()) {
-        if (type.name == name) {
-            if constexpr (std::is_same_v<S, double>)
-                return type.make_double(request);
-            else
-                return type.make_float(request);
-        }
+        if (type.name == name) return type;
         known.push_back(type.name);
     }
     throw Error("rule: unknown learning rule '" + printable(name, 40) + "'; expected one of " +
                 join(known, ", "));
+}
+
+} // namespace
+
+void check_rule(const std::string& name) {
+    static_cast<void>(find_rule(name));
+}
+
+template <class S>
+std::unique_ptr<LearningRule<S>> make_rule(const std::string& name, const RuleRequest<S>& request) {
+    const RuleType& type = find_rule(name);
+    if constexpr (std::is_same_v<S, double>)
+        return type.make_double(request);
+    else
+        return type.make_float(request);
 }
 
 template std::unique_ptr<LearningRule<double>> make_rule(const std::string&,

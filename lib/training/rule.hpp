@@ -57,6 +57,7 @@ struct RuleRegistration {
 };
 
 // Throws Error for an unknown rule.
+void check_rule(const std::string& name);
 template <class S>
 [[nodiscard]] std::unique_ptr<LearningRule<S>> make_rule(const std::string& name,
                                                          const RuleRequest<S>& request);
