@@ -37,6 +37,15 @@ class Selection : public Layer<S> {
     Index input_size_ = 0;
     void choose(const Primal<S>& p, Rows<S>& y) const {
         y.resize(p.pass->samples, this->output_.size());
+        if (p.x.size() == 1) {
+            for (Index row = 0; row < y.rows(); ++row) {
+                const Index* chosen = chosen_of(p, row);
+                const S* x = p.x[0]->row(row).data();
+                S* to = y.row(row).data();
+                for (Index i = 0; i < y.cols(); ++i) to[i] = chosen[i] < 0 ? S(0) : x[chosen[i]];
+            }
+            return;
+        }
         for (Index row = 0; row < y.rows(); ++row) {
             const Index* chosen = chosen_of(p, row);
             for (Index i = 0; i < y.cols(); ++i)
@@ -58,6 +67,14 @@ class Selection : public Layer<S> {
             to.push_back(sink.wanted() ? &sink.zeroed(cotangent.rows(), input_size_) : nullptr);
         for (Index row = 0; row < cotangent.rows(); ++row) {
             const Index* chosen = chosen_of(p, row % p.pass->samples);
+            if (to.size() == 1) {
+                if (!to[0]) return;
+                S* input = to[0]->row(row).data();
+                const S* d = cotangent.row(row).data();
+                for (Index i = 0; i < cotangent.cols(); ++i)
+                    if (chosen[i] >= 0) input[chosen[i]] += d[i];
+                continue;
+            }
             for (Index i = 0; i < cotangent.cols(); ++i) {
                 if (chosen[i] < 0) continue;
                 Rows<S>* input = to[static_cast<std::size_t>(chosen[i] / input_size_)];
@@ -82,27 +99,37 @@ class MaxPool : public Selection<S> {
         for (Index sample = 0; sample < p.pass->samples; ++sample) {
             Index* chosen = this->chosen_of(p, sample);
             const S* x = p.x[0]->row(sample).data();
-            for (Index channel = 0; channel < channels_; ++channel)
+            for (Index channel = 0; channel < channels_; ++channel) {
+                const Index offset = channel * windows_.cells();
+                choose_channel(x + offset, chosen);
                 for (Index position = 0; position < windows_.positions(); ++position)
-                    *chosen++ = largest(x, channel * windows_.cells(), position);
+                    if (chosen[position] >= 0) chosen[position] += offset;
+                chosen += windows_.positions();
+            }
         }
         this->choose(p, y);
     }
 
   private:
-    Index largest(const S* x, Index offset, Index position) const {
-        Index best = -1;
-        S value = -std::numeric_limits<S>::infinity();
-        for (Index element = 0; element < windows_.elements(); ++element) {
-            const Index cell = windows_.source(element, position);
-            // NaN is passed on, not hidden.
-            if (cell < 0 ||
-                !(best < 0 || x[offset + cell] > value || x[offset + cell] != x[offset + cell]))
-                continue;
-            best = offset + cell;
-            value = x[best];
-        }
-        return best;
+    // All positions of one channel, element by element: plain loops over contiguous positions.
+    void choose_channel(const S* x, Index* chosen) const {
+        const Index positions = windows_.positions();
+        thread_local std::vector<S> best;
+        best.assign(static_cast<std::size_t>(positions), -std::numeric_limits<S>::infinity());
+        std::fill_n(chosen, positions, Index{-1});
+        for (Index element = 0; element < windows_.elements(); ++element)
+            for (Index position = 0; position < positions; ++position) {
+                const Index cell = windows_.source(element, position);
+                if (cell < 0) continue;
+                const S value = x[cell];
+                S& most = best[static_cast<std::size_t>(position)];
+                // Without branches, for the outcome is a coin toss. NaN is passed on, not hidden;
+                // ties stay with the first.
+                const bool better = (!(value <= most)) & (most == most);
+                const bool take = (chosen[position] < 0) | better;
+                most = take ? value : most;
+                chosen[position] = take ? cell : chosen[position];
+            }
     }
     Windows windows_;
     Index channels_;
