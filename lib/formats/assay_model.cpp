@@ -2,6 +2,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/model_parts.hpp>
+#include <assay/network/network_io.hpp>
 
 #include <algorithm>
 #include <string>
@@ -11,25 +12,6 @@ namespace {
 
 std::string model_path(const ModelSource& source) {
     return source.address.path.empty() ? "/model" : source.address.path;
-}
-
-void read_layer(const hdf5::Group& group, const std::string& layer, network::Model& model) {
-    for (const auto& name : group.names()) {
-        const hdf5::Dataset dataset = group.dataset(name);
-        model.parameters.push_back({layer, name, dataset.shape(), dataset.read<double>()});
-    }
-    if (const auto gates = group.text_attribute("gates")) model.gates.push_back({layer, *gates});
-}
-
-void read_weights(const hdf5::Group& weights, network::Model& model) {
-    for (const auto& layer : weights.names()) read_layer(weights.group(layer), layer, model);
-}
-
-network::Model read_model(const hdf5::Group& group) {
-    network::Model model;
-    model.architecture = group.read_text("architecture").value_or("");
-    if (group.has_group("weights")) read_weights(group.group("weights"), model);
-    return model;
 }
 
 // The step that `--checkpoint` names, among those of the file.
@@ -74,12 +56,12 @@ void read(const ModelSource& source, const ModelOptions& options, OpenedModel& o
     if (!root.has_group(path))
         throw Error(source.name() + ":" + path + ": not in the file; it holds " +
                     printable(join(root.names(), ", "), 150));
-    opened.model = read_model(root.group(path));
+    opened.model = network::read_model(root.group(path));
     if (!options.checkpoint.empty()) {
         const std::int64_t step = chosen_step(root, options.checkpoint);
-        opened.model.parameters.clear();
-        opened.model.gates.clear();
-        read_weights(root.group(checkpoint_path(step)).group("weights"), opened.model);
+        network::Model kept = network::read_model(root.group(checkpoint_path(step)));
+        kept.architecture = opened.model.architecture;
+        opened.model = std::move(kept);
         opened.metadata.emplace_back("step", std::to_string(step));
     }
     if (opened.model.architecture.empty()) opened.model.architecture = options.architecture;

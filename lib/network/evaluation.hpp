@@ -17,7 +17,8 @@ struct EvaluationResult {
     Shape output_shape;  // of one sample
 };
 
-// In arithmetic of type S. Samples without targets give outputs, and NaN for the loss. Throws Error where model, data and loss do not go together.
+// In arithmetic of type S. Samples without targets give outputs, and NaN for the loss. Throws Error
+// where model, data and loss do not go together.
 template <class S>
 [[nodiscard]] ASSAY_API EvaluationResult evaluate(const Model& model, const Samples& samples,
                                                   const Loss& loss, const Execution& run);
