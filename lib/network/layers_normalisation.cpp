@@ -18,8 +18,7 @@ class Normalisation : public Layer<S> {
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         Rows<S>&xhat = p.memory->at(0), &scale = p.memory->at(1);
         standardise(p, xhat, scale);
-        y = xhat.cwiseProduct(spread(p.theta, xhat.rows())) +
-            spread(p.theta + units(), xhat.rows());
+        y = weighted(p.theta, xhat) + spread(p.theta + units(), xhat.rows());
     }
     void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
         const Index samples = p.pass->samples;
@@ -38,7 +37,7 @@ class Normalisation : public Layer<S> {
     void backward(const Primal<S>& p, const Rows<S>& cotangent,
                   std::vector<Sink<S>>& dx) const override {
         if (!dx[0].wanted()) return;
-        dx[0].add(adjoint(p, cotangent.cwiseProduct(spread(p.theta, cotangent.rows()))));
+        dx[0].take(projected(p, weighted(p.theta, cotangent)));
     }
     void backward_tangent(const Primal<S>& p, const Tangents<S>& t, const Rows<S>& cotangent,
                           const Rows<S>& cotangent_tangent,
@@ -104,17 +103,23 @@ class Normalisation : public Layer<S> {
             (averaged(xhat.cwiseProduct(xhat)).array() + static_cast<S>(epsilon_)).sqrt().inverse();
         xhat = xhat.cwiseProduct(scale);
     }
-    double epsilon_ = kEpsilon;
-
-  private:
     // d xhat: scale (dx - A dx - xhat A(xhat dx)), symmetric, so its own adjoint.
-    template <class In>
-    Rows<S> standardised_tangent(const Primal<S>& p, const In& in) const {
+    [[nodiscard]] virtual Rows<S> projected(const Primal<S>& p, Rows<S> dx) const {
         const Rows<S>&xhat = p.memory->at(0), &scale = p.memory->at(1);
-        const Rows<S> dx = in;
         if (frozen(p)) return scale.cwiseProduct(dx);
         return scale.cwiseProduct(dx - averaged(dx) -
                                   xhat.cwiseProduct(averaged(xhat.cwiseProduct(dx))));
+    }
+    // Every cell times its unit's value.
+    [[nodiscard]] virtual Rows<S> weighted(const S* values, const Rows<S>& rows) const {
+        return rows.cwiseProduct(spread(values, rows.rows()));
+    }
+    double epsilon_ = kEpsilon;
+
+  private:
+    template <class In>
+    Rows<S> standardised_tangent(const Primal<S>& p, const In& in) const {
+        return projected(p, Rows<S>(in));
     }
     template <class In>
     Rows<S> adjoint(const Primal<S>& p, const In& e) const {
@@ -200,7 +205,43 @@ class BatchNorm : public Normalisation<S> {
         xhat = (*p.x[0] - spread(p.statistics, p.pass->samples)).cwiseProduct(scale);
     }
 
+    // Images: two passes over memory in place of full-size arrays of what a channel shares.
+    Rows<S> projected(const Primal<S>& p, Rows<S> dx) const override {
+        if (cells_ == 1 || frozen(p)) return Normalisation<S>::projected(p, std::move(dx));
+        const Rows<S>&xhat = p.memory->at(0), &scale = p.memory->at(1);
+        Column<S> sums = Column<S>::Zero(channels_), products = Column<S>::Zero(channels_);
+        each_channel(dx.rows(), [&](Index channel, Index at) {
+            const auto d = cells(dx, at);
+            sums(channel) += d.sum();
+            products(channel) += (d * cells(xhat, at)).sum();
+        });
+        const S share = S(1) / static_cast<S>(dx.rows() * cells_);
+        each_channel(dx.rows(), [&](Index channel, Index at) {
+            Eigen::Map<Cells> d(dx.data() + at, cells_);
+            d = scale(0, channel * cells_) *
+                (d - share * sums(channel) - cells(xhat, at) * (share * products(channel)));
+        });
+        return dx;
+    }
+    Rows<S> weighted(const S* values, const Rows<S>& rows) const override {
+        if (cells_ == 1) return Normalisation<S>::weighted(values, rows);
+        Rows<S> result(rows.rows(), rows.cols());
+        each_channel(rows.rows(), [&](Index channel, Index at) {
+            Eigen::Map<Cells>(result.data() + at, cells_) = values[channel] * cells(rows, at);
+        });
+        return result;
+    }
+
   private:
+    using Cells = Eigen::Array<S, Eigen::Dynamic, 1>;
+    Eigen::Map<const Cells> cells(const Rows<S>& rows, Index at) const {
+        return {rows.data() + at, cells_};
+    }
+    // body(channel, offset of its cells) for all samples.
+    template <class Body>
+    void each_channel(Index samples, Body&& body) const {
+        for (Index i = 0; i < samples * channels_; ++i) body(i % channels_, i * cells_);
+    }
     Index channels_ = 1, cells_ = 1;
     double momentum_ = 0.1;
 };
