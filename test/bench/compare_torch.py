@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training steps and Hessian-vector products beside PyTorch: one run, alternately, one thread against one.
 
-    compare_torch.py --bench build/bin/assay-bench-network [--bin FOLDER] [--cases LIST] [--rounds N] [--seconds S]
+    compare_torch.py --bench build/bench/assay-bench-network [--bin FOLDER] [--cases LIST] [--rounds N] [--seconds S]
                      [--threads N] [--profile] [--json OUT]
 
 Needs a build with -DASSAY_BENCH=ON, and Debian's python3-torch. --bin names the folder of the built tools: then whole
