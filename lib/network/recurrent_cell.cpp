@@ -747,6 +747,18 @@ Rows<S> RecurrentCell<S>::output(const Rows<S>& h) const {
 }
 
 template <class S>
+Rows<S> RecurrentCell<S>::output_slopes(const Rows<S>& h) const {
+    Rows<S> slopes = Rows<S>::Ones(h.rows(), units());
+    if (form_.kind == CellKind::ctrnn_current)
+        for_chunks(slopes.size(), [&](Index i, Index count) {
+            const Chunk<S> a = load(h.data() + i, count);
+            const Chunk<S> y = activate(form_.activation, a);
+            store(Chunk<S>(slope(form_.activation, a, y)), slopes.data() + i, count);
+        });
+    return slopes;
+}
+
+template <class S>
 Rows<S> RecurrentCell<S>::jacobian(const Rows<S>& x, const Rows<S>& h, CellMap map,
                                    bool of_input) const {
     check(x, h, map);
@@ -889,6 +901,11 @@ Rows<S> RecurrentCell<S>::reduced_values(const Rows<S>& x, const Rows<S>& h) con
 template <class S>
 Rows<S> RecurrentCell<S>::reduced_jacobian(const Rows<S>& x, const Rows<S>& h) const {
     return jacobian(x, h, CellMap::reduced, false);
+}
+
+template <class S>
+Rows<S> RecurrentCell<S>::reduced_input_jacobian(const Rows<S>& x, const Rows<S>& h) const {
+    return jacobian(x, h, has_reduced() ? CellMap::reduced : CellMap::full, true);
 }
 
 template <class S>

@@ -78,6 +78,8 @@ class ASSAY_API RecurrentCell {
     // What the layer shows of a state (B x units): h, or the rates phi(h) of a ctrnn in current
     // form.
     [[nodiscard]] Rows<S> output(const Rows<S>& h) const;
+    // Its derivative, unit by unit (B x units): ones, or phi'(h).
+    [[nodiscard]] Rows<S> output_slopes(const Rows<S>& h) const;
 
     // dh'/dh (B state x state) and dh'/dx (B state x inputs).
     [[nodiscard]] Rows<S> jacobian_state(const Rows<S>& x, const Rows<S>& h) const;
@@ -103,6 +105,8 @@ class ASSAY_API RecurrentCell {
     // for rnn and linear. An lstm whose forget gate is exactly 1 (hard_sigmoid) has no finite R.
     [[nodiscard]] Rows<S> reduced(const Rows<S>& x, const Rows<S>& h) const;
     [[nodiscard]] Rows<S> reduced_jacobian(const Rows<S>& x, const Rows<S>& h) const;
+    // dR/dx (B units x inputs); that of F where there is no reduced map.
+    [[nodiscard]] Rows<S> reduced_input_jacobian(const Rows<S>& x, const Rows<S>& h) const;
     // The full state that belongs to a point of the reduced map: h, or [h; c*] of an lstm.
     [[nodiscard]] Rows<S> full_state(const Rows<S>& x, const Rows<S>& h) const;
 

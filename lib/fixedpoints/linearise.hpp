@@ -1,0 +1,54 @@
+// Linearised dynamics around points: Jacobians, eigen-systems, time constants, frequencies, and
+// what kind of point it is. J = R Lambda L with L the inverse of R; eigenvalues by falling
+// magnitude, ties by falling real, then imaginary part, so that of a conjugate pair the one above
+// the real axis comes first. Right vectors have unit norm and their largest entry is real and
+// positive.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
+#include <assay/core/recording.hpp>
+
+#include <complex>
+#include <cstdint>
+#include <vector>
+
+namespace assay::fixedpoints {
+
+using ComplexVector = Eigen::VectorXcd;
+using ComplexMatrix = Eigen::MatrixXcd;
+
+enum class EigenvalueOrder { magnitude, real, nearest_one };
+
+// marginal: no eigenvalue beyond 1 + delta and some within delta of the unit circle.
+enum class Stability : std::uint8_t { attractor, saddle, repeller, marginal };
+
+struct EigenSystem {
+    ComplexVector values;   // all of them
+    ComplexMatrix right;    // state x k, columns
+    ComplexMatrix left;     // k x state, rows: left * right = identity
+    Vector condition;       // k: |left row| |right column|, at least 1
+    bool defective = false; // a condition beyond 1e8: left vectors are those of J^T
+};
+
+// The eigen-system of a real matrix (S x S), the first `modes` vectors of it in the given order;
+// O(25 S^3). Throws Error where the iteration does not converge.
+[[nodiscard]] ASSAY_API EigenSystem eigen_system(
+    const Matrix& jacobian, Index modes, EigenvalueOrder order = EigenvalueOrder::magnitude);
+
+// |1 / ln|lambda|| in steps; infinite on the unit circle, 0 for lambda = 0.
+[[nodiscard]] ASSAY_API double time_constant(std::complex<double> eigenvalue);
+// |arg lambda| / (2 pi dt), cycles per unit of time.
+[[nodiscard]] ASSAY_API double frequency(std::complex<double> eigenvalue, double dt);
+[[nodiscard]] ASSAY_API Stability classify(const ComplexVector& eigenvalues, double marginal);
+// How many are strictly beyond the unit circle.
+[[nodiscard]] ASSAY_API Index count_unstable(const ComplexVector& eigenvalues);
+// Henrici's departure from normality, relative to the Frobenius norm of the matrix.
+[[nodiscard]] ASSAY_API double henrici(const Matrix& jacobian, const ComplexVector& eigenvalues);
+// The largest spectral norm of the powers 1 ... `steps` of a matrix; powers beyond 1e100 end it.
+[[nodiscard]] ASSAY_API double max_transient(const Matrix& jacobian, Index steps = 100);
+// An orthonormal basis (S x n) of the real subspace of the eigenvalues beyond the unit circle, from
+// real vectors and the real and imaginary parts of pairs.
+[[nodiscard]] ASSAY_API Matrix unstable_basis(const EigenSystem& system);
+
+} // namespace assay::fixedpoints
