@@ -270,8 +270,28 @@ RowMatrix output_jacobian(const Cell& cell, const RowMatrix& h) {
 
 } // namespace
 
+namespace {
+
+// Matrices of several states, one below the other.
+template <class Body>
+RowMatrix stacked(const RowMatrix& x, const RowMatrix& h, Body&& body) {
+    RowMatrix all;
+    for (Index b = 0; b < h.rows(); ++b) {
+        const RowMatrix one = body(x.row(x.rows() == 1 ? 0 : b), h.row(b));
+        if (b == 0) all.resize(h.rows() * one.rows(), one.cols());
+        all.middleRows(b * one.rows(), one.rows()) = one;
+    }
+    return all;
+}
+
+} // namespace
+
 RowMatrix Dynamics::jacobian_state(const RowMatrix& x, const RowMatrix& h) const {
     if (cells_.size() == 1) return cells_[0].jacobian_state(x, h);
+    if (h.rows() > 1)
+        return stacked(x, h, [this](const RowMatrix& one, const RowMatrix& at) {
+            return jacobian_state(one, at);
+        });
     const RowMatrix next = step(x, h);
     RowMatrix jacobian = RowMatrix::Zero(state_size_, state_size_);
     for (std::size_t l = 0; l < cells_.size(); ++l) {
@@ -295,6 +315,10 @@ RowMatrix Dynamics::jacobian_state(const RowMatrix& x, const RowMatrix& h) const
 
 RowMatrix Dynamics::jacobian_input(const RowMatrix& x, const RowMatrix& h) const {
     if (cells_.size() == 1) return cells_[0].jacobian_input(x, h);
+    if (h.rows() > 1)
+        return stacked(x, h, [this](const RowMatrix& one, const RowMatrix& at) {
+            return jacobian_input(one, at);
+        });
     const RowMatrix next = step(x, h);
     RowMatrix jacobian(state_size_, inputs());
     for (std::size_t l = 0; l < cells_.size(); ++l) {
@@ -351,6 +375,10 @@ RowMatrix Dynamics::reduced_jacobian(const RowMatrix& x, const RowMatrix& v) con
                                   : cell.jacobian_state(seen, own);
     };
     if (cells_.size() == 1) return own_jacobian(cells_[0], x, v);
+    if (v.rows() > 1)
+        return stacked(x, v, [this](const RowMatrix& one, const RowMatrix& at) {
+            return reduced_jacobian(one, at);
+        });
     RowMatrix jacobian = RowMatrix::Zero(reduced_size_, reduced_size_);
     for (std::size_t l = 0; l < cells_.size(); ++l) {
         const Cell& cell = cells_[l];
