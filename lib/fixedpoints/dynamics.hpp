@@ -55,6 +55,10 @@ class ASSAY_API Dynamics {
     [[nodiscard]] RowMatrix jacobian_state(const RowMatrix& x, const RowMatrix& h) const;
     [[nodiscard]] RowMatrix jacobian_input(const RowMatrix& x, const RowMatrix& h) const;
 
+    // (dF/dh)^T w, row by row (B x state size).
+    [[nodiscard]] RowMatrix pull_back(const RowMatrix& x, const RowMatrix& h,
+                                      const RowMatrix& w) const;
+
     // The reduced map R of all layers (specs: solve the candidate, not the gate), whose points
     // R(v) = v are those of F. Layer l sees the visible state of layer l-1. v (B x reduced size) is
     // each layer's h, without c. Cells without a gate stand for themselves. Its Jacobian is stacked
