@@ -20,7 +20,6 @@ constexpr Index kFirstWave = 2;    // batches; waves double up to
 constexpr Index kLargestWave = 32; // batches
 constexpr double kCaptureShare = 1.0 / 3;
 constexpr double kDegenerate = 1e-12; // smallest pivot of I - J against the largest
-constexpr int kPolishSteps = 4;
 
 // A root that has passed both tests, with what is known of it.
 struct Found {
@@ -67,6 +66,23 @@ class Search {
         result_.rounds.push_back(count());
         measure_effort();
         if (options_.expansion == Expansion::midpoints) expand();
+        finish();
+        return std::move(result_);
+    }
+
+    SearchResult collect(const RowMatrix& ends, const std::vector<StartStatus>& status,
+                         Index iterations) {
+        prepare_record();
+        const RowMatrix arguments = map_.argument(ends);
+        const Vector q = speed(map_.residual(arguments), SpeedNorm::half);
+        for (Index b = 0; b < ends.rows(); ++b) {
+            Root root{arguments.row(b), status[static_cast<std::size_t>(b)],
+                      static_cast<std::int32_t>(iterations), q(b), -1};
+            const Index point = accept(root, 0);
+            note(result_.starts, b, root, point);
+        }
+        result_.rounds.push_back(count());
+        measure_effort();
         finish();
         return std::move(result_);
     }
@@ -124,7 +140,7 @@ class Search {
         }
         if (root.status == StartStatus::diverged) return -1;
         Found found;
-        found.argument = polish(map_, root.argument, kPolishSteps);
+        found.argument = polish(map_, root.argument, options_.polish_steps);
         if (!rests(found, root)) return -1;
         const Index same = nearest_within(found.state);
         if (same >= 0) {
@@ -163,13 +179,14 @@ class Search {
         found.residual = g.cwiseAbs().maxCoeff();
         found.reduced_residual = (d.reduced(map_.input(), v) - v).cwiseAbs().maxCoeff();
         found.q = speed(g, options_.norm)(0);
-        const double limit = options_.tolerance_residual * (1 + found.state.cwiseAbs().maxCoeff());
-        if (!(found.residual <= limit)) {
+        const double size = 1 + found.state.cwiseAbs().maxCoeff();
+        if (!(found.residual <= options_.tolerance_residual * size)) {
             if (root.status == StartStatus::converged) root.status = StartStatus::local_minimum;
             return false;
         }
-        root.status =
-            found.reduced_residual <= limit ? StartStatus::converged : StartStatus::artefact;
+        root.status = found.reduced_residual <= options_.tolerance_reduced * size
+                          ? StartStatus::converged
+                          : StartStatus::artefact;
         return root.status == StartStatus::converged;
     }
 
@@ -337,15 +354,31 @@ std::vector<Index> canonical_order(const Points& points) {
     return order;
 }
 
-SearchResult search_exact(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
-                          const SearchOptions& options, const Execution& run) {
+namespace {
+
+void check_shapes(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts) {
     if (x.rows() != 1 || x.cols() != dynamics.inputs())
         throw Error(
             concat("an input of ", x.cols(), " numbers, the cell takes ", dynamics.inputs()));
     if (starts.cols() != dynamics.state_size())
         throw Error(concat("states have ", starts.cols(), " columns, the ", dynamics.description(),
                            " state needs ", dynamics.state_size()));
+}
+
+} // namespace
+
+SearchResult search_exact(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
+                          const SearchOptions& options, const Execution& run) {
+    check_shapes(dynamics, x, starts);
     return Search(dynamics, x, starts, options, run)();
+}
+
+SearchResult collect_points(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
+                            const RowMatrix& ends, const std::vector<StartStatus>& status,
+                            Index iterations, const SearchOptions& options, const Execution& run) {
+    check_shapes(dynamics, x, starts);
+    check_shapes(dynamics, x, ends);
+    return Search(dynamics, x, starts, options, run).collect(ends, status, iterations);
 }
 
 } // namespace assay::fixedpoints

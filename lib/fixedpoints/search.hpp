@@ -24,7 +24,9 @@ struct SearchOptions {
     Residual residual = Residual::reduced;
     SpeedNorm norm = SpeedNorm::half;
     Index max_iterations = 100;
-    double tolerance_residual = 1e-11; // times 1 + |h|, both residuals
+    double tolerance_residual = 1e-11; // times 1 + |h|, of F
+    double tolerance_reduced = 1e-11;  // the same of R
+    int polish_steps = 4;              // undamped Newton steps on what the solver ends with
     double lambda = 1e-2;              // first damping
     Expansion expansion = Expansion::midpoints;
     Index expand_rounds = 3;
@@ -64,6 +66,14 @@ struct SearchResult {
                                                   const RowMatrix& starts,
                                                   const SearchOptions& options,
                                                   const Execution& run);
+
+// The points among given ends of another solver (B x state size; its statuses and iterations go
+// into the record), with the same tests, merging and certificates, and without expansion.
+[[nodiscard]] ASSAY_API SearchResult collect_points(const Dynamics& dynamics, const RowMatrix& x,
+                                                    const RowMatrix& starts, const RowMatrix& ends,
+                                                    const std::vector<StartStatus>& status,
+                                                    Index iterations, const SearchOptions& options,
+                                                    const Execution& run);
 
 // q of a residual g (one row a point).
 [[nodiscard]] ASSAY_API Vector speed(const RowMatrix& residual, SpeedNorm norm);

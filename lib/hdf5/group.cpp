@@ -343,6 +343,7 @@ ASSAY_INSTANTIATE(std::int32_t)
 ASSAY_INSTANTIATE(std::uint64_t)
 ASSAY_INSTANTIATE(std::uint16_t)
 ASSAY_INSTANTIATE(std::uint8_t)
+ASSAY_INSTANTIATE(std::complex<double>)
 #undef ASSAY_INSTANTIATE
 
 File::File(Handle handle, std::string name, Compression compression)

@@ -8,6 +8,7 @@
 #include <assay/core/export.hpp>
 #include <assay/core/recording.hpp>
 
+#include <complex>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -108,6 +109,8 @@ class ASSAY_API Dataset : public Object {
     // order.
     template <class T>
     [[nodiscard]] std::vector<T> read() const;
+    // Complex numbers (compound of r and i, as numpy stores them).
+    [[nodiscard]] std::vector<std::complex<double>> read_complex() const;
     // The box of `count` elements from `offset`, into `out`, C order.
     template <class T>
     void read_box(const Shape& offset, const Shape& count, T* out) const;

@@ -1,0 +1,328 @@
+#include <assay/fixedpoints/fixedpoints_io.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+#include <cmath>
+#include <limits>
+
+namespace assay::fixedpoints {
+namespace {
+
+using hdf5::ArrayInfo;
+using hdf5::Group;
+using hdf5::Shape;
+
+void write_rows(Group group, const std::string& name, const RowMatrix& rows,
+                const ArrayInfo& info) {
+    group.write(name, rows.data(), Shape{rows.rows(), rows.cols()}, info);
+}
+
+// Numbers of an enumeration, with their words beside them.
+template <class T>
+void write_words(Group group, const std::string& name, const std::vector<T>& values,
+                 const char* words, const ArrayInfo& info) {
+    std::vector<std::uint8_t> bytes;
+    for (const T value : values) bytes.push_back(static_cast<std::uint8_t>(value));
+    group.write(name, bytes, info);
+    group.dataset(name).set_attribute("values", words);
+}
+
+template <class T>
+std::vector<T> read_words(const Group& group, const std::string& name, const char* words) {
+    const auto dataset = group.dataset(name);
+    const auto most = static_cast<std::int64_t>(split(words, ',').size());
+    std::vector<T> values;
+    for (const auto number : dataset.read<std::int64_t>()) {
+        if (number < 0 || number >= most)
+            throw Error(concat(dataset.where(), ": found ", number, "; a number below ", most, " (",
+                               words, ") is expected"));
+        values.push_back(static_cast<T>(number));
+    }
+    return values;
+}
+
+// One column of the points; throws where its length is another.
+template <class T>
+std::vector<T> read_column(const Group& group, const std::string& name, Index rows) {
+    const auto dataset = group.dataset(name).expect_rank(1);
+    auto values = dataset.read<T>();
+    if (static_cast<Index>(values.size()) != rows)
+        throw Error(concat(dataset.where(), ": ", values.size(), " rows, expected ", rows));
+    return values;
+}
+
+RowMatrix read_rows(const Group& group, const std::string& name, Index rows) {
+    const auto dataset = group.dataset(name);
+    RowMatrix matrix = dataset.read_matrix();
+    if (rows >= 0 && matrix.rows() != rows)
+        throw Error(concat(dataset.where(), ": ", matrix.rows(), " rows, expected ", rows));
+    if (!matrix.allFinite()) throw Error(dataset.where() + ": non-finite value");
+    return matrix;
+}
+
+Vector vector_of(const std::vector<double>& values) {
+    return Eigen::Map<const Vector>(values.data(), static_cast<Index>(values.size()));
+}
+
+void write_points(Group group, const FindResult& result, const FindFacts& facts) {
+    const Points& p = result.points;
+    write_rows(group, "state", p.state, {"point,unit", "", "where the network rests"});
+    write_rows(group, "input", p.input, {"point,input", "", "its constant input"});
+    group.write("input_id", p.input_id, {"point", "", "row of inputs"});
+    write_words(group, "kind", p.kind, kPointKinds,
+                {"point", "", "exact root, or point of a slow manifold"});
+    group.write("q", p.q, {"point", "", "speed objective"});
+    group.dataset("q").set_attribute("norm", facts.norm == SpeedNorm::half ? "half" : "mean");
+    group.write("residual_inf", p.residual_inf, {"point", "", "largest entry of F(h) - h"});
+    group.write("reduced_residual_inf", p.reduced_residual_inf,
+                {"point", "", "largest entry of R(h) - h"});
+    group.write("n_hits", p.hits, {"point", "", "starts that led here"});
+    group.write("found_in_round", p.found_in_round, {"point", "", "0: starts; later: midpoints"});
+    group.write("poincare_index", p.poincare_index,
+                {"point", "", "sign det(I - J); 0: degenerate, or a slow point"});
+    group.write("n_unstable", p.n_unstable, {"point", "", "eigenvalues beyond the unit circle"});
+    write_rows(group, "output", facts.outputs, {"point,output", "", "readout of the point"});
+    if (facts.distance_to_data.size() == p.count())
+        group.write("distance_to_data", facts.distance_to_data,
+                    {"point", "", "distance to the nearest state along the trials"});
+    std::vector<double> kappa, existence, uniqueness, beta;
+    std::vector<std::string> reasons;
+    for (const Certificate& c : p.certificates) {
+        beta.push_back(c.beta);
+        kappa.push_back(c.kappa);
+        existence.push_back(c.existence_radius);
+        uniqueness.push_back(c.uniqueness_radius);
+    }
+    group.write("beta", beta, {"point", "", "norm of the inverse of dR/dh - I"});
+    group.write("kappa", kappa, {"point", "", "Newton-Kantorovich: certified where <= 1/2"});
+    group.dataset("kappa").set_attribute("estimated", 0);
+    group.write("existence_radius", existence, {"point", "", "a root lies so near; NaN: not sure"});
+    group.write("uniqueness_radius", uniqueness, {"point", "", "and no other within this"});
+    write_rows(group, "drift", p.drift,
+               {"point,unit", "", "slow points: F(h) - h inside the slow directions"});
+    group.write("slow_dimension", p.slow_dimension, {"point", "", "number of slow directions"});
+}
+
+void write_starts(Group group, const FindResult& result, const FindFacts& facts) {
+    write_rows(group, "state", facts.start_states, {"start,unit", "", "the same for every input"});
+    group.write("input_id", result.start_input, {"run", "", "row of inputs"});
+    group.write("point_id", result.starts.point, {"run", "", "row of points; -1: none"});
+    write_words(group, "status", result.starts.status, kStartStatuses, {"run", "", "how it ended"});
+    group.write("iterations", result.starts.iterations, {"run", "", "of the solver"});
+    group.write("q_final", result.starts.q_final, {"run", "", "|g|^2 / 2 at the end"});
+}
+
+} // namespace
+
+std::string word_of(StartStatus status) {
+    return split(kStartStatuses, ',').at(static_cast<std::size_t>(status));
+}
+
+std::string word_of(Completeness completeness) {
+    return completeness == Completeness::yes  ? "yes"
+           : completeness == Completeness::no ? "no"
+                                              : "unknown";
+}
+
+void write_find(Group group, const FindResult& result, const FindFacts& facts) {
+    write_points(group.create_group("points"), result, facts);
+    write_starts(group.create_group("starts"), result, facts);
+    write_rows(group, "inputs", result.inputs,
+               {"input,feature", "", "searched constant inputs, as the first cell sees them"});
+    const std::vector<std::int64_t> sums(result.index_sum.begin(), result.index_sum.end());
+    group.write("index_sum", sums,
+                {"input", "", "sum of the points' indices: 1 if none is missing, where known"});
+    const std::vector<std::int64_t> rounds(result.rounds.begin(), result.rounds.end());
+    group.write("rounds", rounds, {"round", "", "points known after each round of starts"});
+    group.set_attribute("n_points", static_cast<std::int64_t>(result.points.count()));
+    group.set_attribute("index_complete", word_of(result.completeness()));
+    group.set_attribute("iterations_mean", result.mean_iterations);
+    group.set_attribute("network", facts.network);
+    group.set_attribute("model_digest", facts.model_digest);
+    group.set_attribute("data_digest", facts.data_digest);
+    for (const auto& [status, count] : result.status_counts())
+        group.set_attribute("starts_" + word_of(status), static_cast<std::int64_t>(count));
+}
+
+FoundPoints read_find(const Group& group) {
+    FoundPoints found;
+    const Group points = group.group("points");
+    Points& p = found.points;
+    p.state = read_rows(points, "state", -1);
+    const Index rows = p.count();
+    p.input = read_rows(points, "input", rows);
+    p.input_id = read_column<std::int32_t>(points, "input_id", rows);
+    p.kind = read_words<PointKind>(points, "kind", kPointKinds);
+    p.q = vector_of(read_column<double>(points, "q", rows));
+    p.residual_inf = vector_of(read_column<double>(points, "residual_inf", rows));
+    p.reduced_residual_inf = vector_of(read_column<double>(points, "reduced_residual_inf", rows));
+    p.hits = read_column<std::int32_t>(points, "n_hits", rows);
+    p.found_in_round = read_column<std::int32_t>(points, "found_in_round", rows);
+    p.poincare_index = read_column<std::int32_t>(points, "poincare_index", rows);
+    p.n_unstable = read_column<std::int32_t>(points, "n_unstable", rows);
+    const auto beta = read_column<double>(points, "beta", rows),
+               kappa = read_column<double>(points, "kappa", rows),
+               existence = read_column<double>(points, "existence_radius", rows),
+               uniqueness = read_column<double>(points, "uniqueness_radius", rows);
+    for (std::size_t i = 0; i < beta.size(); ++i)
+        p.certificates.push_back({beta[i], kappa[i], existence[i], uniqueness[i],
+                                  std::isfinite(existence[i]) ? "" : "not certified"});
+    p.drift = read_rows(points, "drift", rows);
+    p.slow_dimension = read_column<std::int32_t>(points, "slow_dimension", rows);
+    found.output = read_rows(points, "output", rows);
+    found.inputs = read_rows(group, "inputs", -1);
+    for (const auto id : p.input_id)
+        if (id < 0 || id >= found.inputs.rows())
+            throw Error(concat(points.where(), "/input_id: found ", id, "; rows of ",
+                               found.inputs.rows(), " inputs are expected"));
+    found.model_digest = group.text_attribute("model_digest").value_or("");
+    return found;
+}
+
+LinearisationWriter::LinearisationWriter(Group group, Index points, Index state, Index inputs,
+                                         Index modes, bool jacobians, double dt)
+    : group_(std::move(group)), state_(state), inputs_(inputs), modes_(modes),
+      jacobians_(jacobians), dt_(dt) {
+    using Complex = std::complex<double>;
+    const auto make = [&](const std::string& name, const Shape& shape, const ArrayInfo& info) {
+        return group_.create<double>(name, shape, info);
+    };
+    eigenvalues_ = group_.create<Complex>("eigenvalues", {points, state},
+                                          {"point,mode", "", "of dF/dh, sorted"});
+    time_constants_ =
+        make("time_constants", {points, state},
+             {"point,mode", "steps", "|1 / ln|lambda||; infinite: neither grows nor decays"});
+    frequencies_ = make("frequencies", {points, state},
+                        {"point,mode", "cycles per time", "|arg lambda| / (2 pi dt)"});
+    if (modes > 0) {
+        right_ = group_.create<Complex>("right", {points, state, modes},
+                                        {"point,unit,mode", "", "right eigenvectors, columns"});
+        left_ = group_.create<Complex>(
+            "left", {points, modes, state},
+            {"point,mode,unit", "", "left eigenvectors, rows of the inverse"});
+        condition_ = make("eigenvalue_condition", {points, modes},
+                          {"point,mode", "", "|left| |right|; 1 in a normal matrix"});
+        participation_ = make("participation", {points, modes, state},
+                              {"point,mode,unit", "", "share of a unit in a mode"});
+    }
+    if (!jacobians) return;
+    jacobian_state_ =
+        make("jacobian_state", {points, state, state}, {"point,to,from", "", "dF/dh"});
+    jacobian_input_ =
+        make("jacobian_input", {points, state, inputs}, {"point,unit,input", "", "dF/dx"});
+}
+
+void LinearisationWriter::write(Index point, const EigenSystem& system,
+                                const RowMatrix& jacobian_state, const RowMatrix& jacobian_input,
+                                double marginal) {
+    const ComplexVector& values = system.values;
+    Vector times(state_), rates(state_);
+    for (Index a = 0; a < state_; ++a) {
+        times(a) = time_constant(values(a));
+        rates(a) = frequency(values(a), dt_);
+    }
+    eigenvalues_->write_box({point, 0}, {1, state_}, values.data());
+    time_constants_->write_box({point, 0}, {1, state_}, times.data());
+    frequencies_->write_box({point, 0}, {1, state_}, rates.data());
+    if (modes_ > 0) {
+        using ComplexRows =
+            Eigen::Matrix<std::complex<double>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+        const ComplexRows right = system.right, left = system.left;
+        RowMatrix share = system.left.cwiseProduct(system.right.transpose()).cwiseAbs().eval();
+        share.array().colwise() /= share.rowwise().sum().array().eval();
+        right_->write_box({point, 0, 0}, {1, state_, modes_}, right.data());
+        left_->write_box({point, 0, 0}, {1, modes_, state_}, left.data());
+        condition_->write_box({point, 0}, {1, modes_}, system.condition.data());
+        participation_->write_box({point, 0, 0}, {1, modes_, state_}, share.data());
+    }
+    if (jacobians_) {
+        jacobian_state_->write_box({point, 0, 0}, {1, state_, state_}, jacobian_state.data());
+        jacobian_input_->write_box({point, 0, 0}, {1, state_, inputs_}, jacobian_input.data());
+    }
+    stability_.push_back(classify(values, marginal));
+    unstable_.push_back(static_cast<std::int32_t>(count_unstable(values)));
+    henrici_.push_back(henrici(jacobian_state, values));
+    transient_.push_back(max_transient(jacobian_state));
+    defective_.push_back(system.defective ? 1 : 0);
+}
+
+void LinearisationWriter::finish() {
+    write_words(group_, "stability", stability_, kStabilities,
+                {"point", "", "by the magnitudes of eigenvalues"});
+    group_.write("n_unstable", unstable_, {"point", "", "eigenvalues beyond the unit circle"});
+    group_.write("henrici", henrici_, {"point", "", "departure from normality, 0 to 1"});
+    group_.write("max_transient", transient_,
+                 {"point", "", "largest norm of the first 100 powers of dF/dh"});
+    group_.write("defective", defective_,
+                 {"point", "", "1: a left vector is beyond a condition of 1e8"});
+}
+
+Linearisation read_linearisation(const Group& group) {
+    Linearisation result;
+    const auto values = group.dataset("eigenvalues").expect_rank(2);
+    const Index points = values.shape()[0], state = values.shape()[1];
+    const auto numbers = values.read_complex();
+    result.stability = read_words<Stability>(group, "stability", kStabilities);
+    result.systems.resize(static_cast<std::size_t>(points));
+    for (Index p = 0; p < points; ++p)
+        result.systems[static_cast<std::size_t>(p)].values =
+            Eigen::Map<const ComplexVector>(numbers.data() + p * state, state);
+    if (group.has_dataset("right")) {
+        const auto right = group.dataset("right").expect_rank(3), left = group.dataset("left");
+        const Index modes = right.shape()[2];
+        if (right.shape() != Shape{points, state, modes} ||
+            left.shape() != Shape{points, modes, state})
+            throw Error(concat(right.where(), ": ", hdf5::shape_text(right.shape()), ", expected ",
+                               points, " x ", state, " x modes"));
+        const auto r = right.read_complex(), l = left.read_complex();
+        using ComplexRows =
+            Eigen::Matrix<std::complex<double>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+        const auto conditions = group.dataset("eigenvalue_condition").read<double>();
+        if (static_cast<Index>(conditions.size()) != points * modes)
+            throw Error(group.where() + "/eigenvalue_condition: not one number a mode");
+        for (Index p = 0; p < points; ++p) {
+            EigenSystem& system = result.systems[static_cast<std::size_t>(p)];
+            system.right =
+                Eigen::Map<const ComplexRows>(r.data() + p * state * modes, state, modes);
+            system.left = Eigen::Map<const ComplexRows>(l.data() + p * state * modes, modes, state);
+            system.condition = Eigen::Map<const Vector>(conditions.data() + p * modes, modes);
+        }
+    }
+    const auto read_jacobians = [&](const std::string& name, std::vector<RowMatrix>& to) {
+        if (!group.has_dataset(name)) return;
+        const auto dataset = group.dataset(name).expect_rank(3);
+        const Index rows = dataset.shape()[1], columns = dataset.shape()[2];
+        if (dataset.shape()[0] != points || rows != state)
+            throw Error(concat(dataset.where(), ": ", hdf5::shape_text(dataset.shape()),
+                               ", expected ", points, " x ", state));
+        const auto all = dataset.read<double>();
+        for (Index p = 0; p < points; ++p)
+            to.emplace_back(
+                Eigen::Map<const RowMatrix>(all.data() + p * rows * columns, rows, columns));
+    };
+    read_jacobians("jacobian_state", result.jacobian_state);
+    read_jacobians("jacobian_input", result.jacobian_input);
+    return result;
+}
+
+void write_simulation(Group group, const Simulation& s, bool states, bool outputs) {
+    const Index trials = s.trajectories.trials, steps = s.trajectories.steps;
+    const auto write = [&](const std::string& name, const RowMatrix& rows, const ArrayInfo& info) {
+        group.write(name, rows.data(), Shape{trials, steps, rows.cols()}, info);
+    };
+    if (states) write("states", s.trajectories.states, {"trial,time,unit", "", "after each step"});
+    if (outputs) write("outputs", s.outputs, {"trial,time,output", "", "readout of each step"});
+    write("scores", s.scores, {"trial,time,component", "", "states along principal components"});
+    write_rows(group, "components", s.components,
+               {"component,unit", "", "principal directions of the valid states"});
+    group.write("variance_ratio", s.variance_ratio, {"component", "", "share of the variance"});
+    write_rows(group, "speed", s.speed, {"trial,time", "", "|h' - h| / |h| of each step"});
+    const std::vector<std::int64_t> lengths(s.trajectories.lengths.begin(),
+                                            s.trajectories.lengths.end());
+    group.write("lengths", lengths, {"trial", "steps", "valid steps"});
+    if (std::isfinite(s.loss)) group.set_attribute("loss", s.loss);
+    if (std::isfinite(s.accuracy)) group.set_attribute("accuracy", s.accuracy);
+}
+
+} // namespace assay::fixedpoints

@@ -1,0 +1,90 @@
+// Results of lib/fixedpoints in HDF5, and back. The one file of this module that knows datasets.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/fixedpoints/dynamics.hpp>
+#include <assay/fixedpoints/find.hpp>
+#include <assay/fixedpoints/linearise.hpp>
+#include <assay/hdf5/object.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay::fixedpoints {
+
+// Words of enumerations in files, in the order of their numbers.
+inline constexpr const char* kPointKinds = "fixed,slow";
+inline constexpr const char* kStartStatuses =
+    "converged,max_iterations,diverged,local_minimum,outlier,duplicate,artefact";
+inline constexpr const char* kStabilities = "attractor,saddle,repeller,marginal";
+[[nodiscard]] ASSAY_API std::string word_of(StartStatus status);
+[[nodiscard]] ASSAY_API std::string word_of(Completeness completeness);
+
+// What stands beside the points of a search.
+struct FindFacts {
+    RowMatrix start_states;                         // B x state size, the same for each input
+    RowMatrix outputs;                              // P x outputs
+    Vector distance_to_data;                        // P; empty: no data
+    std::string model_digest, data_digest, network; // network: "gru-64"
+    SpeedNorm norm = SpeedNorm::half;
+};
+// points/..., starts/..., inputs, index_sum and attributes. Throws Error as HDF5 does.
+ASSAY_API void write_find(hdf5::Group group, const FindResult& result, const FindFacts& facts);
+
+// What a later step needs of a search.
+struct FoundPoints {
+    Points points;
+    RowMatrix inputs; // K x inputs
+    RowMatrix output; // P x outputs
+    std::string model_digest;
+};
+// `group` is /fixedpoints/find. Throws Error that names the dataset, what was found and expected.
+[[nodiscard]] ASSAY_API FoundPoints read_find(const hdf5::Group& group);
+
+// Linearisations, point by point, so that no array of all Jacobians need be in memory.
+class ASSAY_API LinearisationWriter {
+  public:
+    // `modes` vectors a point; Jacobians are written where `jacobians` is true.
+    LinearisationWriter(hdf5::Group group, Index points, Index state, Index inputs, Index modes,
+                        bool jacobians, double dt);
+    void write(Index point, const EigenSystem& system, const RowMatrix& jacobian_state,
+               const RowMatrix& jacobian_input, double marginal);
+    // The columns that are one number a point.
+    void finish();
+    [[nodiscard]] const std::vector<Stability>& stability() const { return stability_; }
+
+  private:
+    hdf5::Group group_;
+    Index state_, inputs_, modes_;
+    bool jacobians_;
+    double dt_;
+    std::optional<hdf5::Dataset> time_constants_, frequencies_, condition_, participation_,
+        jacobian_state_, jacobian_input_, eigenvalues_, right_, left_;
+    std::vector<Stability> stability_;
+    std::vector<std::int32_t> unstable_;
+    std::vector<double> henrici_, transient_;
+    std::vector<std::uint8_t> defective_;
+};
+
+// Eigen-systems of the points as `linearize` wrote them (all that were kept).
+struct Linearisation {
+    std::vector<EigenSystem> systems;
+    std::vector<Stability> stability;
+    std::vector<RowMatrix> jacobian_state, jacobian_input; // empty where they were not kept
+};
+[[nodiscard]] ASSAY_API Linearisation read_linearisation(const hdf5::Group& group);
+
+// /fixedpoints/simulate: states and outputs (trial, step, ...), their principal components, speed.
+struct Simulation {
+    Trajectories trajectories;
+    RowMatrix outputs;            // trials steps x outputs
+    RowMatrix components, scores; // of the valid states: k x state, (trials steps) x k
+    Vector variance_ratio;
+    RowMatrix speed;               // trials x steps, |h' - h| / |h|
+    double loss = 0, accuracy = 0; // NaN where there are no targets
+};
+ASSAY_API void write_simulation(hdf5::Group group, const Simulation& simulation, bool states,
+                                bool outputs);
+
+} // namespace assay::fixedpoints
