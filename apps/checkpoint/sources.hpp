@@ -1,6 +1,8 @@
 // Where a command's networks and data come from: files of any kind, the stream, built-in tasks.
 #pragma once
 
+#include "model_input.hpp"
+
 #include <assay/cli/command.hpp>
 #include <assay/cli/context.hpp>
 #include <assay/formats/model_file.hpp>
@@ -13,28 +15,13 @@
 
 namespace checkpoint_app {
 
-// How to read other people's model files.
-struct ModelFileOptions {
-    std::string architecture; // FILE.json
-    std::string key, cell, keras_backend, keras1_bn;
-    std::vector<std::string> treat; // NAME=FUNCTION
-};
-
-void declare_model_file(assay::cli::Command& c, ModelFileOptions& o);
-assay::formats::OpenedModel open_model(assay::cli::Context& context,
-                                       const assay::hdf5::Address& address,
-                                       const ModelFileOptions& o,
-                                       const std::string& checkpoint = "");
-std::string read_text_file(const std::string& file);
-
-// The splits of a group (FILE[:/data], default /data).
-assay::hdf5::Group data_group(assay::cli::Context& context, const assay::hdf5::Address& address);
-std::optional<assay::network::Samples> read_split(const assay::hdf5::Group& data,
-                                                  const std::string& split);
-
-// An option that may stand more than once.
-void add_repeated(assay::cli::Command& c, const std::string& name, std::vector<std::string>& target,
-                  const std::string& value, const std::string& description);
+using tools::add_repeated;
+using tools::data_group;
+using tools::declare_model_file;
+using tools::ModelFileOptions;
+using tools::open_model;
+using tools::read_split;
+using tools::read_text_file;
 
 // The data that a configuration names, prepared; a built-in task gives its test split too.
 assay::training::TrainingData load_training_data(assay::training::TrainingConfig& c,

@@ -1,0 +1,12 @@
+// The subcommands of fixedpoints, one file each.
+#pragma once
+
+#include <assay/cli/command.hpp>
+
+namespace fixedpoints_app {
+
+assay::cli::Command find();
+assay::cli::Command linearize();
+assay::cli::Command check();
+
+} // namespace fixedpoints_app

@@ -1,0 +1,151 @@
+#include "inputs.hpp"
+
+#include <assay/core/digest.hpp>
+#include <assay/core/error.hpp>
+#include <assay/network/network_io.hpp>
+
+namespace fixedpoints_app {
+
+using namespace assay;
+
+void declare_network(cli::Command& c, NetworkOptions& o) {
+    c.group("Network");
+    c.option("--layer", o.layer, "NAME", "the recurrent layer, where several do not form a chain");
+    c.option("--checkpoint", o.checkpoint, "STEP|last", "which of a run's stages")
+        .default_text("/model");
+    tools::declare_model_file(c, o.files);
+}
+
+namespace {
+
+std::string model_digest(const network::Model& model) {
+    Digest digest;
+    digest.add(model.architecture);
+    for (const auto& array : model.parameters) {
+        digest.add(array.layer + "/" + array.name);
+        digest.add(array.values.data(), array.values.size() * sizeof(double));
+    }
+    return digest.hex();
+}
+
+} // namespace
+
+LoadedNetwork load_network(cli::Context& context, const NetworkOptions& o,
+                           const hdf5::Address& address) {
+    auto opened = tools::open_model(context, address, o.files, o.checkpoint);
+    if (opened.model.architecture.empty())
+        throw Error(address.name() + ": has weights only; --architecture FILE.json is expected");
+    const bool own = opened.kind == "assay" && o.checkpoint.empty() && address.path.empty();
+    std::string digest = model_digest(opened.model);
+    return at_place(address.name(), [&] {
+        fixedpoints::Dynamics dynamics(opened.model, o.layer);
+        return LoadedNetwork{std::move(opened.model), std::move(dynamics), std::move(digest), own};
+    });
+}
+
+void pass_on(cli::Context& context, const LoadedNetwork& network) {
+    if (!network.in_own_form)
+        network::write_model(context.output().create_group("/model"), network.model,
+                             network::Storage::float64);
+}
+
+void declare_data(cli::Command& c, DataOptions& o) {
+    c.group("Trials");
+    c.option("--data", o.data, "FILE[:/group]", "a group of splits, or one split")
+        .default_text("/data of the input");
+    c.option("--split", o.split, "NAME", "which split").default_text("test, or the only one");
+}
+
+std::optional<network::Samples> load_samples(cli::Context& context, const DataOptions& o,
+                                             std::string* where) {
+    hdf5::Address address = context.input_address();
+    if (!o.data.empty()) {
+        address = hdf5::Address::parse(o.data);
+    } else {
+        if (!cli::Context::is_hdf5(address)) return std::nullopt;
+        address.path.clear();
+        if (!context.open(address).root().has_group("/data")) return std::nullopt;
+    }
+    const hdf5::Group group = tools::data_group(context, address);
+    std::string split = o.split;
+    if (split.empty() && !group.has_dataset("inputs")) {
+        std::vector<std::string> splits;
+        for (const auto& name : group.names())
+            if (group.has_dataset(name + "/inputs")) splits.push_back(name);
+        if (group.has_dataset("test/inputs"))
+            split = "test";
+        else if (splits.size() == 1)
+            split = splits[0];
+        else
+            throw Error(concat(group.where(), ": holds ", splits.size(),
+                               " splits; --split NAME is expected"));
+    }
+    auto samples = tools::read_split(group, split);
+    if (!samples) throw Error(group.where() + ": there is no split '" + split + "'");
+    if (where) *where = group.where() + (split.empty() ? "" : "/" + split);
+    return samples;
+}
+
+namespace {
+
+// So many samples, evenly taken.
+void thin(network::Samples& s, Index most) {
+    const Index count = s.count();
+    if (most <= 0 || count <= most) return;
+    RowMatrix inputs(most, s.inputs.cols());
+    std::vector<Index> lengths;
+    for (Index i = 0; i < most; ++i) {
+        const Index row = i * count / most;
+        inputs.row(i) = s.inputs.row(row);
+        if (!s.lengths.empty()) lengths.push_back(s.lengths[static_cast<std::size_t>(row)]);
+    }
+    s.inputs = std::move(inputs);
+    s.lengths = std::move(lengths);
+    s.classes.clear();
+    s.values.resize(0, 0);
+}
+
+} // namespace
+
+std::optional<Trials> load_trials(cli::Context& context, const DataOptions& o,
+                                  const fixedpoints::Dynamics& dynamics, Index most, double noise,
+                                  std::uint64_t seed) {
+    std::string where;
+    auto samples = load_samples(context, o, &where);
+    if (!samples) return std::nullopt;
+    thin(*samples, most);
+    const Index steps = samples->input_shape.at(0), width = dynamics.raw_inputs();
+    if (samples->inputs.cols() != steps * width)
+        throw Error(concat(where, "/inputs: ", samples->inputs.cols() / std::max<Index>(1, steps),
+                           " numbers a step, the network takes ", width));
+    if (dynamics.vocabulary() > 0 && samples->inputs.size() > 0 &&
+        !(samples->inputs.maxCoeff() < static_cast<double>(dynamics.vocabulary())))
+        throw Error(concat(where, "/inputs: token id ", samples->inputs.maxCoeff(),
+                           " outside the vocabulary of ", dynamics.vocabulary()));
+    const RowMatrix raw =
+        Eigen::Map<const RowMatrix>(samples->inputs.data(), samples->count() * steps, width);
+    Digest digest;
+    digest.add(raw.data(), static_cast<std::size_t>(raw.size()) * sizeof(double));
+    digest.add(samples->lengths.data(), samples->lengths.size() * sizeof(Index));
+    auto trajectories = fixedpoints::run_trials(dynamics, raw, samples->count(), samples->lengths,
+                                                context.execution(), noise, seed);
+    return Trials{std::move(*samples), std::move(trajectories), digest.hex(), where};
+}
+
+fixedpoints::FoundPoints load_points(cli::Context& context, const LoadedNetwork& network) {
+    const hdf5::Group root = context.input().root();
+    if (!root.has_group("/fixedpoints/find"))
+        throw Error(context.input_address().name() +
+                    ": there are no points (/fixedpoints/find); run fixedpoints find first");
+    auto found = fixedpoints::read_find(root.group("/fixedpoints/find"));
+    if (found.model_digest != network.digest)
+        throw Error(context.input_address().name() +
+                    ": the points were found in another network than /model");
+    if (found.points.state.cols() != network.dynamics.state_size())
+        throw Error(concat(context.input_address().name(), ": points have ",
+                           found.points.state.cols(), " columns, the state needs ",
+                           network.dynamics.state_size()));
+    return found;
+}
+
+} // namespace fixedpoints_app

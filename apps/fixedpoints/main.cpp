@@ -1,0 +1,14 @@
+#include "commands.hpp"
+
+int main(int argc, char** argv) {
+    using namespace fixedpoints_app;
+    return assay::cli::main(
+        argc, argv,
+        {"fixedpoints",
+         "find out how a recurrent network computes",
+         "Takes a trained recurrent network and says where its state can rest (fixed points, with "
+         "certificates), where it almost rests (slow points), how it moves near these places, how "
+         "they are connected, and what inputs do there.",
+         {find(), linearize(), check()},
+         {}});
+}

@@ -1,0 +1,98 @@
+#include "model_input.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/network/network_io.hpp>
+
+#include <fstream>
+
+namespace tools {
+
+using namespace assay;
+
+namespace {
+constexpr std::size_t kMostText = std::size_t{64} << 20;
+} // namespace
+
+void add_repeated(cli::Command& c, const std::string& name, std::vector<std::string>& target,
+                  const std::string& value, const std::string& description) {
+    c.option(name, target, value, description + " (may be repeated)");
+    cli::OptionSpec& spec = c.declaration().options.back();
+    spec.list = false;
+    auto* const list = &target;
+    spec.set = [list](const std::string& text) {
+        for (const auto& one : split(text, '\n'))
+            if (!one.empty()) list->push_back(one);
+    };
+    spec.show = [list] { return join(*list, "\n"); };
+}
+
+void declare_model_file(cli::Command& c, ModelFileOptions& o) {
+    c.group("Model files");
+    c.option("--architecture", o.architecture, "FILE.json",
+             "architecture, where the file has weights only");
+    c.option("--key", o.key, "NAME", "PyTorch: the entry that holds the state dict");
+    c.option("--cell", o.cell, "NAME",
+             "recurrent cell where the file does not tell: rnn-relu, gru");
+    add_repeated(c, "--treat", o.treat, "NAME=FUNCTION",
+                 "Keras: a custom layer stands for identity or an activation");
+    c.option("--keras-backend", o.keras_backend, "NAME",
+             "theano or tensorflow, where the file does not tell");
+    c.option("--keras1-bn", o.keras1_bn, "WORD",
+             "std: Keras before 1.1, whose running_std is no variance");
+}
+
+std::string read_text_file(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) throw Error(file + ": cannot be opened");
+    std::string text(kMostText + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (text.size() > kMostText) throw Error(file + ": larger than 64 MiB of text");
+    return text;
+}
+
+formats::OpenedModel open_model(cli::Context& context, const hdf5::Address& address,
+                                const ModelFileOptions& o, const std::string& checkpoint) {
+    formats::ModelOptions options;
+    if (!o.architecture.empty()) {
+        options.architecture = read_text_file(o.architecture);
+        context.note_foreign(o.architecture);
+    }
+    options.key = o.key;
+    options.cell = o.cell;
+    options.keras_backend = o.keras_backend;
+    options.keras1_bn = o.keras1_bn;
+    options.checkpoint = checkpoint;
+    for (const auto& one : o.treat) {
+        const auto equals = one.find('=');
+        if (equals == std::string::npos || equals == 0)
+            throw UsageError("option '--treat': found '" + printable(one, 40) +
+                             "'; NAME=FUNCTION is expected");
+        options.treat.emplace_back(one.substr(0, equals), one.substr(equals + 1));
+    }
+    const formats::Opener opener{
+        [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
+        [&](const std::string& name) { context.note_foreign(name); }};
+    auto opened = formats::open_model(address, options, opener);
+    for (const auto& note : opened.notes) context.monitor().info(note);
+    return opened;
+}
+
+hdf5::Group data_group(cli::Context& context, const hdf5::Address& address) {
+    const hdf5::Group root = context.open(address).root();
+    const std::string path = address.path.empty() ? "/data" : address.path;
+    if (!root.has_group(path))
+        throw Error(address.name() + ": there is no group " + path +
+                    " with splits (train/{inputs,targets}, ...)");
+    return root.group(path);
+}
+
+std::optional<network::Samples> read_split(const hdf5::Group& data, const std::string& name) {
+    if (data.has_dataset("inputs") && (name == "train" || name.empty()))
+        return network::read_samples(data); // one split by itself
+    if (name.empty() || !data.has_group(name)) return std::nullopt;
+    return network::read_samples(data.group(name));
+}
+
+} // namespace tools

@@ -1,0 +1,39 @@
+// Where the networks and data of a command come from, the same in every tool: model files of any
+// kind, runs, streams, and groups of splits.
+#pragma once
+
+#include <assay/cli/command.hpp>
+#include <assay/cli/context.hpp>
+#include <assay/formats/model_file.hpp>
+#include <assay/network/samples.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tools {
+
+// How to read other people's model files.
+struct ModelFileOptions {
+    std::string architecture; // FILE.json
+    std::string key, cell, keras_backend, keras1_bn;
+    std::vector<std::string> treat; // NAME=FUNCTION
+};
+
+void declare_model_file(assay::cli::Command& c, ModelFileOptions& o);
+assay::formats::OpenedModel open_model(assay::cli::Context& context,
+                                       const assay::hdf5::Address& address,
+                                       const ModelFileOptions& o,
+                                       const std::string& checkpoint = "");
+std::string read_text_file(const std::string& file);
+
+// The splits of a group (FILE[:/data], default /data).
+assay::hdf5::Group data_group(assay::cli::Context& context, const assay::hdf5::Address& address);
+std::optional<assay::network::Samples> read_split(const assay::hdf5::Group& data,
+                                                  const std::string& split);
+
+// An option that may stand more than once.
+void add_repeated(assay::cli::Command& c, const std::string& name, std::vector<std::string>& target,
+                  const std::string& value, const std::string& description);
+
+} // namespace tools
