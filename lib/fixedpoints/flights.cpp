@@ -11,15 +11,15 @@
 namespace assay::fixedpoints {
 namespace {
 
-constexpr Index kFlightBlock = 256;    // states that one thread follows together
-constexpr Index kCheckEvery = 4;       // steps between two looks at the fates
-constexpr Index kFirstWindow = 64;     // of time averages: [64, 128), [128, 256), ...
-constexpr Index kDecisive = 256;       // windows from here on may tell a cycle
-constexpr double kStationary = 0.02;   // relative agreement of successive averages
-constexpr double kSameCycle = 0.1;     // averages this near belong to one cycle
+constexpr Index kFlightBlock = 256;  // states that one thread follows together
+constexpr Index kCheckEvery = 4;     // steps between two looks at the fates
+constexpr Index kFirstWindow = 64;   // of time averages: [64, 128), [128, 256), ...
+constexpr Index kDecisive = 256;     // windows from here on may tell a cycle
+constexpr double kStationary = 0.02; // relative agreement of successive averages
+constexpr double kSameCycle = 0.1;   // averages this near belong to one cycle
 constexpr double kSpreadInArrivals = 10;
 constexpr double kDivergence = 1e6;
-constexpr double kRest = 1e-13;        // step relative to 1 + |h|: rounding
+constexpr double kRest = 1e-13; // step relative to 1 + |h|: rounding
 constexpr double kPi = 3.14159265358979323846;
 
 RowMatrix kept_rows(const RowMatrix& matrix, const std::vector<Index>& rows) {
@@ -58,10 +58,9 @@ class Averages {
             const double spread =
                 std::sqrt(std::max(0.0, square_.row(i).sum() - sum_.row(i).squaredNorm()));
             const double limit = kStationary * spread;
-            recurs[static_cast<std::size_t>(i)] =
-                length_ >= kDecisive && spread > least_spread &&
-                (sum_.row(i) - mean_.row(i)).norm() <= limit &&
-                std::abs(spread - spread_(i, 0)) <= limit;
+            recurs[static_cast<std::size_t>(i)] = length_ >= kDecisive && spread > least_spread &&
+                                                  (sum_.row(i) - mean_.row(i)).norm() <= limit &&
+                                                  std::abs(spread - spread_(i, 0)) <= limit;
             spread_(i, 0) = spread;
         }
         mean_ = sum_;

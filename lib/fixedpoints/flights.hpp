@@ -48,8 +48,8 @@ struct Landscape {
 
 // One landscape for every input that has an exact point, by ascending input id. `systems`: one a
 // point. Throws Error where their number differs.
-[[nodiscard]] ASSAY_API std::vector<Landscape>
-landscapes(const Points& points, const std::vector<EigenSystem>& systems);
+[[nodiscard]] ASSAY_API std::vector<Landscape> landscapes(const Points& points,
+                                                          const std::vector<EigenSystem>& systems);
 
 // The recurrent motions met so far, told apart by their time averages.
 struct Cycles {
@@ -60,13 +60,13 @@ struct Cycles {
 
 struct Flights {
     std::vector<Destination> destination;
-    RowMatrix end;               // last states
-    std::vector<Index> steps;    // how many were taken
-    Vector distance;             // of the last state to the node it arrived at; NaN elsewhere
-    RowMatrix closest;           // flights x nodes: smallest distance on the way; where asked for
-    std::vector<Index> when;     // flights x nodes: after how many steps
-    RowMatrix mean;              // time averages of motions that recur
-    Vector spread;               // their root mean square distance from it
+    RowMatrix end;            // last states
+    std::vector<Index> steps; // how many were taken
+    Vector distance;          // of the last state to the node it arrived at; NaN elsewhere
+    RowMatrix closest;        // flights x nodes: smallest distance on the way; where asked for
+    std::vector<Index> when;  // flights x nodes: after how many steps
+    RowMatrix mean;           // time averages of motions that recur
+    Vector spread;            // their root mean square distance from it
     [[nodiscard]] Index count() const { return end.rows(); }
 };
 

@@ -27,9 +27,8 @@ TangentStep tangent_step(const Dynamics& dynamics, const RowMatrix& x, const Row
     for (std::size_t l = 0; l < dynamics.cells().size(); ++l) {
         const Cell& cell = dynamics.cells()[l];
         const Index first = dynamics.offset(l), size = cell.state_size();
-        const RowMatrix moved =
-            cell.tangent(seen, at.middleCols(first, size), seen_direction,
-                         directions.middleCols(first, size));
+        const RowMatrix moved = cell.tangent(seen, at.middleCols(first, size), seen_direction,
+                                             directions.middleCols(first, size));
         result.directions.middleCols(first, size) = moved;
         if (l + 1 == dynamics.cells().size()) break;
         // The layer above sees the new state of this one.
