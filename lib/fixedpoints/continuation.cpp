@@ -16,8 +16,9 @@ namespace {
 constexpr int kNewtonSteps = 10;
 constexpr int kFewSteps = 3; // Newton steps after which the next stride may be longer
 constexpr double kGrowth = 1.3, kLongestStride = 5, kShortestStride = 1e-6; // relative to ds
-constexpr double kLeastCosine = 0.9; // between successive tangents
-constexpr double kWidth = 1e-9;      // of the arclength that brackets a bifurcation
+constexpr double kLeastCosine = 0.9;   // between successive tangents
+constexpr double kCornerStride = 1e-4; // relative to ds
+constexpr double kWidth = 1e-9;        // of the arclength that brackets a bifurcation
 constexpr int kHalvings = 60;
 constexpr double kSingular = 1e-14; // reciprocal condition of a bordered matrix
 constexpr double kDivergence = 1e6;
@@ -202,7 +203,10 @@ class Tracker {
         while (static_cast<Index>(points_.size()) < options_.max_points) {
             const Probe& last = points_.back();
             const auto next = ahead(last, stride);
-            const bool good = next && next->tangent.dot(last.point.tangent) >= kLeastCosine;
+            // A turn that no shorter stride makes smaller is a corner, where a unit of relu
+            // switches.
+            const bool good = next && (next->tangent.dot(last.point.tangent) >= kLeastCosine ||
+                                       stride < kCornerStride * options_.ds);
             if (!good) {
                 stride /= 2;
                 if (last.point.u.norm() > 0.5 * kDivergence) return BranchEnd::diverged;

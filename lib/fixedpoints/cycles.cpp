@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/random.hpp>
 #include <assay/fixedpoints/tangents.hpp>
 
 #include <Eigen/Eigenvalues>
@@ -21,9 +22,21 @@ constexpr double kStandardErrors = 3;
 constexpr double kBlockBytes = 64 * 1024 * 1024;
 constexpr Index kMostStarts = 128; // in one block
 
-// Orthonormal rows by modified Gram-Schmidt; `logs`: ln of the lengths R_kk. A direction that the
-// others span to rounding counts as lost: ln 0, and a unit vector takes its place.
-void orthonormalise(Eigen::Ref<RowMatrix> rows, Eigen::Ref<Eigen::RowVectorXd> logs) {
+// Directions that lie in no null space by chance (exponents x state size).
+RowMatrix generic_directions(Index exponents, Index size) {
+    const Random random(0, "fixedpoints/cycles/direction");
+    RowMatrix rows(exponents, size);
+    for (Index k = 0; k < exponents; ++k)
+        for (Index i = 0; i < size; ++i)
+            rows(k, i) =
+                random.normal(static_cast<std::uint64_t>(i), {static_cast<std::uint64_t>(k), 0, 0});
+    return rows;
+}
+
+// Orthonormal rows by modified Gram-Schmidt; returns ln of the lengths R_kk. A direction that the
+// others span to rounding counts as lost: ln 0, and that row of `generic` takes its place.
+Eigen::RowVectorXd orthonormalise(Eigen::Ref<RowMatrix> rows, const RowMatrix& generic) {
+    Eigen::RowVectorXd logs(rows.rows());
     for (Index k = 0; k < rows.rows(); ++k) {
         const double whole = rows.row(k).norm();
         const auto project = [&] {
@@ -34,14 +47,12 @@ void orthonormalise(Eigen::Ref<RowMatrix> rows, Eigen::Ref<Eigen::RowVectorXd> l
         logs(k) = std::log(left);
         if (!(left > kVanished * whole)) {
             logs(k) = -std::numeric_limits<double>::infinity();
-            for (Index axis = 0; axis < rows.cols(); ++axis) {
-                rows.row(k) = Eigen::RowVectorXd::Unit(rows.cols(), axis);
-                left = project();
-                if (left * left * static_cast<double>(rows.cols()) > 0.5) break;
-            }
+            rows.row(k) = generic.row(k);
+            left = project();
         }
         rows.row(k) /= left;
     }
+    return logs;
 }
 
 struct Crossings {
@@ -99,10 +110,11 @@ class Batch {
     Batch(const Dynamics& dynamics, RowMatrix x, RowMatrix states, const CycleOptions& options,
           Index exponents)
         : dynamics_(dynamics), options_(options), x_(std::move(x)), count_(states.rows()),
-          exponents_(exponents), at_{std::move(states), {}} {
-        at_.directions.setZero(count_ * exponents_, at_.state.cols());
-        for (Index row = 0; row < at_.directions.rows(); ++row)
-            at_.directions(row, row % exponents_) = 1;
+          exponents_(exponents),
+          generic_(generic_directions(exponents, states.cols())), at_{std::move(states), {}} {
+        RowMatrix directions = generic_;
+        orthonormalise(directions, generic_);
+        at_.directions = directions.replicate(count_, 1);
         diverged_.assign(static_cast<std::size_t>(count_), 0);
     }
 
@@ -136,11 +148,9 @@ class Batch {
             if (!(at_.state.row(b).norm() <= kDivergence) || !directions.allFinite()) {
                 diverged_[static_cast<std::size_t>(b)] = 1;
                 at_.state.row(b).setZero();
-                directions.setIdentity();
+                directions = generic_;
             }
-            Eigen::RowVectorXd row(exponents_);
-            orthonormalise(directions, row);
-            logarithms.row(b) = row;
+            logarithms.row(b) = orthonormalise(directions, generic_);
         }
         return logarithms;
     }
@@ -238,6 +248,7 @@ class Batch {
     const CycleOptions& options_;
     RowMatrix x_;
     Index count_, exponents_;
+    RowMatrix generic_;
     TangentStep at_;
     std::vector<char> diverged_;
     std::vector<RowMatrix> sums_;    // a block of steps: starts x exponents

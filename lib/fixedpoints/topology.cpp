@@ -143,9 +143,10 @@ class InputGraph {
             if (to.fate == Fate::node && to.place != node) column = to.place;
             if (to.fate == Fate::cycle) column = nodes;
             if (to.fate == Fate::diverged) column = nodes + 1;
-            probability_(node, column) += 1 / static_cast<double>(count);
+            probability_(node, column) += 1;
             if (to.fate == Fate::node) add_edge(node, to.place, flights.distance(i));
         }
+        probability_.row(node) /= static_cast<double>(count);
     }
 
     void add_bracket(Index node, const Flights& flights, const RowMatrix& states, Index i,
@@ -431,11 +432,10 @@ RowMatrix kick_probability(const Dynamics& dynamics, const Points& points,
             Index place = to.place;
             if (to.fate != Fate::node) apart.row(row).minCoeff(&place);
             probability(land.point[static_cast<std::size_t>(row / options.kicks)],
-                        land.point[static_cast<std::size_t>(place)]) +=
-                1 / static_cast<double>(options.kicks);
+                        land.point[static_cast<std::size_t>(place)]) += 1;
         }
     });
-    return probability;
+    return probability / static_cast<double>(options.kicks);
 }
 
 Chain chain_graph(const Points& points) {

@@ -4,6 +4,7 @@
 #include <assay/core/error.hpp>
 #include <assay/fixedpoints/continuation.hpp>
 
+#include <Eigen/LU>
 #include <catch2/catch.hpp>
 
 using namespace assay;
@@ -94,7 +95,7 @@ TEST_CASE("a branch that turns back meets another point of the first input", "[c
 
 TEST_CASE("an inhibiting unit doubles its period", "[continuation]") {
     const double w = -1.8;
-    const auto branches = track_points(unit(w), number(rest(w, -2)), number(-2), number(2), {}, {});
+    const auto branches = track_points(unit(w), number(rest(w, -3)), number(-3), number(3), {}, {});
     const Branch& branch = branches[0];
     // w (1 - h^2) = -1, x = artanh(h) - w h.
     const double h = std::sqrt(1 + 1 / w), x = std::atanh(h) - w * h;
@@ -102,7 +103,7 @@ TEST_CASE("an inhibiting unit doubles its period", "[continuation]") {
     for (int i = 0; i < 2; ++i) {
         const Bifurcation& flip = branch.bifurcations[static_cast<std::size_t>(i)];
         CHECK(flip.kind == BifurcationKind::period_doubling);
-        CHECK(flip.s == Approx(((i == 0 ? -x : x) + 2) / 4).margin(1e-8));
+        CHECK(flip.s == Approx(((i == 0 ? -x : x) + 3) / 6).margin(1e-8));
         CHECK(std::abs(flip.eigenvalue + 1.0) < 1e-6);
     }
     CHECK(branch.end == BranchEnd::to_end);
@@ -128,7 +129,7 @@ TEST_CASE("two competing units split at a branch point", "[continuation]") {
 
 TEST_CASE("a rotation loses and regains its cycle where its determinant is 1", "[continuation]") {
     const double rho = 1.5;
-    const Matrix w = rotation_weights(rho, 0.5);
+    const Matrix w = rotation_weights(rho, 1.2); // no real eigenvalue reaches 1 or -1
     Matrix k(2, 1);
     k << 1, 0.5;
     const Dynamics dynamics = plain_network(w, k);

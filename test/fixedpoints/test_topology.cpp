@@ -88,7 +88,9 @@ TEST_CASE("a graph has the same bits for any number of threads", "[topology]") {
     const Dynamics dynamics = plain_network(product.recurrent, Matrix::Zero(7, 1));
     const System system = system_at(dynamics, product.states, RowMatrix::Zero(1, 1));
     TopologyOptions options;
-    options.pairs = 16;
+    options.angles = 16;
+    options.directions = 300; // more than one block
+    options.pairs = 8;
     Execution one, three;
     three.threads = 3;
     const Graph a = find_graph(dynamics, system.points, system.systems, options, one);
