@@ -1,0 +1,37 @@
+// Orbits from a point to a saddle with several unstable dimensions. Bisection finds none of them: a
+// start must keep off the saddle in all of these dimensions at once. They are found by shooting:
+// Newton's method on the direction u in which the orbit leaves the source, for
+// L_u (F^n(h* + epsilon Q u) - saddle) = 0, with L_u the left vectors of the saddle's unstable
+// eigenvalues and Q the unstable basis of the source (Beyn 1990, with the n-th iterate in place of
+// the flow). n grows as the orbit comes nearer.
+#pragma once
+
+#include <assay/fixedpoints/flights.hpp>
+
+namespace assay::fixedpoints {
+
+// An orthonormal basis (n x state size) of the rows of left vectors beyond the unit circle, from
+// real rows and the real and imaginary parts of pairs. Throws Error if the system does not hold all
+// of these.
+[[nodiscard]] ASSAY_API RowMatrix unstable_left_basis(const EigenSystem& system);
+
+struct Shot {
+    Vector direction;    // u, of unit norm, in the unstable subspace of the source
+    Index steps = 0;     // where the orbit is nearest
+    double distance = 0; // from the saddle there
+};
+
+struct ShootingTask {
+    RowMatrix source; // 1 x state size
+    RowMatrix basis;  // unstable dimensions x state size, orthonormal rows
+    double epsilon = 1e-4;
+    RowMatrix saddle;      // 1 x state size
+    RowMatrix saddle_left; // its unstable left basis, of fewer rows than `basis`
+};
+
+// Improves a guess (direction, steps, distance) until the approach gains no more. Cost: about 30
+// orbits with as many tangents as the source has unstable dimensions.
+[[nodiscard]] ASSAY_API Shot shoot(const Dynamics& dynamics, const RowMatrix& input,
+                                   const ShootingTask& task, Shot guess);
+
+} // namespace assay::fixedpoints
