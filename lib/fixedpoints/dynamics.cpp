@@ -270,8 +270,28 @@ RowMatrix output_jacobian(const Cell& cell, const RowMatrix& h) {
 
 } // namespace
 
+namespace {
+
+// Matrices of several states, one below the other.
+template <class Body>
+RowMatrix stacked(const RowMatrix& x, const RowMatrix& h, Body&& body) {
+    RowMatrix all;
+    for (Index b = 0; b < h.rows(); ++b) {
+        const RowMatrix one = body(x.row(x.rows() == 1 ? 0 : b), h.row(b));
+        if (b == 0) all.resize(h.rows() * one.rows(), one.cols());
+        all.middleRows(b * one.rows(), one.rows()) = one;
+    }
+    return all;
+}
+
+} // namespace
+
 RowMatrix Dynamics::jacobian_state(const RowMatrix& x, const RowMatrix& h) const {
     if (cells_.size() == 1) return cells_[0].jacobian_state(x, h);
+    if (h.rows() > 1)
+        return stacked(x, h, [this](const RowMatrix& one, const RowMatrix& at) {
+            return jacobian_state(one, at);
+        });
     const RowMatrix next = step(x, h);
     RowMatrix jacobian = RowMatrix::Zero(state_size_, state_size_);
     for (std::size_t l = 0; l < cells_.size(); ++l) {
@@ -295,6 +315,10 @@ RowMatrix Dynamics::jacobian_state(const RowMatrix& x, const RowMatrix& h) const
 
 RowMatrix Dynamics::jacobian_input(const RowMatrix& x, const RowMatrix& h) const {
     if (cells_.size() == 1) return cells_[0].jacobian_input(x, h);
+    if (h.rows() > 1)
+        return stacked(x, h, [this](const RowMatrix& one, const RowMatrix& at) {
+            return jacobian_input(one, at);
+        });
     const RowMatrix next = step(x, h);
     RowMatrix jacobian(state_size_, inputs());
     for (std::size_t l = 0; l < cells_.size(); ++l) {
@@ -312,6 +336,26 @@ RowMatrix Dynamics::jacobian_input(const RowMatrix& x, const RowMatrix& h) const
                jacobian.middleRows(offsets_[l - 1], below.state_size());
     }
     return jacobian;
+}
+
+RowMatrix Dynamics::pull_back(const RowMatrix& x, const RowMatrix& h, const RowMatrix& w) const {
+    if (cells_.size() == 1) return cells_[0].adjoint(x, h, w).state;
+    const RowMatrix next = step(x, h);
+    RowMatrix cotangent = w, back(h.rows(), state_size_);
+    for (std::size_t l = cells_.size(); l-- > 0;) {
+        const Cell& cell = cells_[l];
+        const auto adjoint =
+            cell.adjoint(seen_by(l, x, next), h.middleCols(offsets_[l], cell.state_size()),
+                         cotangent.middleCols(offsets_[l], cell.state_size()));
+        back.middleCols(offsets_[l], cell.state_size()) = adjoint.state;
+        if (l == 0) break;
+        // What drives this layer is what the layer below shows of its new state.
+        const Cell& below = cells_[l - 1];
+        const RowMatrix slopes =
+            below.output_slopes(next.middleCols(offsets_[l - 1], below.state_size()));
+        cotangent.middleCols(offsets_[l - 1], below.units()) += adjoint.input.cwiseProduct(slopes);
+    }
+    return back;
 }
 
 RowMatrix Dynamics::reduced_part(const RowMatrix& h) const {
@@ -351,6 +395,10 @@ RowMatrix Dynamics::reduced_jacobian(const RowMatrix& x, const RowMatrix& v) con
                                   : cell.jacobian_state(seen, own);
     };
     if (cells_.size() == 1) return own_jacobian(cells_[0], x, v);
+    if (v.rows() > 1)
+        return stacked(x, v, [this](const RowMatrix& one, const RowMatrix& at) {
+            return reduced_jacobian(one, at);
+        });
     RowMatrix jacobian = RowMatrix::Zero(reduced_size_, reduced_size_);
     for (std::size_t l = 0; l < cells_.size(); ++l) {
         const Cell& cell = cells_[l];
@@ -420,7 +468,7 @@ Trajectories run_trials(const Dynamics& dynamics, const RowMatrix& raw, Index tr
     if (lengths.empty()) lengths.assign(static_cast<std::size_t>(trials), result.steps);
     result.lengths = std::move(lengths);
     result.inputs.resize(raw.rows(), dynamics.inputs());
-    result.states.setZero(raw.rows(), dynamics.state_size());
+    result.states.resize(raw.rows(), dynamics.state_size());
     const Random random(seed, "fixedpoints/simulate/noise");
     const Blocks blocks{trials, kTrialBlock};
     const Index steps = result.steps;
@@ -440,9 +488,13 @@ Trajectories run_trials(const Dynamics& dynamics, const RowMatrix& raw, Index tr
                         state(b, i) += noise * random.normal(static_cast<std::uint64_t>(i),
                                                              {static_cast<std::uint64_t>(first + b),
                                                               static_cast<std::uint64_t>(t), 0});
-            for (Index b = 0; b < count; ++b)
+            for (Index b = 0; b < count; ++b) {
+                auto row = result.states.row(result.row(first + b, t));
                 if (t < result.lengths[static_cast<std::size_t>(first + b)])
-                    result.states.row(result.row(first + b, t)) = state.row(b);
+                    row = state.row(b);
+                else
+                    row.setZero();
+            }
         }
     });
     return result;

@@ -51,13 +51,18 @@ class ASSAY_API Dynamics {
     [[nodiscard]] RowMatrix initial_state() const;
 
     [[nodiscard]] RowMatrix step(const RowMatrix& x, const RowMatrix& h) const;
-    // dF/dh (state x state) and dF/dx (state x inputs) at one state (rows of one).
+    // dF/dh (B state x state) and dF/dx (B state x inputs), blocks of rows.
     [[nodiscard]] RowMatrix jacobian_state(const RowMatrix& x, const RowMatrix& h) const;
     [[nodiscard]] RowMatrix jacobian_input(const RowMatrix& x, const RowMatrix& h) const;
 
+    // (dF/dh)^T w, row by row (B x state size).
+    [[nodiscard]] RowMatrix pull_back(const RowMatrix& x, const RowMatrix& h,
+                                      const RowMatrix& w) const;
+
     // The reduced map R of all layers (specs: solve the candidate, not the gate), whose points
     // R(v) = v are those of F. Layer l sees the visible state of layer l-1. v (B x reduced size) is
-    // each layer's h, without c. Cells without a gate stand for themselves.
+    // each layer's h, without c. Cells without a gate stand for themselves. Its Jacobian is stacked
+    // as those of F are.
     [[nodiscard]] Index reduced_size() const { return reduced_size_; }
     [[nodiscard]] RowMatrix reduced(const RowMatrix& x, const RowMatrix& v) const;
     [[nodiscard]] RowMatrix reduced_jacobian(const RowMatrix& x, const RowMatrix& v) const;

@@ -1,0 +1,210 @@
+#include <assay/fixedpoints/linearise.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+#include <Eigen/Eigenvalues>
+#include <Eigen/LU>
+#include <Eigen/QR>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace assay::fixedpoints {
+namespace {
+
+using Complex = std::complex<double>;
+
+constexpr double kTie = 1e-12;          // magnitudes that count as equal
+constexpr double kDefective = 1e8;      // condition of an eigenvalue
+constexpr double kUnitCircle = 1e-15;   // |lambda| = 1
+constexpr double kBeyondCircle = 1e-12; // rounding of an eigenvalue that is 1
+constexpr double kHuge = 1e100;
+
+double sort_key(const Complex& value, EigenvalueOrder order) {
+    switch (order) {
+    case EigenvalueOrder::magnitude:
+        return std::abs(value);
+    case EigenvalueOrder::real:
+        return value.real();
+    case EigenvalueOrder::nearest_one:
+        return -std::abs(value - 1.0);
+    }
+    return 0;
+}
+
+// Falling keys; among keys that are equal within rounding, falling real, then imaginary part.
+std::vector<Index> sorted(const ComplexVector& values, EigenvalueOrder order) {
+    std::vector<Index> rows(static_cast<std::size_t>(values.size()));
+    std::iota(rows.begin(), rows.end(), Index{0});
+    std::vector<double> keys;
+    for (Index a = 0; a < values.size(); ++a) keys.push_back(sort_key(values(a), order));
+    const auto key = [&](Index a) { return keys[static_cast<std::size_t>(a)]; };
+    std::stable_sort(rows.begin(), rows.end(), [&](Index a, Index b) { return key(a) > key(b); });
+    for (auto first = rows.begin(); first != rows.end();) {
+        const double limit = key(*first) - kTie * std::max(1.0, std::abs(key(*first)));
+        const auto last = std::find_if(first, rows.end(), [&](Index a) { return key(a) < limit; });
+        std::stable_sort(first, last, [&](Index a, Index b) {
+            if (values(a).real() != values(b).real()) return values(a).real() > values(b).real();
+            return values(a).imag() > values(b).imag();
+        });
+        first = last;
+    }
+    return rows;
+}
+
+// Unit norm, the largest entry real and positive.
+void normalise(Eigen::Ref<Eigen::VectorXcd> v) {
+    Index largest = 0;
+    v.cwiseAbs().maxCoeff(&largest);
+    const double size = std::abs(v(largest));
+    if (!(size > 0)) return;
+    v *= std::conj(v(largest)) / size;
+    v /= v.norm();
+    v(largest) = v(largest).real();
+}
+
+// Left vectors of nearly defective matrices: eigenvectors of J^T, matched by eigenvalue and scaled
+// to l r = 1.
+ComplexMatrix left_by_transpose(const Matrix& jacobian, const ComplexVector& values,
+                                const ComplexMatrix& right) {
+    const Eigen::EigenSolver<Matrix> solver(jacobian.transpose());
+    const ComplexVector found = solver.eigenvalues();
+    const ComplexMatrix vectors = solver.eigenvectors();
+    std::vector<bool> taken(static_cast<std::size_t>(found.size()), false);
+    ComplexMatrix left(right.cols(), right.rows());
+    for (Index a = 0; a < right.cols(); ++a) {
+        Index best = -1;
+        for (Index b = 0; b < found.size(); ++b)
+            if (!taken[static_cast<std::size_t>(b)] &&
+                (best < 0 || std::abs(found(b) - values(a)) < std::abs(found(best) - values(a))))
+                best = b;
+        taken[static_cast<std::size_t>(best)] = true;
+        const Complex overlap = (vectors.col(best).transpose() * right.col(a))(0);
+        left.row(a) = vectors.col(best).transpose();
+        if (std::abs(overlap) > 0) left.row(a) /= overlap;
+    }
+    return left;
+}
+
+double spectral_norm(const Matrix& a) {
+    const Matrix gram = a.transpose() * a;
+    return std::sqrt(
+        std::max(0.0, Eigen::SelfAdjointEigenSolver<Matrix>(gram, Eigen::EigenvaluesOnly)
+                          .eigenvalues()
+                          .maxCoeff()));
+}
+
+// Calls body(k, J^k) for k = 1 ... steps while the powers stay within bounds.
+template <class Body>
+void each_power(const Matrix& jacobian, Index steps, Body&& body) {
+    Matrix power = jacobian;
+    for (Index k = 1;; ++k) {
+        const double size = power.norm();
+        if (!(size < kHuge)) return;
+        body(k, power, size);
+        if (k == steps || size == 0) return;
+        power = Matrix(power * jacobian);
+    }
+}
+
+} // namespace
+
+EigenSystem eigen_system(const Matrix& jacobian, Index modes, EigenvalueOrder order) {
+    const Index size = jacobian.rows();
+    if (jacobian.cols() != size || size == 0)
+        throw Error(concat("a Jacobian of ", size, " x ", jacobian.cols(), " is not square"));
+    const Eigen::EigenSolver<Matrix> solver(jacobian, modes > 0);
+    if (solver.info() != Eigen::Success)
+        throw Error("the eigenvalues of a Jacobian did not converge");
+    const ComplexVector found = solver.eigenvalues();
+    const auto rows = sorted(found, order);
+    EigenSystem system;
+    system.values.resize(size);
+    for (Index a = 0; a < size; ++a) system.values(a) = found(rows[static_cast<std::size_t>(a)]);
+    if (modes <= 0) return system;
+    const ComplexMatrix vectors = solver.eigenvectors();
+    ComplexMatrix right(size, size);
+    for (Index a = 0; a < size; ++a) {
+        right.col(a) = vectors.col(rows[static_cast<std::size_t>(a)]);
+        normalise(right.col(a));
+    }
+    const Index kept = std::min(modes, size);
+    system.right = right.leftCols(kept);
+    system.left = right.partialPivLu().inverse().topRows(kept);
+    const auto condition = [&] {
+        return Vector(
+            system.left.rowwise().norm().cwiseProduct(system.right.colwise().norm().transpose()));
+    };
+    system.condition = condition();
+    if (!(system.condition.maxCoeff() <= kDefective)) {
+        system.defective = true;
+        system.left = left_by_transpose(jacobian, system.values, system.right);
+        system.condition = condition();
+    }
+    return system;
+}
+
+double time_constant(std::complex<double> eigenvalue) {
+    const double size = std::abs(eigenvalue);
+    if (size == 0) return 0;
+    if (std::abs(size - 1) <= kUnitCircle) return std::numeric_limits<double>::infinity();
+    return std::abs(1 / std::log(size));
+}
+
+double frequency(std::complex<double> eigenvalue, double dt) {
+    return std::abs(std::arg(eigenvalue)) / (2 * std::acos(-1.0) * dt);
+}
+
+Stability classify(const ComplexVector& eigenvalues, double marginal) {
+    const Eigen::ArrayXd size = eigenvalues.array().abs();
+    if ((size < 1 - marginal).all()) return Stability::attractor;
+    if ((size > 1 + marginal).all()) return Stability::repeller;
+    return (size <= 1 + marginal).all() ? Stability::marginal : Stability::saddle;
+}
+
+Index count_unstable(const ComplexVector& eigenvalues) {
+    return (eigenvalues.array().abs() > 1 + kBeyondCircle).count();
+}
+
+double henrici(const Matrix& jacobian, const ComplexVector& eigenvalues) {
+    const double whole = jacobian.squaredNorm();
+    if (whole == 0) return 0;
+    return std::sqrt(std::max(0.0, whole - eigenvalues.squaredNorm()) / whole);
+}
+
+double max_transient(const Matrix& jacobian, Index steps) {
+    // |A|_F / sqrt(rank) <= |A|_2 <= |A|_F: only powers that may hold the largest are measured.
+    const double root = std::sqrt(static_cast<double>(jacobian.rows()));
+    double least = 0;
+    each_power(jacobian, steps, [&](Index, const Matrix& power, double size) {
+        least = std::max({least, size / root, power.colwise().norm().maxCoeff()});
+    });
+    double largest = 0;
+    each_power(jacobian, steps, [&](Index, const Matrix& power, double size) {
+        if (size >= std::max(least, largest)) largest = std::max(largest, spectral_norm(power));
+    });
+    return largest;
+}
+
+Matrix unstable_basis(const EigenSystem& system) {
+    const Index size = system.right.rows();
+    Matrix directions(size, 0);
+    const auto append = [&](const Vector& column) {
+        directions.conservativeResize(Eigen::NoChange, directions.cols() + 1);
+        directions.rightCols(1) = column;
+    };
+    for (Index a = 0; a < system.right.cols(); ++a) {
+        const Complex value = system.values(a);
+        if (std::abs(value) <= 1 + kBeyondCircle || value.imag() < 0) continue;
+        append(system.right.col(a).real());
+        if (value.imag() > 0) append(system.right.col(a).imag());
+    }
+    if (directions.cols() == 0) return directions;
+    return Eigen::HouseholderQR<Matrix>(directions).householderQ() *
+           Matrix::Identity(size, directions.cols());
+}
+
+} // namespace assay::fixedpoints

@@ -1,0 +1,245 @@
+#include <assay/fixedpoints/root_solver.hpp>
+
+#include <Eigen/Cholesky>
+#include <Eigen/LU>
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay::fixedpoints {
+namespace {
+
+constexpr double kRoot = 1e-26;       // |g|^2 / 2 of a root
+constexpr double kStuckAbove = 1e-20; // below it a slow descent is a fold, not a minimum
+constexpr int kPatience = 20;         // iterations that may pass without progress
+constexpr double kProgress = 0.9;     // of q
+constexpr double kLargestLambda = 1e12, kLeastLambda = 1e-15;
+constexpr double kLeastStep = 1e-15;
+constexpr double kFar = 1e6; // a norm that means divergence
+constexpr Index kBatch = 32;
+
+using Row = Eigen::Ref<const Eigen::RowVectorXd>;
+using Step = Eigen::RowVectorXd;
+
+// Levenberg-Marquardt: (A^T A + lambda I) d = -A^T g. A rejected step raises lambda and keeps A^T
+// A.
+class DampedRule {
+  public:
+    explicit DampedRule(const SearchOptions& options) : lambda_(options.lambda) {}
+    void refresh(const Eigen::Ref<const RowMatrix>& a, const Row& g) {
+        normal_.setZero(a.cols(), a.cols());
+        normal_.selfadjointView<Eigen::Lower>().rankUpdate(a.transpose());
+        slope_.noalias() = a.transpose() * g.transpose();
+    }
+    void step(Step& d) {
+        damped_ = normal_;
+        damped_.diagonal().array() += lambda_;
+        const Eigen::LLT<Eigen::Ref<Matrix>> cholesky(damped_);
+        d = -cholesky.solve(slope_).transpose();
+    }
+    void accepted() { lambda_ = std::max(lambda_ / 5, kLeastLambda); }
+    void rejected() { lambda_ *= 4; }
+    [[nodiscard]] bool exhausted() const { return lambda_ > kLargestLambda; }
+
+  private:
+    double lambda_;
+    Matrix normal_, damped_;
+    Vector slope_;
+};
+
+// Newton with backtracking: a rejected step is halved.
+class NewtonRule {
+  public:
+    explicit NewtonRule(const SearchOptions&) {}
+    void refresh(const Eigen::Ref<const RowMatrix>& a, const Row& g) {
+        direction_ = -Eigen::PartialPivLU<Matrix>(a).solve(Vector(g.transpose())).transpose();
+    }
+    void step(Step& d) { d = scale_ * direction_; }
+    void accepted() { scale_ = 1; }
+    void rejected() { scale_ /= 2; }
+    [[nodiscard]] bool exhausted() const { return scale_ < kLeastScale; }
+
+  private:
+    static constexpr double kLeastScale = 1e-6;
+    double scale_ = 1;
+    Step direction_;
+};
+
+template <class Rule>
+struct Walker {
+    Walker(const SearchOptions& options, Index row) : rule(options), start(row) {}
+    Rule rule;
+    Index start;
+    double best = 0;   // q at the last progress
+    int idle = 0;      // iterations since then
+    bool fresh = true; // the Jacobian must be taken anew
+    Step step;
+};
+
+// Why a walker ends here, if it does.
+template <class Rule>
+bool ended(Walker<Rule>& walker, Root& root, const SearchOptions& options) {
+    if (!std::isfinite(root.q) || root.argument.norm() > kFar)
+        root.status = StartStatus::diverged;
+    else if (root.q < kRoot)
+        root.status = StartStatus::converged;
+    else if (walker.rule.exhausted() || walker.idle >= kPatience)
+        root.status = root.q > kStuckAbove ? StartStatus::local_minimum : StartStatus::converged;
+    else if (root.iterations >= options.max_iterations)
+        root.status = StartStatus::max_iterations;
+    else
+        return false;
+    return true;
+}
+
+template <class Rule>
+class Batch {
+  public:
+    Batch(const RestMap& map, const RowMatrix& starts, const KnownRoots& known,
+          const SearchOptions& options)
+        : map_(map), known_(known), options_(options), points_(starts),
+          residuals_(map.residual(starts)), roots_(static_cast<std::size_t>(starts.rows())) {
+        for (Index b = 0; b < starts.rows(); ++b) {
+            walkers_.emplace_back(options, b);
+            Root& root = roots_[static_cast<std::size_t>(b)];
+            root.argument = starts.row(b);
+            root.q = 0.5 * residuals_.row(b).squaredNorm();
+            walkers_.back().best = root.q;
+        }
+    }
+    std::vector<Root> run() {
+        retire();
+        while (!walkers_.empty()) {
+            take_jacobians();
+            try_steps();
+            retire();
+        }
+        return std::move(roots_);
+    }
+
+  private:
+    // Walkers that have ended or were captured leave; rows of the rest are closed up.
+    void retire() {
+        Index kept = 0;
+        for (std::size_t w = 0; w < walkers_.size(); ++w) {
+            Walker<Rule>& walker = walkers_[w];
+            Root& root = roots_[static_cast<std::size_t>(walker.start)];
+            const auto row = static_cast<Index>(w);
+            root.argument = points_.row(row);
+            root.captured_by = known_.captures(points_.row(row));
+            if (root.captured_by >= 0) root.status = StartStatus::converged;
+            if (root.captured_by >= 0 || ended(walker, root, options_)) continue;
+            if (kept != row) {
+                points_.row(kept) = points_.row(row);
+                residuals_.row(kept) = residuals_.row(row);
+                walkers_[static_cast<std::size_t>(kept)] = std::move(walker);
+            }
+            ++kept;
+        }
+        walkers_.erase(walkers_.begin() + kept, walkers_.end());
+        points_.conservativeResize(kept, Eigen::NoChange);
+        residuals_.conservativeResize(kept, Eigen::NoChange);
+    }
+
+    void take_jacobians() {
+        std::vector<Index> rows;
+        for (std::size_t w = 0; w < walkers_.size(); ++w)
+            if (walkers_[w].fresh) rows.push_back(static_cast<Index>(w));
+        if (rows.empty()) return;
+        RowMatrix at(static_cast<Index>(rows.size()), points_.cols());
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            at.row(static_cast<Index>(i)) = points_.row(rows[i]);
+        RowMatrix jacobians = map_.jacobian(at);
+        const Index n = map_.size();
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            auto a = jacobians.middleRows(static_cast<Index>(i) * n, n);
+            a.diagonal().array() -= 1;
+            Walker<Rule>& walker = walkers_[static_cast<std::size_t>(rows[i])];
+            walker.rule.refresh(a, residuals_.row(rows[i]));
+            walker.fresh = false;
+        }
+    }
+
+    void try_steps() {
+        RowMatrix trial = points_;
+        for (std::size_t w = 0; w < walkers_.size(); ++w) {
+            walkers_[w].rule.step(walkers_[w].step);
+            trial.row(static_cast<Index>(w)) += walkers_[w].step;
+        }
+        const RowMatrix residual = map_.residual(trial);
+        for (std::size_t w = 0; w < walkers_.size(); ++w) {
+            Walker<Rule>& walker = walkers_[w];
+            Root& root = roots_[static_cast<std::size_t>(walker.start)];
+            const auto row = static_cast<Index>(w);
+            const double q = 0.5 * residual.row(row).squaredNorm();
+            ++root.iterations;
+            ++walker.idle;
+            if (q < root.q) {
+                points_.row(row) = trial.row(row);
+                residuals_.row(row) = residual.row(row);
+                root.q = q;
+                walker.rule.accepted();
+                walker.fresh = true;
+            } else {
+                walker.rule.rejected();
+            }
+            if (root.q < kProgress * walker.best) {
+                walker.best = root.q;
+                walker.idle = 0;
+            }
+            // No step moves the point any more: it is as exact as the arithmetic.
+            if (walker.step.norm() < kLeastStep * (1 + points_.row(row).norm()))
+                walker.idle = kPatience;
+        }
+    }
+
+    const RestMap& map_;
+    const KnownRoots& known_;
+    const SearchOptions& options_;
+    RowMatrix points_, residuals_; // of the walkers, row by row
+    std::vector<Root> roots_;      // of all starts
+    std::vector<Walker<Rule>> walkers_;
+};
+
+} // namespace
+
+Index KnownRoots::captures(const Eigen::Ref<const Eigen::RowVectorXd>& point) const {
+    for (Index k = 0; k < arguments.rows(); ++k)
+        if ((arguments.row(k) - point).squaredNorm() < capture(k) * capture(k)) return k;
+    return -1;
+}
+
+void KnownRoots::add(const RowMatrix& argument, double radius) {
+    arguments.conservativeResize(arguments.rows() + 1, argument.cols());
+    arguments.bottomRows(1) = argument;
+    capture.conservativeResize(capture.size() + 1);
+    capture(capture.size() - 1) = radius;
+}
+
+Index batch_size(Index dimension) {
+    return std::clamp<Index>((Index{1} << 20) / (dimension * dimension), 4, kBatch);
+}
+
+std::vector<Root> solve_batch(const RestMap& map, const RowMatrix& starts, const KnownRoots& known,
+                              const SearchOptions& options) {
+    if (options.solver == Solver::newton)
+        return Batch<NewtonRule>(map, starts, known, options).run();
+    return Batch<DampedRule>(map, starts, known, options).run();
+}
+
+RowMatrix polish(const RestMap& map, RowMatrix point, int steps) {
+    RowMatrix g = map.residual(point);
+    for (int i = 0; i < steps; ++i) {
+        Matrix a = map.jacobian(point);
+        a.diagonal().array() -= 1;
+        const RowMatrix trial =
+            point - Eigen::PartialPivLU<Matrix>(a).solve(Vector(g.row(0).transpose())).transpose();
+        const RowMatrix residual = map.residual(trial);
+        if (!(residual.norm() < g.norm())) break;
+        point = trial;
+        g = residual;
+    }
+    return point;
+}
+
+} // namespace assay::fixedpoints

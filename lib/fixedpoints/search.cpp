@@ -1,0 +1,351 @@
+#include <assay/fixedpoints/search.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+#include <assay/fixedpoints/certificate.hpp>
+#include <assay/fixedpoints/linearise.hpp>
+#include <assay/fixedpoints/root_solver.hpp>
+
+#include <Eigen/LU>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+namespace assay::fixedpoints {
+namespace {
+
+constexpr Index kFirstWave = 2;    // batches; waves double up to
+constexpr Index kLargestWave = 32; // batches
+constexpr double kCaptureShare = 1.0 / 3;
+constexpr double kDegenerate = 1e-12; // smallest pivot of I - J against the largest
+constexpr int kPolishSteps = 4;
+
+// A root that has passed both tests, with what is known of it.
+struct Found {
+    RowMatrix argument, state;
+    double q = 0, residual = 0, reduced_residual = 0;
+    Certificate certificate;
+    std::int32_t hits = 1, round = 0, index = 0;
+};
+
+// sign det(I - J) from the LU's diagonal and permutation; 0 where it is singular.
+std::int32_t poincare_index(const RowMatrix& jacobian) {
+    const Index n = jacobian.rows();
+    const Eigen::PartialPivLU<Matrix> lu(Matrix::Identity(n, n) - jacobian);
+    const Vector pivots = lu.matrixLU().diagonal();
+    if (!(pivots.cwiseAbs().minCoeff() > kDegenerate * pivots.cwiseAbs().maxCoeff())) return 0;
+    const auto negative = (pivots.array() < 0).count();
+    const auto swaps = static_cast<Index>(lu.permutationP().determinant()) < 0 ? 1 : 0;
+    return (negative + swaps) % 2 == 0 ? 1 : -1;
+}
+
+// Where starts lie: points far outside are suspect.
+struct Cloud {
+    explicit Cloud(const RowMatrix& starts) : mean(starts.colwise().mean()) {
+        for (Index b = 0; b < starts.rows(); ++b) radius += (starts.row(b) - mean).norm();
+        radius /= static_cast<double>(std::max<Index>(1, starts.rows()));
+    }
+    [[nodiscard]] bool holds(const RowMatrix& state, double scale) const {
+        return (state.row(0) - mean).norm() <= scale * radius;
+    }
+    Eigen::RowVectorXd mean;
+    double radius = 0;
+};
+
+class Search {
+  public:
+    Search(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
+           const SearchOptions& options, const Execution& run)
+        : map_(dynamics, x, options.residual), starts_(starts), options_(options), run_(run),
+          cloud_(starts) {}
+
+    SearchResult operator()() {
+        prepare_record();
+        solve(map_.argument(starts_), 0, &result_.starts);
+        result_.rounds.push_back(count());
+        measure_effort();
+        if (options_.expansion == Expansion::midpoints) expand();
+        finish();
+        return std::move(result_);
+    }
+
+  private:
+    [[nodiscard]] Index count() const { return static_cast<Index>(found_.size()); }
+
+    void prepare_record() {
+        const auto rows = static_cast<std::size_t>(starts_.rows());
+        result_.starts.status.assign(rows, StartStatus::max_iterations);
+        result_.starts.iterations.assign(rows, 0);
+        result_.starts.point.assign(rows, -1);
+        result_.starts.q_final.setZero(starts_.rows());
+    }
+
+    // Waves of batches, every batch against the points that stood before its wave.
+    void solve(const RowMatrix& arguments, std::int32_t round, StartRecord* record) {
+        const Blocks batches{arguments.rows(), batch_size(map_.size())};
+        Index wave = kFirstWave;
+        for (Index first = 0; first < batches.count();
+             first += wave, wave = std::min(2 * wave, kLargestWave)) {
+            const Index count = std::min(wave, batches.count() - first);
+            std::vector<std::vector<Root>> roots(static_cast<std::size_t>(count));
+            parallel_blocks(count, run_.threads, [&](Index i) {
+                const Index begin = batches.begin(first + i);
+                roots[static_cast<std::size_t>(i)] = solve_batch(
+                    map_, arguments.middleRows(begin, batches.extent(first + i)), known_, options_);
+            });
+            Index row = batches.begin(first);
+            for (auto& batch : roots)
+                for (Root& root : batch) {
+                    const Index point = accept(root, round);
+                    if (record) note(*record, row, root, point);
+                    ++row;
+                }
+            run_.monitor->stop_if_interrupted();
+            run_.monitor->progress({static_cast<double>(row), static_cast<double>(arguments.rows()),
+                                    "starts", concat(this->count(), " points")});
+        }
+    }
+
+    static void note(StartRecord& record, Index row, const Root& root, Index point) {
+        const auto i = static_cast<std::size_t>(row);
+        record.status[i] = root.status;
+        record.iterations[i] = root.iterations;
+        record.point[i] = static_cast<std::int32_t>(point);
+        record.q_final(row) = root.q;
+    }
+
+    // The point that a root is, old or new; -1 where it is none (and its status says why).
+    Index accept(Root& root, std::int32_t round) {
+        if (root.captured_by >= 0) {
+            ++found_[static_cast<std::size_t>(root.captured_by)].hits;
+            return root.captured_by;
+        }
+        if (root.status == StartStatus::diverged) return -1;
+        Found found;
+        found.argument = polish(map_, root.argument, kPolishSteps);
+        if (!rests(found, root)) return -1;
+        const Index same = nearest_within(found.state);
+        if (same >= 0) {
+            ++found_[static_cast<std::size_t>(same)].hits;
+            return same;
+        }
+        if (!options_.keep_outliers && !cloud_.holds(found.state, options_.outlier_scale)) {
+            root.status = StartStatus::outlier;
+            return -1;
+        }
+        if (count() >= options_.max_points) return -1;
+        found.round = round;
+        found.index = poincare_index(map_.dynamics().jacobian_state(map_.input(), found.state));
+        if (options_.certify)
+            found.certificate =
+                certify(map_.dynamics(), map_.input(), map_.dynamics().reduced_part(found.state));
+        const bool certified = options_.certify && found.certificate.holds();
+        // A certificate speaks of the reduced map.
+        known_.add(found.argument, certified && options_.residual == Residual::reduced
+                                       ? kCaptureShare * found.certificate.uniqueness_radius
+                                       : 0);
+        found_.push_back(std::move(found));
+        return count() - 1;
+    }
+
+    // Both tests of a fixed point: F and R rest, relative to the size of the state.
+    bool rests(Found& found, Root& root) {
+        const Dynamics& d = map_.dynamics();
+        found.state = map_.state(found.argument);
+        if (!found.state.allFinite()) {
+            root.status = StartStatus::diverged;
+            return false;
+        }
+        const RowMatrix g = d.step(map_.input(), found.state) - found.state;
+        const RowMatrix v = d.reduced_part(found.state);
+        found.residual = g.cwiseAbs().maxCoeff();
+        found.reduced_residual = (d.reduced(map_.input(), v) - v).cwiseAbs().maxCoeff();
+        found.q = speed(g, options_.norm)(0);
+        const double limit = options_.tolerance_residual * (1 + found.state.cwiseAbs().maxCoeff());
+        if (!(found.residual <= limit)) {
+            if (root.status == StartStatus::converged) root.status = StartStatus::local_minimum;
+            return false;
+        }
+        root.status =
+            found.reduced_residual <= limit ? StartStatus::converged : StartStatus::artefact;
+        return root.status == StartStatus::converged;
+    }
+
+    [[nodiscard]] Index nearest_within(const RowMatrix& state) const {
+        for (std::size_t p = 0; p < found_.size(); ++p)
+            if ((found_[p].state - state).norm() <= options_.tolerance_unique)
+                return static_cast<Index>(p);
+        return -1;
+    }
+
+    void measure_effort() {
+        double sum = 0;
+        for (const auto iterations : result_.starts.iterations) sum += iterations;
+        result_.mean_iterations = sum / static_cast<double>(std::max<Index>(1, starts_.rows()));
+    }
+
+    // Saddles sit between attractors: midpoints of all pairs, nearest first, until a round finds
+    // nothing new. Points that are not isolated have no partners.
+    void expand() {
+        for (std::int32_t round = 1; round <= options_.expand_rounds; ++round) {
+            const Index before = count();
+            const RowMatrix middle = midpoints();
+            if (middle.rows() == 0) return;
+            solve(middle, round, nullptr);
+            result_.rounds.push_back(count());
+            if (count() == before) return;
+        }
+    }
+
+    RowMatrix midpoints() {
+        struct Pair {
+            double distance;
+            Index a, b;
+        };
+        std::vector<Pair> pairs;
+        for (Index a = 0; a < count(); ++a)
+            for (Index b = 0; b < a; ++b) {
+                const Found &one = found_[static_cast<std::size_t>(a)],
+                            &other = found_[static_cast<std::size_t>(b)];
+                if (one.index == 0 || other.index == 0 || tried_.count({a, b}) > 0) continue;
+                pairs.push_back({(one.state - other.state).squaredNorm(), a, b});
+            }
+        std::stable_sort(pairs.begin(), pairs.end(),
+                         [](const Pair& p, const Pair& q) { return p.distance < q.distance; });
+        if (static_cast<Index>(pairs.size()) > options_.expand_max)
+            pairs.resize(static_cast<std::size_t>(options_.expand_max));
+        RowMatrix middle(static_cast<Index>(pairs.size()), map_.size());
+        for (std::size_t i = 0; i < pairs.size(); ++i) {
+            tried_.insert({pairs[i].a, pairs[i].b});
+            middle.row(static_cast<Index>(i)) =
+                0.5 * (found_[static_cast<std::size_t>(pairs[i].a)].argument +
+                       found_[static_cast<std::size_t>(pairs[i].b)].argument);
+        }
+        return middle;
+    }
+
+    void finish() {
+        drop_lonely();
+        fill_points();
+        const auto order = canonical_order(result_.points);
+        std::vector<std::int32_t> place(order.size());
+        for (std::size_t i = 0; i < order.size(); ++i)
+            place[static_cast<std::size_t>(order[i])] = static_cast<std::int32_t>(i);
+        result_.points = result_.points.chosen(order);
+        bool degenerate = false;
+        for (std::size_t s = 0; s < result_.starts.point.size(); ++s) {
+            auto& point = result_.starts.point[s];
+            if (point >= 0) point = place[static_cast<std::size_t>(point)];
+            if (result_.starts.status[s] == StartStatus::artefact) ++result_.artefacts;
+        }
+        for (const auto index : result_.points.poincare_index) {
+            result_.index_sum += index;
+            degenerate = degenerate || index == 0;
+        }
+        if (map_.dynamics().maps_ball_into_itself() && !degenerate)
+            result_.complete = result_.index_sum == 1 ? Completeness::yes : Completeness::no;
+    }
+
+    // Points without a neighbour within reach, where that rule is asked for.
+    void drop_lonely() {
+        if (!std::isfinite(options_.neighbour_outlier)) return;
+        std::vector<Found> kept;
+        std::vector<std::int32_t> place(found_.size(), -1);
+        for (std::size_t p = 0; p < found_.size(); ++p) {
+            double nearest = std::numeric_limits<double>::infinity();
+            for (std::size_t o = 0; o < found_.size(); ++o)
+                if (o != p) nearest = std::min(nearest, (found_[p].state - found_[o].state).norm());
+            if (nearest > options_.neighbour_outlier) continue;
+            place[p] = static_cast<std::int32_t>(kept.size());
+            kept.push_back(found_[p]);
+        }
+        found_ = std::move(kept);
+        for (std::size_t s = 0; s < result_.starts.point.size(); ++s) {
+            auto& point = result_.starts.point[s];
+            if (point < 0) continue;
+            point = place[static_cast<std::size_t>(point)];
+            if (point < 0) result_.starts.status[s] = StartStatus::outlier;
+        }
+    }
+
+    void fill_points() {
+        Points& points = result_.points;
+        const Dynamics& d = map_.dynamics();
+        points.state.resize(count(), d.state_size());
+        points.input = map_.input().replicate(count(), 1);
+        points.q.resize(count());
+        points.residual_inf.resize(count());
+        points.reduced_residual_inf.resize(count());
+        for (Index p = 0; p < count(); ++p) {
+            const Found& found = found_[static_cast<std::size_t>(p)];
+            points.state.row(p) = found.state;
+            points.q(p) = found.q;
+            points.residual_inf(p) = found.residual;
+            points.reduced_residual_inf(p) = found.reduced_residual;
+            points.input_id.push_back(0);
+            points.kind.push_back(PointKind::fixed);
+            points.hits.push_back(found.hits);
+            points.found_in_round.push_back(found.round);
+            points.poincare_index.push_back(found.index);
+            if (options_.certify) points.certificates.push_back(found.certificate);
+        }
+        points.n_unstable.resize(found_.size());
+        parallel_blocks(count(), run_.threads, [&](Index p) {
+            const Matrix j = d.jacobian_state(map_.input(), points.state.row(p));
+            points.n_unstable[static_cast<std::size_t>(p)] =
+                static_cast<std::int32_t>(count_unstable(eigen_system(j, 0).values));
+        });
+    }
+
+    RestMap map_;
+    const RowMatrix& starts_;
+    const SearchOptions& options_;
+    const Execution& run_;
+    Cloud cloud_;
+    std::vector<Found> found_;
+    KnownRoots known_;
+    std::set<std::pair<Index, Index>> tried_;
+    SearchResult result_;
+};
+
+} // namespace
+
+Vector speed(const RowMatrix& residual, SpeedNorm norm) {
+    const double scale = norm == SpeedNorm::half
+                             ? 0.5
+                             : 1 / static_cast<double>(std::max<Index>(1, residual.cols()));
+    return scale * residual.rowwise().squaredNorm();
+}
+
+std::vector<Index> canonical_order(const Points& points) {
+    constexpr double kGrid = 1e6;
+    std::vector<Index> order(static_cast<std::size_t>(points.count()));
+    std::iota(order.begin(), order.end(), Index{0});
+    const RowMatrix rounded = (points.state * kGrid).array().round();
+    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
+        const auto i = static_cast<std::size_t>(a), j = static_cast<std::size_t>(b);
+        if (points.input_id[i] != points.input_id[j])
+            return points.input_id[i] < points.input_id[j];
+        if (points.n_unstable[i] != points.n_unstable[j])
+            return points.n_unstable[i] < points.n_unstable[j];
+        return std::lexicographical_compare(
+            rounded.row(a).data(), rounded.row(a).data() + rounded.cols(), rounded.row(b).data(),
+            rounded.row(b).data() + rounded.cols());
+    });
+    return order;
+}
+
+SearchResult search_exact(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
+                          const SearchOptions& options, const Execution& run) {
+    if (x.rows() != 1 || x.cols() != dynamics.inputs())
+        throw Error(
+            concat("an input of ", x.cols(), " numbers, the cell takes ", dynamics.inputs()));
+    if (starts.cols() != dynamics.state_size())
+        throw Error(concat("states have ", starts.cols(), " columns, the ", dynamics.description(),
+                           " state needs ", dynamics.state_size()));
+    return Search(dynamics, x, starts, options, run)();
+}
+
+} // namespace assay::fixedpoints

@@ -1,0 +1,74 @@
+// The search for exact fixed points of a recurrent network under a constant input:
+// Levenberg-Marquardt or Newton on the reduced residual R(v) - v (or on the full one, F(h) - h),
+// early merging with points already found, expansion from midpoints, certificates, outliers, and
+// the index that tells whether points are missing.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
+#include <assay/fixedpoints/dynamics.hpp>
+#include <assay/fixedpoints/points.hpp>
+
+#include <limits>
+#include <vector>
+
+namespace assay::fixedpoints {
+
+enum class Solver { lm, newton };
+enum class Residual { reduced, full };
+enum class SpeedNorm { mean, half }; // |g|^2 / S, or |g|^2 / 2
+enum class Expansion { midpoints, none };
+
+struct SearchOptions {
+    Solver solver = Solver::lm;
+    Residual residual = Residual::reduced;
+    SpeedNorm norm = SpeedNorm::half;
+    Index max_iterations = 100;
+    double tolerance_residual = 1e-11; // times 1 + |h|, both residuals
+    double lambda = 1e-2;              // first damping
+    Expansion expansion = Expansion::midpoints;
+    Index expand_rounds = 3;
+    Index expand_max = 2000; // midpoints a round
+    double tolerance_unique = 1e-3;
+    double outlier_scale = 10; // times the mean distance of starts from their mean
+    double neighbour_outlier = std::numeric_limits<double>::infinity();
+    bool keep_outliers = false;
+    Index max_points = std::numeric_limits<Index>::max();
+    bool certify = true;
+};
+
+// What became of every start (rows of the given starts).
+struct StartRecord {
+    std::vector<StartStatus> status;
+    std::vector<std::int32_t> iterations;
+    std::vector<std::int32_t> point; // row of Points; -1: none
+    Vector q_final;
+};
+
+enum class Completeness { yes, no, unknown };
+
+struct SearchResult {
+    Points points; // input_id 0
+    StartRecord starts;
+    std::vector<Index> rounds; // points known after each round
+    Index index_sum = 0;       // of sign det(I - J)
+    Completeness complete = Completeness::unknown;
+    double mean_iterations = 0;
+    Index artefacts = 0; // F rests within tolerance, R does not
+};
+
+// `starts` are full states (B x state size), x is 1 x inputs. Points come sorted. The result does
+// not depend on run.threads: starts are solved in waves of fixed size, each against the points that
+// stood before its wave. Cost: about 3 N^3 a start and iteration.
+[[nodiscard]] ASSAY_API SearchResult search_exact(const Dynamics& dynamics, const RowMatrix& x,
+                                                  const RowMatrix& starts,
+                                                  const SearchOptions& options,
+                                                  const Execution& run);
+
+// q of a residual g (one row a point).
+[[nodiscard]] ASSAY_API Vector speed(const RowMatrix& residual, SpeedNorm norm);
+
+// Order of rows: by input, number of unstable dimensions, state rounded to 1e-6.
+[[nodiscard]] ASSAY_API std::vector<Index> canonical_order(const Points& points);
+
+} // namespace assay::fixedpoints

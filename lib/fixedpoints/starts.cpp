@@ -1,0 +1,90 @@
+#include <assay/fixedpoints/starts.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/random.hpp>
+
+#include <cmath>
+
+namespace assay::fixedpoints {
+namespace {
+
+constexpr Index kMostNodes = 1000000;
+
+std::vector<Index> valid_rows(const Trajectories& trajectories, Index skip) {
+    std::vector<Index> rows;
+    for (Index trial = 0; trial < trajectories.trials; ++trial)
+        for (Index t = skip; t < trajectories.lengths[static_cast<std::size_t>(trial)]; ++t)
+            rows.push_back(trajectories.row(trial, t));
+    if (rows.empty())
+        throw Error(concat("no valid step is left in ", trajectories.trials, " trials of ",
+                           trajectories.steps, " steps after the first ", skip));
+    return rows;
+}
+
+Eigen::RowVectorXd deviations(const RowMatrix& states) {
+    const Eigen::RowVectorXd mean = states.colwise().mean();
+    return ((states.rowwise() - mean).colwise().squaredNorm() / static_cast<double>(states.rows()))
+        .cwiseSqrt();
+}
+
+} // namespace
+
+RowMatrix valid_states(const Trajectories& trajectories, Index skip_steps) {
+    const auto rows = valid_rows(trajectories, skip_steps);
+    RowMatrix states(static_cast<Index>(rows.size()), trajectories.states.cols());
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        states.row(static_cast<Index>(i)) = trajectories.states.row(rows[i]);
+    return states;
+}
+
+RowMatrix sample_states(const Trajectories& trajectories, const TrajectorySampling& sampling) {
+    const auto rows = valid_rows(trajectories, sampling.skip_steps);
+    const Index size = trajectories.states.cols();
+    Eigen::RowVectorXd scale = Eigen::RowVectorXd::Constant(size, sampling.noise);
+    if (sampling.noise_relative >= 0)
+        scale =
+            sampling.noise_relative * deviations(valid_states(trajectories, sampling.skip_steps));
+    const Random where(sampling.seed, "fixedpoints/start/step"),
+        noise(sampling.seed, "fixedpoints/start/noise");
+    RowMatrix states(sampling.count, size);
+    for (Index b = 0; b < sampling.count; ++b) {
+        const auto start = static_cast<std::uint64_t>(b);
+        states.row(b) = trajectories.states.row(rows[where.below(rows.size(), start)]);
+        for (Index i = 0; i < size; ++i)
+            if (scale(i) > 0)
+                states(b, i) +=
+                    scale(i) * noise.normal(static_cast<std::uint64_t>(i), {start, 0, 0});
+    }
+    return states;
+}
+
+RowMatrix uniform_states(Index count, Index size, double low, double high, std::uint64_t seed) {
+    const Random random(seed, "fixedpoints/start/uniform");
+    RowMatrix states(count, size);
+    for (Index b = 0; b < count; ++b)
+        for (Index i = 0; i < size; ++i)
+            states(b, i) =
+                low + (high - low) * random.uniform(static_cast<std::uint64_t>(i),
+                                                    {static_cast<std::uint64_t>(b), 0, 0});
+    return states;
+}
+
+RowMatrix grid_states(Index nodes, Index size, double low, double high) {
+    Index count = 1;
+    for (Index i = 0; i < size; ++i) {
+        count *= nodes;
+        if (count > kMostNodes)
+            throw Error(concat("--grid ", nodes, ": ", nodes, "^", size, " starts refused (limit ",
+                               kMostNodes, ")"));
+    }
+    RowMatrix states(count, size);
+    const double step = nodes > 1 ? (high - low) / static_cast<double>(nodes - 1) : 0;
+    for (Index b = 0; b < count; ++b) {
+        Index rest = b;
+        for (Index i = size - 1; i >= 0; --i, rest /= nodes)
+            states(b, i) = low + step * static_cast<double>(rest % nodes);
+    }
+    return states;
+}
+
+} // namespace assay::fixedpoints
