@@ -5,6 +5,7 @@
 #include <assay/core/random.hpp>
 #include <assay/core/text.hpp>
 #include <assay/fixedpoints/principal.hpp>
+#include <assay/fixedpoints/starts.hpp>
 #include <assay/fixedpoints/statistics.hpp>
 
 #include <algorithm>
@@ -84,14 +85,6 @@ Matrix real_plane(const ComplexVector& r) {
 }
 
 } // namespace
-
-RowMatrix valid_states(const Trajectories& trajectories) {
-    const auto rows = valid_rows(trajectories);
-    RowMatrix states(static_cast<Index>(rows.size()), trajectories.states.cols());
-    for (std::size_t i = 0; i < rows.size(); ++i)
-        states.row(static_cast<Index>(i)) = trajectories.states.row(rows[i]);
-    return states;
-}
 
 Dimensionality dimensionality(const RowMatrix& rows, const Execution& run) {
     auto components = principal_components(rows, run);

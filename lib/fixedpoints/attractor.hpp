@@ -25,8 +25,6 @@ struct Dimensionality {
     Matrix axes;                    // S x S, principal directions as columns
 };
 
-// The states of all valid steps, one after another (sum of lengths x S).
-[[nodiscard]] ASSAY_API RowMatrix valid_states(const Trajectories& trajectories);
 // Of rows (n x S): states of a trained or an untrained network, or points. O(n S^2 + S^3). Throws
 // Error for no rows and for numbers that are not finite.
 [[nodiscard]] ASSAY_API Dimensionality dimensionality(const RowMatrix& rows, const Execution& run);

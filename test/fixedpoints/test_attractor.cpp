@@ -2,6 +2,7 @@
 // line attractor, random unit vectors.
 #include <assay/core/error.hpp>
 #include <assay/fixedpoints/attractor.hpp>
+#include <assay/fixedpoints/starts.hpp>
 
 #include "lines.hpp"
 
