@@ -1,0 +1,96 @@
+// Eigen-systems against matrices whose modes are prescribed.
+#include <assay/core/random.hpp>
+#include <assay/fixedpoints/linearise.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <Eigen/LU>
+#include <Eigen/SVD>
+
+#include <cmath>
+
+using namespace assay;
+using namespace assay::fixedpoints;
+
+namespace {
+
+Matrix normal_matrix(Index n) {
+    const Random random(8, "test/linearise");
+    Matrix m(n, n);
+    for (Index i = 0; i < m.size(); ++i) m.data()[i] = random.normal(static_cast<std::uint64_t>(i));
+    return m;
+}
+
+} // namespace
+
+TEST_CASE("modes of a matrix with prescribed ones", "[fixedpoints][linearise]") {
+    // Blocks: 1.1, a pair 0.9 e^(+-0.4 i), -0.7, 0.3.
+    Matrix blocks = Matrix::Zero(5, 5);
+    blocks(0, 0) = -0.7;
+    blocks.block(1, 1, 2, 2) << 0.9 * std::cos(0.4), -0.9 * std::sin(0.4), 0.9 * std::sin(0.4),
+        0.9 * std::cos(0.4);
+    blocks(3, 3) = 0.3;
+    blocks(4, 4) = 1.1;
+    const Matrix v = normal_matrix(5), j = v * blocks * v.inverse();
+    const EigenSystem s = eigen_system(j, 5);
+    const std::complex<double> pair = std::polar(0.9, 0.4);
+    ComplexVector expected(5);
+    expected << 1.1, pair, std::conj(pair), -0.7, 0.3;
+    CHECK((s.values - expected).cwiseAbs().maxCoeff() < 1e-12);
+    CHECK((s.left * s.right - ComplexMatrix::Identity(5, 5)).cwiseAbs().maxCoeff() < 1e-12);
+    CHECK((j * s.right - s.right * s.values.asDiagonal()).cwiseAbs().maxCoeff() < 1e-12);
+    CHECK((s.right.colwise().norm().array() - 1).abs().maxCoeff() < 1e-14);
+    for (Index a = 0; a < 5; ++a) {
+        Index largest = 0;
+        s.right.col(a).cwiseAbs().maxCoeff(&largest);
+        CHECK(s.right(largest, a).imag() == 0);
+        CHECK(s.right(largest, a).real() > 0);
+        CHECK(s.condition(a) == Approx(s.left.row(a).norm()));
+    }
+    CHECK_FALSE(s.defective);
+    CHECK(count_unstable(s.values) == 1);
+    CHECK(classify(s.values, 1e-3) == Stability::saddle);
+    CHECK(unstable_basis(s).cols() == 1);
+    const EigenSystem by_real = eigen_system(j, 2, EigenvalueOrder::real);
+    CHECK(by_real.values(4).real() == Approx(-0.7));
+    CHECK(by_real.right.cols() == 2);
+    const EigenSystem near_one = eigen_system(j, 0, EigenvalueOrder::nearest_one);
+    CHECK(near_one.values(0).real() == Approx(1.1));
+}
+
+TEST_CASE("a Jordan block is flagged", "[fixedpoints][linearise]") {
+    Matrix j(2, 2);
+    j << 0.5, 1, 0, 0.5;
+    const EigenSystem s = eigen_system(j, 2);
+    CHECK(s.defective);
+}
+
+TEST_CASE("derived numbers of modes", "[fixedpoints][linearise]") {
+    CHECK(time_constant({std::exp(-0.1), 0}) == Approx(10));
+    CHECK(time_constant(std::polar(std::exp(0.05), 1.0)) == Approx(20));
+    CHECK(std::isinf(time_constant({0, 1})));
+    CHECK(time_constant({0, 0}) == 0);
+    CHECK(frequency(std::polar(0.5, 0.3), 0.05) == Approx(0.3 / (2 * 3.141592653589793 * 0.05)));
+    ComplexVector values(2);
+    values << 0.5, 0.2;
+    CHECK(classify(values, 1e-3) == Stability::attractor);
+    values << 1.5, 1.2;
+    CHECK(classify(values, 1e-3) == Stability::repeller);
+    values << 1.0005, 0.2;
+    CHECK(classify(values, 1e-3) == Stability::marginal);
+}
+
+TEST_CASE("departure from normality and transients", "[fixedpoints][linearise]") {
+    Matrix j(2, 2);
+    j << 0.9, 5, 0, 0.8;
+    const EigenSystem s = eigen_system(j, 0);
+    CHECK(henrici(j, s.values) == Approx(5 / std::sqrt(0.81 + 25 + 0.64)));
+    Matrix power = j;
+    double largest = 0;
+    for (int k = 0; k < 100; ++k, power = Matrix(power * j))
+        largest = std::max(largest, Eigen::JacobiSVD<Matrix>(power).singularValues()(0));
+    CHECK(max_transient(j) == Approx(largest));
+    const Matrix growing = 1.2 * Matrix::Identity(3, 3);
+    CHECK(max_transient(growing) == Approx(std::pow(1.2, 100)));
+    CHECK(henrici(growing, eigen_system(growing, 0).values) < 1e-7);
+}

@@ -1,0 +1,351 @@
+// The search for points against networks whose points are known, and its certificates against what
+// they claim.
+#include "fixedpoints/small_systems.hpp"
+
+#include <assay/core/random.hpp>
+#include <assay/fixedpoints/certificate.hpp>
+#include <assay/fixedpoints/find.hpp>
+#include <assay/fixedpoints/starts.hpp>
+#include <assay/fixedpoints/synth.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <Eigen/Eigenvalues>
+#include <Eigen/LU>
+#include <Eigen/QR>
+
+#include <cmath>
+#include <limits>
+
+using namespace assay;
+using namespace assay::fixedpoints;
+using Catch::Matchers::Contains;
+
+namespace {
+
+RowMatrix no_input(const Dynamics& d) {
+    return RowMatrix::Zero(1, d.inputs());
+}
+
+Dynamics random_network(const std::string& cell, Index units, double gain, std::uint64_t seed) {
+    RandomNetworkSettings settings;
+    settings.cell = cell;
+    settings.units = units;
+    settings.gain = gain;
+    settings.seed = seed;
+    return Dynamics(make_random_network(settings).model);
+}
+
+// Plain Newton on the full map, with differences in place of its Jacobian: another way to a root.
+RowMatrix newton(const Dynamics& d, RowMatrix h) {
+    const Index n = h.cols();
+    for (int i = 0; i < 60; ++i) {
+        Matrix a(n, n);
+        for (Index j = 0; j < n; ++j) {
+            RowMatrix up = h, down = h;
+            up(0, j) += 1e-5;
+            down(0, j) -= 1e-5;
+            a.col(j) = ((d.step(no_input(d), up) - d.step(no_input(d), down)) / 2e-5).transpose();
+        }
+        a.diagonal().array() -= 1;
+        const Vector g = (d.step(no_input(d), h) - h).transpose();
+        h -= a.fullPivLu().solve(g).transpose();
+    }
+    return h;
+}
+
+bool same_rows(const RowMatrix& a, const RowMatrix& b) {
+    return a.rows() == b.rows() && (a.size() == 0 || a == b);
+}
+
+} // namespace
+
+TEST_CASE("all 27 points of a product of bistable units", "[fixedpoints][search]") {
+    ProductSettings settings;
+    settings.pad = 9;
+    const Synthetic made = make_product(settings);
+    const Dynamics d(made.model);
+    const RowMatrix starts = uniform_states(300, d.state_size(), -1, 1, 5);
+    for (const Solver solver : {Solver::lm, Solver::newton}) {
+        SearchOptions options;
+        options.solver = solver;
+        const SearchResult found = search_exact(d, no_input(d), starts, options, {});
+        REQUIRE(found.points.count() == 27);
+        CHECK((found.points.state - made.truth.state).cwiseAbs().maxCoeff() < 1e-12);
+        CHECK(found.points.n_unstable == made.truth.n_unstable);
+        CHECK(found.index_sum == 1);
+        CHECK(found.complete == Completeness::yes);
+        for (Index p = 0; p < 27; ++p) {
+            const auto at = static_cast<std::size_t>(p);
+            CHECK(found.points.certificates[at].holds());
+            // sign det(I - J) by the eigenvalues that are known.
+            std::complex<double> product = 1;
+            for (Index a = 0; a < d.state_size(); ++a)
+                product *= 1.0 - made.truth.eigenvalues(p, a);
+            CHECK(found.points.poincare_index[at] == (product.real() > 0 ? 1 : -1));
+        }
+        for (std::size_t s = 0; s < found.starts.status.size(); ++s)
+            CHECK((found.starts.status[s] == StartStatus::converged) ==
+                  (found.starts.point[s] >= 0));
+    }
+}
+
+TEST_CASE("what is found does not depend on threads or early merging", "[fixedpoints][search]") {
+    const Dynamics d = random_network("gru", 16, 3, 4);
+    const RowMatrix starts = uniform_states(200, 16, -2, 2, 1);
+    SearchOptions options;
+    Execution three;
+    three.threads = 3;
+    const SearchResult one = search_exact(d, no_input(d), starts, options, {}),
+                       other = search_exact(d, no_input(d), starts, options, three);
+    REQUIRE(one.points.count() >= 3);
+    CHECK(same_rows(one.points.state, other.points.state));
+    CHECK(one.starts.point == other.starts.point);
+    CHECK(one.starts.iterations == other.starts.iterations);
+    // Without certificates no start is captured: each goes to its root.
+    options.certify = false;
+    const SearchResult whole = search_exact(d, no_input(d), starts, options, {});
+    REQUIRE(whole.points.count() == one.points.count());
+    CHECK((whole.points.state - one.points.state).cwiseAbs().maxCoeff() < 1e-12);
+    CHECK(whole.mean_iterations > one.mean_iterations);
+    Index moved = 0;
+    for (std::size_t s = 0; s < one.starts.point.size(); ++s)
+        moved += one.starts.point[s] != whole.starts.point[s] ? 1 : 0;
+    CHECK(moved == 0);
+}
+
+TEST_CASE("roots of every cell, by another method", "[fixedpoints][search]") {
+    for (const std::string cell : {"rnn", "gru", "lstm", "ugrnn", "janet", "ctrnn"}) {
+        INFO(cell);
+        const Dynamics d = random_network(cell, 8, 2.5, 11);
+        const RowMatrix starts = uniform_states(100, d.state_size(), -1, 1, 2);
+        const SearchResult found = search_exact(d, no_input(d), starts, {}, {});
+        REQUIRE(found.points.count() >= 1);
+        CHECK(found.index_sum == 1);
+        CHECK(found.points.residual_inf.maxCoeff() < 1e-12);
+        for (Index p = 0; p < found.points.count(); ++p) {
+            const RowMatrix h = found.points.state.row(p);
+            CHECK((newton(d, h) - h).cwiseAbs().maxCoeff() < 1e-8);
+        }
+        // The full residual finds no point that the reduced one does not have.
+        SearchOptions full;
+        full.residual = Residual::full;
+        const SearchResult other = search_exact(d, no_input(d), starts, full, {});
+        for (Index p = 0; p < other.points.count(); ++p)
+            CHECK((found.points.state.rowwise() - other.points.state.row(p))
+                      .rowwise()
+                      .norm()
+                      .minCoeff() < 1e-6);
+    }
+}
+
+TEST_CASE("no second root inside a uniqueness radius", "[fixedpoints][certificate]") {
+    // h' = tanh(w h): roots 0 and +-a. The radius around 0 must stop short of a, and grows as the
+    // roots move apart.
+    double before = 0;
+    for (const double w : {1.01, 1.1, 1.5, 2.0}) {
+        const Dynamics d = test::plain_network(Matrix::Constant(1, 1, w), Matrix::Zero(1, 1));
+        const double root = test::upper_root(w);
+        const Certificate c = certify(d, no_input(d), RowMatrix::Zero(1, 1));
+        REQUIRE(c.holds());
+        CHECK(c.uniqueness_radius < root);
+        CHECK(c.uniqueness_radius > 0.05 * root);
+        CHECK(c.uniqueness_radius > before);
+        CHECK(c.beta == Approx(1 / (w - 1)));
+        before = c.uniqueness_radius;
+    }
+    // At the pitchfork the root is degenerate.
+    const Dynamics fold = test::plain_network(Matrix::Constant(1, 1, 1), Matrix::Zero(1, 1));
+    CHECK_FALSE(certify(fold, no_input(fold), RowMatrix::Zero(1, 1)).holds());
+    // Off the root by 1e-3: the certificate still says that one is within reach.
+    const Dynamics d = test::plain_network(Matrix::Constant(1, 1, 2), Matrix::Zero(1, 1));
+    const Certificate near = certify(d, no_input(d), RowMatrix::Constant(1, 1, 1e-3));
+    REQUIRE(near.holds());
+    CHECK(near.existence_radius >= 1e-3);
+    CHECK(near.existence_radius < 2e-3);
+    // relu: certified away from kinks, not on one.
+    const Dynamics relu = test::plain_network(Matrix::Constant(1, 1, 0.5), Matrix::Ones(1, 1),
+                                              network::Function::relu);
+    CHECK(certify(relu, RowMatrix::Ones(1, 1), RowMatrix::Constant(1, 1, 2)).holds());
+    CHECK_FALSE(certify(relu, RowMatrix::Zero(1, 1), RowMatrix::Zero(1, 1)).holds());
+}
+
+TEST_CASE("starts inside the capture radius go to that root", "[fixedpoints][certificate]") {
+    const Dynamics d = random_network("gru", 12, 3, 4);
+    const SearchResult found =
+        search_exact(d, no_input(d), uniform_states(200, 12, -2, 2, 1), {}, {});
+    const Random random(0, "test/capture");
+    REQUIRE(found.points.count() >= 3);
+    for (Index p = 0; p < found.points.count(); ++p) {
+        const auto& certificate = found.points.certificates[static_cast<std::size_t>(p)];
+        REQUIRE(certificate.holds());
+        for (std::uint64_t k = 0; k < 5; ++k) {
+            Eigen::RowVectorXd u(12);
+            for (Index i = 0; i < 12; ++i)
+                u(i) = random.normal(static_cast<std::uint64_t>(i),
+                                     {static_cast<std::uint64_t>(p), k, 0});
+            const RowMatrix h =
+                found.points.state.row(p) + certificate.uniqueness_radius / 3 * u / u.norm();
+            // Newton on the reduced map, which the certificate speaks of.
+            RowMatrix v = h;
+            for (int i = 0; i < 30; ++i) {
+                Matrix a = d.reduced_jacobian(no_input(d), v);
+                a.diagonal().array() -= 1;
+                v -= a.fullPivLu()
+                         .solve(Vector((d.reduced(no_input(d), v) - v).row(0).transpose()))
+                         .transpose();
+            }
+            CHECK((v - found.points.state.row(p)).norm() < 1e-10);
+        }
+    }
+}
+
+TEST_CASE("stacked layers: certified roots", "[fixedpoints][search]") {
+    // Two bistable units, the second driven by the first: points follow from one-dimensional roots.
+    network::CellForm form;
+    form.units = form.inputs = 1;
+    form.bias = false;
+    network::Model model;
+    model.architecture =
+        R"({"format": "assay-architecture/1", "input": {"shape": [4, 1], "axes": ["time", "feature"]},
+            "layers": [{"name": "a", "type": "rnn", "units": 1, "bias": false, "return_sequences": true},
+                       {"name": "b", "type": "rnn", "units": 1, "bias": false, "return_sequences": true}]})";
+    const double w = 2, coupling = 0.1;
+    model.parameters = {{"a", "kernel", {1, 1}, {1}},
+                        {"a", "recurrent", {1, 1}, {w}},
+                        {"b", "kernel", {1, 1}, {coupling}},
+                        {"b", "recurrent", {1, 1}, {w}}};
+    const Dynamics d(model);
+    const SearchResult found =
+        search_exact(d, no_input(d), uniform_states(100, 2, -1, 1, 0), {}, {});
+    REQUIRE(found.points.count() == 9);
+    CHECK(found.index_sum == 1);
+    for (Index p = 0; p < 9; ++p) {
+        const double first = found.points.state(p, 0), second = found.points.state(p, 1);
+        CHECK(std::abs(std::tanh(w * first) - first) < 1e-14);
+        CHECK(std::abs(std::tanh(w * second + coupling * first) - second) < 1e-14);
+        CHECK(found.points.certificates[static_cast<std::size_t>(p)].holds());
+    }
+}
+
+TEST_CASE("degenerate networks end", "[fixedpoints][search]") {
+    FindOptions options;
+    options.exact.expand_rounds = 2;
+    // Every state rests.
+    network::CellForm form;
+    form.kind = network::CellKind::linear;
+    form.units = 3;
+    form.inputs = 1;
+    form.bias = false;
+    Vector identity(12);
+    identity << 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1;
+    const Dynamics still{Cell(form, identity)};
+    const RowMatrix starts = uniform_states(40, 3, -1, 1, 0);
+    const FindResult all = find_points(still, RowMatrix::Zero(1, 1), starts, options, {});
+    CHECK(all.points.count() == 40);
+    CHECK(all.completeness() == Completeness::unknown);
+    for (const auto& c : all.points.certificates) CHECK_FALSE(c.holds());
+    // All weights zero: one point.
+    const Dynamics dead = test::plain_network(Matrix::Zero(3, 3), Matrix::Zero(3, 1));
+    const FindResult one = find_points(dead, RowMatrix::Zero(1, 1), starts, options, {});
+    REQUIRE(one.points.count() == 1);
+    CHECK(one.points.state.norm() == 0);
+    // No root: h' = 1 + h. Starts are counted, nothing is found, and nothing is an error.
+    Vector shift(12);
+    shift = identity;
+    const Dynamics running{Cell(form, shift)};
+    const FindResult none = find_points(running, RowMatrix::Ones(1, 1), starts, options, {});
+    CHECK(none.points.count() == 0);
+    CHECK(none.starts.status.size() == 40);
+}
+
+TEST_CASE("slow points keep their place on the line", "[fixedpoints][slow]") {
+    // h' = W h with W symmetric: a slow direction of 0.9999, fast ones of 0.5. Newton in the fast
+    // directions takes these to 0 and leaves the slow coordinate as it is.
+    const Index n = 12;
+    Matrix draw(n, n);
+    const Random random(2, "test/slow");
+    for (Index i = 0; i < draw.size(); ++i)
+        draw.data()[i] = random.normal(static_cast<std::uint64_t>(i));
+    const Matrix q = Eigen::HouseholderQR<Matrix>(draw).householderQ();
+    Vector values = Vector::Constant(n, 0.5);
+    values(0) = 0.9999;
+    values(1) = 0.97; // sigma 0.03: not slow
+    const Dynamics d = test::plain_network(q * values.asDiagonal() * q.transpose(),
+                                           Matrix::Zero(n, 1), network::Function::identity);
+    const RowMatrix starts = uniform_states(50, n, -0.3, 0.3, 1);
+    SlowOptions options;
+    options.tolerance = std::numeric_limits<double>::infinity();
+    const SlowResult found = search_slow(d, RowMatrix::Zero(1, 1), starts, options, {});
+    REQUIRE(found.starts.point.size() == 50);
+    for (Index s = 0; s < 50; ++s) {
+        const auto point = found.starts.point[static_cast<std::size_t>(s)];
+        REQUIRE(point >= 0);
+        const double along = starts.row(s).dot(q.col(0));
+        const Eigen::RowVectorXd expected = along * q.col(0).transpose();
+        // Thinned at 1e-3; on the line the distance is that of the coordinates.
+        CHECK((found.points.state.row(point) - expected).norm() <= 1e-3);
+        const Eigen::RowVectorXd drift = found.points.drift.row(point);
+        CHECK((drift + 1e-4 * found.points.state.row(point)).norm() < 1e-9);
+    }
+    for (const auto dimension : found.points.slow_dimension) CHECK(dimension == 1);
+    // Two slow ones by number.
+    options.dimension = 2;
+    const SlowResult two = search_slow(d, RowMatrix::Zero(1, 1), starts, options, {});
+    for (Index p = 0; p < two.points.count(); ++p) {
+        const Eigen::RowVectorXd inside = two.points.state.row(p) * q.leftCols(2);
+        CHECK(std::abs(two.points.state.row(p).norm() - inside.norm()) < 1e-9);
+    }
+    // The tolerance is that of q, mean norm: |g| = 1e-4 |c|.
+    options = {};
+    options.tolerance = 1e-8 * 0.01 / static_cast<double>(n);
+    const SlowResult few = search_slow(d, RowMatrix::Zero(1, 1), starts, options, {});
+    for (Index p = 0; p < few.points.count(); ++p)
+        CHECK(few.points.state.row(p).norm() <= 0.1 + 1e-9);
+    for (std::size_t s = 0; s < 50; ++s) {
+        const double along = std::abs(starts.row(static_cast<Index>(s)).dot(q.col(0)));
+        CHECK((few.starts.point[s] >= 0) == (along <= 0.1));
+    }
+    options.dimension = n;
+    CHECK_THROWS_WITH(
+        search_slow(d, RowMatrix::Zero(1, 1), starts, options, {}),
+        Contains("--slow-dim 12 with a 12-dimensional state leaves no fast direction"));
+}
+
+TEST_CASE("Adam descends to stable points, in both precisions", "[fixedpoints][adam]") {
+    const double w = 2;
+    const Dynamics d = test::plain_network(w * Matrix::Identity(2, 2), Matrix::Zero(2, 1));
+    const RowMatrix starts = grid_states(2, 2, -0.8, 0.8);
+    const double root = test::upper_root(w);
+    for (const bool single : {false, true}) {
+        AdamOptions options;
+        options.single = single;
+        options.tolerance_q = 1e-10;
+        const AdamResult ends = search_adam(d, RowMatrix::Zero(1, 1), starts, options, {});
+        for (Index b = 0; b < 4; ++b) {
+            CHECK(ends.status[static_cast<std::size_t>(b)] == StartStatus::converged);
+            CHECK((ends.states.row(b).cwiseAbs().array() - root).abs().maxCoeff() < 1e-4);
+        }
+    }
+}
+
+TEST_CASE("gates that shut make artefacts", "[fixedpoints][adam]") {
+    // ugrnn whose gate is almost 1 everywhere: F moves by 1e-6 (c - h), so every state seems to
+    // rest; the candidate says that only one does.
+    network::CellForm form;
+    form.kind = network::CellKind::ugrnn;
+    form.units = form.inputs = 1;
+    Vector parameters(6); // kernel u, c; recurrent u, c; bias u, c
+    parameters << 0, 0, 0, 0.5, 14, 0;
+    const Dynamics d{Cell(form, parameters)};
+    FindOptions options;
+    options.mode = FindMode::exact;
+    options.method = Method::adam;
+    options.adam.tolerance_q = 1e-10;
+    options.exact.keep_outliers = true;
+    const RowMatrix starts = (RowMatrix(3, 1) << -0.9, 1e-6, 0.7).finished();
+    const FindResult found = find_points(d, RowMatrix::Zero(1, 1), starts, options, {});
+    CHECK(found.status_counts().at(StartStatus::artefact) == 2);
+    REQUIRE(found.points.count() == 1);
+    CHECK(std::abs(found.points.state(0, 0)) < 1e-4);
+}
