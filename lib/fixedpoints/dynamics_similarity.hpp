@@ -54,7 +54,7 @@ struct PointGraph {
 };
 
 enum class TopologyMetric {
-    label,    // Frobenius distance of adjacency by name of node: the readout's sign pattern
+    label,    // Frobenius distance of adjacency by name of node: input, signs of the readout
     spectral, // Euclidean distance of the sorted eigenvalues of (A + A') / 2, padded with zeros
     census,   // sum of the differences of the numbers of points by n_unstable
     match,    // least Frobenius distance over all pairings of nodes (linalg/graph_matching.hpp)
