@@ -8,5 +8,7 @@ namespace fixedpoints_app {
 assay::cli::Command find();
 assay::cli::Command linearize();
 assay::cli::Command check();
+assay::cli::Command simulate();
+assay::cli::Command plot();
 
 } // namespace fixedpoints_app

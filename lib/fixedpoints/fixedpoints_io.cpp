@@ -321,6 +321,7 @@ void write_simulation(Group group, const Simulation& s, bool states, bool output
     const std::vector<std::int64_t> lengths(s.trajectories.lengths.begin(),
                                             s.trajectories.lengths.end());
     group.write("lengths", lengths, {"trial", "steps", "valid steps"});
+    group.set_attribute("participation_ratio", s.participation_ratio);
     if (std::isfinite(s.loss)) group.set_attribute("loss", s.loss);
     if (std::isfinite(s.accuracy)) group.set_attribute("accuracy", s.accuracy);
 }

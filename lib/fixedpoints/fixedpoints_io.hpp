@@ -5,6 +5,7 @@
 #include <assay/fixedpoints/dynamics.hpp>
 #include <assay/fixedpoints/find.hpp>
 #include <assay/fixedpoints/linearise.hpp>
+#include <assay/fixedpoints/simulate.hpp>
 #include <assay/hdf5/object.hpp>
 
 #include <optional>
@@ -75,15 +76,7 @@ struct Linearisation {
 };
 [[nodiscard]] ASSAY_API Linearisation read_linearisation(const hdf5::Group& group);
 
-// /fixedpoints/simulate: states and outputs (trial, step, ...), their principal components, speed.
-struct Simulation {
-    Trajectories trajectories;
-    RowMatrix outputs;            // trials steps x outputs
-    RowMatrix components, scores; // of the valid states: k x state, (trials steps) x k
-    Vector variance_ratio;
-    RowMatrix speed;               // trials x steps, |h' - h| / |h|
-    double loss = 0, accuracy = 0; // NaN where there are no targets
-};
+// /fixedpoints/simulate.
 ASSAY_API void write_simulation(hdf5::Group group, const Simulation& simulation, bool states,
                                 bool outputs);
 

@@ -1,0 +1,295 @@
+#include "point_figures.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/fixedpoints/attractor.hpp>
+#include <assay/fixedpoints/fixedpoints_io.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+
+namespace fixedpoints_app {
+
+using namespace assay;
+using namespace assay::fixedpoints;
+
+namespace {
+
+constexpr Index kMostTrajectories = 40;
+constexpr double kCircleSteps = 180;
+
+// Colours of the palette by the number of unstable dimensions.
+int colour_of(std::int32_t unstable) {
+    static constexpr std::array<int, 4> kColours{0, 5, 2, 4};
+    return kColours[static_cast<std::size_t>(std::min(unstable, 3))];
+}
+
+std::string kind_label(std::int32_t unstable) {
+    return unstable == 0 ? "stable" : concat(unstable, " unstable");
+}
+
+plot::Panel panel_at(double left, double width, const std::string& x, const std::string& y) {
+    plot::Panel panel;
+    panel.left = left;
+    panel.width = width;
+    panel.bottom = 0.16;
+    panel.height = 0.74;
+    panel.x_label = x;
+    panel.y_label = y;
+    return panel;
+}
+
+// A plane of states: the mean and two or three directions.
+struct View {
+    Eigen::RowVectorXd mean;
+    Matrix axes; // state x 3
+    [[nodiscard]] RowMatrix of(const RowMatrix& states) const {
+        return (states.rowwise() - mean) * axes;
+    }
+};
+
+// Principal directions of the points, or where they are too few, of the starts.
+View view_of(const hdf5::Group& root, const RowMatrix& points) {
+    RowMatrix rows = points;
+    if (points.rows() < 4 && root.has_dataset("/fixedpoints/find/starts/state")) {
+        const RowMatrix starts = root.dataset("/fixedpoints/find/starts/state").read_matrix();
+        rows.resize(points.rows() + starts.rows(), points.cols());
+        rows << points, starts;
+    }
+    const Dimensionality pca = dimensionality(rows, {});
+    View view;
+    view.mean = pca.mean.transpose();
+    view.axes = Matrix::Zero(points.cols(), 3);
+    const Index kept = std::min<Index>(3, points.cols());
+    view.axes.leftCols(kept) = pca.axes.leftCols(kept);
+    return view;
+}
+
+void add_trajectories(const hdf5::Group& root, const View& view,
+                      std::array<plot::Panel, 2>& panels) {
+    if (!root.has_dataset("/fixedpoints/simulate/states")) return;
+    const auto dataset = root.dataset("/fixedpoints/simulate/states").expect_rank(3);
+    const Index steps = dataset.shape()[1], size = dataset.shape()[2];
+    if (size != view.axes.rows()) return;
+    const auto lengths = root.dataset("/fixedpoints/simulate/lengths").read<std::int64_t>();
+    const Index trials = std::min(dataset.shape()[0], kMostTrajectories);
+    std::vector<double> values(static_cast<std::size_t>(steps * size));
+    for (Index trial = 0; trial < trials; ++trial) {
+        dataset.read_box({trial, 0, 0}, {1, steps, size}, values.data());
+        const RowMatrix seen = view.of(Eigen::Map<const RowMatrix>(values.data(), steps, size));
+        const Index length = std::min<Index>(steps, lengths.at(static_cast<std::size_t>(trial)));
+        for (int p = 0; p < 2; ++p) {
+            plot::Series line;
+            line.colour = 7;
+            line.width = 0.4;
+            for (Index t = 0; t < length; ++t) {
+                line.x.push_back(seen(t, 0));
+                line.y.push_back(seen(t, p + 1));
+            }
+            panels[static_cast<std::size_t>(p)].series.push_back(std::move(line));
+        }
+    }
+}
+
+// Directions of the unstable modes, scaled by |lambda|, as segments through the points.
+void add_modes(const Linearisation& modes, const View& view, const RowMatrix& seen,
+               const std::vector<std::int32_t>& unstable, std::array<plot::Panel, 2>& panels) {
+    const double reach =
+        0.06 * std::max(1e-12, (seen.colwise().maxCoeff() - seen.colwise().minCoeff()).maxCoeff());
+    for (Index i = 0; i < seen.rows(); ++i) {
+        const EigenSystem& s = modes.systems[static_cast<std::size_t>(i)];
+        for (Index a = 0; a < s.right.cols(); ++a) {
+            if (std::abs(s.values(a)) <= 1) continue;
+            const Eigen::RowVectorXd along =
+                (s.values(a).imag() < 0 ? Vector(s.right.col(a).imag())
+                                        : Vector(s.right.col(a).real()))
+                    .transpose() *
+                view.axes * reach * std::abs(s.values(a));
+            for (int p = 0; p < 2; ++p) {
+                plot::Series line;
+                line.colour = colour_of(unstable[static_cast<std::size_t>(i)]);
+                line.width = 1.5;
+                line.x = {seen(i, 0) - along(0), seen(i, 0) + along(0)};
+                line.y = {seen(i, p + 1) - along(p + 1), seen(i, p + 1) + along(p + 1)};
+                panels[static_cast<std::size_t>(p)].series.push_back(std::move(line));
+            }
+        }
+    }
+}
+
+} // namespace
+
+plot::Figure space_figure(const hdf5::Group& root) {
+    const FoundPoints found = read_find(root.group("/fixedpoints/find"));
+    const Points& points = found.points;
+    if (points.count() == 0) throw Error(root.where() + ": there is no point to draw");
+    const View view = view_of(root, points.state);
+    const RowMatrix seen = view.of(points.state);
+    std::array<plot::Panel, 2> panels{panel_at(0.09, 0.38, "component 1", "component 2"),
+                                      panel_at(0.58, 0.38, "component 1", "component 3")};
+    add_trajectories(root, view, panels);
+    if (root.has_dataset("/fixedpoints/linearize/right")) {
+        const Linearisation modes = read_linearisation(root.group("/fixedpoints/linearize"));
+        if (static_cast<Index>(modes.systems.size()) == points.count() &&
+            modes.systems[0].right.rows() == points.state.cols())
+            add_modes(modes, view, seen, points.n_unstable, panels);
+    }
+    std::map<std::int32_t, std::vector<Index>> groups;
+    for (Index i = 0; i < points.count(); ++i)
+        groups[points.n_unstable[static_cast<std::size_t>(i)]].push_back(i);
+    for (int p = 0; p < 2; ++p) {
+        for (const auto& [unstable, rows] : groups) {
+            plot::Series dots;
+            dots.style = plot::Style::points;
+            dots.colour = colour_of(unstable);
+            dots.label = p == 1 ? kind_label(unstable) : "";
+            for (const Index i : rows) {
+                dots.x.push_back(seen(i, 0));
+                dots.y.push_back(seen(i, p + 1));
+            }
+            panels[static_cast<std::size_t>(p)].series.push_back(std::move(dots));
+        }
+    }
+    panels[1].legend = true;
+    plot::Figure figure;
+    figure.width = 8;
+    figure.height = 3.8;
+    figure.panels = {panels[0], panels[1]};
+    return figure;
+}
+
+plot::Figure speed_figure(const hdf5::Group& root) {
+    const hdf5::Group find = root.group("/fixedpoints/find");
+    const auto q = find.dataset("starts/q_final").read<double>();
+    const auto hits = find.dataset("points/n_hits").read<double>();
+    const auto rounds = find.dataset("rounds").read<double>();
+    plot::Panel speeds = panel_at(0.08, 0.23, "log_{10} q", "starts"),
+                counts = panel_at(0.41, 0.23, "point", "starts that led here"),
+                found = panel_at(0.74, 0.23, "round", "points known");
+    plot::Series bars;
+    bars.style = plot::Style::bars;
+    std::map<int, double> bins;
+    for (const double one : q)
+        if (one > 0 && std::isfinite(one)) ++bins[static_cast<int>(std::floor(std::log10(one)))];
+    for (const auto& [bin, count] : bins) {
+        bars.x.push_back(bin + 0.5);
+        bars.y.push_back(count);
+    }
+    if (!bars.x.empty()) speeds.series.push_back(bars);
+    plot::Series led;
+    led.style = plot::Style::bars;
+    for (std::size_t i = 0; i < hits.size(); ++i) {
+        led.x.push_back(static_cast<double>(i));
+        led.y.push_back(hits[i]);
+    }
+    if (!led.x.empty()) counts.series.push_back(led);
+    plot::Series known;
+    known.style = plot::Style::line_points;
+    for (std::size_t i = 0; i < rounds.size(); ++i) {
+        known.x.push_back(static_cast<double>(i));
+        known.y.push_back(rounds[i]);
+    }
+    if (!known.x.empty()) {
+        found.y_range = plot::Range{0, 1.1 * std::max(1.0, known.y.back())};
+        found.series.push_back(known);
+    }
+    const auto sums = find.dataset("index_sum").read<double>();
+    double sum = 0;
+    for (const double one : sums) sum += one;
+    found.title = concat("index sum ", static_cast<Index>(sum));
+    plot::Figure figure;
+    figure.width = 9;
+    figure.height = 3;
+    figure.panels = {speeds, counts, found};
+    return figure;
+}
+
+plot::Figure spectrum_figure(const hdf5::Group& root) {
+    const Linearisation modes = read_linearisation(root.group("/fixedpoints/linearize"));
+    plot::Panel panel = panel_at(0.14, 0.8, "real part", "imaginary part");
+    plot::Series circle;
+    circle.colour = 7;
+    circle.width = 0.8;
+    for (double k = 0; k <= kCircleSteps; ++k) {
+        const double angle = 2 * std::acos(-1.0) * k / kCircleSteps;
+        circle.x.push_back(std::cos(angle));
+        circle.y.push_back(std::sin(angle));
+    }
+    panel.series.push_back(circle);
+    std::map<std::int32_t, plot::Series> groups;
+    for (const EigenSystem& s : modes.systems) {
+        const auto unstable = static_cast<std::int32_t>(count_unstable(s.values));
+        plot::Series& dots = groups[unstable];
+        for (Index a = 0; a < s.values.size(); ++a) {
+            dots.x.push_back(s.values(a).real());
+            dots.y.push_back(s.values(a).imag());
+        }
+    }
+    for (auto& [unstable, dots] : groups) {
+        dots.style = plot::Style::points;
+        dots.colour = colour_of(unstable);
+        dots.label = kind_label(unstable);
+        panel.series.push_back(dots);
+    }
+    panel.legend = true;
+    plot::Figure figure;
+    figure.width = 5;
+    figure.height = 4.4;
+    figure.panels = {panel};
+    return figure;
+}
+
+plot::Figure times_figure(const hdf5::Group& root) {
+    const auto times = root.dataset("/fixedpoints/linearize/time_constants").expect_rank(2);
+    const RowMatrix tau = times.read_matrix();
+    // Along the line where a coordinate is known, else point by point.
+    const bool line = root.has_dataset("/fixedpoints/attractor/theta");
+    std::vector<double> place;
+    if (line) place = root.dataset("/fixedpoints/attractor/theta").read<double>();
+    plot::Panel panel =
+        panel_at(0.12, 0.82, line ? "place on the line" : "point", "time constant (steps)");
+    panel.y_log = true;
+    panel.legend = true;
+    for (Index a = 0; a < std::min<Index>(3, tau.cols()); ++a) {
+        plot::Series dots;
+        dots.style = plot::Style::points;
+        dots.colour = static_cast<int>(a);
+        dots.label = concat("mode ", a + 1);
+        for (Index p = 0; p < tau.rows(); ++p)
+            if (std::isfinite(tau(p, a)) && tau(p, a) > 0) {
+                dots.x.push_back(static_cast<Index>(place.size()) == tau.rows()
+                                     ? place[static_cast<std::size_t>(p)]
+                                     : static_cast<double>(p));
+                dots.y.push_back(tau(p, a));
+            }
+        if (!dots.x.empty()) panel.series.push_back(std::move(dots));
+    }
+    plot::Figure figure;
+    figure.width = 6;
+    figure.height = 3.6;
+    figure.panels = {panel};
+    return figure;
+}
+
+plot::Figure scree_figure(const hdf5::Group& root) {
+    const auto ratios = root.dataset("/fixedpoints/simulate/variance_ratio").read<double>();
+    plot::Panel panel = panel_at(0.14, 0.8, "principal component", "share of the variance");
+    panel.y_log = true;
+    plot::Series line;
+    line.style = plot::Style::line_points;
+    for (std::size_t k = 0; k < std::min<std::size_t>(20, ratios.size()); ++k)
+        if (ratios[k] > 0) {
+            line.x.push_back(static_cast<double>(k + 1));
+            line.y.push_back(ratios[k]);
+        }
+    panel.series.push_back(line);
+    plot::Figure figure;
+    figure.width = 4.5;
+    figure.height = 3.4;
+    figure.panels = {panel};
+    return figure;
+}
+
+} // namespace fixedpoints_app

@@ -1,0 +1,15 @@
+// Figures of points, their spectra and the searches that found them.
+#pragma once
+
+#include <assay/hdf5/object.hpp>
+#include <assay/plot/figure.hpp>
+
+namespace fixedpoints_app {
+
+assay::plot::Figure space_figure(const assay::hdf5::Group& root);
+assay::plot::Figure speed_figure(const assay::hdf5::Group& root);
+assay::plot::Figure spectrum_figure(const assay::hdf5::Group& root);
+assay::plot::Figure times_figure(const assay::hdf5::Group& root);
+assay::plot::Figure scree_figure(const assay::hdf5::Group& root);
+
+} // namespace fixedpoints_app
