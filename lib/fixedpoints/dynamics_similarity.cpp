@@ -244,7 +244,7 @@ std::string readout_label(const Eigen::Ref<const RowMatrix>& row) {
 }
 
 double topology_distance(const PointGraph& a, const PointGraph& b, TopologyMetric metric,
-                         const TopologyOptions& options) {
+                         const TopologyDistanceOptions& options) {
     check(a);
     check(b);
     const auto named = [&](const PointGraph& graph, const std::vector<Name>& names) {

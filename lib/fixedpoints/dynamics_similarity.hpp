@@ -66,7 +66,7 @@ enum class TopologyMetric {
 
 enum class EdgeWeights { ignored, kept };
 
-struct TopologyOptions {
+struct TopologyDistanceOptions {
     EdgeWeights weights = EdgeWeights::ignored; // ignored: every edge counts 1
     Index starts = 10;                          // match
     std::uint64_t seed = 0;                     // match
@@ -79,6 +79,6 @@ struct TopologyOptions {
 // one node, whose edges add up (or count 1). Throws Error on graphs whose parts differ in size.
 [[nodiscard]] ASSAY_API double topology_distance(const PointGraph& a, const PointGraph& b,
                                                  TopologyMetric metric,
-                                                 const TopologyOptions& options = {});
+                                                 const TopologyDistanceOptions& options = {});
 
 } // namespace assay::fixedpoints

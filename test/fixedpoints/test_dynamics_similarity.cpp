@@ -139,7 +139,7 @@ TEST_CASE("networks with the same lattice have the same topology",
         CHECK(topology_distance(a, b, metric) < 1e-6);
     }
     // 54 edges of 0.5 against 0.35.
-    TopologyOptions weighted;
+    TopologyDistanceOptions weighted;
     weighted.weights = EdgeWeights::kept;
     CHECK(std::abs(topology_distance(a, b, TopologyMetric::label, weighted) -
                    std::sqrt(54 * 0.15 * 0.15)) < 1e-12);
