@@ -22,7 +22,7 @@ constexpr double kCircleSteps = 180;
 
 // Colours of the palette by the number of unstable dimensions.
 int colour_of(std::int32_t unstable) {
-    static constexpr std::array<int, 4> kColours{0, 5, 2, 4};
+    static constexpr std::array<int, 4> kColours{-1, 1, 2, 0};
     return kColours[static_cast<std::size_t>(std::min(unstable, 3))];
 }
 
@@ -82,7 +82,7 @@ void add_trajectories(const hdf5::Group& root, const View& view,
         const Index length = std::min<Index>(steps, lengths.at(static_cast<std::size_t>(trial)));
         for (int p = 0; p < 2; ++p) {
             plot::Series line;
-            line.colour = 7;
+            line.colour = -2;
             line.width = 0.4;
             for (Index t = 0; t < length; ++t) {
                 line.x.push_back(seen(t, 0));
@@ -127,8 +127,8 @@ plot::Figure space_figure(const hdf5::Group& root) {
     if (points.count() == 0) throw Error(root.where() + ": there is no point to draw");
     const View view = view_of(root, points.state);
     const RowMatrix seen = view.of(points.state);
-    std::array<plot::Panel, 2> panels{panel_at(0.09, 0.38, "component 1", "component 2"),
-                                      panel_at(0.58, 0.38, "component 1", "component 3")};
+    std::array<plot::Panel, 2> panels{panel_at(0.08, 0.38, "component 1", "component 2"),
+                                      panel_at(0.55, 0.31, "component 1", "component 3")};
     add_trajectories(root, view, panels);
     if (root.has_dataset("/fixedpoints/linearize/right")) {
         const Linearisation modes = read_linearisation(root.group("/fixedpoints/linearize"));
@@ -144,6 +144,7 @@ plot::Figure space_figure(const hdf5::Group& root) {
             plot::Series dots;
             dots.style = plot::Style::points;
             dots.colour = colour_of(unstable);
+            dots.size = 1.1;
             dots.label = p == 1 ? kind_label(unstable) : "";
             for (const Index i : rows) {
                 dots.x.push_back(seen(i, 0));
@@ -152,9 +153,9 @@ plot::Figure space_figure(const hdf5::Group& root) {
             panels[static_cast<std::size_t>(p)].series.push_back(std::move(dots));
         }
     }
-    panels[1].legend = true;
+    panels[1].legend = panels[1].legend_outside = true;
     plot::Figure figure;
-    figure.width = 8;
+    figure.width = 9;
     figure.height = 3.8;
     figure.panels = {panels[0], panels[1]};
     return figure;
@@ -165,7 +166,7 @@ plot::Figure speed_figure(const hdf5::Group& root) {
     const auto q = find.dataset("starts/q_final").read<double>();
     const auto hits = find.dataset("points/n_hits").read<double>();
     const auto rounds = find.dataset("rounds").read<double>();
-    plot::Panel speeds = panel_at(0.08, 0.23, "log_{10} q", "starts"),
+    plot::Panel speeds = panel_at(0.08, 0.23, "log10 of q", "starts"),
                 counts = panel_at(0.41, 0.23, "point", "starts that led here"),
                 found = panel_at(0.74, 0.23, "round", "points known");
     plot::Series bars;
@@ -173,10 +174,11 @@ plot::Figure speed_figure(const hdf5::Group& root) {
     std::map<int, double> bins;
     for (const double one : q)
         if (one > 0 && std::isfinite(one)) ++bins[static_cast<int>(std::floor(std::log10(one)))];
-    for (const auto& [bin, count] : bins) {
-        bars.x.push_back(bin + 0.5);
-        bars.y.push_back(count);
-    }
+    if (!bins.empty())
+        for (int bin = bins.begin()->first; bin <= bins.rbegin()->first; ++bin) {
+            bars.x.push_back(bin + 0.5);
+            bars.y.push_back(bins[bin]);
+        }
     if (!bars.x.empty()) speeds.series.push_back(bars);
     plot::Series led;
     led.style = plot::Style::bars;
@@ -184,7 +186,10 @@ plot::Figure speed_figure(const hdf5::Group& root) {
         led.x.push_back(static_cast<double>(i));
         led.y.push_back(hits[i]);
     }
-    if (!led.x.empty()) counts.series.push_back(led);
+    if (!led.x.empty()) {
+        counts.y_range = plot::Range{0, 1.1 * *std::max_element(led.y.begin(), led.y.end()) + 1};
+        counts.series.push_back(led);
+    }
     plot::Series known;
     known.style = plot::Style::line_points;
     for (std::size_t i = 0; i < rounds.size(); ++i) {

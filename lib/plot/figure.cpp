@@ -74,9 +74,9 @@ std::string terminal_line(const Figure& figure, Format format) {
 const char* style_text(Style style) {
     switch (style) {
     case Style::points:
-        return "points pt 7 ps 0.5";
+        return "points pt 7";
     case Style::line_points:
-        return "linespoints pt 7 ps 0.6";
+        return "linespoints pt 7";
     case Style::steps:
         return "histeps";
     case Style::filled:
@@ -86,6 +86,10 @@ const char* style_text(Style style) {
     default:
         return "lines";
     }
+}
+
+bool takes_size(Style style) {
+    return style == Style::points || style == Style::line_points;
 }
 
 // Writes one panel; data blocks are numbered on from `block`.
@@ -126,7 +130,9 @@ class PanelWriter {
         script_ += p.x_tics ? "set xtics nomirror out " + tic_step(p) + "\n" : "unset xtics\n";
         script_ += p.y_tics ? "set ytics nomirror out\n" : "unset ytics\n";
         script_ += p.frame ? "set border 3 lw 0.7\n" : "unset border\n";
-        script_ += p.legend ? "set key top right\n" : "unset key\n";
+        script_ += !p.legend          ? "unset key\n"
+                   : p.legend_outside ? "set key outside right top\n"
+                                      : "set key inside top right\n";
         const bool bar = std::any_of(p.maps.begin(), p.maps.end(),
                                      [](const HeatMap& m) { return m.colour_bar; });
         script_ += bar ? "set colorbox\n" : "unset colorbox\n";
@@ -210,6 +216,7 @@ class PanelWriter {
                 name +
                 " using 1:3:4 with filledcurves fc rgb '#b0b0b0' fs transparent solid 0.4 notitle");
         plots.push_back(name + " using 1:2 with " + style_text(s.style) +
+                        (takes_size(s.style) ? " ps " + significant(s.size, 3) : "") +
                         (format_ == Format::text ? "" : " lw " + significant(s.width, 3)) +
                         " lc rgb '" + palette_colour(s.colour) + "' " +
                         (s.label.empty() ? std::string("notitle") : "title " + quoted(s.label)));
@@ -309,7 +316,7 @@ Outcome run_gnuplot(const std::string& argument, int script = -1) {
 std::string palette_colour(std::int64_t index) {
     static constexpr std::array<const char*, 8> kColours{
         "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#404040"};
-    if (index < 0) return "#000000";
+    if (index < 0) return index == -1 ? "#000000" : "#c8c8c8";
     return kColours[static_cast<std::size_t>(index) % kColours.size()];
 }
 

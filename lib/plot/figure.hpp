@@ -20,6 +20,7 @@ struct Series {
     int colour = 0; // index into the palette of components
     Style style = Style::line;
     double width = 1.2;
+    double size = 0.5; // of points
 };
 
 // Rows run upwards from y0 to y1; large ones are reduced to what a page can show (maximum over
@@ -60,6 +61,7 @@ struct Panel {
     bool x_tics = true, y_tics = true;
     bool frame = true;
     bool legend = false;
+    bool legend_outside = false; // to the right of the panel
 };
 
 struct Figure {
@@ -79,7 +81,8 @@ ASSAY_API void check_renderer(Format format);
 // What the figure draws, as rows of panel,series,x,y[,error].
 [[nodiscard]] ASSAY_API std::string table_csv(const Figure& figure);
 
-// Colours of components, apart for colour-blind readers too (Okabe and Ito).
+// Colours of components, apart for colour-blind readers too (Okabe and Ito). -1 is black, -2 a pale
+// grey for what stands behind.
 [[nodiscard]] ASSAY_API std::string palette_colour(std::int64_t index);
 
 } // namespace assay::plot
