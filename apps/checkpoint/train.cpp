@@ -83,6 +83,8 @@ void add_checkpoints(const std::string& text, std::vector<Override>& list) {
 
 std::vector<Override> overrides_of(const Options& o) {
     std::vector<Override> list;
+    // First, so that --set task.KEY changes the task that is named.
+    if (!o.task.empty()) list.push_back({"task", quoted(o.task)});
     for (const auto& one : o.set) {
         const auto equals = one.find('=');
         if (equals == std::string::npos || equals == 0)
@@ -90,7 +92,6 @@ std::vector<Override> overrides_of(const Options& o) {
                              "'; a.b.c=VALUE is expected");
         list.push_back({one.substr(0, equals), one.substr(equals + 1)});
     }
-    if (!o.task.empty()) list.push_back({"task", quoted(o.task)});
     if (!o.data.empty()) list.push_back({"data", o.data});
     if (!o.model.empty()) list.push_back({"model", o.model});
     for (const auto& [path, value] : o.keys)
