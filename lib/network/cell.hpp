@@ -53,6 +53,18 @@ struct CellForm {
 // kernel, recurrent, bias, recurrent_bias, initial_state, as far as the form has them.
 [[nodiscard]] ASSAY_API std::vector<ParameterInfo> cell_parameters(const CellForm& form);
 
+// F itself, or the reduced map: the candidate, in whose place a convex combination rests because
+// its weight is never 0. gru: R = n(h); ugrnn, janet: R = c(h); ctrnn: F with alpha 1; lstm: R(h) =
+// o phi(c*) with c* = i g / (1 - f), on h alone. rnn and linear have none.
+enum class CellMap { full, reduced };
+
+// A cell's numbers, in the shapes of cell_parameters.
+template <class S>
+struct CellArrays {
+    Rows<S> kernel, recurrent;
+    Column<S> bias, recurrent_bias, initial_state; // zeros where the form has none
+};
+
 // next = F(slots, state), unit by unit. For gru_before slot 0 has been used before (r * h).
 template <class T>
 void cell_forward(const CellForm& form, const T* a, const T* state, const T& alpha, T* next) {
@@ -175,7 +187,7 @@ void cell_backward(const CellForm& form, const T* a, const T* state, const T& al
     }
 }
 
-// --- the reduced map: the candidate, of slots alone (see recurrent_cell.hpp) ---
+// --- the reduced map: the candidate, of slots alone (see CellMap) ---
 
 // next[0] = R; next[1] = c* for an lstm. 1 - f is the gate of -a_f: no cancellation near f = 1.
 template <class T>

@@ -10,48 +10,11 @@
 #include <assay/core/export.hpp>
 #include <assay/network/cell.hpp>
 #include <assay/network/network.hpp>
+#include <assay/network/second_bound.hpp>
 
 #include <memory>
 
 namespace assay::network {
-
-// F itself, or the reduced map: the candidate, in whose place a convex combination rests because
-// its weight is never 0. gru: R = n(h); ugrnn, janet: R = c(h); ctrnn: F with alpha 1; lstm: R(h) =
-// o phi(c*) with c* = i g / (1 - f), on h alone. rnn and linear have none.
-enum class CellMap { full, reduced };
-
-template <class S>
-struct CellArrays {
-    Rows<S> kernel, recurrent;
-    Column<S> bias, recurrent_bias, initial_state; // zeros where the form has none
-};
-
-// An upper bound of |D2F[u, v]| for unit vectors u, v (state directions; x stays), over all states
-// within a distance of one state: a Lipschitz constant of the Jacobian there. Made by
-// RecurrentCell::second_bound; cheap to ask for many radii.
-//
-// Derivation. Unit i of F is a function f_i of few scalars y_p (pre-activations, its own state)
-// that are affine in h with gradients l_p: D2F[u, v]_i = sum_pq M_pq (l_p u)(l_q v), M = D2 f_i.
-// Over the ball y_p stays in an interval of half width radius |l_p|, and interval arithmetic on the
-// adjoint of the step, with exact ranges of the activations and of their first two derivatives,
-// encloses M = M0 + E with M0 the value at the centre. The M0 part is at most the norm of its
-// flattening, sqrt(lambda_max(sum_i H_i^2)) with H_i the Hessian of unit i. For the rest, |sum_pq
-// E_pq (l_p u)(l_q v)| <= sum_q |b_q (L_q v)| with b_qi = sum_p |E_pq| |l_p|, and |diag(b) L| <=
-// min(max b |L|_2, Frobenius norm). The smaller of that and of the same bound with M for E counts.
-// gru with the reset before the product: W_n (r h) has a Jacobian that varies over the ball; its
-// deviation is added to the rows, and |dF/da_n| |W_n| |D2(r h)| to the bound. ctrnn in current
-// form: exactly max_j |phi''(h_j)| |column j of alpha W|. Rounding is allowed for by widened
-// ranges, but not enclosed step by step.
-class ASSAY_API SecondBound {
-  public:
-    struct State;
-    explicit SecondBound(std::shared_ptr<const State> state) : state_(std::move(state)) {}
-    // Infinity where the ball may reach a kink of relu or hard_sigmoid (or is too large to say).
-    [[nodiscard]] double operator()(double radius) const;
-
-  private:
-    std::shared_ptr<const State> state_;
-};
 
 template <class S>
 class ASSAY_API RecurrentCell {
