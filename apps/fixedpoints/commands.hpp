@@ -8,5 +8,6 @@ namespace fixedpoints_app {
 assay::cli::Command find();
 assay::cli::Command linearize();
 assay::cli::Command check();
+assay::cli::Command synth();
 
 } // namespace fixedpoints_app
