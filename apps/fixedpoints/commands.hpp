@@ -10,5 +10,6 @@ assay::cli::Command linearize();
 assay::cli::Command check();
 assay::cli::Command simulate();
 assay::cli::Command plot();
+assay::cli::Command synth();
 
 } // namespace fixedpoints_app

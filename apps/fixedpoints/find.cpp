@@ -1,13 +1,12 @@
 // fixedpoints find: where a network can rest, and where it almost rests.
 #include "commands.hpp"
-#include "inputs.hpp"
+#include "constant_inputs.hpp"
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/fixedpoints/starts.hpp>
 
 #include <cmath>
-#include <set>
 
 namespace fixedpoints_app {
 namespace {
@@ -38,22 +37,6 @@ struct Options {
     std::uint64_t seed = 0;
 };
 
-RowMatrix read_states(cli::Context& context, const std::string& text) {
-    const hdf5::Address address = hdf5::Address::parse(text);
-    if (address.path.empty())
-        throw UsageError("option '--states': FILE:/path of a dataset is expected");
-    const auto dataset = context.open(address).root().dataset(address.path).expect_numeric();
-    const auto& shape = dataset.shape();
-    if (shape.size() < 2)
-        throw Error(dataset.where() + ": rows of states (or trial x step x unit) are expected");
-    const auto values = dataset.read<double>();
-    const Index columns = shape.back();
-    const RowMatrix states = Eigen::Map<const RowMatrix>(
-        values.data(), columns > 0 ? static_cast<Index>(values.size()) / columns : 0, columns);
-    if (!states.allFinite()) throw Error(dataset.where() + ": non-finite value");
-    return states;
-}
-
 void check_states(const RowMatrix& states, const Dynamics& dynamics, const std::string& where) {
     if (states.cols() != dynamics.state_size())
         throw Error(concat(where, ": states have ", states.cols(), " columns, the ",
@@ -73,7 +56,7 @@ RowMatrix starts_of(const Options& o, cli::Context& context, const Dynamics& dyn
         return grid_states(o.grid, size, o.range[0], o.range[1]);
     case InitMode::file: {
         if (o.states.empty()) throw UsageError("--init-mode file needs --states FILE:/path");
-        RowMatrix states = read_states(context, o.states);
+        RowMatrix states = read_table("--states", o.states, context);
         check_states(states, dynamics, o.states);
         return states;
     }
@@ -88,7 +71,7 @@ RowMatrix starts_of(const Options& o, cli::Context& context, const Dynamics& dyn
     sampling.noise_relative = o.noise_relative.value_or(-1);
     if (!o.states.empty()) {
         Trajectories stored;
-        stored.states = read_states(context, o.states);
+        stored.states = read_table("--states", o.states, context);
         check_states(stored.states, dynamics, o.states);
         stored.trials = stored.states.rows();
         stored.steps = 1;
@@ -97,78 +80,6 @@ RowMatrix starts_of(const Options& o, cli::Context& context, const Dynamics& dyn
     }
     if (!trials) throw Error("no trajectories: give --data, --states or --init-mode uniform");
     return sample_states(trials->trajectories, sampling);
-}
-
-RowMatrix mean_input(const Trajectories& t) {
-    Eigen::RowVectorXd sum = Eigen::RowVectorXd::Zero(t.inputs.cols());
-    double count = 0;
-    for (Index trial = 0; trial < t.trials; ++trial)
-        for (Index step = 0; step < t.lengths[static_cast<std::size_t>(trial)]; ++step, ++count)
-            sum += t.inputs.row(t.row(trial, step));
-    return sum / std::max(1.0, count);
-}
-
-// Every distinct input that stays the same all through a trial, in order of value.
-RowMatrix static_inputs(const Trials& trials) {
-    const Trajectories& t = trials.trajectories;
-    std::set<std::vector<double>> distinct;
-    for (Index trial = 0; trial < t.trials; ++trial) {
-        const Index length = t.lengths[static_cast<std::size_t>(trial)];
-        if (length == 0) continue;
-        const Eigen::RowVectorXd first = t.inputs.row(t.row(trial, 0));
-        for (Index step = 1; step < length; ++step)
-            if (t.inputs.row(t.row(trial, step)) != first)
-                throw Error(concat(trials.where, "/inputs: trial ", trial, " changes at step ",
-                                   step, "; --inputs each is for inputs that stay"));
-        distinct.insert(std::vector<double>(first.data(), first.data() + first.size()));
-    }
-    RowMatrix inputs(static_cast<Index>(distinct.size()), t.inputs.cols());
-    Index row = 0;
-    for (const auto& one : distinct)
-        inputs.row(row++) = Eigen::Map<const Eigen::RowVectorXd>(one.data(), inputs.cols());
-    return inputs;
-}
-
-RowMatrix inputs_of(const Options& o, cli::Context& context, const Dynamics& dynamics,
-                    const std::optional<Trials>& trials) {
-    const auto need_trials = [&] {
-        if (!trials) throw Error("--inputs " + o.inputs + ": there are no trials; give --data");
-    };
-    if (o.inputs == "zero") return RowMatrix::Zero(1, dynamics.inputs());
-    if (o.inputs == "mean") {
-        need_trials();
-        return mean_input(trials->trajectories);
-    }
-    if (o.inputs == "each") {
-        need_trials();
-        return static_inputs(*trials);
-    }
-    if (starts_with(o.inputs, "value:")) {
-        const auto parts = split(o.inputs.substr(6), ',');
-        RowMatrix raw(1, static_cast<Index>(parts.size()));
-        for (std::size_t i = 0; i < parts.size(); ++i) {
-            const auto number = parse_double(parts[i]);
-            if (!number || !std::isfinite(*number))
-                throw UsageError("option '--inputs': found '" + printable(parts[i], 40) +
-                                 "'; a number is expected");
-            raw(0, static_cast<Index>(i)) = *number;
-        }
-        if (raw.cols() != dynamics.raw_inputs())
-            throw UsageError(concat("--inputs value: got ", raw.cols(), " numbers, the cell takes ",
-                                    dynamics.raw_inputs()));
-        return dynamics.drive(raw);
-    }
-    if (starts_with(o.inputs, "token:")) {
-        const auto id = parse_integer(o.inputs.substr(6));
-        if (!id || *id < 0 || *id >= dynamics.vocabulary())
-            throw UsageError(concat("token id ", printable(o.inputs.substr(6), 30),
-                                    " outside the vocabulary of ", dynamics.vocabulary()));
-        return dynamics.drive(RowMatrix::Constant(1, 1, static_cast<double>(*id)));
-    }
-    if (o.inputs.find(":/") != std::string::npos)
-        return dynamics.drive(read_states(context, o.inputs));
-    throw UsageError("option '--inputs': found '" + printable(o.inputs, 60) +
-                     "'; zero, mean, each, value:v1,v2,..., FILE:/path or token:ID is expected");
 }
 
 // Values that follow from the preset and from others, where they were not given.
@@ -271,7 +182,7 @@ void run(Options o, cli::Context& context) {
     const Index most = o.trials >= 0 ? o.trials : std::max<Index>(64, o.starts / 4);
     const bool each = o.inputs == "each";
     const auto trials = load_trials(context, o.data, dynamics, each ? 0 : most);
-    const RowMatrix inputs = inputs_of(o, context, dynamics, trials);
+    const RowMatrix inputs = constant_inputs("--inputs", o.inputs, context, dynamics, trials);
     const RowMatrix starts = starts_of(o, context, dynamics, trials);
     const FindResult result = find_points(dynamics, inputs, starts, find, context.execution());
     FindFacts facts;
@@ -308,8 +219,7 @@ void declare_search(cli::Command& c, Options& o) {
                       {"sentiment", Preset::sentiment}},
                      "established: Adam on the full residual as common tools do it; sentiment: "
                      "slow points under the mean input");
-    c.option("--inputs", o.inputs, "WHICH",
-             "constant inputs: zero, mean, each, value:v1,v2,..., FILE:/path, token:ID");
+    c.option("--inputs", o.inputs, "WHICH", concat("constant inputs: ", kInputWords));
     c.choice<Method>("--solver", o.find.method,
                      {{"lm", Method::lm}, {"newton", Method::newton}, {"adam", Method::adam}},
                      "Levenberg-Marquardt, Newton with backtracking, or Adam");

@@ -9,6 +9,13 @@ int main(int argc, char** argv) {
          "Takes a trained recurrent network and says where its state can rest (fixed points, with "
          "certificates), where it almost rests (slow points), how it moves near these places, how "
          "they are connected, and what inputs do there.",
-         {find(), linearize(), simulate(), check(), plot()},
+         // clang-format off
+         {find(),
+          linearize(),
+          simulate(),
+          check(),
+          synth(),
+          plot()},
+         // clang-format on
          {}});
 }

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/fixedpoints/dataset_io.hpp>
 
 #include <cmath>
 #include <limits>
@@ -12,58 +13,6 @@ namespace {
 using hdf5::ArrayInfo;
 using hdf5::Group;
 using hdf5::Shape;
-
-void write_rows(Group group, const std::string& name, const RowMatrix& rows,
-                const ArrayInfo& info) {
-    group.write(name, rows.data(), Shape{rows.rows(), rows.cols()}, info);
-}
-
-// Numbers of an enumeration, with their words beside them.
-template <class T>
-void write_words(Group group, const std::string& name, const std::vector<T>& values,
-                 const char* words, const ArrayInfo& info) {
-    std::vector<std::uint8_t> bytes;
-    for (const T value : values) bytes.push_back(static_cast<std::uint8_t>(value));
-    group.write(name, bytes, info);
-    group.dataset(name).set_attribute("values", words);
-}
-
-template <class T>
-std::vector<T> read_words(const Group& group, const std::string& name, const char* words) {
-    const auto dataset = group.dataset(name);
-    const auto most = static_cast<std::int64_t>(split(words, ',').size());
-    std::vector<T> values;
-    for (const auto number : dataset.read<std::int64_t>()) {
-        if (number < 0 || number >= most)
-            throw Error(concat(dataset.where(), ": found ", number, "; a number below ", most, " (",
-                               words, ") is expected"));
-        values.push_back(static_cast<T>(number));
-    }
-    return values;
-}
-
-// One column of the points; throws where its length is another.
-template <class T>
-std::vector<T> read_column(const Group& group, const std::string& name, Index rows) {
-    const auto dataset = group.dataset(name).expect_rank(1);
-    auto values = dataset.read<T>();
-    if (static_cast<Index>(values.size()) != rows)
-        throw Error(concat(dataset.where(), ": ", values.size(), " rows, expected ", rows));
-    return values;
-}
-
-RowMatrix read_rows(const Group& group, const std::string& name, Index rows) {
-    const auto dataset = group.dataset(name);
-    RowMatrix matrix = dataset.read_matrix();
-    if (rows >= 0 && matrix.rows() != rows)
-        throw Error(concat(dataset.where(), ": ", matrix.rows(), " rows, expected ", rows));
-    if (!matrix.allFinite()) throw Error(dataset.where() + ": non-finite value");
-    return matrix;
-}
-
-Vector vector_of(const std::vector<double>& values) {
-    return Eigen::Map<const Vector>(values.data(), static_cast<Index>(values.size()));
-}
 
 void write_points(Group group, const FindResult& result, const FindFacts& facts) {
     const Points& p = result.points;
@@ -116,7 +65,7 @@ void write_starts(Group group, const FindResult& result, const FindFacts& facts)
 } // namespace
 
 std::string word_of(StartStatus status) {
-    return split(kStartStatuses, ',').at(static_cast<std::size_t>(status));
+    return word_of(status, kStartStatuses);
 }
 
 std::string word_of(Completeness completeness) {
