@@ -326,6 +326,9 @@ cli::Command find() {
     c.example("All 27 points of a 3-bit memory", "fixedpoints find gru64.h5 -o fp.h5");
     c.example("A line attractor under the mean input",
               "fixedpoints find lstm.h5 --preset sentiment -o fp.h5");
+    c.reference("sussillo2013");
+    c.reference("golub2018");
+    c.reference("maheswaranathan2019b");
     c.run([o](cli::Context& context) { run(*o, context); });
     return c;
 }

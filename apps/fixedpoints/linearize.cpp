@@ -99,6 +99,7 @@ cli::Command linearize() {
     declare_network(c, o->network);
     c.example("The slowest modes of every point",
               "fixedpoints find gru64.h5 | fixedpoints linearize -o modes.h5");
+    c.reference("sussillo2013");
     c.run([o](cli::Context& context) { run(*o, context); });
     return c;
 }
