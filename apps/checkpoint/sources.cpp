@@ -15,7 +15,6 @@ using namespace assay;
 
 namespace {
 constexpr std::size_t kMostText = std::size_t{64} << 20;
-constexpr Index kTestSamples = 512;
 
 training::NetworkShape network_shape(const training::TrainingData& data) {
     training::NetworkShape shape = training::shape_of(data.train);
@@ -116,7 +115,7 @@ training::TrainingData load_training_data(training::TrainingConfig& c, cli::Cont
         const auto distinct = static_cast<Index>(data.task->layout().distinct);
         data.train = data.task->samples(0, distinct > 0 && !c.online ? distinct : count,
                                         training::Stream::train);
-        data.held_out = data.task->samples(0, kTestSamples, training::Stream::test);
+        data.held_out = data.task->samples(0, kTaskTestSamples, training::Stream::test);
     } else {
         const hdf5::Address address = hdf5::Address::parse(c.data);
         const hdf5::Group group = data_group(context, address);
@@ -130,6 +129,12 @@ training::TrainingData load_training_data(training::TrainingConfig& c, cli::Cont
     }
     training::prepare(data, c.data_settings, c.seed);
     return data;
+}
+
+training::RunDescription describe_run(const training::TrainingConfig& c,
+                                      const training::TrainingData& data) {
+    return {training::config_json(c), c.task ? "task " + c.task->name : c.data, data.digest,
+            data.preprocessing};
 }
 
 std::optional<network::Model> load_network(const ModelFileOptions& files,

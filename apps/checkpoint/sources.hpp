@@ -5,6 +5,7 @@
 #include <assay/cli/context.hpp>
 #include <assay/formats/model_file.hpp>
 #include <assay/network/samples.hpp>
+#include <assay/training/run_io.hpp>
 #include <assay/training/trainer.hpp>
 
 #include <optional>
@@ -12,6 +13,9 @@
 #include <vector>
 
 namespace checkpoint_app {
+
+// Of a built-in task: for evaluation, and for the next step of a pipe.
+constexpr assay::Index kTaskTestSamples = 512;
 
 // How to read other people's model files.
 struct ModelFileOptions {
@@ -39,6 +43,9 @@ void add_repeated(assay::cli::Command& c, const std::string& name, std::vector<s
 // The data that a configuration names, prepared; a built-in task gives its test split too.
 assay::training::TrainingData load_training_data(assay::training::TrainingConfig& c,
                                                  assay::cli::Context& context);
+// What a run's file and its state say of the run.
+assay::training::RunDescription describe_run(const assay::training::TrainingConfig& c,
+                                             const assay::training::TrainingData& data);
 // Fills the configuration's architecture; returns the weights to start from, where init is "file".
 std::optional<assay::network::Model> load_network(const ModelFileOptions& files,
                                                   assay::training::TrainingConfig& c,

@@ -103,7 +103,7 @@ class TrialRunner {
         const auto storage = c.precision == training::Precision::float32
                                  ? network::Storage::float32
                                  : network::Storage::float64;
-        training::RunFolder folder("", training::config_json(c), storage);
+        training::RunFolder folder("", describe_run(c, data), storage);
         std::string failure;
         std::optional<training::RunResult> result;
         try {

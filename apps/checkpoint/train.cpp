@@ -160,8 +160,7 @@ void run(const Options& o, cli::Context& context) {
     const auto start = load_network(o.files, c, data, context);
     const auto storage = c.precision == training::Precision::float32 ? network::Storage::float32
                                                                      : network::Storage::float64;
-    const std::string config = training::config_json(c);
-    training::RunFolder folder(context.state_directory(), config, storage);
+    training::RunFolder folder(context.state_directory(), describe_run(c, data), storage);
     std::optional<hdf5::File> earlier_file;
     std::optional<hdf5::Group> earlier;
     std::optional<training::RunState> resumed;
@@ -183,7 +182,9 @@ void run(const Options& o, cli::Context& context) {
     folder.assemble(root, result, before, context.keeps_timing());
     root.group("/run").set_attribute("rule", c.rule);
     if (data.task) {
-        network::write_samples(root.create_group("/data/test"), *data.held_out, storage);
+        // As they are before preprocessing, like all data.
+        training::write_task_samples(root.create_group("/data"), *data.task, "test",
+                                     kTaskTestSamples, training::Stream::test, storage);
         training::write_truth(root.create_group("/truth"), *data.task);
     }
     for (const auto& file : folder.files()) context.discard_when_done(file);
@@ -205,6 +206,7 @@ cli::Command train() {
              {{"/model", "the last checkpoint: architecture, weights/<layer>/<parameter>"},
               {"/run/checkpoints/<step>", "weights at the kept steps"},
               {"/run/metrics", "loss, accuracy, learning rate, norms by layer"},
+              {"/run/preprocessing", "what was done to the data: scale, mean, factor, held_out"},
               {"/run/training", "attribute: the resolved configuration"},
               {"/data/test, /truth", "of a built-in task"}});
     c.resumable();

@@ -8,6 +8,7 @@
 #include <assay/network/network.hpp>
 #include <assay/network/samples.hpp>
 #include <assay/training/config.hpp>
+#include <assay/training/preprocessing.hpp>
 #include <assay/training/task.hpp>
 
 #include <functional>
@@ -23,6 +24,9 @@ struct TrainingData {
     network::Samples train;
     std::optional<network::Samples> held_out; // for evaluation
     std::shared_ptr<const Task> task;         // online: batches are made fresh
+    // By prepare: of `train` as it was read, and what was done since.
+    std::string digest;
+    Preprocessing preprocessing;
 };
 
 // One logged step. NaN: not measured then.
@@ -79,7 +83,8 @@ struct RunResult {
     std::optional<double> eval_loss, eval_accuracy;
 };
 
-// Scales and standardises in place by statistics of the training split; splits it where asked for.
+// Splits the training data where asked for, scales and standardises in place by statistics of the
+// training split, and notes both in `data`.
 ASSAY_API void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed);
 
 // Fills `loss` by the task or targets where the configuration leaves it out.
