@@ -140,12 +140,17 @@ training::RunDescription describe_run(const training::TrainingConfig& c,
 std::optional<network::Model> load_network(const ModelFileOptions& files,
                                            training::TrainingConfig& c,
                                            const training::TrainingData& data,
-                                           cli::Context& context) {
+                                           const std::string& named_in, cli::Context& context) {
     if (!c.architecture.empty()) return std::nullopt;
     if (c.model.empty())
         throw Error("there is no network: --model FILE, or a word such as mlp:64,64 or gru:64");
     if (training::is_architecture_word(c.model) && !std::filesystem::exists(c.model)) {
-        c.architecture = training::named_architecture(c.model, network_shape(data));
+        try {
+            c.architecture = training::named_architecture(c.model, network_shape(data));
+        } catch (const Error& e) {
+            if (named_in.empty()) throw UsageError(std::string("option '--model': ") + e.what());
+            throw Error(named_in + ": model: " + e.what());
+        }
         c.model.clear();
         return std::nullopt;
     }

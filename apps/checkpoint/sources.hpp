@@ -47,9 +47,12 @@ assay::training::TrainingData load_training_data(assay::training::TrainingConfig
 assay::training::RunDescription describe_run(const assay::training::TrainingConfig& c,
                                              const assay::training::TrainingData& data);
 // Fills the configuration's architecture; returns the weights to start from, where init is "file".
+// `named_in`: the file whose key `model` is meant, or empty for the command line's: its mistakes
+// are UsageErrors.
 std::optional<assay::network::Model> load_network(const ModelFileOptions& files,
                                                   assay::training::TrainingConfig& c,
                                                   const assay::training::TrainingData& data,
+                                                  const std::string& named_in,
                                                   assay::cli::Context& context);
 
 } // namespace checkpoint_app

@@ -98,7 +98,7 @@ class TrialRunner {
             const std::lock_guard<std::mutex> lock(reading_); // HDF5 serves one thread at a time
             data = load_training_data(c, context_);
             training::resolve_loss(c, data);
-            start = load_network(options_.files, c, data, context_);
+            start = load_network(options_.files, c, data, "base configuration", context_);
         }
         const auto storage = c.precision == training::Precision::float32
                                  ? network::Storage::float32

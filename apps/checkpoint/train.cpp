@@ -6,6 +6,7 @@
 #include <assay/core/text.hpp>
 #include <assay/training/run_io.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <filesystem>
@@ -157,7 +158,11 @@ void run(const Options& o, cli::Context& context) {
     TrainingConfig c = read_configuration(o, context);
     training::TrainingData data = load_training_data(c, context);
     training::resolve_loss(c, data);
-    const auto start = load_network(o.files, c, data, context);
+    const auto overrides = overrides_of(o);
+    const bool model_given = std::any_of(overrides.begin(), overrides.end(),
+                                         [](const Override& one) { return one.path == "model"; });
+    const auto start =
+        load_network(o.files, c, data, model_given ? "" : context.input_address().name(), context);
     const auto storage = c.precision == training::Precision::float32 ? network::Storage::float32
                                                                      : network::Storage::float64;
     training::RunFolder folder(context.state_directory(), describe_run(c, data), storage);

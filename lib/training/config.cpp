@@ -32,9 +32,16 @@ Json value_of(const std::string& text) {
     return value.is_discarded() ? Json(text) : value;
 }
 
+// Layer names may hold dots: what follows "lr_scale." is one name.
+std::vector<std::string> parts_of(const std::string& path) {
+    const std::string scales = "lr_scale.";
+    if (starts_with(path, scales)) return {"lr_scale", path.substr(scales.size())};
+    return split(path, '.');
+}
+
 void apply(Json& config, const Override& change) {
     Json* at = &config;
-    const auto parts = split(change.path, '.');
+    const auto parts = parts_of(change.path);
     if (parts.empty()) throw UsageError("option '--set': a.b.c=value is expected");
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
         Json& next = (*at)[parts[i]];
@@ -202,7 +209,10 @@ void read_sources(Keys& keys, TrainingConfig& c) {
         c.model = keys.text("model", "");
     }
     c.data = keys.text("data", "");
-    if (keys.has("task")) c.task = read_task(keys.value("task"), c.seed);
+    if (keys.has("task")) {
+        c.task = read_task(keys.value("task"), c.seed);
+        static_cast<void>(make_task(*c.task));
+    }
     if (c.task && !c.data.empty()) keys.refuse("task", "given beside 'data'; one is expected");
 }
 

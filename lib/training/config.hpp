@@ -115,7 +115,8 @@ struct TrainingConfig {
     DataSettings data_settings;
 };
 
-// One change of a configuration: a dotted path and a value (JSON, else text).
+// One change of a configuration: a dotted path and a value (JSON, else text). What follows
+// "lr_scale." is one name, dots and all.
 struct Override {
     std::string path; // "optimizer.learning_rate"
     std::string value;
