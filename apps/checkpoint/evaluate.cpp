@@ -20,6 +20,7 @@ struct Options {
     bool outputs = false, raw = false;
     training::Precision precision = training::Precision::float64;
     double scale = 1;
+    std::int64_t top_k = 1;
     ModelFileOptions files;
 };
 
@@ -109,6 +110,7 @@ network::Loss loss_for(const Options& o, const std::optional<RunWords>& run,
                                           : run                     ? run->config.loss
                                           : samples.classes.empty() ? "mse"
                                                                     : "softmax_cross_entropy");
+    loss.top_k = o.top_k;
     if (run) loss.epsilon = run->config.epsilon;
     return loss;
 }
@@ -185,6 +187,8 @@ cli::Command evaluate() {
         .default_text("/data of the input");
     c.option("--split", o->split, "NAME", "which split");
     c.option("--loss", o->loss, "NAME", "loss").default_text("the run's, or by the targets");
+    c.option("--top-k", o->top_k, "K", "accuracy: a class among the K largest outputs is right")
+        .range(1);
     c.option("--scale", o->scale, "X", "inputs are multiplied by it");
     c.flag("--no-preprocessing", o->raw, "data as they are, whatever the run did to its own");
     c.flag("--outputs", o->outputs, "write the outputs too");

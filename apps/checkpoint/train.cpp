@@ -246,6 +246,13 @@ cli::Command train() {
     c.option("--clip", o->clip, "MODE:V", "norm:V, layer-norm:V, value:V or none");
     add_repeated(c, "--freeze", o->freeze, "LAYER", "layers that stay as they are; globs");
     add_repeated(c, "--lr-scale", o->lr_scale, "LAYER:X", "factor on a layer's learning rate");
+    add_key(c, *o, "--truncate", "truncate", "K",
+            "recurrent layers: gradients end at steps that are multiples of K (the state goes on); "
+            "0: at the start",
+            "0");
+    add_key(c, *o, "--rate-penalty", "rate_penalty", "X",
+            "recurrent layers: X/2 times the mean square of their rates is learnt beside the loss",
+            "0");
     add_key(c, *o, "--rule", "rule.name", "NAME", "learning rule: bp", "bp");
     add_key(c, *o, "--noise-variance", "rule.noise.variance", "V",
             "noise after every update, times the learning rate", "0");
@@ -258,6 +265,8 @@ cli::Command train() {
              "every:K, log:N, decade:N, pow2[:K] or list:a,b,c")
         .default_text("log:32");
     add_key(c, *o, "--metrics-every", "metrics.every", "K", "steps between logged metrics", "10");
+    add_key(c, *o, "--top-k", "metrics.top_k", "K",
+            "accuracy: a class among the K largest outputs is right", "1");
     add_key(c, *o, "--eval-every", "evaluate.every", "K", "steps between evaluations; 0: none",
             "100");
     add_key(c, *o, "--eval-split", "evaluate.split", "NAME", "", "test");

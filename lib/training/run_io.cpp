@@ -49,6 +49,9 @@ void write_metrics(hdf5::Group group, const std::vector<MetricRow>& rows) {
     write("eval_accuracy", &MetricRow::eval_accuracy,
           "of the evaluation split; NaN where not looked");
     write("learning_rate", &MetricRow::learning_rate, "of the step");
+    write("rate_penalty", &MetricRow::rate_penalty, "of the batch, beside its loss");
+    write("update_cosine", &MetricRow::update_cosine,
+          "between the change of all weights and that of the step before; NaN where one is 0");
     write_layers(group, "weight_norm", rows, &MetricRow::weight_norm, "of each layer's parameters");
     write_layers(group, "gradient_norm", rows, &MetricRow::gradient_norm,
                  "of each layer's gradient, after clipping");
@@ -75,6 +78,8 @@ std::vector<MetricRow> read_metrics(const hdf5::Group& group) {
     read("eval_loss", &MetricRow::eval_loss);
     read("eval_accuracy", &MetricRow::eval_accuracy);
     read("learning_rate", &MetricRow::learning_rate);
+    read("rate_penalty", &MetricRow::rate_penalty);
+    read("update_cosine", &MetricRow::update_cosine);
     const auto read_layers = [&](const char* name, std::vector<double> MetricRow::*member) {
         const auto values = numbers(group, name);
         const std::size_t layers = rows.empty() ? 0 : values.size() / rows.size();
@@ -108,6 +113,8 @@ void write_state(hdf5::Group group, const RunState& s, network::Storage storage)
     group.set_attribute("optimizer_arrays", static_cast<std::int64_t>(s.optimizer.size()));
     write_array(group, "trained", s.trained, storage, "parameters, flat");
     write_array(group, "statistics", s.statistics, storage, "running statistics, flat");
+    if (!s.last_update.empty())
+        write_array(group, "last_update", s.last_update, storage, "the last change of trained");
     for (std::size_t i = 0; i < s.optimizer.size(); ++i)
         write_array(group, "optimizer_" + std::to_string(i), s.optimizer[i], storage,
                     "state of the optimiser");
@@ -132,6 +139,7 @@ RunState read_state(const hdf5::Group& group, const hdf5::Group& metrics) {
     s.best = group.number_attribute("best").value_or(1e308);
     s.trained = numbers(group, "trained");
     s.statistics = numbers(group, "statistics");
+    if (group.has_dataset("last_update")) s.last_update = numbers(group, "last_update");
     const Index arrays = integer("optimizer_arrays");
     for (Index i = 0; i < std::min<Index>(arrays, 8); ++i)
         s.optimizer.push_back(numbers(group, "optimizer_" + std::to_string(i)));

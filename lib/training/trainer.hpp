@@ -33,6 +33,8 @@ struct TrainingData {
 struct MetricRow {
     Index step = 0;
     double loss = 0, accuracy = 0, eval_loss = 0, eval_accuracy = 0, learning_rate = 0;
+    double rate_penalty = 0;  // of the batch, not part of its loss
+    double update_cosine = 0; // between the change of all weights and that of the step before
     std::vector<double> weight_norm, gradient_norm, update_norm; // of each layer with parameters
 };
 
@@ -50,6 +52,7 @@ struct RunState {
     double rate_factor = 1; // halved by --on-nonfinite halve
     Index halvings = 0;
     std::vector<double> trained, statistics;
+    std::vector<double> last_update; // of `trained`, where the next step's metrics need it
     std::vector<std::vector<double>> optimizer;
     std::vector<MetricRow> metrics;
     std::vector<Index> checkpoints; // steps kept so far
