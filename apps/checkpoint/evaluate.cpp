@@ -17,9 +17,10 @@ using namespace assay;
 
 struct Options {
     std::string checkpoint, data, split = "test", loss;
-    bool outputs = false;
+    bool outputs = false, raw = false;
     training::Precision precision = training::Precision::float64;
     double scale = 1;
+    std::int64_t top_k = 1;
     ModelFileOptions files;
 };
 
@@ -43,30 +44,75 @@ std::vector<Source> sources(const Options& o, cli::Context& context) {
     return {{-1, open_model(context, address, o.files).model}};
 }
 
-network::Samples samples_of(const Options& o, cli::Context& context) {
+// What the input's run, if it holds one, says of its loss and data.
+struct RunWords {
+    training::TrainingConfig config;
+    training::Preprocessing preprocessing;
+    std::string data_digest;
+};
+
+std::optional<RunWords> run_words(cli::Context& context) {
+    const hdf5::Address address = context.input_address();
+    if (!cli::Context::is_hdf5(address)) return std::nullopt;
+    const hdf5::Group root = context.open(address).root();
+    if (!root.has_group("/run")) return std::nullopt;
+    const hdf5::Group group = root.group("/run");
+    const auto text = group.read_text("training");
+    if (!text) return std::nullopt;
+    return RunWords{training::read_config(*text, {}, root.where()),
+                    training::read_preprocessing(group),
+                    group.text_attribute("data_digest").value_or("")};
+}
+
+// The part of the training data that the run held out, or what was left to train on, where `split`
+// means one of them and the data are the run's.
+std::optional<network::Samples> run_split(const RunWords& run, const hdf5::Group& data,
+                                          const std::string& split) {
+    const auto& held_out = run.preprocessing.held_out;
+    if (held_out.empty() || (split != "train" && split != run.config.evaluate_split))
+        return std::nullopt;
+    const auto all = read_split(data, "train");
+    if (!all || training::digest_of_samples(*all) != run.data_digest) return std::nullopt;
+    return training::choose_rows(
+        *all, split == "train" ? training::other_rows(all->count(), held_out) : held_out);
+}
+
+network::Samples samples_of(const Options& o, const std::optional<RunWords>& run,
+                            cli::Context& context) {
     hdf5::Address address = context.input_address();
     if (!o.data.empty())
         address = hdf5::Address::parse(o.data);
     else
         address.path.clear();
     const hdf5::Group group = data_group(context, address);
-    auto samples = group.has_dataset("inputs") ? read_split(group, "") : read_split(group, o.split);
+    const bool prepares = run && !o.raw && run->preprocessing.does_something();
+    std::optional<network::Samples> samples;
+    if (prepares) samples = run_split(*run, group, o.split);
+    if (samples)
+        context.monitor().info("split '" + o.split + "' is the run's part of its training data");
+    else
+        samples = group.has_dataset("inputs") ? read_split(group, "") : read_split(group, o.split);
     if (!samples) throw Error(group.where() + ": there is no split '" + o.split + "'");
     samples->inputs *= o.scale;
+    if (!prepares) return std::move(*samples);
+    if (o.scale != 1)
+        throw UsageError("option '--scale': the run scales inputs itself (/run/preprocessing); "
+                         "--no-preprocessing leaves that out");
+    at_place(group.where(), [&] { training::apply(run->preprocessing, *samples); });
+    context.monitor().info("inputs are scaled and standardised as in training");
     return std::move(*samples);
 }
 
 // The loss that the run was trained with, unless one is named.
-std::string loss_for(const Options& o, cli::Context& context, const network::Samples& samples) {
-    if (!o.loss.empty()) return o.loss;
-    const hdf5::Address address = context.input_address();
-    if (cli::Context::is_hdf5(address)) {
-        const hdf5::Group root = context.open(address).root();
-        if (root.has_group("/run"))
-            if (const auto text = root.group("/run").read_text("training"))
-                return training::read_config(*text, {}, root.where()).loss;
-    }
-    return samples.classes.empty() ? "mse" : "softmax_cross_entropy";
+network::Loss loss_for(const Options& o, const std::optional<RunWords>& run,
+                       const network::Samples& samples) {
+    network::Loss loss = network::loss_of(!o.loss.empty()           ? o.loss
+                                          : run                     ? run->config.loss
+                                          : samples.classes.empty() ? "mse"
+                                                                    : "softmax_cross_entropy");
+    loss.top_k = o.top_k;
+    if (run) loss.epsilon = run->config.epsilon;
+    return loss;
 }
 
 template <class S>
@@ -77,8 +123,9 @@ network::EvaluationResult evaluate_as(const Source& source, const network::Sampl
 
 void run(const Options& o, cli::Context& context) {
     const auto list = sources(o, context);
-    const network::Samples samples = samples_of(o, context);
-    const network::Loss loss = network::loss_of(loss_for(o, context, samples));
+    const auto words = run_words(context);
+    const network::Samples samples = samples_of(o, words, context);
+    const network::Loss loss = loss_for(o, words, samples);
     std::vector<std::int64_t> steps;
     std::vector<double> losses, accuracies;
     std::optional<hdf5::Group> group;
@@ -124,7 +171,10 @@ cli::Command evaluate() {
     auto o = std::make_shared<Options>();
     cli::Command c("evaluate", "loss, accuracy and outputs of a network on data");
     c.describe("Any model file is read; of a run, --checkpoint chooses which stages. Data are "
-               "those of --data, or what the file carries (/data).");
+               "those of --data, or what the file carries (/data). A run's own preprocessing "
+               "(/run/preprocessing) is applied to them: scale, standardisation by the statistics "
+               "of its training split, and, where it held out a part of its training data, that "
+               "part as its evaluation split.");
     c.input("run or model file");
     c.output(cli::OutputKind::hdf5_if_wanted,
              {{"/checkpoint/evaluate/loss", "of each checkpoint"},
@@ -137,7 +187,10 @@ cli::Command evaluate() {
         .default_text("/data of the input");
     c.option("--split", o->split, "NAME", "which split");
     c.option("--loss", o->loss, "NAME", "loss").default_text("the run's, or by the targets");
+    c.option("--top-k", o->top_k, "K", "accuracy: a class among the K largest outputs is right")
+        .range(1);
     c.option("--scale", o->scale, "X", "inputs are multiplied by it");
+    c.flag("--no-preprocessing", o->raw, "data as they are, whatever the run did to its own");
     c.flag("--outputs", o->outputs, "write the outputs too");
     c.choice<training::Precision>(
         "--precision", o->precision,

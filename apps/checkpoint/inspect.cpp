@@ -2,8 +2,8 @@
 #include "commands.hpp"
 #include "sources.hpp"
 
-#include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/sha256.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/network.hpp>
 #include <assay/training/run_io.hpp>
@@ -34,12 +34,6 @@ double norm_of(const std::vector<double>& values) {
     return std::sqrt(sum);
 }
 
-std::string digest_of_numbers(const std::vector<double>& values) {
-    Digest digest;
-    digest.add(values.data(), values.size() * sizeof(double));
-    return digest.hex();
-}
-
 // Columns of equal width.
 std::string table(const std::vector<std::vector<std::string>>& rows) {
     std::vector<std::size_t> widths;
@@ -59,11 +53,12 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 
 std::string arrays_text(const network::Model& model, bool digest) {
     std::vector<std::vector<std::string>> rows{{"array", "shape", "norm"}};
-    if (digest) rows[0].emplace_back("digest");
+    if (digest) rows[0].emplace_back("sha256");
     for (const auto& array : model.parameters) {
         std::vector<std::string> row{array.layer + "/" + array.name, shape_words(array.shape),
                                      significant(norm_of(array.values), 6)};
-        if (digest) row.push_back(digest_of_numbers(array.values));
+        if (digest)
+            row.push_back(sha256(array.values.data(), array.values.size() * sizeof(double)));
         rows.push_back(std::move(row));
     }
     return table(rows);
@@ -117,7 +112,7 @@ cli::Command inspect() {
     c.input("run or model file");
     c.output(cli::OutputKind::document, {});
     c.group("What");
-    c.flag("--digest", o->digest, "a digest of every array");
+    c.flag("--digest", o->digest, "SHA-256 of every array, as little-endian float64 in C order");
     c.option("--checkpoint", o->checkpoint, "STEP", "of a run").default_text("/model");
     declare_model_file(c, o->files);
     c.example("What a downloaded file holds", "checkpoint inspect net.pt");

@@ -14,7 +14,6 @@ namespace checkpoint_app {
 using namespace assay;
 
 namespace {
-constexpr Index kTestSamples = 512;
 
 training::NetworkShape network_shape(const training::TrainingData& data) {
     training::NetworkShape shape = training::shape_of(data.train);
@@ -34,7 +33,7 @@ training::TrainingData load_training_data(training::TrainingConfig& c, cli::Cont
         const auto distinct = static_cast<Index>(data.task->layout().distinct);
         data.train = data.task->samples(0, distinct > 0 && !c.online ? distinct : count,
                                         training::Stream::train);
-        data.held_out = data.task->samples(0, kTestSamples, training::Stream::test);
+        data.held_out = data.task->samples(0, kTaskTestSamples, training::Stream::test);
     } else {
         const hdf5::Address address = hdf5::Address::parse(c.data);
         const hdf5::Group group = data_group(context, address);
@@ -50,15 +49,26 @@ training::TrainingData load_training_data(training::TrainingConfig& c, cli::Cont
     return data;
 }
 
+training::RunDescription describe_run(const training::TrainingConfig& c,
+                                      const training::TrainingData& data) {
+    return {training::config_json(c), c.task ? "task " + c.task->name : c.data, data.digest,
+            data.preprocessing};
+}
+
 std::optional<network::Model> load_network(const ModelFileOptions& files,
                                            training::TrainingConfig& c,
                                            const training::TrainingData& data,
-                                           cli::Context& context) {
+                                           const std::string& named_in, cli::Context& context) {
     if (!c.architecture.empty()) return std::nullopt;
     if (c.model.empty())
         throw Error("there is no network: --model FILE, or a word such as mlp:64,64 or gru:64");
     if (training::is_architecture_word(c.model) && !std::filesystem::exists(c.model)) {
-        c.architecture = training::named_architecture(c.model, network_shape(data));
+        try {
+            c.architecture = training::named_architecture(c.model, network_shape(data));
+        } catch (const Error& e) {
+            if (named_in.empty()) throw UsageError(std::string("option '--model': ") + e.what());
+            throw Error(named_in + ": model: " + e.what());
+        }
         c.model.clear();
         return std::nullopt;
     }

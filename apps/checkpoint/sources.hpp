@@ -7,6 +7,7 @@
 #include <assay/cli/context.hpp>
 #include <assay/formats/model_file.hpp>
 #include <assay/network/samples.hpp>
+#include <assay/training/run_io.hpp>
 #include <assay/training/trainer.hpp>
 
 #include <optional>
@@ -23,13 +24,22 @@ using tools::open_model;
 using tools::read_split;
 using tools::read_text_file;
 
+// Of a built-in task: for evaluation, and for the next step of a pipe.
+constexpr assay::Index kTaskTestSamples = 512;
+
 // The data that a configuration names, prepared; a built-in task gives its test split too.
 assay::training::TrainingData load_training_data(assay::training::TrainingConfig& c,
                                                  assay::cli::Context& context);
+// What a run's file and its state say of the run.
+assay::training::RunDescription describe_run(const assay::training::TrainingConfig& c,
+                                             const assay::training::TrainingData& data);
 // Fills the configuration's architecture; returns the weights to start from, where init is "file".
+// `named_in`: the file whose key `model` is meant, or empty for the command line's: its mistakes
+// are UsageErrors.
 std::optional<assay::network::Model> load_network(const ModelFileOptions& files,
                                                   assay::training::TrainingConfig& c,
                                                   const assay::training::TrainingData& data,
+                                                  const std::string& named_in,
                                                   assay::cli::Context& context);
 
 } // namespace checkpoint_app

@@ -98,12 +98,12 @@ class TrialRunner {
             const std::lock_guard<std::mutex> lock(reading_); // HDF5 serves one thread at a time
             data = load_training_data(c, context_);
             training::resolve_loss(c, data);
-            start = load_network(options_.files, c, data, context_);
+            start = load_network(options_.files, c, data, "base configuration", context_);
         }
         const auto storage = c.precision == training::Precision::float32
                                  ? network::Storage::float32
                                  : network::Storage::float64;
-        training::RunFolder folder("", training::config_json(c), storage);
+        training::RunFolder folder("", describe_run(c, data), storage);
         std::string failure;
         std::optional<training::RunResult> result;
         try {

@@ -6,6 +6,7 @@
 #include <assay/core/text.hpp>
 #include <assay/training/run_io.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <filesystem>
@@ -158,11 +159,14 @@ void run(const Options& o, cli::Context& context) {
     TrainingConfig c = read_configuration(o, context);
     training::TrainingData data = load_training_data(c, context);
     training::resolve_loss(c, data);
-    const auto start = load_network(o.files, c, data, context);
+    const auto overrides = overrides_of(o);
+    const bool model_given = std::any_of(overrides.begin(), overrides.end(),
+                                         [](const Override& one) { return one.path == "model"; });
+    const auto start =
+        load_network(o.files, c, data, model_given ? "" : context.input_address().name(), context);
     const auto storage = c.precision == training::Precision::float32 ? network::Storage::float32
                                                                      : network::Storage::float64;
-    const std::string config = training::config_json(c);
-    training::RunFolder folder(context.state_directory(), config, storage);
+    training::RunFolder folder(context.state_directory(), describe_run(c, data), storage);
     std::optional<hdf5::File> earlier_file;
     std::optional<hdf5::Group> earlier;
     std::optional<training::RunState> resumed;
@@ -184,7 +188,9 @@ void run(const Options& o, cli::Context& context) {
     folder.assemble(root, result, before, context.keeps_timing());
     root.group("/run").set_attribute("rule", c.rule);
     if (data.task) {
-        network::write_samples(root.create_group("/data/test"), *data.held_out, storage);
+        // As they are before preprocessing, like all data.
+        training::write_task_samples(root.create_group("/data"), *data.task, "test",
+                                     kTaskTestSamples, training::Stream::test, storage);
         training::write_truth(root.create_group("/truth"), *data.task);
     }
     for (const auto& file : folder.files()) context.discard_when_done(file);
@@ -206,6 +212,7 @@ cli::Command train() {
              {{"/model", "the last checkpoint: architecture, weights/<layer>/<parameter>"},
               {"/run/checkpoints/<step>", "weights at the kept steps"},
               {"/run/metrics", "loss, accuracy, learning rate, norms by layer"},
+              {"/run/preprocessing", "what was done to the data: scale, mean, factor, held_out"},
               {"/run/training", "attribute: the resolved configuration"},
               {"/data/test, /truth", "of a built-in task"}});
     c.resumable();
@@ -240,6 +247,13 @@ cli::Command train() {
     c.option("--clip", o->clip, "MODE:V", "norm:V, layer-norm:V, value:V or none");
     add_repeated(c, "--freeze", o->freeze, "LAYER", "layers that stay as they are; globs");
     add_repeated(c, "--lr-scale", o->lr_scale, "LAYER:X", "factor on a layer's learning rate");
+    add_key(c, *o, "--truncate", "truncate", "K",
+            "recurrent layers: gradients end at steps that are multiples of K (the state goes on); "
+            "0: at the start",
+            "0");
+    add_key(c, *o, "--rate-penalty", "rate_penalty", "X",
+            "recurrent layers: X/2 times the mean square of their rates is learnt beside the loss",
+            "0");
     add_key(c, *o, "--rule", "rule.name", "NAME", "learning rule: bp", "bp");
     add_key(c, *o, "--noise-variance", "rule.noise.variance", "V",
             "noise after every update, times the learning rate", "0");
@@ -252,6 +266,8 @@ cli::Command train() {
              "every:K, log:N, decade:N, pow2[:K] or list:a,b,c")
         .default_text("log:32");
     add_key(c, *o, "--metrics-every", "metrics.every", "K", "steps between logged metrics", "10");
+    add_key(c, *o, "--top-k", "metrics.top_k", "K",
+            "accuracy: a class among the K largest outputs is right", "1");
     add_key(c, *o, "--eval-every", "evaluate.every", "K", "steps between evaluations; 0: none",
             "100");
     add_key(c, *o, "--eval-split", "evaluate.split", "NAME", "", "test");

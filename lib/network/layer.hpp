@@ -26,6 +26,8 @@ template <class S>
 using Rows = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 template <class S>
 using Column = Eigen::Matrix<S, Eigen::Dynamic, 1>;
+template <class S>
+using RowsView = Eigen::Ref<const Rows<S>>;
 // Parameters x directions.
 template <class S>
 using Columns = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic>;
@@ -80,6 +82,11 @@ struct PassInfo {
     const std::vector<Index>* lengths = nullptr; // valid steps of each sample; null: all
     // Where the noise of dropout comes from: the batch's address in the stream `noise`.
     std::uint64_t seed = 0, step = 0;
+    // Recurrent layers. Gradients end at steps that are multiples of `truncate` (0: at the start):
+    // a state that crosses one counts as given.
+    Index truncate = 0;
+    // Backward passes are those of the loss + 1/2 rate_penalty mean_square_rates.
+    double rate_penalty = 0;
 };
 
 // The primal pass as a layer sees it.
@@ -91,7 +98,8 @@ struct Primal {
     const S* theta = nullptr;      // the layer's trained arrays, one after another
     const S* statistics = nullptr; // its untrained ones
     Memory<S>* memory = nullptr;
-    // Slopes that stand in for the derivative of an element-wise layer (samples x size), or null.
+    // What stands in for the derivative (samples x slope_size), or null: slopes of an element-wise
+    // layer, shares of one that chooses.
     const Rows<S>* slopes = nullptr;
 };
 
@@ -168,6 +176,19 @@ class Layer {
     [[nodiscard]] virtual bool rectifies() const { return false; }
     // Whether the layer is affine in its input (once its parameters are fixed).
     [[nodiscard]] virtual bool affine() const { return false; }
+    // Numbers a sample that can stand in for the derivative: one an output, or for a layer that
+    // chooses a share of every candidate (the candidates of one output together).
+    [[nodiscard]] virtual Index slope_size() const { return output_.size(); }
+    // Of a layer that chooses (max pooling, maximum): the share of the way from one value of the
+    // inputs to another on which each candidate is the largest, inputs taken as linear between
+    // (upper envelope of lines; ties go to the first). Samples x slope_size; empty for others.
+    [[nodiscard]] virtual Rows<S> envelope_shares(const std::vector<RowsView<S>>&,
+                                                  const std::vector<RowsView<S>>&) const {
+        return {};
+    }
+    // Of a recurrent layer after forward: the sum over samples of the mean square of its rates over
+    // valid steps and units.
+    [[nodiscard]] virtual double mean_square_rates(const Primal<S>&) const { return 0; }
     // Multiplications and additions of one sample's forward pass; about twice that backwards.
     [[nodiscard]] virtual double flops() const { return static_cast<double>(output_.size()); }
 

@@ -5,6 +5,8 @@
 
 #include <assay/core/error.hpp>
 
+#include <algorithm>
+
 namespace assay::network {
 namespace {
 
@@ -131,6 +133,24 @@ class Recurrent : public Layer<S> {
         read_out(run, *p.pass, out);
         out.v.swap(y);
     }
+    [[nodiscard]] double mean_square_rates(const Primal<S>& p) const override {
+        const auto& run = p.memory->template own<Run<S, false>>();
+        double sum = 0;
+        for (Index b = 0; b < p.pass->samples; ++b) {
+            const Index valid = valid_steps(*p.pass, b);
+            double squares = 0;
+            for (Index t = 0; t < valid; ++t)
+                for_chunks(units(), [&](Index unit, Index count) {
+                    squares += rate_at(run, (t + 1) * p.pass->samples + b, unit, count)
+                                   .head(count)
+                                   .template cast<double>()
+                                   .square()
+                                   .sum();
+                });
+            if (valid > 0) sum += squares / static_cast<double>(valid * units());
+        }
+        return sum;
+    }
     void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
         auto& runs = t.memory->template own<std::vector<Run<S, true>>>();
         runs.resize(static_cast<std::size_t>(t.directions));
@@ -197,6 +217,11 @@ class Recurrent : public Layer<S> {
     [[nodiscard]] Index plain_gates() const { return resets_before() ? 2 : form_.gates(); }
     static bool frozen(const PassInfo& pass, Index sample, Index step) {
         return pass.lengths && step >= (*pass.lengths)[static_cast<std::size_t>(sample)];
+    }
+
+    [[nodiscard]] Index valid_steps(const PassInfo& pass, Index sample) const {
+        return pass.lengths ? std::min(steps_, (*pass.lengths)[static_cast<std::size_t>(sample)])
+                            : steps_;
     }
 
     template <bool kMoving>
@@ -337,6 +362,14 @@ class Recurrent : public Layer<S> {
             return T{alpha, Chunk<S>::Zero()};
     }
 
+    // h, or the rate of a current-based ctrnn.
+    template <bool kMoving>
+    Number<S, kMoving> rate_at(const Run<S, kMoving>& run, Index row, Index unit,
+                               Index count) const {
+        const Number<S, kMoving> h = load_from(run.state, row, unit, count);
+        return form_.kind == CellKind::ctrnn_current ? activate(form_.activation, h) : h;
+    }
+
     // What the layer shows: h, or the rates of a current-based ctrnn; nothing after a sample's end.
     template <bool kMoving>
     void read_out(const Run<S, kMoving>& run, const PassInfo& pass, Field<S, kMoving>& out) const {
@@ -344,8 +377,7 @@ class Recurrent : public Layer<S> {
         const Index samples = pass.samples;
         for (Index t = sequences_ ? 0 : steps_ - 1; t < steps_; ++t)
             each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
-                T h = load_from(run.state, (t + 1) * samples + b, unit, count);
-                if (form_.kind == CellKind::ctrnn_current) h = activate(form_.activation, h);
+                T h = rate_at(run, (t + 1) * samples + b, unit, count);
                 if (sequences_ && frozen(pass, b, t)) h = constant(h, 0);
                 store_to(h, out, b, (sequences_ ? t * units() : 0) + unit, count);
             });
@@ -361,6 +393,7 @@ class Recurrent : public Layer<S> {
         Field<S, kMoving> fed; // cotangent of `fed`, of one step
         for (Index t = steps_ - 1; t >= 0; --t) {
             if (sequences_ || t == steps_ - 1) add_output_cotangent(run, pass, d, t);
+            if (pass.rate_penalty > 0) add_rate_cotangent(run, pass, t);
             step_back(run, pass, t);
             if (resets_before()) reset_back(run, pass, t, fed);
             fed.set_zero(samples, units());
@@ -369,7 +402,33 @@ class Recurrent : public Layer<S> {
                         {t * samples, samples, 0, plain}, run.weights.recurrent,
                         {0, plain, 0, units()});
             fed_back(run, pass, t, fed);
+            if (pass.truncate > 0 && t > 0 && t % pass.truncate == 0) cut(run, pass, t);
         }
+    }
+
+    // No gradient goes from step t to those before. Past a sample's end there is no step.
+    template <bool kMoving>
+    void cut(Run<S, kMoving>& run, const PassInfo& pass, Index t) const {
+        for (Index b = 0; b < pass.samples; ++b) {
+            if (frozen(pass, b, t)) continue;
+            run.d_state.v.row(b).setZero();
+            if constexpr (kMoving) run.d_state.d.row(b).setZero();
+        }
+    }
+
+    // Of 1/2 rate_penalty times the mean square of a sample's rates.
+    template <bool kMoving>
+    void add_rate_cotangent(Run<S, kMoving>& run, const PassInfo& pass, Index t) const {
+        using T = Number<S, kMoving>;
+        each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
+            if (frozen(pass, b, t)) return;
+            const Index row = (t + 1) * pass.samples + b;
+            T in = rate_at(run, row, unit, count);
+            in = in * constant(in, pass.rate_penalty /
+                                       static_cast<double>(valid_steps(pass, b) * units()));
+            if (form_.kind == CellKind::ctrnn_current) in = in * rate_slope(run, row, unit, count);
+            store_to(T(load_from(run.d_state, b, unit, count) + in), run.d_state, b, unit, count);
+        });
     }
 
     template <bool kMoving>

@@ -1,21 +1,97 @@
 // Layers that choose cells by their values: max pooling, global max pooling, and the maximum of
-// several tensors. Ties go to the first, as in PyTorch; second derivatives vanish.
+// several tensors. Ties go to the first, as in PyTorch; second derivatives vanish. Shares may stand
+// in for the choice: then every candidate gets its part of the cotangent.
 #include <assay/network/windows.hpp>
 
 #include <assay/core/error.hpp>
 
+#include <algorithm>
 #include <limits>
 
 namespace assay::network {
 namespace {
 
+// Lines a -> start + a (end - start) over [0, 1].
+template <class S>
+struct Lines {
+    std::vector<S> start, end;
+    [[nodiscard]] std::size_t size() const { return start.size(); }
+    [[nodiscard]] S slope(std::size_t line) const { return end[line] - start[line]; }
+    // Where `other`, which rises faster, overtakes `line`.
+    [[nodiscard]] S crossing(std::size_t line, std::size_t other) const {
+        return (start[line] - start[other]) / (slope(other) - slope(line));
+    }
+};
+
+// The part of [0, 1] on which each line is the upper envelope: from the left, always on to the line
+// that overtakes first. Slopes only grow, so that every line comes up at most once.
+template <class S>
+void share_envelope(const Lines<S>& lines, S* shares) {
+    std::fill_n(shares, lines.size(), S(0));
+    if (lines.size() == 0) return;
+    auto now = static_cast<std::size_t>(std::max_element(lines.start.begin(), lines.start.end()) -
+                                        lines.start.begin());
+    for (S at = 0;;) {
+        std::size_t next = now;
+        S until = 1;
+        for (std::size_t line = 0; line < lines.size(); ++line) {
+            if (!(lines.slope(line) > lines.slope(now))) continue;
+            const S crossing = std::max(at, lines.crossing(now, line));
+            const bool steeper =
+                crossing == until && next != now && lines.slope(line) > lines.slope(next);
+            if (crossing < until || steeper) {
+                until = crossing;
+                next = line;
+            }
+        }
+        shares[now] += until - at;
+        if (next == now) return;
+        at = until;
+        now = next;
+    }
+}
+
 // Output cell i of a sample is input cell memory.indices[sample * outputs + i], -1 for none.
 template <class S>
 class Selection : public Layer<S> {
   public:
+    [[nodiscard]] Index slope_size() const override { return this->output_.size() * candidates_; }
+    [[nodiscard]] Rows<S> envelope_shares(const std::vector<RowsView<S>>& from,
+                                          const std::vector<RowsView<S>>& to) const override {
+        Rows<S> shares = Rows<S>::Zero(from[0].rows(), slope_size());
+        Lines<S> lines;
+        std::vector<Index> numbers;
+        std::vector<S> parts(static_cast<std::size_t>(candidates_));
+        for (Index row = 0; row < shares.rows(); ++row)
+            for (Index output = 0; output < this->output_.size(); ++output) {
+                lines.start.clear();
+                lines.end.clear();
+                numbers.clear();
+                for (Index number = 0; number < candidates_; ++number) {
+                    const Index cell = candidate(output, number);
+                    if (cell < 0) continue;
+                    const auto input = static_cast<std::size_t>(cell / input_size_);
+                    lines.start.push_back(from[input](row, cell % input_size_));
+                    lines.end.push_back(to[input](row, cell % input_size_));
+                    numbers.push_back(number);
+                }
+                share_envelope(lines, parts.data());
+                for (std::size_t i = 0; i < numbers.size(); ++i)
+                    shares(row, output * candidates_ + numbers[i]) = parts[i];
+            }
+        return shares;
+    }
     void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
         const Index samples = p.pass->samples, outputs = this->output_.size();
         dy.resize(samples * t.directions, outputs);
+        if (p.slopes) {
+            dy.setZero();
+            for (Index row = 0; row < dy.rows(); ++row)
+                each_share(p, row % samples, [&](Index output, Index cell, S share) {
+                    dy(row, output) += share * value(t.dx, row, cell);
+                });
+            return;
+        }
         for (Index row = 0; row < dy.rows(); ++row) {
             const Index* chosen = chosen_of(p, row % samples);
             for (Index i = 0; i < outputs; ++i)
@@ -24,7 +100,10 @@ class Selection : public Layer<S> {
     }
     void backward(const Primal<S>& p, const Rows<S>& cotangent,
                   std::vector<Sink<S>>& dx) const override {
-        send_back(p, cotangent, dx);
+        if (p.slopes)
+            share_out(p, cotangent, dx);
+        else
+            send_back(p, cotangent, dx);
     }
     void backward_tangent(const Primal<S>& p, const Tangents<S>&, const Rows<S>&,
                           const Rows<S>& cotangent_tangent,
@@ -35,6 +114,9 @@ class Selection : public Layer<S> {
   protected:
     // Cells of several inputs are numbered one input after another.
     Index input_size_ = 0;
+    Index candidates_ = 1; // of every output
+    // The cell that is a candidate of an output, -1 for none (padding).
+    [[nodiscard]] virtual Index candidate(Index output, Index number) const = 0;
     void choose(const Primal<S>& p, Rows<S>& y) const {
         y.resize(p.pass->samples, this->output_.size());
         if (p.x.size() == 1) {
@@ -58,13 +140,35 @@ class Selection : public Layer<S> {
 
   private:
     S value(const std::vector<const Rows<S>*>& x, Index row, Index cell) const {
+        if (cell < 0) return S(0);
         const auto input = static_cast<std::size_t>(cell / input_size_);
         return x[input] ? (*x[input])(row, cell % input_size_) : S(0);
     }
-    void send_back(const Primal<S>& p, const Rows<S>& cotangent, std::vector<Sink<S>>& dx) const {
+    // body(output, cell, share) for the shares of a sample that are not 0.
+    template <class Body>
+    void each_share(const Primal<S>& p, Index sample, Body&& body) const {
+        const S* share = p.slopes->row(sample).data();
+        for (Index output = 0; output < this->output_.size(); ++output)
+            for (Index number = 0; number < candidates_; ++number, ++share)
+                if (*share != S(0)) body(output, candidate(output, number), *share);
+    }
+    std::vector<Rows<S>*> zeroed(std::vector<Sink<S>>& dx, Index rows) const {
         std::vector<Rows<S>*> to;
         for (auto& sink : dx)
-            to.push_back(sink.wanted() ? &sink.zeroed(cotangent.rows(), input_size_) : nullptr);
+            to.push_back(sink.wanted() ? &sink.zeroed(rows, input_size_) : nullptr);
+        return to;
+    }
+    void share_out(const Primal<S>& p, const Rows<S>& cotangent, std::vector<Sink<S>>& dx) const {
+        const auto to = zeroed(dx, cotangent.rows());
+        for (Index row = 0; row < cotangent.rows(); ++row)
+            each_share(p, row % p.pass->samples, [&](Index output, Index cell, S share) {
+                if (cell < 0) return;
+                Rows<S>* input = to[static_cast<std::size_t>(cell / input_size_)];
+                if (input) (*input)(row, cell % input_size_) += share * cotangent(row, output);
+            });
+    }
+    void send_back(const Primal<S>& p, const Rows<S>& cotangent, std::vector<Sink<S>>& dx) const {
+        const auto to = zeroed(dx, cotangent.rows());
         for (Index row = 0; row < cotangent.rows(); ++row) {
             const Index* chosen = chosen_of(p, row % p.pass->samples);
             if (to.size() == 1) {
@@ -93,6 +197,7 @@ class MaxPool : public Selection<S> {
         this->input_size_ = request.inputs[0].size();
         this->output_.shape = windows_.output_space();
         this->output_.shape.insert(this->output_.shape.begin(), channels_);
+        this->candidates_ = windows_.elements();
     }
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         p.memory->indices.resize(static_cast<std::size_t>(p.pass->samples * this->output_.size()));
@@ -108,6 +213,12 @@ class MaxPool : public Selection<S> {
             }
         }
         this->choose(p, y);
+    }
+
+  protected:
+    [[nodiscard]] Index candidate(Index output, Index number) const override {
+        const Index cell = windows_.source(number, output % windows_.positions());
+        return cell < 0 ? cell : output / windows_.positions() * windows_.cells() + cell;
     }
 
   private:
@@ -142,6 +253,7 @@ class GlobalMaxPool : public Selection<S> {
         : cells_(product_of(space_of(request.inputs[0].shape))) {
         this->input_size_ = request.inputs[0].size();
         this->output_.shape = {request.inputs[0].shape[0]};
+        this->candidates_ = cells_;
     }
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         p.memory->indices.resize(static_cast<std::size_t>(p.pass->samples * this->output_.size()));
@@ -154,6 +266,11 @@ class GlobalMaxPool : public Selection<S> {
         this->choose(p, y);
     }
 
+  protected:
+    [[nodiscard]] Index candidate(Index output, Index number) const override {
+        return output * cells_ + number;
+    }
+
   private:
     Index cells_;
 };
@@ -164,6 +281,7 @@ class Maximum : public Selection<S> {
     explicit Maximum(const LayerRequest& request) {
         this->output_ = request.inputs[0];
         this->input_size_ = this->output_.size();
+        this->candidates_ = static_cast<Index>(request.inputs.size());
     }
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         p.memory->indices.resize(static_cast<std::size_t>(p.pass->samples * this->input_size_));
@@ -175,6 +293,11 @@ class Maximum : public Selection<S> {
                 this->chosen_of(p, sample)[i] = static_cast<Index>(best) * this->input_size_ + i;
             }
         this->choose(p, y);
+    }
+
+  protected:
+    [[nodiscard]] Index candidate(Index output, Index number) const override {
+        return number * this->input_size_ + output;
     }
 };
 

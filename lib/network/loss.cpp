@@ -49,6 +49,15 @@ Column<S> log_sum(const Eigen::Map<const Rows<S>>& z, S temperature) {
            largest / temperature;
 }
 
+// Whether fewer than `count` outputs come before that of `index`; equal ones in their order.
+template <class Row>
+bool among_largest(const Row& z, Index index, Index count) {
+    Index before = 0;
+    for (Index c = 0; c < z.cols(); ++c)
+        before += z(c) > z(index) || (z(c) == z(index) && c < index) ? 1 : 0;
+    return before < count && z(index) == z(index);
+}
+
 } // namespace
 
 const std::vector<std::string>& loss_names() {
@@ -106,6 +115,11 @@ void check_samples(const Samples& samples, const TensorInfo& input, const Tensor
                 throw Error(concat(place, "/inputs: sample ", i / samples.inputs.cols(),
                                    ", number ", i % samples.inputs.cols(), " is ",
                                    samples.inputs.data()[i]));
+    if (loss.top_k < 1 ||
+        (loss.top_k > 1 && (loss.kind != LossKind::softmax_cross_entropy || loss.top_k > columns)))
+        throw Error(concat("a class among the ", loss.top_k, " largest of ", columns,
+                           " outputs with ", loss_name(loss.kind),
+                           "; softmax_cross_entropy and at most all outputs are expected"));
     if (classes) {
         if (loss.kind != LossKind::softmax_cross_entropy &&
             !(loss.kind == LossKind::sigmoid_cross_entropy && columns == 1))
@@ -237,14 +251,13 @@ LossSums loss_sums(const Loss& loss, const Rows<S>& outputs, const Batch<S>& bat
             }
         }
         if (loss.kind == LossKind::softmax_cross_entropy) {
-            Index predicted = 0, expected = label;
-            z.row(r).maxCoeff(&predicted);
+            Index expected = label;
             if (y)
                 Eigen::Map<const Column<S>>(y, z.cols()).maxCoeff(&expected);
             else
                 sum = static_cast<double>(log_sums(r)) -
                       static_cast<double>(z(r, label)) / loss.temperature;
-            correct = predicted == expected ? 1 : 0;
+            correct = among_largest(z.row(r), expected, loss.top_k) ? 1 : 0;
         }
         sums.loss += weight * sum;
         sums.rows += weight;

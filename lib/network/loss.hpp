@@ -23,6 +23,7 @@ struct Loss {
     LossKind kind = LossKind::mse;
     double epsilon = 1e-8;  // poisson: inside of the logarithm
     double temperature = 1; // softmax: logits are divided by it
+    Index top_k = 1;        // softmax: a row is right where its class is among so many largest
 };
 
 // Throws Error for an unknown name.

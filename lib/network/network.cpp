@@ -221,6 +221,26 @@ bool Network<S>::rectifies(Index node) const {
 }
 
 template <class S>
+Rows<S> Network<S>::envelope_shares(Index node, const std::vector<RowsView<S>>& from,
+                                    const std::vector<RowsView<S>>& to) const {
+    const auto& one = *nodes_.at(static_cast<std::size_t>(node));
+    const auto fits = [&](const std::vector<RowsView<S>>& values) {
+        bool fit = values.size() == one.inputs.size();
+        for (std::size_t i = 0; fit && i < values.size(); ++i)
+            fit = values[i].cols() == node_tensor(one.inputs[i]).size() &&
+                  values[i].rows() == from[0].rows();
+        return fit;
+    };
+    if (node == 0 || !fits(from) || !fits(to))
+        throw Error("envelope_shares of '" + one.name +
+                    "': arrays of another size than its inputs");
+    Rows<S> shares = one.layer->envelope_shares(from, to);
+    if (shares.cols() != one.layer->slope_size())
+        throw Error("envelope_shares: layer '" + one.name + "' does not choose among its inputs");
+    return shares;
+}
+
+template <class S>
 Index Network<S>::affine_head() const {
     Index head = 0;
     for (Index node = 1; node < nodes(); ++node) {
@@ -331,6 +351,11 @@ const Rows<S>& Pass<S>::cotangent_tangent(Index node) const {
 }
 template <class S>
 void Pass<S>::set_slopes(Index node, Rows<S> slopes) {
+    const auto& one = *network_->nodes_.at(static_cast<std::size_t>(node));
+    const Index size = one.layer ? one.layer->slope_size() : 0;
+    if (slopes.size() > 0 && slopes.cols() != size)
+        throw Error(concat("slopes of '", one.name, "': ", slopes.cols(), " numbers a sample, ",
+                           size, " are expected"));
     state_->slopes[static_cast<std::size_t>(node)] = std::move(slopes);
 }
 
@@ -487,6 +512,15 @@ void Pass<S>::add_gradient_tangent(Columns<S>& gradient) const {
                 primal(node), tangents(node), state_->cotangent[at], state_->cotangent_tangent[at],
                 gradient.middleRows(one.trained, one.trained_count));
     }
+}
+
+template <class S>
+double Pass<S>::mean_square_rates() const {
+    double sum = 0;
+    for (Index node = 1; node < network_->nodes(); ++node)
+        sum += network_->nodes_[static_cast<std::size_t>(node)]->layer->mean_square_rates(
+            primal(node));
+    return sum;
 }
 
 template <class S>

@@ -56,6 +56,14 @@ class ASSAY_API Network {
     [[nodiscard]] const TensorInfo& node_tensor(Index node) const;
     [[nodiscard]] std::optional<Index> find_node(const std::string& name) const;
     [[nodiscard]] const std::vector<Index>& node_inputs(Index node) const;
+    // For Pass::set_slopes of a node that chooses among its inputs (max_pool, global_max_pool,
+    // maximum): the share of the way from the values `from` of its inputs to `to` (one array an
+    // input, samples x size) on which each candidate is the largest, inputs taken as linear
+    // between: the secant of the maximum. Ties go to the first. Samples x (outputs x candidates), a
+    // candidate being an element of the window, a cell, or an input. Cost: candidates^2 an output
+    // at most. Throws Error for other nodes and for arrays that do not fit.
+    [[nodiscard]] Rows<S> envelope_shares(Index node, const std::vector<RowsView<S>>& from,
+                                          const std::vector<RowsView<S>>& to) const;
     // Whether a node is a rectifying activation.
     [[nodiscard]] bool rectifies(Index node) const;
     // The last node such that it and all before it on its way are affine in the input: evaluated
@@ -127,8 +135,12 @@ class ASSAY_API Pass {
     void add_gradient_tangent(Columns<S>& gradient) const;
 
     // Average slopes that stand in for the derivatives of element-wise layers in `backward`
-    // (samples x size); an empty array restores the derivative.
+    // (samples x size), or shares for layers that choose (see Network::envelope_shares); an empty
+    // array restores the derivative. Throws Error for a wrong number of columns.
     void set_slopes(Index node, Rows<S> slopes);
+    // After forward, over all recurrent layers: the sum over samples of the mean square of a
+    // layer's rates over valid steps and units.
+    [[nodiscard]] double mean_square_rates() const;
     // Running statistics after a training pass.
     void update_statistics(Weights<S>& weights) const;
 

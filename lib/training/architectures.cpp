@@ -27,9 +27,9 @@ bool is_cell(const std::string& kind) {
 }
 
 [[noreturn]] void refuse(const std::string& text) {
-    throw UsageError("option '--model': found '" + printable(text, 60) +
-                     "'; a file, linear, mlp:W,W[:activation], conv:F,F[:activation] or "
-                     "rnn|gru|lstm|ugrnn|janet|ctrnn:UNITS[:activation] is expected");
+    throw Error("found '" + printable(text, 60) +
+                "'; a file, linear, mlp:W,W[:activation], conv:F,F[:activation] or "
+                "rnn|gru|lstm|ugrnn|janet|ctrnn:UNITS[:activation] is expected");
 }
 
 Word parse_word(const std::string& text) {
@@ -123,12 +123,11 @@ std::string named_architecture(const std::string& text, const NetworkShape& shap
                           {"vocabulary", shape.vocabulary},
                           {"units", 16}});
     if (is_cell(word.kind)) {
-        if (!sequence)
-            throw UsageError("option '--model': " + text + " expects sequences (time, feature)");
+        if (!sequence) throw Error(text + " expects sequences (time, feature)");
         add_cells(layers, word, shape.outputs_per_step);
     } else if (word.kind == "conv") {
         if (shape.input_shape.size() < 2 || sequence)
-            throw UsageError("option '--model': " + text + " expects images (channel, space...)");
+            throw Error(text + " expects images (channel, space...)");
         add_convolutions(layers, word, shape.input_shape.size() - 1);
     } else {
         if (shape.input_shape.size() > 1 && !shape.outputs_per_step)

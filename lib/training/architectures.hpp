@@ -20,7 +20,7 @@ struct NetworkShape {
 };
 
 [[nodiscard]] ASSAY_API bool is_architecture_word(const std::string& text);
-// The architecture as JSON. Throws UsageError for a word that does not fit the data.
+// The architecture as JSON. Throws Error for a word that does not fit the data.
 [[nodiscard]] ASSAY_API std::string named_architecture(const std::string& word,
                                                        const NetworkShape& shape);
 // The shape that samples call for: classes (largest + 1) or values.

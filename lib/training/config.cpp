@@ -32,9 +32,16 @@ Json value_of(const std::string& text) {
     return value.is_discarded() ? Json(text) : value;
 }
 
+// Layer names may hold dots: what follows "lr_scale." is one name.
+std::vector<std::string> parts_of(const std::string& path) {
+    const std::string scales = "lr_scale.";
+    if (starts_with(path, scales)) return {"lr_scale", path.substr(scales.size())};
+    return split(path, '.');
+}
+
 void apply(Json& config, const Override& change) {
     Json* at = &config;
-    const auto parts = split(change.path, '.');
+    const auto parts = parts_of(change.path);
     if (parts.empty()) throw UsageError("option '--set': a.b.c=value is expected");
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
         Json& next = (*at)[parts[i]];
@@ -202,7 +209,10 @@ void read_sources(Keys& keys, TrainingConfig& c) {
         c.model = keys.text("model", "");
     }
     c.data = keys.text("data", "");
-    if (keys.has("task")) c.task = read_task(keys.value("task"), c.seed);
+    if (keys.has("task")) {
+        c.task = read_task(keys.value("task"), c.seed);
+        static_cast<void>(make_task(*c.task)); // its mistakes are the configuration's
+    }
     if (c.task && !c.data.empty()) keys.refuse("task", "given beside 'data'; one is expected");
 }
 
@@ -245,6 +255,8 @@ TrainingConfig parse(const Json& json) {
     c.loss = keys.text("loss", "");
     if (!c.loss.empty()) static_cast<void>(network::loss_of(c.loss));
     c.epsilon = positive(keys, "epsilon", c.epsilon);
+    c.truncate = keys.count("truncate", 0, kMostSteps, 0);
+    c.rate_penalty = at_least_zero(keys, "rate_penalty", 0);
     c.batch_size = keys.count("batch_size", 1, kMostBatch, c.batch_size);
     c.full_batch = keys.flag("full_batch", false);
     c.online = keys.flag("online", false);
@@ -278,8 +290,10 @@ TrainingConfig parse(const Json& json) {
         c.checkpoints =
             read_checkpoints(k, json.contains("checkpoints") ? json.at("checkpoints") : none);
     });
-    section(keys, "metrics",
-            [&](Keys& k) { c.metrics_every = k.count("every", 1, kMostSteps, c.metrics_every); });
+    section(keys, "metrics", [&](Keys& k) {
+        c.metrics_every = k.count("every", 1, kMostSteps, c.metrics_every);
+        c.top_k = k.count("top_k", 1, kMostBatch, c.top_k);
+    });
     section(keys, "evaluate", [&](Keys& k) {
         c.evaluate_every = k.count("every", 0, kMostSteps, c.evaluate_every);
         c.evaluate_split = k.text("split", c.evaluate_split);
@@ -366,6 +380,8 @@ std::string config_json(const TrainingConfig& c) {
               {"precision", c.precision == Precision::float64 ? "float64" : "float32"},
               {"loss", c.loss},
               {"epsilon", c.epsilon},
+              {"truncate", c.truncate},
+              {"rate_penalty", c.rate_penalty},
               {"batch_size", c.batch_size},
               {"full_batch", c.full_batch},
               {"online", c.online},
@@ -377,7 +393,7 @@ std::string config_json(const TrainingConfig& c) {
               {"lr_scale", Json::object()},
               {"init", c.init},
               {"checkpoints", checkpoints_json(c.checkpoints)},
-              {"metrics", {{"every", c.metrics_every}}},
+              {"metrics", {{"every", c.metrics_every}, {"top_k", c.top_k}}},
               {"evaluate", {{"every", c.evaluate_every}, {"split", c.evaluate_split}}},
               {"write_gradients", c.write_gradients},
               {"on_nonfinite", c.on_nonfinite}};
@@ -430,9 +446,10 @@ std::string config_json(const TrainingConfig& c) {
 
 std::vector<std::string> differences(const std::string& resolved, const std::string& other) {
     Json one = Json::parse(resolved), two = Json::parse(other);
-    for (const char* key : {"steps", "epochs", "checkpoints", "metrics", "evaluate", "stop"}) {
-        one.erase(key);
-        two.erase(key);
+    for (Json* config : {&one, &two}) {
+        for (const char* key : {"steps", "epochs", "checkpoints", "evaluate", "stop"})
+            config->erase(key);
+        if (config->contains("metrics")) (*config)["metrics"].erase("every");
     }
     std::vector<std::string> found;
     collect_differences(one, two, "", found);

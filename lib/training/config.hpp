@@ -91,6 +91,10 @@ struct TrainingConfig {
     std::optional<TaskSettings> task;
     std::string loss;      // empty: the task's, or by the targets
     double epsilon = 1e-8; // poisson
+    Index truncate = 0;    // recurrent layers: gradients end at its multiples; 0: at the start
+    // + 1/2 rate_penalty times the mean square of each recurrent layer's rates: mean over samples
+    // of the mean over a sample's valid steps and units.
+    double rate_penalty = 0;
     Index batch_size = 64;
     bool full_batch = false, online = false;
     std::optional<Index> steps;
@@ -108,6 +112,7 @@ struct TrainingConfig {
     std::string init = "auto";
     CheckpointSettings checkpoints;
     Index metrics_every = 10, evaluate_every = 100;
+    Index top_k = 1; // accuracy: classes among so many largest outputs are right
     std::string evaluate_split = "test";
     bool write_gradients = false;
     StopSettings stop;
@@ -115,7 +120,8 @@ struct TrainingConfig {
     DataSettings data_settings;
 };
 
-// One change of a configuration: a dotted path and a value (JSON, else text).
+// One change of a configuration: a dotted path and a value (JSON, else text). What follows
+// "lr_scale." is one name, dots and all.
 struct Override {
     std::string path; // "optimizer.learning_rate"
     std::string value;
@@ -128,7 +134,7 @@ struct Override {
 // Every key, resolved; equal configurations give equal text.
 [[nodiscard]] ASSAY_API std::string config_json(const TrainingConfig& config);
 // Dotted paths at which two resolved configurations differ, apart from those that may change on
-// resuming (steps, epochs, checkpoints, metrics, evaluate, stop).
+// resuming (steps, epochs, checkpoints, metrics.every, evaluate, stop).
 [[nodiscard]] ASSAY_API std::vector<std::string> differences(const std::string& resolved,
                                                              const std::string& other);
 

@@ -1,6 +1,7 @@
 #include <assay/training/optimizer.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/random.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -144,6 +145,60 @@ void Optimizer<S>::update(network::Column<S>& theta, const network::Column<S>& g
     }
 }
 
+template <class S>
+void clip(network::Column<S>& g, const ClipSettings& settings,
+          const std::vector<ParameterSlice>& slices) {
+    const double limit = settings.value;
+    const auto shrink = [&](Index offset, Index size) {
+        auto part = g.segment(offset, size);
+        const double norm = std::sqrt(part.template cast<double>().squaredNorm());
+        if (norm > limit) part *= static_cast<S>(limit / norm);
+    };
+    switch (settings.mode) {
+    case ClipMode::none:
+        return;
+    case ClipMode::global_norm:
+        shrink(0, g.size());
+        return;
+    case ClipMode::layer_norm:
+        for (std::size_t i = 0; i < slices.size();) {
+            std::size_t end = i;
+            Index size = 0;
+            while (end < slices.size() && slices[end].layer == slices[i].layer)
+                size += slices[end++].size;
+            shrink(slices[i].offset, size);
+            i = end;
+        }
+        return;
+    case ClipMode::value:
+        g = g.cwiseMax(static_cast<S>(-limit)).cwiseMin(static_cast<S>(limit));
+        return;
+    }
+}
+
+template <class S>
+void add_noise(network::Column<S>& weights, const NoiseSettings& settings, double learning_rate,
+               std::uint64_t seed, Index step) {
+    if (settings.variance == 0) return;
+    const Random random(seed, "noise");
+    const double deviation = std::sqrt(settings.variance);
+    for (Index i = 0; i < weights.size(); ++i) {
+        const auto at = static_cast<std::uint64_t>(i);
+        const StreamWords words{static_cast<std::uint64_t>(step), 1, 0};
+        const double xi = settings.uniform ? std::sqrt(3.0) * (2 * random.uniform(at, words) - 1)
+                                           : random.normal(at, words);
+        weights(i) += static_cast<S>(learning_rate * deviation * xi);
+    }
+}
+
+template void clip(network::Column<double>&, const ClipSettings&,
+                   const std::vector<ParameterSlice>&);
+template void clip(network::Column<float>&, const ClipSettings&,
+                   const std::vector<ParameterSlice>&);
+template void add_noise(network::Column<double>&, const NoiseSettings&, double, std::uint64_t,
+                        Index);
+template void add_noise(network::Column<float>&, const NoiseSettings&, double, std::uint64_t,
+                        Index);
 template class Optimizer<double>;
 template class Optimizer<float>;
 

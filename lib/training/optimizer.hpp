@@ -20,7 +20,17 @@ struct ParameterSlice {
     Index offset = 0, size = 0;
     double lr_scale = 1; // 0: frozen
     bool decays = true;
+    std::size_t layer = 0; // to which it belongs; slices of one layer are neighbours
 };
+
+// Limits a gradient in place: its norm, that of every layer, or every number.
+template <class S>
+void clip(network::Column<S>& gradient, const ClipSettings& settings,
+          const std::vector<ParameterSlice>& slices);
+// weights += learning_rate xi, Var xi = variance, by (seed; step, index).
+template <class S>
+void add_noise(network::Column<S>& weights, const NoiseSettings& settings, double learning_rate,
+               std::uint64_t seed, Index step);
 
 template <class S>
 class ASSAY_API Optimizer {

@@ -49,6 +49,9 @@ void write_metrics(hdf5::Group group, const std::vector<MetricRow>& rows) {
     write("eval_accuracy", &MetricRow::eval_accuracy,
           "of the evaluation split; NaN where not looked");
     write("learning_rate", &MetricRow::learning_rate, "of the step");
+    write("rate_penalty", &MetricRow::rate_penalty, "of the batch, beside its loss");
+    write("update_cosine", &MetricRow::update_cosine,
+          "between the change of all weights and that of the step before; NaN where one is 0");
     write_layers(group, "weight_norm", rows, &MetricRow::weight_norm, "of each layer's parameters");
     write_layers(group, "gradient_norm", rows, &MetricRow::gradient_norm,
                  "of each layer's gradient, after clipping");
@@ -75,6 +78,8 @@ std::vector<MetricRow> read_metrics(const hdf5::Group& group) {
     read("eval_loss", &MetricRow::eval_loss);
     read("eval_accuracy", &MetricRow::eval_accuracy);
     read("learning_rate", &MetricRow::learning_rate);
+    read("rate_penalty", &MetricRow::rate_penalty);
+    read("update_cosine", &MetricRow::update_cosine);
     const auto read_layers = [&](const char* name, std::vector<double> MetricRow::*member) {
         const auto values = numbers(group, name);
         const std::size_t layers = rows.empty() ? 0 : values.size() / rows.size();
@@ -108,6 +113,8 @@ void write_state(hdf5::Group group, const RunState& s, network::Storage storage)
     group.set_attribute("optimizer_arrays", static_cast<std::int64_t>(s.optimizer.size()));
     write_array(group, "trained", s.trained, storage, "parameters, flat");
     write_array(group, "statistics", s.statistics, storage, "running statistics, flat");
+    if (!s.last_update.empty())
+        write_array(group, "last_update", s.last_update, storage, "the last change of trained");
     for (std::size_t i = 0; i < s.optimizer.size(); ++i)
         write_array(group, "optimizer_" + std::to_string(i), s.optimizer[i], storage,
                     "state of the optimiser");
@@ -132,6 +139,7 @@ RunState read_state(const hdf5::Group& group, const hdf5::Group& metrics) {
     s.best = group.number_attribute("best").value_or(1e308);
     s.trained = numbers(group, "trained");
     s.statistics = numbers(group, "statistics");
+    if (group.has_dataset("last_update")) s.last_update = numbers(group, "last_update");
     const Index arrays = integer("optimizer_arrays");
     for (Index i = 0; i < std::min<Index>(arrays, 8); ++i)
         s.optimizer.push_back(numbers(group, "optimizer_" + std::to_string(i)));
@@ -141,11 +149,20 @@ RunState read_state(const hdf5::Group& group, const hdf5::Group& metrics) {
     return s;
 }
 
-void check_same(const std::string& saved, const std::string& wanted, const std::string& where) {
-    const auto keys = differences(saved, wanted);
-    if (!keys.empty())
-        throw Error(where + ": the saved state is of another configuration; these keys differ: " +
-                    join(keys, ", "));
+void write_preprocessing(hdf5::Group group, const Preprocessing& p) {
+    group.set_attribute("scale", p.scale);
+    group.set_attribute("standardize", p.standardize);
+    group.set_attribute("inputs", static_cast<std::int64_t>(p.inputs));
+    group.set_attribute("description",
+                        "inputs x of the data became (scale x - mean) factor; mean and factor "
+                        "stand for equal stretches of a sample's numbers, in order");
+    if (!p.mean.empty()) {
+        group.write("mean", p.mean, {"stretch", "", "of scaled inputs of the training split"});
+        group.write("factor", p.factor, {"stretch", "", "1 / standard deviation, or 1"});
+    }
+    if (!p.held_out.empty())
+        group.write("held_out", std::vector<std::int64_t>(p.held_out.begin(), p.held_out.end()),
+                    {"sample", "", "rows of the training split that were held out"});
 }
 
 void write_checkpoint(hdf5::Group group, const RunCheckpoint& c, network::Storage storage) {
@@ -169,8 +186,20 @@ std::string step_name(Index step) {
     return text;
 }
 
-RunFolder::RunFolder(std::string folder, std::string config, network::Storage storage)
-    : folder_(std::move(folder)), config_(std::move(config)), storage_(storage) {}
+RunFolder::RunFolder(std::string folder, RunDescription description, network::Storage storage)
+    : folder_(std::move(folder)), run_(std::move(description)), storage_(storage) {}
+
+// `saved` holds the configuration and the data's digest beside a state.
+void RunFolder::check_same(const hdf5::Group& saved, const std::string& where) const {
+    const auto keys = differences(saved.read_text("training").value_or("{}"), run_.config);
+    if (!keys.empty())
+        throw Error(where + ": the saved state is of another configuration; these keys differ: " +
+                    join(keys, ", "));
+    const std::string digest = saved.text_attribute("data_digest").value_or("");
+    if (digest != run_.data_digest)
+        throw Error(concat(where, ": the saved state learnt from training data of digest ", digest,
+                           "; those of ", run_.data, " have changed to ", run_.data_digest));
+}
 
 std::string RunFolder::part(Index step) const {
     return folder_ + "/" + step_name(step) + ".h5";
@@ -187,7 +216,7 @@ std::optional<RunState> RunFolder::resume(const hdf5::Group* earlier) {
             continue; // damaged: the older generation
         }
         const hdf5::Group root = opened->root();
-        check_same(root.read_text("training").value_or("{}"), config_, file);
+        check_same(root, file);
         RunState state = read_state(root.group("state"), root.group("metrics"));
         bool whole = true;
         for (const Index step : state.checkpoints)
@@ -197,7 +226,7 @@ std::optional<RunState> RunFolder::resume(const hdf5::Group* earlier) {
     }
     if (!earlier || !earlier->has_group("/run/state")) return std::nullopt;
     const hdf5::Group run = earlier->group("/run");
-    check_same(run.read_text("training").value_or("{}"), config_, run.where());
+    check_same(run, run.where());
     return read_state(run.group("state"), run.group("metrics"));
 }
 
@@ -223,7 +252,8 @@ void RunFolder::state(const RunState& state) {
     std::error_code ignored;
     if (fs::exists(file)) fs::rename(file, folder_ + "/" + kOlderState, ignored);
     hdf5::OutputFile output(file, hdf5::Existing::replace, hdf5::Compression::none, {});
-    output.root().write_text("training", config_);
+    output.root().write_text("training", run_.config);
+    output.root().set_attribute("data_digest", run_.data_digest);
     write_state(output.root().create_group("state"), state, storage_);
     write_metrics(output.root().create_group("metrics"), state.metrics);
     output.commit();
@@ -233,7 +263,10 @@ void RunFolder::assemble(hdf5::Group root, const RunResult& result, const hdf5::
                          bool with_timing) const {
     network::write_model(root.create_group("/model"), result.model, storage_);
     hdf5::Group run = root.create_group("/run");
-    run.write_text("training", config_);
+    run.write_text("training", run_.config);
+    run.set_attribute("data_digest", run_.data_digest);
+    if (run_.preprocessing.does_something())
+        write_preprocessing(run.create_group("preprocessing"), run_.preprocessing);
     run.set_attribute("finished", result.finished ? 1 : 0);
     run.set_attribute("stop_reason", result.stop_reason);
     run.set_attribute("parameters", static_cast<std::int64_t>(result.parameters));
@@ -282,6 +315,33 @@ std::vector<std::string> RunFolder::files() const {
     }
     std::sort(list.begin(), list.end());
     return list;
+}
+
+Preprocessing read_preprocessing(const hdf5::Group& run) {
+    Preprocessing p;
+    if (!run.has_group("preprocessing")) return p;
+    const hdf5::Group group = run.group("preprocessing");
+    const auto inputs = group.number_attribute("inputs");
+    const auto scale = group.number_attribute("scale");
+    if (!inputs || !(*inputs >= 1) || !(*inputs <= 1e12) || !scale || !std::isfinite(*scale))
+        throw Error(group.where() + ": attribute 'inputs' or 'scale' is missing or wrong");
+    p.inputs = static_cast<Index>(*inputs);
+    p.scale = *scale;
+    p.standardize = group.text_attribute("standardize").value_or("none");
+    if (group.has_dataset("mean")) {
+        p.mean = numbers(group, "mean");
+        p.factor = numbers(group, "factor");
+        const auto stretches = static_cast<Index>(p.mean.size());
+        if (p.factor.size() != p.mean.size() || stretches == 0 || p.inputs % stretches != 0)
+            throw Error(concat(group.where(), ": mean of ", p.mean.size(),
+                               " numbers and factor of ", p.factor.size(),
+                               "; both the same part of ", p.inputs, " are expected"));
+    }
+    if (group.has_dataset("held_out")) {
+        const auto rows = group.dataset("held_out").expect_numeric().read<std::int64_t>();
+        p.held_out.assign(rows.begin(), rows.end());
+    }
+    return p;
 }
 
 std::vector<Index> run_steps(const hdf5::Group& run) {

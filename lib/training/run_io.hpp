@@ -15,13 +15,22 @@
 
 namespace assay::training {
 
+// What a run is, for its file and for those who would resume it.
+struct RunDescription {
+    std::string config;      // resolved
+    std::string data;        // where the data came from, for messages
+    std::string data_digest; // of the training split as it was read
+    Preprocessing preprocessing;
+};
+
 class ASSAY_API RunFolder : public RunSink {
   public:
     // `folder` empty: kept in memory, lost with the program.
-    RunFolder(std::string folder, std::string config, network::Storage storage);
+    RunFolder(std::string folder, RunDescription description, network::Storage storage);
 
     // The newest intact state, of this folder or else of an earlier run file (`earlier`, may be
-    // null). Throws Error naming the keys that differ where it belongs to another configuration.
+    // null). Throws Error naming the keys that differ where it belongs to another configuration,
+    // and both digests where the training data have changed.
     [[nodiscard]] std::optional<RunState> resume(const hdf5::Group* earlier);
 
     void checkpoint(const RunCheckpoint& checkpoint) override;
@@ -35,11 +44,15 @@ class ASSAY_API RunFolder : public RunSink {
 
   private:
     [[nodiscard]] std::string part(Index step) const;
-    std::string folder_, config_;
+    void check_same(const hdf5::Group& saved, const std::string& where) const;
+    std::string folder_;
+    RunDescription run_;
     network::Storage storage_;
     std::vector<RunCheckpoint> kept_; // without a folder
 };
 
+// `run` is /run, where the group `preprocessing` holds what was done to the data, if anything.
+[[nodiscard]] ASSAY_API Preprocessing read_preprocessing(const hdf5::Group& run);
 // Steps of a run's checkpoints, ascending. Throws Error where there is none.
 [[nodiscard]] ASSAY_API std::vector<Index> run_steps(const hdf5::Group& run);
 // "000001000".

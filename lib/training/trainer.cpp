@@ -2,10 +2,10 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
-#include <assay/core/random.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/initialise.hpp>
 #include <assay/network/objective.hpp>
+#include <assay/training/batches.hpp>
 #include <assay/training/optimizer.hpp>
 #include <assay/training/rule.hpp>
 
@@ -48,94 +48,6 @@ double seconds_now() {
         .count();
 }
 
-// Which samples a step sees.
-class BatchPlan {
-  public:
-    BatchPlan(const TrainingConfig& c, Index samples) : config_(c), samples_(samples) {
-        size_ = c.full_batch ? samples : c.batch_size;
-        if (!c.online && size_ > samples)
-            throw Error(
-                concat("--batch-size ", size_, ": the training split has ", samples, " samples"));
-        per_epoch_ =
-            c.last_batch == LastBatch::keep ? (samples + size_ - 1) / size_ : samples / size_;
-        per_epoch_ = std::max<Index>(1, per_epoch_);
-    }
-    [[nodiscard]] Index size() const { return size_; }
-    [[nodiscard]] Index per_epoch() const { return per_epoch_; }
-    [[nodiscard]] std::vector<Index> indices(Index step) {
-        std::vector<Index> chosen;
-        if (config_.full_batch) {
-            chosen.resize(static_cast<std::size_t>(samples_));
-            std::iota(chosen.begin(), chosen.end(), Index{0});
-            return chosen;
-        }
-        if (config_.sampling == Sampling::epoch) {
-            const Index epoch = step / per_epoch_, first = step % per_epoch_ * size_;
-            shuffle(epoch);
-            const Index count = std::min(size_, samples_ - first);
-            chosen.assign(order_.begin() + first, order_.begin() + first + count);
-            return chosen;
-        }
-        const Random random(config_.seed, "shuffle");
-        for (Index i = 0; i < size_; ++i)
-            chosen.push_back(
-                config_.sampling == Sampling::replacement
-                    ? static_cast<Index>(random.below(static_cast<std::uint64_t>(samples_),
-                                                      static_cast<std::uint64_t>(i),
-                                                      {static_cast<std::uint64_t>(step), 1, 0}))
-                    : (step * size_ + i) % samples_);
-        return chosen;
-    }
-
-  private:
-    void shuffle(Index epoch) {
-        if (epoch == epoch_) return;
-        epoch_ = epoch;
-        order_ = Random(config_.seed, "shuffle")
-                     .permutation(samples_, {static_cast<std::uint64_t>(epoch), 0, 0});
-    }
-    const TrainingConfig& config_;
-    Index samples_, size_ = 1, per_epoch_ = 1, epoch_ = -1;
-    std::vector<std::int64_t> order_;
-};
-
-// Shifts, flips and noise of images (channel, height, width) and noise of anything.
-template <class S>
-void augment(Batch<S>& batch, const AugmentSettings& a, const network::TensorInfo& input,
-             std::uint64_t seed, Index step) {
-    if (a.shift == 0 && !a.flip && a.noise == 0) return;
-    const Random random(seed, "augment");
-    const auto address = static_cast<std::uint64_t>(step);
-    if (a.shift > 0 || a.flip) {
-        if (input.shape.size() != 3)
-            throw Error("augment: shift and flip expect images (channel, height, width)");
-        const Index channels = input.shape[0], height = input.shape[1], width = input.shape[2];
-        for (Index i = 0; i < batch.samples(); ++i) {
-            const auto at = static_cast<std::uint64_t>(i);
-            const auto draw = [&](std::uint64_t word) {
-                return static_cast<Index>(random.below(static_cast<std::uint64_t>(2 * a.shift + 1),
-                                                       at, {address, word, 0})) -
-                       a.shift;
-            };
-            const Index dy = draw(1), dx = draw(2);
-            const bool flip = a.flip && random.uniform(at, {address, 3, 0}) < 0.5;
-            Rows<S> moved = Rows<S>::Zero(1, batch.inputs.cols());
-            for (Index c = 0; c < channels; ++c)
-                for (Index y = 0; y < height; ++y)
-                    for (Index x = 0; x < width; ++x) {
-                        const Index from_y = y + dy, from_x = (flip ? width - 1 - x : x) + dx;
-                        if (from_y >= 0 && from_y < height && from_x >= 0 && from_x < width)
-                            moved(0, (c * height + y) * width + x) =
-                                batch.inputs(i, (c * height + from_y) * width + from_x);
-                    }
-            batch.inputs.row(i) = moved;
-        }
-    }
-    for (Index i = 0; a.noise > 0 && i < batch.inputs.size(); ++i)
-        batch.inputs.data()[i] +=
-            static_cast<S>(a.noise * random.normal(static_cast<std::uint64_t>(i), {address, 4, 0}));
-}
-
 template <class S>
 class Trainer {
   public:
@@ -148,6 +60,7 @@ class Trainer {
           optimizer_(config.optimizer, slices_, network_.parameter_count()) {
         loss_ = network::loss_of(config.loss);
         loss_.epsilon = config.epsilon;
+        loss_.top_k = config.top_k;
         if (!config.online)
             network::check_samples(data.train, network_.input(), network_.output(), loss_,
                                    place("train", "training data"));
@@ -155,6 +68,7 @@ class Trainer {
             if (network_.node_type(node) == "batch_norm" && plan_.size() < 2)
                 throw Error("--batch-size 1: layer '" + network_.node_name(node) +
                             "' normalises over the batch; 2 samples or more are expected");
+        check_recurrent();
         total_ = config.steps    ? *config.steps
                  : config.epochs ? static_cast<Index>(std::llround(
                                        *config.epochs * static_cast<double>(plan_.per_epoch())))
@@ -229,6 +143,18 @@ class Trainer {
     }
 
   private:
+    // Settings of recurrent layers need one.
+    void check_recurrent() const {
+        const auto& entries = network_.parameters();
+        const bool recurrent = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
+            return entry.info.role == network::Role::recurrent;
+        });
+        if (recurrent) return;
+        if (config_.truncate > 0) throw Error("truncate: the network has no recurrent layer");
+        if (config_.rate_penalty > 0)
+            throw Error("rate_penalty: the network has no recurrent layer");
+    }
+
     // Where a split stands, for messages.
     [[nodiscard]] std::string place(const std::string& split, const std::string& otherwise) const {
         return config_.data.empty() ? otherwise : config_.data + ": " + split;
@@ -255,7 +181,7 @@ class Trainer {
                     used[glob] = true;
                 }
             if (layers_.empty() || layers_.back() != entry.layer) layers_.push_back(entry.layer);
-            layer_of_.push_back(layers_.size() - 1);
+            slice.layer = layers_.size() - 1;
             slices.push_back(slice);
         }
         for (const auto& glob : config_.freeze)
@@ -281,7 +207,7 @@ class Trainer {
     void begin() {
         if (evaluation_ && config_.evaluate_every > 0) {
             const auto value = evaluate();
-            log(kNan, kNan, value, rate());
+            state_.metrics.push_back(measured(kNan, kNan, value, rate()));
         }
         keep_checkpoint();
         if (halves()) mark_ = snapshot();
@@ -305,41 +231,36 @@ class Trainer {
         return network::make_batch<S>(data_.train, plan_.indices(state_.step), network_.output());
     }
 
-    // Rows first ... first + count - 1 of a batch.
-    static Batch<S> piece_of(const Batch<S>& batch, Index first, Index count) {
-        const Index steps = batch.weights.size() / batch.samples();
-        Batch<S> piece;
-        piece.inputs = batch.inputs.middleRows(first, count);
-        if (batch.values.size() > 0) piece.values = batch.values.middleRows(first, count);
-        if (!batch.classes.empty())
-            piece.classes.assign(batch.classes.begin() + first * steps,
-                                 batch.classes.begin() + (first + count) * steps);
-        piece.weights = batch.weights.segment(first * steps, count * steps);
-        if (!batch.lengths.empty())
-            piece.lengths.assign(batch.lengths.begin() + first,
-                                 batch.lengths.begin() + first + count);
-        return piece;
-    }
-
     struct Piece {
         Column<S> gradient;
         network::LossSums loss;
+        double squared_rates = 0;
+        void clear(Index parameters) {
+            gradient.setZero(parameters);
+            loss = {};
+            squared_rates = 0;
+        }
         Piece& operator+=(const Piece& other) {
             gradient += other.gradient;
             loss += other.loss;
+            squared_rates += other.squared_rates;
             return *this;
         }
     };
 
-    void add_piece(const Batch<S>& batch, double rows, Pass<S>& pass, Piece& sum) {
+    // A part of a batch of `samples` samples, `rows` of whose rows count.
+    void add_piece(const Batch<S>& batch, Index samples, double rows, Pass<S>& pass, Piece& sum) {
         PassInfo info;
         info.mode = Mode::training;
         info.lengths = batch.lengths.empty() ? nullptr : &batch.lengths;
         info.seed = config_.seed;
         info.step = static_cast<std::uint64_t>(state_.step);
+        info.truncate = config_.truncate;
+        info.rate_penalty = config_.rate_penalty / static_cast<double>(samples);
         const Rows<S>& outputs = pass.forward(weights_, batch.inputs, info);
         Rows<S> cotangent;
         sum.loss += network::loss_sums(loss_, outputs, batch);
+        if (config_.rate_penalty > 0) sum.squared_rates += pass.mean_square_rates();
         network::loss_cotangent(loss_, outputs, batch, 1 / rows, cotangent);
         rule_->add_gradient({&weights_, &pass, &cotangent, state_.step}, sum.gradient.data());
     }
@@ -350,9 +271,8 @@ class Trainer {
         const double rows = batch.weights.template cast<double>().sum();
         if (rows == 0) throw Error(concat("step ", state_.step, ": nothing in the batch counts"));
         if (pieces_ == 1) {
-            work_.gradient.setZero(network_.parameter_count());
-            work_.loss = {};
-            add_piece(batch, rows, *passes_[0], work_);
+            work_.clear(network_.parameter_count());
+            add_piece(batch, batch.samples(), rows, *passes_[0], work_);
         } else {
             const Blocks blocks{batch.samples(), (batch.samples() + pieces_ - 1) / pieces_};
             std::vector<Piece>& sums = sums_;
@@ -360,10 +280,9 @@ class Trainer {
             std::vector<Batch<S>> parts(sums.size());
             parallel_blocks(blocks.count(), run_.threads, [&](Index i) {
                 const auto at = static_cast<std::size_t>(i);
-                sums[at].gradient.setZero(network_.parameter_count());
-                sums[at].loss = {};
+                sums[at].clear(network_.parameter_count());
                 parts[at] = piece_of(batch, blocks.begin(i), blocks.extent(i));
-                add_piece(parts[at], rows, *passes_[at], sums[at]);
+                add_piece(parts[at], batch.samples(), rows, *passes_[at], sums[at]);
             });
             for (std::size_t stride = 1; stride < sums.size(); stride *= 2)
                 for (std::size_t i = 0; i + stride < sums.size(); i += 2 * stride)
@@ -372,30 +291,65 @@ class Trainer {
         }
         const double loss = work_.loss.loss / rows;
         if (!check_finite(loss)) return;
-        clip();
+        clip(work_.gradient, config_.clip, slices_);
         const double learning_rate = rate();
-        const bool logs = (state_.step + 1) % config_.metrics_every == 0 ||
-                          state_.step + 1 == total_ || state_.step == 0;
+        const bool logs = logs_at(state_.step), logs_next = logs_at(state_.step + 1);
+        const bool looks =
+            evaluation_ && config_.evaluate_every > 0 &&
+            ((state_.step + 1) % config_.evaluate_every == 0 || state_.step + 1 == total_);
         const bool keeps = std::binary_search(kept_.begin(), kept_.end(), state_.step + 1);
         const bool marks = halves() && (state_.step + 1) % kHalvingSteps == 0;
         std::vector<double> changes(slices_.size(), 0.0);
+        if (logs || logs_next) before_ = weights_.trained;
         optimizer_.update(weights_.trained, work_.gradient, learning_rate,
-                          logs ? &changes : nullptr);
-        add_noise(learning_rate);
+                          logs || looks ? &changes : nullptr);
+        if (config_.noise.target == NoiseTarget::all)
+            add_noise(weights_.trained, config_.noise, learning_rate, config_.seed, state_.step);
         if (network_.statistics_count() > 0) passes_[0]->update_statistics(weights_);
         if ((keeps || logs || marks) && !check_weights()) return;
+        const double cosine = follow_update(logs, logs_next);
         ++state_.step;
         last_loss_ = loss;
         last_rate_ = learning_rate;
-        const bool looks = evaluation_ && config_.evaluate_every > 0 &&
-                           (state_.step % config_.evaluate_every == 0 || state_.step == total_);
         if (logs || looks) {
             typename Objective<S>::Value value{kNan, kNan};
             if (looks) value = evaluate();
-            log(loss, work_.loss.correct / rows, value, learning_rate, &changes);
+            MetricRow row =
+                measured(loss, work_.loss.correct / rows, value, learning_rate, &changes);
+            row.rate_penalty = config_.rate_penalty / 2 * work_.squared_rates /
+                               static_cast<double>(batch.samples());
+            row.update_cosine = cosine;
+            state_.metrics.push_back(std::move(row));
         }
         if (keeps) keep_checkpoint();
         if (marks) mark_ = snapshot();
+    }
+
+    // Whether the step that follows `step` updates is logged.
+    [[nodiscard]] bool logs_at(Index step) const {
+        return (step + 1) % config_.metrics_every == 0 || step + 1 == total_ || step == 0;
+    }
+
+    // The cosine between this update and the one before, where this step is logged; keeps the
+    // update where the next is.
+    double follow_update(bool logs, bool logs_next) {
+        double cosine = kNan;
+        if (!logs && !logs_next) {
+            last_update_.resize(0);
+            return cosine;
+        }
+        before_ = weights_.trained - before_;
+        if (logs && last_update_.size() > 0) {
+            const auto now = before_.template cast<double>(),
+                       last = last_update_.template cast<double>();
+            const double norms = std::sqrt(now.squaredNorm() * last.squaredNorm());
+            if (norms > 0) cosine = now.dot(last) / norms;
+        }
+        if (logs_next)
+            last_update_.swap(before_);
+        else
+            last_update_.resize(0);
+        return cosine;
     }
 
     [[nodiscard]] bool halves() const { return config_.on_nonfinite == "halve"; }
@@ -424,7 +378,7 @@ class Trainer {
         if (finite(all)) return "";
         for (std::size_t i = 0; i < slices_.size(); ++i)
             if (!finite(all.segment(slices_[i].offset, slices_[i].size)))
-                return layers_[layer_of_[i]];
+                return layers_[slices_[i].layer];
         return "";
     }
 
@@ -445,7 +399,7 @@ class Trainer {
             }
         }
         if (most < 0) return "nothing is trained";
-        return concat("the largest weights are those of layer '", layers_[layer_of_[largest]],
+        return concat("the largest weights are those of layer '", layers_[slices_[largest].layer],
                       "', of norm ", significant(most, 3));
     }
 
@@ -468,58 +422,15 @@ class Trainer {
         return false;
     }
 
-    void clip() {
-        const auto limit = config_.clip.value;
-        Column<S>& g = work_.gradient;
-        const auto shrink = [&](Index offset, Index size) {
-            auto part = g.segment(offset, size);
-            const double norm = std::sqrt(part.template cast<double>().squaredNorm());
-            if (norm > limit) part *= static_cast<S>(limit / norm);
-        };
-        switch (config_.clip.mode) {
-        case ClipMode::none:
-            return;
-        case ClipMode::global_norm:
-            shrink(0, g.size());
-            return;
-        case ClipMode::layer_norm:
-            for (std::size_t i = 0; i < slices_.size();) {
-                std::size_t end = i;
-                Index size = 0;
-                while (end < slices_.size() && layer_of_[end] == layer_of_[i])
-                    size += slices_[end++].size;
-                shrink(slices_[i].offset, size);
-                i = end;
-            }
-            return;
-        case ClipMode::value:
-            g = g.cwiseMax(static_cast<S>(-limit)).cwiseMin(static_cast<S>(limit));
-            return;
-        }
-    }
-
-    void add_noise(double learning_rate) {
-        if (config_.noise.variance == 0 || config_.noise.target != NoiseTarget::all) return;
-        const Random random(config_.seed, "noise");
-        const double deviation = std::sqrt(config_.noise.variance);
-        for (Index i = 0; i < weights_.trained.size(); ++i) {
-            const auto at = static_cast<std::uint64_t>(i);
-            const StreamWords words{static_cast<std::uint64_t>(state_.step), 1, 0};
-            const double xi = config_.noise.uniform
-                                  ? std::sqrt(3.0) * (2 * random.uniform(at, words) - 1)
-                                  : random.normal(at, words);
-            weights_.trained(i) += static_cast<S>(learning_rate * deviation * xi);
-        }
-    }
-
     typename Objective<S>::Value evaluate() {
         evaluation_->set_weights(weights_);
         return evaluation_->value(run_);
     }
 
-    void log(double loss, double accuracy, const typename Objective<S>::Value& value,
-             double learning_rate, const std::vector<double>* changes = nullptr) {
+    MetricRow measured(double loss, double accuracy, const typename Objective<S>::Value& value,
+                       double learning_rate, const std::vector<double>* changes = nullptr) {
         MetricRow row;
+        row.rate_penalty = row.update_cosine = kNan;
         row.step = state_.step;
         row.loss = loss;
         const bool classifies = loss_.kind == network::LossKind::softmax_cross_entropy ||
@@ -530,7 +441,7 @@ class Trainer {
         row.learning_rate = learning_rate;
         std::vector<double> w(layers_.size(), 0), g = w, u = w;
         for (std::size_t i = 0; i < slices_.size(); ++i) {
-            const std::size_t layer = layer_of_[i];
+            const std::size_t layer = slices_[i].layer;
             const auto part = [&](const Column<S>& all) {
                 return all.segment(slices_[i].offset, slices_[i].size)
                     .template cast<double>()
@@ -545,7 +456,7 @@ class Trainer {
         row.weight_norm = w;
         row.gradient_norm = g;
         row.update_norm = u;
-        state_.metrics.push_back(std::move(row));
+        return row;
     }
 
     void keep_checkpoint() {
@@ -568,6 +479,7 @@ class Trainer {
                          weights_.trained.data() + weights_.trained.size());
         s.statistics.assign(weights_.statistics.data(),
                             weights_.statistics.data() + weights_.statistics.size());
+        s.last_update.assign(last_update_.data(), last_update_.data() + last_update_.size());
         s.optimizer.clear();
         for (const auto& array : optimizer_.states())
             s.optimizer.emplace_back(array.data(), array.data() + array.size());
@@ -592,7 +504,9 @@ class Trainer {
         std::vector<Column<S>> arrays;
         for (const auto& values : saved.optimizer) arrays.push_back(column_of(values));
         optimizer_.restore(std::move(arrays), saved.updates);
+        last_update_ = column_of(saved.last_update);
         state_.trained.clear();
+        state_.last_update.clear();
         state_.statistics.clear();
         state_.optimizer.clear();
         if (halves()) mark_ = saved;
@@ -640,11 +554,11 @@ class Trainer {
     Network<S> network_;
     BatchPlan plan_;
     std::vector<std::string> layers_;
-    std::vector<std::size_t> layer_of_; // of every slice
     std::vector<ParameterSlice> slices_;
     Optimizer<S> optimizer_;
     Loss loss_;
     Weights<S> weights_;
+    Column<S> before_, last_update_; // around steps that are logged
     std::unique_ptr<LearningRule<S>> rule_;
     std::vector<std::unique_ptr<Pass<S>>> passes_;
     std::unique_ptr<Objective<S>> evaluation_;

@@ -8,6 +8,7 @@
 #include <assay/network/network.hpp>
 #include <assay/network/samples.hpp>
 #include <assay/training/config.hpp>
+#include <assay/training/preprocessing.hpp>
 #include <assay/training/task.hpp>
 
 #include <functional>
@@ -23,12 +24,17 @@ struct TrainingData {
     network::Samples train;
     std::optional<network::Samples> held_out; // for evaluation
     std::shared_ptr<const Task> task;         // online: batches are made fresh
+    // By prepare: of `train` as it was read, and what was done since.
+    std::string digest;
+    Preprocessing preprocessing;
 };
 
 // One logged step. NaN: not measured then.
 struct MetricRow {
     Index step = 0;
     double loss = 0, accuracy = 0, eval_loss = 0, eval_accuracy = 0, learning_rate = 0;
+    double rate_penalty = 0;  // of the batch, not part of its loss
+    double update_cosine = 0; // between the change of all weights and that of the step before
     std::vector<double> weight_norm, gradient_norm, update_norm; // of each layer with parameters
 };
 
@@ -46,6 +52,7 @@ struct RunState {
     double rate_factor = 1; // halved by --on-nonfinite halve
     Index halvings = 0;
     std::vector<double> trained, statistics;
+    std::vector<double> last_update; // of `trained`, where the next step's metrics need it
     std::vector<std::vector<double>> optimizer;
     std::vector<MetricRow> metrics;
     std::vector<Index> checkpoints; // steps kept so far
@@ -79,7 +86,8 @@ struct RunResult {
     std::optional<double> eval_loss, eval_accuracy;
 };
 
-// Scales and standardises in place by statistics of the training split; splits it where asked for.
+// Splits the training data where asked for, scales and standardises in place by statistics of the
+// training split, and notes both in `data`.
 ASSAY_API void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed);
 
 // Fills `loss` by the task or targets where the configuration leaves it out.
