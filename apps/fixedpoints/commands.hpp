@@ -7,6 +7,10 @@ namespace fixedpoints_app {
 
 assay::cli::Command find();
 assay::cli::Command linearize();
+assay::cli::Command attractor();
+assay::cli::Command inputs();
+assay::cli::Command modes();
+assay::cli::Command predict();
 assay::cli::Command check();
 assay::cli::Command simulate();
 assay::cli::Command plot();

@@ -88,21 +88,37 @@ std::optional<network::Samples> load_samples(cli::Context& context, const DataOp
 
 namespace {
 
-// So many samples, evenly taken.
+constexpr double kTrialBytes = 2e9;
+
+// How many trials of that length have their states and inputs in memory.
+Index affordable(const fixedpoints::Dynamics& dynamics, Index steps) {
+    const double each = 8.0 * static_cast<double>(std::max<Index>(1, steps)) *
+                        static_cast<double>(dynamics.state_size() + dynamics.inputs());
+    return std::max<Index>(1, static_cast<Index>(kTrialBytes / each));
+}
+
+// So many samples, evenly taken, with their targets.
 void thin(network::Samples& s, Index most) {
     const Index count = s.count();
     if (most <= 0 || count <= most) return;
-    RowMatrix inputs(most, s.inputs.cols());
-    std::vector<Index> lengths;
+    const std::size_t classes = s.classes.size() / static_cast<std::size_t>(count);
+    network::Samples some;
+    some.inputs.resize(most, s.inputs.cols());
+    if (s.values.rows() == count) some.values.resize(most, s.values.cols());
     for (Index i = 0; i < most; ++i) {
         const Index row = i * count / most;
-        inputs.row(i) = s.inputs.row(row);
-        if (!s.lengths.empty()) lengths.push_back(s.lengths[static_cast<std::size_t>(row)]);
+        const auto at = static_cast<std::ptrdiff_t>(row),
+                   each = static_cast<std::ptrdiff_t>(classes);
+        some.inputs.row(i) = s.inputs.row(row);
+        if (some.values.rows() > 0) some.values.row(i) = s.values.row(row);
+        if (!s.lengths.empty()) some.lengths.push_back(s.lengths[static_cast<std::size_t>(row)]);
+        some.classes.insert(some.classes.end(), s.classes.begin() + at * each,
+                            s.classes.begin() + (at + 1) * each);
     }
-    s.inputs = std::move(inputs);
-    s.lengths = std::move(lengths);
-    s.classes.clear();
-    s.values.resize(0, 0);
+    s.inputs = std::move(some.inputs);
+    s.lengths = std::move(some.lengths);
+    s.classes = std::move(some.classes);
+    s.values = std::move(some.values);
 }
 
 } // namespace
@@ -113,8 +129,8 @@ std::optional<Trials> load_trials(cli::Context& context, const DataOptions& o,
     std::string where;
     auto samples = load_samples(context, o, &where);
     if (!samples) return std::nullopt;
-    thin(*samples, most);
     const Index steps = samples->input_shape.at(0), width = dynamics.raw_inputs();
+    thin(*samples, most < 0 ? affordable(dynamics, steps) : most);
     if (samples->inputs.cols() != steps * width)
         throw Error(concat(where, "/inputs: ", samples->inputs.cols() / std::max<Index>(1, steps),
                            " numbers a step, the network takes ", width));

@@ -43,7 +43,7 @@ struct Trials {
     std::string where;
 };
 // The trials of --data, or of the /data the input carries; empty where there are none. `most` > 0
-// bounds their number: every so-manyeth is taken.
+// bounds their number: every so-manyeth is taken; most < 0: as many as 2 GB of states hold.
 std::optional<assay::network::Samples> load_samples(assay::cli::Context& context,
                                                     const DataOptions& o, std::string* where);
 std::optional<Trials> load_trials(assay::cli::Context& context, const DataOptions& o,

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/fixedpoints/point_modes.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -54,6 +55,27 @@ Matrix responses(const EigenSystem& system, const RowMatrix& jacobian_input,
     return found;
 }
 
+Index fewest_modes(const std::vector<EigenSystem>& systems) {
+    Index modes = systems.front().right.cols();
+    for (const EigenSystem& system : systems) modes = std::min(modes, system.right.cols());
+    return modes;
+}
+
+RowMatrix mean_end_effect(const Dynamics& dynamics, const Points& points,
+                          const std::vector<EigenSystem>& systems, const RowMatrix& probes,
+                          Index horizon, const Execution& run) {
+    const Index modes = fewest_modes(systems);
+    std::vector<RowMatrix> each(systems.size());
+    parallel_blocks(points.count(), run.threads, [&](Index p) {
+        const auto point = static_cast<std::size_t>(p);
+        each[point] = end_effect(systems[point],
+                                 dynamics.jacobian_input(points.input.row(p), points.state.row(p)),
+                                 probes, horizon, modes);
+    });
+    const auto count = static_cast<double>(each.size());
+    return tree_sum(std::move(each)) / count;
+}
+
 } // namespace
 
 RowMatrix end_effect(const EigenSystem& system, const RowMatrix& jacobian_input,
@@ -75,8 +97,7 @@ RetainedResponse retained_response(const Dynamics& dynamics, const Points& point
     if (output < 0 || output >= dynamics.outputs())
         throw Error(
             concat("readout ", output, ": the network has ", dynamics.outputs(), " outputs"));
-    Index modes = systems.front().right.cols();
-    for (const EigenSystem& system : systems) modes = std::min(modes, system.right.cols());
+    const Index modes = fewest_modes(systems);
     std::vector<Matrix> each(systems.size());
     parallel_blocks(points.count(), run.threads, [&](Index p) {
         const RowMatrix x = points.input.row(p), h = points.state.row(p);
@@ -90,6 +111,33 @@ RetainedResponse retained_response(const Dynamics& dynamics, const Points& point
     for (Matrix& one : each) one = (one - response.mean).cwiseAbs2();
     response.deviation = (tree_sum(std::move(each)) / count).cwiseSqrt();
     return response;
+}
+
+std::vector<InputResponse> input_responses(const Dynamics& dynamics, const Points& points,
+                                           const std::vector<EigenSystem>& systems,
+                                           const RowMatrix& probes, ProbeKind kind, Index output,
+                                           Index horizon, const Execution& run) {
+    if (static_cast<Index>(systems.size()) != points.count())
+        throw Error(concat(systems.size(), " eigen-systems for ", points.count(), " points"));
+    if (probes.cols() != dynamics.inputs())
+        throw Error(
+            concat("probes of ", probes.cols(), " numbers, the cell takes ", dynamics.inputs()));
+    std::vector<InputResponse> found;
+    for (Index input = 0; input < input_count(points); ++input) {
+        InputResponse response;
+        response.input = input;
+        response.points = rows_of_input(points, input);
+        if (response.points.empty()) continue;
+        const Points own = points.chosen(response.points);
+        const auto own_systems = chosen(systems, response.points);
+        RowMatrix deviations = probes;
+        if (kind == ProbeKind::absolute) deviations.rowwise() -= own.input.row(0);
+        response.retained =
+            retained_response(dynamics, own, own_systems, deviations, output, horizon, run);
+        response.end_effect = mean_end_effect(dynamics, own, own_systems, deviations, horizon, run);
+        found.push_back(std::move(response));
+    }
+    return found;
 }
 
 } // namespace assay::fixedpoints

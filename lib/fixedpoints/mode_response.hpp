@@ -36,4 +36,22 @@ struct RetainedResponse {
                                                            const RowMatrix& probes, Index output,
                                                            Index horizon, const Execution& run);
 
+// What probes leave at the points of one constant input.
+struct InputResponse {
+    Index input = 0;
+    std::vector<Index> points; // rows of all points
+    RetainedResponse retained; // of one output
+    RowMatrix end_effect;      // probes x S: of all kept modes, mean over points
+};
+
+// deviation: probes are added to the constant input; absolute: they stand in its place.
+enum class ProbeKind { deviation, absolute };
+
+// For every constant input that has points (`probes`: n x inputs). Throws Error as
+// retained_response does.
+[[nodiscard]] ASSAY_API std::vector<InputResponse>
+input_responses(const Dynamics& dynamics, const Points& points,
+                const std::vector<EigenSystem>& systems, const RowMatrix& probes, ProbeKind kind,
+                Index output, Index horizon, const Execution& run);
+
 } // namespace assay::fixedpoints

@@ -3,6 +3,9 @@
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 
+#include <nlohmann/json.hpp>
+
+#include <cmath>
 #include <limits>
 
 namespace assay::fixedpoints {
@@ -204,6 +207,19 @@ ClosedLoop closed_loop(const Dynamics& dynamics, const LocalLinear& linear,
     return loop;
 }
 
+RowMatrix closed_loop_quantiles(const ClosedLoop& loop, const Vector& levels) {
+    RowMatrix found(loop.error.cols(), levels.size());
+    for (Index t = 0; t < loop.error.cols(); ++t) {
+        std::vector<double> valid;
+        for (Index b = 0; b < loop.error.rows(); ++b)
+            if (!std::isnan(loop.error(b, t))) valid.push_back(loop.error(b, t));
+        const Vector errors =
+            Eigen::Map<const Vector>(valid.data(), static_cast<Index>(valid.size()));
+        found.row(t) = quantiles(errors, levels).transpose();
+    }
+    return found;
+}
+
 std::vector<std::int32_t> decide(const RowMatrix& outputs, double threshold) {
     std::vector<std::int32_t> decisions;
     for (Index b = 0; b < outputs.rows(); ++b) {
@@ -225,17 +241,35 @@ double agreement(const std::vector<std::int32_t>& a, const std::vector<std::int3
     return static_cast<double>(equal) / static_cast<double>(a.size());
 }
 
+RowMatrix end_states(const Dynamics& dynamics, const Trajectories& trajectories) {
+    const RowMatrix initial = dynamics.initial_state();
+    RowMatrix end(trajectories.trials, dynamics.state_size());
+    for (Index b = 0; b < trajectories.trials; ++b)
+        copy_state_before(trajectories, initial, b, length_of(trajectories, b), end.row(b));
+    return end;
+}
+
+double decision_threshold(const network::Model& model) {
+    const auto architecture = nlohmann::json::parse(model.architecture);
+    const auto& layers = architecture.at("layers");
+    auto last = architecture.value("output", nlohmann::json());
+    if (last.is_array() && !last.empty()) last = nlohmann::json(last.front());
+    if (!last.is_string()) last = layers.back().at("name");
+    for (const auto& layer : layers) {
+        if (layer.at("name") != last || layer.at("type") != "activation") continue;
+        const std::string function = layer.value("function", "");
+        if (function == "sigmoid" || function == "hard_sigmoid") return 0.5;
+    }
+    return 0;
+}
+
 Decisions compare_decisions(const Dynamics& dynamics, const Trajectories& trajectories,
                             const RowMatrix& linear_end_states,
                             const std::vector<std::int32_t>& labels, double threshold) {
     const Index trials = trajectories.trials;
     if (linear_end_states.rows() != trials)
         throw Error(concat(linear_end_states.rows(), " end states for ", trials, " trials"));
-    const RowMatrix initial = dynamics.initial_state();
-    RowMatrix end(trials, dynamics.state_size());
-    for (Index b = 0; b < trials; ++b)
-        copy_state_before(trajectories, initial, b, length_of(trajectories, b), end.row(b));
-    const auto full = decide(dynamics.readout(end), threshold);
+    const auto full = decide(dynamics.readout(end_states(dynamics, trajectories)), threshold);
     const auto linear = decide(dynamics.readout(linear_end_states), threshold);
     return {agreement(full, labels), agreement(linear, labels), agreement(full, linear)};
 }

@@ -7,6 +7,7 @@
 #include <assay/fixedpoints/dynamics.hpp>
 #include <assay/fixedpoints/points.hpp>
 #include <assay/fixedpoints/statistics.hpp>
+#include <assay/network/model.hpp>
 
 #include <cstdint>
 #include <vector>
@@ -78,6 +79,10 @@ struct ClosedLoop {
 [[nodiscard]] ASSAY_API ClosedLoop closed_loop(const Dynamics& dynamics, const LocalLinear& linear,
                                                const Trajectories& trajectories);
 
+// Quantiles of the error over the trials that are so long (steps x levels); NaN where none is.
+[[nodiscard]] ASSAY_API RowMatrix closed_loop_quantiles(const ClosedLoop& loop,
+                                                        const Vector& levels);
+
 // The class that each row of outputs names: the largest entry (the first of equals), or of a single
 // output whether it is above `threshold` (0 of a logit, 0.5 of a probability). -1 where outputs are
 // not finite.
@@ -93,6 +98,13 @@ struct Decisions {
     double full = 0, linear = 0; // accuracy of the network and of the linearised network
     double agreement = 0;        // share of trials they decide alike
 };
+
+// The state after the last valid step of every trial (trials x S); the initial state of empty ones.
+[[nodiscard]] ASSAY_API RowMatrix end_states(const Dynamics& dynamics,
+                                             const Trajectories& trajectories);
+
+// Where a single output decides for class 1: 0.5 where the last layer is a sigmoid, else 0.
+[[nodiscard]] ASSAY_API double decision_threshold(const network::Model& model);
 
 // Decisions at the end of every trial against labels (one a trial). Throws Error where there are no
 // trials or another number of labels.
