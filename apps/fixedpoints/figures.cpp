@@ -1,5 +1,7 @@
 #include "figures.hpp"
 
+#include "graph_figures.hpp"
+#include "line_figures.hpp"
 #include "point_figures.hpp"
 
 namespace fixedpoints_app {
@@ -14,6 +16,20 @@ const std::vector<FigureKind>& figures() {
          times_figure},
         {"speed", "/fixedpoints/find/starts", "ends of the starts, hits, points by round",
          speed_figure},
+        {"graph", "/fixedpoints/topology/edges", "what flows to what, on the readouts",
+         graph_figure},
+        {"frequency", "/fixedpoints/cycles/linear_frequency",
+         "frequencies of points and cycles against the target", frequency_figure},
+        {"branches", "/fixedpoints/track/points", "points over a path of inputs", branches_figure},
+        {"alignment", "/fixedpoints/attractor/null",
+         "slowest modes against the axis of the line, and random directions", alignment_figure},
+        {"words", "/fixedpoints/inputs/plane", "effects of words in their plane", words_figure},
+        {"projections", "/fixedpoints/inputs/mean_projection", "input projections by class",
+         projections_figure},
+        {"modes", "/fixedpoints/modes/retained_response", "response against modes kept",
+         modes_figure},
+        {"error", "/fixedpoints/predict/histogram", "errors of linearised predictions",
+         error_figure},
         {"scree", "/fixedpoints/simulate/variance_ratio", "variance of the states by component",
          scree_figure}};
     return list;

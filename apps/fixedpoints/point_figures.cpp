@@ -1,5 +1,7 @@
 #include "point_figures.hpp"
 
+#include "panels.hpp"
+
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/fixedpoints/attractor.hpp>
@@ -19,27 +21,6 @@ namespace {
 
 constexpr Index kMostTrajectories = 40;
 constexpr double kCircleSteps = 180;
-
-// Colours of the palette by the number of unstable dimensions.
-int colour_of(std::int32_t unstable) {
-    static constexpr std::array<int, 4> kColours{-1, 1, 2, 0};
-    return kColours[static_cast<std::size_t>(std::min(unstable, 3))];
-}
-
-std::string kind_label(std::int32_t unstable) {
-    return unstable == 0 ? "stable" : concat(unstable, " unstable");
-}
-
-plot::Panel panel_at(double left, double width, const std::string& x, const std::string& y) {
-    plot::Panel panel;
-    panel.left = left;
-    panel.width = width;
-    panel.bottom = 0.16;
-    panel.height = 0.74;
-    panel.x_label = x;
-    panel.y_label = y;
-    return panel;
-}
 
 // A plane of states: the mean and two or three directions.
 struct View {
