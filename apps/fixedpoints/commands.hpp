@@ -9,5 +9,8 @@ assay::cli::Command find();
 assay::cli::Command linearize();
 assay::cli::Command check();
 assay::cli::Command synth();
+assay::cli::Command topology();
+assay::cli::Command cycles();
+assay::cli::Command track();
 
 } // namespace fixedpoints_app

@@ -9,6 +9,6 @@ int main(int argc, char** argv) {
          "Takes a trained recurrent network and says where its state can rest (fixed points, with "
          "certificates), where it almost rests (slow points), how it moves near these places, how "
          "they are connected, and what inputs do there.",
-         {find(), linearize(), check(), synth()},
+         {find(), linearize(), check(), synth(), topology(), cycles(), track()},
          {}});
 }
