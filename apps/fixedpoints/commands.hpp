@@ -15,5 +15,8 @@ assay::cli::Command check();
 assay::cli::Command simulate();
 assay::cli::Command plot();
 assay::cli::Command synth();
+assay::cli::Command topology();
+assay::cli::Command cycles();
+assay::cli::Command track();
 
 } // namespace fixedpoints_app

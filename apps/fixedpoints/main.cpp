@@ -12,6 +12,9 @@ int main(int argc, char** argv) {
          // clang-format off
          {find(),
           linearize(),
+          topology(),
+          cycles(),
+          track(),
           simulate(),
           attractor(),
           inputs(),

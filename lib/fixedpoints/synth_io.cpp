@@ -1,6 +1,7 @@
 #include <assay/fixedpoints/synth_io.hpp>
 
 #include <assay/fixedpoints/dataset_io.hpp>
+#include <assay/fixedpoints/graph_io.hpp>
 #include <assay/network/network_io.hpp>
 
 namespace assay::fixedpoints {

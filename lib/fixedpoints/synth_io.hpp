@@ -8,8 +8,6 @@
 
 namespace assay::fixedpoints {
 
-inline constexpr const char* kEdgeKinds = "to_attractor,heteroclinic";
-
 // `root` gets /model (float64), /truth and, where there are trials, /data/test. What the family
 // does not know is left out of /truth.
 ASSAY_API void write_synthetic(hdf5::Group root, const Synthetic& made,

@@ -4,6 +4,7 @@
 #include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
 #include <assay/fixedpoints/connections.hpp>
+#include <assay/fixedpoints/cycle_starts.hpp>
 #include <assay/fixedpoints/separatrix.hpp>
 
 #include <algorithm>
@@ -408,25 +409,14 @@ RowMatrix kick_probability(const Dynamics& dynamics, const Points& points,
                            const Execution& run) {
     if (options.kicks < 1) throw Error(concat("kicks ", options.kicks, ": must be >= 1"));
     const auto lands = landscapes(points, systems);
-    const Random random(options.seed, "fixedpoints/topology/kick");
     RowMatrix probability = RowMatrix::Zero(points.count(), points.count());
     each_input(lands, run, [&](std::size_t which, const Execution& inner) {
         const Landscape& land = lands[which];
-        RowMatrix states(land.count() * options.kicks, land.state.cols());
-        for (Index row = 0; row < states.rows(); ++row) {
-            const Index node = row / options.kicks;
-            const double deviation = options.scale * land.spacing(node);
-            const StreamWords stream{
-                static_cast<std::uint64_t>(land.point[static_cast<std::size_t>(node)]),
-                static_cast<std::uint64_t>(row % options.kicks), 0};
-            for (Index i = 0; i < states.cols(); ++i)
-                states(row, i) = land.state(node, i) +
-                                 deviation * random.normal(static_cast<std::uint64_t>(i), stream);
-        }
+        const RowMatrix states = kicked_states(land, options.kicks, options.scale, options.seed);
         Cycles cycles;
         const Flights flights = fly(dynamics, land, states, options.rules, cycles, inner);
         const RowMatrix apart = distances(flights.end, land.state);
-        for (Index row = 0; row < states.rows(); ++row) {
+        for (Index row = 0; row < flights.count(); ++row) {
             const Destination& to = flights.destination[static_cast<std::size_t>(row)];
             if (to.fate == Fate::cycle || to.fate == Fate::diverged) continue;
             Index place = to.place;
