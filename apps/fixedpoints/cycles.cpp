@@ -28,7 +28,7 @@ struct Options {
     std::string section = "output:0";
     StartFrom from = StartFrom::automatic;
     Index starts = 4;
-    double noise = 0, kick_scale = 0.1;
+    double noise = 1e-3, kick_scale = 0.1; // some noise: none shall stay on an unstable point
     std::uint64_t seed = 0;
 };
 
@@ -195,7 +195,9 @@ cli::Command cycles() {
         "states that trials visit under the input, or points with a kick; auto: "
         "data where there are trials");
     c.option("--starts", o->starts, "N", "of every input").range(1);
-    c.option("--noise", o->noise, "X", "standard deviation added to states of trials").range(0);
+    c.option("--noise", o->noise, "X",
+             "standard deviation added to states of trials, so that none rests on a saddle")
+        .range(0);
     c.option("--kick-scale", o->kick_scale, "X",
              "standard deviation of kicks, in distances to the next point")
         .range(0);

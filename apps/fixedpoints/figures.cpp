@@ -18,7 +18,7 @@ const std::vector<FigureKind>& figures() {
          speed_figure},
         {"graph", "/fixedpoints/topology/edges", "what flows to what, on the readouts",
          graph_figure},
-        {"frequency", "/fixedpoints/cycles/linear_frequency",
+        {"frequency", "/fixedpoints/cycles/inputs/linear_frequency",
          "frequencies of points and cycles against the target", frequency_figure},
         {"branches", "/fixedpoints/track/points", "points over a path of inputs", branches_figure},
         {"alignment", "/fixedpoints/attractor/null",

@@ -76,7 +76,7 @@ plot::Figure graph_figure(const hdf5::Group& root) {
 }
 
 plot::Figure frequency_figure(const hdf5::Group& root) {
-    const std::string base = "/fixedpoints/cycles/";
+    const std::string base = "/fixedpoints/cycles/inputs/";
     const auto linear = numbers(root, base + "linear_frequency"),
                cycle = numbers(root, base + "cycle_frequency"),
                target = numbers(root, base + "target_frequency");
