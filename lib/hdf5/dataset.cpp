@@ -334,7 +334,6 @@ ASSAY_INSTANTIATE(std::uint64_t)
 ASSAY_INSTANTIATE(std::uint16_t)
 ASSAY_INSTANTIATE(std::uint8_t)
 #undef ASSAY_INSTANTIATE
-template ASSAY_API void Dataset::write_box(const Shape&, const Shape&,
-                                           const std::complex<double>*);
+template ASSAY_API void Dataset::write_box(const Shape&, const Shape&, const std::complex<double>*);
 
 } // namespace assay::hdf5
