@@ -366,7 +366,7 @@ void merge(Graph& graph, const Landscape& land, const InputGraph& found,
     const RowMatrix& states = found.cycles().state;
     graph.cycle_state.conservativeResize(graph.cycle_state.rows() + states.rows(),
                                          land.state.cols());
-    graph.cycle_state.bottomRows(states.rows()) = states;
+    if (states.rows() > 0) graph.cycle_state.bottomRows(states.rows()) = states;
     graph.cycle_input.insert(graph.cycle_input.end(), static_cast<std::size_t>(states.rows()),
                              land.input_id);
 }
