@@ -4,6 +4,8 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/fixedpoints/point_modes.hpp>
+#include <assay/fixedpoints/slow_modes.hpp>
 
 #include <cmath>
 
@@ -18,51 +20,35 @@ enum class Keep { automatic, yes, no };
 struct Options {
     NetworkOptions network;
     std::optional<Index> modes;
+    Index top_k = 0;
     EigenvalueOrder order = EigenvalueOrder::magnitude;
     double marginal = 1e-3;
     Keep jacobians = Keep::automatic;
 };
 
 constexpr double kJacobianBytes = 256e6;
-constexpr Index kAllModes = 256, kSomeModes = 20;
 constexpr Index kBlock = 32; // points in memory at once
 
-void run(const Options& o, cli::Context& context) {
-    const LoadedNetwork network = load_network(context, o.network, context.input_address());
-    const FoundPoints found = load_points(context, network);
-    const Dynamics& d = network.dynamics;
-    const Index state = d.state_size(), count = found.points.count();
-    const Index modes = std::min(state, o.modes.value_or(state <= kAllModes ? state : kSomeModes));
-    const double bytes = 8.0 * static_cast<double>(count * state * (state + d.inputs()));
-    const bool keep =
-        o.jacobians == Keep::yes || (o.jacobians == Keep::automatic && bytes <= kJacobianBytes);
-    LinearisationWriter writer(context.output().create_group("/fixedpoints/linearize"), count,
-                               state, d.inputs(), modes, keep, d.dt());
-    const Blocks blocks{count, kBlock};
-    double slowest = 0;
-    for (Index block = 0; block < blocks.count(); ++block) {
-        const Index first = blocks.begin(block), size = blocks.extent(block);
-        std::vector<RowMatrix> jacobians(static_cast<std::size_t>(size)),
-            inputs(static_cast<std::size_t>(size));
-        std::vector<EigenSystem> systems(static_cast<std::size_t>(size));
-        parallel_blocks(size, context.execution().threads, [&](Index i) {
-            const auto at = static_cast<std::size_t>(i);
-            const RowMatrix x = found.points.input.row(first + i),
-                            h = found.points.state.row(first + i);
-            jacobians[at] = d.jacobian_state(x, h);
-            inputs[at] = d.jacobian_input(x, h);
-            systems[at] = eigen_system(jacobians[at], modes, o.order);
-        });
-        for (Index i = 0; i < size; ++i) {
-            const auto at = static_cast<std::size_t>(i);
-            writer.write(first + i, systems[at], jacobians[at], inputs[at], o.marginal);
-            slowest = std::max(slowest, time_constant(systems[at].values(0)));
-        }
-        context.monitor().stop_if_interrupted();
-        context.monitor().progress(
-            {static_cast<double>(first + size), static_cast<double>(count), "points", ""});
-    }
-    writer.finish();
+// One point: its Jacobians, and all its modes or the slow ones.
+struct Linearised {
+    RowMatrix jacobian_state, jacobian_input;
+    EigenSystem system;
+    std::optional<SlowModes> slow;
+};
+
+Linearised linearise(const Dynamics& d, const Points& points, Index p, const Options& o,
+                     Index modes) {
+    const RowMatrix x = points.input.row(p), h = points.state.row(p);
+    Linearised result{d.jacobian_state(x, h), d.jacobian_input(x, h), {}, {}};
+    if (o.top_k > 0)
+        result.slow = slow_modes(result.jacobian_state, o.top_k);
+    else
+        result.system = eigen_system(result.jacobian_state, modes, o.order);
+    return result;
+}
+
+void report(cli::Context& context, const LinearisationWriter& writer, Index count, double slowest,
+            Index unfinished) {
     std::vector<Index> kinds(4, 0);
     for (const Stability s : writer.stability()) ++kinds[static_cast<std::size_t>(s)];
     static const char* const kNames[] = {"attractors", "saddles", "repellers", "marginal"};
@@ -70,6 +56,50 @@ void run(const Options& o, cli::Context& context) {
     for (std::size_t k = 0; k < kinds.size(); ++k)
         if (kinds[k] > 0) context.report(kNames[k], static_cast<std::int64_t>(kinds[k]));
     if (count > 0) context.report("longest time constant", slowest, "steps");
+    if (unfinished > 0)
+        context.monitor().warn(concat("the slow modes of ", unfinished, " of ", count,
+                                      " points did not converge (see residual); raise --top-k"));
+}
+
+void run(const Options& o, cli::Context& context) {
+    const LoadedNetwork network = load_network(context, o.network, context.input_address());
+    const FoundPoints found = load_points(context, network);
+    const Dynamics& d = network.dynamics;
+    const Index state = d.state_size(), count = found.points.count();
+    const Index values = o.top_k > 0 ? std::min(state, o.top_k) : state;
+    const Index modes =
+        std::min(values, o.modes.value_or(o.top_k > 0 ? values : usual_modes(state)));
+    const double bytes = 8.0 * static_cast<double>(count * state * (state + d.inputs()));
+    const bool keep =
+        o.jacobians == Keep::yes || (o.jacobians == Keep::automatic && bytes <= kJacobianBytes);
+    LinearisationWriter writer(context.output().create_group("/fixedpoints/linearize"),
+                               {count, state, d.inputs(), values, modes}, keep, d.dt());
+    const Blocks blocks{count, kBlock};
+    double slowest = 0;
+    Index unfinished = 0;
+    for (Index block = 0; block < blocks.count(); ++block) {
+        const Index first = blocks.begin(block), size = blocks.extent(block);
+        std::vector<Linearised> points(static_cast<std::size_t>(size));
+        parallel_blocks(size, context.execution().threads, [&](Index i) {
+            points[static_cast<std::size_t>(i)] = linearise(d, found.points, first + i, o, modes);
+        });
+        for (Index i = 0; i < size; ++i) {
+            const Linearised& at = points[static_cast<std::size_t>(i)];
+            if (at.slow)
+                writer.write_slow(first + i, *at.slow, at.jacobian_state, at.jacobian_input);
+            else
+                writer.write(first + i, at.system, at.jacobian_state, at.jacobian_input,
+                             o.marginal);
+            if (at.slow && !at.slow->converged) ++unfinished;
+            slowest =
+                std::max(slowest, time_constant((at.slow ? at.slow->system : at.system).values(0)));
+        }
+        context.monitor().stop_if_interrupted();
+        context.monitor().progress(
+            {static_cast<double>(first + size), static_cast<double>(count), "points", ""});
+    }
+    writer.finish();
+    report(context, writer, count, slowest, unfinished);
 }
 
 } // namespace
@@ -87,6 +117,9 @@ cli::Command linearize() {
     c.option("--modes", o->modes, "K", "eigenvectors a point")
         .range(0)
         .default_text("all up to 256 units, else 20");
+    c.option("--top-k", o->top_k, "K",
+             "only the K eigenvalues nearest to 1, by inverse iteration (large networks); 0: all")
+        .range(0);
     c.choice<EigenvalueOrder>("--sort", o->order,
                               {{"magnitude", EigenvalueOrder::magnitude},
                                {"real", EigenvalueOrder::real},
@@ -96,6 +129,8 @@ cli::Command linearize() {
     c.choice<Keep>("--save-jacobians", o->jacobians,
                    {{"auto", Keep::automatic}, {"yes", Keep::yes}, {"no", Keep::no}},
                    "auto: up to 256 MB in all");
+    c.conflicts("--top-k", "--modes");
+    c.conflicts("--top-k", "--sort");
     declare_network(c, o->network);
     c.example("The slowest modes of every point",
               "fixedpoints find gru64.h5 | fixedpoints linearize -o modes.h5");
