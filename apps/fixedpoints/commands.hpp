@@ -18,5 +18,7 @@ assay::cli::Command synth();
 assay::cli::Command topology();
 assay::cli::Command cycles();
 assay::cli::Command track();
+assay::cli::Command population();
+assay::cli::Command merge();
 
 } // namespace fixedpoints_app
