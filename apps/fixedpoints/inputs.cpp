@@ -123,29 +123,41 @@ void thin(network::Samples& s, Index most) {
 
 } // namespace
 
+fixedpoints::Trajectories run_samples(cli::Context& context, const fixedpoints::Dynamics& dynamics,
+                                      const network::Samples& samples, const std::string& where,
+                                      double noise, std::uint64_t seed) {
+    const Index steps = samples.input_shape.at(0), width = dynamics.raw_inputs();
+    if (samples.inputs.cols() != steps * width)
+        throw Error(concat(where, "/inputs: ", samples.inputs.cols() / std::max<Index>(1, steps),
+                           " numbers a step, the network takes ", width));
+    if (dynamics.vocabulary() > 0 && samples.inputs.size() > 0 &&
+        !(samples.inputs.maxCoeff() < static_cast<double>(dynamics.vocabulary())))
+        throw Error(concat(where, "/inputs: token id ", samples.inputs.maxCoeff(),
+                           " outside the vocabulary of ", dynamics.vocabulary()));
+    const RowMatrix raw =
+        Eigen::Map<const RowMatrix>(samples.inputs.data(), samples.count() * steps, width);
+    return fixedpoints::run_trials(dynamics, raw, samples.count(), samples.lengths,
+                                   context.execution(), noise, seed);
+}
+
+std::string digest_of_inputs(const network::Samples& samples) {
+    Digest digest;
+    digest.add(samples.inputs.data(),
+               static_cast<std::size_t>(samples.inputs.size()) * sizeof(double));
+    digest.add(samples.lengths.data(), samples.lengths.size() * sizeof(Index));
+    return digest.hex();
+}
+
 std::optional<Trials> load_trials(cli::Context& context, const DataOptions& o,
                                   const fixedpoints::Dynamics& dynamics, Index most, double noise,
                                   std::uint64_t seed) {
     std::string where;
     auto samples = load_samples(context, o, &where);
     if (!samples) return std::nullopt;
-    const Index steps = samples->input_shape.at(0), width = dynamics.raw_inputs();
-    thin(*samples, most < 0 ? affordable(dynamics, steps) : most);
-    if (samples->inputs.cols() != steps * width)
-        throw Error(concat(where, "/inputs: ", samples->inputs.cols() / std::max<Index>(1, steps),
-                           " numbers a step, the network takes ", width));
-    if (dynamics.vocabulary() > 0 && samples->inputs.size() > 0 &&
-        !(samples->inputs.maxCoeff() < static_cast<double>(dynamics.vocabulary())))
-        throw Error(concat(where, "/inputs: token id ", samples->inputs.maxCoeff(),
-                           " outside the vocabulary of ", dynamics.vocabulary()));
-    const RowMatrix raw =
-        Eigen::Map<const RowMatrix>(samples->inputs.data(), samples->count() * steps, width);
-    Digest digest;
-    digest.add(raw.data(), static_cast<std::size_t>(raw.size()) * sizeof(double));
-    digest.add(samples->lengths.data(), samples->lengths.size() * sizeof(Index));
-    auto trajectories = fixedpoints::run_trials(dynamics, raw, samples->count(), samples->lengths,
-                                                context.execution(), noise, seed);
-    return Trials{std::move(*samples), std::move(trajectories), digest.hex(), where};
+    thin(*samples, most < 0 ? affordable(dynamics, samples->input_shape.at(0)) : most);
+    auto trajectories = run_samples(context, dynamics, *samples, where, noise, seed);
+    std::string digest = digest_of_inputs(*samples);
+    return Trials{std::move(*samples), std::move(trajectories), std::move(digest), where};
 }
 
 fixedpoints::FoundPoints load_points(cli::Context& context, const LoadedNetwork& network) {

@@ -50,6 +50,15 @@ std::optional<Trials> load_trials(assay::cli::Context& context, const DataOption
                                   const assay::fixedpoints::Dynamics& dynamics,
                                   assay::Index most = 0, double noise = 0, std::uint64_t seed = 0);
 
+// Runs the network on samples of `where`, after checking that they fit; the digest of what it saw.
+assay::fixedpoints::Trajectories run_samples(assay::cli::Context& context,
+                                             const assay::fixedpoints::Dynamics& dynamics,
+                                             const assay::network::Samples& samples,
+                                             const std::string& where, double noise = 0,
+                                             std::uint64_t seed = 0);
+// Digest of inputs and lengths.
+std::string digest_of_inputs(const assay::network::Samples& samples);
+
 // /fixedpoints/find of the input; a digest of another model is refused.
 assay::fixedpoints::FoundPoints load_points(assay::cli::Context& context,
                                             const LoadedNetwork& network);
