@@ -134,6 +134,7 @@ LinearisationWriter::LinearisationWriter(Group group, Index points, Index state,
     : group_(std::move(group)), state_(state), inputs_(inputs), modes_(modes),
       jacobians_(jacobians), dt_(dt) {
     using Complex = std::complex<double>;
+    group_.set_attribute("dt", dt);
     const auto make = [&](const std::string& name, const Shape& shape, const ArrayInfo& info) {
         return group_.create<double>(name, shape, info);
     };

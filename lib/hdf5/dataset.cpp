@@ -189,12 +189,14 @@ const Dataset& Dataset::expect_rank(Index wanted) const {
     return *this;
 }
 
-// A file may claim any shape. Deflate packs at most about 1:1030, so a claim far beyond that is
-// refused before memory is asked for; small claims may be fill values.
-bool Dataset::stores_enough(double claimed_bytes) const {
+bool stores_enough(double claimed_bytes, std::int64_t stored_bytes) {
     constexpr double kMostPacked = 2000, kHeader = 65536, kSmall = 67108864;
     return claimed_bytes <=
-           std::max(kSmall, kMostPacked * (static_cast<double>(storage_bytes_) + kHeader));
+           std::max(kSmall, kMostPacked * (static_cast<double>(stored_bytes) + kHeader));
+}
+
+bool Dataset::stores_enough(double claimed_bytes) const {
+    return hdf5::stores_enough(claimed_bytes, storage_bytes_);
 }
 
 Error Dataset::implausible(double claimed_bytes) const {

@@ -18,13 +18,6 @@ constexpr std::size_t kCompactLimit = 4096; // bytes that lie inside the checksu
 constexpr std::size_t kChunkBytes = std::size_t{1} << 19U;
 constexpr double kWorthwhileRatio = 0.7; // compressed share of a sample below which deflate is used
 
-Handle link_creation() {
-    Handle list(H5Pcreate(H5P_LINK_CREATE));
-    H5Pset_create_intermediate_group(list.get(), 1);
-    H5Pset_char_encoding(list.get(), H5T_CSET_UTF8);
-    return list;
-}
-
 Handle group_creation() {
     Handle list(H5Pcreate(H5P_GROUP_CREATE));
     H5Pset_link_creation_order(list.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
@@ -103,6 +96,34 @@ void describe(Dataset& dataset, const ArrayInfo& info) {
 }
 
 } // namespace
+
+Handle link_creation() {
+    Handle list(H5Pcreate(H5P_LINK_CREATE));
+    H5Pset_create_intermediate_group(list.get(), 1);
+    H5Pset_char_encoding(list.get(), H5T_CSET_UTF8);
+    return list;
+}
+
+Handle dataset_creation(const Shape& shape, std::size_t element_bytes, std::size_t bytes,
+                        bool deflate, const Shape& wanted_chunk) {
+    Handle list(H5Pcreate(H5P_DATASET_CREATE));
+    H5Pset_obj_track_times(list.get(), false);
+    H5Pset_fill_time(list.get(), H5D_FILL_TIME_IFSET);
+    if (bytes < kCompactLimit) {
+        H5Pset_layout(list.get(), H5D_COMPACT);
+    } else {
+        const auto chunk = wanted_chunk.empty()
+                               ? chunk_shape(shape, element_bytes)
+                               : std::vector<hsize_t>(wanted_chunk.begin(), wanted_chunk.end());
+        H5Pset_chunk(list.get(), static_cast<int>(chunk.size()), chunk.data());
+        if (deflate) {
+            H5Pset_shuffle(list.get());
+            H5Pset_deflate(list.get(), 1);
+        }
+        H5Pset_fletcher32(list.get());
+    }
+    return list;
+}
 
 Group::Group(std::shared_ptr<Handle> handle, std::string file, std::string path,
              Compression compression)
@@ -246,22 +267,7 @@ Dataset Group::create_chunked(const std::string& name, const Shape& shape, const
                               bool deflate, const Shape& wanted_chunk) {
     const std::string place = file_ + ":" + absolute(name);
     const auto bytes = static_cast<std::size_t>(element_count(shape, place)) * sizeof(T);
-    const Handle list(H5Pcreate(H5P_DATASET_CREATE));
-    H5Pset_obj_track_times(list.get(), false);
-    H5Pset_fill_time(list.get(), H5D_FILL_TIME_IFSET);
-    if (bytes < kCompactLimit) {
-        H5Pset_layout(list.get(), H5D_COMPACT);
-    } else {
-        const auto chunk = wanted_chunk.empty()
-                               ? chunk_shape(shape, sizeof(T))
-                               : std::vector<hsize_t>(wanted_chunk.begin(), wanted_chunk.end());
-        H5Pset_chunk(list.get(), static_cast<int>(chunk.size()), chunk.data());
-        if (deflate) {
-            H5Pset_shuffle(list.get());
-            H5Pset_deflate(list.get(), 1);
-        }
-        H5Pset_fletcher32(list.get());
-    }
+    const Handle list = dataset_creation(shape, sizeof(T), bytes, deflate, wanted_chunk);
     const std::vector<hsize_t> extents(shape.begin(), shape.end());
     const Handle space(extents.empty() ? H5Screate(H5S_SCALAR)
                                        : H5Screate_simple(static_cast<int>(extents.size()),
