@@ -4,6 +4,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/fixedpoints/population_io.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -83,6 +84,14 @@ bool any_activations(const std::vector<AnyMetric>& metrics) {
     return std::any_of(metrics.begin(), metrics.end(), needs_activations);
 }
 
+bool any_points(const std::vector<AnyMetric>& metrics) {
+    return !std::all_of(metrics.begin(), metrics.end(), needs_activations);
+}
+
+bool needs_trials(const AnyMetric& metric) {
+    return std::holds_alternative<DynamicsMetric>(metric) && needs_activations(metric);
+}
+
 bool left_out(const Options& o, const std::string& name) {
     return std::find(o.leave_out.begin(), o.leave_out.end(), name) != o.leave_out.end();
 }
@@ -97,7 +106,7 @@ void check_left_out(const Options& o, const std::vector<std::string>& names) {
 bool is_population(cli::Context& context, std::size_t input) {
     hdf5::Address address = context.input_address(input);
     if (!cli::Context::is_hdf5(address)) return false;
-    return context.open(address).root().has_group("/fixedpoints/population");
+    return context.open(address).root().has_group(kPopulation);
 }
 
 Compared open_files(const Options& o, cli::Context& context,
@@ -119,15 +128,42 @@ Compared open_files(const Options& o, cli::Context& context,
         for (Index i = 0; i < files->count(); ++i) label.values.push_back(files->label(i, name));
         compared.labels.push_back(std::move(label));
     }
-    if (std::any_of(metrics.begin(), metrics.end(),
-                    [](const AnyMetric& m) { return !needs_activations(m); }))
-        compared.results = files->results();
+    if (any_points(metrics)) compared.results = files->results();
     compared.networks = std::move(files);
     return compared;
 }
 
-Compared open_population(const Options&, cli::Context&, const std::vector<AnyMetric>&) {
-    throw Error("TODO");
+// A population keeps samples, not trials: these come from the data that it was run on.
+void add_trials(const Options& o, cli::Context& context, const std::string& digest,
+                PopulationNetworks& networks) {
+    if (o.data.data.empty())
+        throw UsageError("dsa: a population keeps no trials; give the --data that it was run on");
+    std::string where;
+    const auto samples = load_samples(context, o.data, &where);
+    if (!digest.empty() && digest_of_inputs(*samples) != digest)
+        throw Error(where + ": the population was run on other inputs (digest)");
+    networks.set_trials(samples->count(), samples->input_shape.at(0), samples->lengths);
+}
+
+Compared open_population(const Options& o, cli::Context& context,
+                         const std::vector<AnyMetric>& metrics) {
+    const hdf5::Group population = context.input().root().group(kPopulation);
+    std::vector<std::string> names;
+    for (const auto& record : list_networks(population)) names.push_back(record.name);
+    check_left_out(o, names);
+    auto networks = std::make_unique<PopulationNetworks>(population, o.leave_out);
+    for (const AnyMetric& metric : metrics) networks->check_activations(metric, o.comparison);
+    if (std::any_of(metrics.begin(), metrics.end(), needs_trials))
+        add_trials(o, context, read_population_header(population).data_digest, *networks);
+    Compared compared;
+    for (const auto& record : networks->records()) compared.names.push_back(record.name);
+    compared.labels = networks->labels();
+    compared.left_out = networks->left_out();
+    if (any_points(metrics))
+        for (Index i = 0; i < networks->count(); ++i)
+            compared.results.push_back(networks->results(i));
+    compared.networks = std::move(networks);
+    return compared;
 }
 
 Compared open_networks(const Options& o, cli::Context& context,

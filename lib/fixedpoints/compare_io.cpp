@@ -202,6 +202,108 @@ PointGraph read_point_chain(const Group& results) {
     return graph;
 }
 
+PopulationNetworks::PopulationNetworks(Group population, const std::vector<std::string>& leave_out)
+    : population_(std::move(population)) {
+    for (NetworkRecord& record : list_networks(population_)) {
+        const bool named =
+            std::find(leave_out.begin(), leave_out.end(), record.name) != leave_out.end();
+        if (named || record.status != NetworkStatus::done)
+            ++left_out_;
+        else
+            records_.push_back(std::move(record));
+    }
+}
+
+Group PopulationNetworks::results(Index network) const {
+    return network_group(population_, records_[static_cast<std::size_t>(network)].name);
+}
+
+std::vector<NetworkLabel> PopulationNetworks::labels() const {
+    std::map<std::string, std::vector<std::string>> all;
+    for (std::size_t i = 0; i < records_.size(); ++i)
+        for (const auto& [name, value] : records_[i].labels)
+            all.try_emplace(name, records_.size(), "none").first->second[i] = value;
+    std::vector<NetworkLabel> labels;
+    for (auto& [name, values] : all) labels.push_back({name, std::move(values)});
+    return labels;
+}
+
+void PopulationNetworks::check_activations(const AnyMetric& metric,
+                                           const ComparisonOptions& options) const {
+    if (!needs_activations(metric)) return;
+    const auto* similarity = std::get_if<Metric>(&metric);
+    double share = 0; // of the variance that is needed
+    if (similarity && (*similarity == Metric::svcca || *similarity == Metric::pwcca))
+        share = options.threshold;
+    else if (similarity &&
+             (*similarity == Metric::cca || (*similarity == Metric::shape && options.alpha < 1)))
+        share = 1;
+    for (Index i = 0; i < count(); ++i) {
+        const Group network = results(i);
+        if (has_full_activations(network)) continue;
+        if (!has_activations(network))
+            throw Error(network.where() +
+                        ": holds no activations; run the population with data (inputs)");
+        const double kept = network.group("activations").number_attribute("threshold").value_or(0);
+        if (kept < share)
+            throw Error(concat(metric_name(metric), ": ", network.where(), " keeps ", kept,
+                               " of the variance, ", share,
+                               " is needed: run the population with --save-activations"));
+    }
+}
+
+void PopulationNetworks::set_trials(Index trials, Index steps, std::vector<Index> lengths) {
+    trials_.trials = trials;
+    trials_.steps = steps;
+    trials_.lengths = std::move(lengths);
+    Index valid = trials_.lengths.empty() ? trials * steps : 0;
+    for (const Index length : trials_.lengths) valid += length;
+    for (Index i = 0; i < count(); ++i) {
+        const auto states =
+            has_full_activations(results(i)) ? "activations/states" : "activations/left";
+        const auto dataset = results(i).dataset(states).expect_rank(2);
+        if (dataset.shape()[0] != valid)
+            throw Error(concat(dataset.where(), ": ", dataset.shape()[0],
+                               " samples, the trials have ", valid, " steps"));
+    }
+}
+
+RowMatrix PopulationNetworks::activations(Index network, Coordinates coordinates) const {
+    const Group group = results(network);
+    if (coordinates == Coordinates::units || has_full_activations(group))
+        return read_activations(group);
+    const ActivationBasis basis = read_activation_basis(group);
+    return basis.left * basis.singular_values.asDiagonal();
+}
+
+Trajectories PopulationNetworks::trajectories(Index network) const {
+    Trajectories trajectories = trials_;
+    const RowMatrix samples = activations(network, Coordinates::any);
+    trajectories.states = RowMatrix::Zero(trials_.trials * trials_.steps, samples.cols());
+    Index at = 0;
+    for (Index trial = 0; trial < trials_.trials; ++trial) {
+        const Index length = trials_.lengths.empty()
+                                 ? trials_.steps
+                                 : trials_.lengths[static_cast<std::size_t>(trial)];
+        trajectories.states.middleRows(trajectories.row(trial, 0), length) =
+            samples.middleRows(at, length);
+        at += length;
+    }
+    return principal_trajectories(trajectories);
+}
+
+PointSpectra PopulationNetworks::spectra(Index network) const {
+    return read_spectra(results(network));
+}
+
+PointGraph PopulationNetworks::graph(Index network) const {
+    return read_point_graph(results(network));
+}
+
+PointGraph PopulationNetworks::chain(Index network) const {
+    return read_point_chain(results(network));
+}
+
 void check_searched_inputs(const std::vector<Group>& results) {
     RowMatrix first;
     std::string first_digest;
@@ -215,7 +317,9 @@ void check_searched_inputs(const std::vector<Group>& results) {
             continue;
         }
         const bool same_data = !digest.empty() && digest == first_digest;
-        const bool same_values = inputs.cols() == first.cols() && inputs == first;
+        // Zero input is the same for any number of inputs.
+        const bool same_values = (inputs.cols() == first.cols() && inputs == first) ||
+                                 (inputs.isZero(0) && first.isZero(0));
         if (inputs.rows() != first.rows() || !(same_data || same_values)) refuse_inputs(0, i);
     }
 }

@@ -9,6 +9,7 @@
 
 #include <assay/core/export.hpp>
 #include <assay/fixedpoints/comparison.hpp>
+#include <assay/fixedpoints/population_io.hpp>
 #include <assay/hdf5/object.hpp>
 
 #include <string>
@@ -22,9 +23,43 @@ namespace assay::fixedpoints {
 [[nodiscard]] ASSAY_API PointGraph read_point_graph(const hdf5::Group& results);
 [[nodiscard]] ASSAY_API PointGraph read_point_chain(const hdf5::Group& results);
 
+// The networks of a population, or of one shard of it, that are done and not named in `leave_out`.
+class ASSAY_API PopulationNetworks : public NetworkSet {
+  public:
+    // `population` is /fixedpoints/population.
+    explicit PopulationNetworks(hdf5::Group population,
+                                const std::vector<std::string>& leave_out = {});
+    [[nodiscard]] const std::vector<NetworkRecord>& records() const { return records_; }
+    [[nodiscard]] Index left_out() const { return left_out_; }
+    // The group of one network: find, linearize, topology ...
+    [[nodiscard]] hdf5::Group results(Index network) const;
+    // All labels that any network has; "none" where one lacks it.
+    [[nodiscard]] std::vector<NetworkLabel> labels() const;
+    // Throws Error that says what to do where the kept activations cannot serve: cca and shape with
+    // alpha < 1 look at directions of little variance, svcca and pwcca at `threshold` of it. Others
+    // are those of the kept part (threshold of the population).
+    void check_activations(const AnyMetric& metric, const ComparisonOptions& options) const;
+    // How the samples make trials, which a population does not keep: trials, steps, lengths. Throws
+    // Error where these have another number of steps.
+    void set_trials(Index trials, Index steps, std::vector<Index> lengths);
+
+    [[nodiscard]] Index count() const override { return static_cast<Index>(records_.size()); }
+    [[nodiscard]] RowMatrix activations(Index network, Coordinates coordinates) const override;
+    [[nodiscard]] Trajectories trajectories(Index network) const override;
+    [[nodiscard]] PointSpectra spectra(Index network) const override;
+    [[nodiscard]] PointGraph graph(Index network) const override;
+    [[nodiscard]] PointGraph chain(Index network) const override;
+
+  private:
+    hdf5::Group population_;
+    std::vector<NetworkRecord> records_;
+    Index left_out_ = 0;
+    Trajectories trials_; // their shape only
+};
+
 // Points are compared input by input: throws Error "networks 3 and 7 saw different inputs (digest)"
-// unless all searches had the same inputs, or took as many from the same data (whose embeddings
-// differ).
+// unless all searches had the same inputs (or zero), or took as many from the same data (whose
+// embeddings differ).
 ASSAY_API void check_searched_inputs(const std::vector<hdf5::Group>& results);
 // The same of digests of data; empty ones are unknown.
 ASSAY_API void check_same_inputs(const std::vector<std::string>& digests);

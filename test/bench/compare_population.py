@@ -40,6 +40,7 @@ def write(file, networks, samples, dimensions):
             a = g.create_group("activations")
             a["left"], a["singular_values"] = left.astype("f4"), s
             a["right"] = np.linalg.qr(rng.normal(size=(units, dimensions)))[0].astype("f4")
+            a["mean"] = np.zeros(units)
             a.attrs.update(threshold=.999, samples=samples, units=units)
 
 
