@@ -180,6 +180,10 @@ void mark_groups(const ComparisonHeader& header, const std::vector<Index>& order
     constexpr std::size_t kFew = 12;
     const auto count = static_cast<double>(order.size());
     const double strip = 0.04 * count;
+    for (const double edge : {0.0, count}) {
+        panel.series.push_back(guide(0, edge, count, edge));
+        panel.series.push_back(guide(edge, 0, edge, count));
+    }
     panel.x_range = plot::Range{-1.5 * strip, count};
     panel.y_range = plot::Range{0, count};
     const auto name_at = [&](double from_top, const std::string& text) {
@@ -273,8 +277,8 @@ plot::Figure mds_figure(const hdf5::Group& root) {
                                ", expected ", networks, " rows"));
         const Vector x = places.col(0);
         const Vector y = places.cols() > 1 ? Vector(places.col(1)) : Vector::Zero(networks);
-        const double half =
-            0.56 * std::max({x.maxCoeff() - x.minCoeff(), y.maxCoeff() - y.minCoeff(), 1e-9});
+        const double extent = std::max(x.maxCoeff() - x.minCoeff(), y.maxCoeff() - y.minCoeff());
+        const double half = extent > 1e-9 ? 0.56 * extent : 1; // all at one place
         plot::Panel panel;
         grid.place(k, panel);
         panel.title = metrics[k];
