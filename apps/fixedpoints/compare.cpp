@@ -288,12 +288,10 @@ void declare_metrics(cli::Command& c, Options& o) {
     std::vector<std::string> names;
     for (const auto& [name, metric] : known_metrics()) {
         const auto* graph = std::get_if<TopologyMetric>(&metric);
-        if (!graph)
+        if (!graph || *graph == TopologyMetric::chain)
             names.push_back(name);
         else if (*graph == TopologyMetric::label)
-            names.emplace_back("topology");
-        else if (*graph == TopologyMetric::chain)
-            names.push_back(name);
+            names.emplace_back("topology"); // by its --topology
     }
     c.group("Distances");
     c.option("--metric", o.metrics, "LIST", "what networks are compared by");

@@ -38,8 +38,9 @@ struct Grid {
     }
     // Places panel k; the first is at the top left.
     void place(std::size_t k, plot::Panel& panel) const {
+        const std::size_t from_top = k / columns;
         const auto column = static_cast<double>(k % columns),
-                   row = static_cast<double>(rows - 1 - k / columns);
+                   row = static_cast<double>(rows - 1 - from_top);
         panel.left = (column * (left + side + right) + left) / width();
         panel.bottom = (row * (bottom + side + top) + bottom) / height();
         panel.width = side / width();
@@ -204,7 +205,7 @@ void mark_groups(const ComparisonHeader& header, const std::vector<Index>& order
         for (Index i = run.begin; i < run.end; ++i)
             colours.classes[order.size() - 1 - static_cast<std::size_t>(i)] = number;
         ++number;
-        const double end = static_cast<double>(run.end);
+        const auto end = static_cast<double>(run.end);
         if (order.size() > kFew) name_at((static_cast<double>(run.begin) + end) / 2, run.name);
         if (run.end == static_cast<Index>(order.size())) continue;
         panel.series.push_back(guide(0, count - end, count, count - end));
