@@ -17,6 +17,7 @@ assay::cli::Command plot();
 assay::cli::Command synth();
 assay::cli::Command topology();
 assay::cli::Command cycles();
+assay::cli::Command compare();
 assay::cli::Command track();
 assay::cli::Command population();
 assay::cli::Command merge();

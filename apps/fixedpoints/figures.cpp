@@ -1,5 +1,6 @@
 #include "figures.hpp"
 
+#include "compare_figures.hpp"
 #include "graph_figures.hpp"
 #include "line_figures.hpp"
 #include "point_figures.hpp"
@@ -31,7 +32,13 @@ const std::vector<FigureKind>& figures() {
         {"error", "/fixedpoints/predict/histogram", "errors of linearised predictions",
          error_figure},
         {"scree", "/fixedpoints/simulate/variance_ratio", "variance of the states by component",
-         scree_figure}};
+         scree_figure},
+        {"mds", "/fixedpoints/compare", "networks on a page, near where they are alike", mds_figure,
+         has_places},
+        {"distances", "/fixedpoints/compare", "distances between networks, by group",
+         distances_figure},
+        {"eigenvalues", "/fixedpoints/compare/spectrum_curves",
+         "mean sorted |eigenvalue| by architecture", eigenvalues_figure}};
     return list;
 }
 

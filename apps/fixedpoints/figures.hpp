@@ -15,6 +15,8 @@ struct FigureKind {
     std::string needs; // a dataset or group, absolute
     std::string what;  // for the help
     assay::plot::Figure (*draw)(const assay::hdf5::Group& root);
+    // Whether there is something to draw, where `needs` alone does not say.
+    bool (*can_draw)(const assay::hdf5::Group& root) = nullptr;
 };
 
 // In the order in which `plot` prefers them.

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
           topology(),
           cycles(),
           track(),
+          compare(),
           simulate(),
           attractor(),
           inputs(),

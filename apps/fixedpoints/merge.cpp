@@ -1,10 +1,12 @@
 // fixedpoints merge: shards of one piece of work, joined.
 #include "commands.hpp"
+#include "compare_files.hpp"
 #include "population_files.hpp"
 
 #include <assay/cli/context.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/fixedpoints/compare_io.hpp>
 
 #include <array>
 #include <map>
@@ -83,13 +85,30 @@ void merge_population(cli::Context& context) {
     context.propose("fixedpoints compare " + context.output_target() + " -o distances.h5");
 }
 
+void merge_compare(cli::Context& context) {
+    std::vector<hdf5::Group> shards;
+    for (std::size_t i = 0; i < context.input_count(); ++i) {
+        const hdf5::InputFile& file = context.input(i);
+        if (!file.root().has_group(kComparison))
+            throw Error(file.name() + ": holds no " + kComparison + " as the first file does");
+        shards.push_back(file.root().group(kComparison));
+    }
+    const MergedComparison merged =
+        merge_comparison(shards, context.output().create_group(kComparison), context.execution());
+    context.report("networks", static_cast<std::int64_t>(merged.header.names.size()));
+    for (const MergedMetric& metric : merged.metrics)
+        report_comparison(context, metric.name, metric.summary, merged.header.labels);
+    context.propose("fixedpoints plot " + context.output_target() + " --figure mds -o mds.svg");
+}
+
 // What kinds of shards there are, told by a group of the first file.
 struct Kind {
     const char* group;
     const char* command;
     void (*merge)(cli::Context&);
 };
-constexpr std::array<Kind, 1> kKinds{{{kPopulation, "population", merge_population}}};
+constexpr std::array<Kind, 2> kKinds{
+    {{kPopulation, "population", merge_population}, {kComparison, "compare", merge_compare}}};
 
 void run(cli::Context& context) {
     if (context.input_count() == 0) throw UsageError("the shards to merge are missing; see --help");
@@ -105,11 +124,13 @@ void run(cli::Context& context) {
 } // namespace
 
 cli::Command merge() {
-    cli::Command c("merge", "join the shards of population");
+    cli::Command c("merge", "join the shards of population or compare");
     c.describe("Checks that the shards belong together and are complete, and writes what a single "
                "run would have written.");
     c.inputs("shards written with --shard");
-    c.output(cli::OutputKind::hdf5, {{"/fixedpoints/population", "all networks"}});
+    c.output(cli::OutputKind::hdf5,
+             {{"/fixedpoints/population", "all networks"},
+              {"/fixedpoints/compare", "all pairs, places on a page, groups"}});
     c.example("Join four shards",
               "fixedpoints merge part1.h5 part2.h5 part3.h5 part4.h5 -o pop.h5");
     c.run(run);

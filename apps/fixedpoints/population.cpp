@@ -11,7 +11,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/text.hpp>
-#include <assay/fixedpoints/linearise_points.hpp>
+#include <assay/fixedpoints/point_modes.hpp>
 #include <assay/fixedpoints/starts.hpp>
 
 #include <algorithm>

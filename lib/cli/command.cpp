@@ -41,6 +41,11 @@ Command& Command::sharded() {
     return *this;
 }
 
+Command& Command::carries_nothing() {
+    declaration_->carries = false;
+    return *this;
+}
+
 Command& Command::group(std::string heading) {
     heading_ = std::move(heading);
     return *this;

@@ -47,6 +47,7 @@ struct Declaration {
     std::vector<std::string> references; // keys of share/references.json
     std::string memory_formula;
     std::function<void(Context&)> run;
+    bool carries = true; // earlier results of the inputs into the output
 };
 
 class ASSAY_API Command {
@@ -59,6 +60,8 @@ class ASSAY_API Command {
     Command& output(OutputKind kind, std::vector<OutputItem> items);
     Command& resumable();
     Command& sharded();
+    // The output is about many inputs and stands for itself: nothing of them is carried forward.
+    Command& carries_nothing();
     // Options that follow stand under this heading.
     Command& group(std::string heading);
     Command& conflicts(std::string one, std::string other);

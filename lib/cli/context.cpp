@@ -190,7 +190,7 @@ void Context::finish(const Finish& facts) {
         std::vector<hdf5::Group> sources;
         for (const auto& opened : opened_) sources.push_back(opened.input->root());
         const auto timings = shared_.no_provenance ? hdf5::Timings::leave_out : hdf5::Timings::keep;
-        for (const auto& source : sources)
+        for (const auto& source : declaration_.carries ? sources : std::vector<hdf5::Group>{})
             for (const auto& place : hdf5::carry_forward(root, source, shared_.carry, timings))
                 terminal_.warn(place + ": is a link or of variable length; not carried forward");
         if (!shared_.no_provenance) {

@@ -58,10 +58,12 @@ void add_shared_options(Command& command, SharedOptions& shared) {
         here()->execution_only = true;
     }
     if (hdf5_output) {
-        command.option("--carry", shared.carry, "GROUPS",
-                       "also copy these groups of the input to the output");
-        here()->choices = {"data", "run"};
-        here()->execution_only = true;
+        if (d.carries) {
+            command.option("--carry", shared.carry, "GROUPS",
+                           "also copy these groups of the input to the output");
+            here()->choices = {"data", "run"};
+            here()->execution_only = true;
+        }
         command.choice<std::string>("--compress", shared.compress,
                                     {{"auto", "auto"}, {"none", "none"}, {"deflate", "deflate"}},
                                     "compression of arrays; auto: in files, where it pays");

@@ -43,7 +43,14 @@ void sort_descending(Vector& values) {
     std::sort(values.data(), values.data() + values.size(), std::greater<>());
 }
 
-// The moduli at a network's points, sorted and averaged.
+void check(const PointSpectra& spectra) {
+    if (static_cast<Index>(spectra.eigenvalues.size()) != spectra.readout.rows())
+        throw Error(concat("compare: spectra of ", spectra.eigenvalues.size(),
+                           " points, readouts of ", spectra.readout.rows()));
+}
+
+} // namespace
+
 Vector mean_modulus_curve(const PointSpectra& spectra) {
     Index longest = 0;
     for (const auto& values : spectra.eigenvalues) longest = std::max(longest, values.size());
@@ -56,18 +63,10 @@ Vector mean_modulus_curve(const PointSpectra& spectra) {
     return mean / static_cast<double>(std::max<std::size_t>(spectra.eigenvalues.size(), 1));
 }
 
-double difference_of_padded(const Vector& a, const Vector& b) {
+double curve_distance(const Vector& a, const Vector& b) {
     const Index size = std::max(a.size(), b.size());
     return (padded(a, size) - padded(b, size)).norm();
 }
-
-void check(const PointSpectra& spectra) {
-    if (static_cast<Index>(spectra.eigenvalues.size()) != spectra.readout.rows())
-        throw Error(concat("compare: spectra of ", spectra.eigenvalues.size(),
-                           " points, readouts of ", spectra.readout.rows()));
-}
-
-} // namespace
 
 double spectrum_distance(const ComplexVector& a, const ComplexVector& b) {
     const Index size = std::max(a.size(), b.size());
@@ -119,7 +118,7 @@ SpectrumDistance spectrum_distance(const PointSpectra& a, const PointSpectra& b)
                                                   b.eigenvalues[static_cast<std::size_t>(pair.b)]);
     distance.wasserstein = pairs.empty() ? std::numeric_limits<double>::quiet_NaN()
                                          : distance.wasserstein / static_cast<double>(pairs.size());
-    distance.curves = difference_of_padded(mean_modulus_curve(a), mean_modulus_curve(b));
+    distance.curves = curve_distance(mean_modulus_curve(a), mean_modulus_curve(b));
     return distance;
 }
 

@@ -36,6 +36,12 @@ struct SpectrumDistance {
 [[nodiscard]] ASSAY_API SpectrumDistance spectrum_distance(const PointSpectra& a,
                                                            const PointSpectra& b);
 
+// The moduli of the eigenvalues at a network's points, in descending order, averaged over the
+// points; as long as the longest of them. O(P n log n).
+[[nodiscard]] ASSAY_API Vector mean_modulus_curve(const PointSpectra& spectra);
+// Euclidean distance of two such curves, the shorter padded with zeros.
+[[nodiscard]] ASSAY_API double curve_distance(const Vector& a, const Vector& b);
+
 // Pairs of points (row of a, row of b) of the same input, nearest readouts together, ordered by
 // row of a. Throws Error where numbers of outputs differ.
 struct PointPair {

@@ -19,6 +19,30 @@ void write_pairs(Group group, const std::string& name, const std::vector<std::in
     group.write(name, ends.data(), {static_cast<Index>(ends.size()) / 2, 2}, info);
 }
 
+// Rows of find/points.
+std::vector<Index> read_points(const hdf5::Dataset& dataset, Index points) {
+    std::vector<Index> rows;
+    for (const auto row : dataset.read<std::int64_t>()) {
+        if (row < 0 || row >= points)
+            throw Error(concat(dataset.where(), ": found ", row, "; a row of ", points,
+                               " points is expected"));
+        rows.push_back(static_cast<Index>(row));
+    }
+    return rows;
+}
+
+std::vector<std::array<Index, 2>> read_pairs(const Group& group, const std::string& name,
+                                             Index points) {
+    const auto dataset = group.dataset(name).expect_rank(2);
+    if (dataset.shape()[1] != 2)
+        throw Error(concat(dataset.where(), ": ", hdf5::shape_text(dataset.shape()),
+                           "; pairs of rows are expected"));
+    const auto ends = read_points(dataset, points);
+    std::vector<std::array<Index, 2>> pairs;
+    for (std::size_t e = 0; e + 1 < ends.size(); e += 2) pairs.push_back({ends[e], ends[e + 1]});
+    return pairs;
+}
+
 // Columns of a table that grow row by row, or block by block.
 struct Rows {
     std::vector<double> values;
@@ -184,6 +208,37 @@ void write_chain(Group group, const Chain& chain) {
                 {"edge,end", "", "nearest points of neighbouring inputs, rows of find/points"});
     group.write("chain_distance", chain.distance, {"edge", "", "between the two"});
     group.set_attribute("chain_simple", chain.simple ? 1 : 0);
+}
+
+Graph read_graph(const Group& group, Index points) {
+    Graph graph;
+    graph.attractors = read_points(group.dataset("attractors").expect_rank(1), points);
+    graph.probability = read_rows(group, "attractor_probability", points);
+    if (graph.probability.cols() != static_cast<Index>(graph.attractors.size()) + 3)
+        throw Error(concat(group.where(), "/attractor_probability: ", graph.probability.cols(),
+                           " columns, expected ", graph.attractors.size(), " attractors and 3"));
+    const auto ends = read_pairs(group, "edges", points);
+    const auto edges = static_cast<Index>(ends.size());
+    const auto kinds = read_words<EdgeKind>(group, "edge_kind", kEdgeKinds);
+    const auto distance = read_column<double>(group, "edge_distance", edges);
+    if (static_cast<Index>(kinds.size()) != edges)
+        throw Error(concat(group.where(), "/edge_kind: ", kinds.size(), " rows, expected ", edges));
+    for (std::size_t e = 0; e < ends.size(); ++e)
+        graph.edges.push_back({ends[e][0], ends[e][1], kinds[e], distance[e]});
+    graph.spacing = vector_of(read_column<double>(group, "spacing", points));
+    graph.unexplained = read_column<std::int32_t>(group, "unexplained", points);
+    graph.cycle_state = read_rows(group, "cycle_state", -1);
+    graph.cycle_input = read_column<std::int32_t>(group, "cycle_input", graph.cycle_state.rows());
+    return graph;
+}
+
+Chain read_chain(const Group& group, Index points) {
+    Chain chain;
+    chain.edges = read_pairs(group, "chain", points);
+    chain.distance =
+        read_column<double>(group, "chain_distance", static_cast<Index>(chain.edges.size()));
+    chain.simple = group.number_attribute("chain_simple").value_or(0) != 0;
+    return chain;
 }
 
 void write_long_run(Group group, const RowMatrix& starts,

@@ -28,6 +28,11 @@ inline constexpr const char* kBifurcations =
 ASSAY_API void write_graph(hdf5::Group group, const Graph& graph);
 ASSAY_API void write_kicks(hdf5::Group group, const RowMatrix& probability);
 ASSAY_API void write_chain(hdf5::Group group, const Chain& chain);
+// Back again, for so many points. Throw Error that names the dataset: a row that names no point,
+// arrays whose lengths differ, probabilities that do not belong to the attractors; a chain that is
+// not there.
+[[nodiscard]] ASSAY_API Graph read_graph(const hdf5::Group& group, Index points);
+[[nodiscard]] ASSAY_API Chain read_chain(const hdf5::Group& group, Index points);
 
 // /fixedpoints/cycles: one row a start.
 ASSAY_API void write_long_run(hdf5::Group group, const RowMatrix& starts,

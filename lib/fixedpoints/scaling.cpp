@@ -136,14 +136,21 @@ Scaling smacof_from(const Matrix& distances, const RowMatrix& start, const Smaco
 
 Scaling smacof(const Matrix& distances, Index dims, const SmacofOptions& options,
                const Execution& run) {
-    const RowMatrix first = classical_scaling(distances, dims).coordinates;
+    return smacof(distances, classical_scaling(distances, dims), options, run);
+}
+
+Scaling smacof(const Matrix& distances, const ClassicalScaling& classical,
+               const SmacofOptions& options, const Execution& run) {
+    check_distances(distances);
+    const RowMatrix& first = classical.coordinates;
     const Index starts = std::max<Index>(options.starts, 1);
     std::vector<Scaling> found(static_cast<std::size_t>(starts));
     parallel_blocks(starts, run.threads, [&](Index start) {
         run.monitor->stop_if_interrupted();
-        found[static_cast<std::size_t>(start)] = descend(
-            distances, start == 0 ? first : random_start(distances, dims, start, options.seed),
-            options);
+        found[static_cast<std::size_t>(start)] =
+            descend(distances,
+                    start == 0 ? first : random_start(distances, first.cols(), start, options.seed),
+                    options);
     });
     Vector stress(starts);
     for (Index start = 0; start < starts; ++start)

@@ -43,7 +43,10 @@ struct Scaling {
 // raises the stress, from several starts. O(starts iterations M^2 dims).
 [[nodiscard]] ASSAY_API Scaling smacof(const Matrix& distances, Index dims,
                                        const SmacofOptions& options, const Execution& run);
-// From one start (M x dims).
+// The same where the classical scaling is known already.
+[[nodiscard]] ASSAY_API Scaling smacof(const Matrix& distances, const ClassicalScaling& classical,
+                                       const SmacofOptions& options, const Execution& run);
+// From one start (M x dims); with 0 iterations the stress of the start itself.
 [[nodiscard]] ASSAY_API Scaling smacof_from(const Matrix& distances, const RowMatrix& start,
                                             const SmacofOptions& options);
 

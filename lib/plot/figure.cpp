@@ -74,9 +74,9 @@ std::string terminal_line(const Figure& figure, Format format) {
 const char* style_text(Style style) {
     switch (style) {
     case Style::points:
-        return "points pt 7";
+        return "points";
     case Style::line_points:
-        return "linespoints pt 7";
+        return "linespoints";
     case Style::steps:
         return "histeps";
     case Style::filled:
@@ -86,6 +86,16 @@ const char* style_text(Style style) {
     default:
         return "lines";
     }
+}
+
+// gnuplot's number of a mark.
+int point_type(Mark mark) {
+    static constexpr std::array<int, 6> kTypes{7, 5, 9, 13, 2, 6};
+    return kTypes.at(static_cast<std::size_t>(mark));
+}
+
+const char* align_text(Align align) {
+    return align == Align::left ? "left" : align == Align::right ? "right" : "center";
 }
 
 bool takes_size(Style style) {
@@ -138,7 +148,7 @@ class PanelWriter {
         script_ += bar ? "set colorbox\n" : "unset colorbox\n";
         for (const auto& label : p.labels)
             script_ += "set label " + quoted(label.text) + " at " + number(label.x) + "," +
-                       number(label.y) + "\n";
+                       number(label.y) + " " + align_text(label.align) + "\n";
     }
 
     // Steps of 1, 2 or 5 that leave half an inch to each number; gnuplot's own choice where the
@@ -216,7 +226,9 @@ class PanelWriter {
                 name +
                 " using 1:3:4 with filledcurves fc rgb '#b0b0b0' fs transparent solid 0.4 notitle");
         plots.push_back(name + " using 1:2 with " + style_text(s.style) +
-                        (takes_size(s.style) ? " ps " + significant(s.size, 3) : "") +
+                        (takes_size(s.style)
+                             ? concat(" pt ", point_type(s.mark), " ps ", significant(s.size, 3))
+                             : "") +
                         (format_ == Format::text ? "" : " lw " + significant(s.width, 3)) +
                         " lc rgb '" + palette_colour(s.colour) + "' " +
                         (s.label.empty() ? std::string("notitle") : "title " + quoted(s.label)));

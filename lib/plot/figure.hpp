@@ -12,6 +12,7 @@
 namespace assay::plot {
 
 enum class Style { line, points, line_points, steps, filled, bars };
+enum class Mark { circle, square, triangle, diamond, cross, ring };
 
 // One series; `error` (empty or as long) draws a grey band or bars.
 struct Series {
@@ -21,6 +22,7 @@ struct Series {
     Style style = Style::line;
     double width = 1.2;
     double size = 0.5; // of points
+    Mark mark = Mark::circle;
 };
 
 // Rows run upwards from y0 to y1; large ones are reduced to what a page can show (maximum over
@@ -39,9 +41,12 @@ struct Strip {
     double x0 = 0, x1 = 1;
 };
 
+enum class Align { left, centre, right };
+
 struct Label {
     double x = 0, y = 0;
     std::string text;
+    Align align = Align::left; // which side of the text stands there
 };
 
 struct Range {
