@@ -3,6 +3,7 @@
 #include "model_input.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/training/run_io.hpp>
 #include <assay/training/sweep_io.hpp>
 
 #include <filesystem>
@@ -41,7 +42,13 @@ Manifest load_manifest(cli::Context& context, const hdf5::Address& address,
     if (!cli::Context::is_hdf5(address)) {
         const std::string text = tools::read_text_file(address.file);
         context.note_foreign(address.file);
-        return at_place(address.name(), [&] { return parse_manifest(text, folder); });
+        const auto steps_of = [&](const std::string& file, const std::string& steps) {
+            // Apart: what else the run holds is not carried forward.
+            const hdf5::Group run = hdf5::File::open(file, file).root();
+            if (!run.has_group("/run")) throw Error(file + ": holds no run (/run) with steps");
+            return training::choose_steps(training::run_steps(run.group("/run")), steps);
+        };
+        return at_place(address.name(), [&] { return parse_manifest(text, folder, steps_of); });
     }
     const hdf5::Group root = context.open(address).root();
     if (!root.has_group(kSweep))

@@ -68,20 +68,40 @@ std::map<std::string, std::string> labels_of(Keys& network) {
     return labels;
 }
 
-// A stage of a run: a number or a word.
+bool names_several(const std::string& step) {
+    return step == "all" || starts_with(step, "log:") || step.find(',') != std::string::npos;
+}
+
+// A stage of a run, or several: a number or a word.
 std::string step_of(Keys& network) {
     if (!network.has("step")) return network.text("step", "");
     const json& value = network.value("step");
     if (value.is_number()) return std::to_string(network.count("step", 0, Index{1} << 53U));
     const std::string step = network.text("step");
-    if (step != "last" && !parse_integer(step).has_value())
-        network.refuse("step",
-                       "expected a number or \"last\", found '" + printable(step, 40) + "'");
+    if (step != "last" && !names_several(step) && !parse_integer(step).has_value())
+        network.refuse("step", "expected a number, a list of them, last, all or log:N, found '" +
+                                   printable(step, 40) + "'");
     return step;
 }
 
+// One network of a file, or one for each of its steps.
+void add_steps(ManifestNetwork network, const StepsOf& steps_of, Manifest& manifest) {
+    if (!names_several(network.step)) {
+        manifest.networks.push_back(std::move(network));
+        return;
+    }
+    if (!steps_of) throw Error("step '" + network.step + "': one step is expected here");
+    const std::string name = network.name;
+    for (const Index step : steps_of(network.path, network.step)) {
+        network.step = std::to_string(step);
+        if (!name.empty()) network.name = name + "." + network.step;
+        network.labels["step"] = network.step;
+        manifest.networks.push_back(network);
+    }
+}
+
 void add_networks(const json& entry, const std::string& place, const std::string& folder,
-                  Manifest& manifest) {
+                  const StepsOf& steps_of, Manifest& manifest) {
     Keys keys(entry, place);
     ManifestNetwork network;
     const std::string file = keys.text("file");
@@ -99,7 +119,7 @@ void add_networks(const json& entry, const std::string& place, const std::string
     for (const auto& one : files) {
         network.file = one;
         network.path = under(folder, one);
-        manifest.networks.push_back(network);
+        add_steps(network, steps_of, manifest);
     }
 }
 
@@ -162,7 +182,8 @@ std::string Manifest::digest() const {
     return digest_of(list.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
-Manifest parse_manifest(const std::string& text, const std::string& folder) {
+Manifest parse_manifest(const std::string& text, const std::string& folder,
+                        const StepsOf& steps_of) {
     const json document = network::parse_json(text, "the manifest");
     Keys keys(document, "");
     Manifest manifest;
@@ -174,7 +195,7 @@ Manifest parse_manifest(const std::string& text, const std::string& folder) {
                                        " networks, found ", printable(list.dump(), 60)));
     const std::string home = folder.empty() ? "." : folder;
     for (std::size_t i = 0; i < list.size(); ++i)
-        add_networks(list[i], entry_text(i), home, manifest);
+        add_networks(list[i], entry_text(i), home, steps_of, manifest);
     if (!manifest.inputs.empty()) manifest.inputs = under(home, manifest.inputs);
     complete_manifest(manifest);
     return manifest;

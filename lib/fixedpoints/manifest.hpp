@@ -5,6 +5,7 @@
 #include <assay/core/export.hpp>
 #include <assay/core/recording.hpp>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -32,7 +33,11 @@ struct Manifest {
 // are relative to `folder`. Labels are text, numbers or true and false. Throws Error with the place
 // of a mistake ("networks[3].labels.units: ..."): unknown keys, values of another kind, a pattern
 // without files, a name for several; and as complete_manifest does.
-[[nodiscard]] ASSAY_API Manifest parse_manifest(const std::string& json, const std::string& folder);
+// Steps of the form "all", "log:N" or "0,100" stand for several networks, those that `steps_of`
+// (file, step) says; each gets its number as label `step`.
+using StepsOf = std::function<std::vector<Index>(const std::string&, const std::string&)>;
+[[nodiscard]] ASSAY_API Manifest parse_manifest(const std::string& json, const std::string& folder,
+                                                const StepsOf& steps_of = {});
 
 // Gives names to networks without one: the file without its extension, '/' as '.', and ".step"
 // behind it where several steps of a file are listed. Throws Error for no networks, a network that

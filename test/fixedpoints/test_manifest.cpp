@@ -114,7 +114,7 @@ TEST_CASE("mistakes of a manifest are named with their place", "[fixedpoints][ma
          "networks[0].labels.units: expected text, a number"},
         {R"({"networks": [{"file": "a", "labels": 3}]})", "networks[0].labels: expected an object"},
         {R"({"networks": [{"file": "a", "step": "first"}]})",
-         "networks[0].step: expected a number or \"last\""},
+         "networks[0].step: expected a number, a list of them, last, all or log:N"},
         {R"({"networks": [{"file": "a", "step": -1}]})", "networks[0].step: expected an integer"},
         {R"({"networks": [{"file": "a"}, {"file": "b", "name": "a"}]})",
          "networks[1]: has the name 'a' of networks[0]"},
@@ -201,4 +201,24 @@ TEST_CASE("the schema has the reader's keys of a manifest", "[fixedpoints][manif
     for (const auto& key : entry["required"])
         CHECK_THAT(complaint(R"({"networks": [{}]})"),
                    Contains(key.get<std::string>() + ": missing"));
+}
+
+TEST_CASE("several steps of a run are several networks", "[fixedpoints][manifest]") {
+    const auto steps_of = [](const std::string& file, const std::string& steps) {
+        CHECK(file == "/here/run.h5");
+        CHECK(steps == "all");
+        return std::vector<Index>{0, 10, 100};
+    };
+    const Manifest m = parse_manifest(
+        R"({"networks": [{"file": "run.h5", "step": "all", "labels": {"arch": "gru"}}]})", "/here",
+        steps_of);
+    REQUIRE(m.networks.size() == 3);
+    CHECK(m.networks[1].step == "10");
+    CHECK(m.networks[1].name == "run.10");
+    CHECK(m.networks[2].labels ==
+          std::map<std::string, std::string>{{"arch", "gru"}, {"step", "100"}});
+    CHECK_THROWS(
+        parse_manifest(R"({"networks": [{"file": "run.h5", "step": "all"}]})", "/here", {}));
+    CHECK_THROWS(
+        parse_manifest(R"({"networks": [{"file": "run.h5", "step": "some"}]})", "/here", steps_of));
 }
