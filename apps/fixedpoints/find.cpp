@@ -6,7 +6,10 @@
 #include <assay/core/text.hpp>
 #include <assay/fixedpoints/starts.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <limits>
 
 namespace fixedpoints_app {
 namespace {
@@ -113,60 +116,87 @@ FindOptions resolve(Options& o) {
     return f;
 }
 
-void report(cli::Context& context, const FindResult& result, const FindOptions& find) {
-    const Points& p = result.points;
-    std::map<std::int32_t, Index> by_unstable;
-    Index slow = 0, certified = 0;
-    double kappa = 0, radius = std::numeric_limits<double>::infinity(), residual = 0;
+// What the exact points of a result amount to.
+struct ExactPoints {
+    std::vector<std::int64_t> by_unstable; // how many have 0, 1, ... unstable dimensions
+    Index count = 0, certified = 0;
+    double residual = 0, kappa = 0, radius = std::numeric_limits<double>::infinity();
+};
+
+ExactPoints exact_points(const Points& p, bool certify) {
+    ExactPoints exact;
     for (Index i = 0; i < p.count(); ++i) {
         const auto at = static_cast<std::size_t>(i);
-        if (p.kind[at] == PointKind::slow) {
-            ++slow;
-            continue;
-        }
-        ++by_unstable[p.n_unstable[at]];
-        residual = std::max(residual, p.residual_inf(i));
-        if (!find.exact.certify || !p.certificates[at].holds()) continue;
-        ++certified;
-        kappa = std::max(kappa, p.certificates[at].kappa);
-        radius = std::min(radius, p.certificates[at].uniqueness_radius);
+        if (p.kind[at] == PointKind::slow) continue;
+        ++exact.count;
+        const auto unstable = static_cast<std::size_t>(p.n_unstable[at]);
+        if (exact.by_unstable.size() <= unstable) exact.by_unstable.resize(unstable + 1, 0);
+        ++exact.by_unstable[unstable];
+        exact.residual = std::max(exact.residual, p.residual_inf(i));
+        if (!certify || !p.certificates[at].holds()) continue;
+        ++exact.certified;
+        exact.kappa = std::max(exact.kappa, p.certificates[at].kappa);
+        exact.radius = std::min(exact.radius, p.certificates[at].uniqueness_radius);
     }
-    std::vector<std::string> counts;
-    for (const auto& [unstable, count] : by_unstable)
-        counts.push_back(concat(count, " with ", unstable));
-    const Index exact = p.count() - slow;
+    return exact;
+}
+
+void report_exact(cli::Context& context, const FindResult& result, const FindOptions& find) {
+    const ExactPoints exact = exact_points(result.points, find.exact.certify);
+    context.report("by unstable", exact.by_unstable, "with 0, 1, ... unstable dimensions");
+    if (find.exact.certify) context.report("certified", static_cast<std::int64_t>(exact.certified));
+    if (exact.count > 0) context.report("max residual inf", exact.residual);
+    if (exact.certified > 0) {
+        context.report("max kappa", exact.kappa);
+        context.report("min uniqueness radius", exact.radius);
+    }
+    Index sum = 0;
+    for (const Index one : result.index_sum) sum += one;
+    const auto complete = result.completeness();
+    context.report("index sum", static_cast<std::int64_t>(sum));
+    context.report("index complete", word_of(complete),
+                   complete == Completeness::no    ? "(points are missing)"
+                   : complete == Completeness::yes ? "(as if none is missing)"
+                                                   : "(no law for this network)");
+}
+
+void report_starts(cli::Context& context, const FindResult& result) {
+    const auto counts = result.status_counts();
+    cli::SummaryCounts status;
+    for (const StartStatus always : {StartStatus::converged, StartStatus::local_minimum,
+                                     StartStatus::outlier, StartStatus::artefact})
+        status.emplace_back(word_of(always), 0);
+    bool artefacts = false;
+    for (const auto& [kind, count] : counts) {
+        artefacts = artefacts || kind == StartStatus::artefact;
+        const auto known =
+            std::find_if(status.begin(), status.end(),
+                         [&, kind = kind](const auto& s) { return s.first == word_of(kind); });
+        if (known == status.end())
+            status.emplace_back(word_of(kind), count);
+        else
+            known->second = count;
+    }
+    context.report("starts", static_cast<std::int64_t>(result.starts.status.size()));
+    context.report("status", status,
+                   artefacts ? "(artefact: F rests there only because gates are shut)" : "");
+    context.report("rounds", std::vector<std::int64_t>(result.rounds.begin(), result.rounds.end()),
+                   "points known after each");
+    context.report("iterations mean", result.mean_iterations);
+}
+
+void report(cli::Context& context, const FindResult& result, const FindOptions& find,
+            double seconds) {
+    const Points& p = result.points;
     context.report("points", static_cast<std::int64_t>(p.count()));
-    if (find.mode != FindMode::slow) {
-        context.report("fixed", static_cast<std::int64_t>(exact),
-                       counts.empty() ? "" : join(counts, ", ") + " unstable dimensions");
-        if (find.exact.certify)
-            context.report("certified", static_cast<std::int64_t>(certified),
-                           certified > 0 ? concat("alone within ", significant(radius, 2))
-                                         : std::string());
-        if (exact > 0) context.report("largest residual", residual);
-        if (certified > 0) context.report("largest kappa", kappa);
-        Index sum = 0;
-        for (const Index one : result.index_sum) sum += one;
-        const auto complete = result.completeness();
-        context.report("index sum", static_cast<std::int64_t>(sum),
-                       complete == Completeness::no    ? "points are missing"
-                       : complete == Completeness::yes ? "as many as if none is missing"
-                                                       : "no law for this network");
-        context.report("index complete", word_of(complete));
-    }
-    if (find.mode != FindMode::exact)
-        context.report("slow", static_cast<std::int64_t>(slow),
-                       slow == 0 && std::isfinite(result.best_slow_q)
-                           ? concat("slowest q ", significant(result.best_slow_q, 3))
-                           : "");
-    for (const auto& [status, count] : result.status_counts())
-        context.report("starts " + word_of(status), static_cast<std::int64_t>(count),
-                       status == StartStatus::artefact ? "F rests there only because gates are shut"
-                                                       : "");
-    context.report("mean iterations", result.mean_iterations);
-    std::vector<std::string> rounds;
-    for (const Index known : result.rounds) rounds.push_back(std::to_string(known));
-    if (!rounds.empty()) context.report("points by round", join(rounds, ", "));
+    if (find.mode != FindMode::slow) report_exact(context, result, find);
+    const auto slow = std::count(p.kind.begin(), p.kind.end(), PointKind::slow);
+    const bool none = slow == 0 && std::isfinite(result.best_slow_q);
+    context.report("slow", static_cast<std::int64_t>(slow),
+                   none ? concat("slowest q ", significant(result.best_slow_q, 3)) : "");
+    report_starts(context, result);
+    context.report("seconds", seconds, "of search");
+    context.report("threads", static_cast<std::int64_t>(context.execution().threads));
     if (find.mode == FindMode::slow && p.count() == 0 && std::isfinite(result.best_slow_q))
         context.monitor().warn(concat("--mode slow kept no point (best mean q ",
                                       significant(result.best_slow_q, 2), "): raise --slow-tol"));
@@ -184,7 +214,9 @@ void run(Options o, cli::Context& context) {
     const auto trials = load_trials(context, o.data, dynamics, each ? 0 : most);
     const RowMatrix inputs = constant_inputs("--inputs", o.inputs, context, dynamics, trials);
     const RowMatrix starts = starts_of(o, context, dynamics, trials);
+    const auto begin = std::chrono::steady_clock::now();
     const FindResult result = find_points(dynamics, inputs, starts, find, context.execution());
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     FindFacts facts;
     facts.start_states = starts;
     facts.outputs = result.points.count() > 0 ? dynamics.readout(result.points.state)
@@ -202,7 +234,7 @@ void run(Options o, cli::Context& context) {
         pass_on(context, network);
     }
     context.report("network", dynamics.description());
-    report(context, result, find);
+    report(context, result, find, seconds.count());
     if (o.require_points && result.points.count() == 0)
         throw Error(context.input_address().name() + ": no point was found");
 }

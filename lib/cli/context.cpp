@@ -18,6 +18,27 @@
 namespace assay::cli {
 namespace {
 
+// Values of the summary as people read them.
+std::string shown(double value) {
+    return significant(value, 5);
+}
+std::string shown(std::int64_t value) {
+    return std::to_string(value);
+}
+std::string shown(const std::string& value) {
+    return value;
+}
+std::string shown(const std::vector<std::int64_t>& values) {
+    std::vector<std::string> words;
+    for (const auto value : values) words.push_back(shown(value));
+    return words.empty() ? "none" : join(words, ", ");
+}
+std::string shown(const SummaryCounts& counts) {
+    std::vector<std::string> words;
+    for (const auto& [name, count] : counts) words.push_back(concat(count, " ", name));
+    return join(words, ", ");
+}
+
 // A pipe, a socket or a file; not a terminal, /dev/null or nothing.
 bool stdout_takes_data() {
     struct stat status {};
@@ -191,17 +212,7 @@ void Context::finish(const Finish& facts) {
     std::size_t width = 0;
     for (const auto& line : summary_) width = std::max(width, line.label.size());
     for (const auto& line : summary_) {
-        std::string value = std::visit(
-            [](const auto& v) {
-                using V = std::decay_t<decltype(v)>;
-                if constexpr (std::is_same_v<V, double>)
-                    return significant(v, 5);
-                else if constexpr (std::is_same_v<V, std::string>)
-                    return v;
-                else
-                    return std::to_string(v);
-            },
-            line.value);
+        const std::string value = std::visit([](const auto& v) { return shown(v); }, line.value);
         terminal_.plain("  " + line.label + std::string(width + 2 - line.label.size(), ' ') +
                         value + (line.note.empty() ? "" : " " + line.note));
     }

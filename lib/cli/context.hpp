@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -39,7 +40,10 @@ struct Shard {
     int count = 1;
 };
 
-using SummaryValue = std::variant<double, std::int64_t, std::string>;
+// A number, a word, a list of counts, or counts by name (kept in their order).
+using SummaryCounts = std::vector<std::pair<std::string, std::int64_t>>;
+using SummaryValue =
+    std::variant<double, std::int64_t, std::string, std::vector<std::int64_t>, SummaryCounts>;
 struct SummaryLine {
     std::string label; // "relative loss"; its JSON key has underscores
     SummaryValue value;

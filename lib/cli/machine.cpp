@@ -1,19 +1,31 @@
 #include <assay/cli/machine.hpp>
 
-#include <array>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
-#include <unistd.h>
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <string_view>
 
 namespace assay::cli {
 namespace {
+
+// Whether the command line asks for one thread in so many words.
+bool asks_for_one_thread(char** argv) {
+    for (char** word = argv; *word != nullptr; ++word) {
+        const std::string_view text = *word;
+        if (text == "--threads=1") return true;
+        if (text == "--threads" && word[1] != nullptr && std::string_view(word[1]) == "1")
+            return true;
+    }
+    return false;
+}
 
 using Number = std::optional<std::int64_t>;
 
@@ -100,8 +112,8 @@ hdf5::StreamSettings stream_settings() {
 }
 
 void wait_passively(char** argv) {
-    if (allowed_cores() < 2 || std::getenv("OMP_WAIT_POLICY") != nullptr ||
-        std::getenv("GOMP_SPINCOUNT") != nullptr)
+    if (allowed_cores() < 2 || asks_for_one_thread(argv) ||
+        std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr)
         return;
     std::array<char, 4096> program{};
     const ssize_t length = readlink("/proc/self/exe", program.data(), program.size() - 1);

@@ -30,6 +30,17 @@ bool same_file(const std::string& target, const std::string& file) {
     return !error && path == fs::weakly_canonical(fs::absolute(file), error);
 }
 
+template <class Value>
+json as_json(const Value& value) {
+    if constexpr (std::is_same_v<Value, SummaryCounts>) {
+        json object = json::object();
+        for (const auto& [name, count] : value) object[name] = count;
+        return object;
+    } else {
+        return value;
+    }
+}
+
 bool is_summary(const std::string& file) {
     constexpr std::size_t kLimit = std::size_t{16} << 20U;
     std::ifstream in(file, std::ios::binary);
@@ -72,7 +83,7 @@ void write_summary(const std::string& target, const SummaryFacts& facts, const C
         for (const auto& line : context->summary()) {
             std::string key = line.label;
             std::replace(key.begin(), key.end(), ' ', '_');
-            std::visit([&](const auto& value) { result[key] = value; }, line.value);
+            std::visit([&](const auto& value) { result[key] = as_json(value); }, line.value);
         }
     }
     rusage usage{};

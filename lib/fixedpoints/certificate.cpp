@@ -7,8 +7,10 @@
 #include <Eigen/LU>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace assay::fixedpoints {
 namespace {
@@ -29,31 +31,72 @@ Certificate refused(double beta, double kappa, const std::string& reason) {
     return {beta, kappa, kNone, kNone, reason};
 }
 
-// Newton-Kantorovich over balls of many radii; `bound(rho)` is a Lipschitz constant.
+// Newton-Kantorovich over a ball of radius rho, of which `bound(rho)` is a Lipschitz constant.
 template <class Bound>
-Certificate try_radii(double beta, double eta, const Bound& bound) {
-    Certificate best = refused(beta, kInfinite, "");
-    best.uniqueness_radius = 0;
-    double least_kappa = kInfinite;
-    for (int k = -36; k <= 2; ++k) {
-        const double rho = std::pow(10.0, 0.25 * k);
-        const double lipschitz = bound(rho);
-        if (!std::isfinite(lipschitz)) break; // a kink: larger balls hold it too
-        const double kappa = beta * eta * lipschitz;
-        least_kappa = std::min(least_kappa, kappa);
-        if (!(kappa <= 0.5)) continue;
-        const double root = std::sqrt(1 - 2 * kappa);
-        const double existence = 2 * eta / (1 + root);
-        if (existence > rho) continue;
-        const double alone = lipschitz > 0 ? std::min(rho, (1 + root) / (beta * lipschitz)) : rho;
-        if (alone > best.uniqueness_radius) best = {beta, kappa, existence, alone, ""};
+class Kantorovich {
+  public:
+    Kantorovich(double beta, double eta, const Bound& bound)
+        : beta_(beta), eta_(eta), bound_(bound) {}
+
+    // The largest uniqueness radius over balls of 10^(k / 4), k = -36 ... 2: the lesser of rho,
+    // which grows, and of the theorem's radius, which shrinks as the bound grows. So the best ball
+    // is where they cross, or the next.
+    Certificate operator()() {
+        Index below = kFirst - 1, above = kLast + 1;
+        while (above - below > 1) {
+            const Index middle = (below + above) / 2;
+            (holds_whole_ball(middle) ? below : above) = middle;
+        }
+        Certificate best = refused(beta_, kInfinite, "");
+        best.uniqueness_radius = 0;
+        take_better(best, below);
+        take_better(best, above);
+        // A ball may be too small for its root: then a larger one decides.
+        for (Index k = kFirst; k <= kLast && best.uniqueness_radius == 0; ++k) take_better(best, k);
+        if (best.uniqueness_radius > 0) return best;
+        return refused(beta_, least_kappa_,
+                       std::isfinite(least_kappa_)
+                           ? concat("beta = ", significant(beta_, 3), ", near fold")
+                           : std::string("a kink of the activation lies at the point"));
     }
-    if (best.uniqueness_radius > 0) return best;
-    return refused(beta, least_kappa,
-                   std::isfinite(least_kappa)
-                       ? concat("beta = ", significant(beta, 3), ", near fold")
-                       : std::string("a kink of the activation lies at the point"));
-}
+
+  private:
+    static constexpr Index kFirst = -36, kLast = 2;
+
+    static double radius(Index k) { return std::pow(10.0, 0.25 * static_cast<double>(k)); }
+    // Infinite where a kink lies in the ball.
+    double lipschitz(Index k) {
+        auto& known = lipschitz_[static_cast<std::size_t>(k - kFirst)];
+        if (!known) {
+            known = bound_(radius(k));
+            if (!std::isfinite(*known)) known = kInfinite;
+            least_kappa_ = std::min(least_kappa_, beta_ * eta_ * *known);
+        }
+        return *known;
+    }
+    [[nodiscard]] double alone(double lipschitz) const {
+        const double root = std::sqrt(1 - 2 * beta_ * eta_ * lipschitz);
+        return lipschitz > 0 ? (1 + root) / (beta_ * lipschitz) : kInfinite;
+    }
+    bool holds_whole_ball(Index k) {
+        const double bound = lipschitz(k);
+        return beta_ * eta_ * bound <= 0.5 && std::isfinite(bound) && radius(k) <= alone(bound);
+    }
+    void take_better(Certificate& best, Index k) {
+        if (k < kFirst || k > kLast) return;
+        const double bound = lipschitz(k), kappa = beta_ * eta_ * bound;
+        if (!std::isfinite(bound) || !(kappa <= 0.5)) return;
+        const double existence = 2 * eta_ / (1 + std::sqrt(1 - 2 * kappa));
+        const double unique = std::min(radius(k), alone(bound));
+        if (existence > radius(k) || unique <= best.uniqueness_radius) return;
+        best = {beta_, kappa, existence, unique, ""};
+    }
+
+    double beta_, eta_;
+    const Bound& bound_;
+    double least_kappa_ = kInfinite;
+    std::array<std::optional<double>, kLast - kFirst + 1> lipschitz_;
+};
 
 } // namespace
 
@@ -78,7 +121,7 @@ Certificate certify(const Dynamics& dynamics, const RowMatrix& x, const RowMatri
             eta += beta * spectral_norm(cell.reduced_input_jacobian(seen, own)) * error_below;
         const auto bound = cell.second_bound(
             seen, own, reduced ? network::CellMap::reduced : network::CellMap::full);
-        const Certificate layer = try_radii(beta, eta, bound);
+        const Certificate layer = Kantorovich(beta, eta, bound)();
         if (!layer.holds()) return layer;
         whole.beta = std::max(whole.beta, layer.beta);
         whole.kappa = std::max(whole.kappa, layer.kappa);

@@ -22,15 +22,13 @@ class Target {
     Target(const Dynamics& dynamics, const RowMatrix& input, const ShootingTask& task)
         : dynamics_(dynamics), input_(input), task_(task) {}
 
-    [[nodiscard]] RowMatrix start(const Vector& u) const {
-        return task_.source + task_.epsilon * (u.transpose() * task_.basis);
-    }
+    [[nodiscard]] RowMatrix start(const Vector& u) const { return task_.source.states(u); }
     [[nodiscard]] Vector residual(const Vector& u, Index steps) const {
         return unstable_part(advance(dynamics_, input_, start(u), steps));
     }
     // d residual / du.
     [[nodiscard]] Matrix slope(const Vector& u, Index steps) const {
-        TangentStep at{start(u), task_.epsilon * task_.basis};
+        TangentStep at{start(u), task_.source.columns.transpose()};
         for (Index n = 0; n < steps; ++n)
             at = tangent_step(dynamics_, input_, at.state, at.directions);
         return task_.saddle_left * at.directions.transpose();
@@ -103,8 +101,8 @@ RowMatrix unstable_left_basis(const EigenSystem& system) {
 }
 
 Shot shoot(const Dynamics& dynamics, const RowMatrix& input, const ShootingTask& task, Shot guess) {
-    if (task.saddle_left.rows() >= task.basis.rows())
-        throw Error(concat("a point with ", task.basis.rows(),
+    if (task.saddle_left.rows() >= task.source.dimensions())
+        throw Error(concat("a point with ", task.source.dimensions(),
                            " unstable dimensions cannot be shot at one with ",
                            task.saddle_left.rows()));
     const Target target(dynamics, input, task);

@@ -1,12 +1,13 @@
 // Orbits from a point to a saddle with several unstable dimensions. Bisection finds none of them: a
 // start must keep off the saddle in all of these dimensions at once. They are found by shooting:
 // Newton's method on the direction u in which the orbit leaves the source, for
-// L_u (F^n(h* + epsilon Q u) - saddle) = 0, with L_u the left vectors of the saddle's unstable
-// eigenvalues and Q the unstable basis of the source (Beyn 1990, with the n-th iterate in place of
-// the flow). n grows as the orbit comes nearer.
+// L_u (F^n(h* + C u) - saddle) = 0, with L_u the left vectors of the saddle's unstable eigenvalues
+// and C the launch of the source (Beyn 1990, with the n-th iterate in place of the flow). n grows
+// as the orbit comes nearer.
 #pragma once
 
 #include <assay/fixedpoints/flights.hpp>
+#include <assay/fixedpoints/launch.hpp>
 
 namespace assay::fixedpoints {
 
@@ -22,11 +23,9 @@ struct Shot {
 };
 
 struct ShootingTask {
-    RowMatrix source; // 1 x state size
-    RowMatrix basis;  // unstable dimensions x state size, orthonormal rows
-    double epsilon = 1e-4;
+    Launch source;
     RowMatrix saddle;      // 1 x state size
-    RowMatrix saddle_left; // its unstable left basis, of fewer rows than `basis`
+    RowMatrix saddle_left; // its unstable left basis: fewer rows than the source has dimensions
 };
 
 // Improves a guess (direction, steps, distance) until the approach gains no more. Cost: about 30

@@ -1,6 +1,7 @@
 #include <assay/fixedpoints/line_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/fixedpoints/dataset_io.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -16,20 +17,9 @@ using hdf5::Shape;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr Index kShownAxes = 3; // principal directions of states that figures use
 
-void write_rows(Group group, const std::string& name, const RowMatrix& rows,
-                const ArrayInfo& info) {
-    group.write(name, rows.data(), Shape{rows.rows(), rows.cols()}, info);
-}
-
 template <class T, class From>
 std::vector<T> converted(const std::vector<From>& values) {
     return std::vector<T>(values.begin(), values.end());
-}
-
-void write_words(Group group, const std::string& name, const std::vector<std::uint8_t>& values,
-                 const char* words, const ArrayInfo& info) {
-    group.write(name, values, info);
-    group.dataset(name).set_attribute("values", words);
 }
 
 void write_histogram(Group group, const Histogram& histogram, const std::string& groups,

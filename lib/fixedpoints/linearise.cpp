@@ -189,22 +189,32 @@ double max_transient(const Matrix& jacobian, Index steps) {
     return largest;
 }
 
-Matrix unstable_basis(const EigenSystem& system) {
-    const Index size = system.right.rows();
-    Matrix directions(size, 0);
-    const auto append = [&](const Vector& column) {
-        directions.conservativeResize(Eigen::NoChange, directions.cols() + 1);
-        directions.rightCols(1) = column;
+UnstableVectors unstable_vectors(const EigenSystem& system) {
+    UnstableVectors result;
+    result.columns.resize(system.right.rows(), 0);
+    const auto append = [&](const Vector& column, double rate) {
+        const Index count = result.rate.size();
+        result.columns.conservativeResize(Eigen::NoChange, count + 1);
+        result.columns.col(count) = column;
+        result.rate.conservativeResize(count + 1);
+        result.rate(count) = rate;
     };
     for (Index a = 0; a < system.right.cols(); ++a) {
         const Complex value = system.values(a);
         if (std::abs(value) <= 1 + kBeyondCircle || value.imag() < 0) continue;
-        append(system.right.col(a).real());
-        if (value.imag() > 0) append(system.right.col(a).imag());
+        const double rate = std::log(std::abs(value));
+        if (value.imag() > 0) result.pairs.push_back(result.rate.size());
+        append(system.right.col(a).real(), rate);
+        if (value.imag() > 0) append(system.right.col(a).imag(), rate);
     }
-    if (directions.cols() == 0) return directions;
-    return Eigen::HouseholderQR<Matrix>(directions).householderQ() *
-           Matrix::Identity(size, directions.cols());
+    return result;
+}
+
+Matrix unstable_basis(const EigenSystem& system) {
+    const Matrix columns = unstable_vectors(system).columns;
+    if (columns.cols() == 0) return columns;
+    return Eigen::HouseholderQR<Matrix>(columns).householderQ() *
+           Matrix::Identity(columns.rows(), columns.cols());
 }
 
 } // namespace assay::fixedpoints

@@ -47,8 +47,15 @@ struct EigenSystem {
 [[nodiscard]] ASSAY_API double henrici(const Matrix& jacobian, const ComplexVector& eigenvalues);
 // The largest spectral norm of the powers 1 ... `steps` of a matrix; powers beyond 1e100 end it.
 [[nodiscard]] ASSAY_API double max_transient(const Matrix& jacobian, Index steps = 100);
-// An orthonormal basis (S x n) of the real subspace of the eigenvalues beyond the unit circle, from
-// real vectors and the real and imaginary parts of pairs.
+// Real vectors that span the subspace of the eigenvalues beyond the unit circle: one column for a
+// real eigenvalue, the real and the imaginary part of its vector for a pair.
+struct UnstableVectors {
+    Matrix columns;           // S x n
+    Vector rate;              // n: ln |lambda|, growth a step
+    std::vector<Index> pairs; // first columns of pairs
+};
+[[nodiscard]] ASSAY_API UnstableVectors unstable_vectors(const EigenSystem& system);
+// An orthonormal basis (S x n) of the same subspace.
 [[nodiscard]] ASSAY_API Matrix unstable_basis(const EigenSystem& system);
 
 } // namespace assay::fixedpoints

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/linalg/assignment.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -13,55 +14,6 @@ namespace {
 
 constexpr Index kSlowest = 3;
 constexpr double kEqual = 1e-12;
-
-// For each row the column it goes with, so that the sum of costs is smallest: shortest augmenting
-// paths with potentials (Jonker, Volgenant 1987). n x n, O(n^3).
-std::vector<Index> assign(const Matrix& cost) {
-    const Index n = cost.rows();
-    const auto at = [](Index i) { return static_cast<std::size_t>(i); };
-    // Row and column 0 stand for "none yet".
-    std::vector<double> row_potential(at(n + 1), 0), column_potential(at(n + 1), 0);
-    std::vector<Index> row_of(at(n + 1), 0);
-    for (Index row = 1; row <= n; ++row) {
-        std::vector<double> slack(at(n + 1), std::numeric_limits<double>::infinity());
-        std::vector<bool> reached(at(n + 1), false);
-        std::vector<Index> previous(at(n + 1), 0);
-        Index column = 0;
-        row_of[0] = row;
-        do {
-            reached[at(column)] = true;
-            const Index from = row_of[at(column)];
-            double smallest = std::numeric_limits<double>::infinity();
-            Index nearest = 0;
-            for (Index j = 1; j <= n; ++j) {
-                if (reached[at(j)]) continue;
-                const double reduced =
-                    cost(from - 1, j - 1) - row_potential[at(from)] - column_potential[at(j)];
-                if (reduced < slack[at(j)]) {
-                    slack[at(j)] = reduced;
-                    previous[at(j)] = column;
-                }
-                if (slack[at(j)] < smallest) {
-                    smallest = slack[at(j)];
-                    nearest = j;
-                }
-            }
-            for (Index j = 0; j <= n; ++j)
-                if (reached[at(j)]) {
-                    row_potential[at(row_of[at(j)])] += smallest;
-                    column_potential[at(j)] -= smallest;
-                } else {
-                    slack[at(j)] -= smallest;
-                }
-            column = nearest;
-        } while (row_of[at(column)] != 0);
-        for (; column != 0; column = previous[at(column)])
-            row_of[at(column)] = row_of[at(previous[at(column)])];
-    }
-    std::vector<Index> columns(at(n));
-    for (Index j = 1; j <= n; ++j) columns[at(row_of[at(j)] - 1)] = j - 1;
-    return columns;
-}
 
 Index fewest_modes(const std::vector<EigenSystem>& systems) {
     Index fewest = systems.empty() ? 0 : systems.front().right.cols();
@@ -175,7 +127,7 @@ LineModes track_modes(const std::vector<EigenSystem>& systems, const Vector& the
     parallel_blocks(static_cast<Index>(matches.size()), run.threads, [&](Index i) {
         Match& match = matches[static_cast<std::size_t>(i)];
         match.overlap = overlaps(system(i), system(i + 1), kept);
-        match.next = assign(-match.overlap);
+        match.next = linalg::assign(-match.overlap).column;
     });
     follow(matches, kept, found);
     found.theta.resize(count);

@@ -36,14 +36,12 @@ Brackets chosen(const Brackets& brackets, const std::vector<Index>& rows) {
     return result;
 }
 
-RowMatrix middle(const Landscape& land, const Brackets& brackets, Index k, double radius) {
-    RowMatrix state = (brackets.a.row(k) + brackets.b.row(k)) / 2;
-    if (radius > 0) {
-        const auto centre = land.state.row(brackets.source[static_cast<std::size_t>(k)]);
-        const RowMatrix offset = state - centre;
-        state = centre + offset * (radius / offset.norm());
-    }
-    return state;
+RowMatrix middle(const Brackets& brackets, Index k, const std::vector<Launch>* launches) {
+    const RowMatrix state = (brackets.a.row(k) + brackets.b.row(k)) / 2;
+    if (!launches) return state;
+    const Launch& source =
+        (*launches)[static_cast<std::size_t>(brackets.source[static_cast<std::size_t>(k)])];
+    return source.states(source.direction(state));
 }
 
 // Steps a block of pairs together until each has parted, noting the distances on both sides.
@@ -107,7 +105,8 @@ std::vector<char> still_straddle(const Surroundings& around, Brackets& brackets)
 
 } // namespace
 
-void bisect(const Surroundings& around, Brackets& brackets, Index levels, double radius) {
+void bisect(const Surroundings& around, Brackets& brackets, Index levels,
+            const std::vector<Launch>* launches) {
     std::vector<Index> open;
     for (Index k = 0; k < brackets.count(); ++k) open.push_back(k);
     for (Index level = 0; level < levels; ++level) {
@@ -120,8 +119,7 @@ void bisect(const Surroundings& around, Brackets& brackets, Index levels, double
         around.run.monitor->stop_if_interrupted();
         RowMatrix middles(static_cast<Index>(open.size()), brackets.a.cols());
         for (std::size_t i = 0; i < open.size(); ++i)
-            middles.row(static_cast<Index>(i)) =
-                middle(around.landscape, brackets, open[i], radius);
+            middles.row(static_cast<Index>(i)) = middle(brackets, open[i], launches);
         const Flights flights = fly(around.dynamics, around.landscape, middles, around.rules,
                                     around.cycles, around.run);
         for (std::size_t i = 0; i < open.size(); ++i) {
@@ -181,7 +179,7 @@ Approaches follow_border(const Surroundings& around, Brackets brackets) {
         }
         brackets = chosen(next, straddling);
         row = std::move(rows);
-        bisect(around, brackets, kLevels, 0);
+        bisect(around, brackets, kLevels);
     }
     return result;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <assay/fixedpoints/flights.hpp>
+#include <assay/fixedpoints/launch.hpp>
 
 namespace assay::fixedpoints {
 
@@ -26,10 +27,11 @@ struct Surroundings {
 };
 
 // Halves every bracket up to `levels` times, all in one batch, until its width is 1e-13 (1 + |h|):
-// what rounding in a step does to states. With `radius` > 0 the states stay on the sphere of that
-// radius around the source, where the middle of two states halves their angle. A middle of a third
-// fate takes the place of b.
-ASSAY_API void bisect(const Surroundings& around, Brackets& brackets, Index levels, double radius);
+// what rounding in a step does to states. With `launches` (one a node) the states stay among the
+// starts of their source, where the middle of two halves the angle of their directions. A middle of
+// a third fate takes the place of b.
+ASSAY_API void bisect(const Surroundings& around, Brackets& brackets, Index levels,
+                      const std::vector<Launch>* launches = nullptr);
 
 // Approaches to every node (K x nodes) along the borders.
 struct Approaches {

@@ -16,56 +16,8 @@
 namespace assay::fixedpoints {
 namespace {
 
-constexpr double kTurn = 6.28318530717958647693;
-constexpr Index kPhases = 8;        // starts in the plane of an unstable pair of eigenvalues
 constexpr std::size_t kGuesses = 6; // orbits from which a saddle is shot at
 constexpr double kPromising = 1;    // spacings within which a guess must have passed
-
-using Directions = Matrix; // unstable dimensions x starts, columns of unit norm
-
-Directions circle(Index angles) {
-    Directions u(2, angles);
-    for (Index i = 0; i < angles; ++i) {
-        const double angle = kTurn * static_cast<double>(i) / static_cast<double>(angles);
-        u.col(i) << std::cos(angle), std::sin(angle);
-    }
-    return u;
-}
-
-Directions random_directions(Index dimensions, Index count, std::uint64_t seed, Index point) {
-    const Random random(seed, "fixedpoints/topology/direction");
-    Directions u(dimensions, count);
-    for (Index i = 0; i < count; ++i) {
-        for (Index k = 0; k < dimensions; ++k)
-            u(k, i) =
-                random.normal(static_cast<std::uint64_t>(k), {static_cast<std::uint64_t>(point),
-                                                              static_cast<std::uint64_t>(i), 0});
-        u.col(i).normalize();
-    }
-    return u;
-}
-
-// Both ways along every unstable eigenvector, and several phases in the plane of every pair.
-Directions eigen_directions(const EigenSystem& system, const Matrix& basis) {
-    std::vector<Vector> found;
-    const auto add = [&](const Vector& along) {
-        const Vector u = basis.transpose() * along;
-        if (u.norm() > 0) found.push_back(u.normalized());
-    };
-    for (Index a = 0; a < system.right.cols(); ++a) {
-        if (count_unstable(system.values.segment(a, 1)) == 0 || system.values(a).imag() < 0)
-            continue;
-        const Vector re = system.right.col(a).real(), im = system.right.col(a).imag();
-        const Index phases = system.values(a).imag() > 0 ? kPhases : 2;
-        for (Index i = 0; i < phases; ++i) {
-            const double phase = kTurn * static_cast<double>(i) / static_cast<double>(phases);
-            add(std::cos(phase) * re + std::sin(phase) * im);
-        }
-    }
-    Directions u(basis.cols(), static_cast<Index>(found.size()));
-    for (std::size_t i = 0; i < found.size(); ++i) u.col(static_cast<Index>(i)) = found[i];
-    return u;
-}
 
 // The graph of one input, in numbers of its landscape.
 class InputGraph {
@@ -78,7 +30,8 @@ class InputGraph {
                                                                                  rules_, cycles_,
                                                                                  run} {
         for (Index node = 0; node < land_.count(); ++node)
-            bases_.push_back(land_.attracts(node) ? Matrix() : unstable_basis(system(node)));
+            launches_.push_back(launch_from_ellipsoid(land_.state.row(node), system(node),
+                                                      options.epsilon, land_.spacing(node)));
         probability_.setZero(land_.count(), land_.count() + 3);
         unexplained_.assign(static_cast<std::size_t>(land_.count()), 0);
     }
@@ -87,7 +40,7 @@ class InputGraph {
         sample_few();
         for (Index node = 0; node < land_.count(); ++node)
             if (dimensions(node) >= 3) sample_many(node);
-        bisect(around_, brackets_, options_.bisections, options_.epsilon);
+        bisect(around_, brackets_, options_.bisections, &launches_);
         around_.run.monitor->stop_if_interrupted();
         const Approaches approaches = follow_border(around_, brackets_);
         for (Index k = 0; k < brackets_.count(); ++k) read_border(approaches, k);
@@ -113,17 +66,8 @@ class InputGraph {
     [[nodiscard]] Index dimensions(Index node) const {
         return land_.unstable[static_cast<std::size_t>(node)];
     }
-    [[nodiscard]] const Matrix& basis(Index node) const {
-        return bases_[static_cast<std::size_t>(node)];
-    }
-    [[nodiscard]] RowMatrix starts(Index node, const Directions& u) const {
-        RowMatrix states = options_.epsilon * (basis(node) * u).transpose();
-        states.rowwise() += land_.state.row(node);
-        return states;
-    }
-    // The direction of a state from its source.
-    [[nodiscard]] Vector direction(Index node, const RowMatrix& state) const {
-        return (basis(node).transpose() * (state - land_.state.row(node)).transpose()).normalized();
+    [[nodiscard]] const Launch& launch(Index node) const {
+        return launches_[static_cast<std::size_t>(node)];
     }
 
     void add_edge(Index from, Index to, double distance) {
@@ -133,6 +77,13 @@ class InputGraph {
                         distance};
         const auto [known, added] = edges_.try_emplace({from, to}, edge);
         if (!added && distance < known->second.distance) known->second = edge;
+    }
+
+    void add_edges(Index node, const Flights& flights, Index first, Index count) {
+        for (Index i = first; i < first + count; ++i) {
+            const Destination& to = flights.destination[static_cast<std::size_t>(i)];
+            if (to.fate == Fate::node) add_edge(node, to.place, flights.distance(i));
+        }
     }
 
     // Counts `count` flights of a node from row `first` on, as fractions of all its starts.
@@ -145,9 +96,9 @@ class InputGraph {
             if (to.fate == Fate::cycle) column = nodes;
             if (to.fate == Fate::diverged) column = nodes + 1;
             probability_(node, column) += 1;
-            if (to.fate == Fate::node) add_edge(node, to.place, flights.distance(i));
         }
         probability_.row(node) /= static_cast<double>(count);
+        add_edges(node, flights, first, count);
     }
 
     void add_bracket(Index node, const Flights& flights, const RowMatrix& states, Index i,
@@ -165,44 +116,63 @@ class InputGraph {
         brackets_.to_b.push_back(b);
     }
 
-    // Attractors, and all nodes with one or two unstable dimensions in one batch.
+    // Attractors, and all nodes with one or two unstable dimensions in one batch: for each node the
+    // starts on a sphere, whose fates are counted, then those on an ellipsoid, between which
+    // borders are looked for.
     void sample_few() {
-        std::vector<Index> nodes, first;
+        struct Rows {
+            Index node, sphere, ellipsoid, end;
+        };
+        std::vector<Rows> nodes;
         RowMatrix states(0, land_.state.cols());
+        const auto append = [&](const RowMatrix& rows) {
+            const Index first = states.rows();
+            states.conservativeResize(first + rows.rows(), states.cols());
+            states.bottomRows(rows.rows()) = rows;
+            return first;
+        };
         for (Index node = 0; node < land_.count(); ++node) {
             if (land_.attracts(node)) probability_(node, node) = 1;
             if (dimensions(node) != 1 && dimensions(node) != 2) continue;
-            const Directions u = dimensions(node) == 1
-                                     ? Directions((Matrix(1, 2) << 1.0, -1.0).finished())
-                                     : circle(options_.angles);
-            nodes.push_back(node);
-            first.push_back(states.rows());
-            states.conservativeResize(states.rows() + u.cols(), states.cols());
-            states.bottomRows(u.cols()) = starts(node, u);
+            const Matrix u = dimensions(node) == 1 ? axis_directions(launch(node))
+                                                   : circle_directions(options_.angles);
+            Rows rows{node, append(sphere(node).states(u)), states.rows(), states.rows()};
+            if (dimensions(node) == 2) append(launch(node).states(u));
+            rows.end = states.rows();
+            nodes.push_back(rows);
         }
-        first.push_back(states.rows());
         const Flights flights = fly(around_.dynamics, land_, states, rules_, cycles_, around_.run);
-        for (std::size_t n = 0; n < nodes.size(); ++n) {
-            const Index count = first[n + 1] - first[n];
-            count_fates(nodes[n], flights, first[n], count);
-            for (Index i = 0; count > 2 && i < count; ++i)
-                add_bracket(nodes[n], flights, states, first[n] + i, first[n] + (i + 1) % count);
+        for (const Rows& rows : nodes) {
+            count_fates(rows.node, flights, rows.sphere, rows.ellipsoid - rows.sphere);
+            const Index count = rows.end - rows.ellipsoid;
+            add_edges(rows.node, flights, rows.ellipsoid, count);
+            for (Index i = 0; i < count; ++i)
+                add_bracket(rows.node, flights, states, rows.ellipsoid + i,
+                            rows.ellipsoid + (i + 1) % count);
         }
+    }
+
+    [[nodiscard]] Launch sphere(Index node) const {
+        return launch_from_sphere(land_.state.row(node), system(node), options_.epsilon);
     }
 
     // A node with three or more unstable dimensions.
     void sample_many(Index node) {
         around_.run.monitor->stop_if_interrupted();
         const Index point = land_.point[static_cast<std::size_t>(node)];
-        const Directions random =
+        const Matrix random =
             random_directions(dimensions(node), options_.directions, options_.seed, point);
-        const Directions along = eigen_directions(system(node), basis(node));
-        Directions u(random.rows(), random.cols() + along.cols());
+        count_fates(
+            node,
+            fly(around_.dynamics, land_, sphere(node).states(random), rules_, cycles_, around_.run),
+            0, random.cols());
+        const Matrix along = axis_directions(launch(node));
+        Matrix u(random.rows(), random.cols() + along.cols());
         u << random, along;
-        const RowMatrix states = starts(node, u);
+        const RowMatrix states = launch(node).states(u);
         const Flights flights =
             fly(around_.dynamics, land_, states, rules_, cycles_, around_.run, true);
-        count_fates(node, flights, 0, random.cols());
+        add_edges(node, flights, 0, u.cols());
         for (Index i = 0; i < u.cols(); ++i)
             note_guess(node, u.col(i), flights.closest.row(i), flights.when, i);
         choose_pairs(node, flights, states);
@@ -265,8 +235,8 @@ class InputGraph {
             ++unexplained_[static_cast<std::size_t>(source)];
         else
             add_edge(source, saddle, approaches.distance(k, saddle));
-        note_guess(source, direction(source, brackets_.a.row(k)), approaches.first_distance.row(k),
-                   approaches.first_when, k);
+        note_guess(source, launch(source).direction(brackets_.a.row(k)),
+                   approaches.first_distance.row(k), approaches.first_when, k);
     }
 
     void shoot_saddles() {
@@ -287,9 +257,7 @@ class InputGraph {
         // A shot this near needs no other guess.
         constexpr double kHit = 1e-4;
         ShootingTask task;
-        task.source = land_.state.row(source);
-        task.basis = basis(source).transpose();
-        task.epsilon = options_.epsilon;
+        task.source = launch(source);
         task.saddle = land_.state.row(saddle);
         task.saddle_left = unstable_left_basis(system(saddle));
         double best = std::numeric_limits<double>::infinity();
@@ -306,7 +274,7 @@ class InputGraph {
     FlightRules rules_;
     Cycles cycles_;
     Surroundings around_;
-    std::vector<Matrix> bases_;
+    std::vector<Launch> launches_;
     RowMatrix probability_;
     std::vector<std::int32_t> unexplained_;
     Brackets brackets_;

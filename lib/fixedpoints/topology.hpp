@@ -48,13 +48,14 @@ struct Graph {
 };
 
 // `systems`: one a point, holding all unstable modes. A point with one unstable dimension has the
-// two starts h* +- epsilon q. With two: `angles` starts, and a bisection wherever neighbours
-// differ. With three and more: `directions` random starts, bisections along great circles between
-// `pairs` random pairs that differ, and shooting at the saddles with two and more unstable
-// dimensions (see connections.hpp), first along eigenvectors and from the nearest approaches of all
-// orbits. Cost: all starts of an input advance as one batch; (bisections + 8 rounds) batches of the
-// borders. Throws Error: another number of systems than of points, a system without its unstable
-// modes, options below 1 or not positive.
+// two starts h* +- epsilon q. With two: `angles` starts on the sphere, whose fates are the
+// probabilities, and as many on the ellipsoid on which all modes grow equally long (launch.hpp),
+// with a bisection wherever neighbours differ. With three and more: `directions` random starts on
+// both, bisections along great circles between `pairs` random pairs that differ, and shooting at
+// the saddles with two and more unstable dimensions (see connections.hpp), first along eigenvectors
+// and from the nearest approaches of all orbits. Cost: all starts of an input advance as one batch;
+// (bisections + 8 rounds) batches of the borders. Throws Error: another number of systems than of
+// points, a system without its unstable modes, options below 1 or not positive.
 [[nodiscard]] ASSAY_API Graph find_graph(const Dynamics& dynamics, const Points& points,
                                          const std::vector<EigenSystem>& systems,
                                          const TopologyOptions& options, const Execution& run);

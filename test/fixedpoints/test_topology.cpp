@@ -3,6 +3,8 @@
 
 #include <assay/core/error.hpp>
 #include <assay/fixedpoints/connections.hpp>
+#include <assay/fixedpoints/launch.hpp>
+#include <assay/fixedpoints/search.hpp>
 #include <assay/fixedpoints/tangents.hpp>
 #include <assay/fixedpoints/topology.hpp>
 
@@ -81,6 +83,63 @@ TEST_CASE("the graph of three decoupled bits is the face lattice of the cube", "
                   Approx(reachable ? expected : 0).margin(reachable ? 0.065 : 0));
         }
     }
+}
+
+TEST_CASE("the graph is the cube's where coupled modes grow at different rates", "[topology]") {
+    // Weak coupling moves points and orbits, but no connection of the decoupled bits appears or
+    // ends: all of them are transversal. What the slower modes decide now lies in a narrow part of
+    // a small sphere around a point.
+    const Product product = product_system({2.0, 1.6, 1.3}, 0);
+    Matrix coupled = product.recurrent;
+    for (Index i = 0; i < 3; ++i)
+        for (Index k = 0; k < 3; ++k) coupled(i, k) += 0.06 * std::cos(1.0 + double(2 * i + 5 * k));
+    const Dynamics dynamics = plain_network(coupled, Matrix::Zero(3, 1));
+    const RowMatrix input = RowMatrix::Zero(1, 1);
+    const Points points = search_exact(dynamics, input, product.states, {}, {}).points;
+    REQUIRE(points.count() == 27);
+    const System system = system_at(dynamics, points.state, input);
+    const Graph graph = find_graph(dynamics, system.points, system.systems, {}, {});
+
+    const auto signs = [&](Index point) {
+        Index nearest = 0;
+        (product.states.rowwise() - points.state.row(point)).rowwise().norm().minCoeff(&nearest);
+        return product.signs[static_cast<std::size_t>(nearest)];
+    };
+    std::vector<int> adjacent(4, 0);
+    for (const Edge& edge : graph.edges) {
+        INFO(edge.from << " -> " << edge.to << " at " << edge.distance);
+        CHECK(leads(signs(edge.from), signs(edge.to)));
+        const auto down = zeros(signs(edge.from));
+        if (zeros(signs(edge.to)) + 1 == down) ++adjacent[static_cast<std::size_t>(down)];
+    }
+    CHECK(adjacent == std::vector<int>{0, 24, 24, 6});
+}
+
+TEST_CASE("starts of a launch and their directions", "[topology]") {
+    Matrix jacobian = Matrix::Zero(4, 4); // 1.5, 1.2, 0.5 and -1.1, not orthogonal
+    jacobian.diagonal() << 1.5, 1.2, 0.5, -1.1;
+    jacobian(0, 1) = 0.4;
+    jacobian(2, 3) = 0.3;
+    const EigenSystem system = eigen_system(jacobian, 4);
+    const RowMatrix centre = RowMatrix::Constant(1, 4, 0.25);
+    const double epsilon = 1e-4, scale = 2;
+    const Launch launch = launch_from_ellipsoid(centre, system, epsilon, scale);
+    REQUIRE(launch.dimensions() == 3);
+    // Rates ln 1.5 > ln 1.2 > ln 1.1: after the same number of steps all lengths reach the scale,
+    // but for the slowest, which is cut at a twentieth.
+    const double steps = std::log(scale / epsilon) / std::log(1.5);
+    CHECK(launch.columns.col(0).norm() == Approx(epsilon).epsilon(1e-12));
+    CHECK(launch.columns.col(1).norm() * std::pow(1.2, steps) == Approx(scale).epsilon(1e-9));
+    CHECK(launch.columns.col(2).norm() == Approx(scale / 20).epsilon(1e-12));
+    const Matrix u = random_directions(3, 20, 5, 1);
+    const RowMatrix states = launch.states(u);
+    for (Index i = 0; i < u.cols(); ++i)
+        CHECK((launch.direction(states.row(i)) - u.col(i)).norm() < 1e-9);
+
+    const Launch sphere = launch_from_sphere(centre, system, epsilon);
+    const RowMatrix around = sphere.states(u);
+    for (Index i = 0; i < u.cols(); ++i)
+        CHECK((around.row(i) - centre).norm() == Approx(epsilon).epsilon(1e-9));
 }
 
 TEST_CASE("a graph has the same bits for any number of threads", "[topology]") {
