@@ -52,13 +52,11 @@ std::string read_text_file(const std::string& file) {
     return text;
 }
 
-formats::OpenedModel open_model(cli::Context& context, const hdf5::Address& address,
-                                const ModelFileOptions& o, const std::string& checkpoint) {
+formats::OpenedModel open_model(const formats::Opener& opener, const hdf5::Address& address,
+                                const ModelFileOptions& o, const std::string& checkpoint,
+                                Monitor& monitor) {
     formats::ModelOptions options;
-    if (!o.architecture.empty()) {
-        options.architecture = read_text_file(o.architecture);
-        context.note_foreign(o.architecture);
-    }
+    if (!o.architecture.empty()) options.architecture = read_text_file(o.architecture);
     options.key = o.key;
     options.cell = o.cell;
     options.keras_backend = o.keras_backend;
@@ -71,16 +69,26 @@ formats::OpenedModel open_model(cli::Context& context, const hdf5::Address& addr
                              "'; NAME=FUNCTION is expected");
         options.treat.emplace_back(one.substr(0, equals), one.substr(equals + 1));
     }
-    const formats::Opener opener{
-        [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
-        [&](const std::string& name) { context.note_foreign(name); }};
     auto opened = formats::open_model(address, options, opener);
-    for (const auto& note : opened.notes) context.monitor().info(note);
+    for (const auto& note : opened.notes) monitor.info(note);
     return opened;
 }
 
+formats::OpenedModel open_model(cli::Context& context, const hdf5::Address& address,
+                                const ModelFileOptions& o, const std::string& checkpoint) {
+    if (!o.architecture.empty()) context.note_foreign(o.architecture);
+    const formats::Opener opener{
+        [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
+        [&](const std::string& name) { context.note_foreign(name); }};
+    return open_model(opener, address, o, checkpoint, context.monitor());
+}
+
 hdf5::Group data_group(cli::Context& context, const hdf5::Address& address) {
-    const hdf5::Group root = context.open(address).root();
+    return data_group(context.open(address), address);
+}
+
+hdf5::Group data_group(const hdf5::InputFile& file, const hdf5::Address& address) {
+    const hdf5::Group root = file.root();
     const std::string path = address.path.empty() ? "/data" : address.path;
     if (!root.has_group(path))
         throw Error(address.name() + ": there is no group " + path +

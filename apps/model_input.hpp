@@ -25,10 +25,17 @@ assay::formats::OpenedModel open_model(assay::cli::Context& context,
                                        const assay::hdf5::Address& address,
                                        const ModelFileOptions& o,
                                        const std::string& checkpoint = "");
+// The same through an opener of one's own: nothing of the file is carried into the output.
+assay::formats::OpenedModel open_model(const assay::formats::Opener& opener,
+                                       const assay::hdf5::Address& address,
+                                       const ModelFileOptions& o, const std::string& checkpoint,
+                                       assay::Monitor& monitor);
 std::string read_text_file(const std::string& file);
 
 // The splits of a group (FILE[:/data], default /data).
 assay::hdf5::Group data_group(assay::cli::Context& context, const assay::hdf5::Address& address);
+assay::hdf5::Group data_group(const assay::hdf5::InputFile& file,
+                              const assay::hdf5::Address& address);
 std::optional<assay::network::Samples> read_split(const assay::hdf5::Group& data,
                                                   const std::string& split);
 

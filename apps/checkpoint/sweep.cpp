@@ -186,7 +186,10 @@ std::vector<training::SweepRow> read_rows(const std::string& folder) {
     std::sort(files.begin(), files.end());
     if (files.empty()) throw Error(folder + ": holds no trial-*.h5");
     std::vector<training::SweepRow> rows;
-    for (const auto& file : files) rows.push_back(read_row(hdf5::File::open(file, file).root()));
+    for (const auto& file : files) {
+        rows.push_back(read_row(hdf5::File::open(file, file).root()));
+        rows.back().file = fs::path(file).filename().string();
+    }
     return rows;
 }
 
@@ -207,6 +210,14 @@ void write_transfer(hdf5::Group group, const std::vector<std::string>& folders) 
                 {"folder,trial", "", "score of the same settings: " + join(folders, ", ")});
 }
 
+// The folder of results as the collected table names it: relative to where the table will stand,
+// so that both can be moved together.
+std::string results_folder(const std::string& folder, const std::string& output) {
+    const fs::path whole = fs::absolute(folder).lexically_normal();
+    if (fs::path(folder).is_absolute() || output.empty() || output == "-") return whole.string();
+    return whole.lexically_relative(fs::absolute(output).lexically_normal().parent_path()).string();
+}
+
 void collect(const Options& o, const std::string& plan_file, cli::Context& context) {
     if (context.input_count() < 2 || plan_file.empty())
         throw UsageError("checkpoint sweep collect expects FOLDER... --plan PLAN.h5");
@@ -225,6 +236,7 @@ void collect(const Options& o, const std::string& plan_file, cli::Context& conte
                                " settings; the plan has ", settings));
     hdf5::Group group = context.output().create_group(kSweep);
     training::write_table(group, table);
+    training::write_runs(group, table, results_folder(folders[0], context.output_target()));
     if (folders.size() > 1) write_transfer(group, folders);
     std::int64_t diverged = 0;
     for (const auto& row : table.rows) diverged += row.finished ? 0 : 1;
@@ -273,6 +285,8 @@ cli::Command sweep() {
     c.output(cli::OutputKind::hdf5_if_wanted,
              {{"/checkpoint/plan/values", "(trial, setting)"},
               {"/checkpoint/sweep/score", "of each run"},
+              {"/checkpoint/sweep/runs",
+               "their files and settings: networks for fixedpoints population"},
               {"/checkpoint/sweep/marginal", "score along each setting"},
               {"/checkpoint/sweep/transfer", "(folder, trial)"}});
     c.group("plan and suggest");

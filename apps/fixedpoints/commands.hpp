@@ -19,5 +19,7 @@ assay::cli::Command topology();
 assay::cli::Command cycles();
 assay::cli::Command compare();
 assay::cli::Command track();
+assay::cli::Command population();
+assay::cli::Command merge();
 
 } // namespace fixedpoints_app

@@ -140,7 +140,7 @@ void add_trials(const Options& o, cli::Context& context, const std::string& dige
         throw UsageError("dsa: a population keeps no trials; give the --data that it was run on");
     std::string where;
     const auto samples = load_samples(context, o.data, &where);
-    if (!digest.empty() && digest_of_inputs(*samples) != digest)
+    if (!digest.empty() && samples_digest(*samples) != digest)
         throw Error(where + ": the population was run on other inputs (digest)");
     networks.set_trials(samples->count(), samples->input_shape.at(0), samples->lengths);
 }
@@ -206,19 +206,6 @@ std::vector<NetworkLabel> wanted_labels(const Options& o, const Compared& compar
     return wanted;
 }
 
-void report_summary(cli::Context& context, const std::string& metric,
-                    const ComparisonSummary& summary, const std::vector<NetworkLabel>& labels) {
-    context.report(metric + " mean distance", summary.mean);
-    if (summary.scaling)
-        context.report(metric + " stress", summary.scaling->normalised_stress, "of the page");
-    for (std::size_t l = 0; l < labels.size(); ++l) {
-        const GroupStatistics& groups = summary.groups[l];
-        if (std::isnan(groups.silhouette)) continue;
-        context.report(metric + " silhouette by " + labels[l].name, groups.silhouette);
-        context.report(metric + " p by " + labels[l].name, groups.p_silhouette);
-    }
-}
-
 // Mean spectra by architecture, or by the first label there is.
 void add_curves(const Compared& compared, const std::vector<NetworkLabel>& labels,
                 const hdf5::Group& group) {
@@ -253,7 +240,7 @@ void run(const Options& given, cli::Context& context) {
     header.shard = {part.index, part.count};
     header.left_out = compared.left_out;
     std::vector<PairwiseDistances> distances;
-    hdf5::Group group = context.output().create_group("/fixedpoints/compare");
+    hdf5::Group group = context.output().create_group(kComparison);
     write_comparison(group, header);
     context.report("networks", compared.networks->count(),
                    compared.left_out > 0 ? concat(compared.left_out, " left out") : "");
@@ -272,7 +259,7 @@ void run(const Options& given, cli::Context& context) {
         const ComparisonSummary summary =
             summarise(pairs.distance, header.labels, o.summary, context.execution());
         write_comparison_summary(group, name, summary, header.labels);
-        report_summary(context, name, summary, header.labels);
+        report_comparison(context, name, summary, header.labels);
     }
     if (part.index == 1 && std::any_of(metrics.begin(), metrics.end(), looks_at_spectra))
         add_curves(compared, header.labels, group);
@@ -288,12 +275,10 @@ void declare_metrics(cli::Command& c, Options& o) {
     std::vector<std::string> names;
     for (const auto& [name, metric] : known_metrics()) {
         const auto* graph = std::get_if<TopologyMetric>(&metric);
-        if (!graph)
+        if (!graph || *graph == TopologyMetric::chain)
             names.push_back(name);
         else if (*graph == TopologyMetric::label)
-            names.emplace_back("topology");
-        else if (*graph == TopologyMetric::chain)
-            names.push_back(name);
+            names.emplace_back("topology"); // by its --topology
     }
     c.group("Distances");
     c.option("--metric", o.metrics, "LIST", "what networks are compared by");
@@ -335,6 +320,19 @@ void declare_summary(cli::Command& c, Options& o) {
 }
 
 } // namespace
+
+void report_comparison(cli::Context& context, const std::string& metric,
+                       const ComparisonSummary& summary, const std::vector<NetworkLabel>& labels) {
+    context.report(metric + " mean distance", summary.mean);
+    if (summary.scaling)
+        context.report(metric + " stress", summary.scaling->normalised_stress, "of the page");
+    for (std::size_t l = 0; l < labels.size(); ++l) {
+        const GroupStatistics& groups = summary.groups[l];
+        if (std::isnan(groups.silhouette)) continue;
+        context.report(metric + " silhouette by " + labels[l].name, groups.silhouette);
+        context.report(metric + " p by " + labels[l].name, groups.p_silhouette);
+    }
+}
 
 cli::Command compare() {
     auto o = std::make_shared<Options>();

@@ -38,8 +38,9 @@ struct Grid {
     }
     // Places panel k; the first is at the top left.
     void place(std::size_t k, plot::Panel& panel) const {
+        const std::size_t from_top = k / columns;
         const auto column = static_cast<double>(k % columns),
-                   row = static_cast<double>(rows - 1 - k / columns);
+                   row = static_cast<double>(rows - 1 - from_top);
         panel.left = (column * (left + side + right) + left) / width();
         panel.bottom = (row * (bottom + side + top) + bottom) / height();
         panel.width = side / width();
@@ -180,6 +181,10 @@ void mark_groups(const ComparisonHeader& header, const std::vector<Index>& order
     constexpr std::size_t kFew = 12;
     const auto count = static_cast<double>(order.size());
     const double strip = 0.04 * count;
+    for (const double edge : {0.0, count}) {
+        panel.series.push_back(guide(0, edge, count, edge));
+        panel.series.push_back(guide(edge, 0, edge, count));
+    }
     panel.x_range = plot::Range{-1.5 * strip, count};
     panel.y_range = plot::Range{0, count};
     const auto name_at = [&](double from_top, const std::string& text) {
@@ -200,7 +205,7 @@ void mark_groups(const ComparisonHeader& header, const std::vector<Index>& order
         for (Index i = run.begin; i < run.end; ++i)
             colours.classes[order.size() - 1 - static_cast<std::size_t>(i)] = number;
         ++number;
-        const double end = static_cast<double>(run.end);
+        const auto end = static_cast<double>(run.end);
         if (order.size() > kFew) name_at((static_cast<double>(run.begin) + end) / 2, run.name);
         if (run.end == static_cast<Index>(order.size())) continue;
         panel.series.push_back(guide(0, count - end, count, count - end));
@@ -273,8 +278,8 @@ plot::Figure mds_figure(const hdf5::Group& root) {
                                ", expected ", networks, " rows"));
         const Vector x = places.col(0);
         const Vector y = places.cols() > 1 ? Vector(places.col(1)) : Vector::Zero(networks);
-        const double half =
-            0.56 * std::max({x.maxCoeff() - x.minCoeff(), y.maxCoeff() - y.minCoeff(), 1e-9});
+        const double extent = std::max(x.maxCoeff() - x.minCoeff(), y.maxCoeff() - y.minCoeff());
+        const double half = extent > 1e-9 ? 0.56 * extent : 1; // all at one place
         plot::Panel panel;
         grid.place(k, panel);
         panel.title = metrics[k];

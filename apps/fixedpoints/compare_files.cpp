@@ -63,7 +63,7 @@ void FileNetworks::load_data(const DataOptions& o) {
         one.data = address.file;
         auto samples = load_samples(context_, one, first < n ? nullptr : &where_);
         if (!samples) continue;
-        digests.back() = digest_of_inputs(*samples);
+        digests.back() = samples_digest(*samples);
         if (first < n) continue;
         first = n;
         samples_ = std::move(samples);
@@ -88,7 +88,8 @@ Trajectories FileNetworks::run(Index network) const {
     const auto& address = context_.input_address(indices_[static_cast<std::size_t>(network)]);
     return at_place(address.name(), [&] {
         const Dynamics& dynamics = at(network).dynamics;
-        Trajectories trajectories = run_samples(context_, dynamics, *samples_, where_);
+        Trajectories trajectories =
+            run_samples(*samples_, where_, dynamics, 0, context_.execution()).trajectories;
         trajectories.states = dynamics.visible(trajectories.states);
         return trajectories;
     });

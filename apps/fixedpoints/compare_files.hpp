@@ -54,4 +54,9 @@ inline constexpr const char* kModelLabels = "arch,activation,units";
 // Names of result files: without folder and ending where these tell them apart.
 std::vector<std::string> file_names(assay::cli::Context& context);
 
+// Lines of the summary for one metric.
+void report_comparison(assay::cli::Context& context, const std::string& metric,
+                       const assay::fixedpoints::ComparisonSummary& summary,
+                       const std::vector<assay::fixedpoints::NetworkLabel>& labels);
+
 } // namespace fixedpoints_app

@@ -2,7 +2,10 @@
 
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
+#include <assay/network/evaluation.hpp>
 #include <assay/network/network_io.hpp>
+
+#include <deque>
 
 namespace fixedpoints_app {
 
@@ -30,9 +33,10 @@ std::string model_digest(const network::Model& model) {
 
 } // namespace
 
-LoadedNetwork load_network(cli::Context& context, const NetworkOptions& o,
-                           const hdf5::Address& address) {
-    auto opened = tools::open_model(context, address, o.files, o.checkpoint);
+namespace {
+
+LoadedNetwork loaded(formats::OpenedModel opened, const NetworkOptions& o,
+                     const hdf5::Address& address) {
     if (opened.model.architecture.empty())
         throw Error(address.name() + ": has weights only; --architecture FILE.json is expected");
     const bool own = opened.kind == "assay" && o.checkpoint.empty() && address.path.empty();
@@ -43,31 +47,37 @@ LoadedNetwork load_network(cli::Context& context, const NetworkOptions& o,
     });
 }
 
+} // namespace
+
+LoadedNetwork load_network(cli::Context& context, const NetworkOptions& o,
+                           const hdf5::Address& address) {
+    return loaded(tools::open_model(context, address, o.files, o.checkpoint), o, address);
+}
+
+LoadedNetwork load_network_apart(const NetworkOptions& o, const hdf5::Address& address,
+                                 Monitor& monitor) {
+    std::deque<hdf5::InputFile> files;
+    const formats::Opener opener{[&](const hdf5::Address& a) -> hdf5::InputFile& {
+                                     return files.emplace_back(a, hdf5::StreamSettings{});
+                                 },
+                                 [](const std::string&) {}};
+    return loaded(tools::open_model(opener, address, o.files, o.checkpoint, monitor), o, address);
+}
+
 void pass_on(cli::Context& context, const LoadedNetwork& network) {
     if (!network.in_own_form)
         network::write_model(context.output().create_group("/model"), network.model,
                              network::Storage::float64);
 }
 
-void declare_data(cli::Command& c, DataOptions& o) {
+void declare_data(cli::Command& c, DataOptions& o, const std::string& otherwise) {
     c.group("Trials");
     c.option("--data", o.data, "FILE[:/group]", "a group of splits, or one split")
-        .default_text("/data of the input");
+        .default_text(otherwise);
     c.option("--split", o.split, "NAME", "which split").default_text("test, or the only one");
 }
 
-std::optional<network::Samples> load_samples(cli::Context& context, const DataOptions& o,
-                                             std::string* where) {
-    hdf5::Address address = context.input_address();
-    if (!o.data.empty()) {
-        address = hdf5::Address::parse(o.data);
-    } else {
-        if (!cli::Context::is_hdf5(address)) return std::nullopt;
-        address.path.clear();
-        if (!context.open(address).root().has_group("/data")) return std::nullopt;
-    }
-    const hdf5::Group group = tools::data_group(context, address);
-    std::string split = o.split;
+network::Samples read_samples(const hdf5::Group& group, std::string split, std::string* where) {
     if (split.empty() && !group.has_dataset("inputs")) {
         std::vector<std::string> splits;
         for (const auto& name : group.names())
@@ -83,7 +93,20 @@ std::optional<network::Samples> load_samples(cli::Context& context, const DataOp
     auto samples = tools::read_split(group, split);
     if (!samples) throw Error(group.where() + ": there is no split '" + split + "'");
     if (where) *where = group.where() + (split.empty() ? "" : "/" + split);
-    return samples;
+    return *std::move(samples);
+}
+
+std::optional<network::Samples> load_samples(cli::Context& context, const DataOptions& o,
+                                             std::string* where) {
+    hdf5::Address address = context.input_address();
+    if (!o.data.empty()) {
+        address = hdf5::Address::parse(o.data);
+    } else {
+        if (!cli::Context::is_hdf5(address)) return std::nullopt;
+        address.path.clear();
+        if (!context.open(address).root().has_group("/data")) return std::nullopt;
+    }
+    return read_samples(tools::data_group(context, address), o.split, where);
 }
 
 namespace {
@@ -123,10 +146,19 @@ void thin(network::Samples& s, Index most) {
 
 } // namespace
 
-fixedpoints::Trajectories run_samples(cli::Context& context, const fixedpoints::Dynamics& dynamics,
-                                      const network::Samples& samples, const std::string& where,
-                                      double noise, std::uint64_t seed) {
+std::string samples_digest(const network::Samples& samples) {
+    Digest digest;
+    digest.add(samples.inputs.data(),
+               static_cast<std::size_t>(samples.inputs.size()) * sizeof(double));
+    digest.add(samples.lengths.data(), samples.lengths.size() * sizeof(Index));
+    return digest.hex();
+}
+
+Trials run_samples(network::Samples samples, const std::string& where,
+                   const fixedpoints::Dynamics& dynamics, Index most, const Execution& execution,
+                   double noise, std::uint64_t seed) {
     const Index steps = samples.input_shape.at(0), width = dynamics.raw_inputs();
+    thin(samples, most < 0 ? affordable(dynamics, steps) : most);
     if (samples.inputs.cols() != steps * width)
         throw Error(concat(where, "/inputs: ", samples.inputs.cols() / std::max<Index>(1, steps),
                            " numbers a step, the network takes ", width));
@@ -136,16 +168,10 @@ fixedpoints::Trajectories run_samples(cli::Context& context, const fixedpoints::
                            " outside the vocabulary of ", dynamics.vocabulary()));
     const RowMatrix raw =
         Eigen::Map<const RowMatrix>(samples.inputs.data(), samples.count() * steps, width);
-    return fixedpoints::run_trials(dynamics, raw, samples.count(), samples.lengths,
-                                   context.execution(), noise, seed);
-}
-
-std::string digest_of_inputs(const network::Samples& samples) {
-    Digest digest;
-    digest.add(samples.inputs.data(),
-               static_cast<std::size_t>(samples.inputs.size()) * sizeof(double));
-    digest.add(samples.lengths.data(), samples.lengths.size() * sizeof(Index));
-    return digest.hex();
+    auto trajectories = fixedpoints::run_trials(dynamics, raw, samples.count(), samples.lengths,
+                                                execution, noise, seed);
+    std::string digest = samples_digest(samples);
+    return Trials{std::move(samples), std::move(trajectories), std::move(digest), where};
 }
 
 std::optional<Trials> load_trials(cli::Context& context, const DataOptions& o,
@@ -154,10 +180,22 @@ std::optional<Trials> load_trials(cli::Context& context, const DataOptions& o,
     std::string where;
     auto samples = load_samples(context, o, &where);
     if (!samples) return std::nullopt;
-    thin(*samples, most < 0 ? affordable(dynamics, samples->input_shape.at(0)) : most);
-    auto trajectories = run_samples(context, dynamics, *samples, where, noise, seed);
-    std::string digest = digest_of_inputs(*samples);
-    return Trials{std::move(*samples), std::move(trajectories), std::move(digest), where};
+    return run_samples(*std::move(samples), where, dynamics, most, context.execution(), noise,
+                       seed);
+}
+
+bool have_targets(const network::Samples& samples) {
+    return !samples.classes.empty() || samples.values.size() > 0;
+}
+
+Judgement judge(const network::Model& model, const network::Samples& samples,
+                const std::string& loss, const Execution& execution) {
+    if (!have_targets(samples)) return {};
+    const std::string name =
+        !loss.empty() ? loss : (samples.classes.empty() ? "mse" : "softmax_cross_entropy");
+    const auto judged =
+        network::evaluate<double>(model, samples, network::loss_of(name), execution);
+    return {judged.loss, judged.accuracy};
 }
 
 fixedpoints::FoundPoints load_points(cli::Context& context, const LoadedNetwork& network) {

@@ -5,6 +5,8 @@
 
 #include <assay/fixedpoints/fixedpoints_io.hpp>
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -26,6 +28,9 @@ struct LoadedNetwork {
 // The network of the command's input. Errors name the file.
 LoadedNetwork load_network(assay::cli::Context& context, const NetworkOptions& o,
                            const assay::hdf5::Address& address);
+// One network of many: its file is closed again, and not carried into the output.
+LoadedNetwork load_network_apart(const NetworkOptions& o, const assay::hdf5::Address& address,
+                                 assay::Monitor& monitor);
 // Writes the model where the output would not carry it forward by itself, so that the next step
 // needs no other file.
 void pass_on(assay::cli::Context& context, const LoadedNetwork& network);
@@ -34,7 +39,8 @@ void pass_on(assay::cli::Context& context, const LoadedNetwork& network);
 struct DataOptions {
     std::string data, split;
 };
-void declare_data(assay::cli::Command& c, DataOptions& o);
+void declare_data(assay::cli::Command& c, DataOptions& o,
+                  const std::string& otherwise = "/data of the input");
 
 struct Trials {
     assay::network::Samples samples;
@@ -46,18 +52,28 @@ struct Trials {
 // bounds their number: every so-manyeth is taken; most < 0: as many as 2 GB of states hold.
 std::optional<assay::network::Samples> load_samples(assay::cli::Context& context,
                                                     const DataOptions& o, std::string* where);
+// One split of a group of splits (`split` "": test, or the only one), or the group itself.
+assay::network::Samples read_samples(const assay::hdf5::Group& group, std::string split,
+                                     std::string* where);
 std::optional<Trials> load_trials(assay::cli::Context& context, const DataOptions& o,
                                   const assay::fixedpoints::Dynamics& dynamics,
                                   assay::Index most = 0, double noise = 0, std::uint64_t seed = 0);
 
-// Runs the network on samples of `where`, after checking that they fit; the digest of what it saw.
-assay::fixedpoints::Trajectories run_samples(assay::cli::Context& context,
-                                             const assay::fixedpoints::Dynamics& dynamics,
-                                             const assay::network::Samples& samples,
-                                             const std::string& where, double noise = 0,
-                                             std::uint64_t seed = 0);
-// Digest of inputs and lengths.
-std::string digest_of_inputs(const assay::network::Samples& samples);
+// A network on samples at hand, as above; `where` names them in errors.
+Trials run_samples(assay::network::Samples samples, const std::string& where,
+                   const assay::fixedpoints::Dynamics& dynamics, assay::Index most,
+                   const assay::Execution& execution, double noise = 0, std::uint64_t seed = 0);
+// Of inputs and lengths.
+std::string samples_digest(const assay::network::Samples& samples);
+
+// How well a network does what the samples' targets ask for; NaN where they ask for nothing. `loss`
+// "": mse, of classes the cross entropy.
+struct Judgement {
+    double loss = std::numeric_limits<double>::quiet_NaN(), accuracy = loss;
+};
+bool have_targets(const assay::network::Samples& samples);
+Judgement judge(const assay::network::Model& model, const assay::network::Samples& samples,
+                const std::string& loss, const assay::Execution& execution);
 
 // /fixedpoints/find of the input; a digest of another model is refused.
 assay::fixedpoints::FoundPoints load_points(assay::cli::Context& context,

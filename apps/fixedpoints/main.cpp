@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
           inputs(),
           modes(),
           predict(),
+          population(),
+          merge(),
           check(),
           synth(),
           plot()},

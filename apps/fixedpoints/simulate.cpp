@@ -5,11 +5,9 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/fixedpoints/simulate.hpp>
-#include <assay/network/evaluation.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace fixedpoints_app {
 namespace {
@@ -39,20 +37,11 @@ void run(const Options& o, cli::Context& context) {
     const LoadedNetwork network = load_network(context, o.network, context.input_address());
     auto trials = load_trials(context, o.data, network.dynamics, 0, o.noise, o.seed);
     if (!trials) throw Error("no trials: give --data");
-    const auto& samples = trials->samples;
-    double loss = std::numeric_limits<double>::quiet_NaN(), accuracy = loss;
-    if (!samples.classes.empty() || samples.values.size() > 0) {
-        const std::string name =
-            !o.loss.empty() ? o.loss : (samples.classes.empty() ? "mse" : "softmax_cross_entropy");
-        const auto judged = network::evaluate<double>(network.model, samples,
-                                                      network::loss_of(name), context.execution());
-        loss = judged.loss;
-        accuracy = judged.accuracy;
-    }
+    const Judgement judged = judge(network.model, trials->samples, o.loss, context.execution());
     Simulation simulation = describe_trials(network.dynamics, std::move(trials->trajectories),
                                             o.pca, context.execution());
-    simulation.loss = loss;
-    simulation.accuracy = accuracy;
+    simulation.loss = judged.loss;
+    simulation.accuracy = judged.accuracy;
     if (context.has_output()) {
         write_simulation(context.output().create_group("/fixedpoints/simulate"), simulation,
                          stores(o, "states"), stores(o, "outputs"));
@@ -60,8 +49,8 @@ void run(const Options& o, cli::Context& context) {
     }
     context.report("network", network.dynamics.description());
     context.report("trials", static_cast<std::int64_t>(simulation.trajectories.trials));
-    if (std::isfinite(loss)) context.report("loss", loss);
-    if (std::isfinite(accuracy)) context.report("accuracy", accuracy);
+    if (std::isfinite(judged.loss)) context.report("loss", judged.loss);
+    if (std::isfinite(judged.accuracy)) context.report("accuracy", judged.accuracy);
     const Vector& ratios = simulation.variance_ratio;
     context.report("variance in two components",
                    ratios.head(std::min<Index>(2, ratios.size())).sum());

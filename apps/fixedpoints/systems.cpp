@@ -1,7 +1,7 @@
 #include "systems.hpp"
 
 #include <assay/core/error.hpp>
-#include <assay/fixedpoints/linearise_points.hpp>
+#include <assay/fixedpoints/point_modes.hpp>
 
 namespace fixedpoints_app {
 
@@ -13,7 +13,7 @@ std::vector<EigenSystem> load_systems(cli::Context& context, const LoadedNetwork
     const hdf5::Group root = context.input().root();
     if (root.has_group("/fixedpoints/linearize")) {
         auto systems = read_linearisation(root.group("/fixedpoints/linearize")).systems;
-        if (!are_systems_of(systems, network.dynamics, points))
+        if (!belong_to(systems, network.dynamics, points, context.execution()))
             throw Error(context.input_address().name() +
                         ":/fixedpoints/linearize: belongs to other points than /fixedpoints/find; "
                         "run fixedpoints linearize again");

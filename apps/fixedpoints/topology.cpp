@@ -1,10 +1,10 @@
 // fixedpoints topology: which points flow to which.
 #include "commands.hpp"
+#include "graph_request.hpp"
 #include "systems.hpp"
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
-#include <assay/fixedpoints/graph_io.hpp>
 
 #include <map>
 
@@ -16,9 +16,7 @@ using namespace assay::fixedpoints;
 
 struct Options {
     NetworkOptions network;
-    TopologyOptions graph;
-    Index kicks = 0;
-    double kick_scale = 0.1;
+    GraphRequest graph;
 };
 
 void report_edges(cli::Context& context, const Graph& graph, const Points& points) {
@@ -75,29 +73,19 @@ void run(const Options& o, cli::Context& context) {
     const LoadedNetwork network = load_network(context, o.network, context.input_address());
     const FoundPoints found = load_points(context, network);
     const auto systems = load_systems(context, network, found.points);
-    const Graph graph =
-        find_graph(network.dynamics, found.points, systems, o.graph, context.execution());
-    hdf5::Group group = context.output().create_group("/fixedpoints/topology");
-    write_graph(group, graph);
+    const PointGraph result = graph_points(o.graph, network.dynamics, found.points,
+                                           found.inputs.rows(), systems, context.execution());
+    const Graph& graph = result.graph;
+    result.write(context.output().create_group("/fixedpoints/topology"));
     context.report("points", static_cast<std::int64_t>(found.points.count()));
     context.report("attractors", static_cast<std::int64_t>(graph.attractors.size()));
     report_edges(context, graph, found.points);
     report_rest(context, graph);
-    if (o.kicks > 0) {
-        const RowMatrix probability = kick_probability(
-            network.dynamics, found.points, systems,
-            {o.kicks, o.kick_scale, {o.graph.arrival, o.graph.max_steps}, o.graph.seed},
-            context.execution());
-        write_kicks(group, probability);
-        if (!graph.attractors.empty())
-            context.report("memory errors", error_rate(graph, probability), "of a kick");
-    }
-    if (found.inputs.rows() > 1) {
-        const Chain chain = chain_graph(found.points);
-        write_chain(group, chain);
-        context.report("chain edges", static_cast<std::int64_t>(chain.edges.size()),
-                       chain.simple ? "a simple chain" : "no simple chain");
-    }
+    if (result.kicks && !graph.attractors.empty())
+        context.report("memory errors", error_rate(graph, *result.kicks), "of a kick");
+    if (result.chain)
+        context.report("chain edges", static_cast<std::int64_t>(result.chain->edges.size()),
+                       result.chain->simple ? "a simple chain" : "no simple chain");
 }
 
 } // namespace
@@ -117,25 +105,8 @@ cli::Command topology() {
               {"/fixedpoints/topology/attractor_probability", "where starts of a point fall to"},
               {"/fixedpoints/topology/kick_probability", "with --kicks: the chain of errors"},
               {"/fixedpoints/topology/chain", "several inputs: joined neighbours"}});
-    c.group("Starts");
-    c.option("--epsilon", o->graph.epsilon, "X", "radius of the sphere of starts").range(0);
-    c.option("--angles", o->graph.angles, "N", "starts with two unstable dimensions").range(1);
-    c.option("--directions", o->graph.directions, "N", "starts with more").range(1);
-    c.option("--pairs", o->graph.pairs, "N", "of directions that part: great circles to bisect")
-        .range(1);
-    c.option("--bisections", o->graph.bisections, "N", "of the angle between two that part")
-        .range(0);
-    c.group("Arrival");
-    c.option("--max-steps", o->graph.max_steps, "N", "of an orbit").range(1);
-    c.option("--arrival", o->graph.arrival, "X", "so near an attractor an orbit has arrived")
-        .range(0);
-    c.option("--edge-distance", o->graph.edge_distance, "X",
-             "so near a saddle, in spacings, an orbit makes an edge")
-        .range(0);
-    c.group("Noise");
-    c.option("--kicks", o->kicks, "N", "random kicks of every point; 0: none").range(0);
-    c.option("--kick-scale", o->kick_scale, "X", "their standard deviation, in spacings").range(0);
-    c.seed(o->graph.seed);
+    declare_graph(c, o->graph);
+    c.seed(o->graph.graph.seed);
     declare_network(c, o->network);
     c.example("The faces of a cube",
               "fixedpoints synth product | fixedpoints find | fixedpoints topology -o graph.h5");

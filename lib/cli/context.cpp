@@ -130,14 +130,21 @@ bool Context::writes_to_stdout() const {
 
 hdf5::Group Context::output() {
     if (!has_output()) throw Error("no output was asked for");
-    if (!output_) {
-        const bool compress =
-            shared_.compress == "deflate" || (shared_.compress == "auto" && shared_.output != "-");
-        output_ = std::make_unique<hdf5::OutputFile>(
-            shared_.output, existing(),
-            compress ? hdf5::Compression::automatic : hdf5::Compression::none, streams_);
-    }
+    if (!output_)
+        output_ =
+            std::make_unique<hdf5::OutputFile>(shared_.output, existing(), compression(), streams_);
     return output_->root();
+}
+
+hdf5::Compression Context::compression() const {
+    const bool compress =
+        shared_.compress == "deflate" || (shared_.compress == "auto" && shared_.output != "-");
+    return compress ? hdf5::Compression::automatic : hdf5::Compression::none;
+}
+
+void Context::set_result_config(std::string json) {
+    config_digest_ = digest_of(declaration_.name + json);
+    result_config_ = std::move(json);
 }
 
 void Context::write_document(const std::string& content) const {

@@ -80,6 +80,8 @@ class ASSAY_API Context {
     hdf5::Group output();
     void write_document(const std::string& content) const;
     [[nodiscard]] hdf5::Existing existing() const;
+    // Of the output, and of what is to be copied into it.
+    [[nodiscard]] hdf5::Compression compression() const;
 
     // True unless --no-provenance: measured durations may be written.
     [[nodiscard]] bool keeps_timing() const { return !shared_.no_provenance; }
@@ -92,8 +94,10 @@ class ASSAY_API Context {
     void discard_when_done(const std::string& file) { discarded_.push_back(file); }
     // Digest of every option that changes results.
     [[nodiscard]] const std::string& config_digest() const { return config_digest_; }
+    // Those options, as a JSON object.
+    [[nodiscard]] const std::string& result_config() const { return result_config_; }
     [[nodiscard]] const std::string& config() const { return config_; }
-    void set_config_digest(std::string digest) { config_digest_ = std::move(digest); }
+    void set_result_config(std::string json);
 
     void report(const std::string& label, SummaryValue value, const std::string& note = "");
     // A line in the summary that proposes the next command.
@@ -122,7 +126,7 @@ class ASSAY_API Context {
     Execution execution_;
     hdf5::StreamSettings streams_;
     std::string config_;
-    std::string config_digest_;
+    std::string result_config_, config_digest_;
     struct Opened {
         std::string file;
         std::unique_ptr<hdf5::InputFile> input;

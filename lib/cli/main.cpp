@@ -7,7 +7,6 @@
 #include <assay/cli/summary.hpp>
 #include <assay/cli/terminal.hpp>
 #include <assay/cli/words.hpp>
-#include <assay/core/digest.hpp>
 #include <assay/core/interruption.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/hdf5/provenance.hpp>
@@ -207,8 +206,7 @@ class Run {
         context_ = std::make_unique<Context>(d_, shared_, monitor_, stream_settings(), config);
         if (shared_.json == "-" && context_->writes_to_stdout())
             throw UsageError("option '--json': stdout already carries the output");
-        context_->set_config_digest(
-            digest_of(d_.name + resolved_config(d_, ConfigScope::results_only, given)));
+        context_->set_result_config(resolved_config(d_, ConfigScope::results_only, given));
         if (d_.resumable && context_->state_directory().empty())
             monitor_.info("without -o FILE or --state DIR an interruption loses the work");
         d_.run(*context_);

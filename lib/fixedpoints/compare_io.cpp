@@ -12,7 +12,6 @@
 namespace assay::fixedpoints {
 namespace {
 
-using hdf5::ArrayInfo;
 using hdf5::Group;
 
 Group part_of(const Group& results, const std::string& name) {

@@ -23,6 +23,8 @@ namespace assay::fixedpoints {
 [[nodiscard]] ASSAY_API PointGraph read_point_graph(const hdf5::Group& results);
 [[nodiscard]] ASSAY_API PointGraph read_point_chain(const hdf5::Group& results);
 
+inline constexpr const char* kComparison = "/fixedpoints/compare";
+
 // The networks of a population, or of one shard of it, that are done and not named in `leave_out`.
 class ASSAY_API PopulationNetworks : public NetworkSet {
   public:

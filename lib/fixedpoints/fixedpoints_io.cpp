@@ -129,21 +129,20 @@ FoundPoints read_find(const Group& group) {
     return found;
 }
 
-LinearisationWriter::LinearisationWriter(Group group, Index points, Index state, Index inputs,
-                                         Index modes, bool jacobians, double dt)
-    : group_(std::move(group)), state_(state), inputs_(inputs), modes_(modes),
-      jacobians_(jacobians), dt_(dt) {
+LinearisationWriter::LinearisationWriter(Group group, const Sizes& sizes, bool jacobians, double dt)
+    : group_(std::move(group)), sizes_(sizes), jacobians_(jacobians), dt_(dt) {
+    const auto [points, state, inputs, values, modes] = sizes;
     using Complex = std::complex<double>;
     group_.set_attribute("dt", dt);
     const auto make = [&](const std::string& name, const Shape& shape, const ArrayInfo& info) {
         return group_.create<double>(name, shape, info);
     };
-    eigenvalues_ = group_.create<Complex>("eigenvalues", {points, state},
+    eigenvalues_ = group_.create<Complex>("eigenvalues", {points, values},
                                           {"point,mode", "", "of dF/dh, sorted"});
     time_constants_ =
-        make("time_constants", {points, state},
+        make("time_constants", {points, values},
              {"point,mode", "steps", "|1 / ln|lambda||; infinite: neither grows nor decays"});
-    frequencies_ = make("frequencies", {points, state},
+    frequencies_ = make("frequencies", {points, values},
                         {"point,mode", "cycles per time", "|arg lambda| / (2 pi dt)"});
     if (modes > 0) {
         right_ = group_.create<Complex>("right", {points, state, modes},
@@ -156,6 +155,9 @@ LinearisationWriter::LinearisationWriter(Group group, Index points, Index state,
         participation_ = make("participation", {points, modes, state},
                               {"point,mode,unit", "", "share of a unit in a mode"});
     }
+    if (values < state)
+        residual_ = make("residual", {points, values},
+                         {"point,mode", "", "|J r - lambda r| of the iterated vectors"});
     if (!jacobians) return;
     jacobian_state_ =
         make("jacobian_state", {points, state, state}, {"point,to,from", "", "dF/dh"});
@@ -163,64 +165,87 @@ LinearisationWriter::LinearisationWriter(Group group, Index points, Index state,
         make("jacobian_input", {points, state, inputs}, {"point,unit,input", "", "dF/dx"});
 }
 
-void LinearisationWriter::write(Index point, const EigenSystem& system,
-                                const RowMatrix& jacobian_state, const RowMatrix& jacobian_input,
-                                double marginal) {
+void LinearisationWriter::write_modes(Index point, const EigenSystem& system) {
     const ComplexVector& values = system.values;
-    Vector times(state_), rates(state_);
-    for (Index a = 0; a < state_; ++a) {
+    const Index count = sizes_.values, state = sizes_.state, modes = sizes_.modes;
+    Vector times(count), rates(count);
+    for (Index a = 0; a < count; ++a) {
         times(a) = time_constant(values(a));
         rates(a) = frequency(values(a), dt_);
     }
-    eigenvalues_->write_box({point, 0}, {1, state_}, values.data());
-    time_constants_->write_box({point, 0}, {1, state_}, times.data());
-    frequencies_->write_box({point, 0}, {1, state_}, rates.data());
-    if (modes_ > 0) {
+    eigenvalues_->write_box({point, 0}, {1, count}, values.data());
+    time_constants_->write_box({point, 0}, {1, count}, times.data());
+    frequencies_->write_box({point, 0}, {1, count}, rates.data());
+    if (modes > 0) {
         using ComplexRows =
             Eigen::Matrix<std::complex<double>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
         const ComplexRows right = system.right, left = system.left;
         RowMatrix share = system.left.cwiseProduct(system.right.transpose()).cwiseAbs().eval();
         share.array().colwise() /= share.rowwise().sum().array().eval();
-        right_->write_box({point, 0, 0}, {1, state_, modes_}, right.data());
-        left_->write_box({point, 0, 0}, {1, modes_, state_}, left.data());
-        condition_->write_box({point, 0}, {1, modes_}, system.condition.data());
-        participation_->write_box({point, 0, 0}, {1, modes_, state_}, share.data());
+        right_->write_box({point, 0, 0}, {1, state, modes}, right.data());
+        left_->write_box({point, 0, 0}, {1, modes, state}, left.data());
+        condition_->write_box({point, 0}, {1, modes}, system.condition.data());
+        participation_->write_box({point, 0, 0}, {1, modes, state}, share.data());
     }
-    if (jacobians_) {
-        jacobian_state_->write_box({point, 0, 0}, {1, state_, state_}, jacobian_state.data());
-        jacobian_input_->write_box({point, 0, 0}, {1, state_, inputs_}, jacobian_input.data());
-    }
+    defective_.push_back(system.defective ? 1 : 0);
+}
+
+void LinearisationWriter::write_jacobians(Index point, const RowMatrix& jacobian_state,
+                                          const RowMatrix& jacobian_input) {
+    if (!jacobians_) return;
+    const Index state = sizes_.state;
+    jacobian_state_->write_box({point, 0, 0}, {1, state, state}, jacobian_state.data());
+    jacobian_input_->write_box({point, 0, 0}, {1, state, sizes_.inputs}, jacobian_input.data());
+}
+
+void LinearisationWriter::write(Index point, const EigenSystem& system,
+                                const RowMatrix& jacobian_state, const RowMatrix& jacobian_input,
+                                double marginal) {
+    const ComplexVector& values = system.values;
+    write_modes(point, system);
+    write_jacobians(point, jacobian_state, jacobian_input);
     stability_.push_back(classify(values, marginal));
     unstable_.push_back(static_cast<std::int32_t>(count_unstable(values)));
     henrici_.push_back(henrici(jacobian_state, values));
     transient_.push_back(max_transient(jacobian_state));
-    defective_.push_back(system.defective ? 1 : 0);
+}
+
+void LinearisationWriter::write_slow(Index point, const SlowModes& modes,
+                                     const RowMatrix& jacobian_state,
+                                     const RowMatrix& jacobian_input) {
+    write_modes(point, modes.system);
+    residual_->write_box({point, 0}, {1, sizes_.values}, modes.residual.data());
+    write_jacobians(point, jacobian_state, jacobian_input);
 }
 
 void LinearisationWriter::finish() {
+    group_.write("defective", defective_,
+                 {"point", "", "1: a left vector is beyond a condition of 1e8"});
+    if (residual_) return; // what follows needs all eigenvalues
     write_words(group_, "stability", stability_, kStabilities,
                 {"point", "", "by the magnitudes of eigenvalues"});
     group_.write("n_unstable", unstable_, {"point", "", "eigenvalues beyond the unit circle"});
     group_.write("henrici", henrici_, {"point", "", "departure from normality, 0 to 1"});
     group_.write("max_transient", transient_,
                  {"point", "", "largest norm of the first 100 powers of dF/dh"});
-    group_.write("defective", defective_,
-                 {"point", "", "1: a left vector is beyond a condition of 1e8"});
 }
 
 Linearisation read_linearisation(const Group& group) {
     Linearisation result;
     const auto values = group.dataset("eigenvalues").expect_rank(2);
-    const Index points = values.shape()[0], state = values.shape()[1];
+    const Index points = values.shape()[0], count = values.shape()[1];
     const auto numbers = values.read_complex();
-    result.stability = read_words<Stability>(group, "stability", kStabilities);
+    if (group.has_dataset("stability"))
+        result.stability = read_words<Stability>(group, "stability", kStabilities);
     result.systems.resize(static_cast<std::size_t>(points));
     for (Index p = 0; p < points; ++p)
         result.systems[static_cast<std::size_t>(p)].values =
-            Eigen::Map<const ComplexVector>(numbers.data() + p * state, state);
+            Eigen::Map<const ComplexVector>(numbers.data() + p * count, count);
+    Index state = count;
     if (group.has_dataset("right")) {
         const auto right = group.dataset("right").expect_rank(3), left = group.dataset("left");
         const Index modes = right.shape()[2];
+        state = right.shape()[1];
         if (right.shape() != Shape{points, state, modes} ||
             left.shape() != Shape{points, modes, state})
             throw Error(concat(right.where(), ": ", hdf5::shape_text(right.shape()), ", expected ",

@@ -6,6 +6,7 @@
 #include <assay/fixedpoints/find.hpp>
 #include <assay/fixedpoints/linearise.hpp>
 #include <assay/fixedpoints/simulate.hpp>
+#include <assay/fixedpoints/slow_modes.hpp>
 #include <assay/hdf5/object.hpp>
 
 #include <optional>
@@ -46,22 +47,32 @@ struct FoundPoints {
 // Linearisations, point by point, so that no array of all Jacobians need be in memory.
 class ASSAY_API LinearisationWriter {
   public:
-    // `modes` vectors a point; Jacobians are written where `jacobians` is true.
-    LinearisationWriter(hdf5::Group group, Index points, Index state, Index inputs, Index modes,
-                        bool jacobians, double dt);
+    // `values` eigenvalues and `modes` vectors a point; fewer values than `state` are those of slow
+    // modes. Jacobians are written where `jacobians` is true.
+    struct Sizes {
+        Index points, state, inputs, values, modes;
+    };
+    LinearisationWriter(hdf5::Group group, const Sizes& sizes, bool jacobians, double dt);
     void write(Index point, const EigenSystem& system, const RowMatrix& jacobian_state,
                const RowMatrix& jacobian_input, double marginal);
+    // Slow modes only, their number being `values`.
+    void write_slow(Index point, const SlowModes& modes, const RowMatrix& jacobian_state,
+                    const RowMatrix& jacobian_input);
     // The columns that are one number a point.
     void finish();
     [[nodiscard]] const std::vector<Stability>& stability() const { return stability_; }
 
   private:
+    void write_modes(Index point, const EigenSystem& system);
+    void write_jacobians(Index point, const RowMatrix& jacobian_state,
+                         const RowMatrix& jacobian_input);
+
     hdf5::Group group_;
-    Index state_, inputs_, modes_;
+    Sizes sizes_;
     bool jacobians_;
     double dt_;
     std::optional<hdf5::Dataset> time_constants_, frequencies_, condition_, participation_,
-        jacobian_state_, jacobian_input_, eigenvalues_, right_, left_;
+        jacobian_state_, jacobian_input_, eigenvalues_, right_, left_, residual_;
     std::vector<Stability> stability_;
     std::vector<std::int32_t> unstable_;
     std::vector<double> henrici_, transient_;
@@ -71,7 +82,7 @@ class ASSAY_API LinearisationWriter {
 // Eigen-systems of the points as `linearize` wrote them (all that were kept).
 struct Linearisation {
     std::vector<EigenSystem> systems;
-    std::vector<Stability> stability;
+    std::vector<Stability> stability;                      // empty for slow modes only
     std::vector<RowMatrix> jacobian_state, jacobian_input; // empty where they were not kept
 };
 [[nodiscard]] ASSAY_API Linearisation read_linearisation(const hdf5::Group& group);

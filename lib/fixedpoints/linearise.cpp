@@ -18,7 +18,6 @@ namespace {
 using Complex = std::complex<double>;
 
 constexpr double kTie = 1e-12;          // magnitudes that count as equal
-constexpr double kDefective = 1e8;      // condition of an eigenvalue
 constexpr double kUnitCircle = 1e-15;   // |lambda| = 1
 constexpr double kBeyondCircle = 1e-12; // rounding of an eigenvalue that is 1
 constexpr double kHuge = 1e100;
@@ -53,17 +52,6 @@ std::vector<Index> sorted(const ComplexVector& values, EigenvalueOrder order) {
         first = last;
     }
     return rows;
-}
-
-// Unit norm, the largest entry real and positive.
-void normalise(Eigen::Ref<Eigen::VectorXcd> v) {
-    Index largest = 0;
-    v.cwiseAbs().maxCoeff(&largest);
-    const double size = std::abs(v(largest));
-    if (!(size > 0)) return;
-    v *= std::conj(v(largest)) / size;
-    v /= v.norm();
-    v(largest) = v(largest).real();
 }
 
 // Left vectors of nearly defective matrices: eigenvectors of J^T, matched by eigenvalue and scaled
@@ -112,6 +100,16 @@ void each_power(const Matrix& jacobian, Index steps, Body&& body) {
 
 } // namespace
 
+void normalise_mode(Eigen::Ref<Eigen::VectorXcd> v) {
+    Index largest = 0;
+    v.cwiseAbs().maxCoeff(&largest);
+    const double size = std::abs(v(largest));
+    if (!(size > 0)) return;
+    v *= std::conj(v(largest)) / size;
+    v /= v.norm();
+    v(largest) = v(largest).real();
+}
+
 EigenSystem eigen_system(const Matrix& jacobian, Index modes, EigenvalueOrder order) {
     const Index size = jacobian.rows();
     if (jacobian.cols() != size || size == 0)
@@ -129,7 +127,7 @@ EigenSystem eigen_system(const Matrix& jacobian, Index modes, EigenvalueOrder or
     ComplexMatrix right(size, size);
     for (Index a = 0; a < size; ++a) {
         right.col(a) = vectors.col(rows[static_cast<std::size_t>(a)]);
-        normalise(right.col(a));
+        normalise_mode(right.col(a));
     }
     const Index kept = std::min(modes, size);
     system.right = right.leftCols(kept);
@@ -139,7 +137,7 @@ EigenSystem eigen_system(const Matrix& jacobian, Index modes, EigenvalueOrder or
             system.left.rowwise().norm().cwiseProduct(system.right.colwise().norm().transpose()));
     };
     system.condition = condition();
-    if (!(system.condition.maxCoeff() <= kDefective)) {
+    if (!(system.condition.maxCoeff() <= kDefectiveCondition)) {
         system.defective = true;
         system.left = left_by_transpose(jacobian, system.values, system.right);
         system.condition = condition();

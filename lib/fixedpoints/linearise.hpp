@@ -31,6 +31,11 @@ struct EigenSystem {
     bool defective = false; // a condition beyond 1e8: left vectors are those of J^T
 };
 
+// A condition of an eigenvalue beyond it flags a defective matrix.
+inline constexpr double kDefectiveCondition = 1e8;
+// To unit norm, the largest entry real and positive; a vector of zeros stays.
+ASSAY_API void normalise_mode(Eigen::Ref<Eigen::VectorXcd> vector);
+
 // The eigen-system of a real matrix (S x S), the first `modes` vectors of it in the given order;
 // O(25 S^3). Throws Error where the iteration does not converge.
 [[nodiscard]] ASSAY_API EigenSystem eigen_system(

@@ -18,11 +18,20 @@ namespace assay::fixedpoints {
 [[nodiscard]] ASSAY_API std::vector<EigenSystem>
 eigen_systems(const Dynamics& dynamics, const Points& points, Index modes, const Execution& run);
 
-// Whether stored eigen-systems are those of these points: as many and as large, and the sum of each
-// one's eigenvalues is the trace of dF/dh. O(P) Jacobians.
+// All eigenvalues, and the vectors of the unstable ones.
+[[nodiscard]] ASSAY_API std::vector<EigenSystem>
+unstable_systems(const Dynamics& dynamics, const Points& points, const Execution& run);
+
+// Whether stored eigen-systems are those of these points: as many, and the sum of each one's
+// eigenvalues is the trace of dF/dh, or, where only some are kept, their vectors are vectors of it.
+// O(P) Jacobians.
 [[nodiscard]] ASSAY_API bool belong_to(const std::vector<EigenSystem>& systems,
                                        const Dynamics& dynamics, const Points& points,
                                        const Execution& run);
+// Whether all eigenvalues are there (`linearize --top-k` keeps some).
+[[nodiscard]] ASSAY_API bool are_whole(const std::vector<EigenSystem>& systems);
+// And the vectors of all unstable ones.
+[[nodiscard]] ASSAY_API bool hold_unstable_modes(const std::vector<EigenSystem>& systems);
 
 // The rows of the points of one constant input, rising.
 [[nodiscard]] ASSAY_API std::vector<Index> rows_of_input(const Points& points, Index input);

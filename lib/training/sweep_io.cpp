@@ -2,6 +2,10 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/table.hpp>
+#include <assay/training/architectures.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -177,13 +181,93 @@ SweepTable read_table(const hdf5::Group& group) {
     for (std::size_t i = 0; i < settings; ++i)
         values.push_back(numbers("setting_" + std::to_string(i)));
     for (std::size_t k = 0; k < trial.size(); ++k) {
-        SweepRow row{
-            trial[k],        static_cast<Index>(repeat[k]), {}, loss[k], eval_loss[k], accuracy[k],
-            finished[k] != 0};
+        SweepRow row{trial[k],
+                     static_cast<Index>(repeat[k]),
+                     {},
+                     loss[k],
+                     eval_loss[k],
+                     accuracy[k],
+                     finished[k] != 0,
+                     {}};
         for (const auto& setting : values) row.values.push_back(setting[k]);
         table.rows.push_back(std::move(row));
     }
     return table;
+}
+
+namespace {
+
+// A choice's text without its quotes, a number as it is.
+std::string plain_value(const SearchDimension& dimension, double value) {
+    const auto json = nlohmann::json::parse(value_json(dimension, value));
+    return json.is_string() ? json.get<std::string>() : json.dump();
+}
+
+// The last part of each path where that tells them apart, and from what every run has.
+std::vector<std::string> short_names(const SearchSpace& space) {
+    std::map<std::string, int> count{{"file", 1}, {"trial", 1}, {"repeat", 1}, {"seed", 1}};
+    const auto last = [](const std::string& path) { return path.substr(path.rfind('.') + 1); };
+    for (const auto& dimension : space) ++count[last(dimension.path)];
+    std::vector<std::string> names;
+    for (const auto& dimension : space)
+        names.push_back(count[last(dimension.path)] == 1 ? last(dimension.path) : dimension.path);
+    return names;
+}
+
+// "gru:64:relu" as labels.
+void add_parts_of(const std::string& model, std::map<std::string, std::string>& labels) {
+    const auto parts = split(model, ':');
+    if (parts.size() < 2 || parts.size() > 3 || !parse_integer(parts[1]) ||
+        !is_architecture_word(model))
+        return;
+    labels.emplace("arch", parts[0]);
+    labels.emplace("units", parts[1]);
+    labels.emplace("activation", parts.size() == 3 ? parts[2] : "tanh");
+}
+
+} // namespace
+
+void write_runs(hdf5::Group group, const SweepTable& table, const std::string& results) {
+    const SearchSpace space = parse_search_space(table.plan.space);
+    std::vector<std::string> files;
+    std::vector<std::int64_t> trial, repeat, seed;
+    std::vector<std::vector<std::string>> settings(space.size());
+    for (const auto& row : table.rows) {
+        files.push_back(row.file);
+        trial.push_back(row.trial);
+        repeat.push_back(row.repeat);
+        seed.push_back(
+            static_cast<std::int64_t>(trial_config(table.plan, row.values, row.repeat).seed));
+        for (std::size_t i = 0; i < space.size(); ++i)
+            settings[i].push_back(plain_value(space[i], row.values.at(i)));
+    }
+    hdf5::Table runs;
+    runs.add("file", std::move(files));
+    runs.add("trial", std::move(trial));
+    runs.add("repeat", std::move(repeat));
+    runs.add("seed", std::move(seed));
+    const auto names = short_names(space);
+    for (std::size_t i = 0; i < space.size(); ++i) runs.add(names[i], std::move(settings[i]));
+    hdf5::write_table(group, "runs", runs, {"run", "", "files of the runs, and their settings"});
+    group.set_attribute("results", results);
+}
+
+SweepRuns read_runs(const hdf5::Group& group) {
+    const auto results = group.text_attribute("results");
+    if (!results || !group.has_dataset("runs"))
+        throw Error(group.where() + ": does not say where its runs stand; run checkpoint sweep "
+                                    "collect again");
+    const hdf5::Table table = hdf5::read_table(group.dataset("runs"));
+    SweepRuns runs{*results, table.column<std::string>("file"), {}};
+    runs.labels.resize(runs.files.size());
+    for (const auto& column : table.columns)
+        for (std::size_t k = 0; k < runs.files.size() && column.name != "file"; ++k)
+            std::visit([&](const auto& values) { runs.labels[k][column.name] = concat(values[k]); },
+                       column.values);
+    for (auto& labels : runs.labels)
+        if (const auto model = labels.find("model"); model != labels.end())
+            add_parts_of(std::string(model->second), labels);
+    return runs;
 }
 
 TrainingConfig trial_config(const SweepPlan& plan, const TrialPoint& point, Index repeat) {

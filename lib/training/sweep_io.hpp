@@ -6,6 +6,7 @@
 #include <assay/training/config.hpp>
 #include <assay/training/sweep.hpp>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct SweepRow {
     TrialPoint values;
     double loss = 0, eval_loss = 0, eval_accuracy = 0; // NaN: diverged or not measured
     bool finished = false;
+    std::string file; // of its run, in the folder of results; not part of the table
 };
 
 struct SweepTable {
@@ -39,6 +41,19 @@ ASSAY_API void write_plan(hdf5::Group group, const SweepPlan& plan);
 // The table, scores of trials, marginal curves, robustness, best trial.
 ASSAY_API void write_table(hdf5::Group group, const SweepTable& table);
 [[nodiscard]] ASSAY_API SweepTable read_table(const hdf5::Group& group);
+
+// Where the runs of a table stand and what tells them apart, so that others can use them as a list
+// of networks: the table `runs`, one row a run. `results` is their folder, relative to the file's.
+ASSAY_API void write_runs(hdf5::Group group, const SweepTable& table, const std::string& results);
+struct SweepRuns {
+    std::string results;
+    std::vector<std::string> files;
+    // trial, repeat, seed, and every setting by the last part of its path (the whole path where two
+    // would be called alike); of a model "gru:64:relu" also arch, units and activation.
+    std::vector<std::map<std::string, std::string>> labels;
+};
+// Throws Error where the file was collected without them.
+[[nodiscard]] ASSAY_API SweepRuns read_runs(const hdf5::Group& group);
 
 // Higher is better: accuracy where it was measured, else minus the loss; NaN where a run diverged.
 [[nodiscard]] ASSAY_API double score_of(const SweepRow& row);

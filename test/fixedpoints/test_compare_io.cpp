@@ -228,3 +228,96 @@ TEST_CASE("inputs must be the same", "[fixedpoints][compare]") {
     CHECK_THROWS_WITH(read_point_graph(root_of(folder.file("a"))),
                       Contains("there is no 'find'; fixedpoints find makes it"));
 }
+
+namespace {
+
+// 40 samples (4 trials of 10 steps) of 6 units in 3 directions, others in every network.
+RowMatrix low_rank(Index network) {
+    const auto wave = [&](Index i, Index j, double shift) {
+        return std::sin(static_cast<double>((i + 1) * (j + 2)) * 0.37 +
+                        shift * static_cast<double>(network + 1) * static_cast<double>(j + 1));
+    };
+    const Matrix signals =
+        Matrix::NullaryExpr(40, 3, [&](Index i, Index j) { return wave(i, j, 0.3); });
+    const Matrix mix = Matrix::NullaryExpr(3, 6, [&](Index i, Index j) { return wave(i, j, 1.7); });
+    return signals * mix;
+}
+
+class LowRankNetworks : public testing::RingNetworks {
+  public:
+    using RingNetworks::RingNetworks;
+    [[nodiscard]] RowMatrix activations(Index network, Coordinates) const override {
+        return low_rank(network);
+    }
+    [[nodiscard]] Trajectories trajectories(Index network) const override {
+        Trajectories t;
+        t.trials = 4;
+        t.steps = 10;
+        t.states = low_rank(network);
+        return principal_trajectories(t);
+    }
+};
+
+} // namespace
+
+TEST_CASE("networks of a population are compared as in full", "[fixedpoints][compare]") {
+    const Folder folder;
+    const auto write = [&](const std::string& name, bool full) {
+        write_file(folder.file(name), [&](hdf5::Group root) {
+            hdf5::Group population = root.create_group(kPopulation);
+            PopulationHeader header;
+            header.networks = 5;
+            header.options = "{}";
+            header.options_digest = header.data_digest = header.manifest_digest = "0";
+            write_population_header(population, header);
+            for (Index i = 0; i < 5; ++i) {
+                NetworkRecord record;
+                record.name = concat("n", i);
+                record.index = i;
+                record.labels["seed"] = concat(i);
+                if (i < 2) record.labels["arch"] = "gru";
+                record.status = i == 3 ? NetworkStatus::failed : NetworkStatus::done;
+                const hdf5::Group group = write_network(population, record);
+                const RowMatrix states = low_rank(i);
+                if (i != 3)
+                    write_activations(group, activation_basis(states, 0.999),
+                                      full ? states : RowMatrix());
+            }
+        });
+        return root_of(folder.file(name)).group(kPopulation);
+    };
+    PopulationNetworks networks(write("short", false), {"n4"});
+    CHECK(networks.count() == 3);
+    CHECK(networks.left_out() == 2);
+    REQUIRE(networks.labels().size() == 2);
+    CHECK(networks.labels()[0].values == std::vector<std::string>{"gru", "gru", "none"});
+    networks.set_trials(4, 10, {});
+    const LowRankNetworks in_memory(3);
+    ComparisonOptions options;
+    options.delays = 2;
+    options.rank = 4;
+    for (const AnyMetric metric :
+         {AnyMetric(Metric::svcca), AnyMetric(Metric::pwcca), AnyMetric(Metric::cka),
+          AnyMetric(Metric::cka_debiased), AnyMetric(Metric::procrustes), AnyMetric(Metric::shape),
+          AnyMetric(DynamicsMetric::dsa_spectrum)}) {
+        INFO(metric_name(metric));
+        CHECK_NOTHROW(networks.check_activations(metric, options));
+        const Matrix kept = compare_networks(networks, metric, options, {}, {}).distance;
+        const Matrix all = compare_networks(in_memory, metric, options, {}, {}).distance;
+        CHECK(all(0, 1) > 1e-3);
+        CHECK((kept - all).cwiseAbs().maxCoeff() < 1e-4 * all.maxCoeff());
+    }
+    // What the kept directions cannot say is refused, unless the states are there.
+    ComparisonOptions loose = options;
+    loose.alpha = 0.5;
+    loose.threshold = 0.9999;
+    const PopulationNetworks full(write("full", true), {"n4"});
+    for (const Metric metric : {Metric::cca, Metric::shape, Metric::svcca, Metric::pwcca}) {
+        CHECK_THROWS_WITH(networks.check_activations(metric, loose),
+                          Contains("networks/n0 keeps 0.999") && Contains("--save-activations"));
+        CHECK_NOTHROW(full.check_activations(metric, loose));
+    }
+    CHECK_THROWS_WITH(networks.set_trials(4, 10, {10, 10, 10, 9}),
+                      Contains("40 samples, the trials have 39 steps"));
+    CHECK_THROWS_WITH(networks.spectra(1), Contains("networks/n1: there is no 'find'"));
+}

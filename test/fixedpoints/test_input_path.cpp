@@ -6,7 +6,7 @@
 #include <assay/fixedpoints/cycle_starts.hpp>
 #include <assay/fixedpoints/frequencies.hpp>
 #include <assay/fixedpoints/input_path.hpp>
-#include <assay/fixedpoints/linearise_points.hpp>
+#include <assay/fixedpoints/point_modes.hpp>
 #include <assay/fixedpoints/synth.hpp>
 
 #include <algorithm>
@@ -175,12 +175,12 @@ TEST_CASE("eigen-systems of many points keep their unstable modes", "[linearise-
         CHECK(systems[p].right.cols() == made.truth.n_unstable[p]);
         CHECK(systems[p].left.rows() == made.truth.n_unstable[p]);
     }
-    CHECK(are_systems_of(systems, dynamics, points));
+    CHECK(belong_to(systems, dynamics, points, {}));
     CHECK(hold_unstable_modes(systems));
     std::swap(systems[0], systems[8]);
-    CHECK_FALSE(are_systems_of(systems, dynamics, points));
+    CHECK_FALSE(belong_to(systems, dynamics, points, {}));
     systems[0].right.resize(5, 0);
     CHECK_FALSE(hold_unstable_modes(systems));
     systems.pop_back();
-    CHECK_FALSE(are_systems_of(systems, dynamics, points));
+    CHECK_FALSE(belong_to(systems, dynamics, points, {}));
 }

@@ -1,6 +1,7 @@
 // Eigen-systems against matrices whose modes are prescribed.
 #include <assay/core/random.hpp>
 #include <assay/fixedpoints/linearise.hpp>
+#include <assay/fixedpoints/slow_modes.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -93,4 +94,35 @@ TEST_CASE("departure from normality and transients", "[fixedpoints][linearise]")
     const Matrix growing = 1.2 * Matrix::Identity(3, 3);
     CHECK(max_transient(growing) == Approx(std::pow(1.2, 100)));
     CHECK(henrici(growing, eigen_system(growing, 0).values) < 1e-7);
+}
+
+TEST_CASE("slow modes alone are those of the whole eigen-system", "[fixedpoints][linearise]") {
+    // A spectrum with slow real modes, a slow pair, and a bulk within 0.7.
+    const Index n = 60;
+    Matrix blocks = Matrix::Zero(n, n);
+    for (Index i = 0; i < n; ++i) blocks(i, i) = 0.7 * std::cos(2.0 * double(i));
+    blocks(0, 0) = 0.999;
+    blocks(1, 1) = 1.03;
+    blocks.block(2, 2, 2, 2) << 0.95 * std::cos(0.1), -0.95 * std::sin(0.1), 0.95 * std::sin(0.1),
+        0.95 * std::cos(0.1);
+    const Matrix v = Matrix::Identity(n, n) + 0.05 * normal_matrix(n), j = v * blocks * v.inverse();
+    const EigenSystem whole = eigen_system(j, 4, EigenvalueOrder::nearest_one);
+    const SlowModes slow = slow_modes(j, 4);
+    REQUIRE(slow.converged);
+    REQUIRE(slow.system.values.size() == 4);
+    const std::complex<double> pair = std::polar(0.95, 0.1);
+    ComplexVector expected(4);
+    expected << 0.999, 1.03, pair, std::conj(pair);
+    CHECK((slow.system.values - expected).cwiseAbs().maxCoeff() < 1e-9);
+    CHECK((slow.system.right - whole.right).cwiseAbs().maxCoeff() < 1e-7);
+    CHECK((slow.system.left - whole.left).cwiseAbs().maxCoeff() < 1e-6);
+    CHECK(slow.residual.maxCoeff() <= 1e-10 * j.norm());
+    CHECK((slow.system.left * slow.system.right - ComplexMatrix::Identity(4, 4)).norm() < 1e-9);
+    // A line attractor: J - I is singular.
+    blocks(0, 0) = 1;
+    const SlowModes line = slow_modes(v * blocks * v.inverse(), 1);
+    CHECK(line.converged);
+    CHECK(std::abs(line.system.values(0) - 1.0) < 1e-9);
+    CHECK_THROWS(slow_modes(j, 0));
+    CHECK(slow_modes(j, 100).system.values.size() == n);
 }

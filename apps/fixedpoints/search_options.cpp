@@ -1,0 +1,229 @@
+#include "search_options.hpp"
+
+#include "constant_inputs.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/fixedpoints/starts.hpp>
+
+namespace fixedpoints_app {
+
+using namespace assay;
+using namespace assay::fixedpoints;
+
+namespace {
+
+void check_states(const RowMatrix& states, const Dynamics& dynamics, const std::string& where) {
+    if (states.cols() != dynamics.state_size())
+        throw Error(concat(where, ": states have ", states.cols(), " columns, the ",
+                           dynamics.description(), " state needs ", dynamics.state_size(),
+                           dynamics.state_size() == 2 * states.cols()
+                               ? " (h and c): leave --states out to recompute"
+                               : ""));
+}
+
+RowMatrix starts_of(const SearchRequest& o, cli::Context& context, const Dynamics& dynamics,
+                    const std::optional<Trials>& trials) {
+    const Index size = dynamics.state_size();
+    switch (o.init) {
+    case InitMode::uniform:
+        return uniform_states(o.starts, size, o.range[0], o.range[1], o.seed);
+    case InitMode::grid:
+        return grid_states(o.grid, size, o.range[0], o.range[1]);
+    case InitMode::file: {
+        if (o.states.empty()) throw UsageError("--init-mode file needs --states FILE:/path");
+        RowMatrix states = read_table("--states", o.states, context);
+        check_states(states, dynamics, o.states);
+        return states;
+    }
+    case InitMode::trajectory:
+        break;
+    }
+    TrajectorySampling sampling;
+    sampling.count = o.starts;
+    sampling.skip_steps = o.skip_time;
+    sampling.seed = o.seed;
+    sampling.noise = o.noise.value_or(0.5);
+    sampling.noise_relative = o.noise_relative.value_or(-1);
+    if (!o.states.empty()) {
+        Trajectories stored;
+        stored.states = read_table("--states", o.states, context);
+        check_states(stored.states, dynamics, o.states);
+        stored.trials = stored.states.rows();
+        stored.steps = 1;
+        stored.lengths.assign(static_cast<std::size_t>(stored.trials), 1);
+        return sample_states(stored, sampling);
+    }
+    if (!trials) throw Error("no trajectories: give --data, --states or --init-mode uniform");
+    return sample_states(trials->trajectories, sampling);
+}
+
+} // namespace
+
+FindOptions resolve(SearchRequest& o) {
+    if (o.range.size() != 2 || !(o.range[0] < o.range[1]))
+        throw UsageError("option '--range': LOW,HIGH with LOW < HIGH is expected");
+    FindOptions f = o.find;
+    if (o.preset == Preset::established) {
+        f.mode = FindMode::exact;
+        f.method = Method::adam;
+        f.exact.residual = Residual::full;
+        f.exact.expansion = Expansion::none;
+        f.adam.learning_rate = 1.0;
+        o.precision = "float32";
+    } else if (o.preset == Preset::sentiment) {
+        f.mode = FindMode::slow;
+        o.starts = 500;
+        if (!o.noise) o.noise = 0;
+        o.inputs = "mean";
+    }
+    if (o.max_iterations) {
+        f.exact.max_iterations = *o.max_iterations;
+        f.adam.max_iterations = *o.max_iterations;
+    }
+    if (o.max_points) f.exact.max_points = *o.max_points;
+    f.exact.tolerance_reduced = f.exact.tolerance_residual;
+    f.exact.certify = !o.no_certify;
+    f.exact.norm = o.norm == NormChoice::mean ? SpeedNorm::mean : SpeedNorm::half;
+    f.slow.norm = o.norm == NormChoice::half ? SpeedNorm::half : SpeedNorm::mean;
+    f.slow.tolerance = o.slow_tolerance.value_or(f.slow.tolerance);
+    f.slow.tolerance_unique = f.exact.tolerance_unique;
+    f.adam.single = o.precision == "float32";
+    return f;
+}
+
+Index trials_to_draw(const SearchRequest& o) {
+    if (o.inputs == "each") return 0;
+    // A quarter of a trial a start is enough to draw from.
+    return o.trials >= 0 ? o.trials : std::max<Index>(64, o.starts / 4);
+}
+
+SearchPlan plan_search(const SearchRequest& o, cli::Context& context, const Dynamics& dynamics,
+                       const std::optional<Trials>& trials) {
+    SearchPlan plan;
+    plan.inputs = constant_inputs("--inputs", o.inputs, context, dynamics, trials);
+    plan.starts = starts_of(o, context, dynamics, trials);
+    return plan;
+}
+
+Search search_points(const LoadedNetwork& network, const std::optional<Trials>& trials,
+                     SearchPlan plan, const FindOptions& find, const Execution& execution) {
+    const Dynamics& dynamics = network.dynamics;
+    Search search;
+    search.result = find_points(dynamics, plan.inputs, plan.starts, find, execution);
+    const Points& points = search.result.points;
+    FindFacts& facts = search.facts;
+    facts.start_states = std::move(plan.starts);
+    facts.outputs =
+        points.count() > 0 ? dynamics.readout(points.state) : RowMatrix(0, dynamics.outputs());
+    if (trials) {
+        facts.distance_to_data = nearest_distance(points.state, valid_states(trials->trajectories));
+        facts.data_digest = trials->digest;
+    }
+    facts.model_digest = network.digest;
+    facts.network = dynamics.description();
+    facts.norm = find.exact.norm;
+    return search;
+}
+
+void declare_search(cli::Command& c, SearchRequest& o) {
+    c.group("Search");
+    c.choice<FindMode>(
+        "--mode", o.find.mode,
+        {{"both", FindMode::both}, {"exact", FindMode::exact}, {"slow", FindMode::slow}},
+        "exact roots, points of slow manifolds, or both");
+    c.choice<Preset>("--preset", o.preset,
+                     {{"none", Preset::none},
+                      {"established", Preset::established},
+                      {"sentiment", Preset::sentiment}},
+                     "established: Adam on the full residual as common tools do it; sentiment: "
+                     "slow points under the mean input");
+    c.option("--inputs", o.inputs, "WHICH", concat("constant inputs: ", kInputWords));
+    c.choice<Method>("--solver", o.find.method,
+                     {{"lm", Method::lm}, {"newton", Method::newton}, {"adam", Method::adam}},
+                     "Levenberg-Marquardt, Newton with backtracking, or Adam");
+    c.choice<Residual>("--residual", o.find.exact.residual,
+                       {{"reduced", Residual::reduced}, {"full", Residual::full}},
+                       "solve the candidate, or the whole step");
+    c.option("--max-iterations", o.max_iterations, "N", "of a start")
+        .range(1)
+        .default_text("100; adam 5000");
+    c.option("--tol-residual", o.find.exact.tolerance_residual, "X",
+             "largest residual of a point, times 1 + |h|")
+        .range(0);
+    c.option("--lambda", o.find.exact.lambda, "X", "first damping").range(0);
+    c.choice<Expansion>("--expand", o.find.exact.expansion,
+                        {{"midpoints", Expansion::midpoints}, {"none", Expansion::none}},
+                        "search again from midpoints of what was found");
+    c.option("--expand-rounds", o.find.exact.expand_rounds, "N", "at most so often").range(0);
+    c.option("--expand-max", o.find.exact.expand_max, "N", "midpoints a round").range(1);
+    c.flag("--no-certify", o.no_certify, "leave the certificates out");
+    c.choice<NormChoice>(
+        "--q-norm", o.norm,
+        {{"auto", NormChoice::automatic}, {"half", NormChoice::half}, {"mean", NormChoice::mean}},
+        "q = |g|^2 / 2 or |g|^2 / S; auto: half, and mean for slow points");
+}
+
+void declare_starts(cli::Command& c, SearchRequest& o) {
+    c.group("Starts");
+    c.option("--starts", o.starts, "N", "how many").range(1);
+    c.choice<InitMode>("--init-mode", o.init,
+                       {{"trajectory", InitMode::trajectory},
+                        {"uniform", InitMode::uniform},
+                        {"grid", InitMode::grid},
+                        {"file", InitMode::file}},
+                       "states along trials, a box, a grid, or all of --states");
+    c.option("--states", o.states, "FILE:/path", "states to draw from instead of trials");
+    c.option("--noise", o.noise, "X", "standard deviation added to drawn states")
+        .range(0)
+        .default_text("0.5");
+    c.option("--noise-relative", o.noise_relative, "X",
+             "instead: times the standard deviation of each unit")
+        .range(0);
+    c.option("--skip-time", o.skip_time, "STEPS", "first steps of a trial to leave out").range(0);
+    c.option("--trials", o.trials, "N", "trials to run for drawing; 0: all")
+        .range(-1)
+        .default_text("a quarter of the starts, at least 64");
+    c.option("--range", o.range, "LOW,HIGH", "of uniform and grid starts");
+    c.option("--grid", o.grid, "N", "points a dimension").range(1);
+    c.seed(o.seed);
+}
+
+void declare_slow(cli::Command& c, SearchRequest& o) {
+    c.group("Slow points");
+    c.option("--slow-cut", o.find.slow.cut, "X", "singular values of J - I that count as slow")
+        .range(0);
+    c.option("--slow-dim", o.find.slow.dimension, "K", "instead: the K smallest").range(0);
+    c.option("--slow-tol", o.slow_tolerance, "Q", "largest q; inf keeps all")
+        .range(0)
+        .default_text("1e-8");
+    c.option("--slow-iterations", o.find.slow.max_iterations, "N", "of a start").range(1);
+}
+
+void declare_points(cli::Command& c, SearchRequest& o) {
+    c.group("What counts as a point");
+    c.option("--tol-unique", o.find.exact.tolerance_unique, "X", "distance of two points").range(0);
+    c.option("--outlier-scale", o.find.exact.outlier_scale, "X",
+             "farther than X times the mean distance of starts from their mean: left out")
+        .range(0);
+    c.option("--neighbor-outlier", o.find.exact.neighbour_outlier, "X",
+             "farther than X from the next point: left out")
+        .range(0);
+    c.flag("--keep-outliers", o.find.exact.keep_outliers, "keep distant points");
+    c.option("--max-points", o.max_points, "N", "stop taking new ones").range(1);
+}
+
+void declare_adam(cli::Command& c, SearchRequest& o) {
+    c.group("Adam");
+    c.option("--learning-rate", o.find.adam.learning_rate, "X", "first rate").range(0);
+    c.option("--lr-patience", o.find.adam.patience, "N", "iterations without a gain").range(0);
+    c.option("--lr-factor", o.find.adam.rate_factor, "X", "then the rate is so much").range(0, 1);
+    c.option("--tol-q", o.find.adam.tolerance_q, "Q", "a start has converged below it").range(0);
+    c.option("--tol-dq", o.find.adam.tolerance_change, "X",
+             "or when q changes by less, times the rate")
+        .range(0);
+    c.choice<std::string>("--precision", o.precision,
+                          {{"float64", "float64"}, {"float32", "float32"}}, "arithmetic of Adam");
+}
+
+} // namespace fixedpoints_app
