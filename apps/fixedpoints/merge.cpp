@@ -116,7 +116,7 @@ void run(cli::Context& context) {
     std::vector<std::string> known;
     for (const Kind& kind : kKinds) {
         if (first.root().has_group(kind.group)) return kind.merge(context);
-        known.push_back(kind.command);
+        known.emplace_back(kind.command);
     }
     throw Error(first.name() + ": is no shard of " + join(known, " or "));
 }

@@ -213,7 +213,7 @@ class Analysis {
         const RowMatrix states = network.dynamics.visible(valid_states(trials.trajectories));
         const ActivationBasis basis = activation_basis(states, o_.threshold);
         part.write([&](hdf5::Group group) {
-            write_activations(group, basis,
+            write_activations(std::move(group), basis,
                               o_.save_activations ? states.rowwise() - basis.mean.transpose()
                                                   : RowMatrix());
         });

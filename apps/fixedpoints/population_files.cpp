@@ -170,7 +170,7 @@ std::size_t PartStore::count_finished(const std::vector<Index>& networks) const 
         std::count_if(networks.begin(), networks.end(), [&](Index j) { return finished(j); }));
 }
 
-void PartStore::assemble(const std::vector<Index>& networks, hdf5::Group population) {
+void PartStore::assemble(const std::vector<Index>& networks, const hdf5::Group& population) {
     for (const Index j : networks) {
         if (const auto failed = failures_.find(j); failed != failures_.end()) {
             static_cast<void>(write_network(population, failed->second));

@@ -72,7 +72,7 @@ class PartStore {
     [[nodiscard]] std::size_t count_finished(const std::vector<assay::Index>& networks) const;
     // Copies parts and failures into a population, in this order; parts are removed once the output
     // stands.
-    void assemble(const std::vector<assay::Index>& networks, assay::hdf5::Group population);
+    void assemble(const std::vector<assay::Index>& networks, const assay::hdf5::Group& population);
 
   private:
     [[nodiscard]] std::string file_of(assay::Index network) const;

@@ -309,7 +309,7 @@ std::vector<hdf5::TableColumn> label_columns(const std::vector<NetworkRecord>& r
 
 } // namespace
 
-void write_population_summary(Group population) {
+void write_population_summary(const Group& population) {
     const auto records = list_networks(population);
     std::vector<Summary> rows;
     std::vector<std::string> names, statuses;

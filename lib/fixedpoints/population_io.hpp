@@ -76,6 +76,6 @@ ASSAY_API void write_activations(hdf5::Group network, const ActivationBasis& bas
 // points by unstable dimensions), tau_1 (longest finite time constant, steps), omega_linear
 // (radians per time: the leading complex pair, median over inputs), edges, cycles. Counts are -1
 // and numbers NaN where a result is missing. A label named as one of these gets "label_" before it.
-ASSAY_API void write_population_summary(hdf5::Group population);
+ASSAY_API void write_population_summary(const hdf5::Group& population);
 
 } // namespace assay::fixedpoints

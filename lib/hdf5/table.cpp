@@ -68,7 +68,7 @@ std::size_t pack(std::vector<Field>& fields) {
 }
 
 void put(char* to, const std::string& text) {
-    std::memcpy(to, text.data(), text.size());
+    std::copy(text.begin(), text.end(), to);
 }
 template <class T>
 void put(char* to, T number) {
@@ -135,7 +135,8 @@ const std::vector<T>& Table::column(const std::string& name) const {
     throw Error("there is no column '" + name + "'");
 }
 
-void write_table(Group group, const std::string& name, const Table& table, const ArrayInfo& info) {
+void write_table(const Group& group, const std::string& name, const Table& table,
+                 const ArrayInfo& info) {
     const std::string place = group.where() + "/" + name;
     if (table.columns.empty()) throw Error(place + ": a table without columns");
     std::vector<Field> fields;

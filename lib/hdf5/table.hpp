@@ -33,7 +33,7 @@ struct Table {
 };
 
 // Throws Error for no columns, columns of different lengths, of the same name or without one.
-ASSAY_API void write_table(Group group, const std::string& name, const Table& table,
+ASSAY_API void write_table(const Group& group, const std::string& name, const Table& table,
                            const ArrayInfo& info);
 // A compound dataset of rank 1. Integers of up to 32 bits become int32, longer ones int64, floating
 // numbers double. Throws Error that names a column of another kind, and where there are more rows

@@ -146,6 +146,8 @@ TEST_CASE("networks are dealt in turn, or by size where sizes differ", "[fixedpo
     CHECK(deal_networks(of_units({"8", "16"}), 3) == Deal{{1}, {0}, {}});
     // 64 takes all of one shard; the rest (1000 + 1000 + 512 ...) the other.
     CHECK(deal_networks(of_units({"10", "64", "10", "8"}), 2) == Deal{{1}, {0, 2, 3}});
+    // 3 x 343 is about 1000: by size alone the last would go to the first shard.
+    CHECK(deal_networks(of_units({"10", "7", "7", "7"}), 2) == Deal{{0}, {1, 2, 3}});
 }
 
 TEST_CASE("every network goes to one shard, and no shard to excess", "[fixedpoints][manifest]") {

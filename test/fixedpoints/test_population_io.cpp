@@ -175,7 +175,7 @@ TEST_CASE("the summary counts points, modes and edges", "[fixedpoints][populatio
     facts.start_states = RowMatrix(0, 2);
     facts.outputs = RowMatrix::Zero(2, 1);
     write_find(network.create_group("find"), found, facts);
-    LinearisationWriter writer(network.create_group("linearize"), 2, 2, 1, 0, false, 0.5);
+    LinearisationWriter writer(network.create_group("linearize"), {2, 2, 1, 2, 0}, false, 0.5);
     const auto system = [](std::complex<double> a, std::complex<double> b) {
         EigenSystem s;
         s.values = ComplexVector(2);

@@ -1,4 +1,5 @@
 // The configurations under share/reproduce: they are read, and their networks fit their tasks.
+#include <assay/core/text.hpp>
 #include <assay/network/loss.hpp>
 #include <assay/network/network.hpp>
 #include <assay/training/config.hpp>
@@ -21,10 +22,16 @@ std::filesystem::path folder() {
     return std::filesystem::path(ASSAY_SOURCE_DIR) / "share/reproduce";
 }
 
+// What `checkpoint sweep` draws from is no configuration.
+bool is_search_space(const std::filesystem::path& file) {
+    return ends_with(file.stem().string(), "-space");
+}
+
 std::vector<std::filesystem::path> configurations() {
     std::vector<std::filesystem::path> found;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder()))
-        if (entry.path().extension() == ".json") found.push_back(entry.path());
+        if (entry.path().extension() == ".json" && !is_search_space(entry.path()))
+            found.push_back(entry.path());
     return found;
 }
 
