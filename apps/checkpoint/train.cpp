@@ -224,7 +224,8 @@ cli::Command train() {
     c.flag("--online", o->online, "fresh samples of the task at every step");
     add_key(c, *o, "--loss", "loss", "NAME", "loss", "by the targets, or the task's");
     add_key(c, *o, "--init", "init", "LAW",
-            "auto, he, glorot, orthogonal:G, identity, normal:S, small:S, balanced:S, zeros, file",
+            "auto, he, glorot, orthogonal:G, identity, normal:S, small:S, balanced:S, zeros, "
+            "torch:S, file",
             "auto");
     add_key(c, *o, "--precision", "precision", "WORD", "float32 or float64", "float32");
     add_key(c, *o, "--seed", "seed", "N", "of initial weights, order, noise", "0");

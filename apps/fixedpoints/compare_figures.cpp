@@ -254,6 +254,7 @@ plot::Figure distances_figure(const hdf5::Group& root) {
 }
 
 bool has_places(const hdf5::Group& root) {
+    if (!root.has_group(kCompare)) return false;
     const hdf5::Group compare = root.group(kCompare);
     const auto names = compare.names();
     return std::any_of(names.begin(), names.end(), [&](const std::string& name) {

@@ -12,10 +12,10 @@ namespace fixedpoints_app {
 
 struct FigureKind {
     std::string name;
-    std::string needs; // a dataset or group, absolute
+    std::string needs; // a dataset or group, absolute; for messages only where `can_draw` decides
     std::string what;  // for the help
     assay::plot::Figure (*draw)(const assay::hdf5::Group& root);
-    // Whether there is something to draw, where `needs` alone does not say.
+    // Whether there is something to draw, where the existence of `needs` does not say.
     bool (*can_draw)(const assay::hdf5::Group& root) = nullptr;
 };
 

@@ -38,7 +38,7 @@ std::vector<std::size_t> classes_of(const hdf5::Group& root, std::size_t words) 
 
 plot::Figure alignment_figure(const hdf5::Group& root) {
     const std::string base = "/fixedpoints/attractor/";
-    plot::Panel panel = panel_at(0.12, 0.82, "|cosine of a direction with the axis|", "density");
+    plot::Panel panel = panel_at(0.12, 0.58, "|cosine of a direction with the axis|", "density");
     const auto add = [&](const std::vector<double>& values, const std::string& label, int colour) {
         plot::Series bars = histogram_of(values, 25);
         if (bars.x.size() < 2) return;
@@ -52,9 +52,9 @@ plot::Figure alignment_figure(const hdf5::Group& root) {
     };
     add(numbers(root, base + "alignment"), "slowest mode of each point", 0);
     add(numbers(root, base + "null/draws"), "random directions", 7);
-    panel.legend = true;
+    panel.legend = panel.legend_outside = true;
     panel.x_range = plot::Range{0, 1.02};
-    return single(std::move(panel), 5.5, 3.6);
+    return single(std::move(panel), 7, 3.6);
 }
 
 plot::Figure words_figure(const hdf5::Group& root) {
@@ -100,28 +100,31 @@ plot::Figure words_figure(const hdf5::Group& root) {
         mode.label = "left vector";
         panel.series.push_back(std::move(mode));
     }
+    // Both components in one scale, so that angles are what they seem.
+    panel.x_range = panel.y_range = plot::Range{-1.05 * reach, 1.05 * reach};
     panel.legend = panel.legend_outside = true;
-    return single(std::move(panel), 6.5, 4.2);
+    return single(std::move(panel), 6.5, 5.2);
 }
 
 plot::Figure projections_figure(const hdf5::Group& root) {
     const auto projection = numbers(root, std::string(kInputs) + "mean_projection");
     const auto classes = classes_of(root, projection.size());
-    plot::Panel panel = panel_at(0.12, 0.82, "mean input projection", "words");
+    plot::Panel panel = panel_at(0.12, 0.66, "mean input projection", "words");
+    const std::vector<double> edges = histogram_edges(projection, 30);
     for (std::size_t k = 0; k < kClasses.size(); ++k) {
         std::vector<double> values;
         for (std::size_t w = 0; w < projection.size(); ++w)
             if (classes[w] == k) values.push_back(projection[w]);
         if (values.empty()) continue;
-        plot::Series bars = histogram_of(values, 15);
+        plot::Series bars = histogram_of(values, edges);
         bars.style = plot::Style::steps;
         bars.colour = kClassColours[k];
         bars.label = kClasses[k];
         bars.width = 1.8;
         panel.series.push_back(std::move(bars));
     }
-    panel.legend = true;
-    return single(std::move(panel), 5.5, 3.6);
+    panel.legend = panel.legend_outside = true;
+    return single(std::move(panel), 6.5, 3.6);
 }
 
 plot::Figure modes_figure(const hdf5::Group& root) {
@@ -152,7 +155,7 @@ plot::Figure modes_figure(const hdf5::Group& root) {
 
 plot::Figure error_figure(const hdf5::Group& root) {
     const std::string base = "/fixedpoints/predict/";
-    plot::Panel panel = panel_at(0.13, 0.8, "relative error of the prediction", "states");
+    plot::Panel panel = panel_at(0.19, 0.75, "relative error of the prediction", "states");
     panel.series.push_back(histogram_bars(numbers(root, base + "histogram/edges"),
                                           numbers(root, base + "histogram/counts")));
     return single(std::move(panel), 5, 3.4);

@@ -52,19 +52,32 @@ plot::Series histogram_bars(const std::vector<double>& edges, const std::vector<
     return bars;
 }
 
-plot::Series histogram_of(const std::vector<double>& values, int bins) {
-    std::vector<double> finite;
+std::vector<double> histogram_edges(const std::vector<double>& values, int bins) {
+    std::vector<double> finite, edges;
     for (const double one : values)
         if (std::isfinite(one)) finite.push_back(one);
-    std::vector<double> counts(static_cast<std::size_t>(bins), 0), edges;
-    if (finite.empty()) return histogram_bars({}, {});
+    if (finite.empty()) return {};
     const auto [least, most] = std::minmax_element(finite.begin(), finite.end());
     const double low = *least, width = std::max(*most - low, 1e-12) / bins;
     for (int i = 0; i <= bins; ++i) edges.push_back(low + width * i);
-    for (const double one : finite)
+    return edges;
+}
+
+plot::Series histogram_of(const std::vector<double>& values, const std::vector<double>& edges) {
+    if (edges.size() < 2) return histogram_bars({}, {});
+    std::vector<double> counts(edges.size() - 1, 0);
+    const double width = edges[1] - edges[0];
+    for (const double one : values) {
+        if (!std::isfinite(one)) continue;
+        const auto bin = static_cast<Index>((one - edges.front()) / width);
         ++counts[static_cast<std::size_t>(
-            std::min(bins - 1, static_cast<int>((one - low) / width)))];
+            std::clamp<Index>(bin, 0, static_cast<Index>(counts.size()) - 1))];
+    }
     return histogram_bars(edges, counts);
+}
+
+plot::Series histogram_of(const std::vector<double>& values, int bins) {
+    return histogram_of(values, histogram_edges(values, bins));
 }
 
 plot::Series guide(double x0, double y0, double x1, double y1) {

@@ -24,7 +24,11 @@ std::vector<double> numbers(const assay::hdf5::Group& root, const std::string& p
 // Bars of a histogram: `edges` one more than `counts`.
 assay::plot::Series histogram_bars(const std::vector<double>& edges,
                                    const std::vector<double>& counts);
-// Counts of finite values in `bins` bins of equal width.
+// Edges of `bins` bins of equal width over the finite values; none where there are none.
+std::vector<double> histogram_edges(const std::vector<double>& values, int bins);
+// Counts of finite values in bins of equal width; those outside go into the first or last.
+assay::plot::Series histogram_of(const std::vector<double>& values,
+                                 const std::vector<double>& edges);
 assay::plot::Series histogram_of(const std::vector<double>& values, int bins);
 // A pale straight line.
 assay::plot::Series guide(double x0, double y0, double x1, double y1);

@@ -16,7 +16,7 @@ struct Options {
 };
 
 bool can_draw(const FigureKind& kind, const hdf5::Group& root) {
-    return root.has(kind.needs) && (!kind.can_draw || kind.can_draw(root));
+    return kind.can_draw ? kind.can_draw(root) : root.has(kind.needs);
 }
 
 const FigureKind& choose(const std::string& name, const hdf5::Group& root) {

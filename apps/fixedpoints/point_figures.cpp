@@ -235,9 +235,9 @@ plot::Figure times_figure(const hdf5::Group& root) {
     std::vector<double> place;
     if (line) place = root.dataset("/fixedpoints/attractor/theta").read<double>();
     plot::Panel panel =
-        panel_at(0.12, 0.82, line ? "place on the line" : "point", "time constant (steps)");
+        panel_at(0.15, 0.66, line ? "place on the line" : "point", "time constant (steps)");
     panel.y_log = true;
-    panel.legend = true;
+    panel.legend = panel.legend_outside = true;
     for (Index a = 0; a < std::min<Index>(3, tau.cols()); ++a) {
         plot::Series dots;
         dots.style = plot::Style::points;
@@ -259,23 +259,55 @@ plot::Figure times_figure(const hdf5::Group& root) {
     return figure;
 }
 
-plot::Figure scree_figure(const hdf5::Group& root) {
-    const auto ratios = root.dataset("/fixedpoints/simulate/variance_ratio").read<double>();
-    plot::Panel panel = panel_at(0.14, 0.8, "principal component", "share of the variance");
-    panel.y_log = true;
+namespace {
+
+constexpr std::size_t kScreeComponents = 20;
+
+plot::Series scree_line(const std::vector<double>& ratios, const std::string& label, int colour) {
     plot::Series line;
     line.style = plot::Style::line_points;
-    for (std::size_t k = 0; k < std::min<std::size_t>(20, ratios.size()); ++k)
+    line.label = label;
+    line.colour = colour;
+    line.size = 0.7;
+    for (std::size_t k = 0; k < std::min(kScreeComponents, ratios.size()); ++k)
         if (ratios[k] > 0) {
             line.x.push_back(static_cast<double>(k + 1));
             line.y.push_back(ratios[k]);
         }
-    panel.series.push_back(line);
-    plot::Figure figure;
-    figure.width = 4.5;
-    figure.height = 3.4;
-    figure.panels = {panel};
-    return figure;
+    return line;
+}
+
+} // namespace
+
+bool has_scree(const hdf5::Group& root) {
+    return root.has_dataset("/fixedpoints/simulate/variance_ratio") ||
+           root.has_group("/fixedpoints/attractor/states");
+}
+
+plot::Figure scree_figure(const hdf5::Group& root) {
+    const std::string line = "/fixedpoints/attractor/";
+    plot::Panel panel = panel_at(0.16, 0.78, "principal component", "share of the variance");
+    panel.y_log = true;
+    if (root.has_group(line + "states")) {
+        panel.series.push_back(
+            scree_line(numbers(root, line + "states/variance_ratio"), "states", 0));
+        if (root.has_group(line + "untrained"))
+            panel.series.push_back(
+                scree_line(numbers(root, line + "untrained/variance_ratio"), "untrained", 7));
+        // Points of one line have as many components as there are points.
+        const RowMatrix points = root.dataset(line + "points_variance_ratio").read_matrix();
+        for (Index k = 0; k < points.rows(); ++k)
+            panel.series.push_back(scree_line(
+                std::vector<double>(points.row(k).begin(), points.row(k).end()),
+                points.rows() > 1 ? concat("points, input ", k) : std::string("points"), 1));
+        panel.y_range = plot::Range{1e-5, 1};
+        panel.legend = panel.legend_outside = true;
+        panel.width = 0.54;
+        return single(std::move(panel), 6, 3.4);
+    }
+    panel.series.push_back(
+        scree_line(numbers(root, "/fixedpoints/simulate/variance_ratio"), "", 0));
+    return single(std::move(panel), 4.5, 3.4);
 }
 
 } // namespace fixedpoints_app

@@ -10,6 +10,7 @@ assay::plot::Figure space_figure(const assay::hdf5::Group& root);
 assay::plot::Figure speed_figure(const assay::hdf5::Group& root);
 assay::plot::Figure spectrum_figure(const assay::hdf5::Group& root);
 assay::plot::Figure times_figure(const assay::hdf5::Group& root);
+bool has_scree(const assay::hdf5::Group& root);
 assay::plot::Figure scree_figure(const assay::hdf5::Group& root);
 
 } // namespace fixedpoints_app

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace assay::fixedpoints {
 namespace {
@@ -158,7 +159,13 @@ FindResult find_points(const Dynamics& dynamics, const RowMatrix& inputs, const 
         if (options.mode == FindMode::exact) continue;
         SlowResult slow = search_slow(dynamics, x, starts, options.slow, run);
         result.best_slow_q = std::min(result.best_slow_q, slow.best_q);
-        if (options.mode == FindMode::slow) append_starts(result, slow.starts, id);
+        if (options.mode == FindMode::slow) {
+            append_starts(result, slow.starts, id);
+            const auto& iterations = slow.starts.iterations;
+            result.mean_iterations += std::accumulate(iterations.begin(), iterations.end(), 0.0) /
+                                      static_cast<double>(iterations.size()) /
+                                      static_cast<double>(inputs.rows());
+        }
         append_points(result.points, apart(slow.points, found, options.slow.tolerance_unique), id);
     }
     sort_points(result);

@@ -13,9 +13,9 @@
 namespace assay::network {
 namespace {
 
-constexpr std::array<const char*, 11> kLaws{"auto",           "he",    "he-uniform", "glorot",
+constexpr std::array<const char*, 12> kLaws{"auto",           "he",    "he-uniform", "glorot",
                                             "glorot-uniform", "lecun", "orthogonal", "identity",
-                                            "normal",         "zeros", "small"};
+                                            "normal",         "zeros", "small",      "torch"};
 
 struct Law {
     std::string name;
@@ -37,7 +37,8 @@ Law parse_law(const std::string& text) {
     if (!known || parts.size() > 2)
         throw Error("init: unknown law '" + printable(text, 40) +
                     "'; expected auto, he, he-uniform, glorot, glorot-uniform, lecun, "
-                    "orthogonal[:GAIN], identity, normal:S, zeros, small:S or balanced:S");
+                    "orthogonal[:GAIN], identity, normal:S, zeros, small:S, balanced:S or "
+                    "torch[:S]");
     return law;
 }
 
@@ -98,16 +99,32 @@ class Initialiser {
         case Role::mean:
         case Role::state:
             return std::vector<double>(size, 0.0);
-        case Role::bias:
-            return bias(entry);
         case Role::embedding:
-            return scaled(entry, law_.name == "zeros" ? 0.0 : 1.0, false);
+            return scaled(entry, embedding_deviation(), false);
+        case Role::bias:
+            return law_.name == "torch" ? torch(entry) : bias(entry);
         case Role::recurrent:
-            return recurrent(entry);
+            return law_.name == "torch" ? torch(entry) : recurrent(entry);
         case Role::weight:
             break;
         }
-        return weight(entry);
+        return law_.name == "torch" ? torch(entry) : weight(entry);
+    }
+    [[nodiscard]] double embedding_deviation() const {
+        if (law_.name == "torch") return law_.parameter;
+        return law_.name == "zeros" ? 0.0 : 1.0;
+    }
+    // Weights and biases alike: uniform within 1 / sqrt(units) in recurrent cells, elsewhere within
+    // 1 / sqrt(fan in).
+    std::vector<double> torch(const ParameterEntry& entry) const {
+        const auto size = is_cell(entry.layer) ? entry.info.fan_out : entry.info.fan_in;
+        return scaled(entry, 1 / std::sqrt(3.0 * static_cast<double>(size)), true);
+    }
+    [[nodiscard]] bool is_cell(const std::string& layer) const {
+        const auto entries = network_.parameters();
+        return std::any_of(entries.begin(), entries.end(), [&](const ParameterEntry& entry) {
+            return entry.layer == layer && entry.info.role == Role::recurrent;
+        });
     }
     // Zero, but 1 for gates that keep the state (Gers et al. 2000).
     std::vector<double> bias(const ParameterEntry& entry) const {
