@@ -14,6 +14,8 @@ namespace {
 // Adam stops far above rounding: its ends rest as well as sqrt(2 q) says, and R there, which lacks
 // the factor 1 - z of F, by two orders less.
 constexpr double kReducedSlack = 100;
+// Gates that let through less than this make any place seem slow.
+constexpr double kShutGates = 1e-3;
 
 SearchResult search_by_adam(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
                             const FindOptions& options, const Execution& run) {
@@ -23,6 +25,7 @@ SearchResult search_by_adam(const Dynamics& dynamics, const RowMatrix& x, const 
     collect.polish_steps = 0;
     collect.tolerance_residual = std::sqrt(2 * options.adam.tolerance_q);
     collect.tolerance_reduced = kReducedSlack * collect.tolerance_residual;
+    collect.shut_gates = kShutGates;
     return collect_points(dynamics, x, starts, adam.states, adam.status, adam.iterations, collect,
                           run);
 }

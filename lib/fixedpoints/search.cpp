@@ -181,7 +181,10 @@ class Search {
         found.q = speed(g, options_.norm)(0);
         const double size = 1 + found.state.cwiseAbs().maxCoeff();
         if (!(found.residual <= options_.tolerance_residual * size)) {
-            if (root.status == StartStatus::converged) root.status = StartStatus::local_minimum;
+            if (found.residual < options_.shut_gates * found.reduced_residual)
+                root.status = StartStatus::artefact;
+            else if (root.status == StartStatus::converged)
+                root.status = StartStatus::local_minimum;
             return false;
         }
         root.status = found.reduced_residual <= options_.tolerance_reduced * size

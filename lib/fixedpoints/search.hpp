@@ -26,8 +26,11 @@ struct SearchOptions {
     Index max_iterations = 100;
     double tolerance_residual = 1e-11; // times 1 + |h|, of F
     double tolerance_reduced = 1e-11;  // the same of R
-    int polish_steps = 4;              // undamped Newton steps on what the solver ends with
-    double lambda = 1e-2;              // first damping
+    // What does not rest is an artefact, too, where |F - h| is less than this share of |R - h|: it
+    // seems slow because gates are shut. 0: such ends keep their status.
+    double shut_gates = 0;
+    int polish_steps = 4; // undamped Newton steps on what the solver ends with
+    double lambda = 1e-2; // first damping
     Expansion expansion = Expansion::midpoints;
     Index expand_rounds = 3;
     Index expand_max = 2000; // midpoints a round
@@ -56,7 +59,7 @@ struct SearchResult {
     Index index_sum = 0;       // of sign det(I - J)
     Completeness complete = Completeness::unknown;
     double mean_iterations = 0;
-    Index artefacts = 0; // F rests within tolerance, R does not
+    Index artefacts = 0; // F rests (or seems to, see shut_gates), R does not
 };
 
 // `starts` are full states (B x state size), x is 1 x inputs. Points come sorted. The result does

@@ -348,4 +348,18 @@ TEST_CASE("gates that shut make artefacts", "[fixedpoints][adam]") {
     CHECK(found.status_counts().at(StartStatus::artefact) == 2);
     REQUIRE(found.points.count() == 1);
     CHECK(std::abs(found.points.state(0, 0)) < 1e-4);
+
+    // 1 - sigmoid(9) = 1.2e-4: F moves too fast to rest, and yet 8000 times slower than the
+    // candidate. A gate of 0.5 is no excuse.
+    for (const auto& [gate, status] :
+         {std::pair{9.0, StartStatus::artefact}, std::pair{0.0, StartStatus::max_iterations}}) {
+        parameters(4) = gate;
+        options.adam.tolerance_q = 1e-14;
+        options.adam.max_iterations = 3;
+        const Dynamics other{Cell(form, parameters)};
+        const FindResult ends =
+            find_points(other, RowMatrix::Zero(1, 1), starts.row(0), options, {});
+        CHECK(ends.points.count() == 0);
+        CHECK(ends.status_counts().at(status) == 1);
+    }
 }
