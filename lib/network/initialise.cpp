@@ -3,8 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
 #include <assay/core/text.hpp>
-
-#include <Eigen/QR>
+#include <assay/linalg/orthonormal.hpp>
 
 #include <algorithm>
 #include <array>
@@ -60,11 +59,7 @@ RowMatrix orthogonal(Index rows, Index cols, const Draw& draw, Index first) {
     const Index large = std::max(rows, cols), few = std::min(rows, cols);
     Matrix a(large, few);
     for (Index i = 0; i < a.size(); ++i) a.data()[i] = draw.normal(first + i);
-    const Eigen::HouseholderQR<Matrix> qr(a);
-    Matrix q = qr.householderQ() * Matrix::Identity(large, few);
-    // The sign that makes the law uniform (Haar).
-    for (Index j = 0; j < few; ++j)
-        if (qr.matrixQR()(j, j) < 0) q.col(j) *= -1;
+    const Matrix q = linalg::orthonormalised(a);
     return rows >= cols ? RowMatrix(q) : RowMatrix(q.transpose());
 }
 

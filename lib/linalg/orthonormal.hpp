@@ -1,0 +1,13 @@
+// Orthonormal columns from given ones.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/core/recording.hpp>
+
+namespace assay::linalg {
+
+// The factor Q of columns = Q R with a positive diagonal of R, by Householder reflections; of
+// independent normal numbers it is uniform (Haar) among all. m x k, k <= m; O(m k^2).
+[[nodiscard]] ASSAY_API Matrix orthonormalised(const Matrix& columns);
+
+} // namespace assay::linalg

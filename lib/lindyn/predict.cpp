@@ -1,0 +1,315 @@
+#include <assay/lindyn/predict.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+#include <assay/lindyn/exact_solution.hpp>
+#include <assay/lindyn/flow.hpp>
+#include <assay/lindyn/mode_curve.hpp>
+#include <assay/lindyn/starts.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace assay::lindyn {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kTrusted = 1e-2;    // expected error below which the exact solution is taken
+constexpr double kRefused = 0.1;     // and above which it is refused
+constexpr double kNegligible = 1e-3; // modes below this share of the first do not set the times
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+// How many modes a network can learn, and has to.
+Index learnable(const Problem& problem, const PredictSettings& s) {
+    Index count = problem.modes.rank();
+    if (s.hidden > 0) count = std::min(count, s.hidden);
+    if (s.weights)
+        for (const Matrix& w : *s.weights) count = std::min(count, w.rows());
+    return count;
+}
+
+int depth_of(const PredictSettings& s) {
+    return s.weights ? static_cast<int>(s.weights->size()) : s.depth;
+}
+
+// Strengths at time 0 from which the closed forms start; 0 for modes that are not learned.
+Vector initial_strengths(const Problem& problem, const PredictSettings& s) {
+    const Modes& modes = problem.modes;
+    if (s.weights)
+        return depth_of(s) == 2 ? effective_strengths(*s.weights, modes)
+                                : strengths(modes, whole_map(*s.weights));
+    const auto given = static_cast<Index>(s.initial_strength.size());
+    if (given != 1 && given != modes.count())
+        throw Error(concat("--initial-strength: ", given, " numbers; 1 or ", modes.count(),
+                           " (one a mode) are expected"));
+    Vector start = Vector::Zero(modes.count());
+    for (Index a = 0; a < learnable(problem, s); ++a)
+        start(a) = s.initial_strength[given == 1 ? 0 : at(a)];
+    return start;
+}
+
+void check_strengths(const Problem& problem, const PredictSettings& s, const Vector& start) {
+    for (Index a = 0; a < learnable(problem, s); ++a) {
+        const double end = problem.modes.asymptote(a);
+        if (s.depth > 1 && !(start(a) > 0))
+            throw Error(concat("mode ", a, ": initial strength ", start(a),
+                               "; more than 0 is expected (--method exact takes any start)"));
+        if (!(start(a) < end))
+            throw Error(concat("mode ", a, ": initial strength ", start(a), " is not below ", end,
+                               ", where it ends (--method exact takes any start)"));
+    }
+}
+
+ModeLaw law_of(const Problem& problem, const PredictSettings& s, const Vector& start, Index mode) {
+    return {problem.modes.s(mode), problem.modes.input_variance(mode), start(mode), depth_of(s),
+            s.tau, s.step.decay};
+}
+
+// Curves and times of the modes that are learned; the others stay at 0.
+struct Curves {
+    Matrix strength;
+    Vector half, ten, ninety;
+};
+Curves closed_curves(const Problem& problem, const PredictSettings& s, const Vector& start,
+                     const Vector& times, const Execution& run) {
+    const Index count = problem.modes.count(), learned = learnable(problem, s);
+    Curves curves{Matrix::Zero(times.size(), count), Vector::Constant(count, kNaN),
+                  Vector::Constant(count, kNaN), Vector::Constant(count, kNaN)};
+    std::vector<ModeLaw> laws;
+    for (Index a = 0; a < learned; ++a) {
+        laws.push_back(law_of(problem, s, start, a));
+        curves.half(a) = time_to_reach(laws.back(), 0.5);
+        curves.ten(a) = time_to_reach(laws.back(), 0.1);
+        curves.ninety(a) = time_to_reach(laws.back(), 0.9);
+    }
+    curves.strength.leftCols(learned) = mode_curves(laws, times, run);
+    return curves;
+}
+
+// L = 1/2 [tr Syy - sum s q] + 1/2 sum d (q - a)^2.
+Vector aligned_loss(const Modes& m, const Matrix& strength) {
+    const Matrix gap = strength.rowwise() - m.asymptote.transpose();
+    const double rest = m.output_power - m.s.dot(m.asymptote);
+    return ((gap.cwiseAbs2() * m.input_variance).array() + rest) / 2;
+}
+
+// First time at which a sampled curve passes `fraction` of `end`, between samples linear. NaN: never.
+double sampled_time(const Vector& time, const Vector& curve, double end, double fraction) {
+    const double level = fraction * end;
+    for (Index i = 0; i < curve.size(); ++i) {
+        if (!(curve(i) >= level)) continue;
+        if (i == 0) return kNaN;
+        const double share = (level - curve(i - 1)) / (curve(i) - curve(i - 1));
+        return time(i - 1) + share * (time(i) - time(i - 1));
+    }
+    return kNaN;
+}
+
+void sample_times(const Problem& problem, const PredictSettings& s, Prediction& p) {
+    const Index count = problem.modes.count();
+    p.half_time = p.time_10 = p.time_90 = Vector::Constant(count, kNaN);
+    for (Index a = 0; a < learnable(problem, s); ++a) {
+        const double end = problem.modes.asymptote(a);
+        p.half_time(a) = sampled_time(p.time, p.strength.col(a), end, 0.5);
+        p.time_10(a) = sampled_time(p.time, p.strength.col(a), end, 0.1);
+        p.time_90(a) = sampled_time(p.time, p.strength.col(a), end, 0.9);
+    }
+}
+
+// Maps and Gram matrices of aligned modes: sum a u v^T, and for layers a^{1/D} each (V A^{2/D} V^T).
+void aligned_matrices(const Problem& problem, const PredictSettings& s, Prediction& p) {
+    const Matrix v = problem.input_vectors();
+    for (Index i = 0; i < p.time.size(); ++i) {
+        const Vector a = p.strength.row(i).transpose();
+        if (s.maps)
+            p.map.push_back(problem.original_map(problem.modes.u * a.asDiagonal() *
+                                                 problem.modes.v.transpose()));
+        if (!s.grams) continue;
+        const Vector layer =
+            a.unaryExpr([&](double x) { return std::pow(x, 2.0 / depth_of(s)); });
+        p.hidden_gram.push_back(v * layer.asDiagonal() * v.transpose());
+        p.output_gram.push_back(problem.modes.u * layer.asDiagonal() * problem.modes.u.transpose());
+    }
+}
+
+void predict_aligned(const Problem& problem, const PredictSettings& s, Prediction& p,
+                     const Execution& run) {
+    check_strengths(problem, s, p.initial_strength);
+    Curves curves = closed_curves(problem, s, p.initial_strength, p.time, run);
+    p.strength = std::move(curves.strength);
+    p.half_time = std::move(curves.half);
+    p.time_10 = std::move(curves.ten);
+    p.time_90 = std::move(curves.ninety);
+    p.loss = aligned_loss(problem.modes, p.strength);
+    aligned_matrices(problem, s, p);
+}
+
+void predict_discrete(const Problem& problem, const PredictSettings& s, Prediction& p) {
+    check_strengths(problem, s, p.initial_strength);
+    std::vector<Index> steps;
+    const double per_time = 1 / (s.tau * s.step.rate * (1 / (1 - s.step.momentum)));
+    for (Index i = 0; i < p.time.size(); ++i)
+        steps.push_back(static_cast<Index>(std::llround(p.time(i) * per_time)));
+    p.strength = discrete_curves({problem.modes.s, problem.modes.input_variance,
+                                  p.initial_strength, depth_of(s), s.step},
+                                 steps);
+    p.loss = aligned_loss(problem.modes, p.strength);
+    aligned_matrices(problem, s, p);
+    sample_times(problem, s, p);
+}
+
+const Layers& need_weights(const PredictSettings& s, const char* method) {
+    if (!s.weights)
+        throw Error(concat("--method ", method,
+                           " starts from weights: a file with /model is expected (--weights)"));
+    return *s.weights;
+}
+
+void predict_exact(const Problem& problem, const PredictSettings& s, Prediction& p,
+                   ExactSolution exact) {
+    p.strength.resize(p.time.size(), problem.modes.count());
+    p.loss.resize(p.time.size());
+    for (Index i = 0; i < p.time.size(); ++i) {
+        exact.advance(p.time(i));
+        p.strength.row(i) = exact.strengths(problem.modes.u, problem.modes.v).transpose();
+        const Matrix map = exact.map();
+        p.loss(i) = loss_of_map(problem.statistics, map);
+        if (s.maps) p.map.push_back(problem.original_map(map));
+        if (!s.grams) continue;
+        const Matrix gram = exact.input_gram();
+        p.hidden_gram.push_back(problem.whitened() ? Matrix(problem.basis * gram * problem.basis.transpose())
+                                                   : gram);
+        p.output_gram.push_back(exact.output_gram());
+    }
+    sample_times(problem, s, p);
+}
+
+void predict_flow(const Problem& problem, const PredictSettings& s, Prediction& p,
+                  const Execution& run) {
+    if (!problem.has_inputs)
+        throw Error("the input correlations are not in the file; --method flow needs the data");
+    Flow flow(problem.statistics, need_weights(s, "flow"), s.tau, s.step.decay);
+    p.strength.resize(p.time.size(), problem.modes.count());
+    p.loss.resize(p.time.size());
+    for (Index i = 0; i < p.time.size(); ++i) {
+        run.monitor->stop_if_interrupted();
+        const Layers& layers = flow.at(p.time(i));
+        const Matrix map = whole_map(layers);
+        p.strength.row(i) = strengths(problem.modes, map).transpose();
+        p.loss(i) = loss_of_map(problem.statistics, map);
+        if (s.maps) p.map.push_back(problem.original_map(map));
+        if (!s.grams) continue;
+        const Matrix gram = layers.front().transpose() * layers.front();
+        p.hidden_gram.push_back(problem.whitened() ? Matrix(problem.basis * gram * problem.basis.transpose())
+                                                   : gram);
+        p.output_gram.push_back(layers.back() * layers.back().transpose());
+    }
+    sample_times(problem, s, p);
+}
+
+void add_shallow(const Problem& problem, const PredictSettings& s, Prediction& p,
+                 const Execution& run) {
+    PredictSettings one = s;
+    one.depth = 1;
+    one.weights.reset();
+    one.hidden = 0;
+    const Vector start = Vector::Zero(problem.modes.count());
+    Curves curves = closed_curves(problem, one, start, p.time, run);
+    p.shallow = std::move(curves.strength);
+    p.shallow_half_time = std::move(curves.half);
+    p.shallow_loss = aligned_loss(problem.modes, p.shallow);
+}
+
+} // namespace
+
+std::string method_name(Method method) {
+    switch (method) {
+    case Method::aligned:
+        return "aligned";
+    case Method::exact:
+        return "exact";
+    case Method::flow:
+        return "flow";
+    case Method::discrete:
+        return "discrete";
+    case Method::automatic:
+        break;
+    }
+    return "auto";
+}
+
+Vector usual_times(const Problem& problem, const PredictSettings& settings, Index count) {
+    const Vector start = initial_strengths(problem, settings);
+    double latest = 0;
+    for (Index a = 0; a < learnable(problem, settings); ++a) {
+        if (problem.modes.s(a) <= kNegligible * problem.modes.s(0)) continue;
+        ModeLaw law = law_of(problem, settings, start, a);
+        if (law.depth >= 3) law.decay = 0;
+        law.start = std::clamp(law.start, 1e-12 * law.end(), 0.45 * law.end());
+        const double half = time_to_reach(law, 0.5);
+        if (std::isfinite(half)) latest = std::max(latest, half);
+    }
+    if (!(latest > 0)) throw Error("no mode is learned; --time a:b:n is expected");
+    return Vector::LinSpaced(count, 0, 1.5 * latest);
+}
+
+Prediction predict(const Problem& problem, const PredictSettings& s, const Vector& times,
+                   const Execution& run) {
+    for (Index i = 0; i < times.size(); ++i)
+        if (!(times(i) >= (i == 0 ? 0.0 : times(i - 1))))
+            throw Error(concat("time ", times(i), " at ", i, "; rising times from 0 are expected"));
+    Prediction p;
+    p.time = times;
+    p.initial_strength = initial_strengths(problem, s);
+    p.conditions.whiteness = problem.whiteness;
+    p.conditions.commutation = problem.commutation;
+    p.conditions.stable_rate = stable_rate(
+        problem.modes.s(0), problem.modes.input_variance(0), depth_of(s));
+    p.conditions.expected_error = kNaN;
+    if (s.weights) {
+        check_layers(*s.weights, problem.statistics.inputs(), problem.statistics.outputs());
+        p.conditions.imbalance = relative_imbalance(*s.weights);
+        p.conditions.misalignment = misalignment(problem.modes, whole_map(*s.weights));
+    }
+    const auto white = white_scale(problem.statistics);
+    std::optional<ExactSolution> exact;
+    const bool wants_exact = s.method == Method::exact ||
+                             (s.method == Method::automatic && s.weights && white &&
+                              depth_of(s) == 2 && s.step.decay == 0 && problem.whole);
+    if (wants_exact) {
+        const Layers& w = need_weights(s, "exact");
+        if (w.size() != 2)
+            throw Error(concat(w.size(), " layers; --method exact is for two (--method flow)"));
+        if (!white)
+            throw Error(concat("inputs are not white (|Sx - d I|/|Sx| = ", problem.whiteness,
+                               "); --whiten or --method flow is expected"));
+        if (s.step.decay != 0) throw Error("--method exact has no weight decay; --method flow has");
+        exact.emplace(problem.statistics.syx, *white, w[0], w[1], s.tau);
+        p.conditions.expected_error = exact->expected_error();
+        if (s.method == Method::exact && !s.allow_unbalanced && exact->expected_error() > kRefused)
+            throw Error(concat("the start is not balanced (expected relative error ",
+                               exact->expected_error(), "); --allow-unbalanced or --method flow "
+                               "is expected"));
+    }
+    p.method = s.method;
+    if (s.method == Method::automatic)
+        p.method = !s.weights                                   ? Method::aligned
+                   : exact && exact->expected_error() < kTrusted ? Method::exact
+                                                                 : Method::flow;
+    if (p.method == Method::aligned)
+        predict_aligned(problem, s, p, run);
+    else if (p.method == Method::discrete)
+        predict_discrete(problem, s, p);
+    else if (p.method == Method::exact)
+        predict_exact(problem, s, p, std::move(*exact));
+    else
+        predict_flow(problem, s, p, run);
+    if (s.shallow) add_shallow(problem, s, p, run);
+    return p;
+}
+
+} // namespace assay::lindyn

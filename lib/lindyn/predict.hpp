@@ -1,0 +1,69 @@
+// What the theory says of a training run: strengths, loss, maps and Gram matrices over time, by the
+// method that fits the problem, with measures of how far the problem is from the method's
+// assumptions.
+//   aligned  closed forms of single modes (mode_curve.hpp): aligned balanced starts, inputs that
+//            the modes diagonalise
+//   exact    two layers, white inputs, any balanced start (exact_solution.hpp)
+//   flow     all weights, integrated: anything
+//   discrete aligned modes with the steps of gradient descent (discrete.hpp)
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
+#include <assay/lindyn/deep_linear.hpp>
+#include <assay/lindyn/discrete.hpp>
+#include <assay/lindyn/problem.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay::lindyn {
+
+enum class Method { automatic, aligned, exact, flow, discrete };
+[[nodiscard]] ASSAY_API std::string method_name(Method method);
+
+struct PredictSettings {
+    Method method = Method::automatic;
+    int depth = 2;
+    std::vector<double> initial_strength{1e-3}; // one for all modes, or one a mode
+    std::optional<Layers> weights;              // a given start, in the problem's coordinates
+    Index hidden = 0;                           // smallest hidden width; 0: no limit
+    double tau = 1;                             // time units per unit of the flow's time
+    StepSettings step;                          // discrete; decay everywhere
+    bool shallow = false, maps = false, grams = false;
+    bool allow_unbalanced = false;
+};
+
+// What was assumed, and how well it holds.
+struct Conditions {
+    double whiteness = 0, commutation = 0;
+    double imbalance = 0;    // of the given start, relative_imbalance
+    double misalignment = 0; // of the given start
+    double expected_error = 0; // relative, of the map; NaN where nothing is known of it
+    double stable_rate = 0;  // the largest learning rate that converges, 1/tau of the flow
+};
+
+struct Prediction {
+    Method method = Method::aligned;
+    Vector time;                    // T
+    Matrix strength, shallow;       // T x K; shallow empty unless asked for
+    Vector initial_strength;        // K
+    Vector half_time, time_10, time_90, shallow_half_time; // K
+    Vector loss, shallow_loss;      // T
+    std::vector<Matrix> map, hidden_gram, output_gram; // T each, where asked for
+    Conditions conditions;
+};
+
+// Times for `time` = "auto": `count` points from 0 to 1.5 times the latest half time among modes
+// above 1e-3 of the first.
+[[nodiscard]] ASSAY_API Vector usual_times(const Problem& problem, const PredictSettings& settings,
+                                           Index count = 500);
+
+// Throws Error where the method does not fit: strengths that are not below q, inputs that are not
+// white, starts that are not balanced (expected error above 0.1), starts that are missing.
+// `times` rise from 0.
+[[nodiscard]] ASSAY_API Prediction predict(const Problem& problem, const PredictSettings& settings,
+                                           const Vector& times, const Execution& run);
+
+} // namespace assay::lindyn

@@ -1,0 +1,33 @@
+#include <assay/lindyn/problem.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace assay::lindyn {
+
+double Problem::unlearnable() const {
+    if (!whole || !(statistics.output_power > 0)) return std::numeric_limits<double>::quiet_NaN();
+    return std::max(0.0, 1 - modes.s.dot(modes.asymptote) / statistics.output_power);
+}
+
+Problem make_problem(Statistics statistics, bool whitened, const ModeOptions& options) {
+    Problem p;
+    p.whiteness = whiteness(statistics);
+    p.commutation = commutation(statistics);
+    if (whitened) {
+        Whitened w = whiten(statistics);
+        p.modes = find_modes(w, options);
+        p.modes.v = w.basis.transpose() * p.modes.v;
+        p.statistics = std::move(w.statistics);
+        p.basis = std::move(w.basis);
+        p.root = std::move(w.root);
+    } else {
+        p.modes = find_modes(statistics, options);
+        p.statistics = std::move(statistics);
+    }
+    p.whole = p.modes.count() == std::min(p.statistics.inputs(), p.statistics.outputs());
+    return p;
+}
+
+} // namespace assay::lindyn

@@ -1,0 +1,33 @@
+// A learning problem as the theory sees it: statistics, their modes, and how far the inputs are
+// from what closed forms assume.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/lindyn/modes.hpp>
+#include <assay/lindyn/statistics.hpp>
+
+namespace assay::lindyn {
+
+struct Problem {
+    Statistics statistics; // in r coordinates of the whitened inputs where `basis` is not empty
+    Modes modes;           // in the same coordinates
+    bool whole = true;     // all modes are there
+    bool has_inputs = true; // Sx is known; else only what the modes say of it
+    double whiteness = 0, commutation = 0;
+    Matrix basis, root; // of whitening (see Whitened); empty without
+
+    [[nodiscard]] bool whitened() const { return basis.size() > 0; }
+    // Input singular vectors in the inputs' own coordinates (whitened: those of Sx^{-1/2} x).
+    [[nodiscard]] Matrix input_vectors() const { return whitened() ? Matrix(basis * modes.v) : modes.v; }
+    // A map of the problem's coordinates in the original inputs.
+    [[nodiscard]] Matrix original_map(const Matrix& map) const {
+        return whitened() ? Matrix(map * root.transpose()) : map;
+    }
+    // Share of tr Syy that no linear map can learn, 1 - sum s_a q_a / tr Syy.
+    [[nodiscard]] ASSAY_API double unlearnable() const;
+};
+
+[[nodiscard]] ASSAY_API Problem make_problem(Statistics statistics, bool whitened,
+                                             const ModeOptions& options);
+
+} // namespace assay::lindyn

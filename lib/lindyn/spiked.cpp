@@ -1,0 +1,94 @@
+#include <assay/lindyn/spiked.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace assay::lindyn {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr int kPieces = 20000; // of the integral of the bulk's density
+
+double squared(double x) {
+    return x * x;
+}
+
+} // namespace
+
+double observed_value(double teacher, double aspect) {
+    const double t = squared(teacher);
+    if (!(t * t > aspect)) return 1 + std::sqrt(aspect);
+    return std::sqrt((1 + t) * (aspect + t)) / teacher;
+}
+
+double teacher_value(double observed, double aspect) {
+    if (!(observed > 1 + std::sqrt(aspect))) return 0;
+    const double b = squared(observed) - 1 - aspect;
+    return std::sqrt((b + std::sqrt(std::max(0.0, b * b - 4 * aspect))) / 2);
+}
+
+Overlaps squared_overlaps(double teacher, double aspect) {
+    const double t = squared(teacher);
+    if (!(t * t > aspect)) return {};
+    return {1 - aspect * (1 + t) / (t * (aspect + t)), 1 - (aspect + t) / (t * (1 + t))};
+}
+
+double shrunk_value(double observed, double aspect) {
+    if (!(observed > 1 + std::sqrt(aspect))) return 0;
+    const double b = squared(observed) - 1 - aspect;
+    return std::sqrt(std::max(0.0, b * b - 4 * aspect)) / observed;
+}
+
+double detection_edge(Index inputs, Index outputs) {
+    const double n1 = std::sqrt(static_cast<double>(inputs));
+    const double n3 = std::sqrt(static_cast<double>(outputs));
+    const double mean = squared(n1 + n3), spread = (n1 + n3) * std::cbrt(1 / n1 + 1 / n3);
+    return std::sqrt((mean + 2.0234 * spread) / squared(n1));
+}
+
+double bulk_median(double aspect) {
+    // s^2 = 1 + A + 2 sqrt(A) cos(phi) falls from the upper edge as phi grows.
+    const double root = std::sqrt(aspect), width = M_PI / kPieces;
+    double mass = 0;
+    for (int i = 0; i < kPieces; ++i) {
+        const double phi = (i + 0.5) * width;
+        const double square = 1 + aspect + 2 * root * std::cos(phi);
+        mass += 2 * aspect * squared(std::sin(phi)) / (M_PI * std::min(aspect, 1.0) * square) * width;
+        if (mass >= 0.5) return std::sqrt(square);
+    }
+    return std::abs(1 - root);
+}
+
+double noise_unit(const Vector& singular_values, Index inputs, Index outputs) {
+    const Index count = singular_values.size();
+    const double median = (singular_values((count - 1) / 2) + singular_values(count / 2)) / 2;
+    return median / bulk_median(static_cast<double>(outputs) / static_cast<double>(inputs));
+}
+
+Index NoiseReport::detections() const {
+    return std::count(detected.begin(), detected.end(), 1);
+}
+
+NoiseReport judge_modes(const Vector& values, Index inputs, Index outputs, double unit) {
+    const Index count = values.size();
+    NoiseReport report{unit, Vector::Constant(count, kNaN), Vector::Constant(count, kNaN),
+                       Vector::Constant(count, kNaN), values,
+                       std::vector<std::uint8_t>(static_cast<std::size_t>(count), 1)};
+    if (!(unit > 0)) return report;
+    const double aspect = static_cast<double>(outputs) / static_cast<double>(inputs);
+    const double edge = detection_edge(inputs, outputs);
+    for (Index a = 0; a < count; ++a) {
+        const double observed = values(a) / unit;
+        const bool detected = observed > edge;
+        report.detected[static_cast<std::size_t>(a)] = detected ? 1 : 0;
+        report.snr(a) = detected ? teacher_value(observed, aspect) : 0;
+        const Overlaps overlaps = squared_overlaps(report.snr(a), aspect);
+        report.overlap_output(a) = overlaps.output;
+        report.overlap_input(a) = overlaps.input;
+        report.shrunk(a) = unit * shrunk_value(observed, aspect);
+    }
+    return report;
+}
+
+} // namespace assay::lindyn

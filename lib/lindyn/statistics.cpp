@@ -1,0 +1,162 @@
+#include <assay/lindyn/statistics.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+
+#include <Eigen/Eigenvalues>
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay::lindyn {
+namespace {
+
+constexpr double kBlockBytes = double{1 << 23};
+constexpr Index kTile = 256;             // columns of one product
+constexpr double kWhite = 1e-8;          // departure from white that is rounding
+constexpr double kDropped = 1e-10;       // eigenvalues of Sx below this share are no direction
+constexpr double kSymmetric = 1e-8;      // relative asymmetry of a given Sx that is rounding
+constexpr double kNegative = 1e-10;      // relative negative eigenvalue that is rounding
+
+Blocks row_blocks(const SampleSource& source) {
+    const double row = 8.0 * static_cast<double>(source.inputs() + source.outputs());
+    const auto rows = static_cast<Index>(kBlockBytes / row);
+    return {source.samples(), std::clamp<Index>(rows, 16, 65536)};
+}
+
+// sum += left^T right, in tiles of columns that do not depend on the number of threads.
+void add_product(const RowMatrix& left, const RowMatrix& right, Matrix& sum, int threads) {
+    const Blocks tiles{right.cols(), kTile};
+    parallel_blocks(tiles.count(), threads, [&](Index t) {
+        sum.middleCols(tiles.begin(t), tiles.extent(t)).noalias() +=
+            left.transpose() * right.middleCols(tiles.begin(t), tiles.extent(t));
+    });
+}
+
+// The same for left = right, upper triangle of tiles only.
+void add_square(const RowMatrix& rows, Matrix& sum, int threads) {
+    const Blocks tiles{rows.cols(), kTile};
+    parallel_blocks(tiles.count(), threads, [&](Index t) {
+        const Index end = tiles.begin(t) + tiles.extent(t);
+        sum.block(0, tiles.begin(t), end, tiles.extent(t)).noalias() +=
+            rows.leftCols(end).transpose() * rows.middleCols(tiles.begin(t), tiles.extent(t));
+    });
+}
+
+double divisor(const SampleSource& source, Normalisation normalisation) {
+    return normalisation == Normalisation::mean ? static_cast<double>(source.samples()) : 1.0;
+}
+
+Matrix dense_inputs(const Statistics& s) {
+    return s.has_scalar_inputs() ? Matrix(s.input_scale * Matrix::Identity(s.inputs(), s.inputs()))
+                                 : s.sxx;
+}
+
+} // namespace
+
+Matrix Statistics::input_product(const Matrix& columns) const {
+    return has_scalar_inputs() ? Matrix(input_scale * columns) : Matrix(sxx * columns);
+}
+
+double Statistics::input_power() const {
+    return has_scalar_inputs() ? input_scale * static_cast<double>(inputs()) : sxx.trace();
+}
+
+Statistics accumulate(const SampleSource& source, Normalisation normalisation,
+                      const Execution& run) {
+    if (source.samples() < 1) throw Error("there is no sample");
+    const bool one_hot = source.inputs() == 0;
+    const Index width = one_hot ? source.samples() : source.inputs();
+    Statistics s;
+    s.samples = source.samples();
+    s.normalisation = normalisation;
+    s.syx = Matrix::Zero(source.outputs(), width);
+    if (!one_hot) s.sxx = Matrix::Zero(width, width);
+    const Blocks blocks = row_blocks(source);
+    std::vector<double> powers;
+    for (Index b = 0; b < blocks.count(); ++b) {
+        run.monitor->stop_if_interrupted();
+        const Index first = blocks.begin(b), count = blocks.extent(b);
+        const RowMatrix targets = source.read_targets(first, count);
+        powers.push_back(targets.squaredNorm());
+        if (one_hot) {
+            s.syx.middleCols(first, count) = targets.transpose();
+        } else {
+            const RowMatrix inputs = source.read_inputs(first, count);
+            add_product(targets, inputs, s.syx, run.threads);
+            add_square(inputs, s.sxx, run.threads);
+        }
+        run.monitor->progress({static_cast<double>(first + count),
+                               static_cast<double>(source.samples()), "samples", ""});
+    }
+    const double by = divisor(source, normalisation);
+    s.syx /= by;
+    s.output_power = tree_sum(powers) / by;
+    s.input_scale = one_hot ? 1 / by : 0;
+    if (!one_hot) {
+        s.sxx /= by;
+        s.sxx.triangularView<Eigen::StrictlyLower>() = s.sxx.transpose();
+    }
+    if (!(s.output_power > 0)) throw Error("all targets are 0; there is nothing to learn");
+    return s;
+}
+
+void check_statistics(const Statistics& s) {
+    if (!s.syx.allFinite()) throw Error("sigma_yx: not all numbers are finite");
+    if (s.syx.isZero(0)) throw Error("sigma_yx: all numbers are 0; there is nothing to learn");
+    if (s.has_scalar_inputs()) return;
+    if (!s.sxx.allFinite()) throw Error("sigma_xx: not all numbers are finite");
+    if (s.sxx.rows() != s.inputs() || s.sxx.cols() != s.inputs())
+        throw Error(concat("sigma_xx: ", s.sxx.rows(), " x ", s.sxx.cols(), "; ", s.inputs(),
+                           " x ", s.inputs(), " is expected beside sigma_yx of ", s.outputs(),
+                           " x ", s.inputs()));
+    const double asymmetry = (s.sxx - s.sxx.transpose()).norm() / s.sxx.norm();
+    if (!(asymmetry <= kSymmetric))
+        throw Error(concat("sigma_xx: not symmetric (relative difference ", asymmetry,
+                           "); a covariance is expected"));
+    const Vector values = Eigen::SelfAdjointEigenSolver<Matrix>(s.sxx, Eigen::EigenvaluesOnly)
+                              .eigenvalues();
+    if (values(0) < -kNegative * values(values.size() - 1))
+        throw Error(concat("sigma_xx: eigenvalue ", values(0),
+                           " is negative; a covariance is expected"));
+}
+
+double whiteness(const Statistics& s) {
+    if (s.has_scalar_inputs()) return 0;
+    Matrix rest = s.sxx;
+    rest.diagonal().array() -= s.sxx.trace() / static_cast<double>(s.inputs());
+    return rest.norm() / s.sxx.norm();
+}
+
+double commutation(const Statistics& s) {
+    if (s.has_scalar_inputs()) return 0;
+    // [Sx, M] = A - A^T with A = Sx Syx^T Syx, for both are symmetric.
+    const Matrix a = (s.sxx * s.syx.transpose()) * s.syx;
+    return (a - a.transpose()).norm() / (s.sxx.norm() * s.syx.squaredNorm());
+}
+
+std::optional<double> white_scale(const Statistics& s) {
+    if (s.has_scalar_inputs()) return s.input_scale;
+    if (whiteness(s) > kWhite) return std::nullopt;
+    return s.sxx.trace() / static_cast<double>(s.inputs());
+}
+
+Whitened whiten(const Statistics& s) {
+    const Eigen::SelfAdjointEigenSolver<Matrix> eigen(dense_inputs(s));
+    if (eigen.info() != Eigen::Success) throw Error("whitening: no convergence");
+    const Vector& values = eigen.eigenvalues(); // ascending
+    const double largest = values(values.size() - 1);
+    if (!(largest > 0)) throw Error("whitening: the inputs are all 0");
+    const Index rank = (values.array() > kDropped * largest).count();
+    Whitened w;
+    w.basis = eigen.eigenvectors().rightCols(rank);
+    w.root = w.basis * values.tail(rank).cwiseSqrt().cwiseInverse().asDiagonal();
+    w.statistics.syx = s.syx * w.root;
+    w.statistics.input_scale = 1;
+    w.statistics.output_power = s.output_power;
+    w.statistics.samples = s.samples;
+    w.statistics.normalisation = s.normalisation;
+    return w;
+}
+
+} // namespace assay::lindyn

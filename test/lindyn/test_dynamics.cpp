@@ -1,0 +1,246 @@
+// Learning curves and exact solutions against integration of the weights' own equations by scipy
+// (test/reference/make_lindyn_oracle.py), closed forms, and one another.
+#include <assay/core/error.hpp>
+#include <assay/core/random.hpp>
+#include <assay/hdf5/object.hpp>
+#include <assay/linalg/orthonormal.hpp>
+#include <assay/linalg/svd.hpp>
+#include <assay/lindyn/discrete.hpp>
+#include <assay/lindyn/exact_solution.hpp>
+#include <assay/lindyn/flow.hpp>
+#include <assay/lindyn/mode_curve.hpp>
+#include <assay/lindyn/simulate.hpp>
+#include <assay/lindyn/starts.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+
+using namespace assay;
+using namespace assay::lindyn;
+
+namespace {
+
+hdf5::Group oracle(const std::string& path) {
+    const std::string file = std::string(ASSAY_TEST_REFERENCE) + "/lindyn_oracle.h5";
+    return hdf5::File::open(file, file).root().group(path);
+}
+
+double number(const hdf5::Group& group, const std::string& name) {
+    return group.number_attribute(name).value();
+}
+
+// The i-th matrix of a stack.
+Matrix slice(const hdf5::Group& group, const std::string& name, Index i) {
+    const hdf5::Dataset stack = group.dataset(name);
+    RowMatrix matrix(stack.shape()[1], stack.shape()[2]);
+    stack.read_box<double>({i, 0, 0}, {1, matrix.rows(), matrix.cols()}, matrix.data());
+    return matrix;
+}
+
+Matrix random_matrix(Index rows, Index cols, std::uint64_t seed, double scale = 1) {
+    const Random random(seed, "test/lindyn");
+    Matrix m(rows, cols);
+    for (Index i = 0; i < m.size(); ++i)
+        m.data()[i] = scale * random.normal(static_cast<std::uint64_t>(i));
+    return m;
+}
+
+Statistics statistics_of(Matrix syx, double scale) {
+    Statistics s;
+    s.syx = std::move(syx);
+    s.input_scale = scale;
+    s.output_power = 2 * s.syx.squaredNorm();
+    return s;
+}
+
+} // namespace
+
+TEST_CASE("mode curves equal the integrated weights", "[lindyn]") {
+    const hdf5::Group curves = oracle("curves");
+    const auto names = curves.names();
+    REQUIRE(names.size() == 33);
+    for (const auto& name : names) {
+        const hdf5::Group g = curves.group(name);
+        const Vector start = g.dataset("start").read_vector(), time = g.dataset("time").read_vector();
+        const Vector expected = g.dataset("value").read_vector();
+        const double s = number(g, "s"), d = number(g, "d");
+        Vector found;
+        if (start.size() == 2 && start(0) != start(1)) {
+            found = mode_curve(UnbalancedLaw{s, d, start(0), start(1), 1}, time);
+        } else {
+            const ModeLaw law{s, d, start.prod(), static_cast<int>(start.size()), number(g, "tau"),
+                              number(g, "decay")};
+            found = mode_curve(law, time);
+        }
+        const double scale = std::max(s / d, expected.cwiseAbs().maxCoeff());
+        INFO("case " << name << ": depth " << start.size() << ", s " << s);
+        CHECK((found - expected).cwiseAbs().maxCoeff() < 1e-9 * scale);
+    }
+}
+
+TEST_CASE("times of a mode: the canary's, and inverses of the curve", "[lindyn]") {
+    // t_half = tau/(2s) ln(q/a0 - 1) with s = sqrt(7)/4, sqrt(3)/4, 1/4 and Sx = I/4.
+    const double expected[3] = {5.957, 8.610, 13.814};
+    const double s[3] = {std::sqrt(7.0) / 4, std::sqrt(3.0) / 4, 0.25};
+    for (int a = 0; a < 3; ++a) {
+        const ModeLaw law{s[a], 0.25, 1e-3, 2, 1, 0};
+        CHECK(std::abs(time_to_reach(law, 0.5) - expected[a]) < 1e-3);
+        CHECK(time_to_reach(law, 0.5) ==
+              Approx(std::log(4 * s[a] / 1e-3 - 1) / (2 * s[a])).epsilon(1e-12));
+        CHECK(time_to_reach(law, 0.9) - time_to_reach(law, 0.1) ==
+              Approx(std::log(9.0) / s[a]).epsilon(1e-12));
+        // Shallow: one clock.
+        const ModeLaw shallow{s[a], 0.25, 0, 1, 1, 0};
+        CHECK(time_to_reach(shallow, 0.5) == Approx(std::log(2.0) / 0.25).epsilon(1e-12));
+    }
+    for (int depth = 1; depth <= 9; ++depth)
+        for (const double fraction : {0.1, 0.5, 0.9}) {
+            const ModeLaw law{1.7, 0.6, 0.01, depth, 2.5, 0};
+            const Vector time = Vector::Constant(1, time_to_reach(law, fraction));
+            CHECK(mode_curve(law, time)(0) ==
+                  Approx(fraction * law.end()).epsilon(1e-12));
+        }
+    // Depth 4: t = tau/2 [atanh(sqrt(u/s))/s^{3/2} - 1/(s sqrt u)], d = 1.
+    const double sv = 1.3, begin = 0.02;
+    const auto closed = [&](double u) {
+        return (std::atanh(std::sqrt(u / sv)) / std::pow(sv, 1.5) - 1 / (sv * std::sqrt(u))) / 2;
+    };
+    CHECK(time_to_reach({sv, 1, begin, 4, 1, 0}, 0.5) ==
+          Approx(closed(sv / 2) - closed(begin)).epsilon(1e-12));
+    CHECK(std::isnan(time_to_reach({1, 1, 0.6, 2, 1, 0}, 0.5)));
+    CHECK(std::isinf(time_to_reach({1, 1, 0.6, 2, 1, 2}, 0.5)));
+}
+
+TEST_CASE("the exact solution equals the integrated matrices", "[lindyn]") {
+    const hdf5::Group flows = oracle("flows");
+    for (const auto& name : flows.names()) {
+        const hdf5::Group g = flows.group(name);
+        const Matrix syx = g.dataset("syx").read_matrix();
+        const Vector time = g.dataset("time").read_vector();
+        ExactSolution exact(syx, number(g, "d"), g.dataset("first").read_matrix(),
+                            g.dataset("second").read_matrix());
+        INFO("case " << name << ", lambda " << number(g, "lambda"));
+        CHECK(std::abs(exact.lambda() - number(g, "lambda")) < 1e-12);
+        CHECK(exact.expected_error() < 1e-12);
+        for (Index i = 0; i < time.size(); ++i) {
+            exact.advance(time(i));
+            const Matrix map = slice(g, "map", i), in = slice(g, "input_gram", i),
+                         out = slice(g, "output_gram", i);
+            INFO("time " << time(i));
+            CHECK((exact.map() - map).norm() < 1e-9 * syx.norm());
+            CHECK((exact.input_gram() - in).norm() < 1e-9 * std::max(syx.norm(), in.norm()));
+            CHECK((exact.output_gram() - out).norm() < 1e-9 * std::max(syx.norm(), out.norm()));
+        }
+    }
+}
+
+TEST_CASE("the exact solution may jump, or go on from where it is", "[lindyn]") {
+    const Matrix syx = random_matrix(5, 7, 1);
+    StartSettings start{StartLaw::orthogonal, 1e-4, 2, 0};
+    const Layers w = initial_layers({7, 4, 5}, {}, start);
+    ExactSolution slow(syx, 1, w[0], w[1], 3), fast(syx, 1, w[0], w[1], 3);
+    for (int i = 1; i <= 100; ++i) slow.advance(i * 0.5);
+    fast.advance(50);
+    CHECK((slow.map() - fast.map()).norm() < 1e-11);
+    CHECK((slow.input_gram() - fast.input_gram()).norm() < 1e-11);
+    // For ever: the best map of rank 4, and nothing overflows.
+    fast.advance(1e5);
+    const linalg::Svd svd = linalg::thin_svd(syx);
+    const Matrix best = svd.u.leftCols(4) * svd.s.head(4).asDiagonal() * svd.v.leftCols(4).transpose();
+    CHECK((fast.map() - best).norm() < 1e-10);
+    CHECK_THROWS_AS(fast.advance(1), Error);
+    // Strengths are the map's.
+    const Vector a = slow.strengths(svd.u, svd.v);
+    CHECK((a - (svd.u.transpose() * slow.map() * svd.v).diagonal()).norm() < 1e-12);
+}
+
+TEST_CASE("the flow of all weights equals scipy's", "[lindyn]") {
+    const hdf5::Group deep = oracle("deep");
+    for (const auto& name : deep.names()) {
+        const hdf5::Group g = deep.group(name);
+        Statistics s = statistics_of(g.dataset("syx").read_matrix(), 0);
+        s.sxx = g.dataset("sxx").read_matrix();
+        Layers start;
+        for (int l = 1; g.has("start_" + std::to_string(l)); ++l)
+            start.push_back(g.dataset("start_" + std::to_string(l)).read_matrix());
+        Flow flow(s, start, 2);
+        const Vector time = g.dataset("time").read_vector();
+        for (Index i = 0; i < time.size(); ++i)
+            CHECK((whole_map(flow.at(2 * time(i))) - slice(g, "map", i)).norm() < 2e-6 * s.syx.norm());
+        CHECK(flow.conservation_error() < 1e-6);
+    }
+}
+
+TEST_CASE("the discrete recursion is gradient descent on aligned modes", "[lindyn]") {
+    const int depth = GENERATE(1, 2, 3, 4);
+    const double momentum = GENERATE(0.0, 0.8);
+    const Statistics s = statistics_of(random_matrix(5, 6, 3), 0.7);
+    const Modes modes = find_modes(s, {});
+    std::vector<Index> widths(static_cast<std::size_t>(depth) + 1, 8), recorded;
+    widths.front() = 6;
+    widths.back() = 5;
+    for (Index t = 0; t <= 400; t += 20) recorded.push_back(t);
+    const StepSettings settings{0.02, momentum, 0.01};
+    const Layers start = initial_layers(widths, modes, {StartLaw::aligned, 0.05, 1, 0});
+    const SimulationRecord record =
+        simulate(s, modes, GradientDescent(s, start, settings), {settings, recorded, nullptr}, {}, {});
+    const Matrix predicted =
+        discrete_curves({modes.s, modes.input_variance, Vector::Constant(5, 0.05), depth, settings}, recorded);
+    CHECK((record.strength - predicted).cwiseAbs().maxCoeff() < 1e-12 * modes.asymptote(0));
+    if (momentum == 0) // the loss falls below the bound of stability
+        for (Index t = 1; t < record.loss.size(); ++t) CHECK(record.loss(t) <= record.loss(t - 1));
+}
+
+TEST_CASE("steps converge just below the bound and not above", "[lindyn]") {
+    const int depth = GENERATE(2, 3, 4);
+    for (const double share : {0.97, 1.03}) {
+        const double rate = share * stable_rate(2, 0.8, depth);
+        DiscreteModes mode(Vector::Constant(1, 2), Vector::Constant(1, 0.8),
+                           Vector::Constant(1, 2.5 * (1 + 1e-6)), depth, {rate, 0, 0});
+        for (int t = 0; t < 2000; ++t) mode.step();
+        CHECK((std::abs(mode.strengths()(0) - 2.5) < 1e-6) == (share < 1));
+    }
+}
+
+TEST_CASE("what the flow keeps, and what rotations do not change", "[lindyn]") {
+    const std::uint64_t seed = GENERATE(1U, 2U, 3U);
+    const Matrix x = random_matrix(6, 30, seed);
+    Statistics s = statistics_of(random_matrix(4, 6, seed + 10), 0);
+    s.sxx = x * x.transpose() / 30;
+    const Layers start = initial_layers({6, 5, 4}, {}, {StartLaw::gaussian, 0.3, seed, 0});
+    Flow flow(s, start);
+    const Matrix at_three = whole_map(flow.at(3));
+    CHECK(flow.conservation_error() < 1e-7);
+    // Hidden units in another basis: the same map.
+    const Matrix turn = linalg::orthonormalised(random_matrix(5, 5, seed + 20));
+    Flow turned(s, {turn * start[0], start[1] * turn.transpose()});
+    CHECK((whole_map(turned.at(3)) - at_three).norm() < 1e-6);
+    // Targets turned with the outputs.
+    const Matrix out = linalg::orthonormalised(random_matrix(4, 4, seed + 30));
+    Statistics other = s;
+    other.syx = out * s.syx;
+    Flow with(other, {start[0], out * start[1]});
+    CHECK((whole_map(with.at(3)) - out * at_three).norm() < 1e-6);
+    // sum with tau times P is mean.
+    Statistics summed = s;
+    summed.syx *= 30;
+    summed.sxx *= 30;
+    Flow sum(summed, start, 30);
+    CHECK((whole_map(sum.at(3)) - at_three).norm() < 1e-6);
+}
+
+TEST_CASE("small random starts follow the exact solution within the stated error", "[lindyn]") {
+    const std::uint64_t seed = GENERATE(1U, 2U, 3U);
+    const Statistics s = statistics_of(random_matrix(6, 8, seed), 1);
+    const Layers start = initial_layers({8, 12, 6}, {}, {StartLaw::gaussian, 1e-3, seed, 0});
+    Flow flow(s, start);
+    ExactSolution exact(s.syx, 1, start[0], start[1]);
+    CHECK(exact.expected_error() < 1e-5);
+    double worst = 0;
+    for (double t = 0.5; t < 12; t += 0.5) {
+        exact.advance(t);
+        worst = std::max(worst, (whole_map(flow.at(t)) - exact.map()).norm() / s.syx.norm());
+    }
+    CHECK(worst < 1e-5);
+}
