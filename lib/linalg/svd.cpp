@@ -11,8 +11,8 @@
 namespace assay::linalg {
 namespace {
 
-constexpr Index kExtra = 8;       // vectors of a block beyond those asked for
-constexpr Index kMostBlocks = 8;  // of a Krylov space, before it restarts from its best vectors
+constexpr Index kExtra = 8;      // vectors of a block beyond those asked for
+constexpr Index kMostBlocks = 8; // of a Krylov space, before it restarts from its best vectors
 constexpr int kMostProducts = 300;
 
 Matrix random_block(Index rows, Index columns, std::uint64_t seed) {
@@ -32,8 +32,7 @@ Matrix finite(Matrix product) {
 
 Svd thin_svd(const Matrix& matrix) {
     if (!matrix.allFinite()) throw Error("singular values: the matrix has non-finite entries");
-    if (matrix.size() == 0)
-        return {Matrix(matrix.rows(), 0), Vector(), Matrix(matrix.cols(), 0)};
+    if (matrix.size() == 0) return {Matrix(matrix.rows(), 0), Vector(), Matrix(matrix.cols(), 0)};
     const Eigen::BDCSVD<Matrix> svd(matrix, Eigen::ComputeThinU | Eigen::ComputeThinV);
     if (svd.info() != Eigen::Success) throw Error("singular values: no convergence");
     return {svd.matrixU(), svd.singularValues(), svd.matrixV()};

@@ -12,14 +12,14 @@ void check_layers(const Layers& layers, Index inputs, Index outputs) {
     for (std::size_t l = 0; l < layers.size(); ++l) {
         const Matrix& w = layers[l];
         if (w.rows() == 0 || w.cols() != width)
-            throw Error(concat("layer ", l + 1, ": ", w.rows(), " x ", w.cols(),
-                               " weights; N x ", width, " is expected"));
+            throw Error(concat("layer ", l + 1, ": ", w.rows(), " x ", w.cols(), " weights; N x ",
+                               width, " is expected"));
         if (!w.allFinite()) throw Error(concat("layer ", l + 1, ": weights are not finite"));
         width = w.rows();
     }
     if (width != outputs)
-        throw Error(concat("layer ", layers.size(), ": ", width, " outputs; the data have ",
-                           outputs));
+        throw Error(
+            concat("layer ", layers.size(), ": ", width, " outputs; the data have ", outputs));
 }
 
 Matrix whole_map(const Layers& layers) {
@@ -40,7 +40,8 @@ double conservation_gap(const Layers& layers, const Layers& reference) {
         return Matrix(of[l + 1].transpose() * of[l + 1] - of[l] * of[l].transpose());
     };
     for (std::size_t l = 0; l + 1 < layers.size(); ++l)
-        gap = std::max(gap, (difference(layers, l) - difference(reference, l)).cwiseAbs().maxCoeff());
+        gap =
+            std::max(gap, (difference(layers, l) - difference(reference, l)).cwiseAbs().maxCoeff());
     return gap;
 }
 
@@ -50,8 +51,8 @@ double relative_imbalance(const Layers& layers) {
         const Matrix in = layers[l] * layers[l].transpose();
         const double size = in.norm();
         if (size > 0)
-            largest = std::max(
-                largest, (layers[l + 1].transpose() * layers[l + 1] - in).norm() / size);
+            largest =
+                std::max(largest, (layers[l + 1].transpose() * layers[l + 1] - in).norm() / size);
     }
     return largest;
 }

@@ -19,8 +19,8 @@ ASSAY_API void check_layers(const Layers& layers, Index inputs, Index outputs);
 [[nodiscard]] ASSAY_API Matrix whole_map(const Layers& layers);
 // 1/2 (tr Syy - 2 tr W Syx^T + tr W Sx W^T).
 [[nodiscard]] ASSAY_API double loss_of_map(const Statistics& statistics, const Matrix& map);
-// Largest entry of |W_{l+1}^T W_{l+1} - W_l W_l^T - (the same of `reference`)| over l: what the flow
-// conserves.
+// Largest entry of |W_{l+1}^T W_{l+1} - W_l W_l^T - (the same of `reference`)| over l: what the
+// flow conserves.
 [[nodiscard]] ASSAY_API double conservation_gap(const Layers& layers, const Layers& reference);
 // |W_{l+1}^T W_{l+1} - W_l W_l^T| over |W_l|^2, the largest over l (Frobenius): 0 where balanced.
 [[nodiscard]] ASSAY_API double relative_imbalance(const Layers& layers);
@@ -36,7 +36,7 @@ class ASSAY_API Descent {
 
   private:
     const Statistics& statistics_;
-    std::vector<Matrix> below_; // W_l ... W_1
+    std::vector<Matrix> below_;  // W_l ... W_1
     std::vector<Matrix> errors_; // the error carried back to the output of layer l
 };
 

@@ -8,7 +8,8 @@ namespace assay::lindyn {
 DiscreteModes::DiscreteModes(Vector s, Vector d, const Vector& start, int depth,
                              StepSettings settings)
     : s_(std::move(s)), d_(std::move(d)),
-      layers_(start.unaryExpr([=](double a) { return std::pow(a, 1.0 / depth); }).replicate(1, depth)),
+      layers_(
+          start.unaryExpr([=](double a) { return std::pow(a, 1.0 / depth); }).replicate(1, depth)),
       velocity_(Matrix::Zero(start.size(), depth)), settings_(settings) {}
 
 void DiscreteModes::step() {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kMostGrowth = 4; // of a mode within one step, in the exponent
 constexpr double kRounding = 1e-13;
-constexpr double kLoad = 0.01;    // share of |B|^2 that counts as a rate, which bounds the condition
+constexpr double kLoad = 0.01; // share of |B|^2 that counts as a rate, which bounds the condition
 
 // Orthonormal columns that span what `start` (N x N2) has outside the orthonormal columns of
 // `known`.
@@ -45,14 +45,14 @@ double largest_singular_value(const Matrix& matrix) {
 
 } // namespace
 
-ExactSolution::ExactSolution(const Matrix& syx, double d, const Matrix& first,
-                             const Matrix& second, double tau)
+ExactSolution::ExactSolution(const Matrix& syx, double d, const Matrix& first, const Matrix& second,
+                             double tau)
     : d_(d), tau_(tau) {
     if (first.cols() != syx.cols() || second.rows() != syx.rows() ||
         first.rows() != second.cols() || first.rows() == 0)
-        throw Error(concat("weights of ", first.rows(), " x ", first.cols(), " and ",
-                           second.rows(), " x ", second.cols(), "; N2 x ", syx.cols(), " and ",
-                           syx.rows(), " x N2 are expected"));
+        throw Error(concat("weights of ", first.rows(), " x ", first.cols(), " and ", second.rows(),
+                           " x ", second.cols(), "; N2 x ", syx.cols(), " and ", syx.rows(),
+                           " x N2 are expected"));
     Matrix difference = d * (second.transpose() * second - first * first.transpose());
     lambda_ = difference.trace() / static_cast<double>(first.rows());
     const linalg::Svd svd = linalg::thin_svd(syx);
@@ -88,7 +88,8 @@ ExactSolution::ExactSolution(const Matrix& syx, double d, const Matrix& first,
 }
 
 void ExactSolution::advance(double time) {
-    if (!(time >= time_)) throw Error(concat("time ", time, " after ", time_, "; rising times are expected"));
+    if (!(time >= time_))
+        throw Error(concat("time ", time, " after ", time_, "; rising times are expected"));
     double left = (time - time_) / tau_;
     while (left > 0) {
         const double rate = fastest_ + kLoad * coordinates_.squaredNorm();

@@ -1,9 +1,9 @@
 // Exact gradient flow of a two-layer linear network on white inputs, Sx = d I, from any balanced
 // start (Fukumizu 1998; Braun, Domine, Fitzgerald, Saxe 2022; lambda-balanced: Domine et al. 2024,
 // arXiv 2409.14623): tau dW_1/dt = W_2^T (Syx - d W_2 W_1), tau dW_2/dt = (Syx - d W_2 W_1) W_1^T
-// with W_2^T W_2 - W_1 W_1^T = (lambda/d) I. In Q = sqrt(d) [W_1^T; W_2] this is the Riccati equation
-// d(QQ^T)/dt = F QQ^T + QQ^T F - (QQ^T)^2, F = [[-lambda/2, Syx^T], [Syx, lambda/2]], whose
-// solution from Q_0 = E B, F = E diag(f) E^T, is Q = E B' with
+// with W_2^T W_2 - W_1 W_1^T = (lambda/d) I. In Q = sqrt(d) [W_1^T; W_2] this is the Riccati
+// equation d(QQ^T)/dt = F QQ^T + QQ^T F - (QQ^T)^2, F = [[-lambda/2, Syx^T], [Syx, lambda/2]],
+// whose solution from Q_0 = E B, F = E diag(f) E^T, is Q = E B' with
 //   B' = diag(e^x) B R^{-1}, R^T R = I + B^T diag(g) B, x = f t, g = (e^{2x} - 1) / (2 f),
 // a factor up to a rotation of the hidden units, so that the map restarts from itself. Time is cut
 // into steps over which no mode grows by more than e^4: then I + B^T diag(g) B is well conditioned,
@@ -44,9 +44,9 @@ class ASSAY_API ExactSolution {
     void step(double duration);
     [[nodiscard]] Matrix first_factor() const;  // N1 x N2: sqrt(d) W_1^T up to a rotation
     [[nodiscard]] Matrix second_factor() const; // N3 x N2
-    Matrix inputs_, outputs_; // halves of E: N1 x r and N3 x r
-    Vector rates_;            // f, r
-    Matrix coordinates_;      // B, r x hidden
+    Matrix inputs_, outputs_;                   // halves of E: N1 x r and N3 x r
+    Vector rates_;                              // f, r
+    Matrix coordinates_;                        // B, r x hidden
     double d_, tau_, lambda_ = 0, expected_error_ = 0, time_ = 0, fastest_ = 0;
     Matrix scaled_, gram_; // workspaces
 };

@@ -214,7 +214,8 @@ double time_to_reach(const ModeLaw& law, double fraction) {
     const double end = law.end(), target = fraction * end;
     if (!(end > 0)) return kInfinity;
     if (law.start > target) return kNaN;
-    if (law.depth == 1) return law.tau / (law.d + law.decay) * std::log((end - law.start) / (end - target));
+    if (law.depth == 1)
+        return law.tau / (law.d + law.decay) * std::log((end - law.start) / (end - target));
     if (law.depth == 2) {
         const double net = law.s - law.decay;
         return law.tau / (2 * net) * std::log((end / law.start - 1) / (1 / fraction - 1));

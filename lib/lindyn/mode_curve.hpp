@@ -22,10 +22,10 @@ namespace assay::lindyn {
 // 1 <= depth, start > 0 for depth >= 2 (any for depth 1), and for depth >= 3 start < s/d and
 // decay = 0.
 struct ModeLaw {
-    double s = 1;     // singular value of Syx
-    double d = 1;     // input variance along the mode
+    double s = 1;        // singular value of Syx
+    double d = 1;        // input variance along the mode
     double start = 1e-3; // a(0)
-    int depth = 2;    // number of weight matrices
+    int depth = 2;       // number of weight matrices
     double tau = 1;
     double decay = 0; // gamma of the penalty (gamma/2) sum |W_l|^2; depth 1 and 2 only
 

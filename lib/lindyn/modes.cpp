@@ -8,7 +8,7 @@
 namespace assay::lindyn {
 namespace {
 
-constexpr Index kDense = 2000;       // sizes up to which all modes are cheap
+constexpr Index kDense = 2000;        // sizes up to which all modes are cheap
 constexpr double kNegligible = 1e-12; // singular values below this share are rounding
 
 linalg::Svd decompose(const Matrix& syx, Index count) {

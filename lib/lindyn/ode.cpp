@@ -18,8 +18,8 @@ constexpr double kStages[6][6] = {
     {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656, 0},
     {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}};
 // Order 5 minus order 4.
-constexpr double kError[7] = {71.0 / 57600,      0,           -71.0 / 16695, 71.0 / 1920,
-                              -17253.0 / 339200, 22.0 / 525,  -1.0 / 40};
+constexpr double kError[7] = {71.0 / 57600,      0,          -71.0 / 16695, 71.0 / 1920,
+                              -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
 // Of the continuous extension.
 constexpr double kDense[7] = {-12715105075.0 / 11282082432,  0,
                               87487479700.0 / 32700410799,   -10690763975.0 / 1880347072,
@@ -54,8 +54,8 @@ double DormandPrince::error_of(const Vector& next) const {
     for (Index i = 0; i < next.size(); ++i) {
         double difference = 0;
         for (std::size_t stage = 0; stage < 7; ++stage) difference += kError[stage] * k_[stage](i);
-        const double scale = tolerance_.absolute + tolerance_.relative *
-                                                       std::max(std::abs(y_(i)), std::abs(next(i)));
+        const double scale = tolerance_.absolute +
+                             tolerance_.relative * std::max(std::abs(y_(i)), std::abs(next(i)));
         const double share = step_ * difference / scale;
         sum += share * share;
     }

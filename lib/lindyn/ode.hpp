@@ -37,7 +37,8 @@ class ASSAY_API DormandPrince {
     Slope slope_;
     OdeTolerance tolerance_;
     Vector y_, previous_, stage_, at_;
-    std::array<Vector, 7> k_; // of the step from `previous_` to `y_`; the last is the next one's first
+    std::array<Vector, 7>
+        k_; // of the step from `previous_` to `y_`; the last is the next one's first
     double time_ = 0, before_ = 0, step_ = 0;
     Index steps_ = 0, evaluations_ = 0;
 };

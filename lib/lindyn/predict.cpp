@@ -65,8 +65,9 @@ void check_strengths(const Problem& problem, const PredictSettings& s, const Vec
 }
 
 ModeLaw law_of(const Problem& problem, const PredictSettings& s, const Vector& start, Index mode) {
-    return {problem.modes.s(mode), problem.modes.input_variance(mode), start(mode), depth_of(s),
-            s.tau, s.step.decay};
+    return {
+        problem.modes.s(mode), problem.modes.input_variance(mode), start(mode), depth_of(s), s.tau,
+        s.step.decay};
 }
 
 // Curves and times of the modes that are learned; the others stay at 0.
@@ -97,7 +98,8 @@ Vector aligned_loss(const Modes& m, const Matrix& strength) {
     return ((gap.cwiseAbs2() * m.input_variance).array() + rest) / 2;
 }
 
-// First time at which a sampled curve passes `fraction` of `end`, between samples linear. NaN: never.
+// First time at which a sampled curve passes `fraction` of `end`, between samples linear. NaN:
+// never.
 double sampled_time(const Vector& time, const Vector& curve, double end, double fraction) {
     const double level = fraction * end;
     for (Index i = 0; i < curve.size(); ++i) {
@@ -120,7 +122,8 @@ void sample_times(const Problem& problem, const PredictSettings& s, Prediction& 
     }
 }
 
-// Maps and Gram matrices of aligned modes: sum a u v^T, and for layers a^{1/D} each (V A^{2/D} V^T).
+// Maps and Gram matrices of aligned modes: sum a u v^T, and for layers a^{1/D} each (V A^{2/D}
+// V^T).
 void aligned_matrices(const Problem& problem, const PredictSettings& s, Prediction& p) {
     const Matrix v = problem.input_vectors();
     for (Index i = 0; i < p.time.size(); ++i) {
@@ -129,8 +132,7 @@ void aligned_matrices(const Problem& problem, const PredictSettings& s, Predicti
             p.map.push_back(problem.original_map(problem.modes.u * a.asDiagonal() *
                                                  problem.modes.v.transpose()));
         if (!s.grams) continue;
-        const Vector layer =
-            a.unaryExpr([&](double x) { return std::pow(x, 2.0 / depth_of(s)); });
+        const Vector layer = a.unaryExpr([&](double x) { return std::pow(x, 2.0 / depth_of(s)); });
         p.hidden_gram.push_back(v * layer.asDiagonal() * v.transpose());
         p.output_gram.push_back(problem.modes.u * layer.asDiagonal() * problem.modes.u.transpose());
     }
@@ -154,9 +156,9 @@ void predict_discrete(const Problem& problem, const PredictSettings& s, Predicti
     const double per_time = 1 / (s.tau * s.step.rate * (1 / (1 - s.step.momentum)));
     for (Index i = 0; i < p.time.size(); ++i)
         steps.push_back(static_cast<Index>(std::llround(p.time(i) * per_time)));
-    p.strength = discrete_curves({problem.modes.s, problem.modes.input_variance,
-                                  p.initial_strength, depth_of(s), s.step},
-                                 steps);
+    p.strength = discrete_curves(
+        {problem.modes.s, problem.modes.input_variance, p.initial_strength, depth_of(s), s.step},
+        steps);
     p.loss = aligned_loss(problem.modes, p.strength);
     aligned_matrices(problem, s, p);
     sample_times(problem, s, p);
@@ -181,8 +183,8 @@ void predict_exact(const Problem& problem, const PredictSettings& s, Prediction&
         if (s.maps) p.map.push_back(problem.original_map(map));
         if (!s.grams) continue;
         const Matrix gram = exact.input_gram();
-        p.hidden_gram.push_back(problem.whitened() ? Matrix(problem.basis * gram * problem.basis.transpose())
-                                                   : gram);
+        p.hidden_gram.push_back(
+            problem.whitened() ? Matrix(problem.basis * gram * problem.basis.transpose()) : gram);
         p.output_gram.push_back(exact.output_gram());
     }
     sample_times(problem, s, p);
@@ -204,8 +206,8 @@ void predict_flow(const Problem& problem, const PredictSettings& s, Prediction& 
         if (s.maps) p.map.push_back(problem.original_map(map));
         if (!s.grams) continue;
         const Matrix gram = layers.front().transpose() * layers.front();
-        p.hidden_gram.push_back(problem.whitened() ? Matrix(problem.basis * gram * problem.basis.transpose())
-                                                   : gram);
+        p.hidden_gram.push_back(
+            problem.whitened() ? Matrix(problem.basis * gram * problem.basis.transpose()) : gram);
         p.output_gram.push_back(layers.back() * layers.back().transpose());
     }
     sample_times(problem, s, p);
@@ -267,8 +269,8 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
     p.initial_strength = initial_strengths(problem, s);
     p.conditions.whiteness = problem.whiteness;
     p.conditions.commutation = problem.commutation;
-    p.conditions.stable_rate = stable_rate(
-        problem.modes.s(0), problem.modes.input_variance(0), depth_of(s));
+    p.conditions.stable_rate =
+        stable_rate(problem.modes.s(0), problem.modes.input_variance(0), depth_of(s));
     p.conditions.expected_error = kNaN;
     if (s.weights) {
         check_layers(*s.weights, problem.statistics.inputs(), problem.statistics.outputs());
@@ -277,9 +279,9 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
     }
     const auto white = white_scale(problem.statistics);
     std::optional<ExactSolution> exact;
-    const bool wants_exact = s.method == Method::exact ||
-                             (s.method == Method::automatic && s.weights && white &&
-                              depth_of(s) == 2 && s.step.decay == 0 && problem.whole);
+    const bool wants_exact =
+        s.method == Method::exact || (s.method == Method::automatic && s.weights && white &&
+                                      depth_of(s) == 2 && s.step.decay == 0 && problem.whole);
     if (wants_exact) {
         const Layers& w = need_weights(s, "exact");
         if (w.size() != 2)
@@ -292,12 +294,13 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
         p.conditions.expected_error = exact->expected_error();
         if (s.method == Method::exact && !s.allow_unbalanced && exact->expected_error() > kRefused)
             throw Error(concat("the start is not balanced (expected relative error ",
-                               exact->expected_error(), "); --allow-unbalanced or --method flow "
+                               exact->expected_error(),
+                               "); --allow-unbalanced or --method flow "
                                "is expected"));
     }
     p.method = s.method;
     if (s.method == Method::automatic)
-        p.method = !s.weights                                   ? Method::aligned
+        p.method = !s.weights                                    ? Method::aligned
                    : exact && exact->expected_error() < kTrusted ? Method::exact
                                                                  : Method::flow;
     if (p.method == Method::aligned)

@@ -38,20 +38,20 @@ struct PredictSettings {
 // What was assumed, and how well it holds.
 struct Conditions {
     double whiteness = 0, commutation = 0;
-    double imbalance = 0;    // of the given start, relative_imbalance
-    double misalignment = 0; // of the given start
+    double imbalance = 0;      // of the given start, relative_imbalance
+    double misalignment = 0;   // of the given start
     double expected_error = 0; // relative, of the map; NaN where nothing is known of it
-    double stable_rate = 0;  // the largest learning rate that converges, 1/tau of the flow
+    double stable_rate = 0;    // the largest learning rate that converges, 1/tau of the flow
 };
 
 struct Prediction {
     Method method = Method::aligned;
-    Vector time;                    // T
-    Matrix strength, shallow;       // T x K; shallow empty unless asked for
-    Vector initial_strength;        // K
+    Vector time;                                           // T
+    Matrix strength, shallow;                              // T x K; shallow empty unless asked for
+    Vector initial_strength;                               // K
     Vector half_time, time_10, time_90, shallow_half_time; // K
-    Vector loss, shallow_loss;      // T
-    std::vector<Matrix> map, hidden_gram, output_gram; // T each, where asked for
+    Vector loss, shallow_loss;                             // T
+    std::vector<Matrix> map, hidden_gram, output_gram;     // T each, where asked for
     Conditions conditions;
 };
 

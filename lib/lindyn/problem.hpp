@@ -9,16 +9,18 @@
 namespace assay::lindyn {
 
 struct Problem {
-    Statistics statistics; // in r coordinates of the whitened inputs where `basis` is not empty
-    Modes modes;           // in the same coordinates
-    bool whole = true;     // all modes are there
+    Statistics statistics;  // in r coordinates of the whitened inputs where `basis` is not empty
+    Modes modes;            // in the same coordinates
+    bool whole = true;      // all modes are there
     bool has_inputs = true; // Sx is known; else only what the modes say of it
     double whiteness = 0, commutation = 0;
     Matrix basis, root; // of whitening (see Whitened); empty without
 
     [[nodiscard]] bool whitened() const { return basis.size() > 0; }
     // Input singular vectors in the inputs' own coordinates (whitened: those of Sx^{-1/2} x).
-    [[nodiscard]] Matrix input_vectors() const { return whitened() ? Matrix(basis * modes.v) : modes.v; }
+    [[nodiscard]] Matrix input_vectors() const {
+        return whitened() ? Matrix(basis * modes.v) : modes.v;
+    }
     // A map of the problem's coordinates in the original inputs.
     [[nodiscard]] Matrix original_map(const Matrix& map) const {
         return whitened() ? Matrix(map * root.transpose()) : map;

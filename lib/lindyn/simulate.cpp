@@ -36,7 +36,8 @@ SimulationRecord simulate(const Statistics& statistics, const Modes& modes, Grad
                           const SimulationSettings& settings, const StepSink& sink,
                           const Execution& run) {
     const auto count = static_cast<Index>(settings.recorded.size());
-    SimulationRecord record{settings.recorded, Vector(count), Matrix(count, modes.count()), {}, {}, {}};
+    SimulationRecord record{
+        settings.recorded, Vector(count), Matrix(count, modes.count()), {}, {}, {}};
     if (settings.target) record.test_error.resize(count);
     Index done = count > 0 ? settings.recorded.front() : 0;
     for (Index i = 0; i < count; ++i) {

@@ -41,13 +41,12 @@ struct SimulationRecord {
 
 struct SimulationSettings {
     StepSettings step;
-    std::vector<Index> recorded; // ascending
+    std::vector<Index> recorded;    // ascending
     const Matrix* target = nullptr; // W*
 };
 
 // Called at every recorded step.
-using StepSink =
-    std::function<void(Index step, const GradientDescent& state, double loss)>;
+using StepSink = std::function<void(Index step, const GradientDescent& state, double loss)>;
 
 // Runs from the first recorded step (`descent` stands there) to the last. Throws Error at the first
 // recorded step where the loss is not finite.

@@ -54,7 +54,8 @@ double bulk_median(double aspect) {
     for (int i = 0; i < kPieces; ++i) {
         const double phi = (i + 0.5) * width;
         const double square = 1 + aspect + 2 * root * std::cos(phi);
-        mass += 2 * aspect * squared(std::sin(phi)) / (M_PI * std::min(aspect, 1.0) * square) * width;
+        mass +=
+            2 * aspect * squared(std::sin(phi)) / (M_PI * std::min(aspect, 1.0) * square) * width;
         if (mass >= 0.5) return std::sqrt(square);
     }
     return std::abs(1 - root);
@@ -72,8 +73,11 @@ Index NoiseReport::detections() const {
 
 NoiseReport judge_modes(const Vector& values, Index inputs, Index outputs, double unit) {
     const Index count = values.size();
-    NoiseReport report{unit, Vector::Constant(count, kNaN), Vector::Constant(count, kNaN),
-                       Vector::Constant(count, kNaN), values,
+    NoiseReport report{unit,
+                       Vector::Constant(count, kNaN),
+                       Vector::Constant(count, kNaN),
+                       Vector::Constant(count, kNaN),
+                       values,
                        std::vector<std::uint8_t>(static_cast<std::size_t>(count), 1)};
     if (!(unit > 0)) return report;
     const double aspect = static_cast<double>(outputs) / static_cast<double>(inputs);

@@ -12,11 +12,11 @@ namespace assay::lindyn {
 namespace {
 
 constexpr double kBlockBytes = double{1 << 23};
-constexpr Index kTile = 256;             // columns of one product
-constexpr double kWhite = 1e-8;          // departure from white that is rounding
-constexpr double kDropped = 1e-10;       // eigenvalues of Sx below this share are no direction
-constexpr double kSymmetric = 1e-8;      // relative asymmetry of a given Sx that is rounding
-constexpr double kNegative = 1e-10;      // relative negative eigenvalue that is rounding
+constexpr Index kTile = 256;        // columns of one product
+constexpr double kWhite = 1e-8;     // departure from white that is rounding
+constexpr double kDropped = 1e-10;  // eigenvalues of Sx below this share are no direction
+constexpr double kSymmetric = 1e-8; // relative asymmetry of a given Sx that is rounding
+constexpr double kNegative = 1e-10; // relative negative eigenvalue that is rounding
 
 Blocks row_blocks(const SampleSource& source) {
     const double row = 8.0 * static_cast<double>(source.inputs() + source.outputs());
@@ -107,18 +107,18 @@ void check_statistics(const Statistics& s) {
     if (s.has_scalar_inputs()) return;
     if (!s.sxx.allFinite()) throw Error("sigma_xx: not all numbers are finite");
     if (s.sxx.rows() != s.inputs() || s.sxx.cols() != s.inputs())
-        throw Error(concat("sigma_xx: ", s.sxx.rows(), " x ", s.sxx.cols(), "; ", s.inputs(),
-                           " x ", s.inputs(), " is expected beside sigma_yx of ", s.outputs(),
-                           " x ", s.inputs()));
+        throw Error(concat("sigma_xx: ", s.sxx.rows(), " x ", s.sxx.cols(), "; ", s.inputs(), " x ",
+                           s.inputs(), " is expected beside sigma_yx of ", s.outputs(), " x ",
+                           s.inputs()));
     const double asymmetry = (s.sxx - s.sxx.transpose()).norm() / s.sxx.norm();
     if (!(asymmetry <= kSymmetric))
         throw Error(concat("sigma_xx: not symmetric (relative difference ", asymmetry,
                            "); a covariance is expected"));
-    const Vector values = Eigen::SelfAdjointEigenSolver<Matrix>(s.sxx, Eigen::EigenvaluesOnly)
-                              .eigenvalues();
+    const Vector values =
+        Eigen::SelfAdjointEigenSolver<Matrix>(s.sxx, Eigen::EigenvaluesOnly).eigenvalues();
     if (values(0) < -kNegative * values(values.size() - 1))
-        throw Error(concat("sigma_xx: eigenvalue ", values(0),
-                           " is negative; a covariance is expected"));
+        throw Error(
+            concat("sigma_xx: eigenvalue ", values(0), " is negative; a covariance is expected"));
 }
 
 double whiteness(const Statistics& s) {

@@ -26,7 +26,8 @@ linalg::LinearOperator products_with(const Matrix& a) {
 } // namespace
 
 TEST_CASE("thin decompositions of any shape", "[linalg]") {
-    const auto [rows, cols] = GENERATE(table<Index, Index>({{7, 4}, {4, 7}, {5, 5}, {1, 6}, {40, 30}}));
+    const auto [rows, cols] =
+        GENERATE(table<Index, Index>({{7, 4}, {4, 7}, {5, 5}, {1, 6}, {40, 30}}));
     const Matrix a = random_matrix(rows, cols, 1);
     const linalg::Svd svd = linalg::thin_svd(a);
     const Index k = std::min(rows, cols);

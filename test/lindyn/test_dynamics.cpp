@@ -62,14 +62,19 @@ TEST_CASE("mode curves equal the integrated weights", "[lindyn]") {
     REQUIRE(names.size() == 33);
     for (const auto& name : names) {
         const hdf5::Group g = curves.group(name);
-        const Vector start = g.dataset("start").read_vector(), time = g.dataset("time").read_vector();
+        const Vector start = g.dataset("start").read_vector(),
+                     time = g.dataset("time").read_vector();
         const Vector expected = g.dataset("value").read_vector();
         const double s = number(g, "s"), d = number(g, "d");
         Vector found;
         if (start.size() == 2 && start(0) != start(1)) {
             found = mode_curve(UnbalancedLaw{s, d, start(0), start(1), 1}, time);
         } else {
-            const ModeLaw law{s, d, start.prod(), static_cast<int>(start.size()), number(g, "tau"),
+            const ModeLaw law{s,
+                              d,
+                              start.prod(),
+                              static_cast<int>(start.size()),
+                              number(g, "tau"),
                               number(g, "decay")};
             found = mode_curve(law, time);
         }
@@ -98,8 +103,7 @@ TEST_CASE("times of a mode: the canary's, and inverses of the curve", "[lindyn]"
         for (const double fraction : {0.1, 0.5, 0.9}) {
             const ModeLaw law{1.7, 0.6, 0.01, depth, 2.5, 0};
             const Vector time = Vector::Constant(1, time_to_reach(law, fraction));
-            CHECK(mode_curve(law, time)(0) ==
-                  Approx(fraction * law.end()).epsilon(1e-12));
+            CHECK(mode_curve(law, time)(0) == Approx(fraction * law.end()).epsilon(1e-12));
         }
     // Depth 4: t = tau/2 [atanh(sqrt(u/s))/s^{3/2} - 1/(s sqrt u)], d = 1.
     const double sv = 1.3, begin = 0.02;
@@ -147,7 +151,8 @@ TEST_CASE("the exact solution may jump, or go on from where it is", "[lindyn]") 
     // For ever: the best map of rank 4, and nothing overflows.
     fast.advance(1e5);
     const linalg::Svd svd = linalg::thin_svd(syx);
-    const Matrix best = svd.u.leftCols(4) * svd.s.head(4).asDiagonal() * svd.v.leftCols(4).transpose();
+    const Matrix best =
+        svd.u.leftCols(4) * svd.s.head(4).asDiagonal() * svd.v.leftCols(4).transpose();
     CHECK((fast.map() - best).norm() < 1e-10);
     CHECK_THROWS_AS(fast.advance(1), Error);
     // Strengths are the map's.
@@ -167,7 +172,8 @@ TEST_CASE("the flow of all weights equals scipy's", "[lindyn]") {
         Flow flow(s, start, 2);
         const Vector time = g.dataset("time").read_vector();
         for (Index i = 0; i < time.size(); ++i)
-            CHECK((whole_map(flow.at(2 * time(i))) - slice(g, "map", i)).norm() < 2e-6 * s.syx.norm());
+            CHECK((whole_map(flow.at(2 * time(i))) - slice(g, "map", i)).norm() <
+                  2e-6 * s.syx.norm());
         CHECK(flow.conservation_error() < 1e-6);
     }
 }
@@ -183,10 +189,10 @@ TEST_CASE("the discrete recursion is gradient descent on aligned modes", "[lindy
     for (Index t = 0; t <= 400; t += 20) recorded.push_back(t);
     const StepSettings settings{0.02, momentum, 0.01};
     const Layers start = initial_layers(widths, modes, {StartLaw::aligned, 0.05, 1, 0});
-    const SimulationRecord record =
-        simulate(s, modes, GradientDescent(s, start, settings), {settings, recorded, nullptr}, {}, {});
-    const Matrix predicted =
-        discrete_curves({modes.s, modes.input_variance, Vector::Constant(5, 0.05), depth, settings}, recorded);
+    const SimulationRecord record = simulate(s, modes, GradientDescent(s, start, settings),
+                                             {settings, recorded, nullptr}, {}, {});
+    const Matrix predicted = discrete_curves(
+        {modes.s, modes.input_variance, Vector::Constant(5, 0.05), depth, settings}, recorded);
     CHECK((record.strength - predicted).cwiseAbs().maxCoeff() < 1e-12 * modes.asymptote(0));
     if (momentum == 0) // the loss falls below the bound of stability
         for (Index t = 1; t < record.loss.size(); ++t) CHECK(record.loss(t) <= record.loss(t - 1));

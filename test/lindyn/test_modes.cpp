@@ -72,7 +72,8 @@ TEST_CASE("whitened statistics drop what the inputs do not span", "[lindyn]") {
     const Matrix end =
         p.original_map(p.modes.u * p.modes.asymptote.asDiagonal() * p.modes.v.transpose());
     CHECK((end * s.sxx - s.syx).norm() < 1e-11);
-    CHECK(std::abs(p.unlearnable() - (1 - (end * s.syx.transpose()).trace() / s.output_power)) < 1e-12);
+    CHECK(std::abs(p.unlearnable() - (1 - (end * s.syx.transpose()).trace() / s.output_power)) <
+          1e-12);
 }
 
 TEST_CASE("conditions tell white, commuting and other inputs apart", "[lindyn]") {
@@ -95,7 +96,8 @@ TEST_CASE("conditions tell white, commuting and other inputs apart", "[lindyn]")
 
 TEST_CASE("signs, groups and leading modes", "[lindyn]") {
     Statistics s;
-    s.syx = random_rows(450, 420, 6) / 60 + 5 * random_rows(450, 3, 7) * random_rows(3, 420, 8) / 100;
+    s.syx =
+        random_rows(450, 420, 6) / 60 + 5 * random_rows(450, 3, 7) * random_rows(3, 420, 8) / 100;
     s.input_scale = 1;
     const Modes all = find_modes(s, {}), few = find_modes(s, {3, 1e-6});
     REQUIRE(few.count() == 3);
@@ -108,8 +110,8 @@ TEST_CASE("signs, groups and leading modes", "[lindyn]") {
     }
     const Vector values = (Vector(6) << 3, 3 - 1e-9, 2, 1, 1, 0).finished();
     CHECK(group_equal(values, 1e-6) == std::vector<std::int32_t>{0, 0, 1, 2, 2, 3});
-    const Matrix means = group_means((Matrix(1, 6) << 1, 3, 5, 2, 4, 9).finished(),
-                                     group_equal(values, 1e-6));
+    const Matrix means =
+        group_means((Matrix(1, 6) << 1, 3, 5, 2, 4, 9).finished(), group_equal(values, 1e-6));
     CHECK(means == (Matrix(1, 4) << 2, 5, 3, 9).finished());
 }
 
@@ -126,7 +128,8 @@ TEST_CASE("noise and modes: inverse formulas, shrinkage, published values", "[li
     CHECK(std::abs(observed_value(9, 0.5) - 9.083) < 5e-4);
     CHECK(std::abs(observed_value(6, 0.5) - 6.125) < 5e-4);
     CHECK(std::abs(observed_value(3, 0.5) - 3.249) < 5e-4);
-    // The quarter-circle law: half its area lies above 0.8079455 (theta - sin(theta)cos(theta) = pi/4).
+    // The quarter-circle law: half its area lies above 0.8079455 (theta - sin(theta)cos(theta) =
+    // pi/4).
     CHECK(std::abs(bulk_median(1) - 2 * 0.4039727532995173) < 1e-4);
     const Matrix noise = random_rows(150, 300, 9) / std::sqrt(300.0);
     Statistics s;
