@@ -1,0 +1,95 @@
+// lindyn modes: which input-output modes a data set holds.
+#include "commands.hpp"
+#include "problem_input.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+namespace lindyn_app {
+namespace {
+
+using namespace assay;
+using namespace assay::lindyn;
+
+struct Options {
+    ProblemOptions problem;
+    std::string noise_unit = "median";
+};
+
+double unit_of(const Options& o, const Problem& p) {
+    if (o.noise_unit == "none") return 0;
+    if (o.noise_unit != "median") {
+        const auto value = parse_double(o.noise_unit);
+        if (!value || !(*value > 0))
+            throw UsageError("option '--noise-unit': found '" + printable(o.noise_unit, 40) +
+                             "'; median, none or a number above 0 is expected");
+        return *value;
+    }
+    // The law of noise is that of white inputs, and the median is one of all modes.
+    if (!p.whole || !white_scale(p.statistics)) return 0;
+    return noise_unit(p.modes.s, p.statistics.inputs(), p.statistics.outputs());
+}
+
+std::string listed(const Vector& values) {
+    std::vector<std::string> texts;
+    for (Index a = 0; a < std::min<Index>(values.size(), 8); ++a)
+        texts.push_back(significant(values(a), 5));
+    if (values.size() > 8) texts.emplace_back("...");
+    return join(texts, " ");
+}
+
+void report(cli::Context& context, const Problem& p, const NoiseReport& noise) {
+    context.report("modes", static_cast<std::int64_t>(p.modes.count()),
+                   concat("rank ", p.modes.rank(), ", ", p.modes.group.back() + 1,
+                          " different singular values"));
+    context.report("singular values", listed(p.modes.s));
+    context.report("asymptotes", listed(p.modes.asymptote));
+    context.report("whiteness", p.whiteness, "|Sx - d I| / |Sx|, 0: white");
+    context.report("commutation", p.commutation, "0: the modes diagonalise the inputs");
+    if (p.whole) context.report("unlearnable", p.unlearnable(), "of the targets' power");
+    if (noise.unit > 0)
+        context.report("detected", static_cast<std::int64_t>(noise.detections()),
+                       concat("above noise of unit ", significant(noise.unit, 4)));
+}
+
+void run(const Options& o, cli::Context& context) {
+    const Problem problem = data_problem(context, o.problem);
+    const NoiseReport noise = judge_modes(problem.modes.s, problem.statistics.inputs(),
+                                          problem.statistics.outputs(), unit_of(o, problem));
+    if (noise.unit > 0 && 2 * noise.detections() > problem.modes.count())
+        context.monitor().warn(concat(noise.detections(), " of ", problem.modes.count(),
+                                      " modes stand out from the noise unit ", noise.unit,
+                                      ", which is then no measure of noise (--noise-unit)"));
+    write_modes(context.output().create_group("/lindyn/modes"), problem, noise);
+    report(context, problem, noise);
+    context.propose("lindyn predict " + context.output_target() + " -o curves.h5");
+}
+
+} // namespace
+
+cli::Command modes() {
+    auto o = std::make_shared<Options>();
+    cli::Command c("modes", "which input-output modes a data set holds");
+    c.describe("The singular value decomposition of the input-output correlations, which is all "
+               "that a deep linear network learns: each mode is an input direction, an output "
+               "direction and a strength. Says too how far the inputs are from white, and which "
+               "modes stand out from noise.");
+    c.input("samples (/data/train or /data: inputs P x N1, targets P x N3), statistics (sigma_yx, "
+            "sigma_xx), or FILE:/table, items x features");
+    c.output(cli::OutputKind::hdf5,
+             {{"/lindyn/modes/singular_values", "of Syx, descending"},
+              {"/lindyn/modes/U, V", "output and input singular vectors"},
+              {"/lindyn/modes/asymptote", "strength of each mode at the end of learning"},
+              {"/lindyn/modes/group", "modes of equal singular values"},
+              {"/lindyn/modes/detected, snr, shrunk", "what is more than noise"}});
+    declare_problem(c, o->problem, Whitening::offered);
+    c.group("Noise");
+    c.option("--noise-unit", o->noise_unit, "median|none|X",
+             "sqrt(N1) times the standard deviation of the noise in an entry of Syx");
+    c.example("What a table of items and features holds", "lindyn modes animals.h5 -o modes.h5");
+    c.reference("saxe2019");
+    c.run([o](cli::Context& context) { run(*o, context); });
+    return c;
+}
+
+} // namespace lindyn_app

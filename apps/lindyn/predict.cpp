@@ -1,0 +1,152 @@
+// lindyn predict: when each mode is learned.
+#include "commands.hpp"
+#include "problem_input.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+#include <cmath>
+
+namespace lindyn_app {
+namespace {
+
+using namespace assay;
+using namespace assay::lindyn;
+
+enum class TimeUnit { tau, steps };
+
+struct Options {
+    ProblemOptions problem;
+    PredictSettings predict;
+    std::string weights, time = "auto";
+    TimeUnit unit = TimeUnit::tau;
+    double tau = 0, learning_rate = 0;
+};
+
+// Steps of gradient descent that one tau of the flow takes.
+double steps_per_tau(const Options& o) {
+    if (o.tau > 0) return o.tau;
+    if (o.learning_rate > 0) return (1 - o.predict.step.momentum) / o.learning_rate;
+    throw UsageError("--time-unit steps needs --learning-rate or --tau");
+}
+
+PredictSettings settings_of(const Options& o, const Problem& problem, cli::Context& context) {
+    PredictSettings s = o.predict;
+    s.tau = o.unit == TimeUnit::tau ? 1 : steps_per_tau(o);
+    if (o.learning_rate > 0) s.step.rate = o.learning_rate;
+    if (s.method == Method::discrete && !(o.learning_rate > 0))
+        throw UsageError("--method discrete needs --learning-rate");
+    if (o.weights.empty()) return s;
+    s.weights = load_layers(context, o.weights);
+    if (problem.whitened() && s.weights->front().cols() == problem.basis.rows())
+        s.weights->front() = s.weights->front() * problem.basis;
+    return s;
+}
+
+void report(cli::Context& context, const Problem& problem, const Options& o, const Prediction& p) {
+    const char* const unit = o.unit == TimeUnit::tau ? "tau" : "steps";
+    context.report("method", method_name(p.method));
+    for (Index a = 0; a < std::min<Index>(problem.modes.count(), 6); ++a)
+        if (std::isfinite(p.half_time(a)))
+            context.report(
+                concat("mode ", a), p.half_time(a),
+                concat(unit, " to half of ", significant(problem.modes.asymptote(a), 4)));
+    context.report("loss", p.loss(p.loss.size() - 1),
+                   concat("at the end, from ", significant(p.loss(0), 4)));
+    context.report("whiteness", p.conditions.whiteness, "0: white inputs");
+    if (!o.weights.empty()) {
+        context.report("imbalance", p.conditions.imbalance, "of the start, relative");
+        context.report("misalignment", p.conditions.misalignment, "of the start, 0: aligned");
+        if (std::isfinite(p.conditions.expected_error))
+            context.report("expected error", p.conditions.expected_error, "of the exact solution");
+    }
+    context.report("largest stable rate", p.conditions.stable_rate);
+    context.propose("lindyn plot " + context.output_target() + " -o curves.svg");
+}
+
+void warn_of_conditions(cli::Context& context, const Problem& problem, const Options& o,
+                        const Prediction& p) {
+    const bool closed = p.method == Method::aligned || p.method == Method::discrete;
+    if (closed && problem.commutation > 1e-6)
+        context.monitor().warn(concat("the modes do not diagonalise the inputs (commutation ",
+                                      significant(problem.commutation, 3),
+                                      "): closed forms are approximations; --whiten or --method "
+                                      "flow is exact"));
+    if (o.learning_rate > p.conditions.stable_rate)
+        context.monitor().warn(concat("learning rate ", o.learning_rate, " is above ",
+                                      significant(p.conditions.stable_rate, 4),
+                                      ", where gradient descent becomes unstable"));
+}
+
+void run(const Options& o, cli::Context& context) {
+    const Problem problem = load_problem(context, o.problem);
+    const std::string place = context.input_address().name();
+    at_place(place, [&] {
+        const PredictSettings settings = settings_of(o, problem, context);
+        const Vector times =
+            o.time == "auto" ? usual_times(problem, settings) : parse_times(context, o.time);
+        const Prediction p = predict(problem, settings, times, context.execution());
+        write_prediction(context.output().create_group("/lindyn/predict"), p, settings,
+                         o.unit == TimeUnit::tau ? "tau" : "steps");
+        warn_of_conditions(context, problem, o, p);
+        report(context, problem, o, p);
+    });
+}
+
+} // namespace
+
+cli::Command predict() {
+    auto o = std::make_shared<Options>();
+    cli::Command c("predict", "when each mode is learned, and how the loss falls");
+    c.describe(
+        "Strengths of the modes over time under gradient flow. Without weights, modes grow in "
+        "closed form from equal strengths. With --weights, the exact solution of two layers on "
+        "white inputs, or else the flow of all weights integrated. Times are in tau, which is "
+        "1/learning rate steps for a loss of half the squared error, mean over samples.");
+    c.input("result of modes, or data");
+    c.output(cli::OutputKind::hdf5,
+             {{"/lindyn/predict/strength", "time x mode"},
+              {"/lindyn/predict/half_time, time_10, time_90", "of each mode"},
+              {"/lindyn/predict/loss", "over time"},
+              {"/lindyn/predict/map, hidden_gram, output_gram", "with --maps, --grams"}});
+    declare_problem(c, o->problem, Whitening::offered);
+    c.group("Network");
+    c.option("--depth", o->predict.depth, "D", "weight matrices").range(1, 64);
+    c.option("--hidden", o->predict.hidden, "N", "smallest hidden width").word("any", 0).range(1);
+    c.option("--initial-strength", o->predict.initial_strength, "A",
+             "of every mode, or one a mode");
+    c.option("--weights", o->weights, "FILE",
+             "start from the network of this file; -: of the input");
+    c.group("Training");
+    c.option("--learning-rate", o->learning_rate, "X", "of the run").default_text("none").range(0);
+    c.option("--momentum", o->predict.step.momentum, "X", "heavy ball").range(0, 0.999999);
+    c.option("--weight-decay", o->predict.step.decay, "X", "penalty X/2 |W|^2").range(0);
+    c.option("--tau", o->tau, "STEPS", "steps of one tau, in place of 1/learning rate")
+        .default_text("none")
+        .range(0);
+    c.group("What is predicted");
+    c.choice<Method>("--method", o->predict.method,
+                     {{"auto", Method::automatic},
+                      {"aligned", Method::aligned},
+                      {"exact", Method::exact},
+                      {"flow", Method::flow},
+                      {"discrete", Method::discrete}},
+                     "closed forms, exact solution, integrated flow, or finite steps of modes");
+    c.option("--time", o->time, "GRID", "auto, a:b:n, log:a:b:n or FILE:/dataset");
+    c.choice<TimeUnit>("--time-unit", o->unit, {{"tau", TimeUnit::tau}, {"steps", TimeUnit::steps}},
+                       "of times");
+    c.flag("--shallow", o->predict.shallow, "also a network without hidden layer");
+    c.flag("--maps", o->predict.maps, "also W(t)");
+    c.flag("--grams", o->predict.grams, "also the similarity of inputs and of outputs");
+    c.flag("--allow-unbalanced", o->predict.allow_unbalanced,
+           "--method exact from starts that are not balanced");
+    c.example("What is learned when",
+              "lindyn modes animals.h5 | lindyn predict --depth 2 --initial-strength 1e-3 | lindyn "
+              "plot -o curves.svg");
+    c.reference("saxe2014");
+    c.reference("saxe2019");
+    c.run([o](cli::Context& context) { run(*o, context); });
+    return c;
+}
+
+} // namespace lindyn_app

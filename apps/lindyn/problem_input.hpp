@@ -1,0 +1,31 @@
+// Where a command's learning problem comes from: samples, given statistics, or a result of `modes`;
+// and its times.
+#pragma once
+
+#include <assay/cli/command.hpp>
+#include <assay/cli/context.hpp>
+#include <assay/lindyn/lindyn_io.hpp>
+
+#include <string>
+
+namespace lindyn_app {
+
+struct ProblemOptions {
+    assay::lindyn::Normalisation statistics = assay::lindyn::Normalisation::mean;
+    bool one_hot = false, whiten = false;
+    assay::lindyn::ModeOptions modes;
+};
+
+enum class Whitening { offered, none };
+void declare_problem(assay::cli::Command& c, ProblemOptions& o, Whitening whitening);
+// From data; throws Error where there are none.
+assay::lindyn::Problem data_problem(assay::cli::Context& context, const ProblemOptions& o);
+// From /lindyn/modes where the input holds it and no path is given, else from data.
+assay::lindyn::Problem load_problem(assay::cli::Context& context, const ProblemOptions& o);
+// A linear network from /model of a file ("-": of the input).
+assay::lindyn::Layers load_layers(assay::cli::Context& context, const std::string& address);
+
+// "a:b:n", "log:a:b:n", or "FILE:/dataset".
+assay::Vector parse_times(assay::cli::Context& context, const std::string& text);
+
+} // namespace lindyn_app

@@ -1,0 +1,406 @@
+#include <assay/lindyn/lindyn_io.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/network/network_io.hpp>
+#include <assay/training/config.hpp>
+#include <assay/training/run_io.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstdint>
+
+namespace assay::lindyn {
+namespace {
+
+using Json = nlohmann::json;
+
+hdf5::Dataset need_table(const hdf5::Dataset& dataset) {
+    dataset.expect_numeric();
+    if (dataset.rank() == 1)
+        throw Error(concat(dataset.where(), ": ", dataset.shape()[0],
+                           " numbers in one dimension; samples are rows (reshape to ",
+                           dataset.shape()[0], " x 1)"));
+    if (dataset.rank() != 2)
+        throw Error(concat(dataset.where(), ": ", hdf5::shape_text(dataset.shape()),
+                           "; a table of samples in rows is expected"));
+    return dataset;
+}
+
+class StoredSamples : public SampleSource {
+  public:
+    StoredSamples(std::optional<hdf5::Dataset> inputs, hdf5::Dataset targets)
+        : inputs_(std::move(inputs)), targets_(std::move(targets)) {
+        static_cast<void>(need_table(targets_));
+        if (!inputs_) return;
+        static_cast<void>(need_table(*inputs_));
+        if (inputs_->shape()[0] != targets_.shape()[0])
+            throw Error(concat(inputs_->where(), ": ", inputs_->shape()[0],
+                               " rows; the targets have ", targets_.shape()[0]));
+    }
+    [[nodiscard]] Index samples() const override { return targets_.shape()[0]; }
+    [[nodiscard]] Index inputs() const override { return inputs_ ? inputs_->shape()[1] : 0; }
+    [[nodiscard]] Index outputs() const override { return targets_.shape()[1]; }
+    [[nodiscard]] RowMatrix read_inputs(Index first, Index count) const override {
+        return rows(*inputs_, first, count);
+    }
+    [[nodiscard]] RowMatrix read_targets(Index first, Index count) const override {
+        return rows(targets_, first, count);
+    }
+
+  private:
+    static RowMatrix rows(const hdf5::Dataset& table, Index first, Index count) {
+        RowMatrix block(count, table.shape()[1]);
+        table.read_box<double>({first, 0}, {count, block.cols()}, block.data());
+        if (block.allFinite()) return block;
+        for (Index i = 0; i < block.size(); ++i)
+            if (!std::isfinite(block.data()[i]))
+                throw Error(concat(table.where(), ": ", block.data()[i], " at [",
+                                   first + i / block.cols(), ", ", i % block.cols(),
+                                   "]; finite numbers are expected"));
+        return block;
+    }
+    std::optional<hdf5::Dataset> inputs_;
+    hdf5::Dataset targets_;
+};
+
+void write_matrices(hdf5::Group& group, const std::string& name, const std::vector<Matrix>& stack,
+                    const hdf5::ArrayInfo& info) {
+    if (stack.empty()) return;
+    const Index rows = stack.front().rows(), cols = stack.front().cols();
+    hdf5::Dataset dataset =
+        group.create<double>(name, {static_cast<Index>(stack.size()), rows, cols}, info,
+                             hdf5::Compression::none, {1, rows, cols});
+    for (std::size_t i = 0; i < stack.size(); ++i) {
+        const RowMatrix c_order = stack[i];
+        dataset.write_box({static_cast<Index>(i), 0, 0}, {1, rows, cols}, c_order.data());
+    }
+}
+
+double need_number(const hdf5::Group& group, const std::string& name) {
+    const auto value = group.number_attribute(name);
+    if (!value) throw Error(group.where() + ": attribute '" + name + "' is missing");
+    return *value;
+}
+
+Matrix need_matrix(const hdf5::Group& group, const std::string& name, Index rows, Index cols) {
+    const RowMatrix m = group.dataset(name).expect_numeric().read_matrix();
+    if ((rows >= 0 && m.rows() != rows) || (cols >= 0 && m.cols() != cols))
+        throw Error(concat(group.where(), "/", name, ": ", m.rows(), " x ", m.cols(),
+                           " numbers do not fit the other arrays"));
+    if (!m.allFinite()) throw Error(concat(group.where(), "/", name, ": not all are finite"));
+    return m;
+}
+
+Vector need_vector(const hdf5::Group& group, const std::string& name, Index count) {
+    const Vector v = group.dataset(name).expect_numeric().read_vector();
+    if (v.size() != count || !v.allFinite())
+        throw Error(concat(group.where(), "/", name, ": ", v.size(), " numbers; ", count,
+                           " finite ones are expected"));
+    return v;
+}
+
+// Layers of an architecture that change nothing.
+bool does_nothing(const Json& layer) {
+    const std::string type = layer.value("type", "");
+    return (type == "activation" && (layer.value("function", "") == "linear" ||
+                                     layer.value("function", "") == "identity")) ||
+           type == "dropout" || type == "identity";
+}
+
+std::string layer_name(std::size_t number) {
+    return "layer" + std::to_string(number + 1);
+}
+
+// The resolved configuration with which `checkpoint train` would make the same steps.
+std::string training_json(const SimulationRecord& record, const SimulationFacts& facts,
+                          const std::string& architecture) {
+    training::TrainingConfig c;
+    c.seed = facts.seed;
+    c.precision = training::Precision::float64;
+    c.architecture = architecture;
+    c.data = facts.data;
+    c.loss = "half_squared_error";
+    c.full_batch = true;
+    c.steps = record.steps.back();
+    c.optimizer.learning_rate = facts.learning_rate;
+    c.optimizer.momentum = facts.step.momentum;
+    c.optimizer.weight_decay = facts.step.decay;
+    c.init = "file";
+    c.checkpoints.kind = "list";
+    c.checkpoints.list = record.steps;
+    return training::config_json(c);
+}
+
+} // namespace
+
+std::string data_path(const hdf5::Group& root) {
+    for (const char* path : {"/data/train", "/data"})
+        if (root.has_group(path) && (root.has_dataset(std::string(path) + "/targets") ||
+                                     root.has_dataset(std::string(path) + "/sigma_yx")))
+            return path;
+    return "";
+}
+
+std::unique_ptr<SampleSource> open_samples(const hdf5::Group& root, const std::string& path,
+                                           bool one_hot) {
+    if (root.has_dataset(path))
+        return std::make_unique<StoredSamples>(std::nullopt, root.dataset(path));
+    if (!root.has_group(path) || !root.has_dataset(path + "/targets"))
+        throw Error(root.where() + ": no targets in " + path +
+                    "; inputs and targets, sigma_yx, or the path of a table of items x features "
+                    "are expected");
+    const hdf5::Group group = root.group(path);
+    std::optional<hdf5::Dataset> inputs;
+    if (!one_hot && group.has_dataset("inputs")) inputs = group.dataset("inputs");
+    return std::make_unique<StoredSamples>(std::move(inputs), group.dataset("targets"));
+}
+
+bool has_statistics(const hdf5::Group& root, const std::string& path) {
+    return root.has_group(path) && root.has_dataset(path + "/sigma_yx");
+}
+
+Statistics read_statistics(const hdf5::Group& root, const std::string& path,
+                           Normalisation normalisation) {
+    const hdf5::Group group = root.group(path);
+    Statistics s;
+    s.normalisation = normalisation;
+    s.syx = need_table(group.dataset("sigma_yx")).read_matrix();
+    if (group.has_dataset("sigma_xx"))
+        s.sxx = need_table(group.dataset("sigma_xx")).read_matrix();
+    else
+        s.input_scale = 1;
+    s.samples = static_cast<Index>(group.number_attribute("n_samples").value_or(0));
+    at_place(group.where(), [&] { check_statistics(s); });
+    // Without the targets' own power, that which their linear map has.
+    const auto power = group.number_attribute("output_power");
+    if (power) {
+        s.output_power = *power;
+    } else {
+        const Modes modes = find_modes(s, {});
+        s.output_power = modes.s.dot(modes.asymptote);
+    }
+    return s;
+}
+
+void write_modes(hdf5::Group group, const Problem& p, const NoiseReport& noise) {
+    const Modes& m = p.modes;
+    group.write("singular_values", m.s, {"mode", "", "s of Syx = U S V^T, descending"});
+    group.write("U", m.u, {"output,mode", "", "output singular vectors"});
+    group.write(
+        "V", p.input_vectors(),
+        {"input,mode", "", "input singular vectors; the largest entry of each is positive"});
+    group.write("input_variance", m.input_variance, {"mode", "", "d = v^T Sx v"});
+    group.write("asymptote", m.asymptote,
+                {"mode", "", "q = s / d, the strength at the end of learning"});
+    group.write(
+        "group", m.group,
+        {"mode", "", "modes of equal singular values, in which only the plane has a meaning"});
+    group.write("detected", noise.detected, {"mode", "boolean", "above what noise alone shows"});
+    group.write("snr", noise.snr,
+                {"mode", "", "singular value without noise, in units of the noise"});
+    group.write("overlap_output", noise.overlap_output,
+                {"mode", "", "squared, of u with the one without noise"});
+    group.write("overlap_input", noise.overlap_input,
+                {"mode", "", "squared, of v with the one without noise"});
+    group.write("shrunk", noise.shrunk, {"mode", "", "singular value of least squared error"});
+    if (p.whitened()) {
+        group.write("whitening_basis", p.basis,
+                    {"input,direction", "", "of the span of the inputs"});
+        group.write("whitening_root", p.root,
+                    {"input,direction", "", "whitened inputs are root^T x in this basis"});
+    }
+    group.set_attribute("n_samples", static_cast<std::int64_t>(p.statistics.samples));
+    group.set_attribute("statistics",
+                        p.statistics.normalisation == Normalisation::mean ? "mean" : "sum");
+    group.set_attribute("noise_unit", noise.unit);
+    group.set_attribute("whiteness", p.whiteness);
+    group.set_attribute("commutation", p.commutation);
+    group.set_attribute("rank", static_cast<std::int64_t>(p.modes.rank()));
+    group.set_attribute("whole", p.whole ? 1 : 0);
+    group.set_attribute("output_power", m.output_power);
+    if (const auto white = white_scale(p.statistics)) group.set_attribute("input_scale", *white);
+}
+
+Problem read_modes(const hdf5::Group& group) {
+    Problem p;
+    Modes& m = p.modes;
+    m.s = group.dataset("singular_values").expect_numeric().read_vector();
+    const Index count = m.s.size();
+    if (count == 0 || !m.s.allFinite() || !(m.s(0) > 0))
+        throw Error(group.where() + "/singular_values: positive numbers are expected");
+    m.u = need_matrix(group, "U", -1, count);
+    m.v = need_matrix(group, "V", -1, count);
+    m.input_variance = need_vector(group, "input_variance", count);
+    m.asymptote = need_vector(group, "asymptote", count);
+    const auto groups = group.dataset("group").expect_numeric().read<std::int32_t>();
+    if (static_cast<Index>(groups.size()) != count)
+        throw Error(
+            concat(group.where(), "/group: ", groups.size(), " numbers; ", count, " are expected"));
+    m.group = groups;
+    m.output_power = need_number(group, "output_power");
+    p.whole = need_number(group, "whole") != 0;
+    p.whiteness = need_number(group, "whiteness");
+    p.commutation = need_number(group, "commutation");
+    if (group.has_dataset("whitening_basis")) {
+        p.basis = need_matrix(group, "whitening_basis", m.v.rows(), -1);
+        p.root = need_matrix(group, "whitening_root", m.v.rows(), p.basis.cols());
+        m.v = p.basis.transpose() * m.v;
+    }
+    p.statistics.syx = m.u * m.s.asDiagonal() * m.v.transpose();
+    p.statistics.output_power = m.output_power;
+    p.statistics.samples = static_cast<Index>(need_number(group, "n_samples"));
+    p.statistics.normalisation = group.text_attribute("statistics").value_or("mean") == "sum"
+                                     ? Normalisation::sum
+                                     : Normalisation::mean;
+    const auto scale = group.number_attribute("input_scale");
+    p.has_inputs = scale.has_value();
+    // Inputs that are not white are not kept; along the modes their variance is.
+    if (scale)
+        p.statistics.input_scale = *scale;
+    else
+        p.statistics.sxx = m.v * m.input_variance.asDiagonal() * m.v.transpose();
+    return p;
+}
+
+void write_prediction(hdf5::Group group, const Prediction& p, const PredictSettings& s,
+                      const std::string& time_unit) {
+    group.write("time", p.time, {"time", time_unit, ""});
+    group.write("strength", p.strength, {"time,mode", "", "a = u^T W v of the network"});
+    if (p.shallow.size() > 0) {
+        group.write("strength_shallow", p.shallow,
+                    {"time,mode", "", "the same of a network without hidden layer"});
+        group.write("half_time_shallow", p.shallow_half_time, {"mode", time_unit, ""});
+        group.write("loss_shallow", p.shallow_loss, {"time", "", ""});
+    }
+    group.write("initial_strength", p.initial_strength, {"mode", "", "from which the mode grows"});
+    group.write("half_time", p.half_time,
+                {"mode", time_unit, "when half of the end is reached; NaN: not"});
+    group.write("time_10", p.time_10, {"mode", time_unit, "10 % of the end"});
+    group.write("time_90", p.time_90, {"mode", time_unit, "90 % of the end"});
+    group.write("loss", p.loss, {"time", "", "half the squared error"});
+    write_matrices(group, "map", p.map, {"time,output,input", "", "W(t)"});
+    write_matrices(
+        group, "hidden_gram", p.hidden_gram,
+        {"time,input,input", "", "W_1^T W_1: similarity of inputs in the first hidden layer"});
+    write_matrices(group, "output_gram", p.output_gram, {"time,output,output", "", "W_D W_D^T"});
+    group.set_attribute("method", method_name(p.method));
+    group.set_attribute("tau", s.tau);
+    group.set_attribute("depth", s.weights ? static_cast<int>(s.weights->size()) : s.depth);
+    group.set_attribute("expected_relative_error", p.conditions.expected_error);
+    group.set_attribute("learning_rate_bound", p.conditions.stable_rate);
+    group.set_attribute("whiteness", p.conditions.whiteness);
+    group.set_attribute("commutation", p.conditions.commutation);
+    group.set_attribute("imbalance", p.conditions.imbalance);
+    group.set_attribute("misalignment", p.conditions.misalignment);
+}
+
+Layers read_layers(const network::Model& model) {
+    const Json architecture = Json::parse(model.architecture, nullptr, false);
+    if (!architecture.is_object() || !architecture.contains("layers"))
+        throw Error("/model: no architecture; a chain of dense layers is expected");
+    Layers layers;
+    for (const Json& layer : architecture["layers"]) {
+        if (does_nothing(layer)) continue;
+        const std::string name = layer.value("name", ""), type = layer.value("type", "");
+        if (type != "dense")
+            throw Error("layer '" + printable(name, 40) + "' (" + printable(type, 40) +
+                        "): the theory is of linear networks, dense layers without biases");
+        const network::ParameterArray* weight = nullptr;
+        for (const auto& array : model.parameters) {
+            if (array.layer != name) continue;
+            if (array.name == "bias")
+                throw Error("layer '" + printable(name, 40) +
+                            "' has a bias; the theory is of networks without (\"bias\": false)");
+            if (array.name == "weight") weight = &array;
+        }
+        if (!weight || weight->shape.size() != 2)
+            throw Error("layer '" + printable(name, 40) + "': no weight matrix");
+        layers.push_back(
+            Eigen::Map<const RowMatrix>(weight->values.data(), weight->shape[0], weight->shape[1]));
+        const Index width = layers.back().cols();
+        if (layers.size() > 1 && layers[layers.size() - 2].rows() != width)
+            throw Error(concat("layer '", printable(name, 40), "': ", layers.back().rows(), " x ",
+                               width, " weights after ", layers[layers.size() - 2].rows(),
+                               " units"));
+    }
+    if (layers.empty()) throw Error("/model: no dense layer");
+    return layers;
+}
+
+network::Model model_of(const Layers& layers) {
+    Json list = Json::array();
+    network::Model model;
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+        const RowMatrix c_order = layers[l];
+        list.push_back({{"name", layer_name(l)},
+                        {"type", "dense"},
+                        {"units", layers[l].rows()},
+                        {"bias", false}});
+        model.parameters.push_back({layer_name(l),
+                                    "weight",
+                                    {c_order.rows(), c_order.cols()},
+                                    {c_order.data(), c_order.data() + c_order.size()}});
+    }
+    const Json architecture = {
+        {"format", "assay-architecture/1"},
+        {"input", {{"shape", {layers.front().cols()}}, {"axes", {"feature"}}}},
+        {"layers", list}};
+    model.architecture = architecture.dump();
+    return model;
+}
+
+void write_simulation(hdf5::Group group, const std::vector<SimulationRecord>& repeats,
+                      const SimulationFacts& facts) {
+    const SimulationRecord& first = repeats.front();
+    const auto count = static_cast<Index>(repeats.size()), times = first.loss.size();
+    group.write("step", std::vector<std::int64_t>(first.steps.begin(), first.steps.end()),
+                {"time", "", "updates made"});
+    RowMatrix loss(count, times), error(count, first.test_error.size());
+    std::vector<Matrix> strength;
+    for (Index r = 0; r < count; ++r) {
+        const SimulationRecord& record = repeats[static_cast<std::size_t>(r)];
+        loss.row(r) = record.loss.transpose();
+        error.row(r) = record.test_error.transpose();
+        strength.push_back(record.strength);
+    }
+    group.write("loss", loss.data(), {count, times}, {"repeat,time", "", "half the squared error"});
+    if (error.cols() > 0)
+        group.write("test_error", error.data(), {count, times},
+                    {"repeat,time", "", "|W - W*|^2 / |W*|^2 of /truth/W"});
+    write_matrices(group, "strength", strength, {"repeat,time,mode", "", "a = u^T W v"});
+    group.set_attribute("learning_rate", facts.step.rate);
+    group.set_attribute("momentum", facts.step.momentum);
+    group.set_attribute("weight_decay", facts.step.decay);
+    group.set_attribute("seed", static_cast<std::int64_t>(facts.seed));
+}
+
+void write_run_checkpoint(hdf5::Group root, Index step, const Layers& layers, double loss,
+                          double learning_rate) {
+    hdf5::Group group = root.create_group("/run/checkpoints/" + training::step_name(step));
+    group.set_attribute("step", static_cast<std::int64_t>(step));
+    group.set_attribute("epoch", static_cast<double>(step));
+    group.set_attribute("loss", loss);
+    group.set_attribute("learning_rate", learning_rate);
+    network::write_weights(group, model_of(layers), network::Storage::float64);
+}
+
+void write_run(hdf5::Group root, const SimulationRecord& record, const SimulationFacts& facts) {
+    const network::Model model = model_of(record.last);
+    network::write_model(root.create_group("/model"), model, network::Storage::float64);
+    hdf5::Group run = root.create_group("/run");
+    run.write_text("training", training_json(record, facts, model.architecture));
+    run.set_attribute("finished", 1);
+    run.set_attribute("stop_reason", "steps");
+    run.set_attribute("rule", "bp");
+    run.write("steps", std::vector<std::int64_t>(record.steps.begin(), record.steps.end()),
+              {"checkpoint", "", "steps of the checkpoints"});
+}
+
+std::optional<Matrix> read_target_map(const hdf5::Group& root) {
+    if (!root.has_dataset("/truth/W")) return std::nullopt;
+    return Matrix(root.dataset("/truth/W").expect_rank(2).expect_numeric().read_matrix());
+}
+
+} // namespace assay::lindyn

@@ -1,0 +1,66 @@
+// Learning problems and results in HDF5: samples (/data/train or /data: inputs P x N1, targets
+// P x N3), given statistics (sigma_yx, sigma_xx), linear networks in /model, and /lindyn/...
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/hdf5/object.hpp>
+#include <assay/lindyn/predict.hpp>
+#include <assay/lindyn/problem.hpp>
+#include <assay/lindyn/simulate.hpp>
+#include <assay/lindyn/spiked.hpp>
+#include <assay/network/model.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay::lindyn {
+
+// Samples of a group with `targets` and, unless one-hot, `inputs`; or one dataset, a table of items
+// (rows) by features, whose inputs are one-hot. Read in blocks. Throws Error on shapes that do not
+// fit, on targets of one dimension and on integer classes; the reading on numbers that are not
+// finite.
+[[nodiscard]] ASSAY_API std::unique_ptr<SampleSource>
+open_samples(const hdf5::Group& root, const std::string& path, bool one_hot);
+// Where samples or statistics stand when the address names no path: /data/train, else /data. Empty
+// where there is neither.
+[[nodiscard]] ASSAY_API std::string data_path(const hdf5::Group& root);
+// sigma_yx (N3 x N1) and sigma_xx (N1 x N1; absent: the identity), attribute n_samples,
+// output_power.
+[[nodiscard]] ASSAY_API bool has_statistics(const hdf5::Group& root, const std::string& path);
+[[nodiscard]] ASSAY_API Statistics read_statistics(const hdf5::Group& root, const std::string& path,
+                                                   Normalisation normalisation);
+
+ASSAY_API void write_modes(hdf5::Group group, const Problem& problem, const NoiseReport& noise);
+// `group` is /lindyn/modes.
+[[nodiscard]] ASSAY_API Problem read_modes(const hdf5::Group& group);
+
+ASSAY_API void write_prediction(hdf5::Group group, const Prediction& prediction,
+                                const PredictSettings& settings, const std::string& time_unit);
+
+// The weight matrices of a chain of dense layers. Throws Error naming the layer that has a bias or
+// is not linear.
+[[nodiscard]] ASSAY_API Layers read_layers(const network::Model& model);
+// The same as a model: dense layers layer1, layer2, ... without biases.
+[[nodiscard]] ASSAY_API network::Model model_of(const Layers& layers);
+
+// The run of one repeat as /model and /run; strengths and losses of all repeats as `group`.
+struct SimulationFacts {
+    StepSettings step;        // in the statistics' own units
+    double learning_rate = 0; // of half_squared_error, mean over samples
+    std::uint64_t seed = 0;
+    std::string data;
+};
+ASSAY_API void write_simulation(hdf5::Group group, const std::vector<SimulationRecord>& repeats,
+                                const SimulationFacts& facts);
+// One kept step of a run, and what comes at its end.
+ASSAY_API void write_run_checkpoint(hdf5::Group root, Index step, const Layers& layers, double loss,
+                                    double learning_rate);
+ASSAY_API void write_run(hdf5::Group root, const SimulationRecord& record,
+                         const SimulationFacts& facts);
+
+// /truth/W (N3 x N1), where it is.
+[[nodiscard]] ASSAY_API std::optional<Matrix> read_target_map(const hdf5::Group& root);
+
+} // namespace assay::lindyn
