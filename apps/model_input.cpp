@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/network_io.hpp>
+#include <assay/training/run_io.hpp>
 
 #include <fstream>
 
@@ -101,6 +102,50 @@ std::optional<network::Samples> read_split(const hdf5::Group& data, const std::s
         return network::read_samples(data); // one split by itself
     if (name.empty() || !data.has_group(name)) return std::nullopt;
     return network::read_samples(data.group(name));
+}
+
+std::optional<RunWords> run_words(cli::Context& context, const hdf5::Address& address) {
+    if (!cli::Context::is_hdf5(address)) return std::nullopt;
+    const hdf5::Group root = context.open(address).root();
+    if (!root.has_group("/run")) return std::nullopt;
+    const hdf5::Group group = root.group("/run");
+    const auto text = group.read_text("training");
+    if (!text) return std::nullopt;
+    return RunWords{training::read_config(*text, {}, root.where()),
+                    training::read_preprocessing(group),
+                    group.text_attribute("data_digest").value_or("")};
+}
+
+namespace {
+
+// The part of the training data that the run held out, or what was left to train on, where `split`
+// means one of them and the data are the run's.
+std::optional<network::Samples> held_apart(const RunWords& run, const hdf5::Group& data,
+                                           const std::string& split) {
+    const auto& held_out = run.preprocessing.held_out;
+    if (held_out.empty() || (split != "train" && split != run.config.evaluate_split))
+        return std::nullopt;
+    const auto all = read_split(data, "train");
+    if (!all || training::digest_of_samples(*all) != run.data_digest) return std::nullopt;
+    return training::choose_rows(
+        *all, split == "train" ? training::other_rows(all->count(), held_out) : held_out);
+}
+
+} // namespace
+
+network::Samples run_samples(const hdf5::Group& data, const std::string& split, const RunWords* run,
+                             Monitor& monitor) {
+    std::optional<network::Samples> samples;
+    if (run) samples = held_apart(*run, data, split);
+    if (samples)
+        monitor.info("split '" + split + "' is the run's part of its training data");
+    else
+        samples = data.has_dataset("inputs") ? read_split(data, "") : read_split(data, split);
+    if (!samples) throw Error(data.where() + ": there is no split '" + split + "'");
+    if (!run || !run->preprocessing.does_something()) return std::move(*samples);
+    at_place(data.where(), [&] { training::apply(run->preprocessing, *samples); });
+    monitor.info("inputs are scaled and standardised as in training");
+    return std::move(*samples);
 }
 
 } // namespace tools

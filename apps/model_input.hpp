@@ -6,6 +6,8 @@
 #include <assay/cli/context.hpp>
 #include <assay/formats/model_file.hpp>
 #include <assay/network/samples.hpp>
+#include <assay/training/config.hpp>
+#include <assay/training/preprocessing.hpp>
 
 #include <optional>
 #include <string>
@@ -38,6 +40,20 @@ assay::hdf5::Group data_group(const assay::hdf5::InputFile& file,
                               const assay::hdf5::Address& address);
 std::optional<assay::network::Samples> read_split(const assay::hdf5::Group& data,
                                                   const std::string& split);
+
+// What a file's run, if it holds one, says of its training.
+struct RunWords {
+    assay::training::TrainingConfig config;
+    assay::training::Preprocessing preprocessing;
+    std::string data_digest;
+};
+std::optional<RunWords> run_words(assay::cli::Context& context,
+                                  const assay::hdf5::Address& address);
+// A split of `data` (or `data` itself, where it holds the inputs) as the run saw it: its own part
+// where it held one out, scaled and standardised. `run` null: as it is. Throws Error where there is
+// no such split.
+assay::network::Samples run_samples(const assay::hdf5::Group& data, const std::string& split,
+                                    const RunWords* run, assay::Monitor& monitor);
 
 // An option that may stand more than once.
 void add_repeated(assay::cli::Command& c, const std::string& name, std::vector<std::string>& target,

@@ -44,39 +44,7 @@ std::vector<Source> sources(const Options& o, cli::Context& context) {
     return {{-1, open_model(context, address, o.files).model}};
 }
 
-// What the input's run, if it holds one, says of its loss and data.
-struct RunWords {
-    training::TrainingConfig config;
-    training::Preprocessing preprocessing;
-    std::string data_digest;
-};
-
-std::optional<RunWords> run_words(cli::Context& context) {
-    const hdf5::Address address = context.input_address();
-    if (!cli::Context::is_hdf5(address)) return std::nullopt;
-    const hdf5::Group root = context.open(address).root();
-    if (!root.has_group("/run")) return std::nullopt;
-    const hdf5::Group group = root.group("/run");
-    const auto text = group.read_text("training");
-    if (!text) return std::nullopt;
-    return RunWords{training::read_config(*text, {}, root.where()),
-                    training::read_preprocessing(group),
-                    group.text_attribute("data_digest").value_or("")};
-}
-
-// The part of the training data that the run held out, or what was left to train on, where `split`
-// means one of them and the data are the run's.
-std::optional<network::Samples> run_split(const RunWords& run, const hdf5::Group& data,
-                                          const std::string& split) {
-    const auto& held_out = run.preprocessing.held_out;
-    if (held_out.empty() || (split != "train" && split != run.config.evaluate_split))
-        return std::nullopt;
-    const auto all = read_split(data, "train");
-    if (!all || training::digest_of_samples(*all) != run.data_digest) return std::nullopt;
-    return training::choose_rows(
-        *all, split == "train" ? training::other_rows(all->count(), held_out) : held_out);
-}
-
+// The samples, and --scale.
 network::Samples samples_of(const Options& o, const std::optional<RunWords>& run,
                             cli::Context& context) {
     hdf5::Address address = context.input_address();
@@ -85,22 +53,14 @@ network::Samples samples_of(const Options& o, const std::optional<RunWords>& run
     else
         address.path.clear();
     const hdf5::Group group = data_group(context, address);
-    const bool prepares = run && !o.raw && run->preprocessing.does_something();
-    std::optional<network::Samples> samples;
-    if (prepares) samples = run_split(*run, group, o.split);
-    if (samples)
-        context.monitor().info("split '" + o.split + "' is the run's part of its training data");
-    else
-        samples = group.has_dataset("inputs") ? read_split(group, "") : read_split(group, o.split);
-    if (!samples) throw Error(group.where() + ": there is no split '" + o.split + "'");
-    samples->inputs *= o.scale;
-    if (!prepares) return std::move(*samples);
-    if (o.scale != 1)
+    const RunWords* const prepares =
+        run && !o.raw && run->preprocessing.does_something() ? &*run : nullptr;
+    if (prepares && o.scale != 1)
         throw UsageError("option '--scale': the run scales inputs itself (/run/preprocessing); "
                          "--no-preprocessing leaves that out");
-    at_place(group.where(), [&] { training::apply(run->preprocessing, *samples); });
-    context.monitor().info("inputs are scaled and standardised as in training");
-    return std::move(*samples);
+    network::Samples samples = run_samples(group, o.split, prepares, context.monitor());
+    samples.inputs *= o.scale;
+    return samples;
 }
 
 // The loss that the run was trained with, unless one is named.
@@ -123,7 +83,7 @@ network::EvaluationResult evaluate_as(const Source& source, const network::Sampl
 
 void run(const Options& o, cli::Context& context) {
     const auto list = sources(o, context);
-    const auto words = run_words(context);
+    const auto words = run_words(context, context.input_address());
     const network::Samples samples = samples_of(o, words, context);
     const network::Loss loss = loss_for(o, words, samples);
     std::vector<std::int64_t> steps;

@@ -1,5 +1,8 @@
 #include "figures.hpp"
 
+#include "compare_figures.hpp"
+#include "figure_parts.hpp"
+
 #include <assay/core/error.hpp>
 
 #include <algorithm>
@@ -13,56 +16,6 @@ namespace {
 constexpr const char* kPredict = "/lindyn/predict";
 constexpr const char* kSimulate = "/lindyn/simulate";
 constexpr const char* kModes = "/lindyn/modes";
-constexpr Index kShown = 8; // modes that are drawn
-
-std::vector<double> numbers(const hdf5::Group& root, const std::string& path) {
-    return root.dataset(path).expect_numeric().read<double>();
-}
-
-// The smallest and largest values of columns, first repeat: time x mode.
-RowMatrix curves(const hdf5::Group& root, const std::string& path) {
-    const hdf5::Dataset dataset = root.dataset(path).expect_numeric();
-    if (dataset.rank() == 2) return dataset.read_matrix();
-    dataset.expect_rank(3);
-    if (dataset.shape()[0] < 1) throw Error(dataset.where() + ": no repeat to draw");
-    RowMatrix first(dataset.shape()[1], dataset.shape()[2]);
-    dataset.read_box<double>({0, 0, 0}, {1, first.rows(), first.cols()}, first.data());
-    return first;
-}
-
-plot::Series line(const std::vector<double>& x, std::vector<double> y, int colour) {
-    plot::Series series;
-    series.x = x;
-    series.y = std::move(y);
-    series.colour = colour;
-    return series;
-}
-
-void add_curves(plot::Panel& panel, const std::vector<double>& time, const RowMatrix& values,
-                plot::Style style, bool labelled) {
-    for (Index a = 0; a < std::min(values.cols(), kShown); ++a) {
-        std::vector<double> y(static_cast<std::size_t>(values.rows()));
-        for (std::size_t i = 0; i < y.size(); ++i) y[i] = values(static_cast<Index>(i), a);
-        plot::Series series = line(time, std::move(y), static_cast<int>(a));
-        series.style = style;
-        if (labelled) series.label = concat("mode ", a);
-        panel.series.push_back(std::move(series));
-    }
-}
-
-plot::Panel panel_at(double left, double width, const std::string& title, const std::string& x,
-                     const std::string& y) {
-    plot::Panel panel;
-    panel.left = left;
-    panel.width = width;
-    panel.bottom = 0.16;
-    panel.height = 0.72;
-    panel.title = title;
-    panel.x_label = x;
-    panel.y_label = y;
-    return panel;
-}
-
 std::string time_label(const hdf5::Group& root) {
     if (!root.has_group(kPredict)) return "step";
     return "time (" + root.dataset("/lindyn/predict/time").text_attribute("units").value_or("tau") +
@@ -116,25 +69,12 @@ plot::Figure loss_figure(const hdf5::Group& root) {
     } else {
         const RowMatrix losses = root.dataset("/lindyn/simulate/loss").expect_rank(2).read_matrix();
         const auto steps = numbers(root, "/lindyn/simulate/step");
-        for (Index r = 0; r < std::min(losses.rows(), kShown); ++r)
+        for (Index r = 0; r < std::min(losses.rows(), kShownModes); ++r)
             panel.series.push_back(
                 line(steps, {losses.row(r).begin(), losses.row(r).end()}, static_cast<int>(r)));
     }
     figure.panels.push_back(std::move(panel));
     return figure;
-}
-
-plot::Panel matrix_panel(double left, double width, const std::string& title, const Matrix& values,
-                         const std::string& x, const std::string& y) {
-    plot::Panel panel = panel_at(left, width, title, x, y);
-    plot::HeatMap map;
-    map.values = values.colwise().reverse(); // the first row on top
-    map.x1 = static_cast<double>(values.cols());
-    map.y1 = static_cast<double>(values.rows());
-    map.diverging = true;
-    panel.maps.push_back(std::move(map));
-    panel.x_tics = panel.y_tics = false;
-    return panel;
 }
 
 // Syx = U S V^T.
@@ -169,13 +109,17 @@ plot::Figure modes_figure(const hdf5::Group& root) {
 } // namespace
 
 const std::vector<FigureKind>& figures() {
-    static const std::vector<FigureKind> list{
-        {"curves", {kPredict, kSimulate}, "strengths of the modes over time", curves_figure},
-        {"loss",
-         {kPredict, kSimulate},
-         "loss over time and the half times of the modes",
-         loss_figure},
-        {"modes", {kModes}, "the correlations and their singular vectors", modes_figure}};
+    static const std::vector<FigureKind> list = [] {
+        std::vector<FigureKind> all{
+            {"curves", {kPredict, kSimulate}, "strengths of the modes over time", curves_figure},
+            {"loss",
+             {kPredict, kSimulate},
+             "loss over time and the half times of the modes",
+             loss_figure},
+            {"modes", {kModes}, "the correlations and their singular vectors", modes_figure}};
+        for (const FigureKind& kind : compare_figures()) all.push_back(kind);
+        return all;
+    }();
     return list;
 }
 

@@ -16,11 +16,10 @@ namespace {
 
 constexpr Index kMostTimes = 10000000;
 
-std::string path_of_data(cli::Context& context, const hdf5::Group& root) {
-    const std::string given = context.input_address().path;
-    const std::string path = given.empty() ? data_path(root) : given;
+std::string path_of_data(const hdf5::Address& address, const hdf5::Group& root) {
+    const std::string path = address.path.empty() ? data_path(root) : address.path;
     if (path.empty())
-        throw Error(context.input_address().name() +
+        throw Error(address.name() +
                     ": no /data/train/targets and no sigma_yx; samples, statistics or FILE:/table "
                     "(items x features) are expected");
     return path;
@@ -28,24 +27,32 @@ std::string path_of_data(cli::Context& context, const hdf5::Group& root) {
 
 } // namespace
 
-void declare_problem(cli::Command& c, ProblemOptions& o, Whitening whitening) {
-    c.group("Data");
-    c.choice<Normalisation>("--statistics", o.statistics,
-                            {{"mean", Normalisation::mean}, {"sum", Normalisation::sum}},
-                            "correlations are means or sums over samples");
+void declare_modes(cli::Command& c, ProblemOptions& o) {
     c.flag("--one-hot", o.one_hot, "the inputs are one-hot items; those of the file are not read");
-    if (whitening == Whitening::offered)
-        c.flag("--whiten", o.whiten, "train on whitened inputs, Sx^{-1/2} x");
     c.option("--modes", o.modes.count, "K", "only the first K modes").word("all", 0).range(1);
     c.option("--degeneracy", o.modes.degeneracy, "X",
              "relative gap below which singular values are one group")
         .range(0, 1);
 }
 
+void declare_problem(cli::Command& c, ProblemOptions& o, Whitening whitening) {
+    c.group("Data");
+    c.choice<Normalisation>("--statistics", o.statistics,
+                            {{"mean", Normalisation::mean}, {"sum", Normalisation::sum}},
+                            "correlations are means or sums over samples");
+    if (whitening == Whitening::offered)
+        c.flag("--whiten", o.whiten, "train on whitened inputs, Sx^{-1/2} x");
+    declare_modes(c, o);
+}
+
 Problem data_problem(cli::Context& context, const ProblemOptions& o) {
-    const hdf5::Group root = context.input().root();
-    const std::string path = path_of_data(context, root);
-    return at_place(context.input_address().name() + ":" + path, [&] {
+    return data_problem(context, o, context.input_address());
+}
+
+Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5::Address& address) {
+    const hdf5::Group root = context.open(address).root();
+    const std::string path = path_of_data(address, root);
+    return at_place(hdf5::Address{address.file, path}.name(), [&] {
         if (has_statistics(root, path))
             return make_problem(read_statistics(root, path, o.statistics), o.whiten, o.modes);
         const auto samples = open_samples(root, path, o.one_hot);

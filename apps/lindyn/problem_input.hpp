@@ -16,10 +16,14 @@ struct ProblemOptions {
     assay::lindyn::ModeOptions modes;
 };
 
+// --modes, --degeneracy, --one-hot.
+void declare_modes(assay::cli::Command& c, ProblemOptions& o);
 enum class Whitening { offered, none };
 void declare_problem(assay::cli::Command& c, ProblemOptions& o, Whitening whitening);
-// From data; throws Error where there are none.
+// From the input's data, or those at an address; throws Error where there are none.
 assay::lindyn::Problem data_problem(assay::cli::Context& context, const ProblemOptions& o);
+assay::lindyn::Problem data_problem(assay::cli::Context& context, const ProblemOptions& o,
+                                    const assay::hdf5::Address& address);
 // From /lindyn/modes where the input holds it and no path is given, else from data.
 assay::lindyn::Problem load_problem(assay::cli::Context& context, const ProblemOptions& o);
 // A linear network from /model of a file ("-": of the input).

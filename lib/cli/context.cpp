@@ -28,9 +28,10 @@ std::string shown(std::int64_t value) {
 std::string shown(const std::string& value) {
     return value;
 }
-std::string shown(const std::vector<std::int64_t>& values) {
+template <class T>
+std::string shown(const std::vector<T>& values) {
     std::vector<std::string> words;
-    for (const auto value : values) words.push_back(shown(value));
+    for (const T value : values) words.push_back(shown(value));
     return words.empty() ? "none" : join(words, ", ");
 }
 std::string shown(const SummaryCounts& counts) {

@@ -40,10 +40,10 @@ struct Shard {
     int count = 1;
 };
 
-// A number, a word, a list of counts, or counts by name (kept in their order).
+// A number, a word, a list of numbers or counts, or counts by name (kept in their order).
 using SummaryCounts = std::vector<std::pair<std::string, std::int64_t>>;
-using SummaryValue =
-    std::variant<double, std::int64_t, std::string, std::vector<std::int64_t>, SummaryCounts>;
+using SummaryValue = std::variant<double, std::int64_t, std::string, std::vector<double>,
+                                  std::vector<std::int64_t>, SummaryCounts>;
 struct SummaryLine {
     std::string label; // "relative loss"; its JSON key has underscores
     SummaryValue value;

@@ -1,0 +1,163 @@
+// lindyn compare: how much of a training run the theory explains.
+#include "commands.hpp"
+#include "run_files.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace lindyn_app {
+namespace {
+
+using namespace assay;
+using namespace assay::lindyn;
+
+struct Options {
+    RunOptions runs;
+    Method method = Method::automatic;
+    Index depth = 0, from = 0;
+};
+
+// Number of the checkpoint whose step is asked for.
+Index start_of(const Options& o, const RunToCompare& run) {
+    const auto steps = run.source->steps();
+    if (o.from < 0) return 0;
+    const auto found = std::find(steps.begin(), steps.end(), o.from);
+    if (found == steps.end())
+        throw Error(concat(run.name, ": no checkpoint of step ", o.from, " (--from); there are ",
+                           steps.size(), " from ", steps.front(), " to ", steps.back()));
+    return found - steps.begin();
+}
+
+ComparisonSettings settings_of(const Options& o, const RunToCompare& run) {
+    ComparisonSettings s;
+    s.method = o.method;
+    s.depth = o.depth > 0 ? static_cast<int>(o.depth) : run.depth;
+    s.step = run.step;
+    s.from = start_of(o, run);
+    return s;
+}
+
+// "theory explains 99.2 % of the loss trajectory; regime rich".
+std::string verdict(const RunComparison& c) {
+    return concat("theory explains ", significant(100 * std::max(0.0, c.loss_r2), 4),
+                  " % of the loss trajectory; regime ", regime_name(c.regime));
+}
+
+std::vector<double> numbers(const Vector& values) {
+    return {values.begin(), values.end()};
+}
+
+void report_modes(cli::Context& context, const Problem& problem, const RunComparison& c) {
+    const Index modes = problem.modes.rank();
+    context.report("half steps observed", numbers(c.half_observed.head(modes)));
+    context.report("half steps predicted", numbers(c.half_predicted.head(modes)));
+}
+
+void report(cli::Context& context, const RunToCompare& run, const RunComparison& c) {
+    const auto last = static_cast<Index>(c.steps.size()) - 1;
+    context.report("verdict", verdict(c));
+    context.report("explained", c.loss_r2, "share of the loss curve's variance, by theory");
+    context.report("method", method_name(c.method));
+    report_modes(context, run.problem, c);
+    const Index modes = run.problem.modes.rank();
+    context.report("worst curve", c.relative_rmse.head(modes).maxCoeff(),
+                   "root mean square of observed - predicted, over the end");
+    context.report("off diagonal", c.off_diagonal(last), "share of the last map outside the modes");
+    context.report("stage likeness", c.stage, "delay over width; from 1: stages, 0.32: none");
+    if (std::isfinite(c.representation_change))
+        context.report("representation", c.representation_change,
+                       "change of the first layer's similarities, 1 - cosine");
+    if (c.nonlinear_share(last) > 1e-9)
+        context.report("nonlinear share", c.nonlinear_share(last), "of the last outputs' power");
+    context.report("whiteness", c.conditions.whiteness, "0: white inputs");
+    if (c.conditions.imbalance > 0)
+        context.report("imbalance", c.conditions.imbalance, "of the start, relative");
+    context.report("step size", run.step.rate / c.conditions.stable_rate,
+                   "learning rate over the largest that converges");
+}
+
+void report_run(cli::Context& context, const RunToCompare& run, const RunComparison& c) {
+    context.report(run.name, c.loss_r2, verdict(c));
+}
+
+void warn(cli::Context& context, const RunToCompare& run, const RunComparison& c) {
+    if (!run.why_fitted.empty())
+        context.monitor().info(run.name + ": " + run.why_fitted +
+                               "; maps are fitted to its outputs");
+    const bool closed = c.method == Method::aligned || c.method == Method::discrete;
+    if (closed && run.problem.commutation > 1e-6)
+        context.monitor().warn(concat(
+            run.name, ": the modes do not diagonalise the inputs (commutation ",
+            significant(run.problem.commutation, 3), "), so that closed forms are approximations"));
+}
+
+void run(const Options& o, cli::Context& context) {
+    const auto runs = open_runs(context, o.runs);
+    hdf5::Group group = context.output().create_group("/lindyn/compare");
+    for (const RunToCompare& one : runs) {
+        const RunComparison c = at_place(one.name, [&] {
+            return compare_run(one.problem, *one.source, one.clock, settings_of(o, one),
+                               context.execution());
+        });
+        warn(context, one, c);
+        hdf5::Group place = runs.size() == 1 ? group : group.create_group(one.name);
+        place.set_attribute("run", one.name);
+        place.set_attribute("verdict", verdict(c));
+        write_comparison(place, c);
+        write_modes(place.create_group("modes"), one.problem,
+                    judge_modes(one.problem.modes.s, one.problem.statistics.inputs(),
+                                one.problem.statistics.outputs(), 0));
+        if (runs.size() == 1)
+            report(context, one, c);
+        else
+            report_run(context, one, c);
+    }
+    context.propose("lindyn plot " + context.output_target() + " -o compare.svg");
+}
+
+} // namespace
+
+cli::Command compare() {
+    auto o = std::make_shared<Options>();
+    o->from = -1;
+    cli::Command c("compare", "how much of a training run the theory explains");
+    c.describe(
+        "Takes the checkpoints of a run and says, mode by mode, when it learned what, and when "
+        "theory has it from the first checkpoint on: by the exact solution or integrated flow for "
+        "linear networks, by closed forms for others, whose map is the least-squares one of their "
+        "outputs. The clock is the run's own: its loss, learning rate, schedule and momentum.");
+    c.inputs("run files (/run/checkpoints), stored maps (/trajectory/map: time x output x input, "
+             "step), or the model files of one run");
+    c.output(cli::OutputKind::hdf5,
+             {{"/lindyn/compare/observed, predicted", "strength of each mode at each checkpoint"},
+              {"/lindyn/compare/half_step_observed, half_step_predicted, lag", "of each mode"},
+              {"/lindyn/compare/alignment_input, alignment_output",
+               "with the network's own singular vectors"},
+              {"/lindyn/compare/loss_observed, loss_predicted", "half the squared error"},
+              {"/lindyn/compare/<run>/...", "the same where there are several runs"}});
+    declare_runs(c, o->runs);
+    c.group("Theory");
+    c.choice<Method>("--method", o->method,
+                     {{"auto", Method::automatic},
+                      {"aligned", Method::aligned},
+                      {"exact", Method::exact},
+                      {"flow", Method::flow},
+                      {"discrete", Method::discrete}},
+                     "closed forms, exact solution, integrated flow, or finite steps of modes");
+    c.option("--depth", o->depth, "D", "weight matrices, where maps alone are known")
+        .word("auto", 0)
+        .range(1, 64);
+    c.option("--from", o->from, "STEP", "checkpoint from which theory starts")
+        .word("first", -1)
+        .range(0);
+    c.example("Theory beside a run of one's own",
+              "lindyn compare run.h5 --data animals.h5 -o compared.h5");
+    c.reference("saxe2019");
+    c.run([o](cli::Context& context) { run(*o, context); });
+    return c;
+}
+
+} // namespace lindyn_app

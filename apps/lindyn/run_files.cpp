@@ -1,0 +1,351 @@
+#include "run_files.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/training/optimizer.hpp>
+#include <assay/training/run_io.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <optional>
+#include <set>
+
+namespace lindyn_app {
+
+using namespace assay;
+using namespace assay::lindyn;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr Index kMostOneHot = 1 << 14; // items of an identity that has to be held
+constexpr const char* kTrajectory = "/trajectory/map";
+
+enum class Kind { run, maps, model };
+
+Kind kind_of(cli::Context& context, const hdf5::Address& address) {
+    if (!cli::Context::is_hdf5(address)) return Kind::model;
+    const hdf5::Group root = context.open(address).root();
+    if (root.has_group("/run/checkpoints")) return Kind::run;
+    return root.has_dataset(kTrajectory) ? Kind::maps : Kind::model;
+}
+
+// ---- data
+
+// --data, what the file carries, or what the run says of its data.
+hdf5::Address data_address(cli::Context& context, const RunOptions& o, const hdf5::Address& input,
+                           const std::optional<tools::RunWords>& words) {
+    if (!o.data.empty()) return hdf5::Address::parse(o.data);
+    if (cli::Context::is_hdf5(input) && !data_path(context.open(input).root()).empty())
+        return {input.file, ""};
+    if (words && !words->config.data.empty()) {
+        const auto named = hdf5::Address::parse(words->config.data);
+        if (!named.is_stream() && fs::exists(named.file)) return named;
+    }
+    throw Error(input.name() + ": its training data are not at hand; --data FILE is expected (or a "
+                               "run made with --carry data,run)");
+}
+
+// Samples in memory, one-hot inputs included.
+network::Samples held_samples(cli::Context& context, const RunOptions& o,
+                              const hdf5::Address& address,
+                              const std::optional<tools::RunWords>& words) {
+    const hdf5::Group root = context.open(address).root();
+    const std::string path = address.path.empty() ? data_path(root) : address.path;
+    const bool table = root.has_dataset(path);
+    const bool without_inputs =
+        table || (root.has_dataset(path + "/targets") && !root.has_dataset(path + "/inputs"));
+    if (!without_inputs && !o.problem.one_hot)
+        return tools::run_samples(tools::data_group(context, {address.file, address.path}), o.split,
+                                  words ? &*words : nullptr, context.monitor());
+    const auto source = open_samples(root, path, true);
+    if (source->samples() > kMostOneHot)
+        throw Error(concat(address.name(), ": ", source->samples(), " one-hot items; at most ",
+                           kMostOneHot, " are put through a network that is not linear"));
+    network::Samples samples;
+    samples.inputs = RowMatrix::Identity(source->samples(), source->samples());
+    samples.input_shape = {source->samples()};
+    samples.input_axes = {"item"};
+    samples.values = source->read_targets(0, source->samples());
+    samples.target_shape = {source->outputs()};
+    return samples;
+}
+
+Problem problem_of(cli::Context& context, const RunOptions& o, const hdf5::Address& address,
+                   const std::optional<tools::RunWords>& words) {
+    if (!words || !words->preprocessing.does_something())
+        return data_problem(context, o.problem, address);
+    return at_place(address.name(), [&] {
+        const network::Samples samples = held_samples(context, o, address, words);
+        return make_problem(
+            accumulate(HeldSamples(samples), o.problem.statistics, context.execution()), false,
+            o.problem.modes);
+    });
+}
+
+// ---- clocks
+
+// The gradient of a loss over that of half the squared error, mean over samples.
+double gradient_factor(const std::string& loss, const Statistics& s) {
+    const auto outputs = static_cast<double>(s.outputs()), samples = static_cast<double>(s.samples);
+    if (loss == "half_squared_error") return 1;
+    if (loss == "mse") return 2 / outputs;
+    if ((loss == "half_sum" || loss == "sum") && s.samples == 0)
+        throw Error("loss " + loss + ": the number of samples is not known (attribute n_samples)");
+    if (loss == "half_sum") return samples;
+    if (loss == "sum") return 2 * samples;
+    throw Error("loss " + printable(loss, 40) +
+                ": the theory is of squared errors (half_squared_error, mse)");
+}
+
+// What of a run sets its clock.
+struct ClockFacts {
+    std::string loss = "half_squared_error";
+    training::OptimizerSettings optimizer;
+    training::ScheduleSettings schedule;
+    Index total = 0, batch = 0;
+};
+
+ClockFacts clock_facts(const RunOptions& o, const std::optional<tools::RunWords>& words) {
+    ClockFacts f;
+    if (words) {
+        if (!words->config.loss.empty()) f.loss = words->config.loss;
+        f.optimizer = words->config.optimizer;
+        f.schedule = words->config.schedule;
+        f.total = words->config.steps.value_or(0);
+        f.batch = words->config.full_batch ? 0 : words->config.batch_size;
+    } else {
+        f.optimizer.learning_rate = 0;
+    }
+    if (!o.loss.empty()) f.loss = o.loss;
+    if (o.learning_rate > 0) f.optimizer.learning_rate = o.learning_rate;
+    if (o.momentum > 0) f.optimizer.momentum = o.momentum;
+    if (o.weight_decay > 0) f.optimizer.weight_decay = o.weight_decay;
+    return f;
+}
+
+// The flow's time at rising steps, where one update moves it by factor lr / (1 - momentum).
+Vector clock_of(const ClockFacts& f, double factor, Index samples,
+                const std::vector<Index>& steps) {
+    const Index total = std::max(f.total, steps.back());
+    const Index per_epoch = f.batch > 0 ? std::max<Index>(1, samples / f.batch) : 1;
+    Vector clock(static_cast<Index>(steps.size()));
+    double passed = 0;
+    Index step = 0;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (f.schedule.name == "constant" && f.schedule.warmup == 0)
+            passed = f.optimizer.learning_rate * static_cast<double>(steps[i]);
+        for (; f.schedule.name != "constant" || f.schedule.warmup > 0 ? step < steps[i] : false;
+             ++step)
+            passed += training::learning_rate_at(f.schedule, f.optimizer.learning_rate, step, total,
+                                                 per_epoch);
+        clock(static_cast<Index>(i)) = factor * passed / (1 - f.optimizer.momentum);
+    }
+    return clock;
+}
+
+void set_clock(const RunOptions& o, const std::optional<tools::RunWords>& words,
+               RunToCompare& run) {
+    const ClockFacts f = clock_facts(o, words);
+    const std::vector<Index> steps = run.source->steps();
+    const double factor = gradient_factor(f.loss, run.problem.statistics);
+    run.step.momentum = f.optimizer.momentum;
+    run.step.decay = f.optimizer.weight_decay / factor;
+    if (o.tau > 0) {
+        run.step.rate = (1 - run.step.momentum) / o.tau;
+        run.clock = Eigen::Map<const Eigen::Matrix<Index, Eigen::Dynamic, 1>>(
+                        steps.data(), static_cast<Index>(steps.size()))
+                        .cast<double>() /
+                    o.tau;
+        return;
+    }
+    if (f.optimizer.name != "sgd")
+        throw Error("optimizer " + printable(f.optimizer.name, 40) +
+                    ": the theory's clock is that of gradient descent (sgd); --tau STEPS sets one");
+    if (!(f.optimizer.learning_rate > 0))
+        throw Error("the learning rate is not in the file; --learning-rate or --tau is expected");
+    run.step.rate = factor * f.optimizer.learning_rate;
+    run.clock = clock_of(f, factor, run.problem.statistics.samples, steps);
+}
+
+// ---- sources
+
+RunToCompare recorded_run(cli::Context& context, const RunOptions& o, std::size_t input) {
+    const hdf5::Address address = context.input_address(input);
+    const auto words = tools::run_words(context, address);
+    const hdf5::Address data = data_address(context, o, address, words);
+    const hdf5::Group root = context.open(address).root();
+    RunToCompare run;
+    run.problem = problem_of(context, o, data, words);
+    const auto steps = training::run_steps(root.group("/run"));
+    auto source = std::make_unique<ModelRun>(
+        steps,
+        [root, steps](Index i) {
+            return training::read_checkpoint(root, steps[static_cast<std::size_t>(i)]);
+        },
+        [&] { return held_samples(context, o, data, words); }, context.execution());
+    run.why_fitted = source->why_fitted();
+    run.depth = source->depth();
+    run.source = std::move(source);
+    set_clock(o, words, run);
+    return run;
+}
+
+RunToCompare stored_maps(cli::Context& context, const RunOptions& o, std::size_t input) {
+    const hdf5::Address address = context.input_address(input);
+    RunToCompare run;
+    run.problem = data_problem(context, o.problem, data_address(context, o, address, {}));
+    run.source = std::make_unique<StoredMaps>(context.open(address).root().group("/trajectory"));
+    set_clock(o, {}, run);
+    return run;
+}
+
+// Runs of digits in a file's name, without its folder.
+std::vector<Index> numbers_in(const std::string& file) {
+    const std::string name = fs::path(file).filename().string();
+    std::vector<Index> numbers;
+    for (std::size_t i = 0; i < name.size();) {
+        std::size_t end = i;
+        while (end < name.size() && std::isdigit(static_cast<unsigned char>(name[end])) != 0) ++end;
+        if (end > i)
+            if (const auto number = parse_integer(name.substr(i, end - i)))
+                numbers.push_back(*number);
+        i = std::max(end, i + 1);
+    }
+    return numbers;
+}
+
+// The first number in the names that tells all files apart.
+std::vector<Index> steps_in_names(const std::vector<std::string>& files) {
+    std::vector<std::vector<Index>> found;
+    std::size_t places = 64;
+    for (const auto& file : files) {
+        found.push_back(numbers_in(file));
+        places = std::min(places, found.back().size());
+    }
+    for (std::size_t place = 0; place < places; ++place) {
+        std::vector<Index> steps;
+        for (const auto& numbers : found) steps.push_back(numbers[place]);
+        if (std::set<Index>(steps.begin(), steps.end()).size() == steps.size()) return steps;
+    }
+    throw Error(files.front() + " ...: the names of the model files do not tell their steps; "
+                                "--steps LIST is expected");
+}
+
+// Files in the order of their steps.
+struct FileStep {
+    Index step = 0;
+    std::size_t input = 0;
+};
+std::vector<FileStep> ordered_files(cli::Context& context, const RunOptions& o) {
+    std::vector<std::string> files;
+    for (std::size_t i = 0; i < context.input_count(); ++i)
+        files.push_back(context.input_address(i).file);
+    const std::vector<Index> steps = o.steps.empty() ? steps_in_names(files) : o.steps;
+    if (steps.size() != files.size())
+        throw UsageError(concat("option '--steps': found ", steps.size(), " steps; ", files.size(),
+                                ", one a file, are expected"));
+    std::vector<FileStep> list;
+    for (std::size_t i = 0; i < files.size(); ++i) list.push_back({steps[i] * o.epoch_steps, i});
+    std::sort(list.begin(), list.end(),
+              [](const FileStep& a, const FileStep& b) { return a.step < b.step; });
+    return list;
+}
+
+RunToCompare run_of_models(cli::Context& context, const RunOptions& o) {
+    const auto files = ordered_files(context, o);
+    const hdf5::Address data = data_address(context, o, context.input_address(), {});
+    RunToCompare run;
+    run.problem = data_problem(context, o.problem, data);
+    std::vector<Index> steps;
+    for (const FileStep& file : files) steps.push_back(file.step);
+    auto source = std::make_unique<ModelRun>(
+        steps,
+        [&context, files, model = o.files](Index i) {
+            const auto address = context.input_address(files[static_cast<std::size_t>(i)].input);
+            return at_place(address.name(),
+                            [&] { return tools::open_model(context, address, model).model; });
+        },
+        [&] { return held_samples(context, o, data, {}); }, context.execution());
+    run.why_fitted = source->why_fitted();
+    run.depth = source->depth();
+    run.source = std::move(source);
+    set_clock(o, {}, run);
+    return run;
+}
+
+// Names of the runs' files, which are those of groups.
+std::string run_name(cli::Context& context, std::size_t input, std::set<std::string>& taken) {
+    const hdf5::Address address = context.input_address(input);
+    std::string name = address.is_stream() ? "stdin" : fs::path(address.file).stem().string();
+    for (int again = 2; !taken.insert(name).second; ++again)
+        name = fs::path(address.file).stem().string() + "." + std::to_string(again);
+    return name;
+}
+
+} // namespace
+
+void declare_runs(cli::Command& c, RunOptions& o) {
+    c.group("Data");
+    c.option("--data", o.data, "FILE[:/group]", "the run's training data")
+        .default_text("what the input carries, or what the run names");
+    c.option("--split", o.split, "NAME", "which split");
+    declare_modes(c, o.problem);
+    c.group("Clock");
+    c.option("--learning-rate", o.learning_rate, "X", "of the run")
+        .default_text("the run's")
+        .range(0);
+    c.option("--momentum", o.momentum, "X", "heavy ball")
+        .default_text("the run's")
+        .range(0, 0.999999);
+    c.option("--weight-decay", o.weight_decay, "X", "penalty X/2 |W|^2")
+        .default_text("the run's")
+        .range(0);
+    c.option("--loss", o.loss, "NAME",
+             "of the run: half_squared_error or mse (means over samples), half_sum or sum (over "
+             "samples too)")
+        .default_text("the run's, else half_squared_error");
+    c.option("--tau", o.tau, "STEPS", "updates of one tau, in place of all these")
+        .default_text("none")
+        .range(0);
+    c.option("--steps", o.steps, "LIST", "of model files, one a checkpoint")
+        .default_text("the numbers in their names");
+    c.option("--epoch-steps", o.epoch_steps, "N", "updates in one unit of the steps of model files")
+        .range(1);
+    tools::declare_model_file(c, o.files);
+}
+
+std::vector<RunToCompare> open_runs(cli::Context& context, const RunOptions& o) {
+    context.need_input();
+    std::set<Kind> kinds;
+    for (std::size_t i = 0; i < context.input_count(); ++i)
+        kinds.insert(kind_of(context, context.input_address(i)));
+    if (kinds.size() > 1)
+        throw Error("inputs are of several kinds; run files, stored maps, or the model files of "
+                    "one run are expected");
+    std::vector<RunToCompare> runs;
+    std::set<std::string> taken;
+    if (*kinds.begin() == Kind::model) {
+        const hdf5::Address address = context.input_address();
+        if (context.input_count() < 2 && !fs::exists(address.file))
+            throw Error(address.name() + ": no such file");
+        if (context.input_count() < 2)
+            throw Error(address.name() +
+                        ": one model; two checkpoints or more are expected (a run file, or one "
+                        "model file a checkpoint)");
+        runs.push_back(run_of_models(context, o));
+        runs.back().name = run_name(context, 0, taken);
+        return runs;
+    }
+    for (std::size_t i = 0; i < context.input_count(); ++i)
+        runs.push_back(at_place(context.input_address(i).name(), [&] {
+            RunToCompare run = *kinds.begin() == Kind::run ? recorded_run(context, o, i)
+                                                           : stored_maps(context, o, i);
+            run.name = run_name(context, i, taken);
+            return run;
+        }));
+    return runs;
+}
+
+} // namespace lindyn_app

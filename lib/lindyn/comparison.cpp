@@ -1,0 +1,308 @@
+#include <assay/lindyn/comparison.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/linalg/assignment.hpp>
+#include <assay/linalg/svd.hpp>
+#include <assay/lindyn/starts.hpp>
+
+#include <Eigen/Eigenvalues>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace assay::lindyn {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNegligible = 1e-10; // share of the largest eigenvalue of X^T X
+constexpr Index kFinePoints = 2000;   // at which a prediction is evaluated, at least
+constexpr double kRich = 1, kLazy = 0.4;
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+// First and last member of each group of equal modes.
+struct Stretch {
+    Index first = 0, size = 0;
+};
+std::vector<Stretch> stretches(const Modes& modes) {
+    std::vector<Stretch> list;
+    for (Index a = 0; a < modes.count(); ++a) {
+        if (a == 0 || modes.group[at(a)] != modes.group[at(a - 1)]) list.push_back({a, 0});
+        ++list.back().size;
+    }
+    return list;
+}
+
+// Cosines between the planes of two sets of orthonormal columns, descending.
+Vector plane_cosines(const Matrix& one, const Matrix& other) {
+    if (one.cols() == 1) return (one.transpose() * other).cwiseAbs();
+    return linalg::thin_svd(one.transpose() * other).s;
+}
+
+// Checkpoints' clock with `pieces` equal parts between neighbours.
+Vector refined(const Vector& coarse, Index pieces) {
+    Vector fine((coarse.size() - 1) * pieces + 1);
+    for (Index i = 0; i + 1 < coarse.size(); ++i)
+        for (Index k = 0; k < pieces; ++k)
+            fine(i * pieces + k) = coarse(i) + (coarse(i + 1) - coarse(i)) *
+                                                   static_cast<double>(k) /
+                                                   static_cast<double>(pieces);
+    fine(fine.size() - 1) = coarse(coarse.size() - 1);
+    return fine;
+}
+
+// When a curve first reaches `fraction` of `end`. Between samples its logit is taken as linear,
+// which it is for two layers; where a sample lies outside (0, end), the curve itself.
+double passing(const Vector& time, const Vector& curve, double end, double fraction) {
+    const double level = fraction * end;
+    for (Index i = 0; i < curve.size(); ++i) {
+        if (!(curve(i) >= level)) continue;
+        if (i == 0) return kNaN;
+        double low = curve(i - 1), high = curve(i), wanted = level;
+        if (low > 0 && high < end) {
+            const auto logit = [&](double a) { return std::log(a / (end - a)); };
+            low = logit(low), high = logit(high), wanted = logit(level);
+        }
+        return time(i - 1) + (wanted - low) / (high - low) * (time(i) - time(i - 1));
+    }
+    return kNaN;
+}
+
+Vector passings(const Vector& time, const Matrix& curves, const Modes& modes, double fraction) {
+    Vector when(modes.count());
+    for (Index a = 0; a < modes.count(); ++a)
+        when(a) = modes.asymptote(a) > 0
+                      ? passing(time, curves.col(a), modes.asymptote(a), fraction)
+                      : kNaN;
+    return when;
+}
+
+// Strengths from which closed forms start: where `observed` is negative that of the map's noise,
+// and always below the end.
+std::vector<double> starting_strengths(const Modes& modes, const Matrix& map,
+                                       const Vector& observed) {
+    const Matrix all = modes.u.transpose() * map * modes.v;
+    const double noise = std::sqrt(all.squaredNorm() / static_cast<double>(all.size()));
+    std::vector<double> start;
+    for (Index a = 0; a < modes.count(); ++a) {
+        const double end = modes.asymptote(a);
+        const double floor = observed(a) > 0 ? 1e-12 * end : std::max(noise, 1e-12 * end);
+        start.push_back(std::min(std::max(observed(a), floor), (1 - 1e-9) * end));
+    }
+    return start;
+}
+
+PredictSettings prediction_from(const Problem& problem, const RunState& first,
+                                const ComparisonSettings& settings) {
+    PredictSettings s;
+    s.method = settings.method;
+    s.step = settings.step;
+    s.depth = settings.depth;
+    const bool closed = s.method == Method::aligned || s.method == Method::discrete;
+    if (first.layers && !closed) {
+        s.weights = first.layers;
+        return s;
+    }
+    if (first.layers) s.depth = static_cast<int>(first.layers->size());
+    s.initial_strength = starting_strengths(problem.modes, first.map,
+                                            first.layers && s.depth == 2
+                                                ? effective_strengths(*first.layers, problem.modes)
+                                                : strengths(problem.modes, first.map));
+    return s;
+}
+
+void observe(const Problem& problem, const RunState& state, Index i, RunComparison& c) {
+    const Modes& modes = problem.modes;
+    c.observed.row(i) = strengths(modes, state.map).transpose();
+    const Alignment alignment = align_modes(modes, state.map);
+    c.alignment_input.row(i) = alignment.input.transpose();
+    c.alignment_output.row(i) = alignment.output.transpose();
+    c.off_diagonal(i) = off_diagonal_energy(modes, state.map);
+    c.nonlinear_share(i) = state.nonlinear_share;
+    c.loss_observed(i) = state.loss ? *state.loss : loss_of_map(problem.statistics, state.map);
+}
+
+double cosine(const Matrix& a, const Matrix& b) {
+    return a.cwiseProduct(b).sum() / (a.norm() * b.norm());
+}
+
+Matrix first_gram(const Layers& layers) {
+    return layers.front().transpose() * layers.front();
+}
+
+// 1 - residual over total sum of squares.
+double determination(const Vector& observed, const Vector& predicted) {
+    const double total = (observed.array() - observed.mean()).square().sum();
+    return total > 0 ? 1 - (observed - predicted).squaredNorm() / total : kNaN;
+}
+
+void judge_curves(const Modes& modes, Index from, RunComparison& c) {
+    const Index count = modes.count(), seen = c.observed.rows() - from;
+    c.relative_rmse.resize(count);
+    c.r2.resize(count);
+    for (Index a = 0; a < count; ++a) {
+        const Vector observed = c.observed.col(a).tail(seen), told = c.predicted.col(a).tail(seen);
+        c.relative_rmse(a) =
+            std::sqrt((observed - told).squaredNorm() / static_cast<double>(seen)) /
+            modes.asymptote(a);
+        c.r2(a) = determination(observed, told);
+    }
+    c.loss_r2 = determination(c.loss_observed.tail(seen), c.loss_predicted.tail(seen));
+}
+
+void judge_regime(const Modes& modes, RunComparison& c) {
+    c.stage = stage_likeness(modes, c.half_observed, c.ten_observed, c.ninety_observed);
+    if (c.stage > kRich) c.regime = Regime::rich;
+    if (c.stage < kLazy) c.regime = Regime::lazy;
+}
+
+void allocate(Index times, Index modes, RunComparison& c) {
+    c.observed.resize(times, modes);
+    c.predicted = Matrix::Constant(times, modes, kNaN);
+    c.alignment_input.resize(times, modes);
+    c.alignment_output.resize(times, modes);
+    c.off_diagonal.resize(times);
+    c.nonlinear_share.resize(times);
+    c.loss_observed.resize(times);
+    c.loss_predicted = Vector::Constant(times, kNaN);
+}
+
+} // namespace
+
+FittedMap fit_map(const RowMatrix& inputs, const RowMatrix& outputs) {
+    const Matrix square = inputs.transpose() * inputs;
+    const Eigen::SelfAdjointEigenSolver<Matrix> solver(square);
+    const Vector& values = solver.eigenvalues();
+    const double least = kNegligible * values(values.size() - 1);
+    const Vector inverse = values.unaryExpr([least](double x) { return x > least ? 1 / x : 0.0; });
+    const Matrix cross = outputs.transpose() * inputs;
+    FittedMap fitted;
+    fitted.map =
+        cross * solver.eigenvectors() * inverse.asDiagonal() * solver.eigenvectors().transpose();
+    const double whole = outputs.squaredNorm();
+    if (whole > 0)
+        fitted.residual_share = std::max(0.0, 1 - fitted.map.cwiseProduct(cross).sum() / whole);
+    return fitted;
+}
+
+Alignment align_modes(const Modes& modes, const Matrix& map) {
+    Alignment alignment{Vector::Zero(modes.count()), Vector::Zero(modes.count())};
+    if (!(map.squaredNorm() > 0)) return alignment;
+    const linalg::Svd own = linalg::thin_svd(map);
+    const auto groups = stretches(modes);
+    Matrix cost(modes.count(), own.s.size());
+    const Matrix u = (modes.u.transpose() * own.u).cwiseAbs2(),
+                 v = (modes.v.transpose() * own.v).cwiseAbs2();
+    for (const Stretch& g : groups)
+        cost.middleRows(g.first, g.size).rowwise() =
+            -(u.middleRows(g.first, g.size).colwise().sum().array() *
+              v.middleRows(g.first, g.size).colwise().sum().array())
+                 .sqrt()
+                 .matrix();
+    const linalg::Assignment partner = linalg::assign(cost);
+    for (const Stretch& g : groups) {
+        std::vector<Index> mine;
+        for (Index a = g.first; a < g.first + g.size; ++a)
+            if (partner.column[at(a)] >= 0) mine.push_back(partner.column[at(a)]);
+        if (mine.empty()) continue;
+        const auto members = static_cast<Index>(mine.size());
+        alignment.output.segment(g.first, members) =
+            plane_cosines(modes.u.middleCols(g.first, g.size), own.u(Eigen::all, mine));
+        alignment.input.segment(g.first, members) =
+            plane_cosines(modes.v.middleCols(g.first, g.size), own.v(Eigen::all, mine));
+    }
+    return alignment;
+}
+
+double off_diagonal_energy(const Modes& modes, const Matrix& map) {
+    const Matrix in_modes = modes.u.transpose() * map * modes.v;
+    const double whole = in_modes.squaredNorm();
+    double within = 0;
+    for (const Stretch& g : stretches(modes))
+        within += in_modes.block(g.first, g.first, g.size, g.size).squaredNorm();
+    return whole > 0 ? std::max(0.0, 1 - within / whole) : 0.0;
+}
+
+std::string regime_name(Regime regime) {
+    switch (regime) {
+    case Regime::rich:
+        return "rich";
+    case Regime::lazy:
+        return "lazy";
+    case Regime::mixed:
+        break;
+    }
+    return "mixed";
+}
+
+double stage_likeness(const Modes& modes, const Vector& half, const Vector& ten,
+                      const Vector& ninety) {
+    double sum = 0, weights = 0;
+    for (Index a = 0; a < modes.count(); ++a) {
+        const double width = ninety(a) - ten(a), weight = modes.s(a) * modes.asymptote(a);
+        if (!(width > 0) || !std::isfinite(half(a))) continue;
+        sum += weight * half(a) / width;
+        weights += weight;
+    }
+    return weights > 0 ? sum / weights : kNaN;
+}
+
+RunComparison compare_run(const Problem& problem, const RunSource& run, const Vector& clock,
+                          const ComparisonSettings& settings, const Execution& execution) {
+    RunComparison c;
+    c.steps = run.steps();
+    const auto times = static_cast<Index>(c.steps.size());
+    const Index from = settings.from, seen = times - from;
+    if (seen < 2)
+        throw Error(concat(times, " checkpoints, the prediction starts at number ", from,
+                           "; two or more from there are expected"));
+    allocate(times, problem.modes.count(), c);
+    RunState first, last;
+    for (Index i = 0; i < times; ++i) {
+        execution.monitor->stop_if_interrupted();
+        last = run.state(i);
+        observe(problem, last, i, c);
+        if (i == from) first = last;
+    }
+    c.representation_change = first.layers && last.layers
+                                  ? 1 - cosine(first_gram(*first.layers), first_gram(*last.layers))
+                                  : kNaN;
+
+    const Index pieces = std::clamp<Index>(kFinePoints / seen, 1, 64);
+    const Vector told_clock = refined(clock.tail(seen), pieces);
+    const Prediction told = predict(problem, prediction_from(problem, first, settings),
+                                    told_clock.array() - clock(from), execution);
+    c.method = told.method;
+    c.conditions = told.conditions;
+    for (Index i = 0; i < seen; ++i) {
+        c.predicted.row(from + i) = told.strength.row(i * pieces);
+        c.loss_predicted(from + i) = told.loss(i * pieces);
+    }
+    const Vector steps =
+        Eigen::Map<const Eigen::Matrix<Index, Eigen::Dynamic, 1>>(c.steps.data(), times)
+            .cast<double>();
+    const Vector fine_steps = refined(steps.tail(seen), pieces);
+    const auto observed_at = [&](double fraction) {
+        return passings(steps, c.observed, problem.modes, fraction);
+    };
+    const auto told_at = [&](double fraction) {
+        return passings(fine_steps, told.strength, problem.modes, fraction);
+    };
+    c.half_observed = observed_at(0.5);
+    c.ten_observed = observed_at(0.1);
+    c.ninety_observed = observed_at(0.9);
+    c.half_predicted = told_at(0.5);
+    c.ten_predicted = told_at(0.1);
+    c.ninety_predicted = told_at(0.9);
+    c.lag = c.half_observed - c.half_predicted;
+    c.observed_group = group_means(c.observed, problem.modes.group);
+    c.predicted_group = group_means(c.predicted, problem.modes.group);
+    judge_curves(problem.modes, from, c);
+    judge_regime(problem.modes, c);
+    return c;
+}
+
+} // namespace assay::lindyn

@@ -1,0 +1,100 @@
+// A training run beside the theory (arXiv 1810.10531): the strengths of the data's modes at every
+// checkpoint, those that theory predicts from the first one, when each mode was learned and should
+// have been, how far the network's own singular vectors are from the data's, and how much of the
+// loss curve the theory explains. Any network has a map here: that of a linear one is the product
+// of its weights, that of another the least-squares map of its outputs.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
+#include <assay/lindyn/predict.hpp>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace assay::lindyn {
+
+// A network at one checkpoint.
+struct RunState {
+    Matrix map;                   // N3 x N1
+    std::optional<Layers> layers; // of a linear network without biases
+    std::optional<double> loss;   // half the squared error, mean over samples; else the map's
+    double nonlinear_share = 0;   // of the outputs' power, that no linear map of the inputs has
+};
+
+// Checkpoints are read one at a time. Implementations throw Error that names the place.
+class ASSAY_API RunSource {
+  public:
+    virtual ~RunSource() = default;
+    [[nodiscard]] virtual std::vector<Index> steps() const = 0; // ascending
+    [[nodiscard]] virtual RunState state(Index checkpoint) const = 0;
+};
+
+// The least-squares map of outputs F (P x N3, samples are rows) on inputs X (P x N1), and the share
+// of |F|^2 outside of it. Directions of X^T X below 1e-10 of the largest are left out.
+struct FittedMap {
+    Matrix map;
+    double residual_share = 0;
+};
+[[nodiscard]] ASSAY_API FittedMap fit_map(const RowMatrix& inputs, const RowMatrix& outputs);
+
+// How far alike the modes of the data and those of a map are: each mode has a partner among the
+// map's singular pairs (assignment by |u.u'||v.v'|), and these are the cosines between them; in a
+// group of equal singular values, those of the principal angles between the planes.
+struct Alignment {
+    Vector input, output; // K
+};
+[[nodiscard]] ASSAY_API Alignment align_modes(const Modes& modes, const Matrix& map);
+
+// 1 - sum of |U_g^T W V_g|^2 over groups g of equal modes, over |U^T W V|^2: what of the map is not
+// diagonal in the data's modes. 0 for W = 0.
+[[nodiscard]] ASSAY_API double off_diagonal_energy(const Modes& modes, const Matrix& map);
+
+enum class Regime { rich, mixed, lazy };
+[[nodiscard]] ASSAY_API std::string regime_name(Regime regime);
+
+struct ComparisonSettings {
+    Method method = Method::automatic;
+    int depth = 2;     // of networks without layers of their own
+    StepSettings step; // decay everywhere; rate and momentum for Method::discrete
+    Index from = 0;    // number of the checkpoint at which the prediction starts
+};
+
+struct RunComparison {
+    Method method = Method::automatic;
+    std::vector<Index> steps;               // T
+    Matrix observed, predicted;             // T x K; predicted NaN before `from`
+    Matrix observed_group, predicted_group; // T x groups
+    Vector half_observed, half_predicted, ten_observed, ten_predicted, ninety_observed,
+        ninety_predicted;                     // K, in steps; NaN: not reached
+    Vector lag;                               // K, half observed - predicted
+    Vector relative_rmse, r2;                 // K, over checkpoints from `from`
+    Matrix alignment_input, alignment_output; // T x K
+    Vector off_diagonal, nonlinear_share;     // T
+    Vector loss_observed, loss_predicted;     // T, half the squared error
+    double loss_r2 = 0;                       // 1 - sum (L - L_predicted)^2 / sum (L - mean L)^2
+    double stage = 0;                         // delay over width of the modes, see `stage_likeness`
+    Regime regime = Regime::mixed;
+    Conditions conditions;
+    double representation_change =
+        0; // 1 - cosine of W_1^T W_1 at `from` and at the end; NaN: maps only
+};
+
+// Half time over 10-90 % width, a mean over modes that pass 90 % weighted by s q; NaN where none
+// does. Two layers: ln(q/a0 - 1)/(2 ln 9) from a small start a0; a network that only shifts its
+// last layer: ln 2/ln 9 = 0.32.
+[[nodiscard]] ASSAY_API double stage_likeness(const Modes& modes, const Vector& half,
+                                              const Vector& ten, const Vector& ninety);
+
+// `clock` (T): the flow's time (tau = 1, half the squared error, mean over samples) passed when
+// each checkpoint was made. Prediction from the weights of checkpoint `from` where there are some
+// (exact, or integrated flow), else closed forms from its strengths, of which negative ones and
+// those of noise count as the root mean square entry of the map in the modes' basis. Throws Error
+// with fewer than two checkpoints from there.
+[[nodiscard]] ASSAY_API RunComparison compare_run(const Problem& problem, const RunSource& run,
+                                                  const Vector& clock,
+                                                  const ComparisonSettings& settings,
+                                                  const Execution& execution);
+
+} // namespace assay::lindyn
