@@ -9,5 +9,10 @@ assay::cli::Command modes();
 assay::cli::Command predict();
 assay::cli::Command simulate();
 assay::cli::Command plot();
+assay::cli::Command generalize();
+assay::cli::Command denoise();
+assay::cli::Command transfer();
+assay::cli::Command regress();
+assay::cli::Command merge();
 
 } // namespace lindyn_app

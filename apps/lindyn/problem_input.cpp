@@ -16,11 +16,11 @@ namespace {
 
 constexpr Index kMostTimes = 10000000;
 
-std::string path_of_data(cli::Context& context, const hdf5::Group& root) {
-    const std::string given = context.input_address().path;
+std::string path_of_data(cli::Context& context, const hdf5::Group& root, std::size_t input) {
+    const std::string given = context.input_address(input).path;
     const std::string path = given.empty() ? data_path(root) : given;
     if (path.empty())
-        throw Error(context.input_address().name() +
+        throw Error(context.input_address(input).name() +
                     ": no /data/train/targets and no sigma_yx; samples, statistics or FILE:/table "
                     "(items x features) are expected");
     return path;
@@ -42,10 +42,10 @@ void declare_problem(cli::Command& c, ProblemOptions& o, Whitening whitening) {
         .range(0, 1);
 }
 
-Problem data_problem(cli::Context& context, const ProblemOptions& o) {
-    const hdf5::Group root = context.input().root();
-    const std::string path = path_of_data(context, root);
-    return at_place(context.input_address().name() + ":" + path, [&] {
+Problem data_problem(cli::Context& context, const ProblemOptions& o, std::size_t input) {
+    const hdf5::Group root = context.input(input).root();
+    const std::string path = path_of_data(context, root, input);
+    return at_place(context.input_address(input).name() + ":" + path, [&] {
         if (has_statistics(root, path))
             return make_problem(read_statistics(root, path, o.statistics), o.whiten, o.modes);
         const auto samples = open_samples(root, path, o.one_hot);
@@ -57,11 +57,15 @@ Problem data_problem(cli::Context& context, const ProblemOptions& o) {
     });
 }
 
-Problem load_problem(cli::Context& context, const ProblemOptions& o) {
-    const hdf5::Group root = context.input().root();
-    if (context.input_address().path.empty() && root.has_group("/lindyn/modes"))
-        return read_modes(root.group("/lindyn/modes"));
-    return data_problem(context, o);
+bool is_modes_result(cli::Context& context, std::size_t input) {
+    return context.input_address(input).path.empty() &&
+           context.input(input).root().has_group("/lindyn/modes");
+}
+
+Problem load_problem(cli::Context& context, const ProblemOptions& o, std::size_t input) {
+    if (is_modes_result(context, input))
+        return read_modes(context.input(input).root().group("/lindyn/modes"));
+    return data_problem(context, o, input);
 }
 
 Layers load_layers(cli::Context& context, const std::string& text) {
@@ -73,27 +77,29 @@ Layers load_layers(cli::Context& context, const std::string& text) {
     return at_place(address.name(), [&] { return read_layers(opened.model); });
 }
 
-Vector parse_times(cli::Context& context, const std::string& text) {
-    const auto refuse = [&] {
-        throw UsageError("option '--time': found '" + printable(text, 60) +
-                         "'; auto, a:b:n, log:a:b:n or FILE:/dataset is expected");
-    };
-    const hdf5::Address address = hdf5::Address::parse(text);
-    if (!address.path.empty())
-        return context.open(address).root().dataset(address.path).expect_numeric().read_vector();
+std::optional<Vector> parse_spaced(const std::string& text) {
     auto parts = split(text, ':');
     const bool logarithmic = parts.front() == "log";
     if (logarithmic) parts.erase(parts.begin());
-    if (parts.size() != 3) refuse();
+    if (parts.size() != 3) return std::nullopt;
     const auto from = parse_double(parts[0]), to = parse_double(parts[1]);
     const auto count = parse_integer(parts[2]);
     if (!from || !to || !count || *count < 1 || *count > kMostTimes || !(*from >= 0) ||
         !(*to >= *from) || !std::isfinite(*to) || (logarithmic && !(*from > 0)))
-        refuse();
+        return std::nullopt;
     if (!logarithmic) return Vector::LinSpaced(*count, *from, *to);
-    return Vector::LinSpaced(*count, std::log(*from), std::log(*to)).unaryExpr([](double x) {
+    return Vector(Vector::LinSpaced(*count, std::log(*from), std::log(*to)).unaryExpr([](double x) {
         return std::exp(x);
-    });
+    }));
+}
+
+Vector parse_times(cli::Context& context, const std::string& text) {
+    if (const auto spaced = parse_spaced(text)) return *spaced;
+    const hdf5::Address address = hdf5::Address::parse(text);
+    if (address.path.empty())
+        throw UsageError("option '--time': found '" + printable(text, 60) +
+                         "'; auto, a:b:n, log:a:b:n or FILE:/dataset is expected");
+    return context.open(address).root().dataset(address.path).expect_numeric().read_vector();
 }
 
 } // namespace lindyn_app
