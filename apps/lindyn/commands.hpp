@@ -10,5 +10,10 @@ assay::cli::Command predict();
 assay::cli::Command simulate();
 assay::cli::Command compare();
 assay::cli::Command plot();
+assay::cli::Command generalize();
+assay::cli::Command denoise();
+assay::cli::Command transfer();
+assay::cli::Command regress();
+assay::cli::Command merge();
 
 } // namespace lindyn_app

@@ -2,6 +2,7 @@
 
 #include "compare_figures.hpp"
 #include "figure_parts.hpp"
+#include "generalization_figures.hpp"
 
 #include <assay/core/error.hpp>
 
@@ -110,14 +111,17 @@ plot::Figure modes_figure(const hdf5::Group& root) {
 
 const std::vector<FigureKind>& figures() {
     static const std::vector<FigureKind> list = [] {
-        std::vector<FigureKind> all{
+        std::vector<FigureKind> all = generalization_figures();
+        const std::vector<FigureKind> own{
             {"curves", {kPredict, kSimulate}, "strengths of the modes over time", curves_figure},
             {"loss",
              {kPredict, kSimulate},
              "loss over time and the half times of the modes",
              loss_figure},
             {"modes", {kModes}, "the correlations and their singular vectors", modes_figure}};
+        all.insert(all.end(), own.begin(), own.end());
         for (const FigureKind& kind : compare_figures()) all.push_back(kind);
+        all.push_back(spectrum_kind());
         return all;
     }();
     return list;

@@ -1,5 +1,6 @@
 // lindyn modes: which input-output modes a data set holds.
 #include "commands.hpp"
+#include "noise_input.hpp"
 #include "problem_input.hpp"
 
 #include <assay/core/error.hpp>
@@ -15,20 +16,6 @@ struct Options {
     ProblemOptions problem;
     std::string noise_unit = "median";
 };
-
-double unit_of(const Options& o, const Problem& p) {
-    if (o.noise_unit == "none") return 0;
-    if (o.noise_unit != "median") {
-        const auto value = parse_double(o.noise_unit);
-        if (!value || !(*value > 0))
-            throw UsageError("option '--noise-unit': found '" + printable(o.noise_unit, 40) +
-                             "'; median, none or a number above 0 is expected");
-        return *value;
-    }
-    // The law of noise is that of white inputs, and the median is one of all modes.
-    if (!p.whole || !white_scale(p.statistics)) return 0;
-    return noise_unit(p.modes.s, p.statistics.inputs(), p.statistics.outputs());
-}
 
 std::string listed(const Vector& values) {
     std::vector<std::string> texts;
@@ -54,8 +41,9 @@ void report(cli::Context& context, const Problem& p, const NoiseReport& noise) {
 
 void run(const Options& o, cli::Context& context) {
     const Problem problem = data_problem(context, o.problem);
-    const NoiseReport noise = judge_modes(problem.modes.s, problem.statistics.inputs(),
-                                          problem.statistics.outputs(), unit_of(o, problem));
+    const NoiseReport noise =
+        judge_modes(problem.modes.s, problem.statistics.inputs(), problem.statistics.outputs(),
+                    noise_unit_of(o.noise_unit, problem));
     if (noise.unit > 0 && 2 * noise.detections() > problem.modes.count())
         context.monitor().warn(concat(noise.detections(), " of ", problem.modes.count(),
                                       " modes stand out from the noise unit ", noise.unit,

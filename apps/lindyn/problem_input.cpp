@@ -45,8 +45,8 @@ void declare_problem(cli::Command& c, ProblemOptions& o, Whitening whitening) {
     declare_modes(c, o);
 }
 
-Problem data_problem(cli::Context& context, const ProblemOptions& o) {
-    return data_problem(context, o, context.input_address());
+Problem data_problem(cli::Context& context, const ProblemOptions& o, std::size_t input) {
+    return data_problem(context, o, context.input_address(input));
 }
 
 Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5::Address& address) {
@@ -64,11 +64,15 @@ Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5:
     });
 }
 
-Problem load_problem(cli::Context& context, const ProblemOptions& o) {
-    const hdf5::Group root = context.input().root();
-    if (context.input_address().path.empty() && root.has_group("/lindyn/modes"))
-        return read_modes(root.group("/lindyn/modes"));
-    return data_problem(context, o);
+bool is_modes_result(cli::Context& context, std::size_t input) {
+    return context.input_address(input).path.empty() &&
+           context.input(input).root().has_group("/lindyn/modes");
+}
+
+Problem load_problem(cli::Context& context, const ProblemOptions& o, std::size_t input) {
+    if (is_modes_result(context, input))
+        return read_modes(context.input(input).root().group("/lindyn/modes"));
+    return data_problem(context, o, input);
 }
 
 Layers load_layers(cli::Context& context, const std::string& text) {
@@ -80,27 +84,29 @@ Layers load_layers(cli::Context& context, const std::string& text) {
     return at_place(address.name(), [&] { return read_layers(opened.model); });
 }
 
-Vector parse_times(cli::Context& context, const std::string& text) {
-    const auto refuse = [&] {
-        throw UsageError("option '--time': found '" + printable(text, 60) +
-                         "'; auto, a:b:n, log:a:b:n or FILE:/dataset is expected");
-    };
-    const hdf5::Address address = hdf5::Address::parse(text);
-    if (!address.path.empty())
-        return context.open(address).root().dataset(address.path).expect_numeric().read_vector();
+std::optional<Vector> parse_spaced(const std::string& text) {
     auto parts = split(text, ':');
     const bool logarithmic = parts.front() == "log";
     if (logarithmic) parts.erase(parts.begin());
-    if (parts.size() != 3) refuse();
+    if (parts.size() != 3) return std::nullopt;
     const auto from = parse_double(parts[0]), to = parse_double(parts[1]);
     const auto count = parse_integer(parts[2]);
     if (!from || !to || !count || *count < 1 || *count > kMostTimes || !(*from >= 0) ||
         !(*to >= *from) || !std::isfinite(*to) || (logarithmic && !(*from > 0)))
-        refuse();
+        return std::nullopt;
     if (!logarithmic) return Vector::LinSpaced(*count, *from, *to);
-    return Vector::LinSpaced(*count, std::log(*from), std::log(*to)).unaryExpr([](double x) {
+    return Vector(Vector::LinSpaced(*count, std::log(*from), std::log(*to)).unaryExpr([](double x) {
         return std::exp(x);
-    });
+    }));
+}
+
+Vector parse_times(cli::Context& context, const std::string& text) {
+    if (const auto spaced = parse_spaced(text)) return *spaced;
+    const hdf5::Address address = hdf5::Address::parse(text);
+    if (address.path.empty())
+        throw UsageError("option '--time': found '" + printable(text, 60) +
+                         "'; auto, a:b:n, log:a:b:n or FILE:/dataset is expected");
+    return context.open(address).root().dataset(address.path).expect_numeric().read_vector();
 }
 
 } // namespace lindyn_app

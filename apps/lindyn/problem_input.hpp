@@ -6,6 +6,7 @@
 #include <assay/cli/context.hpp>
 #include <assay/lindyn/lindyn_io.hpp>
 
+#include <optional>
 #include <string>
 
 namespace lindyn_app {
@@ -20,15 +21,20 @@ struct ProblemOptions {
 void declare_modes(assay::cli::Command& c, ProblemOptions& o);
 enum class Whitening { offered, none };
 void declare_problem(assay::cli::Command& c, ProblemOptions& o, Whitening whitening);
-// From the input's data, or those at an address; throws Error where there are none.
-assay::lindyn::Problem data_problem(assay::cli::Context& context, const ProblemOptions& o);
+// From data of an input, or those at an address; throws Error where there are none.
+assay::lindyn::Problem data_problem(assay::cli::Context& context, const ProblemOptions& o,
+                                    std::size_t input = 0);
 assay::lindyn::Problem data_problem(assay::cli::Context& context, const ProblemOptions& o,
                                     const assay::hdf5::Address& address);
 // From /lindyn/modes where the input holds it and no path is given, else from data.
-assay::lindyn::Problem load_problem(assay::cli::Context& context, const ProblemOptions& o);
+assay::lindyn::Problem load_problem(assay::cli::Context& context, const ProblemOptions& o,
+                                    std::size_t input = 0);
+bool is_modes_result(assay::cli::Context& context, std::size_t input = 0);
 // A linear network from /model of a file ("-": of the input).
 assay::lindyn::Layers load_layers(assay::cli::Context& context, const std::string& address);
 
+// "a:b:n" or "log:a:b:n", n numbers from a to b, of 0 or more; empty where it is none of them.
+std::optional<assay::Vector> parse_spaced(const std::string& text);
 // "a:b:n", "log:a:b:n", or "FILE:/dataset".
 assay::Vector parse_times(assay::cli::Context& context, const std::string& text);
 

@@ -2,9 +2,9 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/lindyn/quadrature.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -18,29 +18,7 @@ using OutMap = Eigen::Map<Array>;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// Nodes and weights of Gauss-Legendre quadrature on [0, 1], by Newton's iteration on the Legendre
-// polynomial.
-struct Quadrature {
-    static constexpr int kNodes = 32;
-    std::array<double, kNodes> node{}, weight{};
-    Quadrature() {
-        for (int i = 0; i < kNodes; ++i) {
-            double x = std::cos(M_PI * (i + 0.75) / (kNodes + 0.5)), slope = 1;
-            for (int newton = 0; newton < 10; ++newton) {
-                double p = 1, before = 0;
-                for (int n = 1; n <= kNodes; ++n) {
-                    const double next = ((2 * n - 1) * x * p - (n - 1) * before) / n;
-                    before = p;
-                    p = next;
-                }
-                slope = kNodes * (x * p - before) / (x * x - 1);
-                x -= p / slope;
-            }
-            node[static_cast<std::size_t>(i)] = (1 - x) / 2;
-            weight[static_cast<std::size_t>(i)] = 1 / ((1 - x * x) * slope * slope);
-        }
-    }
-};
+constexpr Index kNodes = 32; // of the integral without a pole
 
 // H of the header for depth >= 3, as a function of x = log(z / (1 - z)), z = a/q = y^depth.
 class DeepTime {
@@ -74,14 +52,14 @@ class DeepTime {
     }
     // The part of integral_0^y z/(1-z^D) dz without the pole at 1.
     [[nodiscard]] double rest(double y) const {
-        static const Quadrature rule;
+        static const Rule rule = gauss_legendre(kNodes);
         double sum = 0;
-        for (int i = 0; i < Quadrature::kNodes; ++i) {
-            const double z = y * rule.node[static_cast<std::size_t>(i)];
+        for (Index i = 0; i < kNodes; ++i) {
+            const double z = y * rule.node(i);
             double short_sum = 1;
             for (int power = 1; power <= depth_ - 3; ++power) short_sum = 1 + z * short_sum;
             const double long_sum = 1 + z * (1 + z * short_sum);
-            sum += rule.weight[static_cast<std::size_t>(i)] * z * short_sum / long_sum;
+            sum += rule.weight(i) * z * short_sum / long_sum;
         }
         return y * sum;
     }

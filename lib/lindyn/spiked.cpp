@@ -34,8 +34,14 @@ Overlaps squared_overlaps(double teacher, double aspect) {
     return {1 - aspect * (1 + t) / (t * (aspect + t)), 1 - (aspect + t) / (t * (1 + t))};
 }
 
-double shrunk_value(double observed, double aspect) {
+double shrunk_value(double observed, double aspect, ShrinkageLoss loss) {
     if (!(observed > 1 + std::sqrt(aspect))) return 0;
+    if (loss != ShrinkageLoss::frobenius) {
+        const double teacher = teacher_value(observed, aspect), t = squared(teacher);
+        if (loss == ShrinkageLoss::operator_norm) return teacher;
+        return std::max(0.0,
+                        (t * t - aspect - std::sqrt(aspect) * teacher * observed) / (t * observed));
+    }
     const double b = squared(observed) - 1 - aspect;
     return std::sqrt(std::max(0.0, b * b - 4 * aspect)) / observed;
 }

@@ -22,8 +22,12 @@ struct Overlaps {
     double output = 0, input = 0;
 };
 [[nodiscard]] ASSAY_API Overlaps squared_overlaps(double teacher, double aspect);
-// The singular value to put in place of an observed one for the least squared error (Frobenius).
-[[nodiscard]] ASSAY_API double shrunk_value(double observed, double aspect);
+// What is to be least of the difference of a matrix to the one without noise: its Frobenius norm,
+// its largest singular value, or the sum of these (Gavish and Donoho 2017).
+enum class ShrinkageLoss { frobenius, operator_norm, nuclear };
+// The singular value to put in place of an observed one.
+[[nodiscard]] ASSAY_API double shrunk_value(double observed, double aspect,
+                                            ShrinkageLoss loss = ShrinkageLoss::frobenius);
 // The largest singular value that noise of N3 x N1 alone shows in 99 of 100 draws (Tracy-Widom).
 [[nodiscard]] ASSAY_API double detection_edge(Index inputs, Index outputs);
 // Median of the bulk of singular values (those above 0), to 1e-6.

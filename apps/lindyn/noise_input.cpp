@@ -1,0 +1,49 @@
+#include "noise_input.hpp"
+
+#include "problem_input.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/lindyn/spiked.hpp>
+
+namespace lindyn_app {
+
+using namespace assay;
+using namespace assay::lindyn;
+
+double noise_unit_of(const std::string& text, const Problem& p) {
+    if (text == "none") return 0;
+    if (text != "median") {
+        const auto value = parse_double(text);
+        if (!value || !(*value > 0))
+            throw UsageError("option '--noise-unit': found '" + printable(text, 40) +
+                             "'; median, none or a number above 0 is expected");
+        return *value;
+    }
+    // The law of noise is that of white inputs, and the median is one of all modes.
+    if (!p.whole || !white_scale(p.statistics)) return 0;
+    return noise_unit(p.modes.s, p.statistics.inputs(), p.statistics.outputs());
+}
+
+double noise_unit_of(cli::Context& context, const std::string& text, const Problem& p,
+                     std::size_t input) {
+    if (text != "auto") return noise_unit_of(text, p);
+    if (is_modes_result(context, input)) {
+        const double unit = context.input(input)
+                                .root()
+                                .group("/lindyn/modes")
+                                .number_attribute("noise_unit")
+                                .value_or(0);
+        if (unit > 0) return unit;
+    }
+    return noise_unit_of("median", p);
+}
+
+void declare_noise(cli::Command& c, std::string& text) {
+    c.group("Noise");
+    c.option("--noise-unit", text, "auto|median|X",
+             "sqrt(N1) times the standard deviation of the noise in an entry of Syx; auto: that of "
+             "a result of modes, else median");
+}
+
+} // namespace lindyn_app

@@ -1,0 +1,20 @@
+// --noise-unit: how large the noise in Syx is, sqrt(N1) times the standard deviation of an entry.
+#pragma once
+
+#include <assay/cli/command.hpp>
+#include <assay/cli/context.hpp>
+#include <assay/lindyn/problem.hpp>
+
+#include <string>
+
+namespace lindyn_app {
+
+// "median" (of all singular values, most of which are noise; 0 where inputs are not white or modes
+// are missing), "none" (0) or a number above 0.
+double noise_unit_of(const std::string& text, const assay::lindyn::Problem& problem);
+// The same, or "auto": that of a result of `modes`, else median.
+double noise_unit_of(assay::cli::Context& context, const std::string& text,
+                     const assay::lindyn::Problem& problem, std::size_t input);
+void declare_noise(assay::cli::Command& c, std::string& text);
+
+} // namespace lindyn_app

@@ -1,0 +1,228 @@
+// lindyn transfer: does a second task help or hurt the first.
+#include "commands.hpp"
+#include "model_input.hpp"
+#include "noise_input.hpp"
+#include "problem_input.hpp"
+#include "study_input.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+#include <assay/core/text.hpp>
+#include <assay/lindyn/generalization_io.hpp>
+
+#include <cmath>
+
+namespace lindyn_app {
+namespace {
+
+using namespace assay;
+using namespace assay::lindyn;
+
+const std::vector<std::string> kAxes{"q", "snr-a", "snr-b"};
+
+struct Options {
+    ProblemOptions problem;
+    std::string noise_unit = "auto", alignment = "0";
+    std::vector<Index> sizes{100, 50, 50};
+    std::vector<double> a{3}, b{3};
+    TransferSetting setting;
+    std::vector<std::string> sweep;
+    Index repeats = 0;
+    std::uint64_t seed = 0;
+};
+
+Matrix parse_alignment(const Options& o, cli::Context& context) {
+    const auto rank_a = static_cast<Index>(o.a.size()), rank_b = static_cast<Index>(o.b.size());
+    if (const auto q = parse_double(o.alignment)) {
+        if (!(std::abs(*q) <= 1))
+            throw UsageError("option '--alignment': found '" + printable(o.alignment, 40) +
+                             "'; a number from -1 to 1 is expected");
+        return equal_alignment(rank_a, rank_b, *q);
+    }
+    const hdf5::Address address = hdf5::Address::parse(o.alignment);
+    if (address.path.empty())
+        throw UsageError("option '--alignment': found '" + printable(o.alignment, 60) +
+                         "'; a number or FILE:/dataset (modes of A x modes of B) is expected");
+    return context.open(address).root().dataset(address.path).expect_numeric().read_matrix();
+}
+
+TransferSetting theory_setting(const Options& o, cli::Context& context) {
+    check_sizes(o.sizes, "N1,N3 of A,N3 of B");
+    TransferSetting s = o.setting;
+    s.inputs = o.sizes[0];
+    s.outputs_a = o.sizes[1];
+    s.outputs_b = o.sizes[2];
+    s.a = to_vector(o.a);
+    s.b = to_vector(o.b);
+    s.alignment = parse_alignment(o, context);
+    check_transfer(s);
+    return s;
+}
+
+DetectedModes detected_modes(const Options& o, cli::Context& context, const Problem& p,
+                             std::size_t input) {
+    return at_place(context.input_address(input).name(), [&] {
+        static_cast<void>(need_white(p));
+        const double unit = noise_unit_of(context, o.noise_unit, p, input);
+        const NoiseReport noise =
+            judge_modes(p.modes.s, p.statistics.inputs(), p.statistics.outputs(), unit);
+        const Index count = noise.detections();
+        if (!(unit > 0) || count == 0)
+            throw Error(concat("no mode of ", p.modes.s.size(), " stands out of the noise (unit ",
+                               unit, ")"));
+        return DetectedModes{noise.snr.head(count), noise.overlap_input.head(count),
+                             p.modes.v.leftCols(count), p.modes.u.rows()};
+    });
+}
+
+// Both tasks see the same inputs, so that their whitened coordinates are the same too.
+void check_same_inputs(const Problem& a, const Problem& b, const cli::Context& context) {
+    const bool same = a.root.rows() == b.root.rows() && a.root.cols() == b.root.cols() &&
+                      (a.root - b.root).norm() <= 1e-8 * a.root.norm();
+    if (!same)
+        throw Error(context.input_address(1).name() + ": other inputs than " +
+                    context.input_address(0).name() +
+                    "; two tasks of the same inputs are expected");
+}
+
+TransferSetting data_setting(const Options& o, cli::Context& context) {
+    const Problem a = load_problem(context, o.problem, 0), b = load_problem(context, o.problem, 1);
+    check_same_inputs(a, b, context);
+    TransferSetting s =
+        estimated_transfer(detected_modes(o, context, a, 0), detected_modes(o, context, b, 1));
+    s.student = o.setting.student;
+    s.horizon = o.setting.horizon;
+    return s;
+}
+
+TransferCheck simulate_all(const Options& o, const std::vector<TransferSetting>& settings,
+                           const Execution& run) {
+    TransferCheck check;
+    if (o.repeats == 0) return check;
+    const auto points = static_cast<Index>(settings.size());
+    check.benefit = check.alone = check.joint = Matrix(o.repeats, points);
+    parallel_blocks(points * o.repeats, run.threads, [&](Index i) {
+        run.monitor->stop_if_interrupted();
+        const Index point = i / o.repeats, repeat = i % o.repeats;
+        const Transfer t =
+            simulate_transfer(settings[static_cast<std::size_t>(point)], o.seed, repeat);
+        check.benefit(repeat, point) = t.benefit();
+        check.alone(repeat, point) = t.alone.value;
+        check.joint(repeat, point) = t.joint.value;
+    });
+    return check;
+}
+
+void report_check(cli::Context& context, const TransferCheck& check, double theory) {
+    if (check.benefit.size() == 0) return;
+    const RepeatSummary summary = summarise_repeats(check.benefit, Vector::Constant(1, theory));
+    context.report("simulated benefit", summary.mean(0),
+                   concat("+- ", significant(summary.sem(0), 2), ", z ",
+                          significant(summary.z(0), 2), " (", check.benefit.rows(), " pairs)"));
+}
+
+void run_one(const Options& o, cli::Context& context, const TransferSetting& s) {
+    const Transfer t = transfer(s);
+    const TransferCheck check = simulate_all(o, {s}, context.execution());
+    write_transfer(context.output().create_group("/lindyn/transfer"), s, t, check);
+    context.report("benefit", t.benefit(), "for A: error alone - error with B");
+    context.report("error alone", t.alone.value, concat("at ", significant(t.alone.at, 4), " tau"));
+    context.report("error with B", t.joint.value,
+                   concat("at ", significant(t.joint.at, 4), " tau"));
+    context.report("benefit of shrinkage", t.shrunk_benefit(), "with the best strengths instead");
+    report_check(context, check, t.benefit());
+}
+
+void run_grid(const Options& o, cli::Context& context, const TransferSetting& s) {
+    Vector q = Vector::Constant(1, s.alignment(0, 0)), a = Vector::Constant(1, s.a(0)),
+           b = Vector::Constant(1, s.b(0));
+    for (const SweepAxis& axis : parse_sweeps(o.sweep, kAxes))
+        (axis.name == "q" ? q : axis.name == "snr-a" ? a : b) = axis.values;
+    if (!(q.cwiseAbs().maxCoeff() <= 1) || !(a.minCoeff() > 0) || !(b.minCoeff() > 0))
+        throw UsageError("option '--sweep': q from -1 to 1 and snr above 0 are expected");
+    for (Index i = 1; i < q.size(); ++i)
+        if (!(q(i) > q(i - 1))) throw UsageError("option '--sweep': rising q are expected");
+    const TransferGrid grid = transfer_grid(s, q, a, b, context.execution());
+    std::vector<TransferSetting> settings;
+    for (Index i = 0; i < a.size() * b.size() * q.size(); ++i) {
+        TransferSetting one = s;
+        one.alignment = equal_alignment(s.a.size(), s.b.size(), q(i % q.size()));
+        one.b *= b(i / q.size() % b.size()) / s.b(0);
+        one.a *= a(i / q.size() / b.size()) / s.a(0);
+        settings.push_back(std::move(one));
+    }
+    write_transfer_grid(context.output().create_group("/lindyn/transfer"), s, grid,
+                        simulate_all(o, settings, context.execution()));
+    Index best = 0;
+    const double largest = grid.best_benefit.maxCoeff(&best);
+    context.report("points", static_cast<std::int64_t>(grid.points.size()));
+    context.report("largest benefit", largest,
+                   concat("at q = ", significant(grid.best_q(best), 4), ", snr ",
+                          significant(a(best / b.size()), 4), " of A and ",
+                          significant(b(best % b.size()), 4), " of B"));
+}
+
+void run(const Options& o, cli::Context& context) {
+    const std::size_t inputs = context.input_count();
+    if (inputs != 0 && inputs != 2)
+        throw UsageError(concat(inputs, " inputs; two data sets, or none are expected"));
+    const TransferSetting s = inputs == 2 ? data_setting(o, context) : theory_setting(o, context);
+    if (inputs == 2) {
+        context.report("modes of A", static_cast<std::int64_t>(s.a.size()),
+                       concat("detected, the first of snr ", significant(s.a(0), 4)));
+        context.report("modes of B", static_cast<std::int64_t>(s.b.size()),
+                       concat("detected, the first of snr ", significant(s.b(0), 4)));
+    }
+    if (o.sweep.empty())
+        run_one(o, context, s);
+    else
+        run_grid(o, context, s);
+    context.propose("lindyn plot " + context.output_target() + " -o transfer.svg");
+}
+
+} // namespace
+
+cli::Command transfer() {
+    auto o = std::make_shared<Options>();
+    cli::Command c("transfer", "whether a second task helps or hurts the first");
+    c.describe(
+        "One linear network that learns tasks A and B from the same inputs, against one that "
+        "learns A alone: the difference of their least test errors on A. Depends on how strong "
+        "both are against the noise and how far their input modes agree. From two data sets, "
+        "both are estimated; tasks count in units of their own noise.");
+    c.inputs("two data sets or results of modes with the same inputs; none: theory");
+    c.output(cli::OutputKind::hdf5,
+             {{"/lindyn/transfer/benefit", "error alone - error with B; snr of A x snr of B x q"},
+              {"/lindyn/transfer/best_q, sign_change", "of grids"},
+              {"/lindyn/transfer/joint_singular_values, head_weight", "of both teachers stacked"}});
+    c.group("Tasks");
+    c.option("--sizes", o->sizes, "N1,N3,N3", "inputs, outputs of A, outputs of B").range(1, 1e9);
+    c.option("--singular-values-a", o->a, "LIST", "of teacher A, in units of the noise");
+    c.option("--singular-values-b", o->b, "LIST", "of teacher B");
+    c.option("--alignment", o->alignment, "Q",
+             "of each input mode of A with its like in B, or FILE:/dataset, V_A^T V_B");
+    tools::add_repeated(c, "--sweep", o->sweep, "NAME=GRID",
+                        "a parameter over a:b:n, log:a:b:n or a,b,c: " + join(kAxes, ", ") +
+                            " (of the first mode)");
+    c.group("Network");
+    c.option("--depth", o->setting.student.depth, "D", "weight matrices").range(1, 64);
+    c.option("--initial-strength", o->setting.student.start, "X", "of every mode");
+    c.option("--hidden", o->setting.student.hidden, "N2", "hidden units")
+        .word("any", 0)
+        .range(1, 1e9);
+    c.option("--horizon", o->setting.horizon, "T", "the latest time to stop, in tau").range(0);
+    c.group("Simulation");
+    c.option("--check", o->repeats, "R", "simulated pairs of tasks a point").range(0, 1e6);
+    c.seed(o->seed);
+    declare_problem(c, o->problem, Whitening::offered);
+    declare_noise(c, o->noise_unit);
+    c.example("A strong task beside a weak one",
+              "lindyn transfer --singular-values-a 0.84 --singular-values-b 100 --sweep "
+              "q=0:1:11 -o transfer.h5");
+    c.example("Two data sets", "lindyn transfer taskA.h5 taskB.h5 --whiten -o transfer.h5");
+    c.reference("lampinen2019");
+    c.run([o](cli::Context& context) { run(*o, context); });
+    return c;
+}
+
+} // namespace lindyn_app

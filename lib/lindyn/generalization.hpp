@@ -1,0 +1,55 @@
+// Training and test error over time of linear networks that learn a low-rank teacher from noisy
+// targets (Lampinen and Ganguli 2019, arXiv 1809.10374). Targets y = W* x + z, noise entries of
+// variance 1/N1, so that the teacher's singular values are signal-to-noise ratios; inputs of P
+// samples with X X^T = (P/N1) I, or, for P < N1, orthonormal samples. Statistics are sums over
+// samples; times are in tau. The student starts with all modes equally strong in the singular
+// vectors of the data (one that starts in random directions comes to the same optimum, later;
+// students.hpp simulates it).
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/lindyn/error_model.hpp>
+#include <assay/lindyn/quadrature.hpp>
+#include <assay/lindyn/spiked.hpp>
+
+namespace assay::lindyn {
+
+struct Setting {
+    Index inputs = 100, outputs = 50;
+    Index samples = 0; // 0: as many as inputs
+    Vector teacher;    // singular values of W*, descending, at least one
+    Student student;
+    bool randomized = false; // the entries of the targets are permuted: nothing is left to learn
+
+    [[nodiscard]] Index sample_count() const { return samples > 0 ? samples : inputs; }
+};
+// Throws Error that names what does not fit: sizes below 1, more singular values than modes, values
+// that are not positive and descending, a start that is not positive.
+ASSAY_API void check_setting(const Setting& setting);
+
+struct Theory {
+    ErrorModel model;
+    Vector observed; // where the teacher's modes stand in the data, singular values of Syx
+    Vector overlap;  // u^T U* times v^T V* of each
+};
+
+// For large matrices (Benaych-Georges and Nadakuditi 2012) of this setting; P = N1 is the paper's
+// case, others scale: with delta = P/N1 >= 1, modes are sqrt(delta) times those of a teacher of
+// sqrt(delta) s* at aspect N3/N1; below, those of s* at aspect N3/P, times sqrt(delta).
+[[nodiscard]] ASSAY_API Theory theory_of(const Setting& setting, Index nodes = kUsualNodes);
+
+// The same of a data set: modes that stand out of the noise count as signals with the teacher that
+// theory gives them, the others as they are. `s`: all singular values of Syx, Sx = d I;
+// `target_power`: |Y|^2. Throws Error where no mode stands out.
+[[nodiscard]] ASSAY_API Theory theory_of_data(const Vector& s, const NoiseReport& noise, double d,
+                                              double target_power, const Student& student);
+
+// A data set whose teacher is known, exactly: overlap_i = u_i^T W* v_i of every mode, and
+// square_i the share of |u_i|^2 that counts in the error (1 but in joint problems).
+struct KnownTeacher {
+    Vector s, overlap, square;
+    double d = 1, teacher_power = 1, target_power = 1;
+};
+[[nodiscard]] ASSAY_API ErrorModel known_model(const KnownTeacher& known, const Student& student);
+
+} // namespace assay::lindyn

@@ -1,0 +1,475 @@
+#include <assay/lindyn/generalization_io.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+
+namespace assay::lindyn {
+namespace {
+
+constexpr std::array<std::pair<StudentKind, const char*>, 2> kKinds{
+    {{StudentKind::aligned, "aligned"}, {StudentKind::random, "random"}}};
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+// Rows of numbers as an array whose first axis is `axis`; without one, a single row alone.
+struct Rows {
+    std::string axis; // "", or the name of the first axis
+    Index count = 1;
+
+    void write(hdf5::Group& group, const std::string& name, const RowMatrix& rows,
+               const hdf5::ArrayInfo& info) const {
+        hdf5::ArrayInfo whole = info;
+        hdf5::Shape shape{rows.cols()};
+        if (!axis.empty()) {
+            shape.insert(shape.begin(), count);
+            whole.axes = axis + "," + info.axes;
+        }
+        group.write(name, rows.data(), shape, whole);
+    }
+    void write_scalars(hdf5::Group& group, const std::string& name, const Vector& values,
+                       const hdf5::ArrayInfo& info) const {
+        if (axis.empty()) {
+            group.write_scalar(name, values(0), info);
+            return;
+        }
+        hdf5::ArrayInfo whole = info;
+        whole.axes = axis;
+        group.write(name, values, whole);
+    }
+};
+
+template <class Record>
+RowMatrix gathered(const std::map<Index, Record>& records,
+                   const std::function<Vector(const Record&)>& part) {
+    RowMatrix rows;
+    Index i = 0;
+    for (const auto& [number, record] : records) {
+        const Vector values = part(record);
+        if (i == 0) rows.resize(static_cast<Index>(records.size()), values.size());
+        rows.row(i++) = values.transpose();
+    }
+    return rows;
+}
+
+template <class Record>
+Vector gathered_scalars(const std::map<Index, Record>& records,
+                        const std::function<double(const Record&)>& part) {
+    Vector values(static_cast<Index>(records.size()));
+    Index i = 0;
+    for (const auto& [number, record] : records) values(i++) = part(record);
+    return values;
+}
+
+template <class Record>
+void write_numbers(hdf5::Group& group, const std::string& name,
+                   const std::map<Index, Record>& records) {
+    std::vector<std::int64_t> numbers;
+    for (const auto& [number, record] : records) numbers.push_back(number);
+    group.write(name, numbers, {name, "", "which of the whole study"});
+}
+
+void write_points(hdf5::Group& group, const std::map<Index, StudyPoint>& points, const Rows& rows) {
+    using P = StudyPoint;
+    rows.write(group, "time", gathered<P>(points, [](const P& p) { return p.time; }),
+               {"time", "tau", ""});
+    rows.write(group, "train_error", gathered<P>(points, [](const P& p) { return p.curves.train; }),
+               {"time", "", "|Y - W X|^2 / |Y|^2"});
+    rows.write(group, "test_error", gathered<P>(points, [](const P& p) { return p.curves.test; }),
+               {"time", "", "|W - W*|^2 / |W*|^2"});
+    rows.write(group, "teacher", gathered<P>(points, [](const P& p) { return p.teacher; }),
+               {"mode", "", "singular values of the teacher W*"});
+    rows.write(group, "s_hat", gathered<P>(points, [](const P& p) { return p.observed; }),
+               {"mode", "", "where they stand in the data, singular values of Syx"});
+    rows.write(group, "overlap", gathered<P>(points, [](const P& p) { return p.overlap; }),
+               {"mode", "", "of the data's singular vectors with the teacher's, output x input"});
+    rows.write_scalars(group, "optimal_time",
+                       gathered_scalars<P>(points, [](const P& p) { return p.optimum.at; }),
+                       {"", "tau", "when the test error is least"});
+    rows.write_scalars(group, "optimal_error",
+                       gathered_scalars<P>(points, [](const P& p) { return p.optimum.value; }),
+                       {"", "", "least test error"});
+    rows.write_scalars(group, "non_gradient_error",
+                       gathered_scalars<P>(points, [](const P& p) { return p.non_gradient; }),
+                       {"", "", "test error of the best shrinkage of singular values"});
+    rows.write_scalars(group, "late_error",
+                       gathered_scalars<P>(points, [](const P& p) { return p.late; }),
+                       {"", "", "test error at the end of learning"});
+}
+
+// The students of each point: means over repeats.
+void write_summaries(hdf5::Group check, const Study& study,
+                     const std::map<Index, StudentRecord>& runs, const Rows& rows) {
+    const Index repeats = study.settings.repeats, points = study.settings.points();
+    RowMatrix best_time(points, repeats), best_error(points, repeats);
+    std::array<RowMatrix, 6> out;
+    for (Index p = 0; p < points; ++p) {
+        const StudyPoint& theory = study.points.at(p);
+        const Index times = theory.time.size();
+        Matrix train(repeats, times), test(repeats, times);
+        for (Index r = 0; r < repeats; ++r) {
+            const StudentRecord& record = runs.at(p * repeats + r);
+            train.row(r) = record.train.transpose();
+            test.row(r) = record.test.transpose();
+            best_time(p, r) = record.optimum.at;
+            best_error(p, r) = record.optimum.value;
+        }
+        const RepeatSummary of_train = summarise_repeats(train, theory.curves.train),
+                            of_test = summarise_repeats(test, theory.curves.test);
+        const std::array<const Vector*, 6> in{&of_train.mean, &of_train.sem, &of_train.z,
+                                              &of_test.mean,  &of_test.sem,  &of_test.z};
+        for (std::size_t i = 0; i < in.size(); ++i) {
+            if (p == 0) out[i].resize(points, times);
+            out[i].row(p) = in[i]->transpose();
+        }
+    }
+    const std::array<const char*, 6> names{"train_mean", "train_sem", "train_z",
+                                           "test_mean",  "test_sem",  "test_z"};
+    const std::array<const char*, 3> meanings{"mean over simulated data sets", "its standard error",
+                                              "(mean - theory) / standard error"};
+    for (std::size_t i = 0; i < out.size(); ++i)
+        rows.write(check, names[i], out[i], {"time", "", meanings[i % 3]});
+    rows.write(check, "optimal_time", best_time, {"repeat", "tau", "of each student"});
+    rows.write(check, "optimal_error", best_error, {"repeat", "", "of each student"});
+}
+
+void write_runs(hdf5::Group check, const std::map<Index, StudentRecord>& runs) {
+    using R = StudentRecord;
+    const Rows rows{"run", static_cast<Index>(runs.size())};
+    write_numbers(check, "run", runs);
+    rows.write(check, "train", gathered<R>(runs, [](const R& r) { return r.train; }),
+               {"time", "", "train error of each student"});
+    rows.write(check, "test", gathered<R>(runs, [](const R& r) { return r.test; }),
+               {"time", "", "test error of each student"});
+    rows.write_scalars(check, "optimal_time",
+                       gathered_scalars<R>(runs, [](const R& r) { return r.optimum.at; }),
+                       {"", "tau", ""});
+    rows.write_scalars(check, "optimal_error",
+                       gathered_scalars<R>(runs, [](const R& r) { return r.optimum.value; }), {});
+}
+
+void write_settings(hdf5::Group& group, const Study& study) {
+    const StudySettings& s = study.settings;
+    const Setting& base = s.base;
+    group.set_attribute("inputs", static_cast<std::int64_t>(base.inputs));
+    group.set_attribute("outputs", static_cast<std::int64_t>(base.outputs));
+    group.set_attribute("hidden", static_cast<std::int64_t>(base.student.hidden));
+    group.set_attribute("samples", static_cast<std::int64_t>(base.sample_count()));
+    group.set_attribute("depth", base.student.depth);
+    group.set_attribute("initial_strength", base.student.start);
+    group.set_attribute("randomized", base.randomized ? 1 : 0);
+    group.set_attribute("singular_values",
+                        std::vector<double>(base.teacher.begin(), base.teacher.end()));
+    group.set_attribute("horizon", s.horizon);
+    group.set_attribute("repeats", static_cast<std::int64_t>(s.repeats));
+    group.set_attribute("seed", std::to_string(s.seed));
+    std::vector<std::string> kinds, axes;
+    for (const auto& [kind, name] : kKinds)
+        if (s.repeats > 0 && std::count(s.students.begin(), s.students.end(), kind) > 0)
+            kinds.emplace_back(name);
+    group.set_attribute("students", join(kinds, ","));
+    for (const SweepAxis& axis : s.axes) axes.push_back(axis.name);
+    group.set_attribute("sweep", join(axes, ","));
+    for (const SweepAxis& axis : s.axes)
+        group.create_group("sweep").write(axis.name, axis.values,
+                                          {"value", "",
+                                           "of this parameter; the last of the "
+                                           "attribute sweep runs fastest"});
+    if (study.part.count == 1) return;
+    group.set_attribute("shard", static_cast<std::int64_t>(study.part.index));
+    group.set_attribute("shards", static_cast<std::int64_t>(study.part.count));
+}
+
+Index whole_attribute(const hdf5::Group& group, const char* name, double least) {
+    const auto value = group.number_attribute(name);
+    if (!value || !(*value >= least) || !(*value <= 1e15) || *value != std::floor(*value))
+        throw Error(
+            concat(group.where(), ": attribute '", name, "' of ", least, " or more is expected"));
+    return static_cast<Index>(*value);
+}
+
+RowMatrix read_rows(const hdf5::Group& group, const std::string& name, Index rows, Index cols) {
+    const RowMatrix matrix = group.dataset(name).expect_numeric().expect_rank(2).read_matrix();
+    if (matrix.rows() != rows || (cols >= 0 && matrix.cols() != cols))
+        throw Error(concat(group.where(), "/", name, ": ", matrix.rows(), " x ", matrix.cols(),
+                           " numbers do not fit the other arrays"));
+    return matrix;
+}
+
+Vector read_column(const hdf5::Group& group, const std::string& name, Index count) {
+    const Vector values = group.dataset(name).expect_numeric().expect_rank(1).read_vector();
+    if (values.size() != count)
+        throw Error(concat(group.where(), "/", name, ": ", values.size(), " numbers; ", count,
+                           " are expected"));
+    return values;
+}
+
+std::vector<std::int64_t> read_numbers(const hdf5::Group& group, const std::string& name) {
+    return group.dataset(name).expect_numeric().expect_rank(1).read<std::int64_t>();
+}
+
+std::map<Index, StudyPoint> read_points(const hdf5::Group& group) {
+    std::map<Index, StudyPoint> points;
+    if (!group.has_dataset("point")) return points;
+    const auto numbers = read_numbers(group, "point");
+    const auto count = static_cast<Index>(numbers.size());
+    const RowMatrix time = read_rows(group, "time", count, -1);
+    const RowMatrix train = read_rows(group, "train_error", count, time.cols()),
+                    test = read_rows(group, "test_error", count, time.cols());
+    const RowMatrix teacher = read_rows(group, "teacher", count, -1);
+    const RowMatrix observed = read_rows(group, "s_hat", count, teacher.cols()),
+                    overlap = read_rows(group, "overlap", count, teacher.cols());
+    const Vector best_time = read_column(group, "optimal_time", count),
+                 best_error = read_column(group, "optimal_error", count),
+                 bound = read_column(group, "non_gradient_error", count),
+                 late = read_column(group, "late_error", count);
+    for (Index i = 0; i < count; ++i)
+        points[numbers[at(i)]] = {
+            time.row(i),    {train.row(i), test.row(i)},   teacher.row(i), observed.row(i),
+            overlap.row(i), {best_time(i), best_error(i)}, bound(i),       late(i)};
+    return points;
+}
+
+std::map<Index, StudentRecord> read_runs(const hdf5::Group& check) {
+    std::map<Index, StudentRecord> runs;
+    const auto numbers = read_numbers(check, "run");
+    const auto count = static_cast<Index>(numbers.size());
+    const RowMatrix train = read_rows(check, "train", count, -1);
+    const RowMatrix test = read_rows(check, "test", count, train.cols());
+    const Vector time = read_column(check, "optimal_time", count),
+                 error = read_column(check, "optimal_error", count);
+    for (Index i = 0; i < count; ++i)
+        runs[numbers[at(i)]] = {train.row(i), test.row(i), {time(i), error(i)}};
+    return runs;
+}
+
+void write_check(hdf5::Group group, const std::string& name, const Matrix& repeats,
+                 const hdf5::Shape& shape, const std::string& axes) {
+    const RepeatSummary summary = summarise_repeats(repeats, Vector::Zero(repeats.cols()));
+    group.write(name + "_mean", summary.mean.data(), shape, {axes, "", "over simulated pairs"});
+    group.write(name + "_sem", summary.sem.data(), shape, {axes, "", "standard error of the mean"});
+}
+
+void write_transfer_check(hdf5::Group& group, const TransferCheck& check, const hdf5::Shape& shape,
+                          const std::string& axes) {
+    if (check.benefit.size() == 0) return;
+    hdf5::Group own = group.create_group("check");
+    write_check(own, "benefit", check.benefit, shape, axes);
+    write_check(own, "error_alone", check.alone, shape, axes);
+    write_check(own, "error_joint", check.joint, shape, axes);
+    group.set_attribute("repeats", static_cast<std::int64_t>(check.benefit.rows()));
+}
+
+void write_transfer_setting(hdf5::Group& group, const TransferSetting& s) {
+    group.write("teacher_a", s.a, {"mode", "", "singular values of task A, in units of the noise"});
+    group.write("teacher_b", s.b, {"mode", "", "singular values of task B"});
+    group.set_attribute("inputs", static_cast<std::int64_t>(s.inputs));
+    group.set_attribute("outputs_a", static_cast<std::int64_t>(s.outputs_a));
+    group.set_attribute("outputs_b", static_cast<std::int64_t>(s.outputs_b));
+    group.set_attribute("hidden", static_cast<std::int64_t>(s.student.hidden));
+    group.set_attribute("depth", s.student.depth);
+    group.set_attribute("initial_strength", s.student.start);
+    group.set_attribute("horizon", s.horizon);
+}
+
+} // namespace
+
+void write_study(hdf5::Group group, const Study& study) {
+    write_settings(group, study);
+    const bool part = study.part.count > 1;
+    const auto own = static_cast<Index>(study.points.size());
+    const Rows rows{part || !study.settings.axes.empty() ? "point" : "", own};
+    if (part && own > 0) write_numbers(group, "point", study.points);
+    if (own > 0) write_points(group, study.points, rows);
+    for (const auto& [kind, name] : kKinds) {
+        const auto runs = study.runs.find(kind);
+        if (runs == study.runs.end() || runs->second.empty()) continue;
+        hdf5::Group check = group.create_group(std::string("check/") + name);
+        if (part)
+            write_runs(check, runs->second);
+        else
+            write_summaries(check, study, runs->second, rows);
+    }
+}
+
+Study read_study(const hdf5::Group& group) {
+    Study study;
+    StudySettings& s = study.settings;
+    Setting& base = s.base;
+    base.inputs = whole_attribute(group, "inputs", 1);
+    base.outputs = whole_attribute(group, "outputs", 1);
+    base.student.hidden = whole_attribute(group, "hidden", 0);
+    base.samples = whole_attribute(group, "samples", 1);
+    base.student.depth = static_cast<int>(std::min<Index>(whole_attribute(group, "depth", 1), 64));
+    base.student.start = group.number_attribute("initial_strength").value_or(0);
+    base.randomized = whole_attribute(group, "randomized", 0) != 0;
+    const auto teacher = group.numbers_attribute("singular_values");
+    base.teacher = Eigen::Map<const Vector>(teacher.data(), static_cast<Index>(teacher.size()));
+    s.horizon = group.number_attribute("horizon").value_or(s.horizon);
+    s.repeats = whole_attribute(group, "repeats", 0);
+    const auto seed = parse_integer(group.text_attribute("seed").value_or(""));
+    if (!seed) throw Error(group.where() + ": attribute 'seed' is missing");
+    s.seed = static_cast<std::uint64_t>(*seed);
+    const std::string sweep = group.text_attribute("sweep").value_or("");
+    for (const std::string& name : sweep.empty() ? std::vector<std::string>{} : split(sweep, ','))
+        s.axes.push_back({name, group.dataset("sweep/" + name).expect_numeric().read_vector()});
+    study.part = {whole_attribute(group, "shard", 1), whole_attribute(group, "shards", 1)};
+    study.points = read_points(group);
+    for (const auto& [kind, name] : kKinds) {
+        const std::string students = group.text_attribute("students").value_or("");
+        const auto names = split(students, ',');
+        if (std::count(names.begin(), names.end(), name) == 0) continue;
+        s.students.push_back(kind);
+        study.runs[kind] = {};
+        const std::string check = std::string("check/") + name;
+        if (group.has_group(check)) study.runs[kind] = read_runs(group.group(check));
+    }
+    return study;
+}
+
+void check_same_study(const hdf5::Group& part, const hdf5::Group& first) {
+    const auto shown = [](const hdf5::Group& group, const std::string& name) {
+        if (const auto text = group.text_attribute(name)) return *text;
+        std::vector<std::string> numbers;
+        for (const double x : group.numbers_attribute(name)) numbers.push_back(shortest(x));
+        if (numbers.empty())
+            if (const auto number = group.number_attribute(name)) return shortest(*number);
+        return join(numbers, ",");
+    };
+    for (const std::string& name : first.attribute_names())
+        if (name != "shard" && shown(part, name) != shown(first, name))
+            throw Error(concat(part.where(), ": ", name, " ", printable(shown(part, name), 40),
+                               "; the first shard has ", printable(shown(first, name), 40)));
+    const std::string sweep = first.text_attribute("sweep").value_or("");
+    for (const std::string& name : sweep.empty() ? std::vector<std::string>{} : split(sweep, ','))
+        if (part.dataset("sweep/" + name).read<double>() !=
+            first.dataset("sweep/" + name).read<double>())
+            throw Error(
+                concat(part.where(), ": sweeps other values of ", name, " than the first shard"));
+}
+
+void write_data_study(hdf5::Group group, const DataStudy& study, const Student& student) {
+    const std::map<Index, StudyPoint> one{{0, study.point}};
+    write_points(group, one, {});
+    group.write("singular_values", study.s, {"mode", "", "of Syx, signal and noise"});
+    group.write("detected", study.noise.detected, {"mode", "boolean", "above what noise shows"});
+    group.set_attribute("noise_unit", study.noise.unit);
+    group.set_attribute("inputs", static_cast<std::int64_t>(study.inputs));
+    group.set_attribute("outputs", static_cast<std::int64_t>(study.outputs));
+    group.set_attribute("hidden", static_cast<std::int64_t>(student.hidden));
+    group.set_attribute("depth", student.depth);
+    group.set_attribute("initial_strength", student.start);
+    if (!study.exact) return;
+    const StudyPoint& exact = *study.exact;
+    hdf5::Group own = group.create_group("exact");
+    own.write("test_error", exact.curves.test,
+              {"time", "", "with /truth/W, of an aligned student"});
+    own.write("train_error", exact.curves.train, {"time", "", ""});
+    own.write_scalar("optimal_time", exact.optimum.at, {"", "tau", ""});
+    own.write_scalar("optimal_error", exact.optimum.value, {});
+    own.write_scalar("late_error", exact.late, {});
+}
+
+void write_denoised(hdf5::Group group, const Denoised& d) {
+    group.write("W", d.map, {"output,input", "", "the matrix of the shrunk singular values"});
+    group.write("singular_values", d.s, {"mode", "", "of the matrix"});
+    group.write("shrunk", d.shrunk, {"mode", "", "what stands in their place"});
+    group.write("snr", d.noise.snr,
+                {"mode", "", "singular value without noise, in units of the noise"});
+    group.write("detected", d.noise.detected, {"mode", "boolean", "above what noise shows"});
+    group.set_attribute("noise_unit", d.noise.unit);
+    group.set_attribute("loss", d.loss);
+    group.set_attribute("expected_error", d.expected_error);
+}
+
+void write_transfer(hdf5::Group group, const TransferSetting& s, const Transfer& t,
+                    const TransferCheck& check) {
+    write_transfer_setting(group, s);
+    const JointTeacher joint = joint_teacher(s);
+    group.write("q", s.alignment, {"mode_a,mode_b", "", "V_A^T V_B"});
+    group.write_scalar("benefit", t.benefit(), {"", "", "error_alone - error_joint"});
+    group.write_scalar("shrinkage_benefit", t.shrunk_benefit(),
+                       {"", "", "the same with the best strengths"});
+    group.write("joint_singular_values", joint.s, {"mode", "", "of both teachers stacked"});
+    group.write("head_weight", joint.head_weight,
+                {"mode", "", "share of A in the output direction"});
+    group.write_scalar("error_alone", t.alone.value, {"", "", "least test error of A alone"});
+    group.write_scalar("error_joint", t.joint.value, {"", "", "least test error of A with B"});
+    group.write_scalar("time_alone", t.alone.at, {"", "tau", "when it is reached"});
+    group.write_scalar("time_joint", t.joint.at, {"", "tau", "when it is reached"});
+    write_transfer_check(group, check, {1}, "point");
+}
+
+void write_transfer_grid(hdf5::Group group, const TransferSetting& s, const TransferGrid& grid,
+                         const TransferCheck& check) {
+    write_transfer_setting(group, s);
+    group.write("q", grid.q, {"q", "", "alignment of each mode of A with its like in B"});
+    group.write("snr_a", grid.a, {"snr_a", "", "first singular value of A"});
+    group.write("snr_b", grid.b, {"snr_b", "", "first singular value of B"});
+    const hdf5::Shape whole{grid.a.size(), grid.b.size(), grid.q.size()};
+    const hdf5::Shape pairs{grid.a.size(), grid.b.size()};
+    const auto write = [&](const char* name, const char* what, auto part) {
+        std::vector<double> values;
+        for (const Transfer& point : grid.points) values.push_back(part(point));
+        group.write(name, values.data(), whole, {"snr_a,snr_b,q", "", what});
+    };
+    write("benefit", "error_alone - error_joint", [](const Transfer& t) { return t.benefit(); });
+    write("shrinkage_benefit", "the same with the best strengths",
+          [](const Transfer& t) { return t.shrunk_benefit(); });
+    write("error_alone", "least test error of A alone",
+          [](const Transfer& t) { return t.alone.value; });
+    write("error_joint", "least test error of A with B",
+          [](const Transfer& t) { return t.joint.value; });
+    write("time_joint", "when it is reached, in tau", [](const Transfer& t) { return t.joint.at; });
+    group.write("best_q", grid.best_q.data(), pairs,
+                {"snr_a,snr_b", "", "alignment of the largest benefit"});
+    group.write("best_benefit", grid.best_benefit.data(), pairs, {"snr_a,snr_b", "", ""});
+    group.write("sign_change", grid.sign_change.data(), pairs,
+                {"snr_a,snr_b", "", "largest q at which the benefit changes its sign; NaN: none"});
+    write_transfer_check(group, check, whole, "snr_a,snr_b,q");
+}
+
+void write_regression(hdf5::Group group, const Vector& times,
+                      const std::vector<RegressionResult>& results) {
+    const auto count = static_cast<Index>(results.size());
+    const Rows rows{count > 1 ? "load" : "", count};
+    const bool checked = results.front().repeats.size() > 0;
+    RowMatrix error(count, times.size()), mean = error, sem = error, z = error;
+    Vector load(count), best_time(count), best_error(count), late(count);
+    for (Index i = 0; i < count; ++i) {
+        const RegressionResult& r = results[at(i)];
+        error.row(i) = r.error.transpose();
+        load(i) = r.setting.load;
+        best_time(i) = r.optimum.at;
+        best_error(i) = r.optimum.value;
+        late(i) = r.late;
+        if (!checked) continue;
+        const RepeatSummary summary = summarise_repeats(r.repeats, r.error);
+        mean.row(i) = summary.mean.transpose();
+        sem.row(i) = summary.sem.transpose();
+        z.row(i) = summary.z.transpose();
+    }
+    group.write("time", times, {"time", "tau", ""});
+    rows.write(group, "generalization_error", error, {"time", "", "beyond the noise, E - sigma^2"});
+    group.write("load", load, {"load", "", "samples a input"});
+    rows.write_scalars(group, "optimal_time", best_time, {"", "tau", "when it is least"});
+    rows.write_scalars(group, "optimal_error", best_error, {"", "", "beyond the noise"});
+    rows.write_scalars(group, "late_error", late, {"", "", "at the end of learning"});
+    const RegressionSetting& s = results.front().setting;
+    group.set_attribute("noise", s.noise);
+    group.set_attribute("weight", s.weight);
+    group.set_attribute("initial_weight", s.start);
+    if (!checked) return;
+    hdf5::Group check = group.create_group("check");
+    rows.write(check, "mean", mean, {"time", "", "mean over simulated data sets"});
+    rows.write(check, "sem", sem, {"time", "", "its standard error"});
+    rows.write(check, "z", z, {"time", "", "(mean - theory) / standard error"});
+    group.set_attribute("repeats", static_cast<std::int64_t>(results.front().repeats.rows()));
+}
+
+} // namespace assay::lindyn

@@ -1,0 +1,221 @@
+#include <assay/lindyn/generalization_study.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+#include <assay/core/text.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay::lindyn {
+namespace {
+
+Index whole_number(const SweepAxis& axis, double value) {
+    const double rounded = std::round(value);
+    if (!(rounded >= 1 && rounded <= 1e9))
+        throw Error(concat("sweep of ", axis.name, ": ", value,
+                           "; whole numbers of 1 or more are expected"));
+    return static_cast<Index>(rounded);
+}
+
+void apply(const SweepAxis& axis, double value, Setting& s) {
+    if (axis.name == "snr") {
+        if (s.teacher.size() > 0) s.teacher *= value / s.teacher(0);
+    } else if (axis.name == "N2") {
+        s.student.hidden = whole_number(axis, value);
+    } else if (axis.name == "P") {
+        s.samples = whole_number(axis, value);
+    } else if (axis.name == "A") {
+        s.outputs = whole_number(axis, value * static_cast<double>(s.inputs));
+    } else if (axis.name == "depth") {
+        s.student.depth = static_cast<int>(whole_number(axis, value));
+    } else if (axis.name == "initial-strength") {
+        s.student.start = value;
+    } else {
+        throw Error("sweep of '" + printable(axis.name, 40) + "'; " + join(sweep_names(), ", ") +
+                    " are known");
+    }
+}
+
+StudyPoint point_of(const Theory& theory, const Vector& teacher, const Vector& times,
+                    double horizon, const Execution& run) {
+    return {times,
+            error_curves(theory.model, times, run),
+            teacher,
+            theory.observed,
+            theory.overlap,
+            optimal_stopping(theory.model, run, horizon),
+            non_gradient_error(theory.model),
+            late_error(theory.model)};
+}
+
+Vector times_of(const StudySettings& study, const Setting& setting) {
+    return study.times.size() > 0 ? study.times : usual_times(theory_of(setting).model);
+}
+
+StudyPoint theory_point(const StudySettings& study, Index p, const Execution& run) {
+    const Setting setting = setting_at(study, p);
+    const Vector times = times_of(study, setting);
+    const Theory theory =
+        theory_of(setting, nodes_for(setting.student.depth, times(times.size() - 1)));
+    return point_of(theory, setting.teacher, times, study.horizon, run);
+}
+
+// Numbers of `count` that belong to a part.
+std::vector<Index> own_numbers(Index count, const StudyPart& part) {
+    std::vector<Index> numbers;
+    for (Index i = part.index - 1; i < count; i += part.count) numbers.push_back(i);
+    return numbers;
+}
+
+// body(i) of many numbers in parallel, or of one with the threads inside.
+template <class Record, class Body>
+std::map<Index, Record> in_parallel(const std::vector<Index>& numbers, const Execution& run,
+                                    const Body& body) {
+    std::vector<Record> records(numbers.size());
+    const Execution inside{numbers.size() == 1 ? run.threads : 1, run.monitor};
+    parallel_blocks(static_cast<Index>(numbers.size()), run.threads, [&](Index i) {
+        run.monitor->stop_if_interrupted();
+        const auto at = static_cast<std::size_t>(i);
+        records[at] = body(numbers[at], inside);
+    });
+    std::map<Index, Record> by_number;
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+        by_number.emplace(numbers[i], std::move(records[i]));
+    return by_number;
+}
+
+template <class Record>
+void take(std::map<Index, Record>& whole, std::map<Index, Record>& part, const char* what) {
+    for (auto& [number, record] : part)
+        if (!whole.emplace(number, std::move(record)).second)
+            throw Error(concat(what, " ", number, " is in two shards"));
+}
+
+template <class Record>
+void check_complete(const std::map<Index, Record>& whole, Index count, const char* what) {
+    for (Index i = 0; i < count; ++i)
+        if (whole.count(i) == 0)
+            throw Error(concat(what, " ", i, " of ", count, " is in no shard"));
+    if (static_cast<Index>(whole.size()) > count)
+        throw Error(
+            concat(what, " ", whole.rbegin()->first, " is beyond the ", count, " of the study"));
+}
+
+// W* in the coordinates of the problem's inputs, and |W*|^2 there.
+Matrix teacher_in(const Problem& p, const Matrix& teacher) {
+    const Matrix& first = p.whitened() ? p.basis : p.modes.v;
+    if (teacher.rows() != p.modes.u.rows() || teacher.cols() != first.rows())
+        throw Error(concat("/truth/W: ", teacher.rows(), " x ", teacher.cols(), " numbers; ",
+                           p.modes.u.rows(), " x ", first.rows(), " are expected"));
+    if (!p.whitened()) return teacher;
+    // root = basis / sqrt(eigenvalues), so that W* x = (W* basis sqrt(eigenvalues)) (root^T x).
+    const Vector scale = p.root.colwise().norm().cwiseInverse().transpose();
+    return teacher * p.basis * scale.asDiagonal();
+}
+
+} // namespace
+
+const std::vector<std::string>& sweep_names() {
+    static const std::vector<std::string> names{"snr", "N2", "P", "A", "depth", "initial-strength"};
+    return names;
+}
+
+Index StudySettings::points() const {
+    Index count = 1;
+    for (const SweepAxis& axis : axes) count *= axis.values.size();
+    return count;
+}
+
+Setting setting_at(const StudySettings& study, Index point) {
+    Setting s = study.base;
+    for (auto axis = study.axes.rbegin(); axis != study.axes.rend(); ++axis) {
+        apply(*axis, axis->values(point % axis->values.size()), s);
+        point /= axis->values.size();
+    }
+    check_setting(s);
+    return s;
+}
+
+Study run_study(const StudySettings& settings, const StudyPart& part, const Execution& run) {
+    Study study{settings, part, {}, {}};
+    const Index count = settings.points();
+    for (Index p = 0; p < count; ++p) static_cast<void>(setting_at(settings, p));
+    study.points = in_parallel<StudyPoint>(
+        own_numbers(count, part), run,
+        [&](Index p, const Execution& inside) { return theory_point(settings, p, inside); });
+    if (settings.repeats == 0) return study;
+    for (const StudentKind kind : settings.students)
+        study.runs[kind] = in_parallel<StudentRecord>(
+            own_numbers(count * settings.repeats, part), run, [&](Index i, const Execution&) {
+                const Setting setting = setting_at(settings, i / settings.repeats);
+                const Index repeat = i % settings.repeats;
+                return run_student(draw_data(setting, settings.seed, repeat), setting.student, kind,
+                                   times_of(settings, setting), settings.seed, repeat);
+            });
+    return study;
+}
+
+Study merge_studies(std::vector<Study> parts) {
+    if (parts.empty()) throw Error("no shards given");
+    std::map<Index, bool> seen;
+    Study whole{parts.front().settings, {}, {}, {}};
+    const Index shards = parts.front().part.count;
+    for (Study& part : parts) {
+        if (part.part.count != shards)
+            throw Error(concat("shard ", part.part.index, " is one of ", part.part.count,
+                               ", the first one of ", shards));
+        if (!seen.emplace(part.part.index, true).second)
+            throw Error(concat("shard ", part.part.index, " is given twice"));
+        take(whole.points, part.points, "point");
+        for (auto& [kind, runs] : part.runs) take(whole.runs[kind], runs, "student");
+    }
+    for (Index s = 1; s <= shards; ++s)
+        if (seen.count(s) == 0) throw Error(concat("shard ", s, " of ", shards, " is missing"));
+    const StudySettings& settings = whole.settings;
+    check_complete(whole.points, settings.points(), "point");
+    for (const auto& [kind, runs] : whole.runs)
+        check_complete(runs, settings.points() * settings.repeats, "student");
+    return whole;
+}
+
+double need_white(const Problem& p) {
+    if (!p.whole) throw Error("not all modes are there; the noise needs all (--modes all)");
+    const auto d = white_scale(p.statistics);
+    if (!d)
+        throw Error(concat("inputs are not white (|Sx - d I| / |Sx| = ",
+                           significant(p.whiteness, 3), "); --whiten makes them so"));
+    return *d;
+}
+
+DataStudy study_data(const Problem& p, const std::optional<Matrix>& teacher,
+                     const DataStudySettings& s, const Execution& run) {
+    const double d = need_white(p);
+    DataStudy study;
+    study.s = p.modes.s;
+    study.inputs = p.statistics.inputs();
+    study.outputs = p.statistics.outputs();
+    study.noise = judge_modes(study.s, study.inputs, study.outputs, s.noise_unit);
+    const Theory theory =
+        theory_of_data(study.s, study.noise, d, p.statistics.output_power, s.student);
+    const Vector times = s.times.size() > 0 ? s.times : usual_times(theory.model);
+    const Index signals = theory.observed.size();
+    Vector values(signals);
+    for (Index a = 0, k = 0; a < study.s.size(); ++a)
+        if (study.noise.detected[static_cast<std::size_t>(a)] != 0)
+            values(k++) = study.noise.unit * study.noise.snr(a) / d;
+    study.point = point_of(theory, values, times, s.horizon, run);
+    if (!teacher) return study;
+    const Matrix known = teacher_in(p, *teacher);
+    KnownTeacher exact;
+    exact.s = p.modes.s;
+    exact.overlap = (known * p.modes.v).cwiseProduct(p.modes.u).colwise().sum();
+    exact.square = Vector::Ones(exact.s.size());
+    exact.d = d;
+    exact.teacher_power = known.squaredNorm();
+    exact.target_power = p.statistics.output_power;
+    study.exact = point_of({known_model(exact, s.student), {}, {}}, {}, times, s.horizon, run);
+    return study;
+}
+
+} // namespace assay::lindyn

@@ -1,0 +1,90 @@
+// Many settings of generalization.hpp at once: grids over their parameters, each with its theory
+// and with simulated students, whole or in shards of an array job; and the same for one data set.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
+#include <assay/lindyn/generalization.hpp>
+#include <assay/lindyn/problem.hpp>
+#include <assay/lindyn/students.hpp>
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay::lindyn {
+
+// snr (of the first mode; the others scale with it), N2, P, A (of N3 = A N1), depth or
+// initial-strength.
+struct SweepAxis {
+    std::string name;
+    Vector values;
+};
+[[nodiscard]] ASSAY_API const std::vector<std::string>& sweep_names();
+
+struct StudySettings {
+    Setting base;
+    std::vector<SweepAxis> axes;                              // the last runs fastest
+    Vector times;                                             // empty: usual_times of each point
+    double horizon = std::numeric_limits<double>::infinity(); // latest time to stop
+    Index repeats = 0;                                        // simulated data sets a point
+    std::vector<StudentKind> students;                        // what learns them
+    std::uint64_t seed = 0;
+
+    [[nodiscard]] ASSAY_API Index points() const;
+};
+// The setting of a point. Throws Error on a name that is none of sweep_names().
+[[nodiscard]] ASSAY_API Setting setting_at(const StudySettings& study, Index point);
+
+struct StudyPoint {
+    Vector time; // T
+    ErrorCurves curves;
+    Vector teacher, observed, overlap; // K
+    Minimum optimum;
+    double non_gradient = 1, late = 1;
+};
+
+// Part `index` (from 1) of `count`: points and students p with p = index - 1 modulo count.
+struct StudyPart {
+    Index index = 1, count = 1;
+};
+struct Study {
+    StudySettings settings;
+    StudyPart part;
+    std::map<Index, StudyPoint> points;
+    // By kind, then by point * repeats + repeat.
+    std::map<StudentKind, std::map<Index, StudentRecord>> runs;
+};
+[[nodiscard]] ASSAY_API Study run_study(const StudySettings& settings, const StudyPart& part,
+                                        const Execution& run);
+// The whole from all its parts, which have the same settings. Throws Error where a part, a point or
+// a student is missing or given twice.
+[[nodiscard]] ASSAY_API Study merge_studies(std::vector<Study> parts);
+
+// The same for a data set, from its own modes. With the teacher W* (N3 x N1, in the data's inputs)
+// also the exact errors of an aligned student.
+struct DataStudy {
+    StudyPoint point;
+    Vector s; // all singular values of Syx
+    NoiseReport noise;
+    Index inputs = 0, outputs = 0; // as the noise sees them
+    std::optional<StudyPoint> exact;
+};
+struct DataStudySettings {
+    Student student;
+    Vector times;
+    double horizon = std::numeric_limits<double>::infinity();
+    double noise_unit = 0;
+};
+// Throws Error where inputs are not white, modes are missing, or none stands out of the noise.
+[[nodiscard]] ASSAY_API DataStudy study_data(const Problem& problem,
+                                             const std::optional<Matrix>& teacher,
+                                             const DataStudySettings& settings,
+                                             const Execution& run);
+// The input variance d of Sx = d I, of all modes of a problem. Throws Error where there is none.
+[[nodiscard]] ASSAY_API double need_white(const Problem& problem);
+
+} // namespace assay::lindyn

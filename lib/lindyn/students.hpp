@@ -1,0 +1,57 @@
+// Data sets drawn from a noisy low-rank teacher, and students that learn them: the checks of
+// generalization.hpp and transfer.hpp. Random numbers are addressed by (seed, repeat, purpose).
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/lindyn/generalization.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace assay::lindyn {
+
+// Statistics of a data set, sums over samples, in inputs in which Sx = d I: all of them, or the
+// span of the samples where these are fewer.
+struct TeacherData {
+    Matrix syx;     // N3 x min(N1, P)
+    Matrix teacher; // W* in the same inputs
+    double d = 1;
+    double teacher_power = 1; // |W*|^2 in all inputs
+    double target_power = 1;  // |Y|^2
+};
+[[nodiscard]] ASSAY_API TeacherData draw_data(const Setting& setting, std::uint64_t seed,
+                                              Index repeat);
+
+// Random directions that are orthonormal: rows x columns, columns <= rows.
+[[nodiscard]] ASSAY_API Matrix random_directions(Index rows, Index columns, std::uint64_t seed,
+                                                 Index repeat, const std::string& purpose);
+[[nodiscard]] ASSAY_API Matrix random_noise(Index rows, Index columns, double scale,
+                                            std::uint64_t seed, Index repeat,
+                                            const std::string& purpose);
+
+// aligned: all modes of the data start equally strong, and stay apart. random: orthogonal weights
+// in random directions, followed exactly for two layers and by integration for more.
+enum class StudentKind { aligned, random };
+
+struct StudentRecord {
+    Vector train, test; // T
+    Minimum optimum;    // of the test error: aligned, in continuous time; random, at `times`
+};
+// The exact error of an aligned student.
+[[nodiscard]] ASSAY_API ErrorModel aligned_model(const TeacherData& data, const Student& student);
+// `times` ascend. An aligned student costs O(N3 N1 min(N1, N3)), a random one of two layers
+// O(T (N1 + N3) N2^2).
+[[nodiscard]] ASSAY_API StudentRecord run_student(const TeacherData& data, const Student& student,
+                                                  StudentKind kind, const Vector& times,
+                                                  std::uint64_t seed, Index repeat);
+
+// Means and standard errors over repeats (rows R >= 1 of R x T; one repeat has no standard error,
+// NaN), and how far the theory (T) is from the mean in standard errors.
+struct RepeatSummary {
+    Vector mean, sem, z;
+};
+[[nodiscard]] ASSAY_API RepeatSummary summarise_repeats(const Matrix& repeats,
+                                                        const Vector& theory);
+
+} // namespace assay::lindyn
