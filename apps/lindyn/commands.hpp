@@ -8,6 +8,7 @@ namespace lindyn_app {
 assay::cli::Command modes();
 assay::cli::Command predict();
 assay::cli::Command simulate();
+assay::cli::Command synth();
 assay::cli::Command plot();
 
 } // namespace lindyn_app
