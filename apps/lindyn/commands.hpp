@@ -8,6 +8,9 @@ namespace lindyn_app {
 assay::cli::Command modes();
 assay::cli::Command predict();
 assay::cli::Command simulate();
+assay::cli::Command coherence();
+assay::cli::Command develop();
+assay::cli::Command induct();
 assay::cli::Command synth();
 assay::cli::Command plot();
 

@@ -8,6 +8,6 @@ int main(int argc, char** argv) {
          "what the theory of deep linear networks predicts for a training run",
          "Takes a data set, or its second-order statistics, and says which input-output modes it "
          "holds, when gradient descent will learn each of them, and how the loss will fall.",
-         {modes(), predict(), simulate(), synth(), plot()},
+         {modes(), predict(), simulate(), develop(), coherence(), induct(), synth(), plot()},
          {}});
 }

@@ -73,10 +73,10 @@ Layers load_layers(cli::Context& context, const std::string& text) {
     return at_place(address.name(), [&] { return read_layers(opened.model); });
 }
 
-Vector parse_times(cli::Context& context, const std::string& text) {
+Vector parse_grid(cli::Context& context, const std::string& option, const std::string& text) {
     const auto refuse = [&] {
-        throw UsageError("option '--time': found '" + printable(text, 60) +
-                         "'; auto, a:b:n, log:a:b:n or FILE:/dataset is expected");
+        throw UsageError("option '" + option + "': found '" + printable(text, 60) +
+                         "'; a:b:n, log:a:b:n or FILE:/dataset is expected");
     };
     const hdf5::Address address = hdf5::Address::parse(text);
     if (!address.path.empty())
@@ -94,6 +94,10 @@ Vector parse_times(cli::Context& context, const std::string& text) {
     return Vector::LinSpaced(*count, std::log(*from), std::log(*to)).unaryExpr([](double x) {
         return std::exp(x);
     });
+}
+
+Vector parse_times(cli::Context& context, const std::string& text) {
+    return parse_grid(context, "--time", text);
 }
 
 } // namespace lindyn_app

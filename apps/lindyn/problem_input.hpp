@@ -25,7 +25,10 @@ assay::lindyn::Problem load_problem(assay::cli::Context& context, const ProblemO
 // A linear network from /model of a file ("-": of the input).
 assay::lindyn::Layers load_layers(assay::cli::Context& context, const std::string& address);
 
-// "a:b:n", "log:a:b:n", or "FILE:/dataset".
+// "a:b:n", "log:a:b:n", or "FILE:/dataset", given for an option.
+assay::Vector parse_grid(assay::cli::Context& context, const std::string& option,
+                         const std::string& text);
+// The same for --time.
 assay::Vector parse_times(assay::cli::Context& context, const std::string& text);
 
 } // namespace lindyn_app

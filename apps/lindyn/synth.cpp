@@ -11,6 +11,7 @@
 #include <assay/training/task.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -188,12 +189,14 @@ std::string value_of(const training::Task& task, const std::string& name) {
     return "";
 }
 
-// Samples of the whole set: items, or one of each input, or what `samples` says.
+// Samples of the whole set: what `samples` says, or all items, or as many an input as `load` says.
 Index set_size(const training::Task& task) {
     const auto given = parse_integer(value_of(task, "samples"));
     if (given && *given > 0) return *given;
     if (task.layout().distinct > 0) return static_cast<Index>(task.layout().distinct);
-    return task.layout().input_shape.front();
+    const Index inputs = task.layout().input_shape.front();
+    const double load = parse_double(value_of(task, "load")).value_or(1);
+    return std::max<Index>(1, std::llround(load * static_cast<double>(inputs)));
 }
 
 // Both tasks of a pair, also as data sets of their own.

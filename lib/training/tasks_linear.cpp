@@ -315,20 +315,15 @@ TaskEntry linear_pair() {
 TaskParts make_regression(const Parameters& p) {
     enum : std::uint64_t { input, noise };
     const Index inputs = p.integer("dimension");
-    const double samples = std::round(p.number("load") * static_cast<double>(inputs));
-    if (!(samples >= 1 && samples <= 1e9)) p.refuse("load", "1 to 1e9 samples in all");
     const auto w = std::make_shared<const RowMatrix>(
         normal_matrix(p.random("weights"), 1, inputs, p.number("weight_std")));
     const double input_sd = 1 / std::sqrt(static_cast<double>(inputs)), sd = p.number("noise");
-    const auto distinct = static_cast<std::uint64_t>(samples);
     TaskParts parts;
     parts.layout = value_layout(inputs, 1);
-    parts.layout.distinct = distinct;
     parts.loss = "half_squared_error";
     parts.write = each_sample(parts.layout, [=](const Draws& draws, Row& row) {
-        const Draws one = draws.folded(distinct);
-        for (Index j = 0; j < inputs; ++j) row.input(0, j) = input_sd * one.normal(input, j);
-        row.value(0, 0) = row.input.row(0).dot(w->row(0)) + sd * one.normal(noise);
+        for (Index j = 0; j < inputs; ++j) row.input(0, j) = input_sd * draws.normal(input, j);
+        row.value(0, 0) = row.input.row(0).dot(w->row(0)) + sd * draws.normal(noise);
     });
     parts.truth = [w] {
         return std::vector<TruthArray>{
@@ -340,9 +335,9 @@ TaskParts make_regression(const Parameters& p) {
 TaskEntry linear_regression() {
     return {
         {"linear-regression",
-         "y = w x + noise of P = load N samples, inputs of variance 1 / N",
+         "y = w x + noise, inputs of variance 1 / N; a data set is of P = load N samples",
          {integer("dimension", 100, 1, 1e6, "N, inputs"),
-          number("load", 0.5, 1e-6, 1e6, "samples an input, P / N"),
+          number("load", 0.5, 1e-6, 1e6, "P / N, samples an input of the data set"),
           number("noise", 0.5, 0, kAnyNumber, "sd of the noise of a target"),
           number("weight_std", 1, 0, kAnyNumber, "sd of the teacher's weights"),
           number("init", 0, 0, kAnyNumber, "sd of the student's first weights, for the theory")},
