@@ -100,13 +100,17 @@ std::optional<Vector> parse_spaced(const std::string& text) {
     }));
 }
 
-Vector parse_times(cli::Context& context, const std::string& text) {
+Vector parse_grid(cli::Context& context, const std::string& option, const std::string& text) {
     if (const auto spaced = parse_spaced(text)) return *spaced;
     const hdf5::Address address = hdf5::Address::parse(text);
     if (address.path.empty())
-        throw UsageError("option '--time': found '" + printable(text, 60) +
-                         "'; auto, a:b:n, log:a:b:n or FILE:/dataset is expected");
+        throw UsageError("option '" + option + "': found '" + printable(text, 60) +
+                         "'; a:b:n, log:a:b:n or FILE:/dataset is expected");
     return context.open(address).root().dataset(address.path).expect_numeric().read_vector();
+}
+
+Vector parse_times(cli::Context& context, const std::string& text) {
+    return parse_grid(context, "--time", text);
 }
 
 } // namespace lindyn_app

@@ -35,7 +35,10 @@ assay::lindyn::Layers load_layers(assay::cli::Context& context, const std::strin
 
 // "a:b:n" or "log:a:b:n", n numbers from a to b, of 0 or more; empty where it is none of them.
 std::optional<assay::Vector> parse_spaced(const std::string& text);
-// "a:b:n", "log:a:b:n", or "FILE:/dataset".
+// "a:b:n", "log:a:b:n", or "FILE:/dataset", given for an option.
+assay::Vector parse_grid(assay::cli::Context& context, const std::string& option,
+                         const std::string& text);
+// The same for --time.
 assay::Vector parse_times(assay::cli::Context& context, const std::string& text);
 
 } // namespace lindyn_app

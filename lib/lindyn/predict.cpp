@@ -5,6 +5,7 @@
 #include <assay/lindyn/exact_solution.hpp>
 #include <assay/lindyn/flow.hpp>
 #include <assay/lindyn/mode_curve.hpp>
+#include <assay/lindyn/passage.hpp>
 #include <assay/lindyn/starts.hpp>
 
 #include <algorithm>
@@ -98,17 +99,10 @@ Vector aligned_loss(const Modes& m, const Matrix& strength) {
     return ((gap.cwiseAbs2() * m.input_variance).array() + rest) / 2;
 }
 
-// First time at which a sampled curve passes `fraction` of `end`, between samples linear. NaN:
-// never.
+// First time at which a sampled curve passes `fraction` of `end`. NaN: never, or it starts beyond.
 double sampled_time(const Vector& time, const Vector& curve, double end, double fraction) {
     const double level = fraction * end;
-    for (Index i = 0; i < curve.size(); ++i) {
-        if (!(curve(i) >= level)) continue;
-        if (i == 0) return kNaN;
-        const double share = (level - curve(i - 1)) / (curve(i) - curve(i - 1));
-        return time(i - 1) + share * (time(i) - time(i - 1));
-    }
-    return kNaN;
+    return curve(0) >= level ? kNaN : first_passage(time, curve, level);
 }
 
 void sample_times(const Problem& problem, const PredictSettings& s, Prediction& p) {

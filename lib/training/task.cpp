@@ -12,8 +12,9 @@ constexpr double kLargestBlock = 0x1p32;
 
 std::vector<TaskEntry> all_tasks() {
     std::vector<TaskEntry> tasks;
-    for (const auto family : {sequence_tasks, integration_tasks, sentiment_tasks,
-                              classification_tasks, teacher_tasks, hierarchy_tasks, retina_tasks})
+    for (const auto family :
+         {sequence_tasks, integration_tasks, sentiment_tasks, classification_tasks, teacher_tasks,
+          linear_tasks, hierarchy_tasks, structure_tasks, retina_tasks})
         for (auto& entry : family()) tasks.push_back(std::move(entry));
     return tasks;
 }

@@ -114,6 +114,13 @@ TruthArray in_units(TruthArray array, std::string units) {
     return array;
 }
 
+double shown_singular_value(double s, double noise, double aspect) {
+    if (noise == 0) return s;
+    const double q = s / noise, q2 = q * q;
+    if (q2 * q2 <= aspect) return noise * (1 + std::sqrt(aspect));
+    return noise * std::sqrt((1 + q2) * (aspect + q2)) / q;
+}
+
 std::vector<double> equally_spaced(double first, double last, Index count) {
     std::vector<double> points;
     for (Index i = 0; i < count; ++i)

@@ -136,6 +136,11 @@ Index checked_size(const Shape& shape, const std::string& what);
 [[nodiscard]] RowMatrix normal_matrix(const Random& random, Index rows, Index cols, double scale,
                                       std::uint64_t word = 0);
 
+// Where a singular value s of a large matrix shows under noise of standard deviation noise/sqrt(n)
+// an entry (Benaych-Georges, Nadakuditi 2012; aspect = rows / n columns); the edge of the noise
+// where it is lost in it.
+[[nodiscard]] double shown_singular_value(double s, double noise, double aspect);
+
 // Declarations of parameters.
 [[nodiscard]] TaskParameter integer(std::string name, Index value, double minimum, double maximum,
                                     std::string description);
@@ -159,7 +164,9 @@ inline constexpr double kAnyNumber = 1e15;
 [[nodiscard]] std::vector<TaskEntry> sentiment_tasks();
 [[nodiscard]] std::vector<TaskEntry> classification_tasks();
 [[nodiscard]] std::vector<TaskEntry> teacher_tasks();
+[[nodiscard]] std::vector<TaskEntry> linear_tasks();
 [[nodiscard]] std::vector<TaskEntry> hierarchy_tasks();
+[[nodiscard]] std::vector<TaskEntry> structure_tasks();
 [[nodiscard]] std::vector<TaskEntry> retina_tasks();
 
 } // namespace assay::training

@@ -161,7 +161,7 @@ TEST_CASE("the catalogue documents every parameter, and its defaults can be set"
               given->samples(0, 3, Stream::train).inputs);
     }
     CHECK(names.count("context-integration") == 1);
-    CHECK(names.size() == 18);
+    CHECK(names.size() == 27);
 }
 
 TEST_CASE("a mistake in a task's settings names the key, what was found and expected",

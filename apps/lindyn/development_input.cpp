@@ -1,0 +1,93 @@
+#include "development_input.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/lindyn/development_io.hpp>
+#include <assay/lindyn/mode_curve.hpp>
+#include <assay/training/run_io.hpp>
+
+namespace lindyn_app {
+
+using namespace assay;
+using namespace assay::lindyn;
+
+namespace {
+
+Course recorded(cli::Context& context, const DevelopmentOptions& o) {
+    const hdf5::Group root = context.input().root();
+    if (!root.has_group("/run"))
+        throw Error(context.input_address().name() +
+                    ": no /run; a run with checkpoints is expected (--carry run)");
+    const auto steps =
+        training::choose_steps(training::run_steps(root.group("/run")), o.checkpoints);
+    Course course;
+    course.development = read_recorded(root, {steps.begin(), steps.end()});
+    course.unit = "steps";
+    if (root.has_group("/lindyn/modes") || !data_path(root).empty())
+        course.problem = load_problem(context, o.problem);
+    return course;
+}
+
+Course predicted(cli::Context& context, const DevelopmentOptions& o) {
+    const hdf5::Group root = context.input().root();
+    if (!root.has_group("/lindyn/modes") && data_path(root).empty())
+        throw Error(context.input_address().name() +
+                    ": no /lindyn/modes; a result of predict from one of modes is expected");
+    Course course;
+    course.problem = load_problem(context, o.problem);
+    const hdf5::Group predict = root.group("/lindyn/predict");
+    course.development = read_predicted(predict, *course.problem);
+    course.unit = predict.dataset("time").text_attribute("units").value_or("tau");
+    return course;
+}
+
+// Where each mode leads.
+Vector ends(const Problem& problem, const PredictSettings& s, const Vector& start) {
+    Vector end = Vector::Zero(start.size());
+    for (Index a = 0; a < end.size(); ++a)
+        if (start(a) > 0)
+            end(a) =
+                ModeLaw{
+                    problem.modes.s(a), problem.modes.input_variance(a), start(a), s.depth, s.tau,
+                    s.step.decay}
+                    .end();
+    return end;
+}
+
+Course closed_form(cli::Context& context, const DevelopmentOptions& o) {
+    Course course;
+    course.problem = load_problem(context, o.problem);
+    course.unit = "tau";
+    const Problem& problem = *course.problem;
+    at_place(context.input_address().name(), [&] {
+        const Vector times =
+            o.time == "auto" ? usual_times(problem, o.predict) : parse_times(context, o.time);
+        Prediction p = predict(problem, o.predict, times, context.execution());
+        course.development = std::make_unique<AlignedDevelopment>(
+            p.time, p.strength, ends(problem, o.predict, p.initial_strength), problem.modes.u,
+            item_vectors(problem), o.predict.depth);
+    });
+    return course;
+}
+
+} // namespace
+
+void declare_development(cli::Command& c, DevelopmentOptions& o) {
+    o.predict.method = Method::aligned;
+    declare_problem(c, o.problem, Whitening::none);
+    c.group("Course of learning");
+    c.flag("--run", o.run, "of the networks that the input's /run recorded");
+    c.option("--checkpoint", o.checkpoints, "STEPS", "of the run: all, LIST or log:N");
+    c.option("--depth", o.predict.depth, "D", "weight matrices").range(1, 64);
+    c.option("--hidden", o.predict.hidden, "N", "smallest hidden width").word("any", 0).range(1);
+    c.option("--initial-strength", o.predict.initial_strength, "A", "of every mode, or one a mode");
+    c.option("--time", o.time, "GRID", "in tau: auto, a:b:n, log:a:b:n or FILE:/dataset");
+}
+
+Course load_course(cli::Context& context, const DevelopmentOptions& o) {
+    if (o.run) return recorded(context, o);
+    const bool has_prediction =
+        context.input_address().path.empty() && context.input().root().has_group("/lindyn/predict");
+    return has_prediction ? predicted(context, o) : closed_form(context, o);
+}
+
+} // namespace lindyn_app

@@ -1,0 +1,291 @@
+#include <assay/lindyn/development.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/linalg/pca.hpp>
+#include <assay/linalg/svd.hpp>
+#include <assay/lindyn/passage.hpp>
+
+#include <Eigen/Eigenvalues>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace assay::lindyn {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kRounding = 1e-9; // of the largest output: excursions below are none
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+Matrix symmetric_root(const Matrix& gram) {
+    const Eigen::SelfAdjointEigenSolver<Matrix> solver(gram);
+    return solver.eigenvectors() * solver.eigenvalues().cwiseMax(0.0).cwiseSqrt().asDiagonal() *
+           solver.eigenvectors().transpose();
+}
+
+Index group_count(const std::vector<std::int32_t>& group) {
+    return group.empty() ? 0 : group.back() + 1;
+}
+
+// Columns of zeros where there are fewer than `dims` directions.
+RowMatrix padded(const RowMatrix& coordinates, Index dims) {
+    RowMatrix all = RowMatrix::Zero(coordinates.rows(), dims);
+    all.leftCols(coordinates.cols()) = coordinates;
+    return all;
+}
+
+} // namespace
+
+// ---- three kinds ------------------------------------------------------------------------------
+
+AlignedDevelopment::AlignedDevelopment(Vector time, Matrix strengths, Vector end, Matrix u,
+                                       Matrix v, int depth)
+    : Development(std::move(time)), strengths_(std::move(strengths)), u_(std::move(u)),
+      v_(std::move(v)), end_(std::move(end)), exponent_(1.0 / depth) {
+    if (strengths_.rows() != this->time().size() || strengths_.cols() != end_.size() ||
+        u_.cols() != end_.size() || v_.cols() != end_.size())
+        throw Error(concat(strengths_.rows(), " x ", strengths_.cols(), " strengths do not fit ",
+                           this->time().size(), " times and ", end_.size(), " modes"));
+}
+
+Vector AlignedDevelopment::strength(Index moment) const {
+    return moment == end() ? end_ : Vector(strengths_.row(moment).transpose());
+}
+
+Matrix AlignedDevelopment::item_points(Index moment) const {
+    return v_ * strength(moment).cwiseMax(0.0).array().pow(exponent_).matrix().asDiagonal();
+}
+
+Matrix AlignedDevelopment::feature_points(Index moment) const {
+    return u_ * strength(moment).cwiseMax(0.0).array().pow(exponent_).matrix().asDiagonal();
+}
+
+Matrix AlignedDevelopment::outputs(Index moment) const {
+    return u_ * strength(moment).asDiagonal() * v_.transpose();
+}
+
+RecordedDevelopment::RecordedDevelopment(Vector time, std::vector<Layers> layers)
+    : Development(std::move(time)), layers_(std::move(layers)) {
+    if (layers_.empty() || static_cast<Index>(layers_.size()) != this->time().size())
+        throw Error(concat(layers_.size(), " networks at ", this->time().size(), " times"));
+    for (const Layers& one : layers_) check_layers(one, items(), features());
+}
+
+const Layers& RecordedDevelopment::at(Index moment) const {
+    return layers_[static_cast<std::size_t>(std::min(moment, end() - 1))];
+}
+
+Matrix RecordedDevelopment::item_points(Index moment) const {
+    return at(moment).front().transpose();
+}
+
+Matrix RecordedDevelopment::feature_points(Index moment) const {
+    return at(moment).back();
+}
+
+Matrix RecordedDevelopment::outputs(Index moment) const {
+    return whole_map(at(moment));
+}
+
+GramDevelopment::GramDevelopment(Vector time, std::vector<Matrix> maps,
+                                 std::vector<Matrix> item_grams, std::vector<Matrix> feature_grams)
+    : Development(std::move(time)), maps_(std::move(maps)), item_grams_(std::move(item_grams)),
+      feature_grams_(std::move(feature_grams)) {
+    const auto moments = static_cast<std::size_t>(this->time().size());
+    if (moments == 0 || maps_.size() != moments || item_grams_.size() != moments ||
+        feature_grams_.size() != moments)
+        throw Error(concat(maps_.size(), " maps and ", item_grams_.size(), " and ",
+                           feature_grams_.size(), " similarities at ", moments, " times"));
+}
+
+std::size_t GramDevelopment::at(Index moment) const {
+    return static_cast<std::size_t>(std::min(moment, end() - 1));
+}
+
+Matrix GramDevelopment::item_points(Index moment) const {
+    return symmetric_root(item_grams_[at(moment)]);
+}
+
+Matrix GramDevelopment::feature_points(Index moment) const {
+    return symmetric_root(feature_grams_[at(moment)]);
+}
+
+Matrix GramDevelopment::outputs(Index moment) const {
+    return maps_[at(moment)];
+}
+
+Matrix strengths_over_time(const Development& development, const Matrix& u, const Matrix& v) {
+    Matrix strengths(development.time().size(), u.cols());
+    for (Index t = 0; t < strengths.rows(); ++t)
+        strengths.row(t) = (development.outputs(t) * v).cwiseProduct(u).colwise().sum();
+    return strengths;
+}
+
+// ---- distances, projection --------------------------------------------------------------------
+
+Matrix distances(const Matrix& points) {
+    const Matrix gram = points * points.transpose();
+    const Vector squares = gram.diagonal();
+    Matrix d = -2 * gram;
+    d.colwise() += squares;
+    d.rowwise() += squares.transpose();
+    d.diagonal().setZero();
+    return d.cwiseMax(0.0).cwiseSqrt();
+}
+
+Matrix projection(const Matrix& points) {
+    const Matrix gram = points * points.transpose();
+    const Vector scale =
+        gram.diagonal().unaryExpr([](double square) { return square > 0 ? 1 / square : kNaN; });
+    return scale.asDiagonal() * gram;
+}
+
+// ---- multidimensional scaling -----------------------------------------------------------------
+
+Embedding embed_jointly(const Development& development, Index dims) {
+    const Index moments = development.end();
+    const Index width = development.item_points(0).cols();
+    Vector mean = Vector::Zero(width);
+    for (Index t = 0; t < moments; ++t)
+        mean += development.item_points(t).colwise().mean().transpose();
+    mean /= static_cast<double>(moments);
+    Matrix scatter = Matrix::Zero(width, width);
+    for (Index t = 0; t < moments; ++t) {
+        const Matrix centred = development.item_points(t).rowwise() - mean.transpose();
+        scatter.selfadjointView<Eigen::Lower>().rankUpdate(centred.transpose());
+    }
+    const Eigen::SelfAdjointEigenSolver<Matrix> solver(scatter);
+    const Index kept = std::min(dims, width);
+    Matrix directions = solver.eigenvectors().rowwise().reverse().leftCols(kept);
+    Matrix unused = directions;
+    fix_signs(unused, directions);
+    Embedding embedding;
+    for (Index t = 0; t < moments; ++t)
+        embedding.coordinates.push_back(
+            padded((development.item_points(t).rowwise() - mean.transpose()) * directions, dims));
+    const double total = solver.eigenvalues().sum();
+    embedding.variance_kept =
+        Vector::Constant(1, total > 0 ? solver.eigenvalues().tail(kept).sum() / total : 0.0);
+    return embedding;
+}
+
+Embedding embed_each(const Development& development, Index dims) {
+    const Index moments = development.end();
+    Embedding embedding;
+    embedding.variance_kept = Vector::Zero(moments);
+    for (Index t = 0; t < moments; ++t) {
+        const RowMatrix points = development.item_points(t);
+        const linalg::Pca pca =
+            linalg::principal_components(points, std::min({dims, points.rows(), points.cols()}));
+        embedding.variance_kept(t) = pca.variance_ratio.sum();
+        RowMatrix here = padded(pca.project(points), dims);
+        if (t > 0) {
+            const linalg::Svd svd =
+                linalg::thin_svd(here.transpose() * embedding.coordinates.back());
+            here = here * (svd.u * svd.v.transpose());
+        }
+        embedding.coordinates.push_back(std::move(here));
+    }
+    return embedding;
+}
+
+// ---- illusory correlations --------------------------------------------------------------------
+
+Illusions illusory_correlations(const Development& development) {
+    const Matrix start = development.outputs(0), end = development.outputs(development.end());
+    const Matrix low = start.cwiseMin(end), high = start.cwiseMax(end);
+    const Index rows = start.rows(), cols = start.cols();
+    Illusions found;
+    found.excursion = Matrix::Zero(rows, cols);
+    found.peak = found.peak_time = Matrix::Constant(rows, cols, kNaN);
+    double scale = high.cwiseAbs().cwiseMax(low.cwiseAbs()).maxCoeff();
+    for (Index t = 1; t < development.end(); ++t) {
+        const Matrix outputs = development.outputs(t);
+        scale = std::max(scale, outputs.cwiseAbs().maxCoeff());
+        const Matrix beyond = (outputs - high).cwiseMax(low - outputs);
+        for (Index k = 0; k < beyond.size(); ++k) {
+            if (!(beyond.data()[k] > found.excursion.data()[k])) continue;
+            found.excursion.data()[k] = beyond.data()[k];
+            found.peak.data()[k] = outputs.data()[k];
+            found.peak_time.data()[k] = development.time()(t);
+        }
+    }
+    for (Index k = 0; k < found.excursion.size(); ++k)
+        if (found.excursion.data()[k] <= kRounding * scale) {
+            found.excursion.data()[k] = 0;
+            found.peak.data()[k] = found.peak_time.data()[k] = kNaN;
+        }
+    found.excursion.maxCoeff(&found.feature, &found.item);
+    found.curve.resize(development.end());
+    for (Index t = 0; t < found.curve.size(); ++t)
+        found.curve(t) = development.outputs(t)(found.feature, found.item);
+    return found;
+}
+
+Matrix contributions(const Matrix& strengths, const Matrix& u, const Matrix& v,
+                     const std::vector<std::int32_t>& group, Index feature, Index item) {
+    Matrix parts = Matrix::Zero(strengths.rows(), group_count(group));
+    for (Index a = 0; a < strengths.cols(); ++a)
+        parts.col(group[at(a)]) += strengths.col(a) * (u(feature, a) * v(item, a));
+    return parts;
+}
+
+std::vector<Matrix> peak_contributions(const Illusions& illusions, const Vector& time,
+                                       const Matrix& strengths, const Matrix& u, const Matrix& v,
+                                       const std::vector<std::int32_t>& group) {
+    const Index rows = illusions.peak.rows(), cols = illusions.peak.cols();
+    std::vector<Matrix> parts(at(group_count(group)), Matrix::Zero(rows, cols));
+    for (Index i = 0; i < cols; ++i)
+        for (Index m = 0; m < rows; ++m) {
+            const double when = illusions.peak_time(m, i);
+            if (std::isnan(when)) {
+                for (Matrix& part : parts) part(m, i) = kNaN;
+                continue;
+            }
+            const auto moment = std::lower_bound(time.begin(), time.end(), when) - time.begin();
+            for (Index a = 0; a < u.cols(); ++a)
+                parts[at(group[at(a)])](m, i) += strengths(moment, a) * u(m, a) * v(i, a);
+        }
+    return parts;
+}
+
+// ---- typicality -------------------------------------------------------------------------------
+
+Typicality typicality(const Development& development, const Matrix& u, const Matrix& v,
+                      const std::vector<std::int32_t>& group, double threshold) {
+    const Index modes = v.cols(), items = v.rows(), moments = development.end();
+    Typicality t;
+    t.value = v.transpose();
+    t.group_value = Matrix::Zero(group_count(group), items);
+    for (Index a = 0; a < modes; ++a) {
+        t.group_value.row(group[at(a)]) += v.col(a).cwiseAbs2().transpose();
+        std::vector<std::int64_t> order(at(items));
+        std::iota(order.begin(), order.end(), 0);
+        std::stable_sort(order.begin(), order.end(),
+                         [&](Index i, Index j) { return v(i, a) > v(j, a); });
+        t.order.insert(t.order.end(), order.begin(), order.end());
+        Index feature = 0;
+        u.col(a).maxCoeff(&feature);
+        t.category_feature.push_back(feature);
+    }
+    t.group_value = t.group_value.cwiseSqrt();
+    std::vector<Matrix> answers(at(modes), Matrix(moments, items));
+    for (Index moment = 0; moment < moments; ++moment) {
+        const Matrix outputs = development.outputs(moment);
+        for (Index a = 0; a < modes; ++a)
+            answers[at(a)].row(moment) = outputs.row(t.category_feature[at(a)]);
+    }
+    t.answer_time.resize(modes, items);
+    for (Index a = 0; a < modes; ++a)
+        for (Index i = 0; i < items; ++i)
+            t.answer_time(a, i) =
+                first_passage(development.time(), answers[at(a)].col(i), threshold);
+    return t;
+}
+
+} // namespace assay::lindyn
