@@ -1,4 +1,5 @@
 // lindyn predict: when each mode is learned.
+#include "clock.hpp"
 #include "commands.hpp"
 #include "problem_input.hpp"
 
@@ -13,28 +14,33 @@ namespace {
 using namespace assay;
 using namespace assay::lindyn;
 
-enum class TimeUnit { tau, steps };
+enum class TimeUnit { tau, steps, epochs };
 
 struct Options {
     ProblemOptions problem;
     PredictSettings predict;
     std::string weights, time = "auto";
     TimeUnit unit = TimeUnit::tau;
-    double tau = 0, learning_rate = 0;
+    ClockOptions clock;
 };
 
-// Steps of gradient descent that one tau of the flow takes.
-double steps_per_tau(const Options& o) {
-    if (o.tau > 0) return o.tau;
-    if (o.learning_rate > 0) return (1 - o.predict.step.momentum) / o.learning_rate;
-    throw UsageError("--time-unit steps needs --learning-rate or --tau");
+const char* unit_name(TimeUnit unit) {
+    return unit == TimeUnit::tau ? "tau" : unit == TimeUnit::steps ? "steps" : "epochs";
 }
 
-PredictSettings settings_of(const Options& o, const Problem& problem, cli::Context& context) {
+// Units of time in one tau.
+double tau_in(const Options& o, const Clock& clock) {
+    if (o.unit == TimeUnit::tau) return 1;
+    clock.need_tau();
+    return o.unit == TimeUnit::steps ? clock.tau : clock.tau / clock.epoch;
+}
+
+PredictSettings settings_of(const Options& o, const Problem& problem, const Clock& clock,
+                            cli::Context& context) {
     PredictSettings s = o.predict;
-    s.tau = o.unit == TimeUnit::tau ? 1 : steps_per_tau(o);
-    if (o.learning_rate > 0) s.step.rate = o.learning_rate;
-    if (s.method == Method::discrete && !(o.learning_rate > 0))
+    s.tau = tau_in(o, clock);
+    s.step = clock.step;
+    if (s.method == Method::discrete && !(clock.step.rate > 0))
         throw UsageError("--method discrete needs --learning-rate");
     if (o.weights.empty()) return s;
     s.weights = load_layers(context, o.weights);
@@ -44,7 +50,7 @@ PredictSettings settings_of(const Options& o, const Problem& problem, cli::Conte
 }
 
 void report(cli::Context& context, const Problem& problem, const Options& o, const Prediction& p) {
-    const char* const unit = o.unit == TimeUnit::tau ? "tau" : "steps";
+    const char* const unit = unit_name(o.unit);
     context.report("method", method_name(p.method));
     for (Index a = 0; a < std::min<Index>(problem.modes.count(), 6); ++a)
         if (std::isfinite(p.half_time(a)))
@@ -64,7 +70,7 @@ void report(cli::Context& context, const Problem& problem, const Options& o, con
     context.propose("lindyn plot " + context.output_target() + " -o curves.svg");
 }
 
-void warn_of_conditions(cli::Context& context, const Problem& problem, const Options& o,
+void warn_of_conditions(cli::Context& context, const Problem& problem, double rate,
                         const Prediction& p) {
     const bool closed = p.method == Method::aligned || p.method == Method::discrete;
     if (closed && problem.commutation > 1e-6)
@@ -72,8 +78,8 @@ void warn_of_conditions(cli::Context& context, const Problem& problem, const Opt
                                       significant(problem.commutation, 3),
                                       "): closed forms are approximations; --whiten or --method "
                                       "flow is exact"));
-    if (o.learning_rate > p.conditions.stable_rate)
-        context.monitor().warn(concat("learning rate ", o.learning_rate, " is above ",
+    if (rate > p.conditions.stable_rate)
+        context.monitor().warn(concat("learning rate ", rate, " is above ",
                                       significant(p.conditions.stable_rate, 4),
                                       ", where gradient descent becomes unstable"));
 }
@@ -82,13 +88,15 @@ void run(const Options& o, cli::Context& context) {
     const Problem problem = load_problem(context, o.problem);
     const std::string place = context.input_address().name();
     at_place(place, [&] {
-        const PredictSettings settings = settings_of(o, problem, context);
+        const Clock clock = clock_of(o.clock, tools::run_words(context, context.input_address()),
+                                     problem.statistics);
+        const PredictSettings settings = settings_of(o, problem, clock, context);
         const Vector times =
             o.time == "auto" ? usual_times(problem, settings) : parse_times(context, o.time);
         const Prediction p = predict(problem, settings, times, context.execution());
         write_prediction(context.output().create_group("/lindyn/predict"), p, settings,
-                         o.unit == TimeUnit::tau ? "tau" : "steps");
-        warn_of_conditions(context, problem, o, p);
+                         unit_name(o.unit));
+        warn_of_conditions(context, problem, clock.step.rate, p);
         report(context, problem, o, p);
     });
 }
@@ -118,12 +126,7 @@ cli::Command predict() {
     c.option("--weights", o->weights, "FILE",
              "start from the network of this file; -: of the input");
     c.group("Training");
-    c.option("--learning-rate", o->learning_rate, "X", "of the run").default_text("none").range(0);
-    c.option("--momentum", o->predict.step.momentum, "X", "heavy ball").range(0, 0.999999);
-    c.option("--weight-decay", o->predict.step.decay, "X", "penalty X/2 |W|^2").range(0);
-    c.option("--tau", o->tau, "STEPS", "steps of one tau, in place of 1/learning rate")
-        .default_text("none")
-        .range(0);
+    declare_clock(c, o->clock);
     c.group("What is predicted");
     c.choice<Method>("--method", o->predict.method,
                      {{"auto", Method::automatic},
@@ -133,8 +136,10 @@ cli::Command predict() {
                       {"discrete", Method::discrete}},
                      "closed forms, exact solution, integrated flow, or finite steps of modes");
     c.option("--time", o->time, "GRID", "auto, a:b:n, log:a:b:n or FILE:/dataset");
-    c.choice<TimeUnit>("--time-unit", o->unit, {{"tau", TimeUnit::tau}, {"steps", TimeUnit::steps}},
-                       "of times");
+    c.choice<TimeUnit>(
+        "--time-unit", o->unit,
+        {{"tau", TimeUnit::tau}, {"steps", TimeUnit::steps}, {"epochs", TimeUnit::epochs}},
+        "of times; epochs are those of the input's run");
     c.flag("--shallow", o->predict.shallow, "also a network without hidden layer");
     c.flag("--maps", o->predict.maps, "also W(t)");
     c.flag("--grams", o->predict.grams, "also the similarity of inputs and of outputs");

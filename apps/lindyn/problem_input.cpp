@@ -45,6 +45,12 @@ void declare_problem(cli::Command& c, ProblemOptions& o, Whitening whitening) {
     declare_modes(c, o);
 }
 
+std::unique_ptr<SampleSource> sample_source(cli::Context& context, const ProblemOptions& o,
+                                            const hdf5::Address& address) {
+    const hdf5::Group root = context.open(address).root();
+    return open_samples(root, path_of_data(address, root), o.one_hot);
+}
+
 Problem data_problem(cli::Context& context, const ProblemOptions& o, std::size_t input) {
     return data_problem(context, o, context.input_address(input));
 }
@@ -55,7 +61,7 @@ Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5:
     return at_place(hdf5::Address{address.file, path}.name(), [&] {
         if (has_statistics(root, path))
             return make_problem(read_statistics(root, path, o.statistics), o.whiten, o.modes);
-        const auto samples = open_samples(root, path, o.one_hot);
+        const auto samples = sample_source(context, o, address);
         if (samples->inputs() == 0 && !o.one_hot)
             context.monitor().info("there are no inputs; rows of the targets are taken as one-hot "
                                    "items");
@@ -70,9 +76,12 @@ bool is_modes_result(cli::Context& context, std::size_t input) {
 }
 
 Problem load_problem(cli::Context& context, const ProblemOptions& o, std::size_t input) {
-    if (is_modes_result(context, input))
-        return read_modes(context.input(input).root().group("/lindyn/modes"));
-    return data_problem(context, o, input);
+    if (!is_modes_result(context, input)) return data_problem(context, o, input);
+    const hdf5::Group root = context.input(input).root();
+    Problem problem = read_modes(root.group("/lindyn/modes"));
+    // Modes do not keep inputs that are not white; data that came along do.
+    if (!problem.has_inputs && !data_path(root).empty()) return data_problem(context, o, input);
+    return problem;
 }
 
 Layers load_layers(cli::Context& context, const std::string& text) {

@@ -6,6 +6,7 @@
 #include <assay/cli/context.hpp>
 #include <assay/lindyn/lindyn_io.hpp>
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -26,6 +27,10 @@ assay::lindyn::Problem data_problem(assay::cli::Context& context, const ProblemO
                                     std::size_t input = 0);
 assay::lindyn::Problem data_problem(assay::cli::Context& context, const ProblemOptions& o,
                                     const assay::hdf5::Address& address);
+// Its samples alone.
+std::unique_ptr<assay::lindyn::SampleSource> sample_source(assay::cli::Context& context,
+                                                           const ProblemOptions& o,
+                                                           const assay::hdf5::Address& address);
 // From /lindyn/modes where the input holds it and no path is given, else from data.
 assay::lindyn::Problem load_problem(assay::cli::Context& context, const ProblemOptions& o,
                                     std::size_t input = 0);

@@ -2,7 +2,6 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
-#include <assay/training/optimizer.hpp>
 #include <assay/training/run_io.hpp>
 
 #include <algorithm>
@@ -84,89 +83,12 @@ Problem problem_of(cli::Context& context, const RunOptions& o, const hdf5::Addre
     });
 }
 
-// ---- clocks
-
-// The gradient of a loss over that of half the squared error, mean over samples.
-double gradient_factor(const std::string& loss, const Statistics& s) {
-    const auto outputs = static_cast<double>(s.outputs()), samples = static_cast<double>(s.samples);
-    if (loss == "half_squared_error") return 1;
-    if (loss == "mse") return 2 / outputs;
-    if ((loss == "half_sum" || loss == "sum") && s.samples == 0)
-        throw Error("loss " + loss + ": the number of samples is not known (attribute n_samples)");
-    if (loss == "half_sum") return samples;
-    if (loss == "sum") return 2 * samples;
-    throw Error("loss " + printable(loss, 40) +
-                ": the theory is of squared errors (half_squared_error, mse)");
-}
-
-// What of a run sets its clock.
-struct ClockFacts {
-    std::string loss = "half_squared_error";
-    training::OptimizerSettings optimizer;
-    training::ScheduleSettings schedule;
-    Index total = 0, batch = 0;
-};
-
-ClockFacts clock_facts(const RunOptions& o, const std::optional<tools::RunWords>& words) {
-    ClockFacts f;
-    if (words) {
-        if (!words->config.loss.empty()) f.loss = words->config.loss;
-        f.optimizer = words->config.optimizer;
-        f.schedule = words->config.schedule;
-        f.total = words->config.steps.value_or(0);
-        f.batch = words->config.full_batch ? 0 : words->config.batch_size;
-    } else {
-        f.optimizer.learning_rate = 0;
-    }
-    if (!o.loss.empty()) f.loss = o.loss;
-    if (o.learning_rate > 0) f.optimizer.learning_rate = o.learning_rate;
-    if (o.momentum > 0) f.optimizer.momentum = o.momentum;
-    if (o.weight_decay > 0) f.optimizer.weight_decay = o.weight_decay;
-    return f;
-}
-
-// The flow's time at rising steps, where one update moves it by factor lr / (1 - momentum).
-Vector clock_of(const ClockFacts& f, double factor, Index samples,
-                const std::vector<Index>& steps) {
-    const Index total = std::max(f.total, steps.back());
-    const Index per_epoch = f.batch > 0 ? std::max<Index>(1, samples / f.batch) : 1;
-    Vector clock(static_cast<Index>(steps.size()));
-    double passed = 0;
-    Index step = 0;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        if (f.schedule.name == "constant" && f.schedule.warmup == 0)
-            passed = f.optimizer.learning_rate * static_cast<double>(steps[i]);
-        for (; f.schedule.name != "constant" || f.schedule.warmup > 0 ? step < steps[i] : false;
-             ++step)
-            passed += training::learning_rate_at(f.schedule, f.optimizer.learning_rate, step, total,
-                                                 per_epoch);
-        clock(static_cast<Index>(i)) = factor * passed / (1 - f.optimizer.momentum);
-    }
-    return clock;
-}
-
 void set_clock(const RunOptions& o, const std::optional<tools::RunWords>& words,
                RunToCompare& run) {
-    const ClockFacts f = clock_facts(o, words);
-    const std::vector<Index> steps = run.source->steps();
-    const double factor = gradient_factor(f.loss, run.problem.statistics);
-    run.step.momentum = f.optimizer.momentum;
-    run.step.decay = f.optimizer.weight_decay / factor;
-    if (o.tau > 0) {
-        run.step.rate = (1 - run.step.momentum) / o.tau;
-        run.clock = Eigen::Map<const Eigen::Matrix<Index, Eigen::Dynamic, 1>>(
-                        steps.data(), static_cast<Index>(steps.size()))
-                        .cast<double>() /
-                    o.tau;
-        return;
-    }
-    if (f.optimizer.name != "sgd")
-        throw Error("optimizer " + printable(f.optimizer.name, 40) +
-                    ": the theory's clock is that of gradient descent (sgd); --tau STEPS sets one");
-    if (!(f.optimizer.learning_rate > 0))
-        throw Error("the learning rate is not in the file; --learning-rate or --tau is expected");
-    run.step.rate = factor * f.optimizer.learning_rate;
-    run.clock = clock_of(f, factor, run.problem.statistics.samples, steps);
+    const Clock clock = clock_of(o.clock, words, run.problem.statistics);
+    clock.need_tau();
+    run.step = clock.step;
+    run.clock = clock.at(run.source->steps());
 }
 
 // ---- sources
@@ -293,22 +215,7 @@ void declare_runs(cli::Command& c, RunOptions& o) {
     c.option("--split", o.split, "NAME", "which split");
     declare_modes(c, o.problem);
     c.group("Clock");
-    c.option("--learning-rate", o.learning_rate, "X", "of the run")
-        .default_text("the run's")
-        .range(0);
-    c.option("--momentum", o.momentum, "X", "heavy ball")
-        .default_text("the run's")
-        .range(0, 0.999999);
-    c.option("--weight-decay", o.weight_decay, "X", "penalty X/2 |W|^2")
-        .default_text("the run's")
-        .range(0);
-    c.option("--loss", o.loss, "NAME",
-             "of the run: half_squared_error or mse (means over samples), half_sum or sum (over "
-             "samples too)")
-        .default_text("the run's, else half_squared_error");
-    c.option("--tau", o.tau, "STEPS", "updates of one tau, in place of all these")
-        .default_text("none")
-        .range(0);
+    declare_clock(c, o.clock);
     c.option("--steps", o.steps, "LIST", "of model files, one a checkpoint")
         .default_text("the numbers in their names");
     c.option("--epoch-steps", o.epoch_steps, "N", "updates in one unit of the steps of model files")

@@ -2,6 +2,7 @@
 // train and lindyn simulate, one model file a checkpoint, stored maps; and the clock of each.
 #pragma once
 
+#include "clock.hpp"
 #include "model_input.hpp"
 #include "problem_input.hpp"
 
@@ -14,10 +15,10 @@
 namespace lindyn_app {
 
 struct RunOptions {
-    std::string data, split = "train", loss;
+    std::string data, split = "train";
     std::vector<assay::Index> steps; // of model files; empty: the numbers in their names
     assay::Index epoch_steps = 1;    // updates in one unit of those numbers
-    double learning_rate = 0, momentum = 0, weight_decay = 0, tau = 0;
+    ClockOptions clock;
     ProblemOptions problem;
     tools::ModelFileOptions files;
 };

@@ -6,10 +6,14 @@
 #include <assay/core/parallel.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/mode_curve.hpp>
+#include <assay/lindyn/simulation_io.hpp>
 #include <assay/lindyn/starts.hpp>
 #include <assay/training/config.hpp>
 
-#include <cmath>
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <optional>
 
 namespace lindyn_app {
 namespace {
@@ -17,17 +21,38 @@ namespace {
 using namespace assay;
 using namespace assay::lindyn;
 
-constexpr double kUsualShare = 0.05; // of the largest stable rate
+constexpr double kUsualShare = 0.05;        // of the largest stable rate
+constexpr double kSmall = 1e-3, kLarge = 1; // scales of starts
+constexpr std::chrono::seconds kSaveEvery{60};
+constexpr Index kMostOneHot = 4096; // items of an identity whose rows are drawn
+
+enum class SimulationMethod { descent, flow };
+// `large`: independent weights of standard deviation 1, unless a scale is given.
+enum class Start { gaussian, orthogonal, aligned, large };
 
 struct Options {
     ProblemOptions problem;
-    StartSettings start;
+    Start init = Start::gaussian;
+    std::optional<double> init_scale;
+    std::uint64_t seed = 0;
     StepSettings step;
     std::string weights, checkpoints = "log:32";
-    Index depth = 2, hidden = 0, steps = 10000, repeats = 1;
+    Index depth = 2, hidden = 0, steps = 10000, repeats = 1, batch_size = 0;
     double learning_rate = 0;
+    SimulationMethod method = SimulationMethod::descent;
     bool allow_unstable = false;
 };
+
+StartSettings start_of(const Options& o, Index repeat) {
+    StartSettings s;
+    s.law = o.init == Start::orthogonal ? StartLaw::orthogonal
+            : o.init == Start::aligned  ? StartLaw::aligned
+                                        : StartLaw::gaussian;
+    s.scale = o.init_scale.value_or(o.init == Start::large ? kLarge : kSmall);
+    s.seed = o.seed;
+    s.repeat = repeat;
+    return s;
+}
 
 std::vector<Index> widths_of(const Options& o, const Statistics& s) {
     const Index hidden = o.hidden > 0 ? o.hidden : std::min(s.inputs(), s.outputs());
@@ -43,11 +68,9 @@ std::vector<Layers> starts_of(const Options& o, const Problem& problem, cli::Con
         return {load_layers(context, o.weights)};
     }
     std::vector<Layers> starts;
-    for (Index r = 0; r < o.repeats; ++r) {
-        StartSettings one = o.start;
-        one.repeat = r;
-        starts.push_back(initial_layers(widths_of(o, problem.statistics), problem.modes, one));
-    }
+    for (Index r = 0; r < o.repeats; ++r)
+        starts.push_back(
+            initial_layers(widths_of(o, problem.statistics), problem.modes, start_of(o, r)));
     return starts;
 }
 
@@ -55,7 +78,7 @@ double rate_of(const Options& o, const Problem& problem, std::size_t depth, cli:
     const double bound =
         stable_rate(problem.modes.s(0), problem.modes.input_variance(0), static_cast<int>(depth));
     const double rate = o.learning_rate > 0 ? o.learning_rate : kUsualShare * bound;
-    if (rate < bound) return rate;
+    if (rate < bound || o.method == SimulationMethod::flow) return rate;
     const std::string what = concat("--learning-rate ", rate, ": ", significant(bound, 4),
                                     " is the largest that converges");
     if (!o.allow_unstable) throw Error(what + " (see --allow-unstable)");
@@ -69,11 +92,111 @@ double rate_of_mean(const StepSettings& step, const Statistics& s) {
     return step.rate * (summed ? static_cast<double>(s.samples) : 1.0);
 }
 
-void report(cli::Context& context, const std::vector<SimulationRecord>& records,
+// Samples whose batches are drawn.
+struct Samples {
+    RowMatrix inputs, targets;
+};
+Samples read_all(cli::Context& context, const Options& o) {
+    const auto source = sample_source(context, o.problem, context.input_address());
+    Samples samples;
+    samples.targets = source->read_targets(0, source->samples());
+    if (source->inputs() > 0) {
+        samples.inputs = source->read_inputs(0, source->samples());
+        return samples;
+    }
+    if (source->samples() > kMostOneHot)
+        throw Error(concat("--batch-size: ", source->samples(), " one-hot items; at most ",
+                           kMostOneHot, " are expected"));
+    samples.inputs = RowMatrix::Identity(source->samples(), source->samples());
+    return samples;
+}
+
+std::unique_ptr<Learner> learner_of(const Options& o, const Problem& problem,
+                                    const Samples& samples, const StepSettings& step, Layers start,
+                                    Index repeat) {
+    check_layers(start, problem.statistics.inputs(), problem.statistics.outputs());
+    if (o.method == SimulationMethod::flow)
+        return std::make_unique<FlowLearner>(problem.statistics, std::move(start), step);
+    if (o.batch_size == 0)
+        return std::make_unique<GradientDescent>(problem.statistics, std::move(start), step);
+    return std::make_unique<BatchDescent>(samples.inputs, samples.targets,
+                                          problem.statistics.normalisation, std::move(start), step,
+                                          BatchSettings{o.batch_size, o.seed, repeat});
+}
+
+// State of an interrupted simulation, and how to keep it.
+class StateFile {
+  public:
+    explicit StateFile(cli::Context& context) : context_(context) {
+        std::vector<std::string> digests{context.config_digest()};
+        for (const auto& [file, digest] : context.input_digests()) digests.push_back(digest);
+        digest_ = join(digests, " ");
+        if (!context.state_directory().empty()) file_ = context.state_directory() + "/simulate.h5";
+        if (file_.empty() && context.resuming())
+            throw UsageError("--resume needs -o FILE or --state DIR");
+    }
+    void resume(std::vector<Simulation>& runs) {
+        if (!context_.resuming()) return;
+        if (!std::filesystem::exists(file_)) {
+            context_.monitor().info("there is no saved state; the simulation starts anew");
+            return;
+        }
+        auto states = read_states(hdf5::File::open(file_, file_).root().group("/state"), digest_);
+        if (states.size() != runs.size()) throw Error(file_ + ": is of other repeats");
+        for (std::size_t r = 0; r < runs.size(); ++r)
+            at_place(file_, [&] { runs[r].restore(std::move(states[r])); });
+    }
+    void save(const std::vector<Simulation>& runs) {
+        if (file_.empty()) return;
+        std::filesystem::create_directories(context_.state_directory());
+        hdf5::OutputFile output(file_, hdf5::Existing::replace, hdf5::Compression::none, {});
+        write_states(output.root().create_group("/state"), runs, digest_);
+        output.commit();
+        saved_ = std::chrono::steady_clock::now();
+    }
+    void save_now_and_then(const std::vector<Simulation>& runs) {
+        if (std::chrono::steady_clock::now() - saved_ > kSaveEvery) save(runs);
+    }
+    void discard() {
+        if (!file_.empty()) context_.discard_when_done(file_);
+    }
+
+  private:
+    cli::Context& context_;
+    std::string digest_, file_;
+    std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
+};
+
+// All repeats from one recorded step to the next, in parallel.
+void run_all(std::vector<Simulation>& runs, StateFile& state, const Execution& execution) {
+    const auto count = static_cast<Index>(runs.size());
+    const auto working = [&] {
+        return std::any_of(runs.begin(), runs.end(),
+                           [](const Simulation& run) { return !run.finished(); });
+    };
+    try {
+        while (working()) {
+            parallel_blocks(count, execution.threads, [&](Index r) {
+                Simulation& run = runs[static_cast<std::size_t>(r)];
+                if (!run.finished()) run.advance(*execution.monitor);
+            });
+            state.save_now_and_then(runs);
+            const SimulationState first = runs.front().state();
+            execution.monitor->progress({static_cast<double>(first.done),
+                                         static_cast<double>(first.record.steps.back()), "steps",
+                                         concat("loss ", first.record.loss(first.recorded - 1))});
+        }
+    } catch (const Interrupted&) {
+        state.save(runs);
+        throw;
+    }
+}
+
+void report(cli::Context& context, const std::vector<Simulation>& runs,
             const SimulationFacts& facts) {
-    const SimulationRecord& first = records.front();
+    const SimulationRecord& first = runs.front().record();
     const Index last = first.loss.size() - 1;
-    context.report("repeats", static_cast<std::int64_t>(records.size()));
+    context.report("repeats", static_cast<std::int64_t>(runs.size()));
     context.report("steps", static_cast<std::int64_t>(first.steps.back()));
     context.report("learning rate", facts.step.rate);
     context.report("loss", first.loss(last), concat("from ", significant(first.loss(0), 4)));
@@ -82,38 +205,40 @@ void report(cli::Context& context, const std::vector<SimulationRecord>& records,
 }
 
 void run(const Options& o, cli::Context& context) {
+    if (o.method == SimulationMethod::flow && o.batch_size > 0)
+        throw UsageError("--method flow has no batches; --batch-size 0 is expected");
     const Problem problem = data_problem(context, o.problem);
     std::vector<Layers> starts = starts_of(o, problem, context);
     const std::optional<Matrix> target = read_target_map(context.input().root());
-    SimulationSettings settings{o.step, {}, target ? &*target : nullptr};
-    settings.step.rate = rate_of(o, problem, starts.front().size(), context);
+    const Samples samples = o.batch_size > 0 ? read_all(context, o) : Samples{};
+    StepSettings step = o.step;
+    step.rate = rate_of(o, problem, starts.front().size(), context);
+    SimulationSettings settings;
     settings.recorded =
         training::checkpoint_steps(training::parse_checkpoints(o.checkpoints), o.steps);
-    const SimulationFacts facts{settings.step, rate_of_mean(settings.step, problem.statistics),
-                                o.start.seed, context.input_address().name()};
+    settings.target = target ? &*target : nullptr;
+    std::vector<Simulation> runs;
+    for (std::size_t r = 0; r < starts.size(); ++r) {
+        settings.keep_layers = r == 0; // the run that the file holds; the others repeat it
+        runs.emplace_back(
+            problem.statistics, problem.modes,
+            learner_of(o, problem, samples, step, std::move(starts[r]), static_cast<Index>(r)),
+            settings);
+    }
+    StateFile state(context);
+    state.resume(runs);
+    run_all(runs, state, context.execution());
+    const SimulationFacts facts{step,         rate_of_mean(step, problem.statistics),
+                                o.batch_size, o.method == SimulationMethod::flow,
+                                o.seed,       context.input_address().name()};
     hdf5::Group root = context.output();
-    std::vector<SimulationRecord> records(starts.size());
-    // The first is the run that the file holds; the others are repeats of it.
-    records[0] = simulate(
-        problem.statistics, problem.modes,
-        GradientDescent(problem.statistics, starts[0], settings.step), settings,
-        [&](Index step, const GradientDescent& state, double loss) {
-            write_run_checkpoint(root, step, state.layers(), loss, facts.learning_rate);
-        },
-        context.execution());
-    parallel_blocks(
-        static_cast<Index>(starts.size()) - 1, context.execution().threads, [&](Index i) {
-            const auto r = static_cast<std::size_t>(i) + 1;
-            records[r] = simulate(problem.statistics, problem.modes,
-                                  GradientDescent(problem.statistics, starts[r], settings.step),
-                                  settings, {}, {});
-        });
-    write_run(root, records[0], facts);
-    write_simulation(root.create_group("/lindyn/simulate"), records, facts);
+    write_run(root, runs.front(), facts);
+    write_simulation(root.create_group("/lindyn/simulate"), runs, facts);
     write_modes(
         root.create_group("/lindyn/modes"), problem,
         judge_modes(problem.modes.s, problem.statistics.inputs(), problem.statistics.outputs(), 0));
-    report(context, records, facts);
+    state.discard();
+    report(context, runs, facts);
     context.propose("lindyn plot " + context.output_target() + " -o curves.svg");
 }
 
@@ -123,10 +248,12 @@ cli::Command simulate() {
     auto o = std::make_shared<Options>();
     cli::Command c("simulate", "gradient descent with the full matrices of a linear network");
     c.describe(
-        "Full-batch gradient descent on half the squared error, started small, aligned with "
-        "the data, or from a network in a file. The run stands in the output as any training "
+        "Gradient descent on half the squared error, by all samples or batches, or gradient flow, "
+        "started small, large, aligned with the data, or from a network in a file. Interrupted "
+        "descent goes on to the same bits (--resume). The run stands in the output as any training "
         "run does (/run/checkpoints), so that every tool reads it.");
     c.input("data");
+    c.resumable();
     c.output(cli::OutputKind::hdf5,
              {{"/lindyn/simulate/strength", "repeat x time x mode"},
               {"/lindyn/simulate/loss", "repeat x time"},
@@ -138,19 +265,28 @@ cli::Command simulate() {
     c.option("--hidden", o->hidden, "N", "units of each hidden layer")
         .word("auto", 0)
         .range(1, 1 << 24);
-    c.choice<StartLaw>("--init", o->start.law,
-                       {{"gaussian", StartLaw::gaussian},
-                        {"orthogonal", StartLaw::orthogonal},
-                        {"aligned", StartLaw::aligned}},
-                       "independent weights; balanced in random directions, or in the data's own");
-    c.option("--init-scale", o->start.scale, "X",
-             "standard deviation of a weight (gaussian), or strength of each mode of the map")
+    c.choice<Start>("--init", o->init,
+                    {{"gaussian", Start::gaussian},
+                     {"orthogonal", Start::orthogonal},
+                     {"aligned", Start::aligned},
+                     {"large", Start::large}},
+                    "independent weights; balanced in random directions, or in the data's own; "
+                    "independent and large");
+    c.option("--init-scale", o->init_scale, "X",
+             "standard deviation of a weight (gaussian, large), or strength of each mode of the "
+             "map")
+        .default_text("0.001, large: 1")
         .range(0);
     c.option("--weights", o->weights, "FILE",
              "start from the network of this file; -: of the input");
     c.option("--repeats", o->repeats, "R", "starts").range(1, 1 << 20);
-    c.seed(o->start.seed);
+    c.seed(o->seed);
     c.group("Training");
+    c.choice<SimulationMethod>(
+        "--method", o->method,
+        {{"descent", SimulationMethod::descent}, {"flow", SimulationMethod::flow}},
+        "gradient descent, or gradient flow integrated to the times of its steps");
+    c.option("--batch-size", o->batch_size, "B", "samples of an update").word("all", 0).range(1);
     c.option("--steps", o->steps, "N", "updates").range(1);
     c.option("--learning-rate", o->learning_rate, "X",
              "of half the squared error under --statistics")

@@ -63,10 +63,10 @@ void write_provenance(Group output, const std::vector<Group>& inputs,
 
 std::vector<std::string> carry_forward(Group output, const Group& input,
                                        const std::vector<std::string>& also, Timings timings) {
-    if (!starts_with(input.text_attribute("format").value_or(""), "assay/")) return {};
+    // Of a file that is not ours only what is asked for.
+    const bool ours = starts_with(input.text_attribute("format").value_or(""), "assay/");
     const auto wanted = [&](const std::string& name) {
-        if (name == "provenance") return false;
-        if (name != "data" && name != "run") return true;
+        if (name != "data" && name != "run") return ours && name != "provenance";
         return std::find(also.begin(), also.end(), name) != also.end();
     };
     std::vector<std::string> left_out;

@@ -33,7 +33,8 @@ ASSAY_API void write_provenance(Group output, const std::vector<Group>& inputs,
 
 // Copies every top-level group of `input` that later steps need and `output` lacks: all but
 // /provenance, and but /data and /run unless named in `also`. A group that exists on both sides is
-// merged one level deep, the output's members winning. Files of foreign form are left alone.
+// merged one level deep, the output's members winning. Of files of foreign form only what `also`
+// names is copied.
 // Returns the places that could not be carried (see copy_tree).
 ASSAY_API std::vector<std::string> carry_forward(Group output, const Group& input,
                                                  const std::vector<std::string>& also,

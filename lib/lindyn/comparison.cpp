@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/linalg/assignment.hpp>
 #include <assay/linalg/svd.hpp>
+#include <assay/lindyn/passage.hpp>
 #include <assay/lindyn/starts.hpp>
 
 #include <Eigen/Eigenvalues>
@@ -54,28 +55,11 @@ Vector refined(const Vector& coarse, Index pieces) {
     return fine;
 }
 
-// When a curve first reaches `fraction` of `end`. Between samples its logit is taken as linear,
-// which it is for two layers; where a sample lies outside (0, end), the curve itself.
-double passing(const Vector& time, const Vector& curve, double end, double fraction) {
-    const double level = fraction * end;
-    for (Index i = 0; i < curve.size(); ++i) {
-        if (!(curve(i) >= level)) continue;
-        if (i == 0) return kNaN;
-        double low = curve(i - 1), high = curve(i), wanted = level;
-        if (low > 0 && high < end) {
-            const auto logit = [&](double a) { return std::log(a / (end - a)); };
-            low = logit(low), high = logit(high), wanted = logit(level);
-        }
-        return time(i - 1) + (wanted - low) / (high - low) * (time(i) - time(i - 1));
-    }
-    return kNaN;
-}
-
 Vector passings(const Vector& time, const Matrix& curves, const Modes& modes, double fraction) {
     Vector when(modes.count());
     for (Index a = 0; a < modes.count(); ++a)
         when(a) = modes.asymptote(a) > 0
-                      ? passing(time, curves.col(a), modes.asymptote(a), fraction)
+                      ? growth_passage(time, curves.col(a), modes.asymptote(a), fraction)
                       : kNaN;
     return when;
 }

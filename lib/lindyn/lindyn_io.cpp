@@ -3,8 +3,6 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/network_io.hpp>
-#include <assay/training/config.hpp>
-#include <assay/training/run_io.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -65,19 +63,6 @@ class StoredSamples : public SampleSource {
     hdf5::Dataset targets_;
 };
 
-void write_matrices(hdf5::Group& group, const std::string& name, const std::vector<Matrix>& stack,
-                    const hdf5::ArrayInfo& info) {
-    if (stack.empty()) return;
-    const Index rows = stack.front().rows(), cols = stack.front().cols();
-    hdf5::Dataset dataset =
-        group.create<double>(name, {static_cast<Index>(stack.size()), rows, cols}, info,
-                             hdf5::Compression::none, {1, rows, cols});
-    for (std::size_t i = 0; i < stack.size(); ++i) {
-        const RowMatrix c_order = stack[i];
-        dataset.write_box({static_cast<Index>(i), 0, 0}, {1, rows, cols}, c_order.data());
-    }
-}
-
 double need_number(const hdf5::Group& group, const std::string& name) {
     const auto value = group.number_attribute(name);
     if (!value) throw Error(group.where() + ": attribute '" + name + "' is missing");
@@ -113,27 +98,20 @@ std::string layer_name(std::size_t number) {
     return "layer" + std::to_string(number + 1);
 }
 
-// The resolved configuration with which `checkpoint train` would make the same steps.
-std::string training_json(const SimulationRecord& record, const SimulationFacts& facts,
-                          const std::string& architecture) {
-    training::TrainingConfig c;
-    c.seed = facts.seed;
-    c.precision = training::Precision::float64;
-    c.architecture = architecture;
-    c.data = facts.data;
-    c.loss = "half_squared_error";
-    c.full_batch = true;
-    c.steps = record.steps.back();
-    c.optimizer.learning_rate = facts.learning_rate;
-    c.optimizer.momentum = facts.step.momentum;
-    c.optimizer.weight_decay = facts.step.decay;
-    c.init = "file";
-    c.checkpoints.kind = "list";
-    c.checkpoints.list = record.steps;
-    return training::config_json(c);
-}
-
 } // namespace
+
+void write_matrices(hdf5::Group& group, const std::string& name, const std::vector<Matrix>& stack,
+                    const hdf5::ArrayInfo& info) {
+    if (stack.empty()) return;
+    const Index rows = stack.front().rows(), cols = stack.front().cols();
+    hdf5::Dataset dataset =
+        group.create<double>(name, {static_cast<Index>(stack.size()), rows, cols}, info,
+                             hdf5::Compression::none, {1, rows, cols});
+    for (std::size_t i = 0; i < stack.size(); ++i) {
+        const RowMatrix c_order = stack[i];
+        dataset.write_box({static_cast<Index>(i), 0, 0}, {1, rows, cols}, c_order.data());
+    }
+}
 
 std::string data_path(const hdf5::Group& root) {
     for (const char* path : {"/data/train", "/data"})
@@ -349,53 +327,6 @@ network::Model model_of(const Layers& layers) {
         {"layers", list}};
     model.architecture = architecture.dump();
     return model;
-}
-
-void write_simulation(hdf5::Group group, const std::vector<SimulationRecord>& repeats,
-                      const SimulationFacts& facts) {
-    const SimulationRecord& first = repeats.front();
-    const auto count = static_cast<Index>(repeats.size()), times = first.loss.size();
-    group.write("step", std::vector<std::int64_t>(first.steps.begin(), first.steps.end()),
-                {"time", "", "updates made"});
-    RowMatrix loss(count, times), error(count, first.test_error.size());
-    std::vector<Matrix> strength;
-    for (Index r = 0; r < count; ++r) {
-        const SimulationRecord& record = repeats[static_cast<std::size_t>(r)];
-        loss.row(r) = record.loss.transpose();
-        error.row(r) = record.test_error.transpose();
-        strength.push_back(record.strength);
-    }
-    group.write("loss", loss.data(), {count, times}, {"repeat,time", "", "half the squared error"});
-    if (error.cols() > 0)
-        group.write("test_error", error.data(), {count, times},
-                    {"repeat,time", "", "|W - W*|^2 / |W*|^2 of /truth/W"});
-    write_matrices(group, "strength", strength, {"repeat,time,mode", "", "a = u^T W v"});
-    group.set_attribute("learning_rate", facts.step.rate);
-    group.set_attribute("momentum", facts.step.momentum);
-    group.set_attribute("weight_decay", facts.step.decay);
-    group.set_attribute("seed", static_cast<std::int64_t>(facts.seed));
-}
-
-void write_run_checkpoint(hdf5::Group root, Index step, const Layers& layers, double loss,
-                          double learning_rate) {
-    hdf5::Group group = root.create_group("/run/checkpoints/" + training::step_name(step));
-    group.set_attribute("step", static_cast<std::int64_t>(step));
-    group.set_attribute("epoch", static_cast<double>(step));
-    group.set_attribute("loss", loss);
-    group.set_attribute("learning_rate", learning_rate);
-    network::write_weights(group, model_of(layers), network::Storage::float64);
-}
-
-void write_run(hdf5::Group root, const SimulationRecord& record, const SimulationFacts& facts) {
-    const network::Model model = model_of(record.last);
-    network::write_model(root.create_group("/model"), model, network::Storage::float64);
-    hdf5::Group run = root.create_group("/run");
-    run.write_text("training", training_json(record, facts, model.architecture));
-    run.set_attribute("finished", 1);
-    run.set_attribute("stop_reason", "steps");
-    run.set_attribute("rule", "bp");
-    run.write("steps", std::vector<std::int64_t>(record.steps.begin(), record.steps.end()),
-              {"checkpoint", "", "steps of the checkpoints"});
 }
 
 std::optional<Matrix> read_target_map(const hdf5::Group& root) {

@@ -4,9 +4,9 @@
 
 #include <assay/core/export.hpp>
 #include <assay/hdf5/object.hpp>
+#include <assay/lindyn/deep_linear.hpp>
 #include <assay/lindyn/predict.hpp>
 #include <assay/lindyn/problem.hpp>
-#include <assay/lindyn/simulate.hpp>
 #include <assay/lindyn/spiked.hpp>
 #include <assay/network/model.hpp>
 
@@ -32,6 +32,10 @@ open_samples(const hdf5::Group& root, const std::string& path, bool one_hot);
 [[nodiscard]] ASSAY_API Statistics read_statistics(const hdf5::Group& root, const std::string& path,
                                                    Normalisation normalisation);
 
+// A stack of equal matrices as one dataset; nothing where there is none.
+ASSAY_API void write_matrices(hdf5::Group& group, const std::string& name,
+                              const std::vector<Matrix>& stack, const hdf5::ArrayInfo& info);
+
 ASSAY_API void write_modes(hdf5::Group group, const Problem& problem, const NoiseReport& noise);
 // `group` is /lindyn/modes.
 [[nodiscard]] ASSAY_API Problem read_modes(const hdf5::Group& group);
@@ -44,21 +48,6 @@ ASSAY_API void write_prediction(hdf5::Group group, const Prediction& prediction,
 [[nodiscard]] ASSAY_API Layers read_layers(const network::Model& model);
 // The same as a model: dense layers layer1, layer2, ... without biases.
 [[nodiscard]] ASSAY_API network::Model model_of(const Layers& layers);
-
-// The run of one repeat as /model and /run; strengths and losses of all repeats as `group`.
-struct SimulationFacts {
-    StepSettings step;        // in the statistics' own units
-    double learning_rate = 0; // of half_squared_error, mean over samples
-    std::uint64_t seed = 0;
-    std::string data;
-};
-ASSAY_API void write_simulation(hdf5::Group group, const std::vector<SimulationRecord>& repeats,
-                                const SimulationFacts& facts);
-// One kept step of a run, and what comes at its end.
-ASSAY_API void write_run_checkpoint(hdf5::Group root, Index step, const Layers& layers, double loss,
-                                    double learning_rate);
-ASSAY_API void write_run(hdf5::Group root, const SimulationRecord& record,
-                         const SimulationFacts& facts);
 
 // /truth/W (N3 x N1), where it is.
 [[nodiscard]] ASSAY_API std::optional<Matrix> read_target_map(const hdf5::Group& root);

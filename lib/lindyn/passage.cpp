@@ -1,17 +1,40 @@
 #include <assay/lindyn/passage.hpp>
 
+#include <cmath>
 #include <limits>
 
 namespace assay::lindyn {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// The first sample at `level` or above; as many as there are, if none is.
+Index first_above(const Vector& curve, double level) {
+    Index i = 0;
+    while (i < curve.size() && !(curve(i) >= level)) ++i;
+    return i;
+}
+
+double between(const Vector& time, Index above, double low, double high, double wanted) {
+    return time(above - 1) + (wanted - low) / (high - low) * (time(above) - time(above - 1));
+}
+
+} // namespace
 
 double first_passage(const Vector& time, const Vector& curve, double level) {
-    for (Index i = 0; i < curve.size(); ++i) {
-        if (!(curve(i) >= level)) continue;
-        if (i == 0) return time(0);
-        const double share = (level - curve(i - 1)) / (curve(i) - curve(i - 1));
-        return time(i - 1) + share * (time(i) - time(i - 1));
-    }
-    return std::numeric_limits<double>::quiet_NaN();
+    const Index i = first_above(curve, level);
+    if (i == curve.size()) return kNaN;
+    return i == 0 ? time(0) : between(time, i, curve(i - 1), curve(i), level);
+}
+
+double growth_passage(const Vector& time, const Vector& curve, double end, double fraction) {
+    const double level = fraction * end;
+    const Index i = first_above(curve, level);
+    if (i == 0 || i == curve.size()) return kNaN;
+    const double low = curve(i - 1), high = curve(i);
+    if (!(low > 0 && high < end)) return between(time, i, low, high, level);
+    const auto logit = [end](double a) { return std::log(a / (end - a)); };
+    return between(time, i, logit(low), logit(high), logit(level));
 }
 
 } // namespace assay::lindyn

@@ -1,11 +1,22 @@
 #include <assay/lindyn/simulate.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/random.hpp>
 
 #include <cmath>
 #include <utility>
 
 namespace assay::lindyn {
+namespace {
+
+bool same_sizes(const Layers& a, const Layers& b) {
+    if (a.size() != b.size()) return false;
+    for (std::size_t l = 0; l < a.size(); ++l)
+        if (a[l].rows() != b[l].rows() || a[l].cols() != b[l].cols()) return false;
+    return true;
+}
+
+} // namespace
 
 GradientDescent::GradientDescent(const Statistics& statistics, Layers start, StepSettings settings)
     : settings_(settings), layers_(std::move(start)), direction_(layers_),
@@ -15,7 +26,7 @@ GradientDescent::GradientDescent(const Statistics& statistics, Layers start, Ste
     for (Matrix& v : velocities_) v.setZero();
 }
 
-void GradientDescent::step() {
+void GradientDescent::step(Index /*number*/) {
     descent_.direction(layers_, settings_.decay, direction_);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
         if (velocities_.empty()) {
@@ -32,37 +43,130 @@ void GradientDescent::restore(Layers layers, Layers velocities) {
     velocities_ = std::move(velocities);
 }
 
-SimulationRecord simulate(const Statistics& statistics, const Modes& modes, GradientDescent descent,
-                          const SimulationSettings& settings, const StepSink& sink,
-                          const Execution& run) {
-    const auto count = static_cast<Index>(settings.recorded.size());
-    SimulationRecord record{
-        settings.recorded, Vector(count), Matrix(count, modes.count()), {}, {}, {}};
-    if (settings.target) record.test_error.resize(count);
-    Index done = count > 0 ? settings.recorded.front() : 0;
-    for (Index i = 0; i < count; ++i) {
-        const Index step = settings.recorded[static_cast<std::size_t>(i)];
-        for (; done < step; ++done) {
-            if (done % 64 == 0) run.monitor->stop_if_interrupted();
-            descent.step();
-        }
-        const Matrix map = whole_map(descent.layers());
-        record.loss(i) = loss_of_map(statistics, map);
-        if (!std::isfinite(record.loss(i)))
-            throw Error(concat("the loss is not finite at step ", step,
-                               "; a smaller learning rate is expected"));
-        record.strength.row(i) = strengths(modes, map).transpose();
-        if (settings.target)
-            record.test_error(i) =
-                (map - *settings.target).squaredNorm() / settings.target->squaredNorm();
-        if (sink) sink(step, descent, record.loss(i));
-        run.monitor->progress({static_cast<double>(step),
-                               static_cast<double>(settings.recorded.back()), "steps",
-                               concat("loss ", record.loss(i))});
+BatchDescent::BatchDescent(const RowMatrix& inputs, const RowMatrix& targets,
+                           Normalisation normalisation, Layers start, StepSettings settings,
+                           const BatchSettings& batches)
+    : inputs_(inputs), targets_(targets), batches_(batches) {
+    if (batches.size < 1 || batches.size > inputs.rows())
+        throw Error(concat("batches of ", batches.size, " samples; there are ", inputs.rows()));
+    scale_ = (normalisation == Normalisation::sum ? static_cast<double>(inputs.rows()) : 1.0) /
+             static_cast<double>(batches.size);
+    statistics_.normalisation = normalisation;
+    statistics_.syx = Matrix::Zero(targets.cols(), inputs.cols());
+    statistics_.sxx = Matrix::Zero(inputs.cols(), inputs.cols());
+    batch_inputs_.resize(batches.size, inputs.cols());
+    batch_targets_.resize(batches.size, targets.cols());
+    descent_ = std::make_unique<GradientDescent>(statistics_, std::move(start), settings);
+}
+
+void BatchDescent::load_batch(Index number) {
+    const Index batches = inputs_.rows() / batches_.size, epoch = number / batches;
+    if (epoch != epoch_) {
+        order_ = Random(batches_.seed, "lindyn/batches")
+                     .permutation(inputs_.rows(), {static_cast<std::uint64_t>(batches_.repeat),
+                                                   static_cast<std::uint64_t>(epoch), 0});
+        epoch_ = epoch;
     }
-    record.last = descent.layers();
-    record.velocities = descent.velocities();
-    return record;
+    const Index first = number % batches * batches_.size;
+    for (Index i = 0; i < batches_.size; ++i) {
+        const Index sample = order_[static_cast<std::size_t>(first + i)];
+        batch_inputs_.row(i) = inputs_.row(sample);
+        batch_targets_.row(i) = targets_.row(sample);
+    }
+    statistics_.syx.noalias() = scale_ * batch_targets_.transpose() * batch_inputs_;
+    statistics_.sxx.noalias() = scale_ * batch_inputs_.transpose() * batch_inputs_;
+}
+
+void BatchDescent::step(Index number) {
+    load_batch(number);
+    descent_->step(number);
+}
+
+void BatchDescent::restore(Layers layers, Layers velocities) {
+    descent_->restore(std::move(layers), std::move(velocities));
+}
+
+FlowLearner::FlowLearner(const Statistics& statistics, Layers start, const StepSettings& settings)
+    : statistics_(statistics), settings_(settings), layers_(std::move(start)),
+      flow_(std::make_unique<Flow>(statistics, layers_, 1, settings.decay)) {
+    if (settings.momentum != 0) throw Error("gradient flow has no momentum");
+}
+
+void FlowLearner::step(Index number) {
+    if (!flow_) {
+        flow_ = std::make_unique<Flow>(statistics_, layers_, 1, settings_.decay);
+        first_ = number;
+    }
+    layers_ = flow_->at(settings_.rate * static_cast<double>(number + 1 - first_));
+}
+
+void FlowLearner::restore(Layers layers, Layers /*velocities*/) {
+    layers_ = std::move(layers);
+    flow_.reset();
+}
+
+Simulation::Simulation(const Statistics& statistics, const Modes& modes,
+                       std::unique_ptr<Learner> learner, SimulationSettings settings)
+    : statistics_(statistics), modes_(modes), learner_(std::move(learner)),
+      settings_(std::move(settings)) {
+    const auto count = static_cast<Index>(settings_.recorded.size());
+    if (count == 0) throw Error("no step is recorded");
+    state_.done = settings_.recorded.front();
+    state_.record.steps = settings_.recorded;
+    state_.record.loss = Vector::Zero(count);
+    state_.record.strength = Matrix::Zero(count, modes.count());
+    if (settings_.target) state_.record.test_error = Vector::Zero(count);
+}
+
+bool Simulation::finished() const {
+    return state_.recorded == static_cast<Index>(settings_.recorded.size());
+}
+
+void Simulation::advance(const Monitor& monitor) {
+    const Index step = settings_.recorded[static_cast<std::size_t>(state_.recorded)];
+    for (; state_.done < step; ++state_.done) {
+        if (state_.done % 64 == 0) monitor.stop_if_interrupted();
+        learner_->step(state_.done);
+    }
+    look();
+}
+
+void Simulation::look() {
+    const Index i = state_.recorded;
+    const Matrix map = whole_map(learner_->layers());
+    SimulationRecord& record = state_.record;
+    record.loss(i) = loss_of_map(statistics_, map);
+    if (!std::isfinite(record.loss(i)))
+        throw Error(concat("the loss is not finite at step ", state_.done,
+                           "; a smaller learning rate is expected"));
+    record.strength.row(i) = strengths(modes_, map).transpose();
+    if (settings_.target)
+        record.test_error(i) =
+            (map - *settings_.target).squaredNorm() / settings_.target->squaredNorm();
+    if (settings_.keep_layers) state_.kept.push_back(learner_->layers());
+    ++state_.recorded;
+}
+
+SimulationState Simulation::state() const {
+    SimulationState state = state_;
+    state.layers = learner_->layers();
+    state.velocities = learner_->velocities();
+    return state;
+}
+
+void Simulation::restore(SimulationState state) {
+    const auto kept = static_cast<Index>(state.kept.size());
+    if (state.record.steps != settings_.recorded ||
+        state.record.strength.cols() != modes_.count() ||
+        state.record.test_error.size() != state_.record.test_error.size() ||
+        kept != (settings_.keep_layers ? state.recorded : 0) ||
+        !same_sizes(state.layers, learner_->layers()) ||
+        state.velocities.size() != learner_->velocities().size())
+        throw Error("the saved state is of another simulation");
+    learner_->restore(std::move(state.layers), std::move(state.velocities));
+    state.layers.clear();
+    state.velocities.clear();
+    state_ = std::move(state);
 }
 
 } // namespace assay::lindyn

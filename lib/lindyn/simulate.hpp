@@ -1,29 +1,43 @@
-// Gradient descent with the full matrices of a deep linear network, on the statistics of the whole
-// data set: what the theory's curves are compared with. Any step is a function of the weights and
-// velocities alone, so that a resumed run has the bits of an undisturbed one.
+// Training of a deep linear network with the full matrices, step by step: what the theory's curves
+// are compared with. Gradient descent on the statistics of the whole data set or of random batches,
+// or gradient flow by integration. Any step of descent is a function of the weights, the velocities
+// and the step's number, so that a resumed run has the bits of an undisturbed one.
 #pragma once
 
 #include <assay/core/export.hpp>
 #include <assay/core/monitor.hpp>
 #include <assay/lindyn/deep_linear.hpp>
 #include <assay/lindyn/discrete.hpp>
+#include <assay/lindyn/flow.hpp>
 #include <assay/lindyn/modes.hpp>
 
-#include <functional>
+#include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace assay::lindyn {
 
+// A network that learns.
+class ASSAY_API Learner {
+  public:
+    virtual ~Learner() = default;
+    // Update `number` (from 0).
+    virtual void step(Index number) = 0;
+    [[nodiscard]] virtual const Layers& layers() const = 0;
+    [[nodiscard]] virtual const Layers& velocities() const = 0; // empty: none
+    // Goes on from a state that was kept.
+    virtual void restore(Layers layers, Layers velocities) = 0;
+};
+
 // W_l <- W_l + rate V_l, V_l <- momentum V_l - dL/dW_l - decay W_l.
-class ASSAY_API GradientDescent {
+class ASSAY_API GradientDescent : public Learner {
   public:
     // `statistics` must outlive this.
     GradientDescent(const Statistics& statistics, Layers start, StepSettings settings);
-    void step();
-    [[nodiscard]] const Layers& layers() const { return layers_; }
-    [[nodiscard]] const Layers& velocities() const { return velocities_; } // empty: no momentum
-    // Goes on from a state that was kept.
-    void restore(Layers layers, Layers velocities);
+    void step(Index number) override;
+    [[nodiscard]] const Layers& layers() const override { return layers_; }
+    [[nodiscard]] const Layers& velocities() const override { return velocities_; }
+    void restore(Layers layers, Layers velocities) override;
 
   private:
     StepSettings settings_;
@@ -31,28 +45,103 @@ class ASSAY_API GradientDescent {
     Descent descent_;
 };
 
+// Random batches of samples (rows of inputs P x N1 and targets P x N3): every epoch runs through
+// all samples in an order of its own, addressed by (seed, repeat, epoch); what does not fill a
+// batch is left out.
+struct BatchSettings {
+    Index size = 32;
+    std::uint64_t seed = 0;
+    Index repeat = 0;
+};
+// Gradient descent on them. Statistics of a batch are in the normalisation of the whole, so that
+// their mean over batches is that of the whole. Throws Error on a batch larger than the data.
+class ASSAY_API BatchDescent : public Learner {
+  public:
+    // `inputs` and `targets` must outlive this.
+    BatchDescent(const RowMatrix& inputs, const RowMatrix& targets, Normalisation normalisation,
+                 Layers start, StepSettings settings, const BatchSettings& batches);
+    void step(Index number) override;
+    [[nodiscard]] const Layers& layers() const override { return descent_->layers(); }
+    [[nodiscard]] const Layers& velocities() const override { return descent_->velocities(); }
+    void restore(Layers layers, Layers velocities) override;
+
+  private:
+    void load_batch(Index number);
+    const RowMatrix &inputs_, &targets_;
+    BatchSettings batches_;
+    double scale_; // of the sum over a batch
+    Index epoch_ = -1;
+    std::vector<std::int64_t> order_; // of the samples in this epoch
+    RowMatrix batch_inputs_, batch_targets_;
+    Statistics statistics_; // of the batch
+    std::unique_ptr<GradientDescent> descent_;
+};
+
+// Gradient flow at the times of the steps, number x rate.
+class ASSAY_API FlowLearner : public Learner {
+  public:
+    // `statistics` must outlive this.
+    FlowLearner(const Statistics& statistics, Layers start, const StepSettings& settings);
+    void step(Index number) override;
+    [[nodiscard]] const Layers& layers() const override { return layers_; }
+    [[nodiscard]] const Layers& velocities() const override { return none_; }
+    // Integration goes on from the weights alone: close to, but not bit for bit, the undisturbed.
+    void restore(Layers layers, Layers velocities) override;
+
+  private:
+    const Statistics& statistics_;
+    StepSettings settings_;
+    Layers layers_, none_;
+    std::unique_ptr<Flow> flow_;
+    Index first_ = 0; // step at which the integration began
+};
+
+struct SimulationSettings {
+    std::vector<Index> recorded;    // ascending steps, the first is where the run stands
+    const Matrix* target = nullptr; // W*
+    bool keep_layers = false;       // at every recorded step
+};
+
 struct SimulationRecord {
     std::vector<Index> steps;
     Vector loss;       // T
     Matrix strength;   // T x K
     Vector test_error; // T: |W - W*|^2 / |W*|^2; empty without W*
-    Layers last, velocities;
 };
 
-struct SimulationSettings {
-    StepSettings step;
-    std::vector<Index> recorded;    // ascending
-    const Matrix* target = nullptr; // W*
+// Where a run stands; all that resuming needs.
+struct SimulationState {
+    Index done = 0;     // updates made
+    Index recorded = 0; // steps of the record that are filled
+    Layers layers, velocities;
+    SimulationRecord record;
+    std::vector<Layers> kept; // at recorded steps, where asked for
 };
 
-// Called at every recorded step.
-using StepSink = std::function<void(Index step, const GradientDescent& state, double loss)>;
+// A run from one recorded step to the next.
+class ASSAY_API Simulation {
+  public:
+    // `statistics` and `modes` must outlive this.
+    Simulation(const Statistics& statistics, const Modes& modes, std::unique_ptr<Learner> learner,
+               SimulationSettings settings);
+    [[nodiscard]] bool finished() const;
+    // To the next recorded step. Throws Error where the loss there is not finite, and Interrupted
+    // between two steps, whose state can be kept and restored.
+    void advance(const Monitor& monitor);
+    [[nodiscard]] SimulationState state() const;
+    // Throws Error on a state of other recorded steps or sizes.
+    void restore(SimulationState state);
+    [[nodiscard]] const SimulationRecord& record() const { return state_.record; }
+    [[nodiscard]] const std::vector<Layers>& kept() const { return state_.kept; }
+    [[nodiscard]] const Layers& layers() const { return learner_->layers(); }
 
-// Runs from the first recorded step (`descent` stands there) to the last. Throws Error at the first
-// recorded step where the loss is not finite.
-[[nodiscard]] ASSAY_API SimulationRecord simulate(const Statistics& statistics, const Modes& modes,
-                                                  GradientDescent descent,
-                                                  const SimulationSettings& settings,
-                                                  const StepSink& sink, const Execution& run);
+  private:
+    void look();
+    const Statistics& statistics_;
+    const Modes& modes_;
+    std::unique_ptr<Learner> learner_;
+    SimulationSettings settings_;
+    SimulationState state_; // layers and velocities: those of the learner
+};
 
 } // namespace assay::lindyn

@@ -189,8 +189,9 @@ TEST_CASE("the discrete recursion is gradient descent on aligned modes", "[lindy
     for (Index t = 0; t <= 400; t += 20) recorded.push_back(t);
     const StepSettings settings{0.02, momentum, 0.01};
     const Layers start = initial_layers(widths, modes, {StartLaw::aligned, 0.05, 1, 0});
-    const SimulationRecord record = simulate(s, modes, GradientDescent(s, start, settings),
-                                             {settings, recorded, nullptr}, {}, {});
+    Simulation run(s, modes, std::make_unique<GradientDescent>(s, start, settings), {recorded});
+    while (!run.finished()) run.advance(silent_monitor());
+    const SimulationRecord& record = run.record();
     const Matrix predicted = discrete_curves(
         {modes.s, modes.input_variance, Vector::Constant(5, 0.05), depth, settings}, recorded);
     CHECK((record.strength - predicted).cwiseAbs().maxCoeff() < 1e-12 * modes.asymptote(0));

@@ -1,0 +1,154 @@
+#include <assay/lindyn/simulation_io.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/lindyn/lindyn_io.hpp>
+#include <assay/network/network_io.hpp>
+#include <assay/training/config.hpp>
+#include <assay/training/run_io.hpp>
+
+namespace assay::lindyn {
+namespace {
+
+// The resolved configuration with which `checkpoint train` would learn the same.
+std::string training_json(const SimulationRecord& record, const SimulationFacts& facts,
+                          const std::string& architecture) {
+    training::TrainingConfig c;
+    c.seed = facts.seed;
+    c.precision = training::Precision::float64;
+    c.architecture = architecture;
+    c.data = facts.data;
+    c.loss = "half_squared_error";
+    c.full_batch = facts.batch_size == 0;
+    if (!c.full_batch) c.batch_size = facts.batch_size;
+    c.steps = record.steps.back();
+    c.optimizer.learning_rate = facts.learning_rate;
+    c.optimizer.momentum = facts.step.momentum;
+    c.optimizer.weight_decay = facts.step.decay;
+    c.init = "file";
+    c.checkpoints.kind = "list";
+    c.checkpoints.list = record.steps;
+    return training::config_json(c);
+}
+
+std::vector<std::int64_t> whole(const std::vector<Index>& steps) {
+    return {steps.begin(), steps.end()};
+}
+
+std::string numbered(const std::string& name, std::size_t number) {
+    return name + std::to_string(number);
+}
+
+void write_layers(hdf5::Group group, const Layers& layers) {
+    for (std::size_t l = 0; l < layers.size(); ++l)
+        group.write(numbered("layer", l), layers[l], {"output,input", "", ""});
+}
+
+Layers read_stored_layers(const hdf5::Group& group) {
+    Layers layers;
+    for (std::size_t l = 0; group.has_dataset(numbered("layer", l)); ++l)
+        layers.push_back(
+            group.dataset(numbered("layer", l)).expect_rank(2).expect_numeric().read_matrix());
+    return layers;
+}
+
+void write_state(hdf5::Group group, const SimulationState& state) {
+    group.set_attribute("done", static_cast<std::int64_t>(state.done));
+    group.set_attribute("recorded", static_cast<std::int64_t>(state.recorded));
+    write_layers(group.create_group("layers"), state.layers);
+    write_layers(group.create_group("velocities"), state.velocities);
+    group.write("step", whole(state.record.steps), {"time", "", ""});
+    group.write("loss", state.record.loss, {"time", "", ""});
+    group.write("strength", state.record.strength, {"time,mode", "", ""});
+    if (state.record.test_error.size() > 0)
+        group.write("test_error", state.record.test_error, {"time", "", ""});
+    for (std::size_t i = 0; i < state.kept.size(); ++i)
+        write_layers(group.create_group(numbered("kept", i)), state.kept[i]);
+}
+
+SimulationState read_state(const hdf5::Group& group) {
+    SimulationState state;
+    state.done = static_cast<Index>(group.number_attribute("done").value_or(-1));
+    state.recorded = static_cast<Index>(group.number_attribute("recorded").value_or(-1));
+    state.layers = read_stored_layers(group.group("layers"));
+    state.velocities = read_stored_layers(group.group("velocities"));
+    const auto steps = group.dataset("step").expect_numeric().read<std::int64_t>();
+    state.record.steps.assign(steps.begin(), steps.end());
+    state.record.loss = group.dataset("loss").read_vector();
+    state.record.strength = group.dataset("strength").expect_rank(2).read_matrix();
+    if (group.has_dataset("test_error"))
+        state.record.test_error = group.dataset("test_error").read_vector();
+    const auto count = static_cast<Index>(steps.size());
+    if (state.done < 0 || state.recorded < 0 || state.recorded > count ||
+        state.record.loss.size() != count || state.record.strength.rows() != count)
+        throw Error(group.where() + ": is no state of a simulation");
+    for (std::size_t i = 0; group.has_group(numbered("kept", i)); ++i)
+        state.kept.push_back(read_stored_layers(group.group(numbered("kept", i))));
+    return state;
+}
+
+} // namespace
+
+void write_simulation(hdf5::Group group, const std::vector<Simulation>& repeats,
+                      const SimulationFacts& facts) {
+    const SimulationRecord& first = repeats.front().record();
+    const auto count = static_cast<Index>(repeats.size()), times = first.loss.size();
+    group.write("step", whole(first.steps), {"time", "", "updates made"});
+    RowMatrix loss(count, times), error(count, first.test_error.size());
+    std::vector<Matrix> strength;
+    for (Index r = 0; r < count; ++r) {
+        const SimulationRecord& record = repeats[static_cast<std::size_t>(r)].record();
+        loss.row(r) = record.loss.transpose();
+        error.row(r) = record.test_error.transpose();
+        strength.push_back(record.strength);
+    }
+    group.write("loss", loss.data(), {count, times}, {"repeat,time", "", "half the squared error"});
+    if (error.cols() > 0)
+        group.write("test_error", error.data(), {count, times},
+                    {"repeat,time", "", "|W - W*|^2 / |W*|^2 of /truth/W"});
+    write_matrices(group, "strength", strength, {"repeat,time,mode", "", "a = u^T W v"});
+    group.set_attribute("method", facts.flow ? "flow" : "descent");
+    group.set_attribute("learning_rate", facts.step.rate);
+    group.set_attribute("momentum", facts.step.momentum);
+    group.set_attribute("weight_decay", facts.step.decay);
+    group.set_attribute("batch_size", static_cast<std::int64_t>(facts.batch_size));
+    group.set_attribute("seed", static_cast<std::int64_t>(facts.seed));
+}
+
+void write_run(hdf5::Group root, const Simulation& first, const SimulationFacts& facts) {
+    const SimulationRecord& record = first.record();
+    const network::Model model = model_of(first.layers());
+    network::write_model(root.create_group("/model"), model, network::Storage::float64);
+    hdf5::Group run = root.create_group("/run");
+    run.write_text("training", training_json(record, facts, model.architecture));
+    run.set_attribute("finished", 1);
+    run.set_attribute("stop_reason", "steps");
+    run.set_attribute("rule", "bp");
+    run.write("steps", whole(record.steps), {"checkpoint", "", "steps of the checkpoints"});
+    for (std::size_t i = 0; i < first.kept().size(); ++i) {
+        hdf5::Group group =
+            root.create_group("/run/checkpoints/" + training::step_name(record.steps[i]));
+        group.set_attribute("step", static_cast<std::int64_t>(record.steps[i]));
+        group.set_attribute("epoch", static_cast<double>(record.steps[i]));
+        group.set_attribute("loss", record.loss(static_cast<Index>(i)));
+        group.set_attribute("learning_rate", facts.learning_rate);
+        network::write_weights(group, model_of(first.kept()[i]), network::Storage::float64);
+    }
+}
+
+void write_states(hdf5::Group group, const std::vector<Simulation>& repeats,
+                  const std::string& digest) {
+    group.set_attribute("digest", digest);
+    for (std::size_t r = 0; r < repeats.size(); ++r)
+        write_state(group.create_group(numbered("repeat", r)), repeats[r].state());
+}
+
+std::vector<SimulationState> read_states(const hdf5::Group& group, const std::string& digest) {
+    if (group.text_attribute("digest").value_or("") != digest)
+        throw Error(group.where() + ": the saved state is of other options or data");
+    std::vector<SimulationState> states;
+    for (std::size_t r = 0; group.has_group(numbered("repeat", r)); ++r)
+        states.push_back(read_state(group.group(numbered("repeat", r))));
+    return states;
+}
+
+} // namespace assay::lindyn
