@@ -76,7 +76,9 @@ Vector Clock::at(const std::vector<Index>& steps) const {
 }
 
 void Clock::need_tau() const {
-    if (!(tau > 0)) throw Error(why_unknown);
+    if (tau > 0) return;
+    if (!why_unknown.empty()) throw Error(why_unknown);
+    throw UsageError("the learning rate is not in the file; --learning-rate or --tau is expected");
 }
 
 Clock clock_of(const ClockOptions& o, const std::optional<tools::RunWords>& words,

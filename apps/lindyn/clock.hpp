@@ -29,12 +29,11 @@ struct Clock {
     double base = 1;        // learning rate that the schedule varies
     assay::Index total = 0; // steps of the run, for the schedule
 
-    std::string why_unknown =
-        "the learning rate is not in the file; --learning-rate or --tau is expected";
+    std::string why_unknown; // what of the run gives no tau
 
     // The flow's time at rising steps. Precondition: tau is known.
     [[nodiscard]] assay::Vector at(const std::vector<assay::Index>& steps) const;
-    // Throws Error naming the options that would say it.
+    // Throws Error or UsageError that names the options which would say it.
     void need_tau() const;
 };
 // Throws Error on losses that are no squared error.
