@@ -5,11 +5,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
-#include <assay/linalg/svd.hpp>
 #include <assay/lindyn/generalization_io.hpp>
-
-#include <cmath>
-#include <limits>
 
 namespace lindyn_app {
 namespace {
@@ -31,6 +27,12 @@ const std::vector<std::pair<std::string, ShrinkageLoss>>& losses() {
     return list;
 }
 
+std::string name_of(ShrinkageLoss wanted) {
+    for (const auto& [name, loss] : losses())
+        if (loss == wanted) return name;
+    return "";
+}
+
 // A matrix of a file as the problem of learning it from one-hot items.
 Problem matrix_problem(const hdf5::Dataset& dataset) {
     Statistics s;
@@ -46,32 +48,6 @@ bool is_matrix(cli::Context& context) {
     return !path.empty() && context.input().root().has_dataset(path);
 }
 
-Denoised denoise_problem(const Problem& p, double unit, ShrinkageLoss loss) {
-    const double d = need_white(p);
-    const Index inputs = p.statistics.inputs(), outputs = p.statistics.outputs();
-    Denoised result;
-    result.s = p.modes.s / d;
-    result.noise = judge_modes(p.modes.s, inputs, outputs, unit);
-    if (!(unit > 0))
-        throw Error("the noise unit is not known (--noise-unit); nothing can be told from noise");
-    const double aspect = static_cast<double>(outputs) / static_cast<double>(inputs);
-    result.shrunk = p.modes.s.unaryExpr(
-        [&](double s) { return unit / d * shrunk_value(s / unit, aspect, loss); });
-    result.map = p.original_map(p.modes.u * result.shrunk.asDiagonal() * p.modes.v.transpose());
-    // |W - W*|^2 = sum of strength^2 - 2 strength s* O + s*^2.
-    double error = 0, power = 0;
-    for (Index a = 0; a < p.modes.s.size(); ++a) {
-        const double teacher = unit / d * teacher_value(p.modes.s(a) / unit, aspect);
-        const Overlaps o = squared_overlaps(d / unit * teacher, aspect);
-        const double strength = result.shrunk(a);
-        error += strength * (strength - 2 * teacher * std::sqrt(o.output * o.input));
-        power += teacher * teacher;
-    }
-    result.expected_error =
-        power > 0 ? 1 + error / power : std::numeric_limits<double>::quiet_NaN();
-    return result;
-}
-
 void run(const Options& o, cli::Context& context) {
     const bool matrix = is_matrix(context);
     const Problem problem =
@@ -80,15 +56,13 @@ void run(const Options& o, cli::Context& context) {
     const double unit = matrix && o.noise_unit == "auto"
                             ? noise_unit_of("median", problem)
                             : noise_unit_of(context, o.noise_unit, problem, 0);
-    Denoised result = at_place(context.input_address().name(),
-                               [&] { return denoise_problem(problem, unit, o.loss); });
-    for (const auto& [name, loss] : losses())
-        if (loss == o.loss) result.loss = name;
+    const Denoised result =
+        at_place(context.input_address().name(), [&] { return denoise(problem, unit, o.loss); });
     if (2 * result.noise.detections() > result.s.size())
         context.monitor().warn(concat(result.noise.detections(), " of ", result.s.size(),
                                       " singular values stand out from the noise unit ", unit,
                                       ", which is then no measure of noise (--noise-unit)"));
-    write_denoised(context.output().create_group("/lindyn/denoise"), result);
+    write_denoised(context.output().create_group("/lindyn/denoise"), result, name_of(o.loss));
     context.report("noise unit", unit);
     context.report("kept", static_cast<std::int64_t>((result.shrunk.array() > 0).count()),
                    concat("of ", result.s.size(), " singular values"));

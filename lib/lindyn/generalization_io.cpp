@@ -375,7 +375,7 @@ void write_data_study(hdf5::Group group, const DataStudy& study, const Student& 
     own.write_scalar("late_error", exact.late, {});
 }
 
-void write_denoised(hdf5::Group group, const Denoised& d) {
+void write_denoised(hdf5::Group group, const Denoised& d, const std::string& loss) {
     group.write("W", d.map, {"output,input", "", "the matrix of the shrunk singular values"});
     group.write("singular_values", d.s, {"mode", "", "of the matrix"});
     group.write("shrunk", d.shrunk, {"mode", "", "what stands in their place"});
@@ -383,7 +383,7 @@ void write_denoised(hdf5::Group group, const Denoised& d) {
                 {"mode", "", "singular value without noise, in units of the noise"});
     group.write("detected", d.noise.detected, {"mode", "boolean", "above what noise shows"});
     group.set_attribute("noise_unit", d.noise.unit);
-    group.set_attribute("loss", d.loss);
+    group.set_attribute("loss", loss);
     group.set_attribute("expected_error", d.expected_error);
 }
 

@@ -4,6 +4,7 @@
 
 #include <assay/core/export.hpp>
 #include <assay/hdf5/object.hpp>
+#include <assay/lindyn/denoise.hpp>
 #include <assay/lindyn/generalization_study.hpp>
 #include <assay/lindyn/regression.hpp>
 #include <assay/lindyn/transfer.hpp>
@@ -22,15 +23,7 @@ ASSAY_API void check_same_study(const hdf5::Group& part, const hdf5::Group& firs
 
 ASSAY_API void write_data_study(hdf5::Group group, const DataStudy& study, const Student& student);
 
-// A matrix by its shrunk singular values.
-struct Denoised {
-    Matrix map;
-    Vector s, shrunk;
-    NoiseReport noise;
-    std::string loss;
-    double expected_error = 0; // |W - W*|^2 / |W*|^2; NaN where no mode stands out
-};
-ASSAY_API void write_denoised(hdf5::Group group, const Denoised& denoised);
+ASSAY_API void write_denoised(hdf5::Group group, const Denoised& denoised, const std::string& loss);
 
 // Simulated pairs, empty without check: repeats x points.
 struct TransferCheck {

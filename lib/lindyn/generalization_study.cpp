@@ -179,15 +179,6 @@ Study merge_studies(std::vector<Study> parts) {
     return whole;
 }
 
-double need_white(const Problem& p) {
-    if (!p.whole) throw Error("not all modes are there; the noise needs all (--modes all)");
-    const auto d = white_scale(p.statistics);
-    if (!d)
-        throw Error(concat("inputs are not white (|Sx - d I| / |Sx| = ",
-                           significant(p.whiteness, 3), "); --whiten makes them so"));
-    return *d;
-}
-
 DataStudy study_data(const Problem& p, const std::optional<Matrix>& teacher,
                      const DataStudySettings& s, const Execution& run) {
     const double d = need_white(p);

@@ -84,7 +84,4 @@ struct DataStudySettings {
                                              const std::optional<Matrix>& teacher,
                                              const DataStudySettings& settings,
                                              const Execution& run);
-// The input variance d of Sx = d I, of all modes of a problem. Throws Error where there is none.
-[[nodiscard]] ASSAY_API double need_white(const Problem& problem);
-
 } // namespace assay::lindyn

@@ -1,5 +1,8 @@
 #include <assay/lindyn/problem.hpp>
 
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -28,6 +31,15 @@ Problem make_problem(Statistics statistics, bool whitened, const ModeOptions& op
     }
     p.whole = p.modes.count() == std::min(p.statistics.inputs(), p.statistics.outputs());
     return p;
+}
+
+double need_white(const Problem& p) {
+    if (!p.whole) throw Error("not all modes are there; the noise needs all (--modes all)");
+    const auto d = white_scale(p.statistics);
+    if (!d)
+        throw Error(concat("inputs are not white (|Sx - d I| / |Sx| = ",
+                           significant(p.whiteness, 3), "); --whiten makes them so"));
+    return *d;
 }
 
 } // namespace assay::lindyn

@@ -32,4 +32,7 @@ struct Problem {
 [[nodiscard]] ASSAY_API Problem make_problem(Statistics statistics, bool whitened,
                                              const ModeOptions& options);
 
+// The input variance d of Sx = d I, of all modes of a problem. Throws Error where there is none.
+[[nodiscard]] ASSAY_API double need_white(const Problem& problem);
+
 } // namespace assay::lindyn

@@ -486,6 +486,39 @@ TEST_CASE("singular values and overlaps of large spiked matrices", "[lindyn]") {
     CHECK(std::abs(overlap - theory.overlap(0)) < finite);
 }
 
+TEST_CASE("modes of the paper's spectrum", "[lindyn]") {
+    const double expected[3] = {9.083, 6.125, 3.249};
+    const Theory theory = theory_of(setting_of({9, 6, 3}, 1000, 500));
+    for (Index k = 0; k < 3; ++k) CHECK(std::abs(theory.observed(k) - expected[k]) < 1e-3);
+    CHECK(std::abs(theory.model.s.tail(128).minCoeff() - 0.293) < 1e-3);
+    CHECK(std::abs(theory.model.s.tail(128).maxCoeff() - 1.707) < 1e-3);
+    CHECK(std::abs(time_to_reach({4, 1, 1e-3, 2, 1, 0}, 0.5) - 1.037) < 1e-3);
+}
+
+TEST_CASE("shrinkage is best for its own loss", "[lindyn]") {
+    // One mode: the 2 x 2 difference of strength eta along the data's vectors to the teacher, with
+    // cosines of the overlaps. Each loss is least at its own shrunk value (Gavish and Donoho 2017).
+    const double aspect = GENERATE(0.5, 1.0, 2.0), teacher = 2.2;
+    const double observed = observed_value(teacher, aspect);
+    const Overlaps o = squared_overlaps(teacher, aspect);
+    const auto loss_of = [&](double eta, ShrinkageLoss loss) {
+        Eigen::Matrix2d gap;
+        gap << teacher - eta * std::sqrt(o.output * o.input),
+            -eta * std::sqrt(o.output * (1 - o.input)), -eta * std::sqrt((1 - o.output) * o.input),
+            -eta * std::sqrt((1 - o.output) * (1 - o.input));
+        const Vector s = linalg::singular_values(gap);
+        if (loss == ShrinkageLoss::frobenius) return s.norm();
+        return loss == ShrinkageLoss::nuclear ? s.sum() : s(0);
+    };
+    for (const ShrinkageLoss loss :
+         {ShrinkageLoss::frobenius, ShrinkageLoss::operator_norm, ShrinkageLoss::nuclear}) {
+        const double best = shrunk_value(observed, aspect, loss);
+        for (const double step : {-0.05, 0.05})
+            CHECK(loss_of(best, loss) < loss_of(best + step, loss));
+    }
+    CHECK(shrunk_value(1 + std::sqrt(aspect), aspect, ShrinkageLoss::nuclear) == 0);
+}
+
 TEST_CASE("the benefit of a second task", "[lindyn]") {
     struct Row {
         double a, b, q, benefit;
