@@ -95,8 +95,8 @@ FindOptions resolve(SearchRequest& o) {
 Index trials_to_draw(const SearchRequest& o) {
     // The inputs themselves come from all trials.
     if (o.inputs == "each" || (o.inputs == "mean" && o.trials < 0)) return 0;
-    // A quarter of a trial a start is enough to draw from.
-    return o.trials >= 0 ? o.trials : std::max<Index>(64, o.starts / 4);
+    // A trial has many states: one for sixteen starts is enough to draw from.
+    return o.trials >= 0 ? o.trials : std::max<Index>(64, o.starts / 16);
 }
 
 SearchPlan plan_search(const SearchRequest& o, cli::Context& context, const Dynamics& dynamics,
@@ -184,7 +184,7 @@ void declare_starts(cli::Command& c, SearchRequest& o) {
     c.option("--skip-time", o.skip_time, "STEPS", "first steps of a trial to leave out").range(0);
     c.option("--trials", o.trials, "N", "trials to run for drawing; 0: all")
         .range(-1)
-        .default_text("a quarter of the starts, at least 64; all for inputs mean and each");
+        .default_text("one for sixteen starts, at least 64; all for inputs mean and each");
     c.option("--range", o.range, "LOW,HIGH", "of uniform and grid starts");
     c.option("--grid", o.grid, "N", "points a dimension").range(1);
     c.seed(o.seed);

@@ -2,8 +2,8 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/linalg/spectral_norm.hpp>
 
-#include <Eigen/Eigenvalues>
 #include <Eigen/LU>
 
 #include <algorithm>
@@ -15,17 +15,10 @@
 namespace assay::fixedpoints {
 namespace {
 
+using linalg::spectral_norm;
+
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
-
-double spectral_norm(const Matrix& a) {
-    if (a.size() == 0) return 0;
-    const Matrix gram = a.transpose() * a;
-    return std::sqrt(
-        std::max(0.0, Eigen::SelfAdjointEigenSolver<Matrix>(gram, Eigen::EigenvaluesOnly)
-                          .eigenvalues()
-                          .maxCoeff()));
-}
 
 Certificate refused(double beta, double kappa, const std::string& reason) {
     return {beta, kappa, kNone, kNone, reason};

@@ -23,7 +23,7 @@ using network::Model;
 using network::Network;
 using network::Weights;
 
-constexpr Index kTrialBlock = 256; // trials that one thread runs together
+constexpr Index kTrialBlock = 64; // trials that one thread runs together
 
 const std::array<const char*, 7> kCellTypes{"rnn",   "gru",   "lstm",  "ugrnn",
                                             "janet", "ctrnn", "linear"};

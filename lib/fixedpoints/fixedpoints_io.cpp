@@ -207,7 +207,7 @@ void LinearisationWriter::write(Index point, const EigenSystem& system,
     stability_.push_back(classify(values, marginal));
     unstable_.push_back(static_cast<std::int32_t>(count_unstable(values)));
     henrici_.push_back(henrici(jacobian_state, values));
-    transient_.push_back(max_transient(jacobian_state));
+    transient_.push_back(max_transient(jacobian_state, system));
 }
 
 void LinearisationWriter::write_slow(Index point, const SlowModes& modes,

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/linalg/spectral_norm.hpp>
 
 #include <Eigen/Eigenvalues>
 #include <Eigen/LU>
@@ -21,6 +22,8 @@ constexpr double kTie = 1e-12;          // magnitudes that count as equal
 constexpr double kUnitCircle = 1e-15;   // |lambda| = 1
 constexpr double kBeyondCircle = 1e-12; // rounding of an eigenvalue that is 1
 constexpr double kHuge = 1e100;
+constexpr double kVectorSlack = 1 + 1e-6; // rounding of eigenvectors of condition up to 1e8
+constexpr int kDoublings = 6;             // of powers that may prove a point stable
 
 double sort_key(const Complex& value, EigenvalueOrder order) {
     switch (order) {
@@ -77,24 +80,26 @@ ComplexMatrix left_by_transpose(const Matrix& jacobian, const ComplexVector& val
     return left;
 }
 
-double spectral_norm(const Matrix& a) {
-    const Matrix gram = a.transpose() * a;
-    return std::sqrt(
-        std::max(0.0, Eigen::SelfAdjointEigenSolver<Matrix>(gram, Eigen::EigenvaluesOnly)
-                          .eigenvalues()
-                          .maxCoeff()));
+// |J^k|_2 <= sum_a |l_a| |r_a| |lambda_a|^k, for k = 1 ... `steps`; infinite where modes are not
+// known.
+Vector power_bounds(const EigenSystem& system, Index size, Index steps) {
+    if (system.defective || system.condition.size() < size)
+        return Vector::Constant(steps, std::numeric_limits<double>::infinity());
+    const Vector moduli = system.values.cwiseAbs();
+    Vector terms = system.condition, bounds(steps);
+    for (double& bound : bounds) {
+        terms = terms.cwiseProduct(moduli);
+        bound = terms.sum() * kVectorSlack;
+    }
+    return bounds;
 }
 
-// Calls body(k, J^k) for k = 1 ... steps while the powers stay within bounds.
-template <class Body>
-void each_power(const Matrix& jacobian, Index steps, Body&& body) {
-    Matrix power = jacobian;
-    for (Index k = 1;; ++k) {
-        const double size = power.norm();
-        if (!(size < kHuge)) return;
-        body(k, power, size);
-        if (k == steps || size == 0) return;
-        power = Matrix(power * jacobian);
+Matrix matrix_power(Matrix base, Index exponent) {
+    Matrix power = Matrix::Identity(base.rows(), base.cols());
+    for (;; base = Matrix(base * base)) {
+        if (exponent % 2 == 1) power = Matrix(power * base);
+        exponent /= 2;
+        if (exponent == 0) return power;
     }
 }
 
@@ -167,23 +172,40 @@ Index count_unstable(const ComplexVector& eigenvalues) {
     return (eigenvalues.array().abs() > 1 + kBeyondCircle).count();
 }
 
+Index unstable_dimensions(const Matrix& jacobian) {
+    Matrix power = jacobian;
+    for (int doubling = 0; doubling < kDoublings; ++doubling) {
+        power = Matrix(power * power);
+        if (power.norm() < 1) return 0;
+        // The trace is the sum of the eigenvalues.
+        if (!(std::abs(power.trace()) < static_cast<double>(power.rows()))) break;
+    }
+    return count_unstable(eigen_system(jacobian, 0).values);
+}
+
 double henrici(const Matrix& jacobian, const ComplexVector& eigenvalues) {
     const double whole = jacobian.squaredNorm();
     if (whole == 0) return 0;
     return std::sqrt(std::max(0.0, whole - eigenvalues.squaredNorm()) / whole);
 }
 
-double max_transient(const Matrix& jacobian, Index steps) {
-    // |A|_F / sqrt(rank) <= |A|_2 <= |A|_F: only powers that may hold the largest are measured.
-    const double root = std::sqrt(static_cast<double>(jacobian.rows()));
-    double least = 0;
-    each_power(jacobian, steps, [&](Index, const Matrix& power, double size) {
-        least = std::max({least, size / root, power.colwise().norm().maxCoeff()});
-    });
-    double largest = 0;
-    each_power(jacobian, steps, [&](Index, const Matrix& power, double size) {
-        if (size >= std::max(least, largest)) largest = std::max(largest, spectral_norm(power));
-    });
+double max_transient(const Matrix& jacobian, const EigenSystem& system, Index steps) {
+    Vector bounds = power_bounds(system, jacobian.rows(), steps);
+    Index likely = steps - 1;
+    if (bounds.allFinite()) bounds.maxCoeff(&likely);
+    const Matrix first = matrix_power(jacobian, likely + 1);
+    double largest = first.norm() < kHuge ? linalg::spectral_norm(first) : 0;
+    bounds(likely) = 0;
+    // All others that may be larger, in order. |A|_2 <= |A|_F.
+    Matrix power = jacobian;
+    for (Index k = 0; k < steps && bounds.tail(steps - k).maxCoeff() > largest; ++k) {
+        if (k > 0) power = Matrix(power * jacobian);
+        const double size = power.norm();
+        if (!(size < kHuge)) break;
+        if (size > largest && bounds(k) > largest)
+            largest = std::max(largest, linalg::spectral_norm(power));
+        if (size <= 1) break; // |J^(k + j)| <= |J^k| |J^j|
+    }
     return largest;
 }
 

@@ -48,10 +48,14 @@ ASSAY_API void normalise_mode(Eigen::Ref<Eigen::VectorXcd> vector);
 [[nodiscard]] ASSAY_API Stability classify(const ComplexVector& eigenvalues, double marginal);
 // How many are strictly beyond the unit circle.
 [[nodiscard]] ASSAY_API Index count_unstable(const ComplexVector& eigenvalues);
+// The same of a matrix (S x S); where a power has a norm below 1 no eigenvalue is asked for.
+[[nodiscard]] ASSAY_API Index unstable_dimensions(const Matrix& jacobian);
 // Henrici's departure from normality, relative to the Frobenius norm of the matrix.
 [[nodiscard]] ASSAY_API double henrici(const Matrix& jacobian, const ComplexVector& eigenvalues);
 // The largest spectral norm of the powers 1 ... `steps` of a matrix; powers beyond 1e100 end it.
-[[nodiscard]] ASSAY_API double max_transient(const Matrix& jacobian, Index steps = 100);
+// Its eigen-system, where complete, bounds most powers, so that few are made.
+[[nodiscard]] ASSAY_API double max_transient(const Matrix& jacobian, const EigenSystem& system,
+                                             Index steps = 100);
 // Real vectors that span the subspace of the eigenvalues beyond the unit circle: one column for a
 // real eigenvalue, the real and the imaginary part of its vector for a pair.
 struct UnstableVectors {

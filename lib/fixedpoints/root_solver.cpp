@@ -17,6 +17,9 @@ constexpr double kLargestLambda = 1e12, kLeastLambda = 1e-15;
 constexpr double kLeastStep = 1e-15;
 constexpr double kFar = 1e6; // a norm that means divergence
 constexpr Index kBatch = 32;
+constexpr double kCloser = 0.5;                   // what a chord must promise of the distance,
+constexpr double kChordFall = 0.25;               // and keep of q
+constexpr Index kInverseNumbers = Index{1} << 23; // of known roots: 64 MB
 
 using Row = Eigen::Ref<const Eigen::RowVectorXd>;
 using Step = Eigen::RowVectorXd;
@@ -70,10 +73,22 @@ struct Walker {
     Walker(const SearchOptions& options, Index row) : rule(options), start(row) {}
     Rule rule;
     Index start;
-    double best = 0;   // q at the last progress
-    int idle = 0;      // iterations since then
-    bool fresh = true; // the Jacobian must be taken anew
+    double best = 0;     // q at the last progress
+    int idle = 0;        // iterations since then
+    bool fresh = true;   // the Jacobian must be taken anew
+    bool chord = false;  // the step is one with the inverse of a known root
+    bool barred = false; // from chords: the last one failed
     Step step;
+    void judge(bool accepted) {
+        if (chord) {
+            barred = !accepted;
+        } else if (accepted) {
+            rule.accepted();
+            barred = false;
+        } else {
+            rule.rejected();
+        }
+    }
 };
 
 // Why a walker ends here, if it does.
@@ -126,9 +141,7 @@ class Batch {
             Root& root = roots_[static_cast<std::size_t>(walker.start)];
             const auto row = static_cast<Index>(w);
             root.argument = points_.row(row);
-            root.captured_by = known_.captures(points_.row(row));
-            if (root.captured_by >= 0) root.status = StartStatus::converged;
-            if (root.captured_by >= 0 || ended(walker, root, options_)) continue;
+            if (captured(walker, root, row) || ended(walker, root, options_)) continue;
             if (kept != row) {
                 points_.row(kept) = points_.row(row);
                 residuals_.row(kept) = residuals_.row(row);
@@ -141,21 +154,36 @@ class Batch {
         residuals_.conservativeResize(kept, Eigen::NoChange);
     }
 
+    // Whether a walker is within certain capture of a known root, or a chord leads it there. Else
+    // the next step is a chord if that promises to get much closer.
+    bool captured(Walker<Rule>& walker, Root& root, Index row) {
+        walker.chord = false;
+        const auto [known, distance] = known_.nearest(root.argument);
+        if (known < 0) return false;
+        double left = distance;
+        if (left >= known_.capture(known)) {
+            const Matrix& inverse = known_.inverse(known);
+            if (walker.barred || inverse.size() == 0) return false;
+            walker.step.noalias() = -residuals_.row(row) * inverse.transpose();
+            left = (root.argument + walker.step - known_.argument(known)).norm();
+            walker.chord = left < kCloser * distance;
+            if (left >= known_.capture(known)) return false;
+            root.argument += walker.step;
+            ++root.iterations;
+        }
+        root.captured_by = known_.id(known);
+        root.status = StartStatus::converged;
+        return true;
+    }
+
     void take_jacobians() {
-        std::vector<Index> rows;
-        for (std::size_t w = 0; w < walkers_.size(); ++w)
-            if (walkers_[w].fresh) rows.push_back(static_cast<Index>(w));
-        if (rows.empty()) return;
-        RowMatrix at(static_cast<Index>(rows.size()), points_.cols());
-        for (std::size_t i = 0; i < rows.size(); ++i)
-            at.row(static_cast<Index>(i)) = points_.row(rows[i]);
-        RowMatrix jacobians = map_.jacobian(at);
-        const Index n = map_.size();
-        for (std::size_t i = 0; i < rows.size(); ++i) {
-            auto a = jacobians.middleRows(static_cast<Index>(i) * n, n);
+        for (std::size_t w = 0; w < walkers_.size(); ++w) {
+            Walker<Rule>& walker = walkers_[w];
+            if (walker.chord || !walker.fresh) continue;
+            const auto row = static_cast<Index>(w);
+            RowMatrix a = map_.jacobian(points_.row(row));
             a.diagonal().array() -= 1;
-            Walker<Rule>& walker = walkers_[static_cast<std::size_t>(rows[i])];
-            walker.rule.refresh(a, residuals_.row(rows[i]));
+            walker.rule.refresh(a, residuals_.row(row));
             walker.fresh = false;
         }
     }
@@ -163,7 +191,7 @@ class Batch {
     void try_steps() {
         RowMatrix trial = points_;
         for (std::size_t w = 0; w < walkers_.size(); ++w) {
-            walkers_[w].rule.step(walkers_[w].step);
+            if (!walkers_[w].chord) walkers_[w].rule.step(walkers_[w].step);
             trial.row(static_cast<Index>(w)) += walkers_[w].step;
         }
         const RowMatrix residual = map_.residual(trial);
@@ -172,17 +200,16 @@ class Batch {
             Root& root = roots_[static_cast<std::size_t>(walker.start)];
             const auto row = static_cast<Index>(w);
             const double q = 0.5 * residual.row(row).squaredNorm();
+            const bool accepted = q < (walker.chord ? kChordFall : 1) * root.q;
             ++root.iterations;
             ++walker.idle;
-            if (q < root.q) {
+            if (accepted) {
                 points_.row(row) = trial.row(row);
                 residuals_.row(row) = residual.row(row);
                 root.q = q;
-                walker.rule.accepted();
                 walker.fresh = true;
-            } else {
-                walker.rule.rejected();
             }
+            walker.judge(accepted);
             if (root.q < kProgress * walker.best) {
                 walker.best = root.q;
                 walker.idle = 0;
@@ -203,17 +230,21 @@ class Batch {
 
 } // namespace
 
-Index KnownRoots::captures(const Eigen::Ref<const Eigen::RowVectorXd>& point) const {
-    for (Index k = 0; k < arguments.rows(); ++k)
-        if ((arguments.row(k) - point).squaredNorm() < capture(k) * capture(k)) return k;
-    return -1;
+KnownRoots::Near KnownRoots::nearest(const Eigen::Ref<const Eigen::RowVectorXd>& point) const {
+    Near near;
+    for (std::size_t k = 0; k < roots_.size(); ++k) {
+        const double squared = (roots_[k].argument - point).squaredNorm();
+        if (near.root >= 0 && squared >= near.distance) continue;
+        near = {static_cast<Index>(k), squared};
+    }
+    near.distance = std::sqrt(near.distance);
+    return near;
 }
 
-void KnownRoots::add(const RowMatrix& argument, double radius) {
-    arguments.conservativeResize(arguments.rows() + 1, argument.cols());
-    arguments.bottomRows(1) = argument;
-    capture.conservativeResize(capture.size() + 1);
-    capture(capture.size() - 1) = radius;
+void KnownRoots::add(Index id, const RowMatrix& argument, double capture, Matrix inverse) {
+    const auto count = static_cast<Index>(roots_.size());
+    if (count * inverse.size() >= kInverseNumbers) inverse.resize(0, 0);
+    roots_.push_back({id, argument.row(0), capture, std::move(inverse)});
 }
 
 Index batch_size(Index dimension) {

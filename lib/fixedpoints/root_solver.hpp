@@ -8,15 +8,40 @@
 
 namespace assay::fixedpoints {
 
-// Roots that are known already, in the map's arguments. Newton's method started within a third of
-// a root's uniqueness radius converges to it (there beta Lip t <= 2/3, so the error shrinks:
-// Kantorovich), so a start that gets there has hit it.
-struct KnownRoots {
-    RowMatrix arguments; // K x size
-    Vector capture;      // K: the radius of certain capture; 0 where there is no certificate
-    // The root that has captured a point, or -1.
-    [[nodiscard]] Index captures(const Eigen::Ref<const Eigen::RowVectorXd>& point) const;
-    void add(const RowMatrix& argument, double radius);
+// Certified roots that are known already, in the map's arguments. Newton's method started within a
+// third of a root's uniqueness radius converges to it (there beta Lip t <= 2/3, so the error
+// shrinks: Kantorovich), so a start that gets there has hit it. Farther out, steps with the inverse
+// Jacobian of the nearest root often lead to it and cost a product instead of a factorisation.
+class KnownRoots {
+  public:
+    struct Near {
+        Index root = -1; // -1: none is known
+        double distance = 0;
+    };
+    [[nodiscard]] Near nearest(const Eigen::Ref<const Eigen::RowVectorXd>& point) const;
+    // `capture`: the radius of certain capture; `inverse`: of the Jacobian of the residual there;
+    // `id`: what callers call the root.
+    void add(Index id, const RowMatrix& argument, double capture, Matrix inverse);
+
+    [[nodiscard]] Index id(Index root) const { return entry(root).id; }
+    [[nodiscard]] const Eigen::RowVectorXd& argument(Index root) const {
+        return entry(root).argument;
+    }
+    [[nodiscard]] double capture(Index root) const { return entry(root).capture; }
+    // Empty of roots that came when memory for inverses was full.
+    [[nodiscard]] const Matrix& inverse(Index root) const { return entry(root).inverse; }
+
+  private:
+    struct Entry {
+        Index id;
+        Eigen::RowVectorXd argument;
+        double capture;
+        Matrix inverse;
+    };
+    [[nodiscard]] const Entry& entry(Index root) const {
+        return roots_[static_cast<std::size_t>(root)];
+    }
+    std::vector<Entry> roots_;
 };
 
 struct Root {
@@ -24,7 +49,7 @@ struct Root {
     StartStatus status = StartStatus::max_iterations;
     std::int32_t iterations = 0;
     double q = 0;           // |g|^2 / 2
-    Index captured_by = -1; // of the known roots
+    Index captured_by = -1; // the id of a known root
 };
 
 // How many starts a batch should hold, by shape only: their normal equations stay in cache.

@@ -139,6 +139,12 @@ class Search {
             return root.captured_by;
         }
         if (root.status == StartStatus::diverged) return -1;
+        const auto [known, distance] = known_.nearest(root.argument);
+        if (known >= 0 && distance < known_.capture(known)) {
+            root.status = StartStatus::converged;
+            ++found_[static_cast<std::size_t>(known_.id(known))].hits;
+            return known_.id(known);
+        }
         Found found;
         found.argument = polish(map_, root.argument, options_.polish_steps);
         if (!rests(found, root)) return -1;
@@ -157,13 +163,19 @@ class Search {
         if (options_.certify)
             found.certificate =
                 certify(map_.dynamics(), map_.input(), map_.dynamics().reduced_part(found.state));
-        const bool certified = options_.certify && found.certificate.holds();
         // A certificate speaks of the reduced map.
-        known_.add(found.argument, certified && options_.residual == Residual::reduced
-                                       ? kCaptureShare * found.certificate.uniqueness_radius
-                                       : 0);
+        if (options_.certify && found.certificate.holds() && options_.residual == Residual::reduced)
+            remember(found);
         found_.push_back(std::move(found));
         return count() - 1;
+    }
+
+    // As the next point, to which later starts may be captured.
+    void remember(const Found& found) {
+        Matrix a = map_.jacobian(found.argument);
+        a.diagonal().array() -= 1;
+        known_.add(count(), found.argument, kCaptureShare * found.certificate.uniqueness_radius,
+                   a.inverse());
     }
 
     // Both tests of a fixed point: F and R rest, relative to the size of the state.
@@ -315,7 +327,7 @@ class Search {
         parallel_blocks(count(), run_.threads, [&](Index p) {
             const Matrix j = d.jacobian_state(map_.input(), points.state.row(p));
             points.n_unstable[static_cast<std::size_t>(p)] =
-                static_cast<std::int32_t>(count_unstable(eigen_system(j, 0).values));
+                static_cast<std::int32_t>(unstable_dimensions(j));
         });
     }
 

@@ -285,8 +285,8 @@ SlowResult search_slow(const Dynamics& dynamics, const RowMatrix& x, const RowMa
     points.reduced_residual_inf = (dynamics.reduced(x, v) - v).cwiseAbs().rowwise().maxCoeff();
     points.n_unstable.resize(kept.size());
     parallel_blocks(count, run.threads, [&](Index p) {
-        points.n_unstable[static_cast<std::size_t>(p)] = static_cast<std::int32_t>(count_unstable(
-            eigen_system(dynamics.jacobian_state(x, points.state.row(p)), 0).values));
+        points.n_unstable[static_cast<std::size_t>(p)] = static_cast<std::int32_t>(
+            unstable_dimensions(dynamics.jacobian_state(x, points.state.row(p))));
     });
     const auto order = canonical_order(points);
     std::vector<std::int32_t> place(order.size());

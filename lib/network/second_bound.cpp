@@ -1,8 +1,7 @@
 #include <assay/network/second_bound.hpp>
 
+#include <assay/linalg/spectral_norm.hpp>
 #include <assay/network/enclosure.hpp>
-
-#include <Eigen/Eigenvalues>
 
 #include <algorithm>
 #include <array>
@@ -19,15 +18,10 @@ std::size_t at(Index index) {
     return static_cast<std::size_t>(index);
 }
 
-// Upper bounds, up to the rounding of a sum.
-double largest_eigenvalue(const Matrix& symmetric) {
-    if (symmetric.size() == 0 || !symmetric.allFinite()) return symmetric.size() ? kInfinity : 0;
-    const Eigen::SelfAdjointEigenSolver<Matrix> solver(symmetric, Eigen::EigenvaluesOnly);
-    return std::max(0.0, solver.eigenvalues().maxCoeff()) * (1 + 1e-12);
-}
+constexpr double kRounding = 1 + 1e-12; // of norms, which are to be upper bounds
+
 double norm_of(const Matrix& a) {
-    return std::sqrt(a.rows() < a.cols() ? largest_eigenvalue(a * a.transpose())
-                                         : largest_eigenvalue(a.transpose() * a));
+    return linalg::spectral_norm(a) * kRounding;
 }
 
 // |diag(b) L|_2 from the norms of L and of its rows.
@@ -185,7 +179,8 @@ void SecondBound::Ball::set_middle() {
                 finite &= value.finite();
                 middle_[at(output)][entry(p, q, unit)] = value.finite() ? value.middle() : 0;
             });
-    flat_ = finite ? std::sqrt(largest_eigenvalue(sum_of_squares())) : kInfinity;
+    const double squared = finite ? linalg::largest_eigenvalue(sum_of_squares()) : kInfinity;
+    flat_ = std::sqrt(std::max(0.0, squared)) * kRounding;
 }
 
 // sum_i H_i^2 = sum_vw L_v^T diag(C_vw) L_w, C = sum over outputs of M^T (L L^T) M.

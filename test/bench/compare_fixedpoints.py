@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Fixed points of a GRU: `fixedpoints find` against an Adam search in PyTorch, side by side in one run, one thread each.
 
-usage: compare_fixedpoints.py --bin build/bin RUN.h5 [--seeds 20] [--iterations 5000]
+usage: compare_fixedpoints.py --bin build/bin RUN.h5... [--seeds 1] [--iterations 5000]
 
-RUN.h5 is a run of `checkpoint train` with one gru layer (reset after) and its /data/test. Prints CPU seconds (user + system,
-of the whole process of ours; of the search alone of PyTorch's), and how many distinct points each found."""
+Each RUN.h5 is a run of `checkpoint train` with one gru layer (reset after) and its /data/test; ours is run on all of them with
+so many seeds each, PyTorch on the first. Prints CPU seconds (user + system, of the whole process of ours; of the search alone of
+PyTorch's), and how many distinct points each found."""
 import argparse, os, resource, subprocess, tempfile, time
 
 cpu = open("/proc/cpuinfo").read()
@@ -15,20 +16,20 @@ import numpy as np
 import torch
 
 parser = argparse.ArgumentParser()
-parser.add_argument("run")
+parser.add_argument("runs", nargs="+")
 parser.add_argument("--bin", required=True)
-parser.add_argument("--seeds", type=int, default=20)
+parser.add_argument("--seeds", type=int, default=1)
 parser.add_argument("--iterations", type=int, default=5000)
 parser.add_argument("--rates", type=float, nargs="*", default=[0.01])
 arguments = parser.parse_args()
 torch.set_num_threads(1)
 
 
-def ours(seed):
+def ours(run, seed):
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "points.h5")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([os.path.join(arguments.bin, "fixedpoints"), "find", arguments.run, "--mode", "exact", "--starts", "1024",
+        subprocess.run([os.path.join(arguments.bin, "fixedpoints"), "find", run, "--mode", "exact", "--starts", "1024",
                         "--noise", "0.5", "--seed", str(seed), "--threads", "1", "--quiet", "-o", out], check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         points = h5py.File(out)["fixedpoints/find/points"]
@@ -47,7 +48,7 @@ def gru(h, weights):
 
 
 def load_weights():
-    cells = h5py.File(arguments.run)["model/weights"]
+    cells = h5py.File(arguments.runs[0])["model/weights"]
     cell = next(c for c in cells.values() if "recurrent" in c)
     weights = {k: torch.tensor(cell[k][()], dtype=torch.float32) for k in ("recurrent", "bias")}
     weights["recurrent_bias"] = (torch.tensor(cell["recurrent_bias"][()], dtype=torch.float32) if "recurrent_bias" in cell
@@ -69,22 +70,21 @@ def adam(starts, weights, rate):
     return time.process_time() - before, h.detach().double().numpy(), q.detach().numpy()
 
 
-
-
 def main():
     times, counts, certified, reference = [], [], [], None
-    for seed in range(arguments.seeds):
-        seconds, points, proofs = ours(seed)
-        times.append(seconds)
-        counts.append(len(points))
-        certified.append(proofs)
-        reference = points
-    print("ours: %d seeds, points %d to %d, certified %d to %d; CPU s median %.3f, least %.3f, most %.3f" %
-          (arguments.seeds, min(counts), max(counts), min(certified), max(certified), np.median(times), min(times), max(times)))
+    for run in arguments.runs:
+        for seed in range(arguments.seeds):
+            seconds, points, proofs = ours(run, seed)
+            times.append(seconds)
+            counts.append(len(points))
+            certified.append(proofs)
+            reference = points if reference is None else reference
+    print("ours: %d runs, points %d to %d, certified %d to %d; CPU s median %.3f, least %.3f, most %.3f" %
+          (len(times), min(counts), max(counts), min(certified), max(certified), np.median(times), min(times), max(times)))
     weights = load_weights()
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "starts.h5")
-        subprocess.run([os.path.join(arguments.bin, "fixedpoints"), "find", arguments.run, "--mode", "exact", "--starts", "1024",
+        subprocess.run([os.path.join(arguments.bin, "fixedpoints"), "find", arguments.runs[0], "--mode", "exact", "--starts", "1024",
                         "--noise", "0.5", "--quiet", "-o", out], check=True)
         starts = h5py.File(out)["fixedpoints/find/starts/state"][:]
     for rate in arguments.rates:
