@@ -68,7 +68,13 @@ void report_point(cli::Context& context, const StudyPoint& p) {
                    concat("test error of the best strengths, ",
                           significant(100 * (1 - p.non_gradient / p.optimum.value), 3),
                           " % better"));
+    const Index last = p.time.size() - 1;
+    context.report("last test error", p.curves.test(last),
+                   concat("at ", significant(p.time(last), 4), " tau"));
     context.report("late test error", p.late, "at the end of learning");
+    for (Index k = 0; k < std::min<Index>(p.observed.size(), 6); ++k)
+        context.report(concat("mode ", k), p.observed(k),
+                       concat("in the data, overlap ", significant(p.overlap(k), 4)));
 }
 
 void report_students(cli::Context& context, const Study& study) {

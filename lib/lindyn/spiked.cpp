@@ -38,7 +38,10 @@ double shrunk_value(double observed, double aspect, ShrinkageLoss loss) {
     if (!(observed > 1 + std::sqrt(aspect))) return 0;
     if (loss != ShrinkageLoss::frobenius) {
         const double teacher = teacher_value(observed, aspect), t = squared(teacher);
-        if (loss == ShrinkageLoss::operator_norm) return teacher;
+        if (loss == ShrinkageLoss::operator_norm) {
+            const Overlaps o = squared_overlaps(teacher, aspect);
+            return teacher * std::sqrt(std::min(o.output, o.input) / std::max(o.output, o.input));
+        }
         return std::max(0.0,
                         (t * t - aspect - std::sqrt(aspect) * teacher * observed) / (t * observed));
     }

@@ -23,7 +23,8 @@ struct Overlaps {
 };
 [[nodiscard]] ASSAY_API Overlaps squared_overlaps(double teacher, double aspect);
 // What is to be least of the difference of a matrix to the one without noise: its Frobenius norm,
-// its largest singular value, or the sum of these (Gavish and Donoho 2017).
+// its largest singular value, or the sum of these (Gavish and Donoho 2017; the largest one of
+// matrices that are not square: Leeb 2022, arXiv 2005.11807).
 enum class ShrinkageLoss { frobenius, operator_norm, nuclear };
 // The singular value to put in place of an observed one.
 [[nodiscard]] ASSAY_API double shrunk_value(double observed, double aspect,
