@@ -1,5 +1,7 @@
 #include "figures.hpp"
 
+#include "development_figures.hpp"
+
 #include <assay/core/error.hpp>
 
 #include <algorithm>
@@ -169,13 +171,18 @@ plot::Figure modes_figure(const hdf5::Group& root) {
 } // namespace
 
 const std::vector<FigureKind>& figures() {
-    static const std::vector<FigureKind> list{
+    static const std::vector<FigureKind> own{
         {"curves", {kPredict, kSimulate}, "strengths of the modes over time", curves_figure},
         {"loss",
          {kPredict, kSimulate},
          "loss over time and the half times of the modes",
          loss_figure},
         {"modes", {kModes}, "the correlations and their singular vectors", modes_figure}};
+    static const std::vector<FigureKind> list = [] {
+        std::vector<FigureKind> all = development_figures();
+        all.insert(all.end(), own.begin(), own.end());
+        return all;
+    }();
     return list;
 }
 
