@@ -53,11 +53,19 @@ void judge(const Options& o, cli::Context& context) {
     const CoherenceReport report = judge_categories(problem.statistics.syx / *white, feature, item);
     write_coherence(context.output().create_group("/lindyn/coherence"), report);
     context.report("background", report.background);
-    for (std::size_t c = 0; c < std::min<std::size_t>(report.categories.size(), 6); ++c)
-        context.report(concat("category ", c), report.predicted[c].snr,
-                       concat("SNR; overlap with items ",
-                              significant(report.observed[c].overlap_item, 3), ", predicted ",
-                              significant(report.predicted[c].overlap_item, 3)));
+    for (std::size_t c = 0; c < std::min<std::size_t>(report.categories.size(), 2); ++c) {
+        const std::string name = concat("category ", c, " ");
+        const Coherence &seen = report.observed[c], &theory = report.predicted[c];
+        context.report(name + "snr", theory.snr);
+        const auto beside = [&](const std::string& what, double found, double expected) {
+            context.report(name + what, found, "predicted " + significant(expected, 4));
+        };
+        beside("singular value", seen.singular_value, theory.singular_value);
+        beside("feature overlap", seen.overlap_feature, theory.overlap_feature);
+        beside("item overlap", seen.overlap_item, theory.overlap_item);
+    }
+    context.propose("lindyn plot " + context.output_target() +
+                    " --figure coherence -o coherence.svg");
 }
 
 void predict_grid(const Options& o, cli::Context& context) {
@@ -88,6 +96,12 @@ void predict_grid(const Options& o, cli::Context& context) {
                          predicted, o.background, o.items, o.features);
     context.report("points", static_cast<std::int64_t>(categories.size()));
     context.report("with a mode", static_cast<std::int64_t>(learned), "SNR above 1");
+    if (predicted.size() == 1) {
+        context.report("snr", predicted[0].snr);
+        context.report("singular value", predicted[0].singular_value);
+        context.report("feature overlap", predicted[0].overlap_feature);
+        context.report("item overlap", predicted[0].overlap_item);
+    }
     context.propose("lindyn plot " + context.output_target() + " -o coherence.svg");
 }
 

@@ -146,12 +146,11 @@ void illusion(Work& w) {
     }
     write_illusions(w.group.create_group("illusion"), found, parts, peak_parts, w.course.unit);
     const double largest = found.excursion.maxCoeff();
-    w.context.report("largest illusion", largest,
-                     largest > 0
-                         ? concat("feature ", found.feature, " of item ", found.item, " at ",
-                                  significant(found.peak_time(found.feature, found.item), 4), " ",
-                                  w.course.unit)
-                         : "");
+    w.context.report("largest illusion", largest);
+    if (largest > 0)
+        w.context.report(
+            "illusion time", found.peak_time(found.feature, found.item),
+            concat(w.course.unit, ", feature ", found.feature, " of item ", found.item));
 }
 
 void typical(Work& w) {

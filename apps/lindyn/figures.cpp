@@ -1,6 +1,7 @@
 #include "figures.hpp"
 
 #include "compare_figures.hpp"
+#include "development_figures.hpp"
 #include "figure_parts.hpp"
 #include "generalization_figures.hpp"
 
@@ -120,7 +121,8 @@ const std::vector<FigureKind>& figures() {
              loss_figure},
             {"modes", {kModes}, "the correlations and their singular vectors", modes_figure}};
         all.insert(all.end(), own.begin(), own.end());
-        for (const FigureKind& kind : compare_figures()) all.push_back(kind);
+        for (const auto& kinds : {development_figures(), compare_figures()})
+            all.insert(all.end(), kinds.begin(), kinds.end());
         all.push_back(spectrum_kind());
         return all;
     }();

@@ -216,10 +216,9 @@ void report(cli::Context& context, const training::Task& task, Index samples) {
     context.report("outputs", static_cast<std::int64_t>(task.layout().outputs()));
     for (const auto& array : task.truth()) {
         if (array.name != "singular_value") continue;
-        std::vector<std::string> values;
-        for (std::size_t k = 0; k < std::min<std::size_t>(array.values.size(), 8); ++k)
-            values.push_back(significant(array.values[k], 4));
-        context.report("singular values", join(values, " "), "of Syx, for many features");
+        for (std::size_t k = 0; k < std::min<std::size_t>(array.values.size(), 4); ++k)
+            context.report(concat("singular value ", k), array.values[k],
+                           k == 0 ? "of Syx, for many features" : "");
     }
 }
 

@@ -32,8 +32,10 @@ struct Coherence {
 struct CoherenceReport {
     double background = 0;                      // q, the mean outside all categories
     std::vector<Category> categories;           // as estimated
-    std::vector<Coherence> predicted, observed; // observed: of the mode nearest to each category
-    std::vector<std::int64_t> mode;             // that mode's number, from 0
+    // Observed: of the mode nearest to each category among the first ones, 8 more than there are
+    // categories; for a category that has no mode of its own that is the nearest by chance.
+    std::vector<Coherence> predicted, observed;
+    std::vector<std::int64_t> mode; // that mode's number, from 0
 };
 
 // Of a table (feature x item) with the category of each feature and item (-1: none). Throws Error

@@ -32,6 +32,10 @@ Index group_count(const std::vector<std::int32_t>& group) {
     return group.empty() ? 0 : group.back() + 1;
 }
 
+Matrix centred(const Matrix& points) {
+    return points.rowwise() - points.colwise().mean();
+}
+
 // Columns of zeros where there are fewer than `dims` directions.
 RowMatrix padded(const RowMatrix& coordinates, Index dims) {
     RowMatrix all = RowMatrix::Zero(coordinates.rows(), dims);
@@ -148,17 +152,11 @@ Matrix projection(const Matrix& points) {
 // ---- multidimensional scaling -----------------------------------------------------------------
 
 Embedding embed_jointly(const Development& development, Index dims) {
-    const Index moments = development.end();
-    const Index width = development.item_points(0).cols();
-    Vector mean = Vector::Zero(width);
-    for (Index t = 0; t < moments; ++t)
-        mean += development.item_points(t).colwise().mean().transpose();
-    mean /= static_cast<double>(moments);
+    const Index moments = development.end(), width = development.item_points(0).cols();
     Matrix scatter = Matrix::Zero(width, width);
-    for (Index t = 0; t < moments; ++t) {
-        const Matrix centred = development.item_points(t).rowwise() - mean.transpose();
-        scatter.selfadjointView<Eigen::Lower>().rankUpdate(centred.transpose());
-    }
+    for (Index t = 0; t < moments; ++t)
+        scatter.selfadjointView<Eigen::Lower>().rankUpdate(
+            centred(development.item_points(t)).transpose());
     const Eigen::SelfAdjointEigenSolver<Matrix> solver(scatter);
     const Index kept = std::min(dims, width);
     Matrix directions = solver.eigenvectors().rowwise().reverse().leftCols(kept);
@@ -167,7 +165,7 @@ Embedding embed_jointly(const Development& development, Index dims) {
     Embedding embedding;
     for (Index t = 0; t < moments; ++t)
         embedding.coordinates.push_back(
-            padded((development.item_points(t).rowwise() - mean.transpose()) * directions, dims));
+            padded(centred(development.item_points(t)) * directions, dims));
     const double total = solver.eigenvalues().sum();
     embedding.variance_kept =
         Vector::Constant(1, total > 0 ? solver.eigenvalues().tail(kept).sum() / total : 0.0);

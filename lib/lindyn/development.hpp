@@ -105,7 +105,8 @@ class ASSAY_API GramDevelopment : public Development {
 
 // ---- multidimensional scaling -----------------------------------------------------------------
 
-// Classical scaling, which for Euclidean points is their principal components.
+// Classical scaling, which for Euclidean points is their principal components. Each moment's mean
+// is taken away: where all items move together, nothing is told apart.
 struct Embedding {
     std::vector<RowMatrix> coordinates; // T of n x k
     Vector variance_kept;               // share of the variance in these: of all moments (1), or T
