@@ -1,5 +1,7 @@
 #include "development_figures.hpp"
 
+#include "figure_parts.hpp"
+
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 
@@ -26,12 +28,12 @@ hdf5::Dataset dataset(const hdf5::Group& root, const std::string& name) {
     return root.dataset(kDevelop + name).expect_numeric();
 }
 
-std::vector<double> numbers(const hdf5::Group& root, const std::string& name) {
-    return dataset(root, name).read<double>();
+std::vector<double> told(const hdf5::Group& root, const std::string& name) {
+    return numbers(root, kDevelop + name);
 }
 
 std::vector<double> times(const hdf5::Group& root) {
-    auto time = numbers(root, "time");
+    auto time = told(root, "time");
     if (time.empty()) throw Error(root.where() + "/lindyn/develop/time: no moments");
     return time;
 }
@@ -53,27 +55,6 @@ RowMatrix moment(const hdf5::Dataset& stack, Index t) {
 
 std::vector<double> column(const RowMatrix& values, Index j) {
     return {values.col(j).begin(), values.col(j).end()};
-}
-
-Series line(std::vector<double> x, std::vector<double> y, int colour) {
-    Series series;
-    series.x = std::move(x);
-    series.y = std::move(y);
-    series.colour = colour;
-    return series;
-}
-
-plot::Panel panel_at(double left, double width, const std::string& title, const std::string& x,
-                     const std::string& y) {
-    plot::Panel panel;
-    panel.left = left;
-    panel.width = width;
-    panel.bottom = 0.16;
-    panel.height = 0.72;
-    panel.title = title;
-    panel.x_label = x;
-    panel.y_label = y;
-    return panel;
 }
 
 plot::Panel bar_panel(double left, double width, const std::string& title, const std::string& x,
@@ -113,7 +94,7 @@ struct Node {
 
 std::vector<Node> read_nodes(const hdf5::Group& root) {
     const RowMatrix branch = dataset(root, "differentiation/branch").expect_rank(2).read_matrix();
-    const auto half = numbers(root, "differentiation/half_time");
+    const auto half = told(root, "differentiation/half_time");
     if (static_cast<Index>(half.size()) != branch.rows())
         throw Error(root.where() + "/lindyn/develop/differentiation: branch and half_time do not "
                                    "fit");
@@ -276,7 +257,7 @@ plot::Figure illusion_figure(const hdf5::Group& root) {
             panel.series.push_back(std::move(series));
         }
     }
-    Series whole = line(time, numbers(root, "illusion/curve"), -1);
+    Series whole = line(time, told(root, "illusion/curve"), -1);
     whole.width = 2.4;
     whole.label = "all";
     panel.series.push_back(std::move(whole));

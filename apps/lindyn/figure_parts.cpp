@@ -22,11 +22,13 @@ RowMatrix curves(const hdf5::Group& root, const std::string& path) {
     return first;
 }
 
-plot::Series line(const std::vector<double>& x, std::vector<double> y, int colour) {
+plot::Series line(std::vector<double> x, std::vector<double> y, int colour,
+                  const std::string& label) {
     plot::Series series;
-    series.x = x;
+    series.x = std::move(x);
     series.y = std::move(y);
     series.colour = colour;
+    series.label = label;
     return series;
 }
 

@@ -15,7 +15,8 @@ constexpr assay::Index kShownModes = 8; // of which curves are drawn
 std::vector<double> numbers(const assay::hdf5::Group& root, const std::string& path);
 // Time x mode, or the first repeat of repeat x time x mode.
 assay::RowMatrix curves(const assay::hdf5::Group& root, const std::string& path);
-assay::plot::Series line(const std::vector<double>& x, std::vector<double> y, int colour);
+assay::plot::Series line(std::vector<double> x, std::vector<double> y, int colour,
+                         const std::string& label = "");
 // One series a column, coloured by mode.
 void add_curves(assay::plot::Panel& panel, const std::vector<double>& time,
                 const assay::RowMatrix& values, assay::plot::Style style, bool labelled);

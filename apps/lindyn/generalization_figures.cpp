@@ -1,5 +1,7 @@
 #include "generalization_figures.hpp"
 
+#include "figure_parts.hpp"
+
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/quadrature.hpp>
@@ -22,17 +24,12 @@ constexpr const char* kModes = "/lindyn/modes";
 constexpr const char* kData = "/lindyn/generalize/singular_values";
 constexpr int kGrey = -2, kBlack = -1;
 constexpr Index kPoints = 25; // of simulations along a curve
-constexpr Index kShown = 8;   // series of a panel
 constexpr int kBars = 30;
 
 using Numbers = std::vector<double>;
 
 std::size_t at(Index i) {
     return static_cast<std::size_t>(i);
-}
-
-Numbers numbers(const hdf5::Group& group, const std::string& name) {
-    return group.dataset(name).expect_numeric().read<double>();
 }
 
 double scalar(const hdf5::Group& group, const std::string& name) {
@@ -55,15 +52,6 @@ Numbers part(const Numbers& all, std::size_t first, std::size_t count, const hdf
     return {begin, begin + static_cast<std::ptrdiff_t>(count)};
 }
 
-plot::Series line(Numbers x, Numbers y, int colour, const std::string& label = "") {
-    plot::Series series;
-    series.x = std::move(x);
-    series.y = std::move(y);
-    series.colour = colour;
-    series.label = label;
-    return series;
-}
-
 plot::Series points(Numbers x, Numbers y, Numbers error, int colour, plot::Mark mark,
                     const std::string& label = "") {
     plot::Series series = line(std::move(x), std::move(y), colour, label);
@@ -79,19 +67,6 @@ Numbers thinned(const Numbers& all) {
     Numbers few;
     for (std::size_t i = 0; i < all.size(); i += step) few.push_back(all[i]);
     return few;
-}
-
-plot::Panel panel_at(double left, double width, const std::string& title, const std::string& x,
-                     const std::string& y) {
-    plot::Panel panel;
-    panel.left = left;
-    panel.width = width;
-    panel.bottom = 0.16;
-    panel.height = 0.72;
-    panel.title = title;
-    panel.x_label = x;
-    panel.y_label = y;
-    return panel;
 }
 
 plot::Figure one_panel(plot::Panel panel) {
@@ -200,7 +175,7 @@ void add_swept_students(plot::Panel& panel, const hdf5::Group& group, const Swep
         const bool alone = curves.labels.size() == 1;
         const Means means =
             means_of(numbers(group, check + "/" + name), width * curves.labels.size());
-        for (std::size_t c = 0; c < std::min(curves.labels.size(), at(kShown)); ++c)
+        for (std::size_t c = 0; c < std::min(curves.labels.size(), at(kShownModes)); ++c)
             panel.series.push_back(points(
                 curves.x, part(means.mean, c * width, width, group),
                 alone ? part(means.sem, c * width, width, group) : Numbers{}, static_cast<int>(c),
@@ -227,7 +202,7 @@ plot::Figure sweep_figure(const hdf5::Group& root) {
     times.legend = times.legend_outside = true;
     const Numbers best = numbers(group, "optimal_error"), time = numbers(group, "optimal_time"),
                   bound = numbers(group, "non_gradient_error"), late = numbers(group, "late_error");
-    for (std::size_t c = 0; c < std::min(curves.labels.size(), at(kShown)); ++c) {
+    for (std::size_t c = 0; c < std::min(curves.labels.size(), at(kShownModes)); ++c) {
         const auto colour = static_cast<int>(c);
         errors.series.push_back(line(curves.x, part(bound, c * width, width, group),
                                      alone ? kBlack : kGrey, alone ? "shrinkage" : ""));
@@ -331,7 +306,7 @@ plot::Figure transfer_figure(const hdf5::Group& root) {
                                      0.75 * share, "snr of A " + significant(a[i], 3),
                                      "alignment q", i == 0 ? "benefit for A" : "");
         panel.series.push_back(line({q.front(), q.back()}, {0, 0}, kGrey));
-        for (std::size_t j = 0; j < std::min(b.size(), at(kShown)); ++j) {
+        for (std::size_t j = 0; j < std::min(b.size(), at(kShownModes)); ++j) {
             const std::size_t first = (i * b.size() + j) * q.size();
             const std::string label = "snr of B " + significant(b[j], 3);
             panel.series.push_back(line(q, part(benefit, first, q.size(), group),
@@ -359,7 +334,7 @@ plot::Figure regression_figure(const hdf5::Group& root) {
                   sem = checked ? numbers(group, "check/sem") : Numbers{};
     plot::Panel panel = panel_at(0.13, 0.6, "", "time (tau)", "error beyond the noise");
     panel.y_log = true;
-    for (std::size_t i = 0; i < std::min(load.size(), at(kShown)); ++i) {
+    for (std::size_t i = 0; i < std::min(load.size(), at(kShownModes)); ++i) {
         const auto colour = static_cast<int>(i);
         const std::size_t first = i * time.size();
         panel.series.push_back(line(time, part(error, first, time.size(), group), colour,
