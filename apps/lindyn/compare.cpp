@@ -60,6 +60,7 @@ void report(cli::Context& context, const RunToCompare& run, const RunComparison&
     const auto last = static_cast<Index>(c.steps.size()) - 1;
     context.report("verdict", verdict(c));
     context.report("explained", c.loss_r2, "share of the loss curve's variance, by theory");
+    context.report("regime", regime_name(c.regime));
     context.report("method", method_name(c.method));
     report_modes(context, run.problem, c);
     const Index modes = run.problem.modes.rank();
