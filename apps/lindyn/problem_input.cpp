@@ -109,17 +109,26 @@ std::optional<Vector> parse_spaced(const std::string& text) {
     }));
 }
 
-Vector parse_grid(cli::Context& context, const std::string& option, const std::string& text) {
+namespace {
+
+Vector grid(cli::Context& context, const std::string& option, const std::string& text,
+            const std::string& expected) {
     if (const auto spaced = parse_spaced(text)) return *spaced;
     const hdf5::Address address = hdf5::Address::parse(text);
     if (address.path.empty())
-        throw UsageError("option '" + option + "': found '" + printable(text, 60) +
-                         "'; a:b:n, log:a:b:n or FILE:/dataset is expected");
+        throw UsageError("option '" + option + "': found '" + printable(text, 60) + "'; " +
+                         expected + " is expected");
     return context.open(address).root().dataset(address.path).expect_numeric().read_vector();
 }
 
+} // namespace
+
+Vector parse_grid(cli::Context& context, const std::string& option, const std::string& text) {
+    return grid(context, option, text, "a:b:n, log:a:b:n or FILE:/dataset");
+}
+
 Vector parse_times(cli::Context& context, const std::string& text) {
-    return parse_grid(context, "--time", text);
+    return grid(context, "--time", text, "auto, a:b:n, log:a:b:n or FILE:/dataset");
 }
 
 } // namespace lindyn_app
