@@ -216,6 +216,12 @@ Problem read_modes(const hdf5::Group& group) {
     if (static_cast<Index>(groups.size()) != count)
         throw Error(
             concat(group.where(), "/group: ", groups.size(), " numbers; ", count, " are expected"));
+    for (std::size_t a = 0; a < groups.size(); ++a) {
+        const std::int32_t before = a == 0 ? 0 : groups[a - 1];
+        if (groups[a] != before && (a == 0 || groups[a] != before + 1))
+            throw Error(concat(group.where(), "/group: ", groups[a], " after ", before,
+                               "; groups are numbered from 0 without gaps"));
+    }
     m.group = groups;
     m.output_power = need_number(group, "output_power");
     p.whole = need_number(group, "whole") != 0;
