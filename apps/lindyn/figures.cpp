@@ -3,6 +3,7 @@
 #include "compare_figures.hpp"
 #include "figure_parts.hpp"
 #include "generalization_figures.hpp"
+#include "stability_figures.hpp"
 
 #include <assay/core/error.hpp>
 
@@ -121,6 +122,7 @@ const std::vector<FigureKind>& figures() {
             {"modes", {kModes}, "the correlations and their singular vectors", modes_figure}};
         all.insert(all.end(), own.begin(), own.end());
         for (const FigureKind& kind : compare_figures()) all.push_back(kind);
+        all.push_back(stability_figure_kind());
         all.push_back(spectrum_kind());
         return all;
     }();
