@@ -116,7 +116,8 @@ TEST_CASE("a convolution's alignment equals explicit patches", "[lindyn][stabili
         sampled_system(conv.feedback, {0, 0, 0, 1, 0}, conv.inputs, {true, false, false}, {});
     CHECK(std::abs(largest_curvature(sparse, 1).value - xx) < 1e-8 * xx);
     // null: its Hessian by the definition, |r|^2 with r the patches of y B added up where they lie.
-    const AlignmentSystem null = sampled_system(conv.feedback, {0, 0, 1, 0, 0}, conv.inputs, {}, {});
+    const AlignmentSystem null =
+        sampled_system(conv.feedback, {0, 0, 1, 0, 0}, conv.inputs, {}, {});
     const Matrix hessian = explicit_matrix(null.curvature, 3, 12);
     CHECK((hessian - hessian.transpose()).norm() < 1e-12 * hessian.norm());
     const auto power = [&](const Matrix& at) {
@@ -141,7 +142,8 @@ TEST_CASE("a convolution's alignment equals explicit patches", "[lindyn][stabili
     CHECK(std::abs(largest_curvature(null, 1).value - top) < 1e-7 * top);
     // The taper against that of its axes.
     const Taper taper = taper_of({{5, 3, 2, 1, 1, 1}, {4, 2, 1, 0, 1, 1}});
-    for (Index k = 0; k < 12; ++k) CHECK(std::abs(conv.feedback.taper(1, k) - taper.kept(k % 6)) < 1e-14);
+    for (Index k = 0; k < 12; ++k)
+        CHECK(std::abs(conv.feedback.taper(1, k) - taper.kept(k % 6)) < 1e-14);
     CHECK(std::abs(conv.noise_share(3 * 4 + 1) - taper.noise(4)) < 1e-14);
     CHECK(found.layers[1].feedback.taper.size() == 0);
 }
@@ -209,10 +211,12 @@ TEST_CASE("the task's curvature is that of the pseudo-gradient", "[lindyn][stabi
         };
         const Matrix wa = w(0, 5, 4), wb = w(25, 4, 5), wc = w(49, 2, 4);
         const Matrix x = data.inputs;
-        const Matrix h1 = ((x * wa.transpose()).rowwise() + p.segment(20, 5).transpose())
-                              .array().tanh().matrix();
+        const Matrix h1 =
+            ((x * wa.transpose()).rowwise() + p.segment(20, 5).transpose()).array().tanh().matrix();
         const Matrix h2 = ((h1 * wb.transpose()).rowwise() + p.segment(45, 4).transpose())
-                              .array().tanh().matrix();
+                              .array()
+                              .tanh()
+                              .matrix();
         const Matrix z = (h2 * wc.transpose()).rowwise() + p.segment(57, 2).transpose();
         if (targets.size() == 0) targets = z;
         const Matrix d3 = (z - targets) / 300;
@@ -245,12 +249,11 @@ TEST_CASE("the task's curvature is that of the pseudo-gradient", "[lindyn][stabi
     data.target_shape = {2};
     Execution run;
     run.threads = 2;
-    const TaskCurvature found =
-        task_curvature(net, data, {network::LossKind::half_squared_error}, {{"b", fb}, {"c", fc}},
-                       3, run);
+    const TaskCurvature found = task_curvature(net, data, {network::LossKind::half_squared_error},
+                                               {{"b", fb}, {"c", fc}}, 3, run);
     CHECK(std::abs(found.value.real() - values(largest).real()) < 1e-6 * std::abs(values(largest)));
     CHECK(found.residual < 1e-7);
-    CHECK_THROWS_AS(task_curvature(net, data, {network::LossKind::half_squared_error},
-                                   {{"b", fc}}, 3, run),
-                    Error);
+    CHECK_THROWS_AS(
+        task_curvature(net, data, {network::LossKind::half_squared_error}, {{"b", fc}}, 3, run),
+        Error);
 }
