@@ -19,5 +19,6 @@ assay::cli::Command denoise();
 assay::cli::Command transfer();
 assay::cli::Command regress();
 assay::cli::Command merge();
+assay::cli::Command stability();
 
 } // namespace lindyn_app

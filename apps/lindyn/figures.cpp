@@ -4,6 +4,7 @@
 #include "development_figures.hpp"
 #include "figure_parts.hpp"
 #include "generalization_figures.hpp"
+#include "stability_figures.hpp"
 
 #include <assay/core/error.hpp>
 
@@ -123,6 +124,7 @@ const std::vector<FigureKind>& figures() {
         all.insert(all.end(), own.begin(), own.end());
         for (const auto& kinds : {development_figures(), compare_figures()})
             all.insert(all.end(), kinds.begin(), kinds.end());
+        all.push_back(stability_figure_kind());
         all.push_back(spectrum_kind());
         return all;
     }();

@@ -9,6 +9,6 @@ int main(int argc, char** argv) {
          "Takes a data set, or its second-order statistics, and says which input-output modes it "
          "holds, when gradient descent will learn each of them, and how the loss will fall.",
          {modes(), predict(), simulate(), compare(), develop(), coherence(), induct(), generalize(),
-          denoise(), transfer(), regress(), synth(), plot(), merge()},
+          denoise(), transfer(), regress(), stability(), synth(), plot(), merge()},
          {}});
 }

@@ -1,0 +1,411 @@
+// lindyn stability: whether feedback of its own will align with a network's weights, and how fast
+// the task may then learn.
+#include "../model_input.hpp"
+#include "commands.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/lindyn/stability_io.hpp>
+#include <assay/training/run_io.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+namespace lindyn_app {
+namespace {
+
+using namespace assay;
+using namespace assay::lindyn;
+
+constexpr const char* kAuto = "auto";
+constexpr double kLeastRatio = 0.3, kMostRatio = 3; // of |B|/|W|
+
+struct Options {
+    std::string rule = kAuto, input = kAuto;
+    bool published = false, sum = true, compensate = true, use_bias = true;
+    std::optional<double> amp, decay, null, sparse, self;
+    std::optional<double> alignment_rate, learning_rate, momentum, alignment_momentum, stddev;
+    std::optional<Index> batch;
+    double noise = 0, start_ratio = 1;
+    std::vector<Index> sizes;
+    std::vector<double> singular_values;
+    Index depth = 0, steps = 200, repeats = 0, samples = 512;
+    std::string model, data, split = "train", loss, checkpoint = "last", training;
+    tools::ModelFileOptions files;
+    std::uint64_t seed = 0;
+};
+
+// What the study is of.
+struct Subject {
+    std::vector<NetworkLayer> layers;
+    std::optional<network::Model> model;
+    network::Samples samples;
+    std::vector<LayerFeedback> stored; // of fa
+};
+
+// ---- settings: options before the run's words before the rule's defaults
+
+AlignmentRule rule_for(const Options& o, const TrainingWords& words, Monitor& monitor) {
+    if (o.rule != kAuto) return rule_of(o.rule);
+    if (!words.rule) return AlignmentRule::wm;
+    if (*words.rule != "bp") return rule_of(*words.rule);
+    monitor.info("the run was trained with bp; the theory is shown for wm (--rule names another)");
+    return AlignmentRule::wm;
+}
+
+Coefficients coefficients_for(const Options& o, const TrainingWords& words, AlignmentRule rule) {
+    Coefficients c = o.published ? published_coefficients(rule) : usual_coefficients(rule);
+    const bool same = words.rule == rule_name(rule);
+    const auto choose = [&](double& value, const std::optional<double>& option,
+                            const std::optional<double>& word) {
+        value = option.value_or(same ? word.value_or(value) : value);
+    };
+    choose(c.amp, o.amp, words.amp);
+    choose(c.decay, o.decay, words.decay);
+    choose(c.null, o.null, words.null);
+    choose(c.sparse, o.sparse, words.sparse);
+    choose(c.self, o.self, words.self);
+    return c;
+}
+
+std::string input_for(const Options& o, const TrainingWords& words, AlignmentRule rule) {
+    const std::string input = o.input != kAuto            ? o.input
+                              : words.input               ? *words.input
+                              : rule == AlignmentRule::aa ? "layer"
+                                                          : "normal";
+    if (input != "layer" && input != "normal" && input != "uniform")
+        throw Error("the run's mirror input '" + printable(input, 60) +
+                    "'; layer, normal or uniform (--align-input) is expected");
+    return input;
+}
+
+StudySettings settings_for(const Options& o, const TrainingWords& words, Monitor& monitor) {
+    StudySettings s;
+    AlignmentSettings& a = s.alignment;
+    a.rule = rule_for(o, words, monitor);
+    a.coefficients = coefficients_for(o, words, a.rule);
+    const bool with_task = a.rule == AlignmentRule::kp;
+    a.rate = with_task ? o.learning_rate.value_or(words.learning_rate.value_or(0.01))
+                       : o.alignment_rate.value_or(words.alignment_learning_rate.value_or(0.05));
+    a.momentum = with_task ? o.momentum.value_or(words.momentum.value_or(0))
+                           : o.alignment_momentum.value_or(words.alignment_momentum.value_or(0));
+    a.stddev = o.stddev.value_or(words.stddev.value_or(1));
+    a.batch = o.batch.value_or(words.batch.value_or(64));
+    a.noise = o.noise;
+    const std::string input = input_for(o, words, a.rule);
+    a.kurtosis = input == "uniform" ? -1.2 : 0;
+    s.engaged = input == "layer";
+    s.options = {!o.sum, o.compensate, s.engaged && a.rule == AlignmentRule::aa};
+    s.steps = o.steps;
+    s.start_ratio = o.start_ratio;
+    s.repeats = o.repeats;
+    s.seed = o.seed;
+    check_alignment(a);
+    return s;
+}
+
+// ---- what is studied
+
+TrainingWords words_of(const Options& o, cli::Context& context) {
+    if (!o.training.empty()) {
+        context.note_foreign(o.training);
+        return read_training_words(tools::read_text_file(o.training), o.training);
+    }
+    if (o.model.empty()) return {};
+    const auto address = hdf5::Address::parse(o.model);
+    if (!cli::Context::is_hdf5(address)) return {};
+    const hdf5::Group root = context.open(address).root();
+    if (!root.has_group("/run")) return {};
+    const auto text = root.group("/run").read_text("training");
+    return text ? read_training_words(*text, root.where() + "/run") : TrainingWords{};
+}
+
+hdf5::Address data_address(const Options& o, const TrainingWords& words, cli::Context& context) {
+    if (!o.data.empty()) return hdf5::Address::parse(o.data);
+    const auto model = hdf5::Address::parse(o.model);
+    if (cli::Context::is_hdf5(model) && context.open(model).root().has_group("/data"))
+        return {model.file, ""};
+    if (words.data && std::filesystem::exists(hdf5::Address::parse(*words.data).file))
+        return hdf5::Address::parse(*words.data);
+    throw Error(model.name() + ": its data are not at hand; --data FILE is expected");
+}
+
+// The first --samples of the split, as the run saw them.
+network::Samples samples_of(const Options& o, const TrainingWords& words, cli::Context& context) {
+    const auto address = data_address(o, words, context), model = hdf5::Address::parse(o.model);
+    std::optional<tools::RunWords> run;
+    if (cli::Context::is_hdf5(model) && context.open(model).root().has_group("/run")) {
+        const hdf5::Group group = context.open(model).root().group("/run");
+        run.emplace();
+        run->config.evaluate_split = words.evaluate_split.value_or(run->config.evaluate_split);
+        run->preprocessing = training::read_preprocessing(group);
+        run->data_digest = group.text_attribute("data_digest").value_or("");
+    }
+    const network::Samples all = tools::run_samples(tools::data_group(context, address), o.split,
+                                                    run ? &*run : nullptr, context.monitor());
+    std::vector<Index> rows;
+    for (Index i = 0; i < std::min(o.samples, all.count()); ++i) rows.push_back(i);
+    return training::choose_rows(all, rows);
+}
+
+Subject network_subject(const Options& o, const TrainingWords& words, AlignmentRule rule,
+                        cli::Context& context) {
+    const auto address = hdf5::Address::parse(o.model);
+    Subject subject;
+    subject.model = tools::open_model(context, address, o.files, o.checkpoint).model;
+    subject.samples = samples_of(o, words, context);
+    NetworkLayers found = at_place(address.name(), [&] {
+        return feedback_layers(*subject.model, subject.samples, o.use_bias, context.execution());
+    });
+    if (!found.left_out.empty())
+        context.monitor().info("layers without a theory here: " + join(found.left_out, ", "));
+    subject.layers = std::move(found.layers);
+    if (rule == AlignmentRule::fa)
+        subject.stored =
+            read_feedback(context.open(address).root().group("/model"), subject.layers);
+    return subject;
+}
+
+Subject subject_of(const Options& o, const TrainingWords& words, AlignmentRule rule,
+                   cli::Context& context) {
+    if (!o.model.empty()) return network_subject(o, words, rule, context);
+    Subject subject;
+    if (!o.singular_values.empty())
+        subject.layers = {diagonal_layer(o.singular_values)};
+    else
+        subject.layers = drawn_layers(o.sizes.empty() ? std::vector<Index>{64} : o.sizes, o.seed);
+    return subject;
+}
+
+// ---- the task
+
+TaskStability task_of(const Options& o, const TrainingWords& words, const Subject& subject,
+                      const StudySettings& s, const std::vector<LayerStability>& layers,
+                      const Execution& run) {
+    TaskStability task;
+    task.momentum = o.momentum.value_or(words.momentum.value_or(0));
+    if (!subject.model) {
+        if (s.alignment.rule == AlignmentRule::fa) return task;
+        const Index weights = static_cast<Index>(std::max<std::size_t>(o.sizes.size(), 2)) - 1;
+        task.chain_gain = aligned_values(s.alignment, Vector::Ones(1))(0);
+        task.chain_lr_critical.resize(o.depth > 0 ? o.depth : weights);
+        for (Index d = 0; d < task.chain_lr_critical.size(); ++d)
+            task.chain_lr_critical(d) =
+                critical_rate(chain_curvature(task.chain_gain, d + 1), task.momentum);
+        return task;
+    }
+    const network::Samples& samples = subject.samples;
+    if (samples.classes.empty() && samples.values.size() == 0) return task;
+    const network::Loss loss =
+        network::loss_of(!o.loss.empty()                      ? o.loss
+                         : words.loss && !words.loss->empty() ? *words.loss
+                         : samples.classes.empty()            ? "mse"
+                                                              : "softmax_cross_entropy");
+    std::vector<LayerFeedback> feedback = subject.stored;
+    for (const LayerStability& layer : layers)
+        if (layer.feedback.size() > 0) feedback.push_back({layer.name, layer.feedback});
+    task.rule = task_curvature(*subject.model, samples, loss, feedback, o.seed, run);
+    task.backprop = task_curvature(*subject.model, samples, loss, {}, o.seed, run);
+    return task;
+}
+
+// The critical learning rate of the task, the deepest chain's where there is no network.
+std::optional<double> lr_critical(const TaskStability& task) {
+    if (task.rule) return critical_rate(task.rule->value, task.momentum);
+    if (task.chain_lr_critical.size() == 0) return std::nullopt;
+    return task.chain_lr_critical(task.chain_lr_critical.size() - 1);
+}
+
+// ---- words
+
+void warn_of_layer(const LayerStability& layer, const AlignmentSettings& a, Monitor& monitor) {
+    const std::string rate = concat("layer '", layer.name, "': alignment learning rate ",
+                                    significant(a.rate, 4), " is beyond its limit ");
+    if (a.rate >= layer.eta_critical)
+        monitor.warn(rate + significant(layer.eta_critical, 4));
+    else if (a.rate >= layer.eta_critical_mean_square)
+        monitor.warn(concat(rate, significant(layer.eta_critical_mean_square, 4),
+                            " for batches of ", a.batch));
+    if (layer.norm_ratio < kLeastRatio || layer.norm_ratio > kMostRatio)
+        monitor.warn(concat("layer '", layer.name, "': |B| is ", significant(layer.norm_ratio, 3),
+                            " |W| in the end; within ", kLeastRatio, " to ", kMostRatio,
+                            " learning is known to work"));
+}
+
+void warn(const Options& o, const TrainingWords& words, const StudySettings& s,
+          const std::vector<LayerStability>& layers, const TaskStability& task, Monitor& monitor) {
+    const AlignmentSettings& a = s.alignment;
+    if (a.rule == AlignmentRule::kp && a.coefficients.decay == 0)
+        monitor.warn("kp with decay 0: feedback aligns only as the weights grow");
+    if (words.alignment_is_sgd || o.alignment_rate)
+        for (const LayerStability& layer : layers) warn_of_layer(layer, a, monitor);
+    const auto limit = lr_critical(task);
+    const auto rate = o.learning_rate ? o.learning_rate : words.learning_rate;
+    if (rate && limit && *rate >= *limit && (words.task_is_sgd || o.learning_rate))
+        monitor.warn(concat("learning rate ", significant(*rate, 4), " is beyond its limit ",
+                            significant(*limit, 4)));
+}
+
+void report(cli::Context& context, const StudySettings& s,
+            const std::vector<LayerStability>& layers, const TaskStability& task) {
+    context.report("rule", rule_name(s.alignment.rule));
+    for (const LayerStability& l : layers)
+        context.report(l.name, l.angle,
+                       concat("degrees between W and B in the end; |B|/|W| ",
+                              significant(l.norm_ratio, 4), ", critical alignment rate ",
+                              significant(l.eta_critical, 4)));
+    if (const auto limit = lr_critical(task))
+        context.report(
+            "critical rate", *limit,
+            task.rule ? concat("of the task; with backpropagation ",
+                               significant(critical_rate(task.backprop->value, task.momentum), 4))
+                      : concat("of a chain of ", task.chain_lr_critical.size(),
+                               " scalar layers of weight 1"));
+}
+
+void check_options(const Options& o) {
+    if (!o.model.empty() && (!o.sizes.empty() || !o.singular_values.empty()))
+        throw UsageError("option '--model': given beside --sizes or --singular-values");
+    if (!o.sizes.empty() && !o.singular_values.empty())
+        throw UsageError("option '--sizes': given beside --singular-values");
+    for (const double s : o.singular_values)
+        if (!(s >= 0) || !std::isfinite(s))
+            throw UsageError(concat("option '--singular-values': found ", s,
+                                    "; numbers of 0 or more are expected"));
+}
+
+void run(const Options& o, cli::Context& context) {
+    check_options(o);
+    const TrainingWords words = words_of(o, context);
+    const StudySettings s = settings_for(o, words, context.monitor());
+    const Subject subject = subject_of(o, words, s.alignment.rule, context);
+    std::vector<LayerStability> layers;
+    for (std::size_t i = 0; i < subject.layers.size(); ++i)
+        layers.push_back(
+            study_layer(subject.layers[i], static_cast<Index>(i), s, context.execution()));
+    const TaskStability task = task_of(o, words, subject, s, layers, context.execution());
+    write_stability(context.output().create_group("/lindyn/stability"), s, layers, task);
+    warn(o, words, s, layers, task, context.monitor());
+    report(context, s, layers, task);
+    context.propose("lindyn plot " + context.output_target() + " -o stability.svg");
+}
+
+void declare_rule(cli::Command& c, Options& o) {
+    c.group("Rule");
+    c.choice<std::string>("--rule", o.rule,
+                          {{kAuto, kAuto},
+                           {"wm", "wm"},
+                           {"ia", "ia"},
+                           {"sa", "sa"},
+                           {"aa", "aa"},
+                           {"kp", "kp"},
+                           {"fa", "fa"}},
+                          "weight mirror, information, symmetric or activation alignment, "
+                          "Kolen-Pollack, fixed feedback; auto: the run's, else wm");
+    c.choice<bool>("--coefficients", o.published, {{"small", false}, {"published", true}},
+                   "defaults: for small problems, or those of the published code");
+    const auto coefficient = [&](const char* name, std::optional<double>& value, const char* what) {
+        c.option(name, value, "X", what).default_text("the run's, else the rule's").range(0);
+    };
+    coefficient("--amp", o.amp, "of -<p.y>");
+    coefficient("--decay", o.decay, "of |B|^2/2");
+    coefficient("--null", o.null, "of <|y B|^2>/2");
+    coefficient("--sparse", o.sparse, "of <|p|^2>/2");
+    coefficient("--self", o.self, "of -sum(B * W)");
+    c.choice<std::string>(
+        "--align-input", o.input,
+        {{kAuto, kAuto}, {"layer", "layer"}, {"normal", "normal"}, {"uniform", "uniform"}},
+        "the layers' inputs, or noise; auto: the run's, else the rule's (layer for aa)");
+    c.option("--align-stddev", o.stddev, "S", "standard deviation of the noise")
+        .default_text("the run's, else 1")
+        .range(0);
+    c.option("--align-batch", o.batch, "M", "rows of an alignment step")
+        .default_text("the run's, else 64")
+        .range(1, 1e6);
+    c.choice<bool>("--align-spatial", o.sum, {{"sum", true}, {"mean", false}},
+                   "convolutions: over output positions");
+    c.choice<bool>("--align-padding", o.compensate, {{"compensate", true}, {"raw", false}},
+                   "convolutions in mirror mode: undo the taper of zero padding");
+    c.choice<bool>("--use-bias", o.use_bias, {{"both", true}, {"none", false}},
+                   "biases of the layers in their projections");
+    c.option("--noise-variance", o.noise, "V", "of noise that every update adds, times eta")
+        .range(0);
+}
+
+void declare_rates(cli::Command& c, Options& o) {
+    c.group("Learning rates");
+    c.option("--alignment-learning-rate", o.alignment_rate, "ETA", "of the feedback")
+        .default_text("the run's, else 0.05")
+        .range(0);
+    c.option("--alignment-momentum", o.alignment_momentum, "MU", "heavy ball, of the feedback")
+        .default_text("the run's, else 0")
+        .range(0, 0.999999);
+    c.option("--learning-rate", o.learning_rate, "X", "of the task; kp: of the feedback too")
+        .default_text("the run's")
+        .range(0);
+    c.option("--momentum", o.momentum, "MU", "of the task; kp: of the feedback too")
+        .default_text("the run's, else 0")
+        .range(0, 0.999999);
+    c.option("--training", o.training, "FILE.json",
+             "configuration of a run to come, in place of the model's own")
+        .default_text("none");
+}
+
+void declare_subject(cli::Command& c, Options& o) {
+    c.group("Layers");
+    c.option("--sizes", o.sizes, "LIST",
+             "widths of a He-initialised network from input to output; one: a square layer")
+        .default_text("64")
+        .range(1, 8192);
+    c.option("--singular-values", o.singular_values, "LIST", "of one square layer")
+        .default_text("none");
+    c.option("--depth", o.depth, "L", "layers of the scalar chain").word("auto", 0).range(1, 10000);
+    c.group("A network on data");
+    c.option("--model", o.model, "FILE[:/model]", "a run or a model, layer by layer")
+        .default_text("none");
+    c.option("--checkpoint", o.checkpoint, "STEP", "which of a run's");
+    c.option("--data", o.data, "FILE[:/group]", "its data")
+        .default_text("what the model's file carries or names");
+    c.option("--split", o.split, "NAME", "which split");
+    c.option("--samples", o.samples, "N", "the first so many").range(1, 1e6);
+    c.option("--loss", o.loss, "NAME", "of the task")
+        .default_text("the run's, else by the targets");
+    tools::declare_model_file(c, o.files);
+}
+
+} // namespace
+
+cli::Command stability() {
+    auto o = std::make_shared<Options>();
+    cli::Command c("stability", "when learning with separate feedback arrays is stable");
+    c.describe("Rules without weight transport send errors down through arrays B of their own and "
+               "align B with the weights W as they learn. Theory of where B ends, how far noise "
+               "keeps it from W, the learning rates beyond which B or the task diverges, and the "
+               "way there; for drawn weights, given singular values, or the layers of a network on "
+               "its data, with a warning where a configuration is beyond a limit.");
+    c.output(cli::OutputKind::hdf5,
+             {{"/lindyn/stability/eta_critical, angle, norm_ratio", "of each layer"},
+              {"/lindyn/stability/lr_critical, chain_lr_critical",
+               "of the task, on a network or a chain of scalar layers"},
+              {"/lindyn/stability/layer/<name>/loop_gain", "of each singular value"},
+              {"/lindyn/stability/layer/<name>/angle_transient, norm_ratio_transient",
+               "after each update, drawn runs beside them"}});
+    declare_rule(c, *o);
+    declare_rates(c, *o);
+    declare_subject(c, *o);
+    c.group("Curves");
+    c.option("--steps", o->steps, "T", "updates of the curves").range(1, 1e6);
+    c.option("--start-ratio", o->start_ratio, "R", "|B|/|W| of the start").range(0);
+    c.option("--simulate", o->repeats, "N", "drawn runs of the alignment")
+        .word("none", 0)
+        .range(2, 1e6);
+    c.seed(o->seed);
+    c.example("A mirror of width 256, drawn beside the theory",
+              "lindyn stability --rule wm --sizes 256 --simulate 4 --steps 100 -o mirror.h5");
+    c.reference("kunin2020");
+    c.run([o](cli::Context& context) { run(*o, context); });
+    return c;
+}
+
+} // namespace lindyn_app

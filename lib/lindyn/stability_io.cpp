@@ -1,0 +1,231 @@
+#include <assay/lindyn/stability_io.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/network/keys.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+
+namespace assay::lindyn {
+namespace {
+
+using Json = nlohmann::json;
+using Layers = std::vector<LayerStability>;
+
+void write_numbers(hdf5::Group& group, const std::string& name, const Layers& layers,
+                   const std::function<double(const LayerStability&)>& of, const std::string& units,
+                   const std::string& what) {
+    Vector values(static_cast<Index>(layers.size()));
+    for (std::size_t i = 0; i < layers.size(); ++i) values(static_cast<Index>(i)) = of(layers[i]);
+    group.write(name, values, {"layer", units, what});
+}
+
+void write_limits(hdf5::Group& group, const Layers& layers) {
+    const auto one = [&](const std::string& name, double LayerStability::*member,
+                         const std::string& units, const std::string& what) {
+        write_numbers(
+            group, name, layers, [member](const auto& l) { return l.*member; }, units, what);
+    };
+    one("eta_critical", &LayerStability::eta_critical, "",
+        "alignment learning rate at which the mean stops converging");
+    one("eta_critical_mean_square", &LayerStability::eta_critical_mean_square, "",
+        "the same of E|B|^2, every batch drawn anew; NaN: not given");
+    one("curvature", &LayerStability::curvature, "",
+        "largest eigenvalue of the alignment's Hessian");
+    one("curvature_residual", &LayerStability::curvature_residual, "", "of the power iteration");
+    one("angle", &LayerStability::angle, "degrees", "between W and B in the steady state");
+    one("structural_angle", &LayerStability::structural_angle, "degrees", "the same without noise");
+    one("norm_ratio", &LayerStability::norm_ratio, "", "|B|/|W| in the steady state");
+    one("taper_angle", &LayerStability::taper_angle, "degrees",
+        "that zero padding alone gives a mirror; 0: none");
+    one("rectified_angle", &LayerStability::rectified_angle, "degrees",
+        "that relu and the biases alone give a mirror; NaN: no bias");
+    one("lambda_xx", &LayerStability::lambda_xx, "",
+        "largest eigenvalue of the second moments of the layer's inputs; NaN: no data");
+    one("lambda_yy", &LayerStability::lambda_yy, "", "the same of its outputs");
+    const auto count = [&](const std::string& name, Index LayerStability::*member,
+                           const std::string& what) {
+        std::vector<std::int64_t> values;
+        for (const auto& l : layers) values.push_back(l.*member);
+        group.write(name, values, {"layer", "", what});
+    };
+    count("outputs", &LayerStability::outputs, "units or filters");
+    count("inputs", &LayerStability::inputs, "of one unit: channels x kernel");
+    count("positions", &LayerStability::positions, "of a convolution's output");
+}
+
+void write_drawn(hdf5::Group& group, const std::string& name, const DrawnCurve& curve,
+                 const std::string& units) {
+    if (curve.mean.size() == 0) return;
+    group.write(name + "_simulated", curve.mean, {"step", units, "mean over drawn runs"});
+    group.write(name + "_simulated_error", curve.error, {"step", units, "its standard error"});
+}
+
+void write_layer(hdf5::Group group, const LayerStability& l) {
+    group.write("singular_values", l.singular_values, {"mode", "", "s of W"});
+    group.write("feedback_values", l.feedback_values, {"mode", "", "u^T B v in the end"});
+    group.write("loop_gain", l.loop_gain, {"mode", "", "s u^T B v"});
+    if (l.angle_curve.size() > 0) {
+        group.write("angle_transient", l.angle_curve,
+                    {"step", "degrees", "between W and B after each update"});
+        group.write("norm_ratio_transient", l.norm_ratio_curve, {"step", "", "|B|/|W|"});
+    }
+    if (l.difference_curve.size() > 0)
+        group.write("difference_transient", l.difference_curve,
+                    {"step", "", "|W - B| over that of the start"});
+    write_drawn(group, "angle", l.angle_drawn, "degrees");
+    write_drawn(group, "norm_ratio", l.norm_ratio_drawn, "");
+    write_drawn(group, "difference", l.difference_drawn, "");
+}
+
+void write_curvature(hdf5::Group& group, const std::string& name, const TaskCurvature& c,
+                     double momentum, const std::string& what) {
+    group.write_scalar("lr_critical" + name, critical_rate(c.value, momentum),
+                       {"", "", "task learning rate that is stable " + what});
+    group.set_attribute("task_curvature" + name, std::abs(c.value));
+    group.set_attribute("task_curvature_residual" + name, c.residual);
+}
+
+void write_settings(hdf5::Group& group, const StudySettings& s) {
+    const AlignmentSettings& a = s.alignment;
+    group.set_attribute("rule", rule_name(a.rule));
+    group.set_attribute("input", s.engaged ? "layer" : a.kurtosis == 0 ? "normal" : "uniform");
+    const Coefficients& c = a.coefficients;
+    for (const auto& [name, value] :
+         std::vector<std::pair<std::string, double>>{{"amp", c.amp},
+                                                     {"decay", c.decay},
+                                                     {"null", c.null},
+                                                     {"sparse", c.sparse},
+                                                     {"self", c.self},
+                                                     {"alignment_learning_rate", a.rate},
+                                                     {"alignment_momentum", a.momentum},
+                                                     {"stddev", a.stddev},
+                                                     {"kurtosis", a.kurtosis},
+                                                     {"noise_variance", a.noise},
+                                                     {"start_ratio", s.start_ratio},
+                                                     {"batch", static_cast<double>(a.batch)},
+                                                     {"repeats", static_cast<double>(s.repeats)}})
+        group.set_attribute(name, value);
+}
+
+// What only some rules have.
+void write_rule(hdf5::Group& group, const AlignmentSettings& a) {
+    const Coefficients& c = a.coefficients;
+    if (c.decay > 0) group.set_attribute("updates_behind", updates_behind(a.rate, c.decay));
+    if (a.rule == AlignmentRule::kp)
+        group.set_attribute("spectral_radius", spectral_radius(a.rate * c.decay, a.momentum));
+    if (a.noise > 0)
+        group.set_attribute("estimation_variance",
+                            estimation_variance(a.rate, c.decay, a.noise, a.momentum));
+    if (a.rule == AlignmentRule::ia) {
+        group.set_attribute("loop_gain_bound", gain_bounds(a).loop_gain);
+        group.set_attribute("norm_bound", gain_bounds(a).norm);
+    }
+    if (a.rule == AlignmentRule::ia || a.rule == AlignmentRule::wm) {
+        const JointState joint = joint_state(c, a.stddev * a.stddev);
+        group.set_attribute("joint_value", joint.value);
+        group.set_attribute("joint_eigenvalues", std::vector<double>{joint.slow, joint.fast});
+    }
+}
+
+template <class T>
+void take(const Json& json, const char* key, std::optional<T>& value) {
+    const auto found = json.find(key);
+    if (found == json.end() || found->is_null()) return;
+    if constexpr (std::is_same_v<T, std::string>) {
+        if (found->is_string()) value = found->template get<std::string>();
+    } else {
+        if (found->is_number()) value = found->template get<T>();
+    }
+}
+
+bool is_sgd(const Json& optimizer) {
+    std::optional<std::string> name;
+    take(optimizer, "name", name);
+    return !name || *name == "sgd";
+}
+
+} // namespace
+
+void write_stability(hdf5::Group group, const StudySettings& settings, const Layers& layers,
+                     const TaskStability& task) {
+    write_settings(group, settings);
+    write_rule(group, settings.alignment);
+    std::string names;
+    for (const auto& l : layers) names += (names.empty() ? "" : ",") + l.name;
+    group.write_text("layers", names);
+    write_limits(group, layers);
+    std::vector<std::int64_t> steps;
+    for (Index t = 0; t <= settings.steps; ++t) steps.push_back(t);
+    group.write("step", steps, {"step", "", "updates of the feedback"});
+    group.set_attribute("momentum", task.momentum);
+    if (task.chain_lr_critical.size() > 0) {
+        group.write(
+            "chain_lr_critical", task.chain_lr_critical,
+            {"depth", "", "critical task learning rate of 1, 2, ... scalar layers of weight 1"});
+        group.set_attribute("chain_gain", task.chain_gain);
+    }
+    if (task.rule)
+        write_curvature(group, "", *task.rule, task.momentum, "with this feedback, by theory");
+    if (task.backprop)
+        write_curvature(group, "_backprop", *task.backprop, task.momentum, "with backpropagation");
+    for (const auto& l : layers) write_layer(group.create_group("layer/" + l.name), l);
+}
+
+TrainingWords read_training_words(const std::string& text, const std::string& place) {
+    const Json json = network::parse_json(text, place);
+    if (!json.is_object()) throw Error(place + ": expected a JSON object");
+    const auto section = [&](const char* key) {
+        const auto found = json.find(key);
+        return found != json.end() && found->is_object() ? *found : Json::object();
+    };
+    TrainingWords words;
+    take(json, "loss", words.loss);
+    take(json, "data", words.data);
+    take(section("evaluate"), "split", words.evaluate_split);
+    take(json, "rule", words.rule); // a name alone
+    const Json rule = section("rule"), task = section("optimizer"),
+               alignment = section("alignment_optimizer");
+    take(rule, "name", words.rule);
+    take(rule, "amp", words.amp);
+    take(rule, "decay", words.decay);
+    take(rule, "null", words.null);
+    take(rule, "sparse", words.sparse);
+    take(rule, "self", words.self);
+    take(rule, "input", words.input);
+    take(rule, "stddev", words.stddev);
+    take(rule, "batch", words.batch);
+    if (!words.batch) take(json, "batch_size", words.batch);
+    take(task, "learning_rate", words.learning_rate);
+    take(task, "momentum", words.momentum);
+    take(alignment, "learning_rate", words.alignment_learning_rate);
+    take(alignment, "momentum", words.alignment_momentum);
+    words.task_is_sgd = is_sgd(task);
+    words.alignment_is_sgd = is_sgd(alignment);
+    return words;
+}
+
+std::vector<LayerFeedback> read_feedback(const hdf5::Group& model,
+                                         const std::vector<NetworkLayer>& layers) {
+    std::vector<LayerFeedback> found;
+    for (const NetworkLayer& layer : layers) {
+        const std::string path = "feedback/" + layer.feedback.name + "/weight";
+        if (!model.has_dataset(path))
+            throw Error(model.where() + "/" + path +
+                        ": missing; a rule with fixed feedback needs it");
+        const hdf5::Dataset dataset = model.dataset(path).expect_numeric();
+        const Matrix& w = layer.feedback.weight;
+        if (dataset.size() != w.size() || dataset.shape().empty() || dataset.shape()[0] != w.rows())
+            throw Error(concat(dataset.where(), ": ", hdf5::shape_text(dataset.shape()),
+                               "; the weight's shape is expected"));
+        const auto values = dataset.read<double>();
+        found.push_back(
+            {layer.feedback.name, Eigen::Map<const RowMatrix>(values.data(), w.rows(), w.cols())});
+    }
+    return found;
+}
+
+} // namespace assay::lindyn

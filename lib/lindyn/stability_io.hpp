@@ -1,0 +1,42 @@
+// Stability of alignment in HDF5 (/lindyn/stability), and what a run's words say of its rule.
+#pragma once
+
+#include <assay/hdf5/object.hpp>
+#include <assay/lindyn/stability_study.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay::lindyn {
+
+// Of the task: what bounds its learning rate.
+struct TaskStability {
+    double momentum = 0;
+    Vector chain_lr_critical;                    // of scalar chains of 1, 2, ... layers, all w = 1
+    double chain_gain = 0;                       // feedback a layer there
+    std::optional<TaskCurvature> rule, backprop; // of a network on data
+};
+ASSAY_API void write_stability(hdf5::Group group, const StudySettings& settings,
+                               const std::vector<LayerStability>& layers,
+                               const TaskStability& task);
+
+// What the configuration of a run (attribute `training` of /run, or a file for `checkpoint train`)
+// says; absent keys are empty.
+struct TrainingWords {
+    std::optional<std::string> rule, loss, input, data, evaluate_split;
+    std::optional<double> amp, decay, null, sparse, self, stddev;
+    std::optional<Index> batch;
+    std::optional<double> learning_rate, momentum;                     // of the task
+    std::optional<double> alignment_learning_rate, alignment_momentum; // of the feedback
+    bool task_is_sgd = true, alignment_is_sgd = true;
+};
+// Throws Error naming `place` where the text is no such configuration.
+[[nodiscard]] ASSAY_API TrainingWords read_training_words(const std::string& json,
+                                                          const std::string& place);
+// Stored feedback arrays, /model/feedback/<layer>/weight, of these layers. Throws Error where one
+// is missing or of another shape.
+[[nodiscard]] ASSAY_API std::vector<LayerFeedback>
+read_feedback(const hdf5::Group& model, const std::vector<NetworkLayer>& layers);
+
+} // namespace assay::lindyn
