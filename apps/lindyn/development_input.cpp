@@ -84,10 +84,16 @@ void declare_development(cli::Command& c, DevelopmentOptions& o) {
 }
 
 Course load_course(cli::Context& context, const DevelopmentOptions& o) {
-    if (o.run) return recorded(context, o);
     const bool has_prediction =
         context.input_address().path.empty() && context.input().root().has_group("/lindyn/predict");
-    return has_prediction ? predicted(context, o) : closed_form(context, o);
+    if (!o.run && !has_prediction) return closed_form(context, o);
+    const PredictSettings usual;
+    if (o.time != "auto" || o.predict.depth != usual.depth || o.predict.hidden != usual.hidden ||
+        o.predict.initial_strength != usual.initial_strength)
+        throw UsageError(std::string(o.run ? "--run" : "a result of predict") +
+                         " has its own course of learning; --time, --depth, --hidden and "
+                         "--initial-strength are for closed forms");
+    return o.run ? recorded(context, o) : predicted(context, o);
 }
 
 } // namespace lindyn_app

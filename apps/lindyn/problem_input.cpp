@@ -79,6 +79,13 @@ Problem load_problem(cli::Context& context, const ProblemOptions& o, std::size_t
     if (!is_modes_result(context, input)) return data_problem(context, o, input);
     const hdf5::Group root = context.input(input).root();
     Problem problem = read_modes(root.group("/lindyn/modes"));
+    const bool other_sums =
+        o.statistics != Normalisation::mean && o.statistics != problem.statistics.normalisation;
+    if (o.whiten || o.one_hot || o.modes.count != 0 || other_sums ||
+        o.modes.degeneracy != ModeOptions().degeneracy)
+        throw UsageError(context.input_address(input).name() +
+                         ": a result of modes; --whiten, --one-hot, --statistics, --modes and "
+                         "--degeneracy were chosen there");
     // Modes do not keep inputs that are not white; data that came along do.
     if (!problem.has_inputs && !data_path(root).empty()) return data_problem(context, o, input);
     return problem;
@@ -118,7 +125,12 @@ Vector grid(cli::Context& context, const std::string& option, const std::string&
     if (address.path.empty())
         throw UsageError("option '" + option + "': found '" + printable(text, 60) + "'; " +
                          expected + " is expected");
-    return context.open(address).root().dataset(address.path).expect_numeric().read_vector();
+    const Vector values =
+        context.open(address).root().dataset(address.path).expect_numeric().read_vector();
+    if (values.size() == 0 || !values.allFinite())
+        throw Error(address.name() + ":" + address.path +
+                    ": one finite number or more is expected");
+    return values;
 }
 
 } // namespace
@@ -128,7 +140,12 @@ Vector parse_grid(cli::Context& context, const std::string& option, const std::s
 }
 
 Vector parse_times(cli::Context& context, const std::string& text) {
-    return grid(context, "--time", text, "auto, a:b:n, log:a:b:n or FILE:/dataset");
+    const Vector times = grid(context, "--time", text, "auto, a:b:n, log:a:b:n or FILE:/dataset");
+    for (Index i = 0; i < times.size(); ++i)
+        if (!(times(i) >= 0) || (i > 0 && !(times(i) > times(i - 1))))
+            throw Error(concat("--time: ", times(i), " at ", i, " in ", printable(text, 60),
+                               "; rising times from 0 are expected"));
+    return times;
 }
 
 } // namespace lindyn_app

@@ -75,8 +75,7 @@ std::vector<Layers> starts_of(const Options& o, const Problem& problem, cli::Con
 }
 
 double rate_of(const Options& o, const Problem& problem, std::size_t depth, cli::Context& context) {
-    const double bound =
-        stable_rate(problem.modes.s(0), problem.modes.input_variance(0), static_cast<int>(depth));
+    const double bound = stable_rate(problem, static_cast<int>(depth));
     const double rate = o.learning_rate > 0 ? o.learning_rate : kUsualShare * bound;
     if (rate < bound || o.method == SimulationMethod::flow) return rate;
     const std::string what = concat("--learning-rate ", rate, ": ", significant(bound, 4),
@@ -86,10 +85,10 @@ double rate_of(const Options& o, const Problem& problem, std::size_t depth, cli:
     return rate;
 }
 
-// The rate of half the squared error, mean over samples, that makes the same steps.
-double rate_of_mean(const StepSettings& step, const Statistics& s) {
+// The gradient of the statistics over that of half the squared error, mean over samples.
+double over_mean(const Statistics& s) {
     const bool summed = s.normalisation == Normalisation::sum && s.samples > 0;
-    return step.rate * (summed ? static_cast<double>(s.samples) : 1.0);
+    return summed ? static_cast<double>(s.samples) : 1.0;
 }
 
 // Samples whose batches are drawn.
@@ -228,9 +227,14 @@ void run(const Options& o, cli::Context& context) {
     StateFile state(context);
     state.resume(runs);
     run_all(runs, state, context.execution());
-    const SimulationFacts facts{step,         rate_of_mean(step, problem.statistics),
-                                o.batch_size, o.method == SimulationMethod::flow,
-                                o.seed,       context.input_address().name()};
+    const double over = over_mean(problem.statistics);
+    const SimulationFacts facts{step,
+                                step.rate * over,
+                                step.decay / over,
+                                o.batch_size,
+                                o.method == SimulationMethod::flow,
+                                o.seed,
+                                context.input_address().name()};
     hdf5::Group root = context.output();
     write_run(root, runs.front(), facts);
     write_simulation(root.create_group("/lindyn/simulate"), runs, facts);

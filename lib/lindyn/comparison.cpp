@@ -55,12 +55,10 @@ Vector refined(const Vector& coarse, Index pieces) {
     return fine;
 }
 
-Vector passings(const Vector& time, const Matrix& curves, const Modes& modes, double fraction) {
-    Vector when(modes.count());
-    for (Index a = 0; a < modes.count(); ++a)
-        when(a) = modes.asymptote(a) > 0
-                      ? growth_passage(time, curves.col(a), modes.asymptote(a), fraction)
-                      : kNaN;
+Vector passings(const Vector& time, const Matrix& curves, const Vector& ends, double fraction) {
+    Vector when(ends.size());
+    for (Index a = 0; a < ends.size(); ++a)
+        when(a) = ends(a) > 0 ? growth_passage(time, curves.col(a), ends(a), fraction) : kNaN;
     return when;
 }
 
@@ -269,11 +267,13 @@ RunComparison compare_run(const Problem& problem, const RunSource& run, const Ve
         Eigen::Map<const Eigen::Matrix<Index, Eigen::Dynamic, 1>>(c.steps.data(), times)
             .cast<double>();
     const Vector fine_steps = refined(steps.tail(seen), pieces);
+    const int depth = first.layers ? static_cast<int>(first.layers->size()) : settings.depth;
+    const Vector ends = mode_ends(problem.modes, depth, settings.step.decay);
     const auto observed_at = [&](double fraction) {
-        return passings(steps, c.observed, problem.modes, fraction);
+        return passings(steps, c.observed, ends, fraction);
     };
     const auto told_at = [&](double fraction) {
-        return passings(fine_steps, told.strength, problem.modes, fraction);
+        return passings(fine_steps, told.strength, ends, fraction);
     };
     c.half_observed = observed_at(0.5);
     c.ten_observed = observed_at(0.1);

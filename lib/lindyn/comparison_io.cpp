@@ -75,12 +75,10 @@ RunState ModelRun::state(Index checkpoint) const {
 StoredMaps::StoredMaps(const hdf5::Group& trajectory)
     : maps_(trajectory.dataset("map").expect_rank(3).expect_numeric()) {
     const Index times = maps_.shape()[0];
-    if (trajectory.has_dataset("step")) {
-        const auto steps = trajectory.dataset("step").expect_numeric().read<std::int64_t>();
-        steps_.assign(steps.begin(), steps.end());
-    } else {
-        for (Index i = 0; i < times; ++i) steps_.push_back(i);
-    }
+    if (!trajectory.has_dataset("step"))
+        throw Error(trajectory.where() + ": maps without their steps (step: updates, rising)");
+    const auto steps = trajectory.dataset("step").expect_numeric().read<std::int64_t>();
+    steps_.assign(steps.begin(), steps.end());
     if (static_cast<Index>(steps_.size()) != times)
         throw Error(concat(trajectory.where(), "/step: ", steps_.size(), " steps; ", times,
                            " maps are in the file"));

@@ -61,7 +61,7 @@ class ASSAY_API ModelRun : public RunSource {
     int depth_ = 0;
 };
 
-// Maps that someone stored: `map` (T x N3 x N1) and, if they are there, `step` (T, ascending).
+// Maps that someone stored: `map` (T x N3 x N1) and `step` (T, ascending).
 class ASSAY_API StoredMaps : public RunSource {
   public:
     explicit StoredMaps(const hdf5::Group& trajectory);

@@ -32,11 +32,15 @@ Vector DiscreteModes::strengths() const {
     return layers_.rowwise().prod();
 }
 
-Matrix discrete_curves(DiscreteModes modes, const std::vector<Index>& steps) {
+Matrix discrete_curves(DiscreteModes modes, const std::vector<Index>& steps,
+                       const Monitor& monitor) {
     Matrix curves(static_cast<Index>(steps.size()), modes.strengths().size());
     Index done = 0;
     for (Index i = 0; i < curves.rows(); ++i) {
-        for (; done < steps[static_cast<std::size_t>(i)]; ++done) modes.step();
+        for (; done < steps[static_cast<std::size_t>(i)]; ++done) {
+            if (done % 4096 == 0) monitor.stop_if_interrupted();
+            modes.step();
+        }
         curves.row(i) = modes.strengths().transpose();
     }
     return curves;

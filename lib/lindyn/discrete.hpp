@@ -6,6 +6,7 @@
 #pragma once
 
 #include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
 #include <assay/core/recording.hpp>
 
 #include <vector>
@@ -31,8 +32,8 @@ class ASSAY_API DiscreteModes {
     StepSettings settings_;
 };
 
-// Strengths at `steps` (ascending): T x K.
-[[nodiscard]] ASSAY_API Matrix discrete_curves(DiscreteModes modes,
-                                               const std::vector<Index>& steps);
+// Strengths at `steps` (ascending): T x K. Throws Interrupted when the monitor says so.
+[[nodiscard]] ASSAY_API Matrix discrete_curves(DiscreteModes modes, const std::vector<Index>& steps,
+                                               const Monitor& monitor = silent_monitor());
 
 } // namespace assay::lindyn

@@ -208,9 +208,15 @@ Problem read_modes(const hdf5::Group& group) {
     const Index count = m.s.size();
     if (count == 0 || !m.s.allFinite() || !(m.s(0) > 0))
         throw Error(group.where() + "/singular_values: positive numbers are expected");
+    for (Index a = 0; a < count; ++a)
+        if (!(m.s(a) >= 0) || (a > 0 && m.s(a) > m.s(a - 1)))
+            throw Error(concat(group.where(), "/singular_values: ", m.s(a), " at ", a,
+                               "; numbers that do not rise, of 0 or more, are expected"));
     m.u = need_matrix(group, "U", -1, count);
     m.v = need_matrix(group, "V", -1, count);
     m.input_variance = need_vector(group, "input_variance", count);
+    if (!(m.input_variance.minCoeff() >= 0))
+        throw Error(group.where() + "/input_variance: variances of 0 or more are expected");
     m.asymptote = need_vector(group, "asymptote", count);
     const auto groups = group.dataset("group").expect_numeric().read<std::int32_t>();
     if (static_cast<Index>(groups.size()) != count)
@@ -234,11 +240,16 @@ Problem read_modes(const hdf5::Group& group) {
     }
     p.statistics.syx = m.u * m.s.asDiagonal() * m.v.transpose();
     p.statistics.output_power = m.output_power;
-    p.statistics.samples = static_cast<Index>(need_number(group, "n_samples"));
+    const double samples = need_number(group, "n_samples");
+    if (!(samples >= 0 && samples < 1e15 && samples == std::floor(samples)))
+        throw Error(concat(group.where(), ": n_samples ", samples, " is no count"));
+    p.statistics.samples = static_cast<Index>(samples);
     p.statistics.normalisation = group.text_attribute("statistics").value_or("mean") == "sum"
                                      ? Normalisation::sum
                                      : Normalisation::mean;
     const auto scale = group.number_attribute("input_scale");
+    if (scale && !(*scale > 0))
+        throw Error(concat(group.where(), ": input_scale ", *scale, "; above 0 is expected"));
     p.has_inputs = scale.has_value();
     // Inputs that are not white are not kept; along the modes their variance is.
     if (scale)

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/linalg/spectral_norm.hpp>
 #include <assay/lindyn/exact_solution.hpp>
 #include <assay/lindyn/flow.hpp>
 #include <assay/lindyn/mode_curve.hpp>
@@ -16,8 +17,9 @@ namespace assay::lindyn {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kTrusted = 1e-2;    // expected error below which the exact solution is taken
-constexpr double kRefused = 0.1;     // and above which it is refused
+constexpr double kTrusted = 1e-2; // expected error below which the exact solution is taken
+constexpr double kRefused = 0.1;  // and above which it is refused
+constexpr double kMostSteps = 1e10;
 constexpr double kNegligible = 1e-3; // modes below this share of the first do not set the times
 
 std::size_t at(Index i) {
@@ -56,7 +58,7 @@ Vector initial_strengths(const Problem& problem, const PredictSettings& s) {
 void check_strengths(const Problem& problem, const PredictSettings& s, const Vector& start) {
     for (Index a = 0; a < learnable(problem, s); ++a) {
         const double end = problem.modes.asymptote(a);
-        if (s.depth > 1 && !(start(a) > 0))
+        if (depth_of(s) > 1 && !(start(a) > 0))
             throw Error(concat("mode ", a, ": initial strength ", start(a),
                                "; more than 0 is expected (--method exact takes any start)"));
         if (!(start(a) < end))
@@ -108,8 +110,10 @@ double sampled_time(const Vector& time, const Vector& curve, double end, double 
 void sample_times(const Problem& problem, const PredictSettings& s, Prediction& p) {
     const Index count = problem.modes.count();
     p.half_time = p.time_10 = p.time_90 = Vector::Constant(count, kNaN);
+    const Vector ends = mode_ends(problem.modes, depth_of(s), s.step.decay);
     for (Index a = 0; a < learnable(problem, s); ++a) {
-        const double end = problem.modes.asymptote(a);
+        const double end = ends(a);
+        if (!(end > 0)) continue;
         p.half_time(a) = sampled_time(p.time, p.strength.col(a), end, 0.5);
         p.time_10(a) = sampled_time(p.time, p.strength.col(a), end, 0.1);
         p.time_90(a) = sampled_time(p.time, p.strength.col(a), end, 0.9);
@@ -144,15 +148,20 @@ void predict_aligned(const Problem& problem, const PredictSettings& s, Predictio
     aligned_matrices(problem, s, p);
 }
 
-void predict_discrete(const Problem& problem, const PredictSettings& s, Prediction& p) {
+void predict_discrete(const Problem& problem, const PredictSettings& s, Prediction& p,
+                      const Execution& run) {
     check_strengths(problem, s, p.initial_strength);
     std::vector<Index> steps;
     const double per_time = 1 / (s.tau * s.step.rate * (1 / (1 - s.step.momentum)));
-    for (Index i = 0; i < p.time.size(); ++i)
+    for (Index i = 0; i < p.time.size(); ++i) {
+        if (!(p.time(i) * per_time < kMostSteps))
+            throw Error(concat("--method discrete: ", p.time(i) * per_time, " steps; at most ",
+                               kMostSteps, " are expected (--time, --learning-rate)"));
         steps.push_back(static_cast<Index>(std::llround(p.time(i) * per_time)));
+    }
     p.strength = discrete_curves(
         {problem.modes.s, problem.modes.input_variance, p.initial_strength, depth_of(s), s.step},
-        steps);
+        steps, *run.monitor);
     p.loss = aligned_loss(problem.modes, p.strength);
     aligned_matrices(problem, s, p);
     sample_times(problem, s, p);
@@ -220,6 +229,17 @@ void add_shallow(const Problem& problem, const PredictSettings& s, Prediction& p
     p.shallow_loss = aligned_loss(problem.modes, p.shallow);
 }
 
+// The upper root of f(a) = (s - d a) a^{1-2/D} - decay, by bisection above the top of f.
+double deep_end(double s, double d, int depth, double decay) {
+    const double power = 1 - 2.0 / depth;
+    const auto f = [&](double a) { return (s - d * a) * std::pow(a, power) - decay; };
+    double low = s * power / (d * (1 + power)), high = s / d;
+    if (!(f(low) > 0)) return 0;
+    for (double middle = low; (middle = (low + high) / 2) > low && middle < high;)
+        (f(middle) > 0 ? low : high) = middle;
+    return low;
+}
+
 } // namespace
 
 std::string method_name(Method method) {
@@ -236,6 +256,38 @@ std::string method_name(Method method) {
         break;
     }
     return "auto";
+}
+
+double stable_rate(const Problem& problem, int depth) {
+    const Modes& m = problem.modes;
+    const double widest = problem.statistics.has_scalar_inputs()
+                              ? problem.statistics.input_scale
+                              : linalg::largest_eigenvalue(problem.statistics.sxx);
+    const auto curvature = [depth](double d, double q_output, double q_input) {
+        double sum = 0;
+        for (int l = 1; l <= depth; ++l)
+            sum += std::pow(q_output, 2.0 * (depth - l) / depth) *
+                   std::pow(q_input, 2.0 * (l - 1) / depth);
+        return d * sum;
+    };
+    double largest = 0;
+    for (Index k = 0; k < m.rank(); ++k) {
+        largest = std::max(largest, curvature(widest, m.asymptote(k), 0));
+        for (Index b = 0; b < m.rank(); ++b)
+            largest =
+                std::max(largest, curvature(m.input_variance(b), m.asymptote(k), m.asymptote(b)));
+    }
+    return 2 / largest;
+}
+
+Vector mode_ends(const Modes& modes, int depth, double decay) {
+    Vector ends(modes.count());
+    for (Index a = 0; a < modes.count(); ++a) {
+        const double s = modes.s(a), d = modes.input_variance(a);
+        ends(a) = depth < 3 || decay == 0 ? ModeLaw{s, d, 1, depth, 1, decay}.end()
+                                          : deep_end(s, d, depth, decay);
+    }
+    return ends;
 }
 
 Vector usual_times(const Problem& problem, const PredictSettings& settings, Index count) {
@@ -255,6 +307,7 @@ Vector usual_times(const Problem& problem, const PredictSettings& settings, Inde
 
 Prediction predict(const Problem& problem, const PredictSettings& s, const Vector& times,
                    const Execution& run) {
+    if (times.size() == 0) throw Error("no time; one or more are expected");
     for (Index i = 0; i < times.size(); ++i)
         if (!(times(i) >= (i == 0 ? 0.0 : times(i - 1))))
             throw Error(concat("time ", times(i), " at ", i, "; rising times from 0 are expected"));
@@ -263,8 +316,7 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
     p.initial_strength = initial_strengths(problem, s);
     p.conditions.whiteness = problem.whiteness;
     p.conditions.commutation = problem.commutation;
-    p.conditions.stable_rate =
-        stable_rate(problem.modes.s(0), problem.modes.input_variance(0), depth_of(s));
+    p.conditions.stable_rate = stable_rate(problem, depth_of(s));
     p.conditions.expected_error = kNaN;
     if (s.weights) {
         check_layers(*s.weights, problem.statistics.inputs(), problem.statistics.outputs());
@@ -300,7 +352,7 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
     if (p.method == Method::aligned)
         predict_aligned(problem, s, p, run);
     else if (p.method == Method::discrete)
-        predict_discrete(problem, s, p);
+        predict_discrete(problem, s, p, run);
     else if (p.method == Method::exact)
         predict_exact(problem, s, p, std::move(*exact));
     else

@@ -55,6 +55,15 @@ struct Prediction {
     Conditions conditions;
 };
 
+// The largest rate at which gradient descent converges: 2 over the largest curvature at the aligned
+// balanced solution, max over pairs of modes k, b of d_b sum_l q_k^{2(D-l)/D} q_b^{2(l-1)/D}, with
+// the largest eigenvalue of Sx for an input direction that no mode has. For white inputs this is
+// 2 / (D d q_1^{2-2/D}). O(K^2 D), and O(N1^3) where inputs are not white.
+[[nodiscard]] ASSAY_API double stable_rate(const Problem& problem, int depth);
+// Strengths at the end of learning with weight decay gamma: (s - gamma)/d for two layers, the upper
+// root of (s - d a) a^{1-2/D} = gamma for more, 0 where the decay wins.
+[[nodiscard]] ASSAY_API Vector mode_ends(const Modes& modes, int depth, double decay);
+
 // Times for `time` = "auto": `count` points from 0 to 1.5 times the latest half time among modes
 // above 1e-3 of the first.
 [[nodiscard]] ASSAY_API Vector usual_times(const Problem& problem, const PredictSettings& settings,

@@ -23,7 +23,7 @@ std::string training_json(const SimulationRecord& record, const SimulationFacts&
     c.steps = record.steps.back();
     c.optimizer.learning_rate = facts.learning_rate;
     c.optimizer.momentum = facts.step.momentum;
-    c.optimizer.weight_decay = facts.step.decay;
+    c.optimizer.weight_decay = facts.weight_decay;
     c.init = "file";
     c.checkpoints.kind = "list";
     c.checkpoints.list = record.steps;

@@ -13,10 +13,11 @@
 namespace assay::lindyn {
 
 struct SimulationFacts {
-    StepSettings step;        // in the statistics' own units
-    double learning_rate = 0; // of half_squared_error, mean over samples
-    Index batch_size = 0;     // 0: all samples
-    bool flow = false;        // integrated, not stepped
+    StepSettings step; // in the statistics' own units
+    // Of half_squared_error, mean over samples.
+    double learning_rate = 0, weight_decay = 0;
+    Index batch_size = 0; // 0: all samples
+    bool flow = false;    // integrated, not stepped
     std::uint64_t seed = 0;
     std::string data;
 };
