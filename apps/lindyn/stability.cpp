@@ -31,7 +31,7 @@ struct Options {
     std::vector<Index> sizes;
     std::vector<double> singular_values;
     Index depth = 0, steps = 200, repeats = 0, samples = 512;
-    std::string model, data, split = "train", loss, checkpoint = "last", training;
+    std::string model, data, split = "train", loss, checkpoint, training;
     tools::ModelFileOptions files;
     std::uint64_t seed = 0;
 };
@@ -364,7 +364,7 @@ void declare_subject(cli::Command& c, Options& o) {
     c.group("A network on data");
     c.option("--model", o.model, "FILE[:/model]", "a run or a model, layer by layer")
         .default_text("none");
-    c.option("--checkpoint", o.checkpoint, "STEP", "which of a run's");
+    c.option("--checkpoint", o.checkpoint, "STEP", "which of a run's").default_text("the last");
     c.option("--data", o.data, "FILE[:/group]", "its data")
         .default_text("what the model's file carries or names");
     c.option("--split", o.split, "NAME", "which split");
