@@ -30,8 +30,8 @@ struct Coherence {
                                                     double items, double features);
 
 struct CoherenceReport {
-    double background = 0;                      // q, the mean outside all categories
-    std::vector<Category> categories;           // as estimated
+    double background = 0;            // q, the mean outside all categories
+    std::vector<Category> categories; // as estimated
     // Observed: of the mode nearest to each category among the first ones, 8 more than there are
     // categories; for a category that has no mode of its own that is the nearest by chance.
     std::vector<Coherence> predicted, observed;
