@@ -131,8 +131,9 @@ void aligned_matrices(const Problem& problem, const PredictSettings& s, Predicti
                                                  problem.modes.v.transpose()));
         if (!s.grams) continue;
         const Vector layer = a.unaryExpr([&](double x) { return std::pow(x, 2.0 / depth_of(s)); });
-        p.hidden_gram.push_back(v * layer.asDiagonal() * v.transpose());
-        p.output_gram.push_back(problem.modes.u * layer.asDiagonal() * problem.modes.u.transpose());
+        p.hidden_gram.emplace_back(v * layer.asDiagonal() * v.transpose());
+        p.output_gram.emplace_back(problem.modes.u * layer.asDiagonal() *
+                                   problem.modes.u.transpose());
     }
 }
 
@@ -211,7 +212,7 @@ void predict_flow(const Problem& problem, const PredictSettings& s, Prediction& 
         const Matrix gram = layers.front().transpose() * layers.front();
         p.hidden_gram.push_back(
             problem.whitened() ? Matrix(problem.basis * gram * problem.basis.transpose()) : gram);
-        p.output_gram.push_back(layers.back() * layers.back().transpose());
+        p.output_gram.emplace_back(layers.back() * layers.back().transpose());
     }
     sample_times(problem, s, p);
 }
@@ -235,9 +236,11 @@ double deep_end(double s, double d, int depth, double decay) {
     const auto f = [&](double a) { return (s - d * a) * std::pow(a, power) - decay; };
     double low = s * power / (d * (1 + power)), high = s / d;
     if (!(f(low) > 0)) return 0;
-    for (double middle = low; (middle = (low + high) / 2) > low && middle < high;)
+    for (;;) {
+        const double middle = (low + high) / 2;
+        if (!(middle > low && middle < high)) return low;
         (f(middle) > 0 ? low : high) = middle;
-    return low;
+    }
 }
 
 } // namespace
