@@ -22,10 +22,10 @@ using tools::declare_model_file;
 using tools::ModelFileOptions;
 using tools::open_model;
 using tools::read_split;
+using tools::read_text_file;
 using tools::run_samples;
 using tools::run_words;
 using tools::RunWords;
-using tools::read_text_file;
 
 // Of a built-in task: for evaluation, and for the next step of a pipe.
 constexpr assay::Index kTaskTestSamples = 512;

@@ -130,7 +130,7 @@ Means means_of(const Numbers& repeats, std::size_t rows) {
         const Vector row =
             Eigen::Map<const Vector>(repeats.data() + i * count, static_cast<Index>(count));
         means.mean.push_back(row.mean());
-        const double n = static_cast<double>(count);
+        const auto n = static_cast<double>(count);
         means.sem.push_back(std::sqrt((row.array() - row.mean()).square().sum() / n / (n - 1)));
     }
     return means;

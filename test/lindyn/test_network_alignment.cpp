@@ -104,7 +104,8 @@ TEST_CASE("a convolution's alignment equals explicit patches", "[lindyn][stabili
     CHECK(p.positions() == 12);
     CHECK(p.inputs() == 12);
     const Coefficients c{0.8, 0.3, 0, 0.4, 0};
-    const AlignmentSystem system = sampled_system(conv.feedback, c, conv.inputs, {false, false, false}, {});
+    const AlignmentSystem system =
+        sampled_system(conv.feedback, c, conv.inputs, {false, false, false}, {});
     CHECK((system.drive - 0.8 * y.transpose() * patches / 40).norm() < 1e-12);
     const Matrix b = gaussian(3, 12, 8);
     CHECK((system.curvature(b) - 0.3 * b - 0.4 * b * patches.transpose() * patches / 40).norm() <
