@@ -1,7 +1,10 @@
 #include <assay/core/interruption.hpp>
 
 #include <array>
+#include <atomic>
 #include <csignal>
+#include <cstdint>
+#include <ctime>
 
 namespace assay {
 namespace {
@@ -10,10 +13,28 @@ volatile std::sig_atomic_t interruption_flag = 0;
 
 constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGUSR1};
 
-// The first signal asks; the next one of any of the three ends the program as usual.
-extern "C" void request_interruption(int) {
+// When the first signal came, in nanoseconds; 0 before it.
+std::atomic<std::int64_t> first_request{0};
+static_assert(std::atomic<std::int64_t>::is_always_lock_free, "handlers may touch it");
+
+std::int64_t monotonic_now() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return std::int64_t{1000000000} * now.tv_sec + now.tv_nsec;
+}
+
+// The first signal asks. `timeout` and schedulers send it to the process and to its group, so what
+// follows within a second is the same request; a later one of any of the three ends the program.
+extern "C" void request_interruption(int signal) {
+    constexpr std::int64_t same_request = 1000000000;
     interruption_flag = 1;
-    for (const int signal : kSignals) std::signal(signal, SIG_DFL);
+    const std::int64_t now = monotonic_now();
+    std::int64_t none = 0;
+    if (first_request.compare_exchange_strong(none, now) || now - none < same_request) return;
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    sigaction(signal, &action, nullptr);
+    raise(signal);
 }
 
 // Without SA_RESTART: whoever waits for another process wakes up and looks at the flag. What the
@@ -34,6 +55,7 @@ void handle(void (*handler)(int)) {
 
 InterruptionGuard::InterruptionGuard() {
     interruption_flag = 0;
+    first_request = 0;
     handle(request_interruption);
 }
 

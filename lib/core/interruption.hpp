@@ -6,7 +6,8 @@
 
 namespace assay {
 
-// While it lives the first of the three signals only sets the flag; a second one kills as usual.
+// While it lives the first of the three signals only sets the flag, and so do those of the second
+// after it (`timeout` sends two); a later one kills as usual.
 class ASSAY_API InterruptionGuard {
   public:
     InterruptionGuard();
