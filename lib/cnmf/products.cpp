@@ -6,8 +6,6 @@
 #include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
 
-#include <unistd.h>
-
 #include <array>
 #include <cmath>
 
@@ -22,8 +20,7 @@ constexpr double kTransformRate = 3e9;
 constexpr double kSparseRate = 6e9;
 
 std::int64_t default_memory() {
-    return static_cast<std::int64_t>(0.6 * static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
-                                     static_cast<double>(sysconf(_SC_PAGE_SIZE)));
+    return static_cast<std::int64_t>(0.6 * physical_memory());
 }
 
 double scalar_bytes(Precision precision) {

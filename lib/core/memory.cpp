@@ -1,8 +1,23 @@
 #include <assay/core/memory.hpp>
 
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+
 #include <malloc.h>
+#include <unistd.h>
 
 namespace assay {
+
+double physical_memory() {
+    return static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+           static_cast<double>(sysconf(_SC_PAGE_SIZE));
+}
+
+void check_memory(double bytes, const std::string& what) {
+    if (!(bytes <= physical_memory()))
+        throw Error(what + ": " + human_bytes(bytes) + "; the machine has " +
+                    human_bytes(physical_memory()));
+}
 
 void release_free_memory() {
 #ifdef __GLIBC__

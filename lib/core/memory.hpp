@@ -1,9 +1,16 @@
-// What the allocator does with large arrays.
+// How much memory there is, and what the allocator does with large arrays.
 #pragma once
 
 #include <assay/core/export.hpp>
 
+#include <string>
+
 namespace assay {
+
+// Bytes of the machine.
+[[nodiscard]] ASSAY_API double physical_memory();
+// Throws Error naming `what` where `bytes` are more than the machine has.
+ASSAY_API void check_memory(double bytes, const std::string& what);
 
 // Gives pages that are free inside the heap back to the system. Reading a file of many chunks
 // through HDF5 leaves small long-lived objects between large freed buffers, and without this the

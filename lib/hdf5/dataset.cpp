@@ -1,10 +1,10 @@
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
 #include <assay/hdf5/object.hpp>
 #include <assay/hdf5/types.hpp>
 
 #include <hdf5.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -208,9 +208,8 @@ Error Dataset::implausible(double claimed_bytes) const {
 
 void Dataset::check_plausible(Index elements, std::size_t bytes_each) const {
     const double wanted = static_cast<double>(elements) * static_cast<double>(bytes_each);
-    const double physical =
-        static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-    if (wanted > physical || !stores_enough(static_cast<double>(elements) * element_bytes_))
+    if (wanted > physical_memory() ||
+        !stores_enough(static_cast<double>(elements) * element_bytes_))
         throw implausible(wanted);
 }
 

@@ -1,5 +1,6 @@
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
 #include <assay/core/text.hpp>
@@ -111,4 +112,12 @@ TEST_CASE("the digest is XXH3-128 of the content", "[core]") {
     // xxhsum -H2 of the empty input and of "abc".
     CHECK(digest_of("") == "99aa06d3014798d86001c324468d497f");
     CHECK(digest_of("abc") == "06b05ab6733a618578af5f94892f3950");
+}
+
+TEST_CASE("more memory than the machine has is refused before it is asked for", "[core]") {
+    CHECK(physical_memory() > 1e8);
+    CHECK_NOTHROW(check_memory(0.5 * physical_memory(), "half"));
+    CHECK_THROWS_WITH(check_memory(1024.0 * std::pow(1024.0, 5), "--hidden: weights"),
+                      Catch::Matchers::StartsWith("--hidden: weights: 1024 PiB; the machine has "));
+    CHECK_THROWS_AS(check_memory(std::nan(""), "unknown"), Error);
 }
