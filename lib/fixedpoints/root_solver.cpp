@@ -17,8 +17,9 @@ constexpr double kLargestLambda = 1e12, kLeastLambda = 1e-15;
 constexpr double kLeastStep = 1e-15;
 constexpr double kFar = 1e6; // a norm that means divergence
 constexpr Index kBatch = 32;
-constexpr double kCloser = 0.5;                   // what a chord must promise of the distance,
-constexpr double kChordFall = 0.25;               // and keep of q
+// What a chord must promise of the distance, and keep of q: little enough that starts reach the
+// roots that they reach without chords.
+constexpr double kCloser = 0.1, kChordFall = 0.25;
 constexpr Index kInverseNumbers = Index{1} << 23; // of known roots: 64 MB
 
 using Row = Eigen::Ref<const Eigen::RowVectorXd>;
