@@ -3,6 +3,7 @@
 #include "problem_input.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/mode_curve.hpp>
@@ -36,7 +37,7 @@ struct Options {
     std::optional<double> init_scale;
     std::uint64_t seed = 0;
     StepSettings step;
-    std::string weights, checkpoints = "log:32";
+    std::string weights, checkpoints = "every:100";
     Index depth = 2, hidden = 0, steps = 10000, repeats = 1, batch_size = 0;
     double learning_rate = 0;
     SimulationMethod method = SimulationMethod::descent;
@@ -54,6 +55,10 @@ StartSettings start_of(const Options& o, Index repeat) {
     return s;
 }
 
+std::vector<Index> recorded_steps(const Options& o) {
+    return training::checkpoint_steps(training::parse_checkpoints(o.checkpoints), o.steps);
+}
+
 std::vector<Index> widths_of(const Options& o, const Statistics& s) {
     const Index hidden = o.hidden > 0 ? o.hidden : std::min(s.inputs(), s.outputs());
     std::vector<Index> widths(static_cast<std::size_t>(o.depth) + 1, hidden);
@@ -62,15 +67,26 @@ std::vector<Index> widths_of(const Options& o, const Statistics& s) {
     return widths;
 }
 
+// Weights, their changes and velocities of all repeats, and the kept steps of the first.
+void check_sizes(const std::vector<Index>& widths, Index repeats, std::size_t kept) {
+    double weights = 0;
+    for (std::size_t l = 1; l < widths.size(); ++l)
+        weights += static_cast<double>(widths[l]) * static_cast<double>(widths[l - 1]);
+    check_memory(
+        8 * weights * (4 * static_cast<double>(repeats) + static_cast<double>(kept)),
+        concat("--hidden, --depth, --repeats: ", repeats, " networks of ", weights, " weights"));
+}
+
 std::vector<Layers> starts_of(const Options& o, const Problem& problem, cli::Context& context) {
     if (!o.weights.empty()) {
         if (o.repeats > 1) throw UsageError("--weights is one start; --repeats 1 is expected");
         return {load_layers(context, o.weights)};
     }
+    const std::vector<Index> widths = widths_of(o, problem.statistics);
+    check_sizes(widths, o.repeats, recorded_steps(o).size());
     std::vector<Layers> starts;
     for (Index r = 0; r < o.repeats; ++r)
-        starts.push_back(
-            initial_layers(widths_of(o, problem.statistics), problem.modes, start_of(o, r)));
+        starts.push_back(initial_layers(widths, problem.modes, start_of(o, r)));
     return starts;
 }
 
@@ -213,8 +229,7 @@ void run(const Options& o, cli::Context& context) {
     StepSettings step = o.step;
     step.rate = rate_of(o, problem, starts.front().size(), context);
     SimulationSettings settings;
-    settings.recorded =
-        training::checkpoint_steps(training::parse_checkpoints(o.checkpoints), o.steps);
+    settings.recorded = recorded_steps(o);
     settings.target = target ? &*target : nullptr;
     std::vector<Simulation> runs;
     for (std::size_t r = 0; r < starts.size(); ++r) {
