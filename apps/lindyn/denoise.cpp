@@ -58,10 +58,7 @@ void run(const Options& o, cli::Context& context) {
                             : noise_unit_of(context, o.noise_unit, problem, 0);
     const Denoised result =
         at_place(context.input_address().name(), [&] { return denoise(problem, unit, o.loss); });
-    if (2 * result.noise.detections() > result.s.size())
-        context.monitor().warn(concat(result.noise.detections(), " of ", result.s.size(),
-                                      " singular values stand out from the noise unit ", unit,
-                                      ", which is then no measure of noise (--noise-unit)"));
+    warn_of_signals(context, result.noise);
     write_denoised(context.output().create_group("/lindyn/denoise"), result, name_of(o.loss));
     context.report("noise unit", unit);
     context.report("kept", static_cast<std::int64_t>((result.shrunk.array() > 0).count()),

@@ -107,6 +107,11 @@ std::vector<Node> read_nodes(const hdf5::Group& root) {
             if (node.branches.size() <= b) node.branches.resize(b + 1);
             node.branches[b].push_back(i);
         }
+        if (node.branches.size() < 2 ||
+            std::any_of(node.branches.begin(), node.branches.end(),
+                        [](const std::vector<Index>& items) { return items.empty(); }))
+            throw Error(concat(root.where(), kDevelop, "differentiation/branch: row ", s,
+                               " is no split; two branches or more, none empty, are expected"));
         nodes.push_back(std::move(node));
     }
     return nodes;

@@ -6,6 +6,7 @@
 #include <assay/core/text.hpp>
 #include <assay/lindyn/quadrature.hpp>
 #include <assay/lindyn/spiked.hpp>
+#include <assay/lindyn/students.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -78,11 +79,13 @@ plot::Figure one_panel(plot::Panel panel) {
     return figure;
 }
 
-// Means of simulated students over the theory, one mark a kind.
+// Simulated students that a result may hold, and their marks.
+constexpr std::pair<const char*, plot::Mark> kStudents[] = {{"aligned", plot::Mark::circle},
+                                                            {"random", plot::Mark::triangle}};
+
+// Their means over the theory.
 void add_students(plot::Panel& panel, const hdf5::Group& group, const Numbers& time) {
-    const std::pair<const char*, plot::Mark> kinds[] = {{"aligned", plot::Mark::circle},
-                                                        {"random", plot::Mark::triangle}};
-    for (const auto& [kind, mark] : kinds) {
+    for (const auto& [kind, mark] : kStudents) {
         const std::string check = std::string("check/") + kind;
         if (!group.has_group(check)) continue;
         const hdf5::Group own = group.group(check);
@@ -119,21 +122,16 @@ plot::Figure errors_figure(const hdf5::Group& root) {
     return one_panel(std::move(panel));
 }
 
-// Mean and standard error of each row of repeats.
+// Mean and standard error of each row of repeats (points x repeats).
 struct Means {
     Numbers mean, sem;
 };
-Means means_of(const Numbers& repeats, std::size_t rows) {
-    Means means;
-    const std::size_t count = rows > 0 ? repeats.size() / rows : 0;
-    for (std::size_t i = 0; i < rows; ++i) {
-        const Vector row =
-            Eigen::Map<const Vector>(repeats.data() + i * count, static_cast<Index>(count));
-        means.mean.push_back(row.mean());
-        const auto n = static_cast<double>(count);
-        means.sem.push_back(std::sqrt((row.array() - row.mean()).square().sum() / n / (n - 1)));
-    }
-    return means;
+Means means_of(const hdf5::Dataset& repeats, std::size_t points) {
+    const Matrix columns = repeats.expect_rank(2).read_matrix().transpose();
+    if (columns.cols() != static_cast<Index>(points) || columns.rows() < 1)
+        throw Error(repeats.where() + ": does not fit the sweep");
+    const auto summary = lindyn::summarise_repeats(columns, Vector::Zero(columns.cols()));
+    return {{summary.mean.begin(), summary.mean.end()}, {summary.sem.begin(), summary.sem.end()}};
 }
 
 bool is_wide(const Numbers& values) {
@@ -166,15 +164,13 @@ SweptCurves swept_curves(const hdf5::Group& group) {
 
 void add_swept_students(plot::Panel& panel, const hdf5::Group& group, const SweptCurves& curves,
                         const std::string& name, bool labelled) {
-    const std::pair<const char*, plot::Mark> kinds[] = {{"aligned", plot::Mark::circle},
-                                                        {"random", plot::Mark::triangle}};
-    for (const auto& [kind, mark] : kinds) {
+    for (const auto& [kind, mark] : kStudents) {
         const std::string check = std::string("check/") + kind;
         if (!group.has_group(check)) continue;
         const std::size_t width = curves.x.size();
         const bool alone = curves.labels.size() == 1;
         const Means means =
-            means_of(numbers(group, check + "/" + name), width * curves.labels.size());
+            means_of(group.dataset(check + "/" + name), width * curves.labels.size());
         for (std::size_t c = 0; c < std::min(curves.labels.size(), at(kShownModes)); ++c)
             panel.series.push_back(points(
                 curves.x, part(means.mean, c * width, width, group),

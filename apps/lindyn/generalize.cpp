@@ -124,10 +124,7 @@ void run_data(const Options& o, cli::Context& context) {
     const DataStudy study = at_place(context.input_address().name(), [&] {
         return study_data(problem, read_target_map(context.input().root()), s, context.execution());
     });
-    if (2 * study.noise.detections() > study.s.size())
-        context.monitor().warn(concat(study.noise.detections(), " of ", study.s.size(),
-                                      " modes stand out from the noise unit ", study.noise.unit,
-                                      ", which is then no measure of noise (--noise-unit)"));
+    warn_of_signals(context, study.noise);
     write_data_study(context.output().create_group("/lindyn/generalize"), study, s.student);
     context.report("noise unit", study.noise.unit);
     context.report("signals", static_cast<std::int64_t>(study.noise.detections()),

@@ -44,10 +44,7 @@ void run(const Options& o, cli::Context& context) {
     const NoiseReport noise =
         judge_modes(problem.modes.s, problem.statistics.inputs(), problem.statistics.outputs(),
                     noise_unit_of(o.noise_unit, problem));
-    if (noise.unit > 0 && 2 * noise.detections() > problem.modes.count())
-        context.monitor().warn(concat(noise.detections(), " of ", problem.modes.count(),
-                                      " modes stand out from the noise unit ", noise.unit,
-                                      ", which is then no measure of noise (--noise-unit)"));
+    warn_of_signals(context, noise);
     write_modes(context.output().create_group("/lindyn/modes"), problem, noise);
     report(context, problem, noise);
     context.propose("lindyn predict " + context.output_target() + " -o curves.h5");

@@ -4,7 +4,6 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
-#include <assay/lindyn/spiked.hpp>
 
 namespace lindyn_app {
 
@@ -37,6 +36,14 @@ double noise_unit_of(cli::Context& context, const std::string& text, const Probl
         if (unit > 0) return unit;
     }
     return noise_unit_of("median", p);
+}
+
+void warn_of_signals(cli::Context& context, const NoiseReport& noise) {
+    const auto modes = static_cast<Index>(noise.detected.size());
+    if (noise.unit > 0 && 2 * noise.detections() > modes)
+        context.monitor().warn(concat(noise.detections(), " of ", modes,
+                                      " modes stand out from the noise unit ", noise.unit,
+                                      ", which is then no measure of noise (--noise-unit)"));
 }
 
 void declare_noise(cli::Command& c, std::string& text) {

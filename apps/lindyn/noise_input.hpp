@@ -4,6 +4,7 @@
 #include <assay/cli/command.hpp>
 #include <assay/cli/context.hpp>
 #include <assay/lindyn/problem.hpp>
+#include <assay/lindyn/spiked.hpp>
 
 #include <string>
 
@@ -15,6 +16,8 @@ double noise_unit_of(const std::string& text, const assay::lindyn::Problem& prob
 // The same, or "auto": that of a result of `modes`, else median.
 double noise_unit_of(assay::cli::Context& context, const std::string& text,
                      const assay::lindyn::Problem& problem, std::size_t input);
+// Warns where more than half of the modes stand out: the unit is then no measure of noise.
+void warn_of_signals(assay::cli::Context& context, const assay::lindyn::NoiseReport& noise);
 void declare_noise(assay::cli::Command& c, std::string& text);
 
 } // namespace lindyn_app

@@ -45,6 +45,11 @@ std::vector<SweepAxis> parse_sweeps(const std::vector<std::string>& texts,
         axes.push_back(
             {name, parse_values(equals == std::string::npos ? "" : text.substr(equals + 1), text)});
     }
+    try {
+        static_cast<void>(count_points(axes));
+    } catch (const Error& error) {
+        throw UsageError(concat("option '--sweep': ", error.what()));
+    }
     return axes;
 }
 

@@ -53,9 +53,11 @@ void add_time(std::vector<double>& times, double time) {
     if (std::isfinite(time) && time > 0) times.push_back(time);
 }
 
-Vector search_grid(const ErrorModel& m, const std::vector<Index>& helpful, double horizon) {
+} // namespace
+
+Vector search_times(const ErrorModel& m, double horizon) {
     std::vector<double> times, grid{0};
-    for (const Index i : helpful) {
+    for (const Index i : helpful_modes(m)) {
         add_time(times, time_to_reach(law_of(m, i), 0.5));
         const double best = m.cross(i) / m.square(i) / law_of(m, i).end();
         if (best < 1) add_time(grid, time_to_reach(law_of(m, i), best));
@@ -75,8 +77,6 @@ Vector search_grid(const ErrorModel& m, const std::vector<Index>& helpful, doubl
     grid.erase(std::unique(grid.begin(), grid.end()), grid.end());
     return Eigen::Map<const Vector>(grid.data(), static_cast<Index>(grid.size()));
 }
-
-} // namespace
 
 ErrorCurves error_curves(const ErrorModel& m, const Vector& times, const Execution& run) {
     ErrorCurves curves{Vector(times.size()), Vector(times.size())};
@@ -117,7 +117,7 @@ double late_error(const ErrorModel& m) {
 }
 
 Minimum optimal_stopping(const ErrorModel& m, const Execution& run, double horizon) {
-    const Vector grid = search_grid(m, helpful_modes(m), horizon);
+    const Vector grid = search_times(m, horizon);
     return least_minimum([&](double t) { return test_error(m, t); }, grid,
                          error_curves(m, grid, run).test);
 }

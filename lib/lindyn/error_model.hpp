@@ -49,9 +49,12 @@ struct ErrorCurves {
 // Test error for t -> infinity.
 [[nodiscard]] ASSAY_API double late_error(const ErrorModel& model);
 
-// The earliest least test error, at a time up to `horizon`: 400 times from 0.1 of the earliest to 3
-// times the latest half time of the modes that help, 0, the half times and the times at which
-// single modes are best, and Brent's method around every local minimum.
+// Rising times up to `horizon` among which the least test error is looked for: 400 from 0.1 of the
+// earliest to 3 times the latest half time of the modes that help, 0, the half times and the times
+// at which single modes are best.
+[[nodiscard]] ASSAY_API Vector search_times(const ErrorModel& model, double horizon);
+// The earliest least test error, at a time up to `horizon`: Brent's method around every local
+// minimum among the search times.
 [[nodiscard]] ASSAY_API Minimum
 optimal_stopping(const ErrorModel& model, const Execution& run,
                  double horizon = std::numeric_limits<double>::infinity());

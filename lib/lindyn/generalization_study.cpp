@@ -10,6 +10,8 @@
 namespace assay::lindyn {
 namespace {
 
+constexpr Index kMostPoints = 10000000;
+
 Index whole_number(const SweepAxis& axis, double value) {
     const double rounded = std::round(value);
     if (!(rounded >= 1 && rounded <= 1e9))
@@ -122,8 +124,16 @@ const std::vector<std::string>& sweep_names() {
 }
 
 Index StudySettings::points() const {
+    return count_points(axes);
+}
+
+Index count_points(const std::vector<SweepAxis>& axes) {
     Index count = 1;
-    for (const SweepAxis& axis : axes) count *= axis.values.size();
+    for (const SweepAxis& axis : axes) {
+        if (axis.values.size() > kMostPoints / count)
+            throw Error(concat("sweep: more than ", kMostPoints, " points"));
+        count *= axis.values.size();
+    }
     return count;
 }
 
@@ -140,7 +150,10 @@ Setting setting_at(const StudySettings& study, Index point) {
 Study run_study(const StudySettings& settings, const StudyPart& part, const Execution& run) {
     Study study{settings, part, {}, {}};
     const Index count = settings.points();
-    for (Index p = 0; p < count; ++p) static_cast<void>(setting_at(settings, p));
+    for (Index p = 0; p < count; ++p) {
+        run.monitor->stop_if_interrupted();
+        static_cast<void>(setting_at(settings, p));
+    }
     study.points = in_parallel<StudyPoint>(
         own_numbers(count, part), run,
         [&](Index p, const Execution& inside) { return theory_point(settings, p, inside); });
@@ -151,7 +164,8 @@ Study run_study(const StudySettings& settings, const StudyPart& part, const Exec
                 const Setting setting = setting_at(settings, i / settings.repeats);
                 const Index repeat = i % settings.repeats;
                 return run_student(draw_data(setting, settings.seed, repeat), setting.student, kind,
-                                   times_of(settings, setting), settings.seed, repeat);
+                                   {times_of(settings, setting), settings.horizon}, settings.seed,
+                                   repeat);
             });
     return study;
 }

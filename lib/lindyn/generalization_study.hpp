@@ -24,6 +24,8 @@ struct SweepAxis {
     Vector values;
 };
 [[nodiscard]] ASSAY_API const std::vector<std::string>& sweep_names();
+// Points of a grid (1 without axes). Throws Error where there are more than ten million.
+[[nodiscard]] ASSAY_API Index count_points(const std::vector<SweepAxis>& axes);
 
 struct StudySettings {
     Setting base;

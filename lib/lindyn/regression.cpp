@@ -71,22 +71,22 @@ Vector regression_error(const RegressionSetting& s, const Vector& times) {
 
 double late_regression_error(const RegressionSetting& s) {
     if (s.load > 1) return squared(s.noise) / (s.load - 1);
-    if (s.load == 1) return s.noise > 0 ? kInfinity : 0.0;
+    if (s.load == 1) return squared(s.noise) > 0 ? kInfinity : 0.0;
     return (1 - s.load) * ignorance(s) + squared(s.noise) * s.load / (1 - s.load);
 }
 
 double best_eigenmode_time(const RegressionSetting& s, double l) {
-    if (s.noise == 0) return kInfinity;
     const double ratio = ignorance(s) / squared(s.noise);
+    if (!std::isfinite(ratio)) return kInfinity; // no noise, or none beside the weights
     return l > 0 ? std::log1p(l * ratio) / l : ratio;
 }
 
 Minimum best_regression_time(const RegressionSetting& s) {
     check_regression(s);
-    if (s.noise == 0) return {kInfinity, late_regression_error(s)};
     // Between the best times of the fastest and the slowest eigenmode.
     const double first = best_eigenmode_time(s, squared(1 + std::sqrt(s.load))),
                  last = best_eigenmode_time(s, lower_edge(s));
+    if (!std::isfinite(first) || !std::isfinite(last)) return {kInfinity, late_regression_error(s)};
     const Vector grid =
         Vector::LinSpaced(kGrid, std::log(first / 2), std::log(2 * last)).array().exp();
     const Rule bulk = bulk_of(s);
@@ -95,8 +95,8 @@ Minimum best_regression_time(const RegressionSetting& s) {
 }
 
 Vector usual_times(const RegressionSetting& s, Index count) {
-    const double slowest =
-        s.noise > 0 ? best_eigenmode_time(s, lower_edge(s)) : 5 / std::max(lower_edge(s), 1e-3);
+    const double best = best_eigenmode_time(s, lower_edge(s));
+    const double slowest = std::isfinite(best) ? best : 5 / std::max(lower_edge(s), 1e-3);
     return Vector::LinSpaced(count, 0, 2 * slowest);
 }
 

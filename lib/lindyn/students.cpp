@@ -1,6 +1,7 @@
 #include <assay/lindyn/students.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/random.hpp>
 #include <assay/linalg/orthonormal.hpp>
 #include <assay/linalg/svd.hpp>
@@ -10,10 +11,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <memory>
 
 namespace assay::lindyn {
 namespace {
+
+constexpr Index kCloser = 65;        // times around the least error
+constexpr double kMapsOfStudent = 6; // matrices of a data set and of a student's map at once
 
 // The noise that P - N1 samples hold beyond the reach of any map: chi^2 of N3 (P - N1) numbers of
 // variance 1/N1.
@@ -56,50 +60,94 @@ class ErrorMeter {
     double power_;
 };
 
-StudentRecord run_aligned(const TeacherData& data, const Student& student, const Vector& times) {
+StudentRecord run_aligned(const TeacherData& data, const Student& student, const Watch& watch) {
     const ErrorModel model = aligned_model(data, student);
-    ErrorCurves curves = error_curves(model, times, {});
-    return {std::move(curves.train), std::move(curves.test), optimal_stopping(model, {})};
+    ErrorCurves curves = error_curves(model, watch.times, {});
+    return {std::move(curves.train), std::move(curves.test),
+            optimal_stopping(model, {}, watch.horizon)};
 }
 
-// `map(t)` at rising times.
-template <class Map>
-StudentRecord record_maps(const TeacherData& data, const Vector& times, const Map& map) {
+// The vertex of the parabola through the least of sampled values and its neighbours.
+Minimum sampled_minimum(const Vector& times, const Vector& values) {
+    Index i = 0;
+    const double least = values.minCoeff(&i);
+    if (i == 0 || i + 1 == times.size()) return {times(i), least};
+    const double left = times(i) - times(i - 1), right = times(i + 1) - times(i);
+    const double fall = (values(i - 1) - least) / left, rise = (values(i + 1) - least) / right;
+    const double curvature = (rise + fall) / (left + right); // half the second derivative
+    if (!(curvature > 0)) return {times(i), least};
+    const double slope = (rise * left - fall * right) / (left + right),
+                 step = -slope / (2 * curvature);
+    return {times(i) + step, least + step * slope / 2};
+}
+
+// Times at which a random student's optimum is looked for. Its modes start with about their share
+// of the start's directions, sqrt(width / (N1 N3)), and so come later than aligned ones.
+Vector random_search_times(const TeacherData& data, Student student, double horizon) {
+    const auto n1 = static_cast<double>(data.syx.cols()), n3 = static_cast<double>(data.syx.rows());
+    const double width =
+        std::min({n1, n3, student.hidden > 0 ? static_cast<double>(student.hidden) : n1});
+    student.start *= std::sqrt(width / (n1 * n3));
+    return search_times(aligned_model(data, student), horizon);
+}
+
+// `start()` gives a map(t) for rising times, from the student's start anew.
+template <class Start>
+StudentRecord record_maps(const TeacherData& data, const Student& student, const Watch& watch,
+                          const Start& start) {
     const ErrorMeter meter(data);
-    StudentRecord record{Vector(times.size()), Vector(times.size()), {}};
-    for (Index t = 0; t < times.size(); ++t) {
-        const Matrix w = map(times(t));
+    const Vector search = random_search_times(data, student, watch.horizon);
+    StudentRecord record{Vector(watch.times.size()), Vector(watch.times.size()), {}};
+    Vector searched(search.size());
+    auto map = start();
+    for (Index t = 0, s = 0; t < watch.times.size() || s < search.size();) {
+        const bool watched =
+            s == search.size() || (t < watch.times.size() && watch.times(t) <= search(s));
+        const Matrix w = map(watched ? watch.times(t) : search(s));
+        if (!watched) {
+            searched(s++) = meter.test(w);
+            continue;
+        }
         record.train(t) = meter.train(w);
-        record.test(t) = meter.test(w);
+        record.test(t++) = meter.test(w);
     }
-    Index best = 0;
-    record.optimum.value = record.test.minCoeff(&best);
-    record.optimum.at = times(best);
+    Index least = 0;
+    searched.minCoeff(&least);
+    const Vector closer = Vector::LinSpaced(kCloser, search(std::max<Index>(least - 1, 0)),
+                                            search(std::min(least + 1, search.size() - 1)));
+    auto again = start();
+    Vector errors(kCloser);
+    for (Index t = 0; t < kCloser; ++t) errors(t) = meter.test(again(closer(t)));
+    record.optimum = sampled_minimum(closer, errors);
     return record;
 }
 
-StudentRecord run_random(const TeacherData& data, const Student& student, const Vector& times,
+StudentRecord run_random(const TeacherData& data, const Student& student, const Watch& watch,
                          std::uint64_t seed, Index repeat) {
     const Index n1 = data.syx.cols(), n3 = data.syx.rows();
     const Index hidden = student.hidden > 0 ? student.hidden : std::min(n1, n3);
     std::vector<Index> widths(static_cast<std::size_t>(student.depth) + 1, hidden);
     widths.front() = n1;
     widths.back() = n3;
-    const Layers start =
+    const Layers layers =
         initial_layers(widths, {}, {StartLaw::orthogonal, student.start, seed, repeat});
-    if (student.depth == 2) {
-        ExactSolution exact(data.syx, data.d, start[0], start[1]);
-        return record_maps(data, times, [&](double t) {
-            exact.advance(t);
-            return exact.map();
+    if (student.depth == 2)
+        return record_maps(data, student, watch, [&] {
+            return
+                [exact = ExactSolution(data.syx, data.d, layers[0], layers[1])](double t) mutable {
+                    exact.advance(t);
+                    return exact.map();
+                };
         });
-    }
     Statistics statistics;
     statistics.syx = data.syx;
     statistics.input_scale = data.d;
     statistics.output_power = data.target_power;
-    Flow flow(statistics, start);
-    return record_maps(data, times, [&](double t) { return whole_map(flow.at(t)); });
+    return record_maps(data, student, watch, [&] {
+        return [flow = std::make_shared<Flow>(statistics, layers)](double t) {
+            return whole_map(flow->at(t));
+        };
+    });
 }
 
 } // namespace
@@ -122,6 +170,7 @@ Matrix random_directions(Index rows, Index columns, std::uint64_t seed, Index re
 TeacherData draw_data(const Setting& s, std::uint64_t seed, Index repeat) {
     check_setting(s);
     const Index rank = s.teacher.size(), seen = std::min(s.inputs, s.sample_count());
+    check_map_memory(s.outputs, seen);
     const double delta = static_cast<double>(s.sample_count()) / static_cast<double>(s.inputs);
     const Matrix u = random_directions(s.outputs, rank, seed, repeat, "lindyn/teacher/output");
     const Matrix v = random_directions(s.inputs, rank, seed, repeat, "lindyn/teacher/input");
@@ -138,6 +187,11 @@ TeacherData draw_data(const Setting& s, std::uint64_t seed, Index repeat) {
     return data;
 }
 
+void check_map_memory(Index outputs, Index inputs) {
+    check_memory(8.0 * kMapsOfStudent * static_cast<double>(outputs) * static_cast<double>(inputs),
+                 concat("simulated data of ", inputs, " inputs and ", outputs, " outputs"));
+}
+
 ErrorModel aligned_model(const TeacherData& data, const Student& student) {
     const linalg::Svd svd = linalg::thin_svd(data.syx);
     KnownTeacher known;
@@ -151,9 +205,9 @@ ErrorModel aligned_model(const TeacherData& data, const Student& student) {
 }
 
 StudentRecord run_student(const TeacherData& data, const Student& student, StudentKind kind,
-                          const Vector& times, std::uint64_t seed, Index repeat) {
-    if (kind == StudentKind::aligned) return run_aligned(data, student, times);
-    return run_random(data, student, times, seed, repeat);
+                          const Watch& watch, std::uint64_t seed, Index repeat) {
+    if (kind == StudentKind::aligned) return run_aligned(data, student, watch);
+    return run_random(data, student, watch, seed, repeat);
 }
 
 RepeatSummary summarise_repeats(const Matrix& repeats, const Vector& theory) {

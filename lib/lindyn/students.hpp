@@ -6,6 +6,7 @@
 #include <assay/lindyn/generalization.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct TeacherData {
     double teacher_power = 1; // |W*|^2 in all inputs
     double target_power = 1;  // |Y|^2
 };
+// Throws Error where the matrices of one data set are larger than the machine's memory.
+ASSAY_API void check_map_memory(Index outputs, Index inputs);
 [[nodiscard]] ASSAY_API TeacherData draw_data(const Setting& setting, std::uint64_t seed,
                                               Index repeat);
 
@@ -36,14 +39,21 @@ enum class StudentKind { aligned, random };
 
 struct StudentRecord {
     Vector train, test; // T
-    Minimum optimum;    // of the test error: aligned, in continuous time; random, at `times`
+    Minimum optimum;    // of the test error, up to the horizon
 };
 // The exact error of an aligned student.
 [[nodiscard]] ASSAY_API ErrorModel aligned_model(const TeacherData& data, const Student& student);
-// `times` ascend. An aligned student costs O(N3 N1 min(N1, N3)), a random one of two layers
-// O(T (N1 + N3) N2^2).
+// When an error is looked at, and when learning may stop.
+struct Watch {
+    Vector times; // ascending
+    double horizon = std::numeric_limits<double>::infinity();
+};
+// The optimum does not depend on the times: that of an aligned student is in continuous time
+// (optimal_stopping); a random one is looked at 400 times more, then 65 times around the least,
+// and its optimum is the vertex of the parabola through the best three. An aligned student costs
+// O(N3 N1 min(N1, N3)), a random one of two layers O(T (N1 + N3) N2^2).
 [[nodiscard]] ASSAY_API StudentRecord run_student(const TeacherData& data, const Student& student,
-                                                  StudentKind kind, const Vector& times,
+                                                  StudentKind kind, const Watch& watch,
                                                   std::uint64_t seed, Index repeat);
 
 // Means and standard errors over repeats (rows R >= 1 of R x T; one repeat has no standard error,

@@ -159,6 +159,7 @@ TransferGrid transfer_grid(const TransferSetting& s, const Vector& q, const Vect
         one.b *= b(pair % b.size()) / s.b(0);
         Vector benefits(q.size());
         for (Index i = 0; i < q.size(); ++i) {
+            run.monitor->stop_if_interrupted();
             one.alignment = equal_alignment(s.a.size(), s.b.size(), q(i));
             const Transfer point = transfer(one);
             grid.points[static_cast<std::size_t>(pair * q.size() + i)] = point;
@@ -193,6 +194,7 @@ TransferSetting estimated_transfer(const DetectedModes& a, const DetectedModes& 
 
 TeacherPair draw_pair(const TransferSetting& s, std::uint64_t seed, Index repeat) {
     check_transfer(s);
+    check_map_memory(s.outputs_a + s.outputs_b, s.inputs);
     const Index ka = s.a.size(), kb = s.b.size();
     if (ka + kb > s.inputs)
         throw Error(concat("check: ", s.inputs, " inputs have no room for ", ka, " and ", kb,

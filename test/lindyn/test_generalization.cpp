@@ -321,7 +321,7 @@ TEST_CASE("errors against the number of samples", "[lindyn]") {
         Matrix test(12, times.size()), train(12, times.size());
         for (Index r = 0; r < 12; ++r) {
             const StudentRecord record =
-                run_student(draw_data(s, 3, r), s.student, StudentKind::aligned, times, 3, r);
+                run_student(draw_data(s, 3, r), s.student, StudentKind::aligned, {times}, 3, r);
             test.row(r) = record.test.transpose();
             train.row(r) = record.train.transpose();
         }
@@ -345,19 +345,44 @@ TEST_CASE("students of drawn data meet the theory", "[lindyn]") {
     const Vector times = Vector::LinSpaced(200, 0, 8);
     Vector aligned(20), random(3);
     for (Index r = 0; r < 20; ++r)
-        aligned(r) = run_student(draw_data(s, 1, r), s.student, StudentKind::aligned, times, 1, r)
+        aligned(r) = run_student(draw_data(s, 1, r), s.student, StudentKind::aligned, {times}, 1, r)
                          .optimum.value;
     const double sem = std::sqrt((aligned.array() - aligned.mean()).square().sum() / 19 / 20);
     CHECK(std::abs(aligned.mean() - best.value) < 3 * sem + 0.02 * best.value);
     // Random orthogonal students reach the same, later.
     for (Index r = 0; r < 3; ++r) {
         const StudentRecord record =
-            run_student(draw_data(s, 1, r), s.student, StudentKind::random, times, 1, r);
+            run_student(draw_data(s, 1, r), s.student, StudentKind::random, {times}, 1, r);
         random(r) = record.optimum.value;
         CHECK(record.optimum.at > best.at);
         CHECK(std::abs(record.test(0) - 1) < 1e-4);
     }
     CHECK(std::abs(random.mean() - aligned.head(3).mean()) < 0.05 * best.value + 0.005);
+}
+
+TEST_CASE("where a student stops does not depend on when it is looked at", "[lindyn]") {
+    const int depth = GENERATE(2, 3);
+    const StudentKind kind = GENERATE(StudentKind::aligned, StudentKind::random);
+    Setting s = setting_of({4}, 30, 20);
+    s.student.depth = depth;
+    s.student.start = depth == 2 ? 1e-5 : 1e-3;
+    const TeacherData data = draw_data(s, 2, 0);
+    const Vector few = (Vector(3) << 0, 1, 50).finished();
+    const Minimum best = run_student(data, s.student, kind, {few}, 2, 0).optimum;
+    // The least of a dense grid around it, and of the whole course.
+    const Vector near = Vector::LinSpaced(801, 0.9 * best.at, 1.1 * best.at);
+    const StudentRecord dense = run_student(data, s.student, kind, {near}, 2, 0);
+    CHECK(dense.optimum.at == Approx(best.at).epsilon(1e-6));
+    CHECK(dense.test.minCoeff() == Approx(best.value).epsilon(1e-5));
+    const Vector course = Vector::LinSpaced(400, 0, 4 * best.at);
+    CHECK(run_student(data, s.student, kind, {course}, 2, 0).test.minCoeff() >
+          best.value * (1 - 1e-5));
+    // Before that time the error falls, so that a horizon is where to stop.
+    const double horizon = 0.8 * best.at;
+    const Vector last = single(horizon);
+    const StudentRecord cut = run_student(data, s.student, kind, {last, horizon}, 2, 0);
+    CHECK(cut.optimum.at <= horizon);
+    CHECK(cut.optimum.value == Approx(cut.test(0)).epsilon(1e-6));
 }
 
 TEST_CASE("a known teacher's errors are those of the maps themselves", "[lindyn]") {
@@ -388,7 +413,7 @@ TEST_CASE("a known teacher's errors are those of the maps themselves", "[lindyn]
     // Gradient descent with the full matrices from the same start would be there too: the exact
     // solution of a student in random directions ends where all modes are learned.
     const StudentRecord random =
-        run_student(data, s.student, StudentKind::random, single(400), 1, 0);
+        run_student(data, s.student, StudentKind::random, {single(400)}, 1, 0);
     CHECK(random.test(0) == Approx(late_error(model)).epsilon(1e-8));
 }
 
