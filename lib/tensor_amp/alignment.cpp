@@ -1,0 +1,308 @@
+#include <assay/tensor_amp/alignment.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/linalg/assignment.hpp>
+#include <assay/tensor_amp/prior.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace assay::tensor_amp {
+namespace {
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+Index order_of(const Factors& factors) {
+    return static_cast<Index>(factors.size());
+}
+
+// Cosines of the columns of two factors, r_A x r_B; 0 where a column is.
+MatrixXd cosines_of(const MatrixXd& a, const MatrixXd& b) {
+    const auto unit = [](MatrixXd factor) {
+        for (Index rho = 0; rho < factor.cols(); ++rho) {
+            const double norm = factor.col(rho).stableNorm();
+            if (norm > 0) factor.col(rho) /= norm;
+        }
+        return factor;
+    };
+    return unit(a).transpose() * unit(b);
+}
+
+void check_same_shape(const Factors& a, const Factors& b) {
+    if (a.size() != b.size())
+        throw Error(concat("factors of ", b.size(), " modes; ", a.size(), " are expected"));
+    for (Index mode = 0; mode < order_of(a); ++mode)
+        if (a[at(mode)].rows() != b[at(mode)].rows())
+            throw Error(concat("factor of mode ", mode, " has ", b[at(mode)].rows(), " rows; ",
+                               a[at(mode)].rows(), " are expected"));
+}
+
+// +-1 a mode, of product 1: the signs of the cosines, but for the one that matters least where
+// their product is -1.
+VectorXd paired_signs(const VectorXd& cosines) {
+    VectorXd signs = (cosines.array() < 0).select(VectorXd::Constant(cosines.size(), -1.0), 1.0);
+    if (signs.prod() > 0) return signs;
+    Index weakest = 0;
+    cosines.cwiseAbs().minCoeff(&weakest);
+    signs(weakest) *= -1;
+    return signs;
+}
+
+ComponentMap identity_map(Index order, Index rank) {
+    ComponentMap map{std::vector<Index>(at(rank)), MatrixXd::Ones(order, rank)};
+    std::iota(map.source.begin(), map.source.end(), Index{0});
+    return map;
+}
+
+std::vector<PriorPointer> priors_of(const FitResult& fit) {
+    std::vector<PriorPointer> priors;
+    for (const std::string& text : fit.priors)
+        priors.push_back(starts_with(text, "discrete") ? nullptr : parse_prior(text, fit.rank));
+    return priors;
+}
+
+// Whether every component has the same prior, or a Gaussian one that can be rearranged with them.
+bool order_is_free(const FitResult& fit) {
+    const auto priors = priors_of(fit);
+    for (std::size_t a = 0; a < priors.size(); ++a) {
+        if (priors[a] != nullptr && priors[a]->gaussian()) continue;
+        if (priors[a] == nullptr || fit.priors[a].find('[') != std::string::npos) return false;
+    }
+    return true;
+}
+
+std::vector<MatrixXd> mapped_overlaps(const std::vector<MatrixXd>& modes, const ComponentMap& map,
+                                      bool both_sides) {
+    std::vector<MatrixXd> mapped;
+    for (Index a = 0; a < static_cast<Index>(modes.size()); ++a) {
+        // Rows are components of the fit; columns too for the overlap with itself.
+        const MatrixXd rows = mapped_factor(modes[at(a)].transpose(), map, a).transpose();
+        mapped.push_back(both_sides ? mapped_factor(rows, map, a) : rows);
+    }
+    return mapped;
+}
+
+std::vector<std::string> mapped_priors(const FitResult& fit, const ComponentMap& map) {
+    std::vector<std::string> texts = fit.priors;
+    const auto priors = priors_of(fit);
+    for (Index a = 0; a < static_cast<Index>(priors.size()); ++a) {
+        const auto* const gaussian = dynamic_cast<const GaussianPrior*>(priors[at(a)].get());
+        if (gaussian == nullptr) continue;
+        const VectorXd mean = mapped_factor(gaussian->mean().transpose(), map, a).transpose();
+        const MatrixXd rows = gaussian->covariance().reshaped().transpose();
+        const MatrixXd covariance = mapped_covariances(rows, map, a).reshaped(fit.rank, fit.rank);
+        texts[at(a)] = GaussianPrior(mean, covariance).describe();
+    }
+    return texts;
+}
+
+ModeCalibration calibrate(const MatrixXd& estimate, const MatrixXd& variance, const MatrixXd& truth,
+                          const std::vector<Index>& partner) {
+    ModeCalibration result;
+    result.histogram = VectorXd::Zero(kHistogramBins);
+    double entries = 0;
+    constexpr double kHalf = 0.6744897501960817, kNineTenths = 1.6448536269514722;
+    for (Index rho = 0; rho < truth.cols(); ++rho) {
+        if (partner[at(rho)] < 0) continue;
+        for (Index i = 0; i < truth.rows(); ++i) {
+            const double error = estimate(i, rho) - truth(i, rho),
+                         claimed = std::max(0.0, variance(variance.rows() == 1 ? 0 : i, rho)),
+                         deviation = std::sqrt(claimed);
+            ++entries;
+            result.claimed += claimed;
+            result.squared_error += error * error;
+            if (std::abs(error) <= kHalf * deviation) ++result.coverage_50;
+            if (std::abs(error) <= kNineTenths * deviation) ++result.coverage_90;
+            if (deviation == 0) continue;
+            const double place =
+                (error / deviation / kHistogramReach + 1) / 2 * static_cast<double>(kHistogramBins);
+            const auto last = static_cast<double>(kHistogramBins - 1);
+            result.histogram(static_cast<Index>(std::min(last, std::max(0.0, place)))) += 1;
+        }
+    }
+    for (double* const sum :
+         {&result.claimed, &result.squared_error, &result.coverage_50, &result.coverage_90})
+        *sum /= entries;
+    return result;
+}
+
+// The estimate in the truth's order, 0 where a component has no partner.
+ComponentMap map_to_truth(const Alignment& alignment, const Factors& estimate, const Factors& truth,
+                          ScaleGauge gauge) {
+    ComponentMap map{alignment.partner, alignment.signs};
+    const Index order = order_of(truth);
+    for (Index rho = 0; rho < static_cast<Index>(map.source.size()); ++rho) {
+        if (map.source[at(rho)] < 0) {
+            map.source[at(rho)] = 0;
+            map.multiplier.col(rho).setZero();
+            continue;
+        }
+        if (gauge == ScaleGauge::keep) continue;
+        VectorXd logarithm(order);
+        for (Index a = 0; a < order; ++a)
+            logarithm(a) = std::log(truth[at(a)].col(rho).stableNorm()) -
+                           std::log(estimate[at(a)].col(alignment.partner[at(rho)]).stableNorm());
+        if (!logarithm.allFinite()) continue; // a column of zeros has no scale
+        map.multiplier.col(rho).array() *= (logarithm.array() - logarithm.mean()).exp();
+    }
+    return map;
+}
+
+// 1^T (o_a A_a^T B_a) 1.
+double inner_product(const Factors& a, const Factors& b) {
+    MatrixXd product = MatrixXd::Ones(a.front().cols(), b.front().cols());
+    for (std::size_t mode = 0; mode < a.size(); ++mode)
+        product.array() *= (a[mode].transpose() * b[mode]).array();
+    return product.sum();
+}
+
+} // namespace
+
+double Alignment::mean_similarity() const {
+    const auto pairs =
+        std::count_if(partner.begin(), partner.end(), [](Index l) { return l >= 0; });
+    return pairs == 0 ? 0 : score.sum() / static_cast<double>(pairs);
+}
+
+std::vector<Index> Alignment::unmatched() const {
+    std::vector<Index> left;
+    for (Index l = 0; l < similarity.cols(); ++l)
+        if (std::find(partner.begin(), partner.end(), l) == partner.end()) left.push_back(l);
+    return left;
+}
+
+Alignment align(const Factors& reference, const Factors& other, SimilarityScore score,
+                bool flip_signs) {
+    check_same_shape(reference, other);
+    const Index order = order_of(reference), rank = reference.front().cols();
+    std::vector<MatrixXd> cosines;
+    for (Index a = 0; a < order; ++a) cosines.push_back(cosines_of(reference[at(a)], other[at(a)]));
+    Alignment result;
+    const bool product = score == SimilarityScore::product;
+    result.similarity = MatrixXd::Constant(rank, other.front().cols(), product ? 1.0 : 0.0);
+    for (const MatrixXd& mode : cosines) {
+        if (product)
+            result.similarity.array() *= mode.array().abs();
+        else
+            result.similarity += mode.cwiseAbs() / static_cast<double>(order);
+    }
+    result.partner = linalg::assign(-result.similarity).column;
+    result.signs = MatrixXd::Ones(order, rank);
+    result.cosines = MatrixXd::Zero(order, rank);
+    result.score = VectorXd::Zero(rank);
+    for (Index rho = 0; rho < rank; ++rho) {
+        const Index partner = result.partner[at(rho)];
+        if (partner < 0) continue;
+        result.score(rho) = result.similarity(rho, partner);
+        for (Index a = 0; a < order; ++a) result.cosines(a, rho) = cosines[at(a)](rho, partner);
+        if (flip_signs) result.signs.col(rho) = paired_signs(result.cosines.col(rho));
+        result.cosines.col(rho).array() *= result.signs.col(rho).array();
+    }
+    return result;
+}
+
+MatrixXd mapped_factor(const MatrixXd& factor, const ComponentMap& map, Index mode) {
+    MatrixXd mapped(factor.rows(), static_cast<Index>(map.source.size()));
+    for (Index k = 0; k < mapped.cols(); ++k)
+        mapped.col(k) = map.multiplier(mode, k) * factor.col(map.source[at(k)]);
+    return mapped;
+}
+
+MatrixXd mapped_covariances(const MatrixXd& rows, const ComponentMap& map, Index mode) {
+    const auto from = static_cast<Index>(std::llround(std::sqrt(static_cast<double>(rows.cols()))));
+    const auto rank = static_cast<Index>(map.source.size());
+    MatrixXd mapped(rows.rows(), rank * rank);
+    for (Index k = 0; k < rank; ++k)
+        for (Index l = 0; l < rank; ++l)
+            mapped.col(k * rank + l) = map.multiplier(mode, k) * map.multiplier(mode, l) *
+                                       rows.col(map.source[at(k)] * from + map.source[at(l)]);
+    return mapped;
+}
+
+bool signs_are_free(const FitResult& fit) {
+    const auto priors = priors_of(fit);
+    return std::all_of(priors.begin(), priors.end(), [&](const PriorPointer& prior) {
+        if (prior == nullptr || prior->nonnegative()) return false;
+        return prior->mean().isZero(0) || (fit.priors_learned && prior->gaussian());
+    });
+}
+
+ComponentMap canonical_order(const FitResult& fit) {
+    const Index order = order_of(fit.factors);
+    ComponentMap map = identity_map(order, fit.rank);
+    FitResult unit = fit;
+    set_unit_form(unit);
+    if (order_is_free(fit))
+        std::stable_sort(map.source.begin(), map.source.end(),
+                         [&](Index k, Index l) { return unit.weights(k) > unit.weights(l); });
+    if (!signs_are_free(fit)) return map;
+    for (Index k = 0; k < fit.rank; ++k)
+        for (Index a = 0; a + 1 < order; ++a) {
+            const auto column = fit.factors[at(a)].col(map.source[at(k)]);
+            Index largest = 0;
+            column.cwiseAbs().maxCoeff(&largest);
+            if (column(largest) >= 0) continue;
+            map.multiplier(a, k) = -1;
+            map.multiplier(order - 1, k) *= -1;
+        }
+    return map;
+}
+
+FitResult in_canonical_order(const FitResult& fit) {
+    check_fit(fit);
+    const ComponentMap map = canonical_order(fit);
+    FitResult ordered = fit;
+    ordered.priors = mapped_priors(fit, map);
+    for (Index a = 0; a < order_of(fit.factors); ++a) {
+        ordered.factors[at(a)] = mapped_factor(fit.factors[at(a)], map, a);
+        if (!fit.covariances.empty())
+            ordered.covariances[at(a)] = mapped_covariances(fit.covariances[at(a)], map, a);
+        if (fit.fields.field.empty()) continue;
+        // Multipliers are +-1, so fields transform as means do.
+        ordered.fields.field[at(a)] = mapped_factor(fit.fields.field[at(a)], map, a);
+        ordered.fields.precision[at(a)] = mapped_covariances(fit.fields.precision[at(a)], map, a);
+    }
+    for (auto& modes : ordered.trace.truth_overlap) modes = mapped_overlaps(modes, map, false);
+    for (auto& modes : ordered.trace.self_overlap) modes = mapped_overlaps(modes, map, true);
+    set_unit_form(ordered);
+    return ordered;
+}
+
+double signal_error(const Factors& estimate, const Factors& truth) {
+    check_same_shape(truth, estimate);
+    const double power = inner_product(truth, truth);
+    const double distance =
+        inner_product(estimate, estimate) - 2 * inner_product(estimate, truth) + power;
+    return std::max(0.0, distance) / power;
+}
+
+TruthComparison compare_with_truth(const FitResult& fit, const Factors& truth,
+                                   SimilarityScore score, ScaleGauge gauge) {
+    TruthComparison result;
+    result.alignment = align(truth, fit.factors, score, signs_are_free(fit));
+    const ComponentMap map = map_to_truth(result.alignment, fit.factors, truth, gauge);
+    const Index order = order_of(truth), rank = truth.front().cols();
+    result.mse.resize(order);
+    for (Index a = 0; a < order; ++a) {
+        const MatrixXd& exact = truth[at(a)];
+        const MatrixXd estimate = mapped_factor(fit.factors[at(a)], map, a);
+        const auto rows = static_cast<double>(exact.rows());
+        result.truth_overlap.emplace_back(estimate.transpose() * exact / rows);
+        result.self_overlap.emplace_back(estimate.transpose() * estimate / rows);
+        result.mse(a) = (estimate - exact).squaredNorm() / rows;
+        if (fit.covariances.empty()) continue;
+        const MatrixXd squares = mapped_covariances(fit.covariances[at(a)], map, a);
+        MatrixXd variances(squares.rows(), rank);
+        for (Index k = 0; k < rank; ++k) variances.col(k) = squares.col(k * (rank + 1));
+        result.calibration.push_back(
+            calibrate(estimate, variances, exact, result.alignment.partner));
+    }
+    result.signal_error = signal_error(fit.factors, truth);
+    return result;
+}
+
+} // namespace assay::tensor_amp

@@ -1,0 +1,498 @@
+#include <assay/tensor_amp/amp_state.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+#include <assay/tensor_amp/scale_gauge.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay::tensor_amp {
+namespace {
+
+std::size_t at(Index index) {
+    return static_cast<std::size_t>(index);
+}
+
+// Row i of `flat` (r^2 numbers) as a matrix; the only row where all rows share it.
+MatrixXd row_matrix(const MatrixXd& flat, Index row, Index rank) {
+    return flat.row(flat.rows() == 1 ? 0 : row).reshaped(rank, rank);
+}
+
+// vec(x_i y_i^T) of every row: N_b x r^2, the row index of the outer product running fastest.
+MatrixXd row_outer_products(const MatrixXd& x, const MatrixXd& y) {
+    const Index r = x.cols();
+    MatrixXd products(x.rows(), r * r);
+    for (Index l = 0; l < r; ++l)
+        for (Index k = 0; k < r; ++k) products.col(k + l * r) = x.col(k).cwiseProduct(y.col(l));
+    return products;
+}
+
+MatrixXd on_every_row(const MatrixXd& flat, Index rows) {
+    return flat.rows() == rows ? flat : MatrixXd(flat.replicate(rows, 1));
+}
+
+// Whether the change has not fallen by a tenth over the last sweeps, without the free entropy rising
+// all the while (as it does where a prior is learned slowly).
+bool stalled(const std::vector<SweepTrace>& trace, int since, double least) {
+    constexpr std::size_t window = 8;
+    if (trace.size() < static_cast<std::size_t>(since) + window + 1) return false;
+    const double now = trace.back().change;
+    const double before = trace[trace.size() - 1 - window].change;
+    const bool rising = std::is_sorted(trace.end() - window, trace.end(),
+                                       [](const SweepTrace& a, const SweepTrace& b) {
+                                           return a.free_entropy < b.free_entropy;
+                                       });
+    return now > 0.9 * before && now > least && !rising;
+}
+
+// Beliefs about consecutive rows as one.
+Belief joined(const std::vector<Belief>& parts, Index rows, Index rank) {
+    Belief whole = Belief::of_rows(rows, rank);
+    const bool common = parts.front().covariance.rows() < parts.front().mean.rows();
+    if (common) whole.covariance = parts.front().covariance;
+    Index first = 0;
+    for (const Belief& part : parts) {
+        const Index count = part.mean.rows();
+        whole.mean.middleRows(first, count) = part.mean;
+        if (!common) whole.covariance.middleRows(first, count) = part.covariance;
+        whole.summed_covariance += part.summed_covariance;
+        whole.log_partition += part.log_partition;
+        if (part.active.size() > 0)
+            whole.active =
+                whole.active.size() > 0 ? VectorXd(whole.active + part.active) : part.active;
+        first += count;
+    }
+    return whole;
+}
+
+// Rows are cut into blocks by their number alone, so that sums have the same bits for all threads.
+constexpr Index kRowBlock = 512;
+
+} // namespace
+
+std::string status_name(AmpStatus status) {
+    switch (status) {
+    case AmpStatus::running:
+        return "running";
+    case AmpStatus::converged:
+        return "converged";
+    case AmpStatus::max_iter:
+        return "max-iter";
+    case AmpStatus::collapsed:
+        return "collapsed";
+    case AmpStatus::diverged:
+        break;
+    }
+    return "diverged";
+}
+
+AmpState::AmpState(Shape shape, std::vector<PriorPointer> priors, Factors start,
+                   double noise_variance, Observation observation, AmpSettings settings)
+    : shape_(std::move(shape)), priors_(std::move(priors)), noise_variance_(noise_variance),
+      observation_(std::move(observation)), settings_(settings), scale_(signal_scale(shape_)),
+      mean_(std::move(start)), previous_(mean_.size()), belief_(mean_.size()),
+      waiting_(mean_.size()), fields_(mean_.size()), cross_(mean_.size()),
+      row_scales_(mean_.size()) {
+    if (priors_.size() != shape_.size() || mean_.size() != shape_.size())
+        throw Error(concat("a tensor of ", shape_.size(), " modes has ", priors_.size(),
+                           " priors and ", mean_.size(), " factors"));
+    const Index r = priors_.front()->rank();
+    for (Index a = 0; a < static_cast<Index>(shape_.size()); ++a)
+        if (mean_[at(a)].rows() != shape_[at(a)] || mean_[at(a)].cols() != r ||
+            priors_[at(a)]->rank() != r)
+            throw Error(concat("mode ", a, ": a start of ", mean_[at(a)].rows(), " x ",
+                               mean_[at(a)].cols(), "; ", shape_[at(a)], " x ", r, " is expected"));
+    if (!(noise_variance > 0))
+        throw Error(concat("noise variance ", noise_variance,
+                           "; a number "
+                           "above 0 is expected"));
+    gram_ = gram_matrices(mean_);
+    summed_.assign(mean_.size(), MatrixXd::Zero(r, r));
+    for (std::size_t a = 0; a < mean_.size(); ++a) {
+        previous_[a] = MatrixXd::Zero(mean_[a].rows(), r);
+        cross_[a] = MatrixXd::Zero(r, r);
+        belief_[a].covariance = MatrixXd::Zero(1, r * r);
+    }
+    settings_.gauge =
+        settings_.gauge && std::all_of(priors_.begin(), priors_.end(),
+                                       [](const PriorPointer& prior) { return prior->gaussian(); });
+    if (settings_.learn_noise || settings_.learn_priors) learned_change_ = INFINITY;
+    damping_ = settings_.damping.value_or(settings_.schedule == Schedule::parallel ? 0.5 : 1);
+}
+
+const MatrixXd& AmpState::covariance(Index mode) const {
+    return belief_[at(mode)].covariance;
+}
+const MatrixXd& AmpState::precision(Index mode) const {
+    return fields_[at(mode)].precision;
+}
+const MatrixXd& AmpState::field(Index mode) const {
+    return fields_[at(mode)].field;
+}
+const VectorXd& AmpState::row_scales(Index mode) const {
+    return row_scales_[at(mode)];
+}
+
+// Fisher information of an entry's mean under the scaling of the model: 1 / (Delta N^{p-1}).
+double AmpState::kappa() const {
+    return scale_ * scale_ / noise_variance_;
+}
+
+// Whether `other` was replaced after `updated` was: in cyclic order it lies between `updated` and
+// `mode`.
+bool AmpState::replaced_since(Index mode, Index other, Index updated) const {
+    const auto p = static_cast<Index>(shape_.size());
+    return (other - updated + p) % p < (mode - updated + p) % p;
+}
+
+// o_{b != a} G_b, for variational Bayes of the whole moments G_b + V_b; one row for all, or sums
+// over the observed entries of each.
+MatrixXd AmpState::precision_sum(Index mode) const {
+    const bool whole = settings_.inference == Inference::variational;
+    if (!observation_.masked_sum) {
+        std::vector<MatrixXd> moments = gram_;
+        for (std::size_t b = 0; whole && b < moments.size(); ++b) moments[b] += summed_[b];
+        return observation_.fraction * hadamard_except(moments, {mode}).reshaped().transpose();
+    }
+    std::vector<MatrixXd> moments;
+    for (std::size_t b = 0; b < mean_.size(); ++b) {
+        moments.push_back(row_outer_products(mean_[b], mean_[b]));
+        if (whole) moments.back() += on_every_row(belief_[b].covariance, mean_[b].rows());
+    }
+    return observation_.masked_sum(mode, moments);
+}
+
+// D_a = sum_{b != a} V_b o (o_{g != a,b} C_g): what the mean of a row did to the others' means,
+// which comes back with the product. C_g holds g's values after (row) and before (column) where g
+// was replaced since b saw it, else its present ones.
+MatrixXd AmpState::reaction_sum(Index mode) const {
+    const bool parallel = settings_.schedule == Schedule::parallel;
+    const auto p = static_cast<Index>(shape_.size());
+    const Index r = mean_.front().cols();
+    const Index rows = observation_.masked_sum ? shape_[at(mode)] : 1;
+    MatrixXd reaction = MatrixXd::Zero(rows, r * r);
+    if (settings_.inference == Inference::variational) return reaction;
+    for (Index b = 0; b < p; ++b) {
+        if (b == mode || summed_[at(b)].isZero(0)) continue;
+        std::vector<MatrixXd> rows_of(mean_.size());
+        MatrixXd term = summed_[at(b)];
+        for (Index g = 0; g < p; ++g) {
+            const std::size_t other = at(g);
+            const bool lagged = parallel || replaced_since(mode, g, b);
+            if (observation_.masked_sum)
+                rows_of[other] = g == b ? on_every_row(belief_[other].covariance, shape_[other])
+                                        : row_outer_products(mean_[other], lagged ? previous_[other]
+                                                                                  : mean_[other]);
+            else if (g != b && g != mode)
+                term.array() *= (lagged ? cross_ : gram_)[other].array();
+        }
+        if (observation_.masked_sum)
+            reaction += observation_.masked_sum(mode, rows_of);
+        else
+            reaction += observation_.fraction * term.reshaped().transpose();
+    }
+    return reaction;
+}
+
+// A_a = kappa (o_{b != a} G_b), B_a = c MTTKRP_a - kappa X D_a^T with the mean X that the others
+// saw.
+AmpState::Fields AmpState::local_fields(Index mode, const MatrixXd& product) {
+    precision_sum_ = precision_sum(mode);
+    reaction_sum_ = reaction_sum(mode);
+    Fields fields{kappa() * precision_sum_, scale_ / noise_variance_ * product};
+    const MatrixXd& memory =
+        settings_.schedule == Schedule::parallel ? previous_[at(mode)] : mean_[at(mode)];
+    const double strength =
+        kappa() * settings_.onsager_noise.value_or(noise_variance_) / noise_variance_;
+    const Index r = memory.cols();
+    if (reaction_sum_.rows() == 1)
+        fields.field.noalias() -= strength * memory * reaction_sum_.reshaped(r, r).transpose();
+    else
+        for (Index i = 0; i < memory.rows(); ++i)
+            fields.field.row(i) -=
+                strength *
+                (row_matrix(reaction_sum_, i, r) * memory.row(i).transpose()).transpose();
+    return fields;
+}
+
+// Expected squares of what the model says of every slice of the mode updated last, without
+// N^{-(p-1)}: x^T P x + tr(sigma P) + x^T D x.
+VectorXd AmpState::expected_squares(Index mode) const {
+    const MatrixXd& mean = mean_[at(mode)];
+    const MatrixXd outer = row_outer_products(mean, mean);
+    const MatrixXd precision = on_every_row(precision_sum_, mean.rows());
+    const MatrixXd covariance = on_every_row(belief_[at(mode)].covariance, mean.rows());
+    return outer.cwiseProduct(precision + on_every_row(reaction_sum_, mean.rows()))
+               .rowwise()
+               .sum() +
+           covariance.cwiseProduct(precision).rowwise().sum();
+}
+
+void AmpState::damp(Index mode, Fields& fields) const {
+    const Fields& old = fields_[at(mode)];
+    if (damping_ == 1 || sweeps_ == 0 || old.field.size() == 0) return;
+    fields.field = damping_ * fields.field + (1 - damping_) * old.field;
+    fields.precision = damping_ * fields.precision + (1 - damping_) * old.precision;
+}
+
+// Rows share their precision unless entries are missing or rows have scales of their own: with the
+// prior of s x, f'(A, B) = s f(s^2 A, s B).
+void AmpState::denoise(Index mode, Fields fields, int threads) {
+    damp(mode, fields);
+    const Prior& prior = *priors_[at(mode)];
+    const VectorXd& scales = row_scales_[at(mode)];
+    const bool shared = fields.precision.rows() == 1 && scales.size() == 0;
+    const Index rows = fields.field.rows();
+    const Index r = prior.rank();
+    const Blocks blocks{rows, kRowBlock};
+    std::vector<Belief> parts(at(blocks.count()));
+    parallel_blocks(blocks.count(), threads, [&](Index block) {
+        const Index first = blocks.begin(block);
+        const Index count = blocks.extent(block);
+        Belief& part = parts[at(block)];
+        if (shared) {
+            part = prior.denoise_rows(fields.precision.reshaped(r, r),
+                                      fields.field.middleRows(first, count));
+            return;
+        }
+        part = Belief::of_rows(count, r);
+        for (Index i = 0; i < count; ++i) {
+            const double s = scales.size() > 0 ? scales(first + i) : 1.0;
+            RowBelief row = prior.denoise(s * s * row_matrix(fields.precision, first + i, r),
+                                          s * fields.field.row(first + i).transpose());
+            row.mean *= s;
+            row.covariance *= s * s;
+            part.set_row(i, row);
+        }
+    });
+    waiting_[at(mode)] = joined(parts, rows, r);
+    fields_[at(mode)] = std::move(fields);
+}
+
+void AmpState::take(Index mode) {
+    const std::size_t a = at(mode);
+    previous_[a] = std::move(mean_[a]);
+    belief_[a] = std::move(waiting_[a]);
+    mean_[a] = belief_[a].mean;
+    gram_[a] = mean_[a].transpose() * mean_[a];
+    cross_[a] = mean_[a].transpose() * previous_[a];
+    summed_[a] = belief_[a].summed_covariance;
+}
+
+void AmpState::update_mode(Index mode, const MatrixXd& product, int threads) {
+    const bool last = mode == static_cast<Index>(shape_.size()) - 1;
+    denoise(mode, local_fields(mode, product), threads);
+    // With means that belong together: after the last update in sequence, before all in parallel.
+    if (last && settings_.schedule == Schedule::parallel) measure_residual(product);
+    if (settings_.schedule == Schedule::sequential) {
+        take(mode);
+        if (last) measure_residual(product);
+    }
+}
+
+// ||Y||^2 - 2 T + E with T = N^{-(p-1)/2} <MTTKRP_p, X_p> and
+// E = N^{-(p-1)} 1^T [o_a G_a + sum_a V_a o (o_{b != a} G_b)] 1.
+void AmpState::measure_residual(const MatrixXd& last_product) {
+    const Index last = static_cast<Index>(shape_.size()) - 1;
+    residual_ = observation_.squared_norm -
+                2 * scale_ * last_product.cwiseProduct(mean_[at(last)]).sum() +
+                scale_ * scale_ * expected_squares(last).sum();
+}
+
+VectorXd AmpState::slice_residuals(Index mode, const VectorXd& squared_norms,
+                                   const MatrixXd& product) const {
+    return squared_norms - 2 * scale_ * product.cwiseProduct(mean_[at(mode)]).rowwise().sum() +
+           scale_ * scale_ * expected_squares(mode);
+}
+
+// N Phi = sum_a [sum_i log Z - <B, X> + tr(A (G + V)) / 2] + T / Delta - E / (2 Delta).
+void AmpState::update_free_entropy() {
+    double total = 0;
+    for (std::size_t a = 0; a < mean_.size(); ++a) {
+        const Belief& belief = belief_[a];
+        const Fields& fields = fields_[a];
+        total += belief.log_partition - fields.field.cwiseProduct(mean_[a]).sum();
+        const bool shared = fields.precision.rows() == 1;
+        const MatrixXd outer = shared ? MatrixXd((gram_[a] + summed_[a]).reshaped().transpose())
+                                      : MatrixXd(row_outer_products(mean_[a], mean_[a]) +
+                                                 on_every_row(belief.covariance, mean_[a].rows()));
+        total += 0.5 * fields.precision.cwiseProduct(outer).sum();
+    }
+    total -= (residual_ - observation_.squared_norm) / (2 * noise_variance_);
+    free_entropy_ = total / mean_dimension(shape_);
+}
+
+// A variance that is learned to be 0 gets there as 1 / sweeps only, and everything with it: then what
+// counts is whether the evidence still gains.
+bool AmpState::evidence_has_settled() const {
+    constexpr std::size_t window = 8;
+    if (!settings_.learn_priors || trace_.size() <= window) return false;
+    const double before = trace_[trace_.size() - 1 - window].free_entropy;
+    return trace_.back().change < std::sqrt(settings_.tolerance) &&
+           std::abs(free_entropy_ - before) < settings_.tolerance * std::abs(free_entropy_);
+}
+
+void AmpState::update_status(double change) {
+    bool finite = !std::isnan(change);
+    const Index r = mean_.front().cols();
+    std::vector<Index> small(at(r), 0);
+    for (std::size_t a = 0; a < mean_.size(); ++a) {
+        const MatrixXd square = priors_[a]->second_moment();
+        const auto rows = static_cast<double>(mean_[a].rows());
+        double scale = 1;
+        if (row_scales_[a].size() > 0) scale = row_scales_[a].squaredNorm() / rows;
+        finite = finite && gram_[a].allFinite() &&
+                 gram_[a].trace() <= 1e6 * rows * scale * square.trace();
+        for (Index k = 0; k < r; ++k)
+            if (gram_[a](k, k) < 1e-6 * rows * scale * square(k, k)) ++small[at(k)];
+    }
+    if (!finite)
+        status_ = AmpStatus::diverged;
+    else if (sweeps_ >= 3 && *std::max_element(small.begin(), small.end()) >= 2)
+        status_ = AmpStatus::collapsed;
+    else if (sweeps_ >= 3 && (change < settings_.tolerance || evidence_has_settled()))
+        status_ = AmpStatus::converged;
+    else if (sweeps_ >= settings_.max_iterations)
+        status_ = AmpStatus::max_iter;
+}
+
+// Near a transition undamped runs wander: damp more whenever the change has stopped falling.
+void AmpState::adapt_damping() {
+    if (settings_.damping || !stalled(trace_, damped_at_, 10 * settings_.tolerance)) return;
+    damping_ = std::max(0.7 * damping_, 0.2);
+    damped_at_ = sweeps_;
+}
+
+void AmpState::learn() {
+    constexpr int first_learning_sweep = 4;
+    if (sweeps_ < first_learning_sweep) return;
+    const bool by_slice = std::any_of(row_scales_.begin(), row_scales_.end(),
+                                      [](const VectorXd& scales) { return scales.size() > 0; });
+    if (!by_slice) learned_change_ = 0;
+    if (settings_.learn_noise && !by_slice) {
+        const double before = noise_variance_;
+        const double least = 1e-14 * observation_.squared_norm / observation_.entries;
+        noise_variance_ = std::max({residual_ / observation_.entries, least, 1e-300});
+        learned_change_ = std::abs(noise_variance_ / before - 1);
+    }
+    if (settings_.learn_priors) learn_priors();
+}
+
+// The belief about x where rows stand for s x.
+Belief AmpState::unscaled_belief(Index mode) const {
+    Belief belief = belief_[at(mode)];
+    belief.mean = mean_[at(mode)];
+    belief.summed_covariance = summed_[at(mode)];
+    const VectorXd& scales = row_scales_[at(mode)];
+    if (scales.size() == 0) return belief;
+    const VectorXd inverse = scales.cwiseInverse();
+    belief.mean = inverse.asDiagonal() * belief.mean;
+    belief.covariance = inverse.cwiseAbs2().asDiagonal() * belief.covariance;
+    belief.summed_covariance =
+        belief.covariance.colwise().sum().reshaped(belief.mean.cols(), belief.mean.cols());
+    return belief;
+}
+
+void AmpState::learn_priors() {
+    if (!settings_.tie_modes) {
+        for (std::size_t a = 0; a < priors_.size(); ++a)
+            priors_[a] = priors_[a]->maximised(unscaled_belief(static_cast<Index>(a)),
+                                               settings_.tie_components);
+        return;
+    }
+    std::vector<Belief> beliefs;
+    Index rows = 0;
+    for (std::size_t a = 0; a < priors_.size(); ++a) {
+        beliefs.push_back(unscaled_belief(static_cast<Index>(a)));
+        beliefs.back().covariance = on_every_row(beliefs.back().covariance, shape_[a]);
+        rows += shape_[a];
+    }
+    const PriorPointer common = priors_.front()->maximised(
+        joined(beliefs, rows, priors_.front()->rank()), settings_.tie_components);
+    std::fill(priors_.begin(), priors_.end(), common);
+}
+
+void AmpState::scale_column(Index mode, Index component, double factor) {
+    const std::size_t a = at(mode);
+    const Index r = mean_[a].cols();
+    mean_[a].col(component) *= factor;
+    previous_[a].col(component) *= factor;
+    fields_[a].field.col(component) /= factor;
+    for (MatrixXd* matrix : {&gram_[a], &cross_[a], &summed_[a]}) {
+        matrix->row(component) *= factor;
+        matrix->col(component) *= factor;
+    }
+    for (Index k = 0; k < r; ++k) {
+        belief_[a].covariance.col(component + k * r) *= factor;
+        belief_[a].covariance.col(k + component * r) *= factor;
+        fields_[a].precision.col(component + k * r) /= factor;
+        fields_[a].precision.col(k + component * r) /= factor;
+    }
+}
+
+void AmpState::equilibrate() {
+    const auto p = static_cast<Index>(shape_.size());
+    const Index r = mean_.front().cols();
+    for (Index k = 0; k < r; ++k) {
+        VectorXd quadratic(p), linear(p), rows(p);
+        for (Index a = 0; a < p; ++a) {
+            const auto& prior = static_cast<const GaussianPrior&>(*priors_[at(a)]);
+            const Belief belief = unscaled_belief(a);
+            const MatrixXd moment =
+                belief.mean.transpose() * belief.mean + belief.summed_covariance;
+            const VectorXd pull = prior.precision() * prior.mean();
+            rows(a) = static_cast<double>(shape_[at(a)]);
+            quadratic(a) = prior.precision()(k, k) * moment(k, k);
+            linear(a) = pull(k) * belief.mean.col(k).sum() -
+                        prior.precision().row(k).dot(moment.row(k)) + quadratic(a);
+        }
+        if (!(quadratic.minCoeff() > 0) || !quadratic.allFinite()) continue;
+        const VectorXd scales = equilibrium_scales(quadratic, linear, rows);
+        for (Index a = 0; a < p; ++a) scale_column(a, k, scales(a));
+    }
+}
+
+void AmpState::set_slice_noise(Index mode, const VectorXd& noise_of_slices, double squared_norm) {
+    const std::size_t a = at(mode);
+    noise_variance_ = noise_of_slices.mean();
+    const VectorXd scales = (noise_variance_ / noise_of_slices.array()).sqrt();
+    const VectorXd change =
+        row_scales_[a].size() > 0 ? VectorXd(scales.cwiseQuotient(row_scales_[a])) : scales;
+    if (row_scales_[a].size() > 0) learned_change_ = (change.array() - 1).abs().maxCoeff();
+    row_scales_[a] = scales;
+    observation_.squared_norm = squared_norm;
+    mean_[a] = change.asDiagonal() * mean_[a];
+    previous_[a] = change.asDiagonal() * previous_[a];
+    if (fields_[a].field.size() > 0) fields_[a].field = change.asDiagonal() * fields_[a].field;
+    belief_[a].covariance =
+        change.cwiseAbs2().asDiagonal() * on_every_row(belief_[a].covariance, shape_[a]);
+    gram_[a] = mean_[a].transpose() * mean_[a];
+    cross_[a] = mean_[a].transpose() * previous_[a];
+    const Index r = mean_[a].cols();
+    summed_[a] = belief_[a].covariance.colwise().sum().reshaped(r, r);
+}
+
+bool AmpState::finish_sweep() {
+    if (settings_.schedule == Schedule::parallel)
+        for (Index a = 0; a < static_cast<Index>(shape_.size()); ++a) take(a);
+    ++sweeps_;
+    double change = 0;
+    for (std::size_t a = 0; a < mean_.size(); ++a) {
+        const double size = mean_[a].norm();
+        const double moved = (mean_[a] - previous_[a]).norm();
+        change = std::max(change, size > 0 ? moved / size : (moved > 0 ? 1.0 : 0.0));
+    }
+    // What was learned after the last sweep counts as movement, too.
+    change = std::max(change, learned_change_);
+    update_free_entropy();
+    trace_.push_back({change, free_entropy_, noise_variance_, damping_});
+    update_status(change);
+    if (status_ != AmpStatus::running) return false;
+    adapt_damping();
+    learn();
+    if (settings_.gauge && sweeps_ >= 2) equilibrate();
+    return true;
+}
+
+} // namespace assay::tensor_amp

@@ -1,0 +1,152 @@
+// One run of approximate message passing (AMP), or of variational Bayes, on a low-rank tensor: what
+// is believed about every factor, and one update of a mode from the tensor's product with the
+// others (MTTKRP). Any order, shape, rank and prior (Kadmon, Ganguli 2018, arXiv 1810.10065;
+// Onsager terms as in Lesieur, Krzakala, Zdeborova 2017, arXiv 1701.00858, for either schedule).
+// The tensor itself is never seen here: `amp.hpp` brings state and data together.
+#pragma once
+
+#include <assay/tensor_amp/model.hpp>
+#include <assay/tensor_amp/prior.hpp>
+#include <assay/tensor_amp/schedule.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay::tensor_amp {
+
+// `variational`: the same updates without reaction terms, with the summed posterior covariances in
+// every precision; its free entropy is a bound that never falls, and it is overconfident.
+enum class Inference { amp, variational };
+
+struct AmpSettings {
+    Inference inference = Inference::amp;
+    Schedule schedule = Schedule::sequential;
+    std::optional<double> damping; // of the fields, in (0, 1]; empty: as the convergence asks
+    bool gauge = true;             // equilibrate scales between modes (Gaussian priors only)
+    bool learn_noise = false;
+    bool learn_priors = false;
+    bool tie_components = false; // one learned variance for all components of a mode
+    bool tie_modes = false;      // one learned prior for all modes
+    int max_iterations = 500;
+    double tolerance = 1e-6;
+    // True noise where another is assumed: it stands in the reaction term alone.
+    std::optional<double> onsager_noise;
+};
+
+enum class AmpStatus { running, converged, max_iter, collapsed, diverged };
+[[nodiscard]] ASSAY_API std::string status_name(AmpStatus status);
+
+// What the local fields of a mode are made of, for entries that are not all observed: sums over the
+// observed entries of row i of products of r x r matrices, one matrix per mode given (none for the
+// row's own): N_a x r^2 numbers from N_b x r^2 ones.
+using MaskedSum =
+    std::function<MatrixXd(Index mode, const std::vector<MatrixXd>& matrices_of_rows)>;
+
+// How much was observed, and how it enters.
+struct Observation {
+    double squared_norm = 0; // of the observed entries
+    double entries = 0;      // observed
+    double fraction = 1;     // of all entries; below 1 without `masked_sum` the mean-field form
+    MaskedSum masked_sum;    // the exact form
+};
+
+struct SweepTrace {
+    double change = 0; // max over modes of |X - X before| / |X|
+    double free_entropy = 0;
+    double noise_variance = 0;
+    double damping = 1;
+};
+
+class ASSAY_API AmpState {
+  public:
+    // `start`: N_a x r each. Throws Error for shapes that do not fit one another or the priors.
+    AmpState(Shape shape, std::vector<PriorPointer> priors, Factors start, double noise_variance,
+             Observation observation, AmpSettings settings);
+
+    // The newest means, which the next MTTKRP takes.
+    [[nodiscard]] const Factors& means() const { return mean_; }
+    // Updates mode a; `product` is MTTKRP_a of the tensor (unobserved entries 0) with `means()`. A
+    // sweep is modes 0..p-1 in this order under either schedule; in parallel all products belong to
+    // the means at the sweep's start, and the updates take effect with `finish_sweep`.
+    void update_mode(Index mode, const MatrixXd& product, int threads = 1);
+    // Free entropy, convergence, learning, scales. Returns true while there is more to do.
+    bool finish_sweep();
+
+    [[nodiscard]] AmpStatus status() const { return status_; }
+    [[nodiscard]] int sweeps() const { return sweeps_; }
+    [[nodiscard]] double noise_variance() const { return noise_variance_; }
+    [[nodiscard]] const std::vector<PriorPointer>& priors() const { return priors_; }
+    [[nodiscard]] const std::vector<SweepTrace>& trace() const { return trace_; }
+    // Bethe free entropy per N relative to the null model, or the bound of variational Bayes.
+    [[nodiscard]] double free_entropy() const { return free_entropy_; }
+    // Expected squared residual of the observed entries under the posterior.
+    [[nodiscard]] double expected_residual() const { return residual_; }
+    // Posterior covariances, as in Belief: one row or N_a rows of r^2 numbers.
+    [[nodiscard]] const MatrixXd& covariance(Index mode) const;
+    // The local fields of the last update.
+    [[nodiscard]] const MatrixXd& precision(Index mode) const; // as `covariance`, r^2 columns
+    [[nodiscard]] const MatrixXd& field(Index mode) const;     // N_a x r
+    // For noise that differs between the slices of a mode: row i of its factor stands for s_i x_i,
+    // s_i = sqrt(Delta / Delta_i), and so do the tensor's slices (their products come scaled, see
+    // `row_scales`). Delta becomes the mean of `noise_of_slices`; `squared_norm` is that of the
+    // tensor so scaled.
+    void set_slice_noise(Index mode, const VectorXd& noise_of_slices, double squared_norm);
+    // s_i; empty where all are 1.
+    [[nodiscard]] const VectorXd& row_scales(Index mode) const;
+    // The expected squared residual of every slice of the last mode updated, from its squared norms
+    // and the product that the update had.
+    [[nodiscard]] VectorXd slice_residuals(Index mode, const VectorXd& squared_norms,
+                                           const MatrixXd& product) const;
+
+  private:
+    struct Fields {
+        MatrixXd precision; // 1 or N_a rows of r^2
+        MatrixXd field;     // N_a x r
+    };
+    [[nodiscard]] double kappa() const;
+    [[nodiscard]] Fields local_fields(Index mode, const MatrixXd& product);
+    [[nodiscard]] MatrixXd precision_sum(Index mode) const;
+    [[nodiscard]] MatrixXd reaction_sum(Index mode) const;
+    [[nodiscard]] bool replaced_since(Index mode, Index other, Index updated) const;
+    [[nodiscard]] VectorXd expected_squares(Index mode) const;
+    void damp(Index mode, Fields& fields) const;
+    void denoise(Index mode, Fields fields, int threads);
+    void take(Index mode);
+    void measure_residual(const MatrixXd& last_product);
+    void update_free_entropy();
+    void update_status(double change);
+    [[nodiscard]] bool evidence_has_settled() const;
+    void adapt_damping();
+    void learn();
+    void learn_priors();
+    void equilibrate();
+    void scale_column(Index mode, Index component, double factor);
+    [[nodiscard]] Belief unscaled_belief(Index mode) const;
+
+    Shape shape_;
+    std::vector<PriorPointer> priors_;
+    double noise_variance_;
+    Observation observation_;
+    AmpSettings settings_;
+    double scale_; // N^{-(p-1)/2}
+
+    Factors mean_, previous_;
+    std::vector<Belief> belief_, waiting_; // of the means; of a parallel sweep, not yet taken
+    std::vector<Fields> fields_;
+    std::vector<MatrixXd> gram_, cross_;    // X^T X; X^T X before
+    std::vector<MatrixXd> summed_;          // V
+    MatrixXd precision_sum_, reaction_sum_; // of the mode that was updated last
+    std::vector<VectorXd> row_scales_;      // empty where all are 1
+    std::vector<SweepTrace> trace_;
+    double residual_ = 0;
+    double damping_ = 1;
+    int damped_at_ = 0;
+    double learned_change_ = 0; // relative, of the noise variance; infinite before the first step
+    double free_entropy_ = 0;
+    int sweeps_ = 0;
+    AmpStatus status_ = AmpStatus::running;
+};
+
+} // namespace assay::tensor_amp

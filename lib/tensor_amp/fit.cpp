@@ -1,0 +1,330 @@
+#include <assay/tensor_amp/fit.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/tensor_amp/alignment.hpp>
+#include <assay/tensor_amp/centering.hpp>
+#include <assay/tensor_amp/mttkrp.hpp>
+#include <assay/tensor_amp/shape_checks.hpp>
+#include <assay/tensor_amp/spectral_start.hpp>
+#include <assay/tensor_amp/starts.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay::tensor_amp {
+namespace {
+
+std::size_t at(Index index) {
+    return static_cast<std::size_t>(index);
+}
+
+std::vector<VectorXd> prior_means(const std::vector<PriorPointer>& priors) {
+    std::vector<VectorXd> means;
+    for (const PriorPointer& prior : priors) means.push_back(prior->mean());
+    return means;
+}
+
+double observed_entries(const TensorSource& source, const Execution& run) {
+    return source.masked() ? observed_counts(source, run).front().sum()
+                           : static_cast<double>(source.size());
+}
+
+SpectralStart spectral(const TensorSource& source, const FitSettings& settings,
+                       const Execution& run) {
+    SpectralSettings spectral;
+    spectral.rank = settings.rank;
+    spectral.polish_sweeps = settings.polish;
+    spectral.seed = settings.seed;
+    for (Index a = 0; a < static_cast<Index>(settings.priors.size()); ++a)
+        if (settings.priors[at(a)]->nonnegative()) spectral.nonnegative_modes.push_back(a);
+    return spectral_start(source, spectral, prior_means(settings.priors), run);
+}
+
+// A random start after as many sweeps of least squares as a spectral one gets.
+Factors polished_start(const TensorSource& source, const FitSettings& settings,
+                       std::uint64_t replicate, const Execution& run) {
+    // Least squares know nothing of a slice that was not observed.
+    for (const VectorXd& counts : observed_counts(source, run))
+        if (!(counts.minCoeff() > 0))
+            return random_start(source.shape(), settings.priors, settings.seed, replicate);
+    AlsSettings als;
+    als.rank = settings.rank;
+    als.max_iterations = std::max(settings.polish, 1);
+    for (Index a = 0; a < static_cast<Index>(settings.priors.size()); ++a)
+        if (settings.priors[at(a)]->nonnegative()) als.nonnegative_modes.push_back(a);
+    const Factors start =
+        random_start(source.shape(), als, settings.seed, static_cast<Index>(replicate));
+    Factors polished = run_als(source, {start}, als, run).best_replicate().factors;
+    match_means(polished, prior_means(settings.priors));
+    return polished;
+}
+
+Factors one_start(const TensorSource& source, const FitSettings& settings, std::uint64_t replicate,
+                  const Execution& run) {
+    switch (settings.start) {
+    case Start::prior_mean:
+        return prior_mean_start(source.shape(), settings.priors, settings.seed, replicate);
+    case Start::random:
+        return random_start(source.shape(), settings.priors, settings.seed, replicate);
+    case Start::spectral:
+        return replicate == 0 ? spectral(source, settings, run).factors
+                              : polished_start(source, settings, replicate, run);
+    case Start::informed:
+        return informed_start(settings.given, settings.rank, settings.start_noise, settings.seed,
+                              replicate);
+    case Start::given:
+        break;
+    }
+    return settings.given;
+}
+
+// Delta of the residual that least squares leave.
+double noise_of_residual(const TensorSource& source, const FitSettings& settings,
+                         const Execution& run) {
+    constexpr int sweeps = 20;
+    FitSettings own = settings;
+    own.polish = std::max(own.polish, sweeps);
+    const SpectralStart start = spectral(source, own, run);
+    if (!(start.squared_norm > 0)) throw Error("all values are 0; there is nothing to decompose");
+    return std::max(std::pow(start.relative_error.value_or(1), 2), 1e-14) * start.squared_norm /
+           observed_entries(source, run);
+}
+
+// Priors to be learned begin at the scales of the start: a tensor's units are anyone's, and a prior
+// far too narrow would pull everything to zero before it is learned. Finite sets of values have no
+// scale.
+std::vector<PriorPointer> scaled_to(const Factors& start, const FitSettings& settings) {
+    std::vector<PriorPointer> priors = settings.priors;
+    for (std::size_t a = 0; a < priors.size(); ++a) {
+        if (!priors[a]->has_scale()) continue;
+        Belief belief = Belief::of_rows(start[a].rows(), settings.rank);
+        belief.mean = start[a];
+        if (priors[a]->nonnegative()) belief.mean = belief.mean.cwiseMax(0);
+        if (belief.mean.isZero(0)) continue;
+        priors[a] = priors[a]->maximised(belief, settings.amp.tie_components);
+    }
+    return priors;
+}
+
+// The mean-field form takes the pattern of missing entries for noise: per observed entry it adds
+// (1 - fraction) times the power of the signal.
+MissingForm form_for(const TensorSource& source, double noise_variance, const Execution& run) {
+    constexpr double negligible = 0.02;
+    const std::vector<VectorXd> counts = observed_counts(source, run);
+    const double entries = counts.front().sum();
+    const double missing = 1 - entries / static_cast<double>(source.size());
+    const double signal = squared_norm(source, run) / entries - noise_variance;
+    return missing * signal > negligible * noise_variance ? MissingForm::exact
+                                                          : suitable_form(source.shape(), counts);
+}
+
+struct Traces {
+    std::vector<std::vector<MatrixXd>> truth_overlap, self_overlap;
+};
+
+// Overlaps of the first replicate after every sweep.
+void record_overlaps(Traces& traces, const AmpState& state, const Factors& truth) {
+    std::vector<MatrixXd> with_truth, own;
+    for (std::size_t a = 0; a < truth.size(); ++a) {
+        const auto rows = static_cast<double>(truth[a].rows());
+        with_truth.emplace_back(state.means()[a].transpose() * truth[a] / rows);
+        own.emplace_back(state.means()[a].transpose() * state.means()[a] / rows);
+    }
+    traces.truth_overlap.push_back(with_truth);
+    traces.self_overlap.push_back(own);
+}
+
+// Whether a replicate may be the best: a collapsed or diverged one is so only among its like.
+bool usable(const AmpState& state) {
+    return state.status() == AmpStatus::converged || state.status() == AmpStatus::max_iter;
+}
+
+std::size_t best_of(const std::vector<AmpState>& states) {
+    std::size_t best = 0;
+    for (std::size_t k = 1; k < states.size(); ++k) {
+        const bool better = usable(states[k]) != usable(states[best])
+                                ? usable(states[k])
+                                : states[k].free_entropy() > states[best].free_entropy();
+        if (better) best = k;
+    }
+    return best;
+}
+
+FitTrace trace_of(const AmpState& state) {
+    const auto count = static_cast<Index>(state.trace().size());
+    FitTrace trace{VectorXd(count), VectorXd(count), VectorXd(count), VectorXd(count), {}, {}, {}};
+    for (Index t = 0; t < count; ++t) {
+        const SweepTrace& sweep = state.trace()[at(t)];
+        trace.change(t) = sweep.change;
+        trace.free_entropy(t) = sweep.free_entropy;
+        trace.noise_variance(t) = sweep.noise_variance;
+        trace.damping(t) = sweep.damping;
+    }
+    return trace;
+}
+
+// Rows of the noise mode stand for s_i x_i: x again.
+void undo_row_scales(const AmpState& state, Index mode, FitResult& fit) {
+    const VectorXd inverse = state.row_scales(mode).cwiseInverse();
+    MatrixXd& factor = fit.factors[at(mode)];
+    MatrixXd& covariance = fit.covariances[at(mode)];
+    factor = inverse.asDiagonal() * factor;
+    covariance = inverse.cwiseAbs2().asDiagonal() * covariance;
+    fit.noise_mode = mode;
+    fit.slice_noise = state.noise_variance() * inverse.array().square();
+}
+
+// Of what was observed: 1 - |Y - W|^2 / |Y - mean Y|^2; 0 for a constant tensor.
+double explained(const TensorSource& source, const Factors& factors, const Execution& run) {
+    const double total = squared_norm(source, run);
+    const double mean = mean_value(source);
+    const double variation = total - observed_entries(source, run) * mean * mean;
+    if (!(variation > 1e-12 * total)) return 0;
+    const double scale = signal_scale(source.shape());
+    const double overlap =
+        scale * mttkrp(source, 0, factors, run).cwiseProduct(factors.front()).sum();
+    double model = hadamard_total(gram_matrices(factors));
+    if (source.masked()) {
+        const Index r = factors.front().cols();
+        std::vector<MatrixXd> outer;
+        for (const MatrixXd& factor : factors) {
+            MatrixXd products(factor.rows(), r * r);
+            for (Index k = 0; k < r * r; ++k)
+                products.col(k) = factor.col(k % r).cwiseProduct(factor.col(k / r));
+            outer.push_back(products);
+        }
+        model = mttkrp(source, 0, outer, run, Content::observed).cwiseProduct(outer.front()).sum();
+    }
+    return 1 - (total - 2 * overlap + scale * scale * model) / variation;
+}
+
+FitResult amp_result(const FitSettings& settings, const std::vector<AmpState>& states) {
+    const std::size_t best = best_of(states);
+    const AmpState& state = states[best];
+    FitResult fit;
+    const bool variational = settings.algorithm == Algorithm::vb;
+    fit.algorithm = variational ? "vb" : "amp";
+    fit.noise_variance = state.noise_variance();
+    fit.noise_variance_learned = settings.amp.learn_noise;
+    (variational ? fit.elbo : fit.bethe_free_entropy) = state.free_entropy();
+    fit.status = status_name(state.status());
+    fit.iterations = state.sweeps();
+    fit.priors_learned = settings.amp.learn_priors;
+    fit.factors = state.means();
+    for (Index a = 0; a < static_cast<Index>(fit.factors.size()); ++a) {
+        fit.covariances.push_back(state.covariance(a));
+        fit.priors.push_back(state.priors()[at(a)]->describe());
+        fit.denoiser_exact = fit.denoiser_exact && state.priors()[at(a)]->exact();
+        if (!settings.keep_fields) continue;
+        fit.fields.precision.push_back(state.precision(a));
+        fit.fields.field.push_back(state.field(a));
+    }
+    if (settings.noise_mode) undo_row_scales(state, *settings.noise_mode, fit);
+    fit.trace = trace_of(state);
+    const auto count = static_cast<Index>(states.size());
+    fit.restarts.objective.resize(count);
+    fit.restarts.similarity.resize(count);
+    for (Index k = 0; k < count; ++k) {
+        fit.restarts.objective(k) = states[at(k)].free_entropy();
+        fit.restarts.similarity(k) = component_similarity(states[at(k)].means(), state.means());
+        fit.restarts.status.push_back(status_name(states[at(k)].status()));
+    }
+    return fit;
+}
+
+FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const Execution& run) {
+    AmpProblem problem;
+    problem.source = &source;
+    problem.priors = settings.priors;
+    problem.noise_mode = settings.noise_mode;
+    problem.noise_variance = settings.noise_variance ? *settings.noise_variance
+                                                     : noise_of_residual(source, settings, run);
+    if (source.masked())
+        problem.missing =
+            settings.missing ? *settings.missing : form_for(source, problem.noise_variance, run);
+    AmpSettings amp = settings.amp;
+    amp.inference = settings.algorithm == Algorithm::vb ? Inference::variational : Inference::amp;
+    constexpr Index uneven_restarts = 5;
+    const bool uneven =
+        source.masked() &&
+        suitable_form(source.shape(), observed_counts(source, run)) == MissingForm::exact;
+    const Index restarts = settings.restarts.value_or(uneven ? uneven_restarts : 1);
+    std::vector<Factors> starts;
+    for (Index k = 0; k < restarts; ++k)
+        starts.push_back(one_start(source, settings, static_cast<std::uint64_t>(k), run));
+    const bool from_data = settings.start == Start::spectral || settings.start == Start::given ||
+                           settings.start == Start::informed;
+    if (amp.learn_priors && from_data) problem.priors = scaled_to(starts.front(), settings);
+    Traces traces;
+    if (!settings.truth.empty())
+        problem.after_sweep = [&](const std::vector<AmpState>& states) {
+            if (states.front().sweeps() > static_cast<int>(traces.self_overlap.size()))
+                record_overlaps(traces, states.front(), settings.truth);
+        };
+    FitResult fit = amp_result(settings, run_amp(problem, starts, amp, run));
+    if (restarts == 1) {
+        fit.trace.truth_overlap = traces.truth_overlap;
+        fit.trace.self_overlap = traces.self_overlap;
+    }
+    return fit;
+}
+
+FitResult fit_als(const TensorSource& source, const FitSettings& settings, const Execution& run) {
+    AlsSettings als = settings.als;
+    als.rank = settings.rank;
+    als.max_iterations = settings.amp.max_iterations;
+    if (settings.algorithm == Algorithm::hals && als.nonnegative_modes.empty())
+        for (Index a = 0; a < source.order(); ++a) als.nonnegative_modes.push_back(a);
+    const Index restarts = settings.restarts.value_or(10);
+    std::vector<Factors> starts;
+    if (settings.start == Start::random)
+        starts = random_starts(source.shape(), als, settings.seed, restarts);
+    else
+        for (Index k = 0; k < restarts; ++k)
+            starts.push_back(one_start(source, settings, static_cast<std::uint64_t>(k), run));
+    const AlsResult result = run_als(source, starts, als, run);
+    const AlsReplicate& best = result.best_replicate();
+    FitResult fit;
+    fit.algorithm = settings.algorithm == Algorithm::hals ? "hals" : "als";
+    fit.factors = best.factors;
+    fit.objective = best.relative_error;
+    fit.status = status_name(best.status);
+    fit.iterations = best.iterations();
+    fit.noise_variance =
+        std::pow(best.relative_error, 2) * result.squared_norm / observed_entries(source, run);
+    fit.noise_variance_learned = true;
+    fit.trace.objective = Eigen::Map<const VectorXd>(best.relative_trace.data(), best.iterations());
+    for (const AlsReplicate& replicate : result.replicates) {
+        const Index k = fit.restarts.objective.size();
+        fit.restarts.objective.conservativeResize(k + 1);
+        fit.restarts.similarity.conservativeResize(k + 1);
+        fit.restarts.objective(k) = replicate.objective;
+        fit.restarts.similarity(k) = replicate.similarity;
+        fit.restarts.status.push_back(status_name(replicate.status));
+    }
+    return fit;
+}
+
+} // namespace
+
+FitResult fit_tensor(const TensorSource& source, const FitSettings& settings,
+                     const Execution& run) {
+    check_rank(source.shape(), settings.rank);
+    const bool bayesian =
+        settings.algorithm == Algorithm::amp || settings.algorithm == Algorithm::vb;
+    if (bayesian)
+        for (std::size_t a = 0; a < settings.priors.size(); ++a)
+            if (settings.priors[a]->rank() != settings.rank)
+                throw Error(concat("mode ", a, ": a prior of ", settings.priors[a]->rank(),
+                                   " components for rank ", settings.rank));
+    FitResult fit = bayesian ? fit_amp(source, settings, run) : fit_als(source, settings, run);
+    fit.shape = source.shape();
+    fit.rank = settings.rank;
+    fit.seed = settings.seed;
+    fit.explained_variance = explained(source, fit.factors, run);
+    set_unit_form(fit);
+    return in_canonical_order(fit);
+}
+
+} // namespace assay::tensor_amp

@@ -1,0 +1,46 @@
+// A whole fit: a start, the algorithm, its replicates, the best of them, and what there is to say
+// about it.
+#pragma once
+
+#include <assay/tensor_amp/als.hpp>
+#include <assay/tensor_amp/amp.hpp>
+#include <assay/tensor_amp/fit_result.hpp>
+
+#include <cstdint>
+#include <optional>
+
+namespace assay::tensor_amp {
+
+enum class Algorithm { amp, vb, als, hals };
+enum class Start { prior_mean, random, spectral, informed, given };
+
+struct FitSettings {
+    Algorithm algorithm = Algorithm::amp;
+    Index rank = 1;
+    std::vector<PriorPointer> priors;     // one a mode; AMP and variational Bayes
+    std::optional<double> noise_variance; // empty: from the residual of least squares at the start
+    AmpSettings amp;
+    // Empty: exact where slices differ in what was observed, or the signal counts beside the noise.
+    std::optional<MissingForm> missing;
+    std::optional<Index> noise_mode; // slices of this mode have noise of their own
+    Start start = Start::spectral;
+    double start_noise = 0.1; // of an informed start
+    int polish = 20;          // sweeps of least squares after the spectral start
+    Factors given;            // a start, or for an informed one the truth
+    // Starts; the first spectral one, if asked for, is followed by polished random ones. Empty: 10
+    // for least squares, 5 where entries are missing unevenly (a fit may be right where there are
+    // data and wrong elsewhere), else 1.
+    std::optional<Index> restarts;
+    AlsSettings als; // rank, nonnegative modes and limits are set from the above
+    std::uint64_t seed = 0;
+    bool keep_fields = false;
+    Factors truth; // for overlaps after every sweep; empty: none
+};
+
+// Components in canonical order. Throws Error for settings that do not fit the tensor: a rank below
+// 1 or above the product of the other dimensions of some mode, priors of other ranks, starts of
+// another shape.
+[[nodiscard]] ASSAY_API FitResult fit_tensor(const TensorSource& source,
+                                             const FitSettings& settings, const Execution& run);
+
+} // namespace assay::tensor_amp

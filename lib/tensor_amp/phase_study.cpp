@@ -1,0 +1,288 @@
+#include <assay/tensor_amp/phase_study.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+#include <assay/core/text.hpp>
+#include <assay/tensor_amp/state_evolution.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+namespace assay::tensor_amp {
+namespace {
+
+constexpr Index kChunk = 64; // points between two reports of progress
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+// Where the value of a key stands in "name:key=value,...": the commas of lists do not count.
+struct Place {
+    std::size_t begin, end;
+};
+std::optional<Place> place_of(const std::string& text, const std::string& key) {
+    const auto colon = text.find(':');
+    if (colon == std::string::npos) return std::nullopt;
+    std::size_t begin = colon + 1;
+    int depth = 0;
+    for (std::size_t i = begin; i <= text.size(); ++i) {
+        if (i < text.size()) depth += (text[i] == '[') - (text[i] == ']');
+        if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
+        const auto equals = text.find('=', begin);
+        if (equals < i && trim(text.substr(begin, equals - begin)) == key)
+            return Place{equals + 1, i};
+        begin = i + 1;
+    }
+    return std::nullopt;
+}
+
+std::string with_value(const std::string& text, const std::string& key, double value) {
+    if (const auto place = place_of(text, key))
+        return text.substr(0, place->begin) + shortest(value) + text.substr(place->end);
+    return text + (text.find(':') == std::string::npos ? ":" : ",") + key + "=" + shortest(value);
+}
+
+void set_order(ModelDescription& model, double value) {
+    const bool one_prior = std::all_of(model.priors.begin(), model.priors.end(),
+                                       [&](const std::string& p) { return p == model.priors[0]; });
+    if ((model.dimensions.array() != model.dimensions(0)).any() || !one_prior)
+        throw UsageError("order: equal dimensions and one prior for all modes are expected");
+    if (!(value >= 2 && value <= 8) || value != std::floor(value))
+        throw UsageError(
+            concat("order: found ", value, "; whole numbers from 2 to 8 are expected"));
+    model.dimensions = VectorXd::Constant(static_cast<Index>(value), model.dimensions(0));
+    model.priors.assign(static_cast<std::size_t>(value), model.priors[0]);
+}
+
+// The modes of "key@0+2"; all where none is named.
+std::vector<Index> modes_of(const std::string& name, Index order) {
+    std::vector<Index> modes;
+    const auto sign = name.find('@');
+    if (sign == std::string::npos) {
+        for (Index a = 0; a < order; ++a) modes.push_back(a);
+        return modes;
+    }
+    for (const std::string& part : split(name.substr(sign + 1), '+')) {
+        const auto mode = parse_integer(part);
+        if (!mode || *mode < 0 || *mode >= order)
+            throw UsageError(concat(printable(name, 40), ": mode '", printable(part, 20),
+                                    "'; 0 to ", order - 1, " are there"));
+        modes.push_back(*mode);
+    }
+    return modes;
+}
+
+std::string point_words(const PhaseSettings& settings, Index point) {
+    std::vector<std::string> words;
+    for (auto axis = settings.axes.rbegin(); axis != settings.axes.rend(); ++axis) {
+        words.insert(words.begin(),
+                     axis->name + " " + shortest(axis->values(point % axis->values.size())));
+        point /= axis->values.size();
+    }
+    return join(words, ", ");
+}
+
+// Responses by prior: many points of a diagram share them.
+using ResponseCache = std::map<std::string, std::shared_ptr<const ScalarResponse>>;
+
+// Tabulates every prior of the points, each once.
+ResponseCache make_responses(const PhaseSettings& settings, const std::vector<Index>& points,
+                             const Execution& run) {
+    std::map<std::string, PriorPointer> priors;
+    for (const Index p : points)
+        for (const PriorPointer& prior : settings.model_at(p).ensemble().priors)
+            priors.emplace(prior->describe(), prior);
+    std::vector<std::pair<std::string, PriorPointer>> list(priors.begin(), priors.end());
+    std::vector<std::shared_ptr<const ScalarResponse>> made(list.size());
+    const Execution inside{list.size() == 1 ? run.threads : 1, run.monitor};
+    parallel_blocks(static_cast<Index>(list.size()), run.threads, [&](Index i) {
+        made[at(i)] = std::make_shared<ScalarResponse>(*list[at(i)].second, inside);
+    });
+    ResponseCache cache;
+    for (std::size_t i = 0; i < list.size(); ++i) cache.emplace(list[i].first, made[i]);
+    return cache;
+}
+
+PhaseCurve curve_of(const Ensemble& ensemble, const ResponseCache& cache) {
+    PhaseCurve::Responses responses;
+    for (const PriorPointer& prior : ensemble.priors)
+        responses.push_back(cache.at(prior->describe()));
+    return {ensemble.aspect, std::move(responses)};
+}
+
+void fill_curve(PhasePoint& point, const PhaseCurve& curve, const VectorXd& products) {
+    point.overlaps.resize(products.size(), curve.order());
+    point.delta.resize(products.size());
+    point.free_entropy.resize(products.size());
+    for (Index i = 0; i < products.size(); ++i) {
+        const double log_p = std::log(products(i));
+        point.overlaps.row(i) = curve.overlaps(log_p).transpose();
+        point.delta(i) = std::exp(curve.at(log_p).log_delta);
+        point.free_entropy(i) = curve.free_entropy(log_p);
+    }
+}
+
+AccuracyRows rows_for(Index count, Index order) {
+    return {MatrixXd(count, order), MatrixXd(count, order), VectorXd(count),
+            std::vector<Regime>(at(count))};
+}
+
+AccuracyRows accuracy_on_curve(const PhaseCurve& curve, const VectorXd& noise) {
+    AccuracyRows rows = rows_for(noise.size(), curve.order());
+    for (Index i = 0; i < noise.size(); ++i) {
+        const Accuracy accuracy = accuracy_at(curve, noise(i));
+        for (Index a = 0; a < curve.order(); ++a) {
+            const double second = curve.response(a).second_moment();
+            rows.mse_reached(i, a) = second - accuracy.reached(a);
+            rows.mse_best(i, a) = second - accuracy.best(a);
+        }
+        rows.free_entropy(i) = accuracy.best_free_entropy;
+        rows.regime[at(i)] = accuracy.regime;
+    }
+    return rows;
+}
+
+// Above rank 1 by state evolution from both ends. The uninformed one is moved a little towards the
+// truth, as noise moves an algorithm: else it would rest on solutions that are not stable.
+AccuracyRows accuracy_by_evolution(const Ensemble& ensemble, const VectorXd& noise,
+                                   const Execution& run) {
+    AccuracyRows rows = rows_for(noise.size(), ensemble.order());
+    constexpr double nudge = 1e-6;
+    const Overlaps blind = prior_mean_start(ensemble), truth = informed_start(ensemble);
+    Overlaps moved = blind;
+    for (std::size_t a = 0; a < moved.size(); ++a) moved[a] += nudge * (truth[a] - blind[a]);
+    for (Index i = 0; i < noise.size(); ++i) {
+        StateEvolutionSettings settings;
+        settings.noise_var = noise(i);
+        const StateEvolution low = state_evolution(ensemble, settings, moved, run),
+                             high = state_evolution(ensemble, settings, truth, run);
+        const bool gains = high.free_entropy > low.free_entropy + 1e-9;
+        const StateEvolution& best = gains ? high : low;
+        rows.mse_reached.row(i) = low.mse.transpose();
+        rows.mse_best.row(i) = best.mse.transpose();
+        rows.free_entropy(i) = best.free_entropy;
+        const bool nothing =
+            (best.q.back()[0] - blind[0]).norm() < 1e-6 * best.q.back()[0].norm() ||
+            best.q.back()[0].isZero(1e-9);
+        rows.regime[at(i)] = gains ? Regime::hard : nothing ? Regime::impossible : Regime::easy;
+    }
+    return rows;
+}
+
+PhasePoint point_of(const PhaseSettings& settings, Index p, const ResponseCache& cache,
+                    const Execution& run) {
+    const ModelDescription model = settings.model_at(p);
+    const Ensemble ensemble = model.ensemble();
+    PhasePoint point;
+    if (settings.quantity == PhaseQuantity::specialisation) {
+        point.specialisation = specialisation_threshold(ensemble, run);
+        return point;
+    }
+    if (settings.quantity == PhaseQuantity::mse_map && ensemble.rank() > 1) {
+        point.accuracy = accuracy_by_evolution(ensemble, settings.noise_var, run);
+        return point;
+    }
+    const PhaseCurve curve = curve_of(ensemble, cache);
+    point.thresholds = thresholds(curve);
+    // A mode of length 1 has no asymptotics: such shapes are ratios.
+    if (model.dimensions.minCoeff() >= 2)
+        point.unfolding =
+            unfolding_threshold(std::exp(model.dimensions.array().log().mean()), ensemble);
+    if (settings.quantity == PhaseQuantity::curve) fill_curve(point, curve, settings.products);
+    if (settings.quantity == PhaseQuantity::mse_map)
+        point.accuracy = accuracy_on_curve(curve, settings.noise_var);
+    return point;
+}
+
+void check_settings(const PhaseSettings& settings) {
+    const bool map = settings.quantity == PhaseQuantity::mse_map;
+    const VectorXd& values = map ? settings.noise_var : settings.products;
+    if ((map || settings.quantity == PhaseQuantity::curve) && values.size() == 0)
+        throw Error(map ? "no noise_var for an mse-map" : "no P for a curve");
+    for (const double noise : settings.noise_var) check_noise(noise);
+    for (const double product : settings.products)
+        if (!(product > 0) || !std::isfinite(product))
+            throw Error(concat("P is ", product, "; it must be positive"));
+    if (settings.quantity != PhaseQuantity::specialisation && !map && settings.model.rank != 1)
+        throw Error(concat("rank ", settings.model.rank,
+                           "; thresholds and curves are known at rank 1 only"));
+}
+
+} // namespace
+
+Ensemble ModelDescription::ensemble() const {
+    std::vector<PriorPointer> parsed;
+    for (const std::string& text : priors) parsed.push_back(parse_prior(text, rank, read_values));
+    return make_ensemble(dimensions, std::move(parsed));
+}
+
+void set_parameter(ModelDescription& model, const std::string& name, double value) {
+    if (name == "order") return set_order(model, value);
+    if (name == "aspect") {
+        if (!(value > 0) || !std::isfinite(value))
+            throw UsageError(concat("aspect: found ", value, "; numbers above 0 are expected"));
+        model.dimensions(model.dimensions.size() - 1) *= value;
+        return;
+    }
+    const std::string key = name.substr(0, name.find('@'));
+    for (const Index a : modes_of(name, model.dimensions.size()))
+        model.priors[at(a)] = with_value(model.priors[at(a)], key, value);
+}
+
+Index PhaseSettings::points() const {
+    Index count = 1;
+    for (const PhaseAxis& axis : axes) count *= axis.values.size();
+    return count;
+}
+
+ModelDescription PhaseSettings::model_at(Index point) const {
+    std::vector<Index> places(axes.size());
+    for (std::size_t i = axes.size(); i-- > 0;) {
+        places[i] = point % axes[i].values.size();
+        point /= axes[i].values.size();
+    }
+    // Orders first: the parameters of the other axes are then those of all modes.
+    ModelDescription changed = model;
+    for (const bool order : {true, false})
+        for (std::size_t i = 0; i < axes.size(); ++i)
+            if ((axes[i].name == "order") == order)
+                set_parameter(changed, axes[i].name, axes[i].values(places[i]));
+    return changed;
+}
+
+PhaseStudy run_phase_study(const PhaseSettings& settings, const PhasePart& part,
+                           const Execution& run) {
+    check_settings(settings);
+    PhaseStudy study{settings, part, {}};
+    std::vector<Index> points;
+    for (Index p = part.index - 1; p < settings.points(); p += part.count) points.push_back(p);
+    ResponseCache cache;
+    const auto placed = [&](Index p, const auto& body) {
+        if (settings.axes.empty()) return body();
+        return at_place(point_words(settings, p), body);
+    };
+    for (const Index p : points)
+        placed(p, [&] { static_cast<void>(settings.model_at(p).ensemble()); });
+    if (settings.model.rank == 1 && settings.quantity != PhaseQuantity::specialisation)
+        cache = make_responses(settings, points, run);
+    const Blocks chunks{static_cast<Index>(points.size()), kChunk};
+    for (Index chunk = 0; chunk < chunks.count(); ++chunk) {
+        const Index first = chunks.begin(chunk), count = chunks.extent(chunk);
+        std::vector<PhasePoint> made(at(count));
+        const Execution inside{count == 1 ? run.threads : 1, run.monitor};
+        parallel_blocks(count, run.threads, [&](Index i) {
+            run.monitor->stop_if_interrupted();
+            const Index p = points[at(first + i)];
+            made[at(i)] = placed(p, [&] { return point_of(settings, p, cache, inside); });
+        });
+        for (Index i = 0; i < count; ++i)
+            study.points.emplace(points[at(first + i)], std::move(made[at(i)]));
+        run.monitor->progress(
+            {static_cast<double>(first + count), static_cast<double>(points.size()), "points", ""});
+    }
+    return study;
+}
+
+} // namespace assay::tensor_amp

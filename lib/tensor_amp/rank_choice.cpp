@@ -1,0 +1,209 @@
+#include <assay/tensor_amp/rank_choice.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/random.hpp>
+#include <assay/tensor_amp/diagnostics.hpp>
+#include <assay/tensor_amp/shape_checks.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace assay::tensor_amp {
+namespace {
+
+std::size_t at(Index index) {
+    return static_cast<std::size_t>(index);
+}
+
+bool observed(const DenseTensor& tensor, Index entry) {
+    return tensor.observed.empty() || tensor.observed[at(entry)] != 0;
+}
+
+FitSettings settings_of_rank(const RankChoiceSettings& settings, Index rank) {
+    FitSettings fit = settings.fit;
+    fit.rank = rank;
+    fit.priors.clear();
+    for (const std::string& text : settings.priors) fit.priors.push_back(parse_prior(text, rank));
+    return fit;
+}
+
+// log p(Y) = N Phi - |Y|^2 / (2 Delta) - n log(2 pi Delta) / 2, against noise alone with
+// Delta = |Y|^2 / n.
+double evidence_of(const FitResult& fit, double squared_norm, double entries) {
+    const double phi = fit.bethe_free_entropy.value_or(-INFINITY);
+    const double noise = fit.noise_variance;
+    const double gain = 0.5 * entries * (1 + std::log(squared_norm / entries)) -
+                        0.5 * squared_norm / noise - 0.5 * entries * std::log(noise);
+    return phi + gain / mean_dimension(fit.shape);
+}
+
+// Mean squared error on the entries held out, over their mean square.
+double held_out_error(const DenseTensor& tensor, const std::vector<std::uint8_t>& held_out,
+                      const Factors& factors) {
+    const Index last = tensor.order() - 1;
+    const Index run = tensor.shape[at(last)];
+    const double scale = signal_scale(tensor.shape);
+    double error = 0, square = 0;
+    for (Index first = 0; first < tensor.values.size(); first += run) {
+        VectorXd others = VectorXd::Constant(factors.front().cols(), scale);
+        Index rest = first / run;
+        for (Index a = last - 1; a >= 0; --a) {
+            const Index length = tensor.shape[at(a)];
+            others.array() *= factors[at(a)].row(rest % length).transpose().array();
+            rest /= length;
+        }
+        for (Index k = 0; k < run; ++k) {
+            if (held_out[at(first + k)] == 0) continue;
+            const double value = tensor.values(first + k);
+            error += std::pow(value - factors[at(last)].row(k).dot(others), 2);
+            square += value * value;
+        }
+    }
+    return square > 0 ? error / square : 0;
+}
+
+struct FoldErrors {
+    double mean, sem;
+};
+
+FoldErrors cross_validate(const DenseTensor& tensor, const RankChoiceSettings& settings, Index rank,
+                          const Execution& run) {
+    VectorXd errors(settings.folds);
+    for (int fold = 0; fold < settings.folds; ++fold) {
+        const std::vector<std::uint8_t> held_out = held_out_entries(tensor, settings, fold);
+        DenseTensor kept = tensor;
+        if (kept.observed.empty()) kept.observed.assign(held_out.size(), 1);
+        for (std::size_t e = 0; e < held_out.size(); ++e)
+            if (held_out[e] != 0) kept.observed[e] = 0;
+        const MemoryTensor source(std::move(kept), Storage::float64);
+        const FitResult fit = fit_tensor(source, settings_of_rank(settings, rank), run);
+        errors(fold) = held_out_error(tensor, held_out, fit.factors);
+    }
+    const double mean = errors.mean();
+    const auto folds = static_cast<double>(settings.folds);
+    const double variance = folds > 1 ? (errors.array() - mean).square().sum() / (folds - 1) : 0;
+    return {mean, std::sqrt(variance / folds)};
+}
+
+FitResult least_squares(const TensorSource& source, const RankChoiceSettings& settings, Index rank,
+                        const Execution& run) {
+    FitSettings fit = settings_of_rank(settings, rank);
+    fit.algorithm = Algorithm::als;
+    fit.start = Start::random;
+    fit.restarts = settings.restarts;
+    return fit_tensor(source, fit, run);
+}
+
+// The largest rank whose value is at least `least`; the first where none is, 0 without values.
+Index largest_above(const std::vector<Index>& ranks, const VectorXd& values, double least) {
+    if (values.size() == 0) return 0;
+    Index chosen = ranks.front();
+    for (Index k = 0; k < values.size(); ++k)
+        if (values(k) >= least) chosen = ranks[at(k)];
+    return chosen;
+}
+
+// The smallest rank whose value is at least `least`.
+Index smallest_above(const std::vector<Index>& ranks, const VectorXd& values, double least) {
+    for (Index k = 0; k < values.size(); ++k)
+        if (values(k) >= least) return ranks[at(k)];
+    return 0;
+}
+
+} // namespace
+
+Index RankChoice::by_evidence() const {
+    constexpr double negligible = 3; // nats: a Bayes factor of 20
+    if (evidence.size() == 0) return 0;
+    return smallest_above(ranks, evidence, evidence.maxCoeff() - negligible / mean_dimension);
+}
+Index RankChoice::by_cross_validation() const {
+    if (cv_error.size() == 0) return 0;
+    Index best = 0;
+    cv_error.minCoeff(&best);
+    return smallest_above(ranks, -cv_error, -cv_error(best) - cv_sem(best));
+}
+Index RankChoice::by_core_consistency() const {
+    return largest_above(ranks, core_consistency, 60);
+}
+Index RankChoice::by_similarity() const {
+    return largest_above(ranks, similarity, 0.9);
+}
+
+std::vector<std::uint8_t> held_out_entries(const DenseTensor& tensor,
+                                           const RankChoiceSettings& settings, int fold) {
+    const Random random(settings.fit.seed, "tensor-amp/folds");
+    const auto draw = [&](Index index) {
+        return random.uniform(static_cast<std::uint64_t>(index),
+                              {static_cast<std::uint64_t>(fold), 0, 0});
+    };
+    std::vector<std::uint8_t> held_out(at(tensor.values.size()), 0);
+    Index inner = 1;
+    for (Index b = settings.block_mode + 1; b < tensor.order(); ++b) inner *= tensor.shape[at(b)];
+    const Index length = tensor.shape[at(settings.block_mode)];
+    const auto run = std::max<Index>(
+        1, static_cast<Index>(std::lround(settings.held_out * static_cast<double>(length))));
+    for (Index e = 0; e < tensor.values.size(); ++e) {
+        if (!observed(tensor, e)) continue;
+        if (settings.hold_out == HoldOut::speckled) {
+            held_out[at(e)] = draw(e) < settings.held_out;
+            continue;
+        }
+        // Of every fibre along the mode, one run of consecutive entries, at a random place.
+        const Index along = e / inner % length;
+        const Index fibre = e / (inner * length) * inner + e % inner;
+        const auto begin = static_cast<Index>(draw(fibre) * static_cast<double>(length));
+        held_out[at(e)] = (along - begin + length) % length < run;
+    }
+    return held_out;
+}
+
+RankChoice choose_rank(const DenseTensor& tensor, const RankChoiceSettings& settings,
+                       const Execution& run) {
+    RankChoice choice;
+    choice.ranks = settings.ranks;
+    choice.mean_dimension = mean_dimension(tensor.shape);
+    const auto count = static_cast<Index>(settings.ranks.size());
+    const MemoryTensor source(tensor, Storage::float64);
+    double squared = 0, entries = 0;
+    for (Index e = 0; e < tensor.values.size(); ++e) {
+        if (!observed(tensor, e)) continue;
+        squared += tensor.values(e) * tensor.values(e);
+        ++entries;
+    }
+    for (const Index rank : settings.ranks) check_rank(tensor.shape, rank);
+    if (settings.evidence) choice.evidence.resize(count);
+    if (settings.cross_validation) choice.cv_error = choice.cv_sem = VectorXd(count);
+    if (settings.core_consistency) choice.core_consistency.resize(count);
+    if (settings.similarity) choice.similarity.resize(count);
+    for (Index k = 0; k < count; ++k) {
+        const Index rank = settings.ranks[at(k)];
+        run.monitor->progress({static_cast<double>(k), static_cast<double>(count), "ranks", {}});
+        if (settings.evidence) {
+            FitSettings fit = settings_of_rank(settings, rank);
+            fit.restarts = settings.restarts;
+            const FitResult result = fit_tensor(source, fit, run);
+            choice.evidence(k) = evidence_of(result, squared, entries);
+            choice.status.push_back(result.status);
+        }
+        if (settings.cross_validation) {
+            const FoldErrors errors = cross_validate(tensor, settings, rank, run);
+            choice.cv_error(k) = errors.mean;
+            choice.cv_sem(k) = errors.sem;
+        }
+        if (!settings.core_consistency && !settings.similarity) continue;
+        const FitResult fit = least_squares(source, settings, rank, run);
+        if (settings.core_consistency)
+            choice.core_consistency(k) =
+                diagnose(tensor, fit.factors, run)
+                    .core_consistency.value_or(std::numeric_limits<double>::quiet_NaN());
+        if (settings.similarity) {
+            const auto others = static_cast<double>(fit.restarts.similarity.size()) - 1;
+            choice.similarity(k) = others > 0 ? (fit.restarts.similarity.sum() - 1) / others : 1.0;
+        }
+    }
+    return choice;
+}
+
+} // namespace assay::tensor_amp

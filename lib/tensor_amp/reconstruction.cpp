@@ -1,0 +1,132 @@
+#include <assay/tensor_amp/reconstruction.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace assay::tensor_amp {
+namespace {
+
+constexpr Index kEntriesABlock = 1 << 14;
+
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+std::vector<Index> chosen(const std::vector<Index>& wanted, Index length, Index mode) {
+    if (wanted.empty()) {
+        std::vector<Index> all(at(length));
+        std::iota(all.begin(), all.end(), Index{0});
+        return all;
+    }
+    for (const Index i : wanted)
+        if (i < 0 || i >= length)
+            throw Error(concat("slice ", i, " of mode ", mode, ", which has ", length));
+    return wanted;
+}
+
+MatrixXd rows_of(const MatrixXd& matrix, const std::vector<Index>& rows) {
+    MatrixXd picked(static_cast<Index>(rows.size()), matrix.cols());
+    for (Index i = 0; i < picked.rows(); ++i) picked.row(i) = matrix.row(rows[at(i)]);
+    return picked;
+}
+
+} // namespace
+
+Reconstruction::Reconstruction(const FitResult& fit, const Selection& selection)
+    : scale_(signal_scale(fit.shape)) {
+    if (!selection.empty() && selection.size() != fit.shape.size())
+        throw Error(
+            concat("slices of ", selection.size(), " modes; the tensor has ", fit.shape.size()));
+    for (Index a = 0; a < static_cast<Index>(fit.shape.size()); ++a) {
+        const std::vector<Index> none;
+        indices_.push_back(
+            chosen(selection.empty() ? none : selection[at(a)], fit.shape[at(a)], a));
+        shape_.push_back(static_cast<Index>(indices_.back().size()));
+        factors_.push_back(rows_of(fit.factors[at(a)], indices_.back()));
+        if (fit.covariances.empty()) continue;
+        const MatrixXd& covariance = fit.covariances[at(a)];
+        covariances_.push_back(covariance.rows() == 1 ? covariance
+                                                      : rows_of(covariance, indices_.back()));
+    }
+    center_ = fit.center;
+    center_mode_ = fit.center_mode;
+    if (center_.size() == 0 || center_mode_ < 0) return;
+    if (center_mode_ >= static_cast<Index>(shape_.size()) ||
+        center_.size() != fit.shape[at(center_mode_)])
+        throw Error("the means that were taken off the data do not fit the shape");
+    center_ = rows_of(center_, indices_[at(center_mode_)]);
+}
+
+Index Reconstruction::slice_size() const {
+    Index size = 1;
+    for (std::size_t a = 1; a < shape_.size(); ++a) size *= shape_[a];
+    return size;
+}
+
+void Reconstruction::predict(Index first, Index count, double* mean, double* deviation,
+                             const Execution& run) const {
+    if (deviation != nullptr && !has_deviation())
+        throw Error("the fit has no posterior covariances, so no standard deviations");
+    const Index columns = shape_.back(), rows = slice_size() / columns;
+    const Blocks blocks{count * rows, std::max<Index>(1, kEntriesABlock / columns)};
+    parallel_blocks(blocks.count(), run.threads, [&](Index block) {
+        for (Index row = blocks.begin(block); row < blocks.begin(block) + blocks.extent(block);
+             ++row)
+            predict_row(first * rows + row, mean + row * columns,
+                        deviation == nullptr ? nullptr : deviation + row * columns);
+    });
+}
+
+// One row of the tensor seen as a matrix with the last mode as columns.
+void Reconstruction::predict_row(Index row, double* mean, double* deviation) const {
+    const std::size_t last = factors_.size() - 1;
+    std::vector<Index> index(last);
+    for (std::size_t a = last; a-- > 0;) {
+        index[a] = row % shape_[a];
+        row /= shape_[a];
+    }
+    const MatrixXd& columns = factors_[last];
+    const Index rank = columns.cols();
+    VectorXd product = VectorXd::Ones(rank);
+    for (std::size_t a = 0; a < last; ++a)
+        product.array() *= factors_[a].row(index[a]).transpose().array();
+    Eigen::Map<VectorXd> means(mean, columns.rows());
+    means = scale_ * (columns * product);
+    if (center_.size() > 0) {
+        if (center_mode_ < 0)
+            means.array() += center_(0);
+        else if (at(center_mode_) == last)
+            means += center_;
+        else
+            means.array() += center_(index[at(center_mode_)]);
+    }
+    if (deviation == nullptr) return;
+    // o (x x^T + S) - o x x^T and o x x^T of the modes before the last.
+    MatrixXd excess = MatrixXd::Zero(rank, rank);
+    const MatrixXd square = product * product.transpose();
+    MatrixXd before = MatrixXd::Ones(rank, rank);
+    for (std::size_t a = 0; a < last; ++a) {
+        const auto x = factors_[a].row(index[a]);
+        const MatrixXd& rows = covariances_[a];
+        const MatrixXd s = rows.row(rows.rows() == 1 ? 0 : index[a]).reshaped(rank, rank);
+        const MatrixXd outer = x.transpose() * x;
+        excess = excess.cwiseProduct(outer + s) + before.cwiseProduct(s);
+        before.array() *= outer.array();
+    }
+    const MatrixXd& s = covariances_[last];
+    const VectorXd weights = (excess + square).reshaped();
+    const VectorXd spread = s * weights;
+    VectorXd variance = (columns * excess).cwiseProduct(columns).rowwise().sum();
+    if (s.rows() == 1)
+        variance.array() += spread(0);
+    else
+        variance += spread;
+    Eigen::Map<VectorXd>(deviation, columns.rows()) =
+        std::abs(scale_) * variance.cwiseMax(0.0).cwiseSqrt();
+}
+
+} // namespace assay::tensor_amp

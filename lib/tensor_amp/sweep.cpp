@@ -1,0 +1,205 @@
+#include <assay/tensor_amp/sweep.hpp>
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/tensor_amp/alignment.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <tuple>
+
+namespace assay::tensor_amp {
+namespace {
+
+std::size_t at(Index index) {
+    return static_cast<std::size_t>(index);
+}
+
+double process_seconds() {
+    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
+SweepRow fit_one(const SweepSettings& settings, const SweepAlgorithm& algorithm,
+                 const TensorSource& source, const Factors& truth, double noise, std::uint64_t seed,
+                 const Execution& run) {
+    FitSettings fit = settings.fit;
+    fit.algorithm = algorithm.algorithm;
+    fit.start = algorithm.start;
+    fit.restarts = algorithm.restarts;
+    fit.rank = settings.model.rank;
+    fit.priors = settings.model.priors;
+    fit.noise_variance = noise;
+    fit.seed = seed;
+    if (fit.start == Start::informed) fit.given = truth;
+    const double begin = process_seconds();
+    const FitResult result = fit_tensor(source, fit, run);
+    SweepRow row;
+    row.cpu_seconds = process_seconds() - begin;
+    const TruthComparison comparison =
+        compare_with_truth(result, truth, SimilarityScore::product,
+                           result.covariances.empty() ? ScaleGauge::match : ScaleGauge::keep);
+    row.status = result.status;
+    row.iterations = result.iterations;
+    row.mse = comparison.mse;
+    row.signal_error = comparison.signal_error;
+    row.similarity = comparison.alignment.mean_similarity();
+    row.evidence = result.bethe_free_entropy.value_or(result.elbo.value_or(NAN));
+    return row;
+}
+
+SweepTheory theory_at(const Ensemble& ensemble, const SweepSettings& settings, double noise,
+                      const Execution& run) {
+    StateEvolutionSettings evolution;
+    evolution.noise_var = noise;
+    evolution.schedule = settings.fit.amp.schedule;
+    const StateEvolution uninformed =
+        state_evolution(ensemble, evolution, prior_mean_start(ensemble), run);
+    const StateEvolution informed =
+        state_evolution(ensemble, evolution, informed_start(ensemble), run);
+    return {uninformed.signal_error, informed.signal_error, uninformed.mse, informed.mse,
+            uninformed.free_entropy, informed.free_entropy};
+}
+
+double median_of(std::vector<double> values) {
+    if (values.empty()) return NAN;
+    std::sort(values.begin(), values.end());
+    const std::size_t half = values.size() / 2;
+    return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
+}
+
+void check_same(const Sweep& part, const Sweep& first) {
+    const bool same = part.noise_variances == first.noise_variances &&
+                      part.algorithms == first.algorithms && part.instances == first.instances &&
+                      part.parts == first.parts && part.shape == first.shape &&
+                      part.rank == first.rank && part.priors == first.priors &&
+                      part.seed == first.seed && part.success == first.success;
+    if (!same)
+        throw Error(
+            concat("shard ", part.part + 1, ": another sweep than that of shard ", first.part + 1));
+}
+
+} // namespace
+
+SweepAlgorithm parse_sweep_algorithm(const std::string& text) {
+    static const std::vector<std::pair<std::string, Start>> starts{
+        {"prior-mean", Start::prior_mean},
+        {"random", Start::random},
+        {"spectral", Start::spectral},
+        {"informed", Start::informed}};
+    const auto parts = split(text, ':');
+    SweepAlgorithm algorithm;
+    algorithm.text = text;
+    const std::string& name = parts.front();
+    const std::string how = parts.size() > 1 ? parts[1] : "";
+    if (parts.size() <= 2 && (name == "amp" || name == "vb")) {
+        algorithm.algorithm = name == "amp" ? Algorithm::amp : Algorithm::vb;
+        if (how.empty()) return algorithm;
+        for (const auto& [word, start] : starts)
+            if (word == how) {
+                algorithm.start = start;
+                return algorithm;
+            }
+    } else if (parts.size() <= 2 && (name == "als" || name == "hals")) {
+        algorithm.algorithm = name == "als" ? Algorithm::als : Algorithm::hals;
+        algorithm.start = Start::random;
+        const auto restarts = how.empty() ? std::optional<std::int64_t>(1) : parse_integer(how);
+        if (restarts && *restarts >= 1 && *restarts <= 100000) {
+            algorithm.restarts = *restarts;
+            return algorithm;
+        }
+    }
+    throw UsageError("algorithm '" + printable(text, 40) +
+                     "'; amp:START, vb:START (prior-mean, random, spectral, informed), als:K or "
+                     "hals:K is expected");
+}
+
+SweepSummary Sweep::summary(Index noise, Index algorithm) const {
+    SweepSummary summary;
+    std::vector<double> errors;
+    double squares = 0;
+    for (const SweepRow& row : rows) {
+        if (row.noise != noise || row.algorithm != algorithm) continue;
+        errors.push_back(row.signal_error);
+        summary.success += row.similarity > success;
+        summary.similarity += row.similarity;
+        summary.iterations += static_cast<double>(row.iterations);
+        summary.signal_error += row.signal_error;
+    }
+    const auto count = static_cast<double>(errors.size());
+    for (double* mean :
+         {&summary.success, &summary.similarity, &summary.iterations, &summary.signal_error})
+        *mean /= count;
+    for (const double error : errors) squares += std::pow(error - summary.signal_error, 2);
+    summary.signal_error_sem = count > 1 ? std::sqrt(squares / (count - 1) / count) : NAN;
+    summary.median_signal_error = median_of(errors);
+    return summary;
+}
+
+Sweep run_sweep(const SweepSettings& settings, const Execution& run) {
+    Sweep sweep;
+    sweep.noise_variances = settings.noise_variances;
+    for (const SweepAlgorithm& algorithm : settings.algorithms)
+        sweep.algorithms.push_back(algorithm.text);
+    sweep.instances = settings.instances;
+    sweep.part = settings.part;
+    sweep.parts = settings.parts;
+    sweep.shape = settings.model.shape;
+    sweep.rank = settings.model.rank;
+    sweep.priors = settings.priors;
+    sweep.success = settings.success;
+    sweep.seed = settings.model.seed;
+    const Index total = settings.noise_variances.size() * settings.instances;
+    for (Index k = settings.part; k < total; k += settings.parts) {
+        run.monitor->stop_if_interrupted();
+        run.monitor->progress({static_cast<double>(k), static_cast<double>(total), "tensors", {}});
+        const Index noise = k / settings.instances, instance = k % settings.instances;
+        SyntheticSettings model = settings.model;
+        model.noise_variance = settings.noise_variances(noise);
+        // The same factors at every noise variance.
+        model.seed = settings.model.seed + static_cast<std::uint64_t>(instance) * 1000003;
+        Synthetic synthetic = make_synthetic(model, run);
+        const MemoryTensor source(std::move(synthetic.tensor), Storage::float64);
+        for (std::size_t a = 0; a < settings.algorithms.size(); ++a) {
+            SweepRow row = fit_one(settings, settings.algorithms[a], source,
+                                   synthetic.truth.factors, model.noise_variance, model.seed, run);
+            row.noise = noise;
+            row.instance = instance;
+            row.algorithm = static_cast<Index>(a);
+            sweep.rows.push_back(row);
+        }
+    }
+    if (!settings.with_theory) return sweep;
+    VectorXd dimensions(static_cast<Index>(sweep.shape.size()));
+    for (Index a = 0; a < dimensions.size(); ++a)
+        dimensions(a) = static_cast<double>(sweep.shape[at(a)]);
+    const Ensemble ensemble = make_ensemble(dimensions, settings.model.priors);
+    for (const double noise : settings.noise_variances)
+        sweep.theory.push_back(theory_at(ensemble, settings, noise, run));
+    return sweep;
+}
+
+Sweep merge_sweeps(std::vector<Sweep> parts) {
+    if (parts.empty()) throw Error("there are no shards");
+    std::vector<bool> there(at(parts.front().parts), false);
+    Sweep whole = parts.front();
+    whole.rows.clear();
+    for (const Sweep& part : parts) {
+        check_same(part, parts.front());
+        if (there[at(part.part)]) throw Error(concat("shard ", part.part + 1, " is given twice"));
+        there[at(part.part)] = true;
+        whole.rows.insert(whole.rows.end(), part.rows.begin(), part.rows.end());
+    }
+    for (std::size_t k = 0; k < there.size(); ++k)
+        if (!there[k]) throw Error(concat("shard ", k + 1, " of ", there.size(), " is missing"));
+    std::stable_sort(whole.rows.begin(), whole.rows.end(),
+                     [](const SweepRow& a, const SweepRow& b) {
+                         return std::tie(a.noise, a.instance, a.algorithm) <
+                                std::tie(b.noise, b.instance, b.algorithm);
+                     });
+    whole.part = 0;
+    whole.parts = 1;
+    return whole;
+}
+
+} // namespace assay::tensor_amp

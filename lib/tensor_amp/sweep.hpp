@@ -1,0 +1,87 @@
+// Instances of known truth over a grid of noise variances, decomposed by several algorithms beside
+// what theory says of them: who succeeds where, and how well.
+#pragma once
+
+#include <assay/tensor_amp/fit.hpp>
+#include <assay/tensor_amp/state_evolution.hpp>
+#include <assay/tensor_amp/synthetic.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace assay::tensor_amp {
+
+// "amp:prior-mean", "amp:spectral", "amp:random", "amp:informed", "vb:...", "als:K", "hals:K" with
+// K random starts.
+struct SweepAlgorithm {
+    std::string text;
+    Algorithm algorithm = Algorithm::amp;
+    Start start = Start::spectral;
+    Index restarts = 1;
+};
+// Throws UsageError for what is none.
+[[nodiscard]] ASSAY_API SweepAlgorithm parse_sweep_algorithm(const std::string& text);
+
+struct SweepSettings {
+    SyntheticSettings model;         // shape, rank, priors; the noise comes from the grid
+    std::vector<std::string> priors; // text of each mode
+    VectorXd noise_variances;
+    std::vector<SweepAlgorithm> algorithms;
+    Index instances = 20;
+    FitSettings fit; // noise and priors are known to the Bayesian algorithms
+    bool with_theory = true;
+    // Similarity to the truth above which an instance counts as solved.
+    double success = 0.3;
+    // This part of all (noise variance, instance) pairs, dealt out in turn.
+    Index part = 0, parts = 1;
+};
+
+struct SweepRow {
+    Index noise = 0; // place in the grid
+    Index instance = 0;
+    Index algorithm = 0; // place in the list
+    std::string status;
+    Index iterations = 0;
+    VectorXd mse; // of each mode, aligned with the truth
+    double signal_error = 0, similarity = 0, evidence = 0;
+    double cpu_seconds = 0;
+};
+
+// Of the instances of one noise variance and algorithm.
+struct SweepSummary {
+    double success = 0; // share of instances
+    double signal_error = 0, signal_error_sem = 0, median_signal_error = 0;
+    double similarity = 0, iterations = 0;
+};
+
+// The two fixed points that matter: from the prior means and from the truth.
+struct SweepTheory {
+    double signal_error_uninformed = 0, signal_error_informed = 0;
+    VectorXd mse_uninformed, mse_informed; // of each mode
+    double free_entropy_uninformed = 0, free_entropy_informed = 0;
+};
+
+struct Sweep {
+    VectorXd noise_variances;
+    std::vector<std::string> algorithms;
+    Index instances = 0;
+    Index part = 0, parts = 1;
+    Shape shape;
+    Index rank = 0;
+    std::vector<std::string> priors;
+    double success = 0.3;
+    std::uint64_t seed = 0;
+    std::vector<SweepRow> rows;      // by noise, instance, algorithm
+    std::vector<SweepTheory> theory; // by noise; empty without
+
+    [[nodiscard]] ASSAY_API SweepSummary summary(Index noise, Index algorithm) const;
+};
+
+// One tensor at a time; all algorithms see the same one. The rows of a part are those of the whole.
+[[nodiscard]] ASSAY_API Sweep run_sweep(const SweepSettings& settings, const Execution& run);
+
+// Throws Error where a part is missing or there twice, or parts differ in their settings.
+[[nodiscard]] ASSAY_API Sweep merge_sweeps(std::vector<Sweep> parts);
+
+} // namespace assay::tensor_amp

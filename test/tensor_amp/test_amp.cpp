@@ -1,0 +1,380 @@
+// AMP against state evolution in closed form, against its own fixed-point conditions, and with
+// missing entries against the same without.
+#include "instance.hpp"
+
+#include <assay/tensor_amp/amp.hpp>
+#include <assay/tensor_amp/mttkrp.hpp>
+#include <assay/tensor_amp/scale_gauge.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <Eigen/LU>
+
+#include <cmath>
+
+using namespace assay;
+using namespace assay::tensor_amp;
+using namespace tensor_test;
+
+namespace {
+
+Factors prior_means(const std::vector<PriorPointer>& priors, const Shape& shape) {
+    Factors start;
+    for (std::size_t a = 0; a < shape.size(); ++a)
+        start.push_back(priors[a]->mean().transpose().replicate(shape[a], 1));
+    return start;
+}
+
+AmpState fit(const Instance& instance, double noise, const AmpSettings& settings,
+             const Factors& start) {
+    const MemoryTensor source(instance.tensor);
+    AmpProblem problem;
+    problem.source = &source;
+    problem.priors = instance.priors;
+    problem.noise_variance = noise;
+    return run_amp(problem, {start}, settings, {}).front();
+}
+
+// One sweep of state evolution for Gaussian priors: Q = E[x x^T] - (cov^-1 + Qhat)^-1,
+// Qhat_a = (o_{b != a} Q_b) / (n_a Delta).
+void evolve(std::vector<MatrixXd>& overlaps, const Instance& instance, double noise,
+            bool parallel) {
+    const VectorXd ratios = aspect_ratios(instance.shape);
+    const std::vector<MatrixXd> before = overlaps;
+    for (Index a = 0; a < ratios.size(); ++a) {
+        const auto k = static_cast<std::size_t>(a);
+        const auto& prior = dynamic_cast<const GaussianPrior&>(*instance.priors[k]);
+        const MatrixXd field =
+            hadamard_except(parallel ? before : overlaps, {a}) / (ratios(a) * noise);
+        overlaps[k] = prior.second_moment() - (prior.precision() + field).inverse();
+    }
+}
+
+// Overlaps with the truth and norms, averaged over instances, against theory after every sweep.
+void follow(const Shape& shape, const std::vector<std::string>& priors, Index rank, double noise,
+            Schedule schedule, int sweeps, double tolerance) {
+    constexpr int instances = 5;
+    AmpSettings settings;
+    settings.schedule = schedule;
+    settings.damping = 1.0;
+    settings.gauge = false;
+    settings.tolerance = 0;
+    settings.max_iterations = sweeps + 1;
+    std::vector<std::vector<MatrixXd>> with_truth, own;
+    Instance one;
+    for (std::uint64_t seed = 0; seed < instances; ++seed) {
+        one = make_instance(shape, priors, rank, noise, seed, true);
+        const MemoryTensor source(one.tensor);
+        SweepKernel kernel(source);
+        Observation observation;
+        observation.squared_norm = one.tensor.values.squaredNorm();
+        observation.entries = static_cast<double>(source.size());
+        AmpState state(shape, one.priors, prior_means(one.priors, shape), noise, observation,
+                       settings);
+        for (int sweep = 0; sweep < sweeps; ++sweep) {
+            if (schedule == Schedule::parallel) {
+                const auto products = kernel.all_modes(state.means(), {});
+                for (std::size_t a = 0; a < shape.size(); ++a)
+                    state.update_mode(static_cast<Index>(a), products[a]);
+            } else {
+                for (Index a = 0; a < source.order(); ++a)
+                    state.update_mode(a, kernel.in_sweep(a, state.means(), {}));
+            }
+            state.finish_sweep();
+            with_truth.resize(static_cast<std::size_t>(sweeps),
+                              std::vector<MatrixXd>(shape.size(), MatrixXd::Zero(rank, rank)));
+            own.resize(with_truth.size(), with_truth.front());
+            for (std::size_t a = 0; a < shape.size(); ++a) {
+                const auto t = static_cast<std::size_t>(sweep);
+                if (seed == 0) with_truth[t][a] = own[t][a] = MatrixXd::Zero(rank, rank);
+                with_truth[t][a] += overlap(state.means()[a], one.truth[a]) / instances;
+                own[t][a] += overlap(state.means()[a], state.means()[a]) / instances;
+            }
+        }
+    }
+    std::vector<MatrixXd> theory;
+    for (const PriorPointer& prior : one.priors)
+        theory.emplace_back(prior->mean() * prior->mean().transpose());
+    for (std::size_t t = 0; t < with_truth.size(); ++t) {
+        evolve(theory, one, noise, schedule == Schedule::parallel);
+        for (std::size_t a = 0; a < shape.size(); ++a) {
+            INFO("sweep " << t + 1 << " mode " << a << "\n"
+                          << with_truth[t][a] << "\nown\n"
+                          << own[t][a] << "\ntheory\n"
+                          << theory[a]);
+            CHECK((with_truth[t][a] - theory[a]).cwiseAbs().maxCoeff() < tolerance);
+            CHECK((own[t][a] - theory[a]).cwiseAbs().maxCoeff() < tolerance);
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("AMP follows state evolution sweep by sweep", "[tensor_amp][amp]") {
+    const std::vector<std::string> three{"gauss:mean=0.7", "gauss:mean=0.5", "gauss:mean=0.6"};
+    SECTION("order 3, in sequence") {
+        follow({90, 120, 150}, three, 1, 0.5, Schedule::sequential, 6, 0.05);
+    }
+    SECTION("order 3, in parallel") {
+        follow({90, 120, 150}, three, 1, 0.8, Schedule::parallel, 4, 0.05);
+    }
+    SECTION("order 3, rank 2") {
+        follow({90, 110, 130},
+               {"gauss:mean=[0.8,0.2]", "gauss:mean=[0.6,-0.3]", "gauss:mean=[0.7,0.4]"}, 2, 0.35,
+               Schedule::sequential, 5, 0.06);
+    }
+    SECTION("order 4") {
+        follow({30, 40, 45, 35}, {"gauss:mean=0.7"}, 1, 0.5, Schedule::sequential, 5, 0.07);
+    }
+    SECTION("order 4, in parallel") {
+        follow({30, 40, 45, 35}, {"gauss:mean=0.7"}, 1, 0.9, Schedule::parallel, 3, 0.07);
+    }
+    SECTION("order 2") {
+        follow({700, 1000}, {"gauss:mean=0.5", "gauss:mean=0.3"}, 1, 0.6, Schedule::sequential, 6,
+               0.03);
+    }
+    SECTION("order 2, in parallel, rank 2") {
+        follow({700, 1000}, {"gauss:mean=[0.5,0.2]", "gauss:mean=[0.3,-0.4]"}, 2, 0.7,
+               Schedule::parallel, 6, 0.05);
+    }
+}
+
+TEST_CASE("posterior variances are calibrated", "[tensor_amp][amp]") {
+    // Claimed and actual squared errors, summed over 12 instances.
+    // Scales between modes are common to a whole factor and hold few degrees of freedom, but these
+    // count where noise is low; hence much noise with the broad exponential.
+    const std::vector<std::pair<const char*, double>> cases{
+        {"gauss:mean=0.5", 0.2},
+        {"gauss-bernoulli:rho=0.3,mean=1,var=1", 0.2},
+        {"nonneg-gauss", 0.2},
+        {"rademacher:p=0.8", 0.2},
+        {"exponential", 3.0}};
+    for (const auto& [prior, noise] : cases) {
+        double claimed = 0, actual = 0;
+        for (std::uint64_t seed = 0; seed < 12; ++seed) {
+            const Instance one = make_instance({40, 50, 60}, {prior}, 1, noise, seed);
+            const AmpState state = fit(one, noise, {}, prior_means(one.priors, one.shape));
+            for (Index a = 0; a < 3; ++a) {
+                const auto k = static_cast<std::size_t>(a);
+                const MatrixXd& covariance = state.covariance(a);
+                claimed += covariance.rows() == 1
+                               ? covariance(0, 0) * static_cast<double>(one.shape[k])
+                               : covariance.sum();
+                actual += (state.means()[k] - one.truth[k]).squaredNorm();
+            }
+        }
+        INFO(prior);
+        CHECK(claimed / actual == Approx(1).margin(0.12));
+    }
+}
+
+TEST_CASE("a mask that hides nothing changes nothing", "[tensor_amp][amp][missing]") {
+    for (const Schedule schedule : {Schedule::sequential, Schedule::parallel}) {
+        Instance one = make_instance({14, 15, 16}, {"gauss:mean=[0.8,-0.5]"}, 2, 0.02, 7);
+        AmpSettings settings;
+        settings.schedule = schedule;
+        settings.max_iterations = 12;
+        settings.learn_noise = true;
+        const Factors start = prior_means(one.priors, one.shape);
+        const AmpState plain = fit(one, 0.05, settings, start);
+        one.tensor.observed.assign(static_cast<std::size_t>(one.tensor.values.size()), 1);
+        const AmpState masked = fit(one, 0.05, settings, start);
+        for (std::size_t a = 0; a < 3; ++a)
+            CHECK((plain.means()[a] - masked.means()[a]).norm() < 1e-9 * plain.means()[a].norm());
+        CHECK(masked.free_entropy() == Approx(plain.free_entropy()).epsilon(1e-8));
+        CHECK(masked.noise_variance() == Approx(plain.noise_variance()).epsilon(1e-8));
+    }
+}
+
+TEST_CASE("missing entries: exact and mean-field forms", "[tensor_amp][amp][missing]") {
+    // Missing at random: both agree within a few percent, and are what more noise would give.
+    Instance one = make_instance({60, 60, 60}, {"gauss:mean=0.6"}, 1, 0.1, 8);
+    const Random random(8, "tensor-amp/test-mask");
+    for (Index e = 0; e < one.tensor.values.size(); ++e)
+        one.tensor.observed.push_back(random.uniform(static_cast<std::uint64_t>(e)) < 0.3);
+    const MemoryTensor source(one.tensor);
+    AmpProblem problem{&source, one.priors, 0.1, MissingForm::exact, {}, {}, {}};
+    const Factors start = prior_means(one.priors, one.shape);
+    AmpSettings settings;
+    settings.learn_noise = true;
+    const AmpState exact = run_amp(problem, {start}, settings, {}).front();
+    problem.missing = MissingForm::mean_field;
+    const AmpState mean_field = run_amp(problem, {start}, settings, {}).front();
+    double errors[2] = {0, 0}, claimed = 0;
+    for (std::size_t a = 0; a < 3; ++a) {
+        errors[0] += (exact.means()[a] - one.truth[a]).squaredNorm();
+        errors[1] += (mean_field.means()[a] - one.truth[a]).squaredNorm();
+        claimed += exact.covariance(static_cast<Index>(a)).sum();
+    }
+    CHECK(errors[1] / errors[0] == Approx(1).margin(0.05));
+    CHECK(claimed / errors[0] == Approx(1).margin(0.3));
+    CHECK(exact.noise_variance() == Approx(0.1).epsilon(0.02));
+    CHECK(mean_field.noise_variance() == Approx(0.1).epsilon(0.02));
+    // A missing block: the exact form keeps its calibration.
+    double block_claimed = 0, block_error = 0;
+    for (std::uint64_t seed = 0; seed < 6; ++seed) {
+        Instance other = make_instance({40, 40, 40}, {"gauss:mean=0.6"}, 1, 0.1, 20 + seed);
+        for (Index e = 0; e < other.tensor.values.size(); ++e)
+            other.tensor.observed.push_back(!(e / 1600 < 22 && e % 40 >= 0 && (e / 40) % 40 < 40 &&
+                                              e / 1600 >= 0 && e % 40 < 22));
+        const MemoryTensor blocked(other.tensor);
+        AmpProblem block{&blocked, other.priors, 0.1, MissingForm::exact, {}, {}, {}};
+        CHECK(suitable_form(other.shape,
+                            {VectorXd::Constant(40, 1000), VectorXd::LinSpaced(40, 600, 1600),
+                             VectorXd::Constant(40, 1000)}) == MissingForm::exact);
+        const AmpState state =
+            run_amp(block, {prior_means(other.priors, other.shape)}, {}, {}).front();
+        for (std::size_t a = 0; a < 3; ++a) {
+            block_claimed += state.covariance(static_cast<Index>(a)).sum();
+            block_error += (state.means()[a] - other.truth[a]).squaredNorm();
+        }
+    }
+    CHECK(block_claimed / block_error == Approx(1).margin(0.15));
+}
+
+TEST_CASE("noise and priors are learned", "[tensor_amp][amp]") {
+    for (const double noise : {0.3, 0.01, 1e-4}) {
+        const Instance one = make_instance({50, 60, 70}, {"gauss:mean=0.4,var=0.8"}, 1, noise, 9);
+        AmpSettings settings;
+        settings.learn_noise = settings.learn_priors = true;
+        Factors start = one.truth;
+        Instance unaware = one;
+        for (PriorPointer& prior : unaware.priors) prior = parse_prior("gauss:mean=0.2", 1);
+        const AmpState state = fit(unaware, 3 * noise, settings, start);
+        CHECK(state.noise_variance() == Approx(noise).epsilon(0.01));
+        double product = 1, truth = 1;
+        for (std::size_t a = 0; a < 3; ++a) {
+            product *= state.priors()[a]->second_moment()(0, 0);
+            truth *= one.truth[a].squaredNorm() / static_cast<double>(one.shape[a]);
+        }
+        CHECK(product == Approx(truth).epsilon(noise > 0.1 ? 0.1 : 0.02));
+    }
+}
+
+TEST_CASE("variational Bayes: the bound never falls", "[tensor_amp][amp]") {
+    const Instance one = make_instance({30, 40, 50}, {"gauss:mean=[0.5,-0.3,0.2]"}, 3, 0.05, 10);
+    AmpSettings settings;
+    settings.inference = Inference::variational;
+    settings.tolerance = 1e-9;
+    for (const bool gauge : {false, true}) {
+        settings.gauge = gauge;
+        const AmpState state = fit(one, 0.05, settings, prior_means(one.priors, one.shape));
+        CHECK(state.status() == AmpStatus::converged);
+        const auto& trace = state.trace();
+        for (std::size_t t = 2; t < trace.size(); ++t)
+            CHECK(trace[t].free_entropy >= trace[t - 1].free_entropy - 1e-9);
+        // It claims too little variance.
+        double claimed = 0, actual = 0;
+        for (std::size_t a = 0; a < 3; ++a) {
+            claimed += state.covariance(static_cast<Index>(a)).reshaped(3, 3).trace() *
+                       static_cast<double>(one.shape[a]);
+            actual += (state.means()[a] - one.truth[a]).squaredNorm();
+        }
+        CHECK(claimed < actual);
+    }
+}
+
+TEST_CASE("scales between modes: the gauge step changes the way, not the end",
+          "[tensor_amp][amp]") {
+    const Instance one = make_instance({40, 50, 60}, {"gauss:mean=[0.4,-0.6]"}, 2, 0.01, 11);
+    AmpSettings settings;
+    settings.tolerance = 1e-9;
+    settings.max_iterations = 3000;
+    Factors start = one.truth;
+    start[0] *= 3;
+    start[1] /= 2;
+    settings.gauge = true;
+    const AmpState quick = fit(one, 0.01, settings, start);
+    settings.gauge = false;
+    settings.damping = 1.0;
+    const AmpState slow = fit(one, 0.01, settings, start);
+    CHECK(quick.status() == AmpStatus::converged);
+    CHECK(slow.status() == AmpStatus::converged);
+    CHECK(quick.sweeps() * 4 < slow.sweeps());
+    for (std::size_t a = 0; a < 3; ++a)
+        CHECK((quick.means()[a] - slow.means()[a]).norm() < 1e-4 * slow.means()[a].norm());
+
+    // Against a search on the constraint's surface.
+    const VectorXd quadratic = (VectorXd(3) << 30, 80, 50).finished();
+    const VectorXd linear = (VectorXd(3) << -10, 5, 12).finished();
+    const VectorXd rows = (VectorXd(3) << 40, 50, 60).finished();
+    const VectorXd scales = equilibrium_scales(quadratic, linear, rows);
+    CHECK(scales.prod() == Approx(1).epsilon(1e-12));
+    const auto value = [&](const VectorXd& g) {
+        return (rows.array() * g.array().log() - 0.5 * quadratic.array() * g.array().square() +
+                linear.array() * g.array())
+            .sum();
+    };
+    for (double x = -0.6; x <= 0.6; x += 0.02)
+        for (double y = -0.6; y <= 0.6; y += 0.02) {
+            const VectorXd other =
+                (VectorXd(3) << std::exp(x), std::exp(y), std::exp(-x - y)).finished();
+            CHECK(value(other) <= value(scales) + 1e-12);
+        }
+}
+
+TEST_CASE("replicates together are the runs alone", "[tensor_amp][amp]") {
+    const Instance one = make_instance({20, 25, 30}, {"gauss:mean=[0.5,-0.3]"}, 2, 0.05, 12);
+    const MemoryTensor source(one.tensor);
+    const AmpProblem problem{&source, one.priors, 0.05, MissingForm::exact, {}, {}, {}};
+    Factors other = one.truth;
+    for (MatrixXd& factor : other) factor *= 0.5;
+    const std::vector<Factors> starts{prior_means(one.priors, one.shape), one.truth, other};
+    const auto together = run_amp(problem, starts, {}, {});
+    for (std::size_t k = 0; k < starts.size(); ++k) {
+        const auto alone = run_amp(problem, {starts[k]}, {}, {4, &silent_monitor()});
+        CHECK(alone.front().sweeps() == together[k].sweeps());
+        for (std::size_t a = 0; a < 3; ++a)
+            CHECK((alone.front().means()[a] - together[k].means()[a]).norm() <
+                  1e-10 * together[k].means()[a].norm());
+    }
+}
+
+TEST_CASE("slices with noise of their own", "[tensor_amp][amp]") {
+    // Mode 1 has quiet and loud slices.
+    Instance one = make_instance({40, 30, 50}, {"gauss:mean=1"}, 1, 1e-9, 13);
+    const Random random(13, "tensor-amp/test-noise");
+    VectorXd noise(30);
+    for (Index j = 0; j < 30; ++j) noise(j) = j % 2 ? 0.02 : 0.5;
+    for (Index e = 0; e < one.tensor.values.size(); ++e)
+        one.tensor.values(e) += std::sqrt(noise((e / 50) % 30)) *
+                                random.normal(static_cast<std::uint64_t>(e), {1, 0, 0});
+    const MemoryTensor source(one.tensor);
+    AmpProblem problem{&source, one.priors, noise.mean(), MissingForm::exact, {}, {}, {}};
+    const Factors start = prior_means(one.priors, one.shape);
+    const AmpState plain = run_amp(problem, {start}, {}, {}).front();
+    problem.noise_mode = 1;
+    AmpSettings settings;
+    settings.learn_noise = true;
+    const AmpState aware = run_amp(problem, {start}, settings, {}).front();
+    const VectorXd scales = aware.row_scales(1);
+    const VectorXd learned = aware.noise_variance() / scales.array().square();
+    for (Index j = 0; j < 30; ++j) CHECK(learned(j) == Approx(noise(j)).epsilon(0.15));
+    Factors undone = aware.means();
+    undone[1] = scales.cwiseInverse().asDiagonal() * undone[1];
+    CHECK(signal_error(undone, one.truth) < 0.6 * signal_error(plain.means(), one.truth));
+    // Known noise without learning, too.
+    problem.noise_of_slices = noise;
+    const AmpState known = run_amp(problem, {start}, {}, {}).front();
+    CHECK((known.means()[0] - aware.means()[0]).norm() < 0.05 * known.means()[0].norm());
+}
+
+TEST_CASE("what becomes of a hopeless or a wild run", "[tensor_amp][amp]") {
+    // Zero means above every threshold: the trivial fixed point.
+    const Instance one = make_instance({30, 30, 30}, {"gauss"}, 1, 50, 14);
+    Factors start = one.truth;
+    for (MatrixXd& factor : start) factor *= 0.05;
+    CHECK(fit(one, 50, {}, start).status() == AmpStatus::collapsed);
+    AmpSettings wild;
+    wild.schedule = Schedule::parallel;
+    wild.damping = 1.0;
+    const Instance clear = make_instance({40, 40, 40}, {"gauss"}, 1, 1e-3, 15);
+    const AmpState state = fit(clear, 1e-3, wild, clear.truth);
+    CHECK((state.status() == AmpStatus::diverged || state.status() == AmpStatus::max_iter));
+    wild.damping.reset();
+    CHECK(fit(clear, 1e-3, wild, clear.truth).status() == AmpStatus::converged);
+    CHECK_THROWS_WITH(fit(one, 0, {}, start), Catch::Matchers::Contains("noise variance 0"));
+    start[1] = MatrixXd::Zero(29, 1);
+    CHECK_THROWS_WITH(fit(one, 1, {}, start),
+                      Catch::Matchers::Contains("mode 1: a start of 29 x 1"));
+}

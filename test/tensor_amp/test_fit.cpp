@@ -1,0 +1,216 @@
+// Whole fits: least squares as baseline, units of the data, choice of rank, sweeps.
+#include "instance.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/tensor_amp/rank_choice.hpp>
+#include <assay/tensor_amp/starts.hpp>
+#include <assay/tensor_amp/sweep.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+
+using namespace assay;
+using namespace assay::tensor_amp;
+using Catch::Matchers::Contains;
+
+namespace {
+
+FitSettings settings_for(const tensor_test::Instance& one, Index rank) {
+    FitSettings settings;
+    settings.rank = rank;
+    settings.priors = one.priors;
+    return settings;
+}
+
+} // namespace
+
+TEST_CASE("message passing is nowhere worse than the least squares it starts from",
+          "[tensor_amp][fit]") {
+    for (std::uint64_t seed = 0; seed < 5; ++seed) {
+        const auto one = tensor_test::make_instance({50, 60, 70}, {"gauss"}, 2, 0.03, seed);
+        const MemoryTensor source(one.tensor);
+        FitSettings settings = settings_for(one, 2);
+        settings.noise_variance = 0.03;
+        const FitResult amp = fit_tensor(source, settings, {});
+        settings.algorithm = Algorithm::als;
+        settings.restarts = 10;
+        settings.start = Start::random;
+        const FitResult als = fit_tensor(source, settings, {});
+        const double ours = tensor_test::signal_error(amp.factors, one.truth);
+        INFO("seed " << seed);
+        CHECK(amp.status == "converged");
+        CHECK(ours < 0.3);
+        CHECK(ours <= tensor_test::signal_error(als.factors, one.truth));
+        CHECK(amp.weights(0) >= amp.weights(1));
+        // Weights and unit columns are the same model.
+        Factors again = amp.unit_factors;
+        again[0] = again[0] * amp.weights.asDiagonal() / signal_scale(one.shape);
+        CHECK(tensor_test::signal_error(again, amp.factors) < 1e-12);
+        // What is explained, against the residual by brute force.
+        double residual = 0;
+        for (Index e = 0; e < one.tensor.values.size(); ++e) {
+            const Index i = e / 4200, j = e / 70 % 60, k = e % 70;
+            const double model = signal_scale(one.shape) *
+                                 (amp.factors[0].row(i).array() * amp.factors[1].row(j).array() *
+                                  amp.factors[2].row(k).array())
+                                     .sum();
+            residual += std::pow(one.tensor.values(e) - model, 2);
+        }
+        CHECK(amp.explained_variance ==
+              Approx(1 - residual /
+                             (one.tensor.values.array() - one.tensor.values.mean()).square().sum())
+                  .epsilon(1e-9));
+    }
+}
+
+TEST_CASE("the units of the data do not matter where noise and priors are learned",
+          "[tensor_amp][fit]") {
+    auto one = tensor_test::make_instance({30, 40, 50}, {"gauss:mean=0.3"}, 2, 0.02, 3);
+    std::vector<FitResult> fits;
+    for (const double unit : {1.0, 1e-4, 3e5}) {
+        DenseTensor tensor = one.tensor;
+        tensor.values *= unit;
+        const MemoryTensor source(tensor);
+        FitSettings settings = settings_for(one, 2);
+        settings.amp.learn_noise = settings.amp.learn_priors = true;
+        fits.push_back(fit_tensor(source, settings, {}));
+        CHECK(fits.back().noise_variance / (unit * unit) == Approx(0.02).epsilon(0.03));
+        CHECK(fits.back().weights(0) / unit == Approx(fits.front().weights(0)).epsilon(1e-4));
+        for (std::size_t a = 0; a < 3; ++a)
+            CHECK((fits.back().unit_factors[a] - fits.front().unit_factors[a]).norm() < 1e-3);
+    }
+}
+
+TEST_CASE("starts: prior means, draws, and the truth with noise", "[tensor_amp][fit]") {
+    const std::vector<PriorPointer> priors{parse_prior("gauss:mean=[1,1]", 2),
+                                           parse_prior("exponential", 2)};
+    const Shape shape{4000, 3000};
+    const Factors means = prior_mean_start(shape, priors, 1);
+    CHECK((means[0].array() - 1).abs().maxCoeff() < 0.01);
+    CHECK((means[0].array() - 1).abs().maxCoeff() > 0); // components must not stay alike
+    const Factors draws = random_start(shape, priors, 1),
+                  others = random_start(shape, priors, 1, 1);
+    CHECK(draws[1].minCoeff() >= 0);
+    CHECK(draws[1].mean() == Approx(1).margin(0.06));
+    CHECK((draws[0] - others[0]).norm() > 10);
+    // Modes do not share their draws, nor a replicate those of another mode.
+    CHECK((draws[0].topRows(3000) - others[1]).norm() > 10);
+    const Factors near = informed_start(draws, 3, 0.5, 2);
+    CHECK(near[0].cols() == 3);
+    const double size = std::sqrt(draws[0].squaredNorm() / 8000);
+    CHECK((near[0].leftCols(2) - draws[0]).norm() / std::sqrt(8000) ==
+          Approx(0.5 * size).epsilon(0.05));
+    CHECK((informed_start(draws, 1, 0, 2)[1] - draws[1].leftCols(1)).norm() == 0);
+}
+
+TEST_CASE("the evidence chooses the number of components", "[tensor_amp][fit][rank]") {
+    for (std::uint64_t seed = 0; seed < 3; ++seed)
+        for (const double noise : {0.01, 0.03}) {
+            const auto one = tensor_test::make_instance({50, 60, 70}, {"gauss"}, 3, noise, seed);
+            RankChoiceSettings settings;
+            settings.ranks = {1, 2, 3, 4, 5};
+            settings.priors.assign(3, "gauss:mean=0,var=1");
+            settings.fit.noise_variance = noise;
+            settings.restarts = 2;
+            INFO("seed " << seed << " noise " << noise);
+            CHECK(choose_rank(one.tensor, settings, {}).by_evidence() == 3);
+        }
+    const auto one = tensor_test::make_instance({30, 35, 40}, {"gauss"}, 2, 0.003, 9);
+    RankChoiceSettings settings;
+    settings.ranks = {1, 2, 3};
+    settings.priors.assign(3, "gauss:mean=0,var=1");
+    settings.fit.amp.learn_noise = settings.fit.amp.learn_priors = true;
+    settings.fit.amp.tie_components = true;
+    settings.cross_validation = settings.core_consistency = settings.similarity = true;
+    settings.folds = 3;
+    for (const HoldOut kind : {HoldOut::speckled, HoldOut::block}) {
+        settings.hold_out = kind;
+        settings.block_mode = 1;
+        const RankChoice choice = choose_rank(one.tensor, settings, {});
+        CHECK(choice.by_evidence() == 2);
+        CHECK(choice.by_cross_validation() == 2);
+        CHECK(choice.by_similarity() == 2);
+        CHECK(choice.core_consistency(0) == Approx(100).margin(1e-6));
+        // Prediction of what was held out is limited by noise alone.
+        const double square = one.tensor.values.squaredNorm() / 42000;
+        CHECK(choice.cv_error(1) == Approx(0.003 / square).epsilon(0.15));
+    }
+}
+
+TEST_CASE("what a fold holds out", "[tensor_amp][fit][rank]") {
+    DenseTensor tensor;
+    tensor.shape = {20, 30, 25};
+    tensor.values = VectorXd::Ones(15000);
+    tensor.observed.assign(15000, 1);
+    for (std::size_t e = 0; e < 15000; e += 3) tensor.observed[e] = 0;
+    RankChoiceSettings settings;
+    settings.held_out = 0.2;
+    const auto speckled = held_out_entries(tensor, settings, 0);
+    const auto other = held_out_entries(tensor, settings, 1);
+    int count = 0, common = 0;
+    for (std::size_t e = 0; e < 15000; ++e) {
+        CHECK_FALSE((speckled[e] == 1 && tensor.observed[e] == 0));
+        count += speckled[e];
+        common += speckled[e] == 1 && other[e] == 1;
+    }
+    CHECK(count == Approx(0.2 * 10000).epsilon(0.1));
+    CHECK(common == Approx(0.04 * 10000).epsilon(0.25));
+    tensor.observed.clear();
+    settings.hold_out = HoldOut::block;
+    settings.block_mode = 1;
+    const auto block = held_out_entries(tensor, settings, 0);
+    for (Index i = 0; i < 20; ++i)
+        for (Index k = 0; k < 25; ++k) {
+            int held = 0, borders = 0;
+            for (Index j = 0; j < 30; ++j) {
+                const auto entry = [&](Index at) {
+                    return block[static_cast<std::size_t>((i * 30 + at % 30) * 25 + k)];
+                };
+                held += entry(j);
+                borders += entry(j) != entry(j + 1);
+            }
+            CHECK(held == 6);
+            CHECK(borders == 2);
+        }
+}
+
+TEST_CASE("parts of a sweep are the whole, and theory agrees with it", "[tensor_amp][fit][sweep]") {
+    SweepSettings settings;
+    settings.model.shape = {40, 50, 60};
+    settings.model.standardize = true;
+    settings.priors.assign(3, "gauss:mean=0.6,var=1");
+    for (const std::string& text : settings.priors)
+        settings.model.priors.push_back(parse_prior(text, 1));
+    settings.noise_variances = (VectorXd(2) << 0.1, 0.3).finished();
+    settings.algorithms = {parse_sweep_algorithm("amp:prior-mean"), parse_sweep_algorithm("als:2")};
+    settings.instances = 6;
+    const Sweep whole = run_sweep(settings, {});
+    CHECK(whole.rows.size() == 24);
+    settings.parts = 3;
+    std::vector<Sweep> parts;
+    for (settings.part = 0; settings.part < 3; ++settings.part)
+        parts.push_back(run_sweep(settings, {}));
+    const Sweep merged = merge_sweeps({parts[2], parts[0], parts[1]});
+    REQUIRE(merged.rows.size() == 24);
+    for (std::size_t k = 0; k < 24; ++k) {
+        CHECK(merged.rows[k].signal_error == whole.rows[k].signal_error);
+        CHECK(merged.rows[k].algorithm == whole.rows[k].algorithm);
+    }
+    for (Index noise = 0; noise < 2; ++noise) {
+        const SweepSummary amp = merged.summary(noise, 0), als = merged.summary(noise, 1);
+        const double theory =
+            merged.theory[static_cast<std::size_t>(noise)].signal_error_uninformed;
+        CHECK(amp.signal_error == Approx(theory).epsilon(0.1));
+        CHECK(amp.signal_error < als.signal_error);
+        CHECK(amp.success == 1);
+    }
+    CHECK_THROWS_WITH(merge_sweeps({parts[0], parts[1]}), Contains("shard 3 of 3 is missing"));
+    CHECK_THROWS_WITH(merge_sweeps({parts[0], parts[1], parts[1]}),
+                      Contains("shard 2 is given twice"));
+    parts[2].seed = 5;
+    CHECK_THROWS_WITH(merge_sweeps(parts), Contains("shard 3: another sweep"));
+    for (const char* text : {"amp:truth", "als:0", "als:x", "svd", "amp:spectral:2", ""})
+        CHECK_THROWS_WITH(parse_sweep_algorithm(text), Contains("is expected"));
+    CHECK(parse_sweep_algorithm("vb:random").start == Start::random);
+}
