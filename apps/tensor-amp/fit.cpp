@@ -1,0 +1,302 @@
+// tensor-amp fit: low-rank components of a tensor, with error bars.
+#include "commands.hpp"
+#include "prior_options.hpp"
+#include "tensor_input.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/tensor_amp/fit.hpp>
+#include <assay/tensor_amp/fit_io.hpp>
+#include <assay/tensor_amp/shape_checks.hpp>
+#include <assay/tensor_amp/tensor_io.hpp>
+
+#include <algorithm>
+
+namespace tensor_amp_app {
+namespace {
+
+using namespace assay;
+using namespace assay::tensor_amp;
+
+struct Options {
+    TensorOptions tensor;
+    PriorOptions priors;
+    FitSettings fit;
+    std::string noise = "auto", damping = "auto", noise_mode = "none", truth;
+    std::vector<std::string> learn{"auto"}, tie{"none"}, nonneg_modes;
+    std::string init = "spectral", missing_method = "auto", gauge = "auto";
+    std::optional<Index> restarts;
+    bool trace = false;
+};
+
+// One of the words, whatever else `what` is.
+[[noreturn]] void refuse(const std::string& option, const std::string& found,
+                         const std::string& expected) {
+    throw UsageError("option '" + option + "': found '" + printable(found, 40) + "'; " + expected +
+                     " is expected");
+}
+
+void read_noise(Options& o) {
+    if (o.noise == "auto") return;
+    const auto value = parse_double(o.noise);
+    if (!value || !(*value > 0) || !std::isfinite(*value))
+        refuse("--noise-var", o.noise, "auto or a number above 0");
+    o.fit.noise_variance = *value;
+}
+
+// auto learns what was not given.
+void read_learning(Options& o, bool prior_given) {
+    for (const std::string& what : o.learn) {
+        if (what == "auto") {
+            o.fit.amp.learn_noise = !o.fit.noise_variance;
+            o.fit.amp.learn_priors = !prior_given;
+        } else if (what == "noise") {
+            o.fit.amp.learn_noise = true;
+        } else if (what == "prior") {
+            o.fit.amp.learn_priors = true;
+        } else if (what != "none") {
+            refuse("--learn", what, "auto, none, noise or prior (or noise,prior)");
+        }
+    }
+    for (const std::string& what : o.tie) {
+        if (what == "components")
+            o.fit.amp.tie_components = true;
+        else if (what == "modes")
+            o.fit.amp.tie_modes = true;
+        else if (what != "none")
+            refuse("--tie", what, "none, components or modes");
+    }
+}
+
+void read_damping(Options& o) {
+    if (o.damping == "auto") return;
+    const auto value = parse_double(o.damping);
+    if (!value || !(*value > 0 && *value <= 1))
+        refuse("--damping", o.damping, "auto or a number above 0, at most 1");
+    o.fit.amp.damping = *value;
+}
+
+// FILE[:/group] with factors mode0, mode1, ...; `group` where none is named.
+Factors read_group(cli::Context& context, const std::string& text, const std::string& group,
+                   const Shape& shape, Index rank) {
+    const hdf5::Address address = hdf5::Address::parse(text);
+    const hdf5::Group root = context.open(address).root();
+    const std::string path = address.path.empty() ? group : address.path;
+    return at_place(address.name(), [&] { return read_factors(root.group(path), shape, rank); });
+}
+
+// The truth that --truth names, else the input's own, else none.
+Factors read_known(const Options& o, cli::Context& context, const Shape& shape) {
+    const std::string group = std::string(kTruthGroup) + "/factors";
+    if (!o.truth.empty()) return read_group(context, o.truth, group, shape, 0);
+    const hdf5::Group root = context.input().root();
+    if (!root.has_group(group)) return {};
+    return at_place(context.input_address().name(),
+                    [&] { return read_factors(root.group(group), shape, 0); });
+}
+
+void read_start(Options& o, cli::Context& context, const Shape& shape) {
+    static const std::vector<std::pair<std::string, Start>> words{{"prior-mean", Start::prior_mean},
+                                                                  {"random", Start::random},
+                                                                  {"spectral", Start::spectral},
+                                                                  {"informed", Start::informed}};
+    const auto word = std::find_if(words.begin(), words.end(),
+                                   [&](const auto& entry) { return entry.first == o.init; });
+    if (word != words.end()) {
+        o.fit.start = word->second;
+        if (o.fit.start != Start::informed) return;
+        o.fit.given = read_known(o, context, shape);
+        if (o.fit.given.empty())
+            throw UsageError("option '--init': informed needs a truth, in the input or by --truth");
+        return;
+    }
+    if (!starts_with(o.init, "file:"))
+        refuse("--init", o.init, "prior-mean, random, spectral, informed or file:PATH");
+    o.fit.start = Start::given;
+    o.fit.given = read_group(context, o.init.substr(5), std::string(kStartGroup) + "/factors",
+                             shape, o.fit.rank);
+}
+
+void check_algorithm(const Options& o, bool prior_given) {
+    const bool bayesian = o.fit.algorithm == Algorithm::amp || o.fit.algorithm == Algorithm::vb;
+    if (!bayesian && (prior_given || o.fit.noise_variance || o.noise_mode != "none"))
+        throw UsageError("--prior, --prior-mode, --noise-var and --noise-mode are for --algorithm "
+                         "amp and vb");
+    if (bayesian && (o.fit.als.ridge > 0 || !o.nonneg_modes.empty()))
+        throw UsageError("--ridge and --nonneg-modes are for --algorithm als and hals");
+}
+
+void settle(Options& o, cli::Context& context, const LoadedTensor& tensor) {
+    const auto order = static_cast<Index>(tensor.shape().size());
+    const bool prior_given = o.priors.prior != PriorOptions().prior || !o.priors.modes.empty();
+    check_rank(tensor.shape(), o.fit.rank);
+    read_noise(o);
+    check_algorithm(o, prior_given);
+    read_learning(o, prior_given);
+    read_damping(o);
+    o.fit.priors = parse_priors(o.priors, order, o.fit.rank);
+    o.fit.amp.gauge = o.gauge == "auto";
+    if (o.missing_method != "auto")
+        o.fit.missing = o.missing_method == "exact" ? MissingForm::exact : MissingForm::mean_field;
+    if (o.noise_mode != "none")
+        o.fit.noise_mode = mode_of("--noise-mode", o.noise_mode, order, tensor.mode_names);
+    for (const std::string& mode : o.nonneg_modes)
+        o.fit.als.nonnegative_modes.push_back(
+            mode_of("--nonneg-modes", mode, order, tensor.mode_names));
+    const bool als = o.fit.algorithm == Algorithm::als || o.fit.algorithm == Algorithm::hals;
+    if (als && o.fit.start == Start::spectral && o.init == "spectral" && !o.restarts)
+        o.init = "random";
+    o.fit.restarts = o.restarts;
+    o.fit.als.tolerance = o.fit.amp.tolerance;
+    read_start(o, context, tensor.shape());
+    if (!o.trace) return;
+    o.fit.restarts = 1;
+    o.fit.truth = read_known(o, context, tensor.shape());
+    if (o.fit.truth.empty())
+        throw UsageError("option '--trace': needs a truth, in the input or by --truth");
+    if (o.restarts.value_or(1) > 1)
+        throw UsageError("option '--trace': follows one start; leave out --restarts");
+}
+
+// Nonnegative priors on data that are negative on the whole cannot fit.
+void warn_of_signs(cli::Context& context, const FitSettings& fit, const LoadedTensor& tensor) {
+    const bool nonnegative =
+        std::all_of(fit.priors.begin(), fit.priors.end(),
+                    [](const PriorPointer& prior) { return prior->nonnegative(); });
+    if (nonnegative && mean_value(*tensor.source) < 0)
+        context.monitor().warn("the data have a negative mean; under nonnegative priors no "
+                               "component can explain it");
+}
+
+void report(cli::Context& context, const FitResult& fit) {
+    context.report("status", fit.status);
+    context.report("iterations", static_cast<std::int64_t>(fit.iterations));
+    context.report("noise variance", fit.noise_variance,
+                   fit.noise_variance_learned ? "learned" : "given");
+    if (fit.bethe_free_entropy) context.report("evidence", *fit.bethe_free_entropy, "Bethe, per N");
+    if (fit.elbo) context.report("evidence", *fit.elbo, "lower bound, per N");
+    context.report("explained variance", fit.explained_variance);
+    context.report("weights", std::vector<double>(fit.weights.begin(), fit.weights.end()));
+    if (fit.restarts.objective.size() > 1)
+        context.report("similar restarts",
+                       static_cast<std::int64_t>((fit.restarts.similarity.array() > 0.9).count()),
+                       concat("of ", fit.restarts.objective.size(), ", similarity above 0.9"));
+    if (fit.status == "collapsed")
+        context.monitor().warn("collapsed: a component vanished; the noise may be above what any "
+                               "method can see through, or the rank too high");
+    if (fit.status == "diverged")
+        context.monitor().warn("diverged: try --schedule sequential, --damping 0.5 or --init "
+                               "spectral");
+    if (!fit.denoiser_exact)
+        context.monitor().warn("nonnegative priors of rank above 1 are treated component by "
+                               "component; the posterior is approximate");
+}
+
+void run(Options& o, cli::Context& context) {
+    const LoadedTensor tensor = load_tensor(context, o.tensor);
+    at_place(context.input_address().name(), [&] { settle(o, context, tensor); });
+    warn_of_signs(context, o.fit, tensor);
+    FitResult fit = at_place(context.input_address().name(), [&] {
+        return fit_tensor(*tensor.source, o.fit, context.execution());
+    });
+    fit.mode_names = tensor.mode_names;
+    if (tensor.centering) {
+        fit.center_mode = tensor.centering->mode.value_or(-1);
+        fit.center = tensor.centering->means;
+    }
+    report(context, fit);
+    write_fit(context.output().create_group(kFitGroup), fit);
+    context.report("passes over data", static_cast<std::int64_t>(tensor.source->passes()));
+    context.propose("tensor-amp plot " + context.output_target() + " -o components.svg");
+}
+
+void declare_model(cli::Command& c, Options& o) {
+    c.group("Model");
+    c.option("-r,--rank", o.fit.rank, "R", "number of components").range(1, 1e6);
+    c.choice<Algorithm>("--algorithm", o.fit.algorithm,
+                        {{"amp", Algorithm::amp},
+                         {"vb", Algorithm::vb},
+                         {"als", Algorithm::als},
+                         {"hals", Algorithm::hals}},
+                        "approximate message passing; variational Bayes; alternating least "
+                        "squares, free or nonnegative");
+    declare_priors(c, o.priors);
+    c.option("--noise-var", o.noise, "X",
+             "noise variance; auto: from the residual of least squares, then learned");
+    c.option("--learn", o.learn, "LIST", "noise, prior, none; auto: what was not given");
+    c.option("--tie", o.tie, "LIST",
+             "learned variances shared over components, learned priors over modes");
+    c.option("--noise-mode", o.noise_mode, "MODE",
+             "a mode whose slices have noise of their own, such as neurons");
+}
+
+void declare_algorithm(cli::Command& c, Options& o) {
+    c.group("Algorithm");
+    c.option("--init", o.init, "WORD",
+             "prior-mean, random, spectral, informed or file:PATH (als: random)");
+    c.option("--init-noise", o.fit.start_noise, "X", "of an informed start, in column sizes")
+        .range(0);
+    c.option("--polish", o.fit.polish, "N", "sweeps of least squares after the spectral start")
+        .range(0, 100000);
+    c.option("--restarts", o.restarts, "K", "starts, all at once; the best is kept")
+        .range(1, 100000)
+        .default_text("1; 5 where entries are missing unevenly; als: 10");
+    c.choice<Schedule>("--schedule", o.fit.amp.schedule,
+                       {{"sequential", Schedule::sequential}, {"parallel", Schedule::parallel}},
+                       "modes in turn, or all at once (one pass over the data)");
+    c.option("--damping", o.damping, "X", "of the local fields; auto: as convergence asks");
+    c.choice<std::string>("--gauge", o.gauge, {{"auto", "auto"}, {"none", "none"}},
+                          "equilibrate scales between modes (Gaussian priors)");
+    c.option("--onsager-noise", o.fit.amp.onsager_noise, "X",
+             "true noise variance in the reaction term, where another is assumed")
+        .range(0);
+    c.option("--max-iterations", o.fit.amp.max_iterations, "N", "sweeps").range(1, 1e7);
+    c.option("--tolerance", o.fit.amp.tolerance, "X", "relative change that counts as converged")
+        .range(0);
+    c.choice<std::string>("--missing-method", o.missing_method,
+                          {{"auto", "auto"}, {"exact", "exact"}, {"mean-field", "mean-field"}},
+                          "sums over what was observed; or as if missing at random; auto: exact "
+                          "unless slices are alike and the signal is far below the noise");
+    c.option("--ridge", o.fit.als.ridge, "X", "penalty on squared weights, als and hals").range(0);
+    c.option("--nonneg-modes", o.nonneg_modes, "LIST", "hals: which modes (default all)");
+    c.seed(o.fit.seed);
+}
+
+} // namespace
+
+cli::Command fit() {
+    auto o = std::make_shared<Options>();
+    cli::Command c("fit", "low-rank components of a tensor, with error bars");
+    c.describe("Finds R outer-product components in noise by approximate message passing, with "
+               "posterior means and variances of every entry of every factor; or by variational "
+               "Bayes or alternating least squares. Any order from 2 to 8, any shape; missing "
+               "entries are treated exactly. Noise and priors are learned where they are not "
+               "given.");
+    c.input("array: HDF5 dataset of 2 to 8 dimensions, /data/tensor unless named");
+    c.output(cli::OutputKind::hdf5,
+             {{"/tensor_amp/fit/factors/modeK", "posterior means (row x component)"},
+              {"/tensor_amp/fit/posterior/cov_modeK", "their covariances"},
+              {"/tensor_amp/fit/weights, unit_factors", "Y ~ sum of weights x unit columns"},
+              {"/tensor_amp/fit/trace", "change, evidence, noise after every sweep"}});
+    declare_model(c, *o);
+    declare_algorithm(c, *o);
+    declare_tensor(c, o->tensor);
+    c.group("Truth");
+    c.option("--truth", o->truth, "FILE[:/GROUP]", "factors to start from or to compare with")
+        .default_text("/truth/factors of the input");
+    c.flag("--trace", o->trace, "overlaps with the truth after every sweep");
+    c.flag("--fields", o->fit.keep_fields, "write the local fields A and B");
+    c.example("Six components of trials", "tensor-amp fit trials.h5 --rank 6 -o fit.h5");
+    c.example("Neurons with noise of their own, nonnegative factors",
+              "tensor-amp fit trials.h5 --rank 6 --prior exponential --noise-mode 0 -o fit.h5");
+    c.example("The best of ten runs of alternating least squares",
+              "tensor-amp fit trials.h5 --rank 6 --algorithm als -o als.h5");
+    c.reference("kadmon2018");
+    c.reference("lesieur2017b");
+    c.reference("kolda2009");
+    c.memory("8 N1 ... Np + 16 r (N1 + ... + Np) bytes");
+    c.run([o](cli::Context& context) { run(*o, context); });
+    return c;
+}
+
+} // namespace tensor_amp_app

@@ -1,0 +1,71 @@
+#include "prior_options.hpp"
+
+#include "model_input.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/tensor_amp/discrete_io.hpp>
+
+namespace tensor_amp_app {
+
+using namespace assay;
+using namespace assay::tensor_amp;
+
+namespace {
+
+struct ModePrior {
+    Index mode;
+    std::string text;
+};
+ModePrior mode_prior(const std::string& given, Index order) {
+    const auto equals = given.find('=');
+    const auto mode = parse_integer(given.substr(0, equals));
+    if (equals == std::string::npos || !mode)
+        throw UsageError("option '--prior-mode': found '" + printable(given, 60) +
+                         "'; K=PRIOR is expected, modes from 0");
+    if (*mode < 0 || *mode >= order)
+        throw UsageError(
+            concat("option '--prior-mode': mode ", *mode, "; 0 to ", order - 1, " are there"));
+    return {*mode, given.substr(equals + 1)};
+}
+
+} // namespace
+
+void declare_priors(cli::Command& c, PriorOptions& o) {
+    c.option("--prior", o.prior, "NAME:KEY=VALUE,..",
+             "of the rows of every factor: gauss (mean, var or cov), rademacher (p), bernoulli, "
+             "sparse-rademacher, gauss-bernoulli (rho, mean, var), one-hot (probabilities), "
+             "discrete (file), nonneg-gauss (mean, var), exponential (rate); vectors and matrices "
+             "as JSON lists");
+    tools::add_repeated(c, "--prior-mode", o.modes, "K=PRIOR", "of one mode, from 0");
+}
+
+std::vector<std::string> prior_texts(const PriorOptions& o, Index order) {
+    std::vector<std::string> texts(static_cast<std::size_t>(order), o.prior);
+    std::vector<bool> seen(texts.size(), false);
+    for (const std::string& given : o.modes) {
+        const ModePrior one = mode_prior(given, order);
+        const auto at = static_cast<std::size_t>(one.mode);
+        if (seen[at])
+            throw UsageError(concat("option '--prior-mode': mode ", one.mode, " is given twice"));
+        seen[at] = true;
+        texts[at] = one.text;
+    }
+    return texts;
+}
+
+std::vector<PriorPointer> parse_priors(const PriorOptions& o, Index order, Index rank) {
+    std::vector<PriorPointer> priors;
+    for (const std::string& text : prior_texts(o, order))
+        priors.push_back(at_place(text == o.prior ? "option '--prior'" : "option '--prior-mode'",
+                                  [&] { return parse_prior(text, rank, read_discrete_values); }));
+    return priors;
+}
+
+void check_order(const std::vector<Index>& shape) {
+    if (shape.size() < 2 || shape.size() > 8)
+        throw UsageError(
+            concat("option '--shape': ", shape.size(), " dimensions; 2 to 8 are expected"));
+}
+
+} // namespace tensor_amp_app

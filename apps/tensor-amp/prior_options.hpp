@@ -1,0 +1,29 @@
+// Shape, rank and priors of a model, as all subcommands ask for them.
+#pragma once
+
+#include <assay/cli/command.hpp>
+#include <assay/tensor_amp/prior.hpp>
+
+#include <string>
+#include <vector>
+
+namespace tensor_amp_app {
+
+struct PriorOptions {
+    std::string prior = "gauss:mean=0,var=1";
+    std::vector<std::string> modes; // "K=TEXT", modes from 0
+};
+
+// --prior and --prior-mode, under the heading that is open.
+void declare_priors(assay::cli::Command& c, PriorOptions& o);
+// One text a mode. Throws UsageError for what is no K=TEXT, a mode that does not exist, and a mode
+// given twice.
+std::vector<std::string> prior_texts(const PriorOptions& o, assay::tensor_amp::Index order);
+// One prior a mode. Throws UsageError that names the option, also for what a text says wrong.
+std::vector<assay::tensor_amp::PriorPointer>
+parse_priors(const PriorOptions& o, assay::tensor_amp::Index order, assay::tensor_amp::Index rank);
+
+// --shape: 2 to 8 dimensions; throws UsageError for any other number of them.
+void check_order(const std::vector<assay::tensor_amp::Index>& shape);
+
+} // namespace tensor_amp_app

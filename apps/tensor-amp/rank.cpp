@@ -1,0 +1,155 @@
+// tensor-amp rank: how many components a tensor has.
+#include "commands.hpp"
+#include "prior_options.hpp"
+#include "tensor_input.hpp"
+
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/tensor_amp/study_io.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+namespace tensor_amp_app {
+namespace {
+
+using namespace assay;
+using namespace assay::tensor_amp;
+
+struct Options {
+    TensorOptions tensor;
+    PriorOptions priors;
+    std::string ranks = "1:10", noise = "auto", holdout = "speckled";
+    std::vector<std::string> criteria{"evidence"};
+    RankChoiceSettings choice;
+};
+
+std::vector<Index> parse_ranks(const std::string& text) {
+    std::vector<Index> ranks;
+    for (const double value : cli::parse_grid("--ranks", text)) {
+        if (!(value >= 1) || value != std::floor(value) || value > 1e6)
+            throw UsageError("option '--ranks': found '" + printable(text, 40) +
+                             "'; whole numbers from 1 are expected");
+        ranks.push_back(static_cast<Index>(value));
+    }
+    if (!std::is_sorted(ranks.begin(), ranks.end(), std::less_equal<>()))
+        throw UsageError("option '--ranks': rising numbers are expected");
+    return ranks;
+}
+
+void read_criteria(Options& o) {
+    RankChoiceSettings& s = o.choice;
+    s.evidence = false;
+    for (const std::string& word : o.criteria) {
+        const bool all = word == "all";
+        if (!all && word != "evidence" && word != "cv" && word != "corcondia" &&
+            word != "similarity")
+            throw UsageError("option '--criterion': found '" + printable(word, 40) +
+                             "'; evidence, cv, corcondia, similarity or all is expected");
+        s.evidence = s.evidence || all || word == "evidence";
+        s.cross_validation = s.cross_validation || all || word == "cv";
+        s.core_consistency = s.core_consistency || all || word == "corcondia";
+        s.similarity = s.similarity || all || word == "similarity";
+    }
+}
+
+void settle(Options& o, const NamedTensor& named) {
+    RankChoiceSettings& s = o.choice;
+    s.ranks = parse_ranks(o.ranks);
+    read_criteria(o);
+    const auto order = named.tensor.order();
+    const bool prior_given = o.priors.prior != PriorOptions().prior || !o.priors.modes.empty();
+    s.priors = prior_texts(o.priors, order);
+    s.fit.amp.learn_priors = !prior_given;
+    s.fit.amp.tie_components = true;
+    s.fit.amp.learn_noise = o.noise == "auto";
+    if (o.noise != "auto") {
+        const auto value = parse_double(o.noise);
+        if (!value || !(*value > 0))
+            throw UsageError("option '--noise-var': found '" + printable(o.noise, 40) +
+                             "'; auto or a number above 0 is expected");
+        s.fit.noise_variance = *value;
+    }
+    if (o.holdout == "speckled") return;
+    s.hold_out = HoldOut::block;
+    if (!starts_with(o.holdout, "block:mode "))
+        throw UsageError("option '--holdout-kind': found '" + printable(o.holdout, 40) +
+                         "'; speckled or 'block:mode K' is expected");
+    s.block_mode = mode_of("--holdout-kind", o.holdout.substr(11), order, named.mode_names);
+}
+
+Index selected(const RankChoice& choice) {
+    for (const Index rank : {choice.by_evidence(), choice.by_cross_validation(),
+                             choice.by_core_consistency(), choice.by_similarity()})
+        if (rank > 0) return rank;
+    return 0;
+}
+
+void report(cli::Context& context, const RankChoice& choice) {
+    context.report("selected rank", static_cast<std::int64_t>(selected(choice)));
+    const auto line = [&](const char* label, const VectorXd& values, Index rank) {
+        if (values.size() == 0) return;
+        context.report(label, std::vector<double>(values.begin(), values.end()),
+                       concat("chooses ", rank));
+    };
+    line("evidence", choice.evidence, choice.by_evidence());
+    line("held-out error", choice.cv_error, choice.by_cross_validation());
+    line("core consistency", choice.core_consistency, choice.by_core_consistency());
+    line("similarity", choice.similarity, choice.by_similarity());
+}
+
+void run(Options& o, cli::Context& context) {
+    const DenseInput input = load_dense(context, o.tensor);
+    settle(o, input.named);
+    const RankChoice choice = at_place(context.input_address().name(), [&] {
+        return choose_rank(input.named.tensor, o.choice, context.execution());
+    });
+    write_rank_choice(context.output().create_group(kRankGroup), choice, selected(choice));
+    report(context, choice);
+    context.propose("tensor-amp plot " + context.output_target() + " -o rank.svg");
+}
+
+} // namespace
+
+cli::Command rank() {
+    auto o = std::make_shared<Options>();
+    cli::Command c("rank", "how many components a tensor has");
+    c.describe("Fits every rank and judges it by the evidence of Bayesian fits whose components "
+               "share their prior's variance, by prediction of entries held out, by core "
+               "consistency, or by the agreement of restarts. The evidence peaks at the number of "
+               "components of about one size; a component far weaker than the others needs the "
+               "held-out error.");
+    c.input("array: HDF5 dataset of 2 to 8 dimensions, /data/tensor unless named");
+    c.output(
+        cli::OutputKind::hdf5,
+        {{"/tensor_amp/rank/ranks, evidence, cv_error, core_consistency, similarity", "by rank"}});
+    c.group("Choice");
+    c.option("--ranks", o->ranks, "LIST", "a:b or a,b,c");
+    c.option("--criterion", o->criteria, "LIST",
+             "evidence, cv, corcondia, similarity, all; the first chooses");
+    c.option("--folds", o->choice.folds, "N", "of entries held out, for cv").range(1, 10000);
+    c.option("--holdout", o->choice.held_out, "X", "share of entries held out a fold")
+        .range(1e-6, 0.9);
+    c.option("--holdout-kind", o->holdout, "WORD",
+             "speckled: single entries; 'block:mode K': runs along a mode, such as time");
+    c.option("--restarts", o->choice.restarts, "K", "starts a rank").range(1, 1000);
+    c.group("Model");
+    declare_priors(c, o->priors);
+    c.option("--noise-var", o->noise, "X", "noise variance; auto: learned for every rank");
+    c.option("--max-iterations", o->choice.fit.amp.max_iterations, "N", "sweeps of each fit")
+        .range(1, 1e7);
+    c.option("--tolerance", o->choice.fit.amp.tolerance, "X", "relative change that has converged")
+        .range(0);
+    c.seed(o->choice.fit.seed);
+    declare_tensor(c, o->tensor);
+    c.example("By evidence, and by prediction",
+              "tensor-amp rank trials.h5 --ranks 1:8 --criterion evidence,cv -o rank.h5");
+    c.reference("kadmon2018");
+    c.reference("bro2003");
+    c.reference("williams2018");
+    c.run([o](cli::Context& context) { run(*o, context); });
+    return c;
+}
+
+} // namespace tensor_amp_app

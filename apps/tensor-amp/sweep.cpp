@@ -1,0 +1,130 @@
+// tensor-amp sweep: algorithms and theory over a grid of noise variances.
+#include "commands.hpp"
+#include "grid_option.hpp"
+#include "prior_options.hpp"
+
+#include <assay/cli/context.hpp>
+#include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/tensor_amp/shape_checks.hpp>
+#include <assay/tensor_amp/study_io.hpp>
+
+#include <algorithm>
+
+namespace tensor_amp_app {
+namespace {
+
+using namespace assay;
+using namespace assay::tensor_amp;
+
+struct Options {
+    std::vector<Index> shape{100, 100, 100};
+    PriorOptions priors;
+    std::string noise = "0.05:0.3:6";
+    std::vector<std::string> algorithms{"amp:prior-mean", "als:1", "als:10"};
+    bool no_theory = false;
+    SweepSettings sweep;
+};
+
+void settle(Options& o, cli::Context& context) {
+    check_order(o.shape);
+    SweepSettings& s = o.sweep;
+    s.model.shape = o.shape;
+    at_place("option '--rank'", [&] { check_rank(o.shape, s.model.rank); });
+    const auto order = static_cast<Index>(o.shape.size());
+    s.model.priors = parse_priors(o.priors, order, s.model.rank);
+    for (const PriorPointer& prior : s.model.priors) s.priors.push_back(prior->describe());
+    s.noise_variances = parse_positive("--noise-var", o.noise);
+    for (const std::string& text : o.algorithms) {
+        s.algorithms.push_back(
+            at_place("option '--algorithms'", [&] { return parse_sweep_algorithm(text); }));
+        if (std::count(o.algorithms.begin(), o.algorithms.end(), text) > 1)
+            throw UsageError("option '--algorithms': " + printable(text, 40) + " is given twice");
+    }
+    s.with_theory = !o.no_theory;
+    const bool exact = std::all_of(s.model.priors.begin(), s.model.priors.end(),
+                                   [](const PriorPointer& prior) { return prior->exact(); });
+    if (s.with_theory && !exact) {
+        context.monitor().warn("no theory holds for nonnegative priors of rank above 1; it is left "
+                               "out");
+        s.with_theory = false;
+    }
+    s.part = context.shard().index - 1;
+    s.parts = context.shard().count;
+}
+
+void report(cli::Context& context, const Sweep& sweep) {
+    context.report("fits", static_cast<std::int64_t>(sweep.rows.size()));
+    if (sweep.parts > 1) return;
+    for (std::size_t k = 0; k < sweep.algorithms.size(); ++k) {
+        std::vector<double> success;
+        std::string errors;
+        for (Index i = 0; i < sweep.noise_variances.size(); ++i) {
+            const SweepSummary summary = sweep.summary(i, static_cast<Index>(k));
+            success.push_back(summary.success);
+            errors += (i > 0 ? " " : "") + significant(summary.signal_error, 3);
+        }
+        context.report(sweep.algorithms[k], success, "found; signal error " + errors);
+    }
+    if (sweep.theory.empty()) return;
+    std::vector<double> theory;
+    for (const SweepTheory& one : sweep.theory) theory.push_back(one.signal_error_uninformed);
+    context.report("theory", theory, "signal error from the prior means");
+}
+
+void run(Options& o, cli::Context& context) {
+    settle(o, context);
+    const Sweep sweep = run_sweep(o.sweep, context.execution());
+    write_sweep(context.output().create_group(kSweepGroup), sweep, context.keeps_timing());
+    report(context, sweep);
+    if (sweep.parts == 1)
+        context.propose("tensor-amp plot " + context.output_target() + " -o sweep.svg");
+}
+
+} // namespace
+
+cli::Command sweep() {
+    auto o = std::make_shared<Options>();
+    cli::Command c("sweep", "algorithms beside theory over a grid of noise variances");
+    c.describe("Makes tensors of known truth, decomposes each by every algorithm, and writes every "
+               "fit, the summary over instances, and what state evolution says. The Bayesian "
+               "algorithms know noise and priors. The parts of an array job join to the same "
+               "result whatever their number.");
+    c.output(cli::OutputKind::hdf5,
+             {{"/tensor_amp/sweep/results", "table, one row a fit"},
+              {"/tensor_amp/sweep/summary", "noise variance x algorithm"},
+              {"/tensor_amp/sweep/theory", "state evolution, uninformed and informed"}});
+    c.sharded();
+    c.group("Model");
+    c.option("--shape", o->shape, "N1,N2,...", "dimensions").range(1, 1e9);
+    c.option("-r,--rank", o->sweep.model.rank, "R", "components").range(1, 1e6);
+    declare_priors(c, o->priors);
+    c.option("--noise-var", o->noise, "GRID", kGridWords);
+    c.flag("--standardize", o->sweep.model.standardize,
+           "make moments of every factor exactly the prior's (Gaussian priors)");
+    c.group("Fits");
+    c.option("--algorithms", o->algorithms, "LIST",
+             "amp:START, vb:START (prior-mean, random, spectral, informed), als:K, hals:K with K "
+             "starts");
+    c.option("--instances", o->sweep.instances, "N", "tensors a noise variance").range(1, 1e7);
+    c.option("--success", o->sweep.success, "X", "similarity to the truth that counts as found")
+        .range(0, 1);
+    c.option("--start-noise", o->sweep.fit.start_noise, "X", "of informed starts").range(0);
+    c.option("--max-iterations", o->sweep.fit.amp.max_iterations, "N", "sweeps of each fit")
+        .range(1, 1e7);
+    c.option("--tolerance", o->sweep.fit.amp.tolerance, "X", "relative change that has converged")
+        .range(0);
+    c.flag("--no-theory", o->no_theory, "leave out state evolution");
+    c.seed(o->sweep.model.seed);
+    c.example("Where message passing beats least squares",
+              "tensor-amp sweep --shape 60,60,60 --prior gauss:mean=0.3 --noise-var 0.05,0.1,0.2 "
+              "--instances 8 -o sweep.h5");
+    c.example("Part 3 of an array job",
+              "tensor-amp sweep --shape 200,200,200 --prior gauss:mean=0.3 --shard 3/40 -o "
+              "part3.h5");
+    c.reference("kadmon2018");
+    c.run([o](cli::Context& context) { run(*o, context); });
+    return c;
+}
+
+} // namespace tensor_amp_app

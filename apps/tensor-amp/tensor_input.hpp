@@ -1,0 +1,52 @@
+// A tensor as input: where it is, what of it was observed, how it is stored while it is worked on.
+#pragma once
+
+#include <assay/cli/command.hpp>
+#include <assay/cli/context.hpp>
+#include <assay/tensor_amp/centering.hpp>
+#include <assay/tensor_amp/tensor_io.hpp>
+#include <assay/tensor_amp/tensor_source.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tensor_amp_app {
+
+struct TensorOptions {
+    std::string mask, center = "none";
+    bool missing_nan = false;
+    assay::tensor_amp::Storage storage = assay::tensor_amp::Storage::float64;
+    std::int64_t memory = 0;
+};
+
+// --mask, --missing, --center, --precision, --memory.
+void declare_tensor(assay::cli::Command& c, TensorOptions& o);
+
+struct LoadedTensor {
+    std::unique_ptr<assay::tensor_amp::TensorSource> source;
+    std::vector<std::string> mode_names;
+    std::optional<assay::tensor_amp::Centering> centering;
+    [[nodiscard]] const assay::tensor_amp::Shape& shape() const { return source->shape(); }
+};
+
+// The input's tensor: in memory where it fits into --memory, else streamed in every pass. Throws
+// Error that names the file and dataset.
+[[nodiscard]] LoadedTensor load_tensor(assay::cli::Context& context, const TensorOptions& o,
+                                       std::size_t input = 0);
+
+// The same for what needs all of it at once. Throws Error where it is larger than --memory.
+struct DenseInput {
+    assay::tensor_amp::NamedTensor named;
+    std::optional<assay::tensor_amp::Centering> centering;
+};
+[[nodiscard]] DenseInput load_dense(assay::cli::Context& context, const TensorOptions& o,
+                                    std::size_t input = 0);
+
+// "2", or a name of one of `order` modes. Throws UsageError naming `option`.
+[[nodiscard]] assay::tensor_amp::Index mode_of(const std::string& option, const std::string& text,
+                                               assay::tensor_amp::Index order,
+                                               const std::vector<std::string>& names);
+
+} // namespace tensor_amp_app
