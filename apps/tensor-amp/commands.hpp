@@ -16,5 +16,6 @@ assay::cli::Command diagnose();
 assay::cli::Command reconstruct();
 assay::cli::Command merge();
 assay::cli::Command plot();
+assay::cli::Command bench();
 
 } // namespace tensor_amp_app

@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
          "Decomposes an array of any order into components with error bars by approximate message "
          "passing, says how well that could be done by theory, and compares it with alternating "
          "least squares.",
-         {synth(), fit(), se(), phase(), sweep(), rank(), compare(), diagnose(), reconstruct(), merge(), plot()},
+         {synth(), fit(), se(), phase(), sweep(), rank(), compare(), diagnose(), reconstruct(),
+          merge(), plot(), bench()},
          {}});
 }

@@ -1,48 +1,16 @@
 #include <assay/cnmf/benchmark.hpp>
 
 #include <assay/cnmf/descent.hpp>
-
-#include <algorithm>
-#include <ctime>
-#include <functional>
+#include <assay/linalg/rates.hpp>
 
 namespace assay::cnmf {
-namespace {
-
-double cpu_time() {
-    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
-}
-
-double median_seconds(Index repetitions, const std::function<void()>& body) {
-    std::vector<double> seconds;
-    for (Index i = 0; i < repetitions; ++i) {
-        const double start = cpu_time();
-        body();
-        seconds.push_back(cpu_time() - start);
-    }
-    std::sort(seconds.begin(), seconds.end());
-    return seconds[seconds.size() / 2];
-}
-
-double gemm_rate() {
-    constexpr Index kSize = 1024;
-    const Matrix a = Matrix::Random(kSize, kSize), b = Matrix::Random(kSize, kSize);
-    Matrix c(kSize, kSize);
-    double best = 1e30;
-    for (int i = 0; i < 5; ++i)
-        best = std::min(best, median_seconds(1, [&] { c.noalias() = a * b; }));
-    return 2e-9 * kSize * kSize * kSize / best;
-}
-
-} // namespace
-
 BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index repetitions,
                           const Execution& run) {
     const auto products = data.products(options.components, options.lags, run);
     const TimeAxis& axis = products->axis();
     BenchmarkResult result;
     result.engine = products->engine();
-    result.gemm_gflops = gemm_rate();
+    result.gemm_gflops = linalg::gemm_rate();
     const Unseen everything_seen;
     Descent descent(data, *products, everything_seen, options, run);
     FitState state;
@@ -51,7 +19,8 @@ BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index rep
                   true, 0, state);
     constexpr int kWarmUp = 5; // activations become sparse, as in most of a fit
     for (int i = 0; i < kWarmUp; ++i) descent.step(0, state);
-    const double iteration = median_seconds(repetitions, [&] { descent.step(0, state); });
+    const double iteration =
+        linalg::median_cpu_seconds(repetitions, [&] { descent.step(0, state); });
 
     const Model model = descent.model();
     const TimeMatrix h = axis.padded(model.activations);
@@ -59,7 +28,7 @@ BenchmarkResult benchmark(const Data& data, const FitOptions& options, Index rep
     const auto time_phase = [&](const std::string& name, double flops,
                                 const std::function<void()>& body) {
         const Work before = products->work();
-        const double seconds = median_seconds(repetitions, body);
+        const double seconds = linalg::median_cpu_seconds(repetitions, body);
         const auto times = static_cast<double>(repetitions);
         if (flops == 0) flops = (products->work().flops - before.flops) / times;
         result.phases.push_back({name, seconds, 1e-9 * flops / seconds,

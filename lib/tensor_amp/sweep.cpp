@@ -2,11 +2,11 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/linalg/rates.hpp>
 #include <assay/tensor_amp/alignment.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <tuple>
 
 namespace assay::tensor_amp {
@@ -14,10 +14,6 @@ namespace {
 
 std::size_t at(Index index) {
     return static_cast<std::size_t>(index);
-}
-
-double process_seconds() {
-    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
 SweepRow fit_one(const SweepSettings& settings, const SweepAlgorithm& algorithm,
@@ -32,10 +28,10 @@ SweepRow fit_one(const SweepSettings& settings, const SweepAlgorithm& algorithm,
     fit.noise_variance = noise;
     fit.seed = seed;
     if (fit.start == Start::informed) fit.given = truth;
-    const double begin = process_seconds();
+    const double begin = linalg::cpu_seconds();
     const FitResult result = fit_tensor(source, fit, run);
     SweepRow row;
-    row.cpu_seconds = process_seconds() - begin;
+    row.cpu_seconds = linalg::cpu_seconds() - begin;
     const TruthComparison comparison =
         compare_with_truth(result, truth, SimilarityScore::product,
                            result.covariances.empty() ? ScaleGauge::match : ScaleGauge::keep);

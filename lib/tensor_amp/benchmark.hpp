@@ -1,0 +1,23 @@
+// What work on a tensor costs on this machine, beside reading it once.
+#pragma once
+
+#include <assay/tensor_amp/tensor_source.hpp>
+
+#include <string>
+#include <vector>
+
+namespace assay::tensor_amp {
+
+struct BenchmarkPhase {
+    std::string name;
+    double cpu_seconds = 0; // median over repetitions
+    double gflops = 0;      // 0 where no count applies
+    double passes = 0;      // over the tensor
+};
+
+// A pass that only reads; the products of all modes in one pass, and in two as a sequential sweep
+// takes them; a sweep of message passing and one of least squares, at `rank`.
+[[nodiscard]] ASSAY_API std::vector<BenchmarkPhase>
+benchmark(const TensorSource& source, Index rank, Index repetitions, const Execution& run);
+
+} // namespace assay::tensor_amp
