@@ -122,6 +122,11 @@ void check_algorithm(const Options& o, bool prior_given) {
     if (!bayesian && (prior_given || o.fit.noise_variance || o.noise_mode != "none"))
         throw UsageError("--prior, --prior-mode, --noise-var and --noise-mode are for --algorithm "
                          "amp and vb");
+    if (o.fit.symmetric &&
+        (o.fit.algorithm != Algorithm::amp || o.noise_mode != "none" || !o.priors.modes.empty() ||
+         o.trace || o.fit.keep_fields || o.missing_method != "auto"))
+        throw UsageError("option '--symmetric': for --algorithm amp, without --noise-mode, "
+                         "--prior-mode, --missing-method, --trace and --fields");
     if (bayesian && (o.fit.als.ridge > 0 || !o.nonneg_modes.empty()))
         throw UsageError("--ridge and --nonneg-modes are for --algorithm als and hals");
 }
@@ -193,6 +198,7 @@ void report(cli::Context& context, const FitResult& fit) {
 }
 
 void run(Options& o, cli::Context& context) {
+    o.tensor.symmetric = o.fit.symmetric;
     const LoadedTensor tensor = load_tensor(context, o.tensor);
     at_place(context.input_address().name(), [&] { settle(o, context, tensor); });
     warn_of_signs(context, o.fit, tensor);
@@ -221,6 +227,8 @@ void declare_model(cli::Command& c, Options& o) {
                         "approximate message passing; variational Bayes; alternating least "
                         "squares, free or nonnegative");
     declare_priors(c, o.priors);
+    c.flag("--symmetric", o.fit.symmetric,
+           "one factor for all modes; entries with equal indices are ignored");
     c.option("--noise-var", o.noise, "X",
              "noise variance; auto: from the residual of least squares, then learned");
     c.option("--learn", o.learn, "LIST", "noise, prior, none; auto: what was not given");

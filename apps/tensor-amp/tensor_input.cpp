@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
+#include <assay/tensor_amp/symmetric_amp.hpp>
 #include <assay/tensor_amp/tensor_io.hpp>
 
 #include <algorithm>
@@ -80,6 +81,8 @@ DenseInput load_dense(cli::Context& context, const TensorOptions& o, std::size_t
     const VectorXd& values = dense.named.tensor.values;
     if (values.size() > 1 && (values.array() == values(0)).all())
         context.monitor().warn(place.values.where() + ": all values are equal");
+    if (o.symmetric)
+        at_place(place.values.where(), [&] { clear_repeated_indices(dense.named.tensor); });
     if (o.center == "none") return dense;
     std::optional<Index> mode;
     if (starts_with(o.center, "mode:"))
@@ -96,9 +99,9 @@ LoadedTensor load_tensor(cli::Context& context, const TensorOptions& o, std::siz
     const Place place = place_of(context, o, input);
     LoadedTensor loaded;
     if (place.bytes > place.memory) {
-        if (o.center != "none")
-            throw Error(
-                concat(place.values.where(), ": larger than --memory; --center needs it whole"));
+        if (o.center != "none" || o.symmetric)
+            throw Error(concat(place.values.where(), ": larger than --memory; ",
+                               o.symmetric ? "--symmetric" : "--center", " needs it whole"));
         StreamedTensorSettings settings;
         settings.storage = o.storage;
         settings.missing_nan = o.missing_nan;

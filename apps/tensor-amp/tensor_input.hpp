@@ -17,6 +17,7 @@ namespace tensor_amp_app {
 struct TensorOptions {
     std::string mask, center = "none";
     bool missing_nan = false;
+    bool symmetric = false; // equal under permutations; entries with repeated indices become 0
     assay::tensor_amp::Storage storage = assay::tensor_amp::Storage::float64;
     std::int64_t memory = 0;
 };

@@ -8,6 +8,7 @@
 #include <assay/tensor_amp/shape_checks.hpp>
 #include <assay/tensor_amp/spectral_start.hpp>
 #include <assay/tensor_amp/starts.hpp>
+#include <assay/tensor_amp/symmetric_amp.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -151,11 +152,11 @@ std::size_t best_of(const std::vector<AmpState>& states) {
     return best;
 }
 
-FitTrace trace_of(const AmpState& state) {
-    const auto count = static_cast<Index>(state.trace().size());
+FitTrace trace_of(const std::vector<SweepTrace>& sweeps) {
+    const auto count = static_cast<Index>(sweeps.size());
     FitTrace trace{VectorXd(count), VectorXd(count), VectorXd(count), VectorXd(count), {}, {}, {}};
     for (Index t = 0; t < count; ++t) {
-        const SweepTrace& sweep = state.trace()[at(t)];
+        const SweepTrace& sweep = sweeps[at(t)];
         trace.change(t) = sweep.change;
         trace.free_entropy(t) = sweep.free_entropy;
         trace.noise_variance(t) = sweep.noise_variance;
@@ -221,7 +222,7 @@ FitResult amp_result(const FitSettings& settings, const std::vector<AmpState>& s
         fit.fields.field.push_back(state.field(a));
     }
     if (settings.noise_mode) undo_row_scales(state, *settings.noise_mode, fit);
-    fit.trace = trace_of(state);
+    fit.trace = trace_of(state.trace());
     const auto count = static_cast<Index>(states.size());
     fit.restarts.objective.resize(count);
     fit.restarts.similarity.resize(count);
@@ -267,6 +268,62 @@ FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const
         fit.trace.truth_overlap = traces.truth_overlap;
         fit.trace.self_overlap = traces.self_overlap;
     }
+    return fit;
+}
+
+// One factor for all modes: that of mode 0, of the sign that their product asks for, as x.
+MatrixXd common_start(const Factors& start) {
+    const MatrixXd& first = start.front();
+    VectorXd sign = VectorXd::Ones(first.cols());
+    for (const MatrixXd& factor : start)
+        for (Index k = 0; k < sign.size(); ++k)
+            if (first.col(k).dot(factor.col(k)) < 0) sign(k) = -sign(k);
+    const auto order = static_cast<Index>(start.size());
+    // Of an even order the sign is free.
+    if (order % 2 == 0) sign.setOnes();
+    return first * sign.asDiagonal() / symmetric_unit(order);
+}
+
+FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
+                        const Execution& run) {
+    check_symmetric(source);
+    const double unit = symmetric_unit(source.order());
+    const double noise = settings.noise_variance ? *settings.noise_variance
+                                                 : noise_of_residual(source, settings, run);
+    const Index restarts = settings.restarts.value_or(1);
+    std::vector<SymmetricRun> runs;
+    FitResult fit;
+    fit.restarts.objective.resize(restarts);
+    fit.restarts.similarity.resize(restarts);
+    std::size_t best = 0;
+    for (Index k = 0; k < restarts; ++k) {
+        Factors start = one_start(source, settings, static_cast<std::uint64_t>(k), run);
+        // Draws and means of the prior are of x; the others are in model units.
+        if (settings.start == Start::prior_mean || settings.start == Start::random)
+            start.assign(start.size(), start.front() * unit);
+        runs.push_back(run_symmetric_amp(source, settings.priors.front(), noise,
+                                         common_start(start), settings.amp, run));
+        fit.restarts.objective(k) = runs.back().free_entropy;
+        fit.restarts.status.push_back(status_name(runs.back().status));
+        if (runs.back().free_entropy > runs[best].free_entropy) best = runs.size() - 1;
+    }
+    const SymmetricRun& chosen = runs[best];
+    const auto modes = static_cast<std::size_t>(source.order());
+    for (Index k = 0; k < restarts; ++k)
+        fit.restarts.similarity(k) =
+            component_similarity(Factors(modes, runs[at(k)].mean), Factors(modes, chosen.mean));
+    fit.algorithm = "amp";
+    fit.noise_variance = chosen.noise_variance;
+    fit.noise_variance_learned = settings.amp.learn_noise;
+    fit.bethe_free_entropy = chosen.free_entropy;
+    fit.status = status_name(chosen.status);
+    fit.iterations = static_cast<int>(chosen.trace.size());
+    fit.priors.assign(modes, chosen.prior->describe());
+    fit.priors_learned = settings.amp.learn_priors;
+    fit.denoiser_exact = chosen.prior->exact();
+    fit.factors.assign(modes, unit * chosen.mean);
+    fit.covariances.assign(modes, unit * unit * chosen.belief.covariance);
+    fit.trace = trace_of(chosen.trace);
     return fit;
 }
 
@@ -318,7 +375,9 @@ FitResult fit_tensor(const TensorSource& source, const FitSettings& settings,
             if (settings.priors[a]->rank() != settings.rank)
                 throw Error(concat("mode ", a, ": a prior of ", settings.priors[a]->rank(),
                                    " components for rank ", settings.rank));
-    FitResult fit = bayesian ? fit_amp(source, settings, run) : fit_als(source, settings, run);
+    FitResult fit = settings.symmetric ? fit_symmetric(source, settings, run)
+                    : bayesian         ? fit_amp(source, settings, run)
+                                       : fit_als(source, settings, run);
     fit.shape = source.shape();
     fit.rank = settings.rank;
     fit.seed = settings.seed;

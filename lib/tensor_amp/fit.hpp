@@ -32,6 +32,8 @@ struct FitSettings {
     // data and wrong elsewhere), else 1.
     std::optional<Index> restarts;
     AlsSettings als; // rank, nonnegative modes and limits are set from the above
+    // All modes have one factor, whose prior is that of mode 0 (symmetric_amp.hpp); AMP alone.
+    bool symmetric = false;
     std::uint64_t seed = 0;
     bool keep_fields = false;
     Factors truth; // for overlaps after every sweep; empty: none

@@ -29,6 +29,11 @@ double signal_scale(const Shape& shape) {
     return std::pow(mean_dimension(shape), -0.5 * (static_cast<double>(shape.size()) - 1));
 }
 
+double symmetric_unit(Index order) {
+    const auto p = static_cast<double>(order);
+    return std::exp(std::lgamma(p) / (2 * p));
+}
+
 std::vector<MatrixXd> gram_matrices(const Factors& factors) {
     std::vector<MatrixXd> grams;
     for (const MatrixXd& factor : factors) grams.emplace_back(factor.transpose() * factor);

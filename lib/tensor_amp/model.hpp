@@ -30,6 +30,10 @@ using Factors = std::vector<MatrixXd>;
 // N^{-(p-1)/2}, which stands before the sum of products.
 [[nodiscard]] ASSAY_API double signal_scale(const Shape& shape);
 
+// ((p-1)!)^{1/(2p)}: a symmetric tensor sqrt((p-1)!) N^{-(p-1)/2} sum prod x (symmetric_amp.hpp) is
+// one in model units with factors of so many times x.
+[[nodiscard]] ASSAY_API double symmetric_unit(Index order);
+
 // X_a^T X_a of every mode, r x r.
 [[nodiscard]] ASSAY_API std::vector<MatrixXd> gram_matrices(const Factors& factors);
 // The entrywise product of all matrices but those named; all ones where none is left.

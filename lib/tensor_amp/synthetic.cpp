@@ -120,17 +120,11 @@ Factors draw_factors(const SyntheticSettings& s) {
                 s.priors[at(a)]
                     ->sample(random, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(a))
                     .transpose();
-        factors.push_back(s.standardize ? standardized(factor, *s.priors[at(a)], a) : factor);
+        if (s.standardize) factor = standardized(factor, *s.priors[at(a)], a);
+        if (s.symmetric) factor *= symmetric_unit(order_of(s.shape));
+        factors.push_back(factor);
     }
     return factors;
-}
-
-// The number that stands before the sum of products.
-double scale_of(const SyntheticSettings& s) {
-    double orders = 1;
-    if (s.symmetric)
-        for (Index k = 2; k < order_of(s.shape); ++k) orders *= static_cast<double>(k);
-    return signal_scale(s.shape) * std::sqrt(orders);
 }
 
 // Mean square of the entries of the tensor, less the square of their mean.
@@ -300,7 +294,7 @@ Synthetic make_synthetic(const SyntheticSettings& s, const Execution& run) {
     made.truth.mode_names = s.mode_names;
     if (s.factors.empty())
         for (const PriorPointer& prior : s.priors) made.truth.priors.push_back(prior->describe());
-    const double scale = scale_of(s);
+    const double scale = signal_scale(s.shape);
     made.truth.noise_variance = s.noise_variance;
     if (s.snr) made.truth.noise_variance = signal_variance(made.truth.factors, scale) / *s.snr;
     const Noise noise(s, made.truth.noise_variance);

@@ -39,7 +39,8 @@ struct SyntheticSettings {
     // Sample mean and covariance of every factor made exactly the prior's (Gaussian priors only).
     bool standardize = false;
     // All modes have one factor; Y = sqrt((p-1)!) N^{-(p-1)/2} sum prod x + sqrt(Delta) z, equal
-    // under permutations of indices, and 0 where two indices are equal.
+    // under permutations of indices, and 0 where two indices are equal. The truth's factors are in
+    // model units, symmetric_unit(p) times x.
     bool symmetric = false;
     double missing_fraction = 0; // of entries, at random
     std::vector<MissingBlock> missing_blocks;

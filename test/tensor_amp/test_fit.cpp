@@ -5,6 +5,7 @@
 #include <assay/tensor_amp/rank_choice.hpp>
 #include <assay/tensor_amp/starts.hpp>
 #include <assay/tensor_amp/sweep.hpp>
+#include <assay/tensor_amp/symmetric_amp.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -213,4 +214,78 @@ TEST_CASE("parts of a sweep are the whole, and theory agrees with it", "[tensor_
     for (const char* text : {"amp:truth", "als:0", "als:x", "svd", "amp:spectral:2", ""})
         CHECK_THROWS_WITH(parse_sweep_algorithm(text), Contains("is expected"));
     CHECK(parse_sweep_algorithm("vb:random").start == Start::random);
+}
+
+TEST_CASE("symmetric tensors follow the theory of cubic ones", "[tensor_amp][fit][symmetric]") {
+    // Gaussian state evolution of equal overlaps: q = m^2 + 1 - 1 / (1 + q^2 / Delta).
+    double q = 0.36;
+    for (int step = 0; step < 500; ++step) q = 0.36 + 1 - 1 / (1 + q * q / 0.6);
+    constexpr Index size = 130;
+    double overlap = 0, own = 0, claimed = 0, error = 0;
+    constexpr int seeds = 4;
+    for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+        SyntheticSettings model;
+        model.shape = {size, size, size};
+        model.priors.assign(3, parse_prior("gauss:mean=0.6", 1));
+        model.noise_variance = 0.6;
+        model.symmetric = model.standardize = true;
+        model.seed = seed;
+        const Synthetic made = make_synthetic(model, {});
+        const MemoryTensor source(made.tensor);
+        FitSettings settings;
+        settings.symmetric = true;
+        settings.priors = model.priors;
+        settings.start = Start::prior_mean;
+        settings.noise_variance = 0.6;
+        const FitResult fit = fit_tensor(source, settings, {});
+        CHECK(fit.status == "converged");
+        const double unit = symmetric_unit(3) * symmetric_unit(3) * size * seeds;
+        overlap += fit.factors[0].col(0).dot(made.truth.factors[0].col(0)) / unit;
+        own += fit.factors[0].squaredNorm() / unit;
+        claimed += fit.covariances[0](0, 0) * size;
+        error += (fit.factors[0] - made.truth.factors[0]).squaredNorm();
+        CHECK((fit.factors[0] - fit.factors[2]).norm() == 0);
+        if (seed > 0) continue;
+        settings.noise_variance.reset();
+        settings.amp.learn_noise = true;
+        settings.start = Start::spectral;
+        CHECK(fit_tensor(source, settings, {}).noise_variance == Approx(0.6).epsilon(0.02));
+    }
+    // Finite sizes cost about 10 / N.
+    INFO(q << " " << overlap << " " << own);
+    CHECK(overlap > q - 20.0 / size);
+    CHECK(overlap < q + 3.0 / size);
+    CHECK(own == Approx(overlap).margin(0.05));
+    CHECK(claimed / error == Approx(1).margin(0.25));
+}
+
+TEST_CASE("symmetric tensors of order 2 and 4, and what is none", "[tensor_amp][fit][symmetric]") {
+    for (const Index order : {2, 4}) {
+        SyntheticSettings model;
+        model.shape.assign(static_cast<std::size_t>(order), order == 2 ? 600 : 32);
+        model.priors.assign(static_cast<std::size_t>(order), parse_prior("gauss:mean=1", 1));
+        model.noise_variance = 0.05;
+        model.symmetric = true;
+        Synthetic made = make_synthetic(model, {});
+        const MemoryTensor source(made.tensor);
+        FitSettings settings;
+        settings.symmetric = true;
+        settings.priors = model.priors;
+        settings.noise_variance = 0.05;
+        const FitResult fit = fit_tensor(source, settings, {});
+        INFO("order " << order);
+        CHECK(fit.status == "converged");
+        CHECK(tensor_test::signal_error(fit.factors, made.truth.factors) < 0.12);
+        // Entries with repeated indices are not looked at; others must be symmetric.
+        DenseTensor tensor = made.tensor;
+        tensor.values(0) = 1e6;
+        clear_repeated_indices(tensor);
+        CHECK((tensor.values - made.tensor.values).norm() == 0);
+        tensor.values(1) += order == 2 ? 1.0 : 0.0;
+        if (order == 2)
+            CHECK_THROWS_WITH(clear_repeated_indices(tensor), Contains("sorted indices"));
+    }
+    const auto oblong = tensor_test::make_instance({5, 6, 7}, {"gauss"}, 1, 1, 0);
+    const MemoryTensor source(oblong.tensor);
+    CHECK_THROWS_WITH(check_symmetric(source), Contains("dimensions of the tensor differ"));
 }

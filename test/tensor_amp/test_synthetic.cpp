@@ -128,6 +128,12 @@ TEST_CASE("a symmetric tensor is one, with noise of its variance", "[tensor_amp]
     };
     const MatrixXd& x = noisy.truth.factors[0];
     CHECK(x == noisy.truth.factors[2]);
+    // In model units: sqrt(2) times the product of three draws of the prior.
+    CHECK(std::pow(symmetric_unit(3), 3) == Approx(std::sqrt(2.0)));
+    CHECK(std::pow(symmetric_unit(4), 4) == Approx(std::sqrt(6.0)));
+    SyntheticSettings plain = s;
+    plain.symmetric = false;
+    CHECK((x - symmetric_unit(3) * made(plain).truth.factors[0]).norm() < 1e-12);
     double sum = 0, count = 0;
     for (Index i = 0; i < 24; ++i)
         for (Index j = 0; j <= i; ++j)
@@ -142,7 +148,7 @@ TEST_CASE("a symmetric tensor is one, with noise of its variance", "[tensor_amp]
                 }
                 double expected = 0;
                 for (Index rho = 0; rho < 2; ++rho)
-                    expected += std::sqrt(2.0) / 24 * x(i, rho) * x(j, rho) * x(k, rho);
+                    expected += 1.0 / 24 * x(i, rho) * x(j, rho) * x(k, rho);
                 sum += (value - expected) * (value - expected);
                 ++count;
             }

@@ -1,0 +1,40 @@
+// Approximate message passing on symmetric tensors, all modes of which have one factor x (N x r):
+//     Y = sqrt((p-1)!) N^{-(p-1)/2} sum_rho prod_a x[i_a, rho] + sqrt(Delta) z    on i_1 < ... <
+//     i_p,
+// given in full, 0 where indices repeat. State evolution is that of a cubic tensor with equal
+// overlaps; finite sizes cost more, about 10 / N of the overlap. Only the parallel schedule exists.
+#pragma once
+
+#include <assay/tensor_amp/amp_state.hpp>
+#include <assay/tensor_amp/tensor_source.hpp>
+
+#include <vector>
+
+namespace assay::tensor_amp {
+
+struct SymmetricRun {
+    MatrixXd mean;             // N x r
+    Belief belief;             // of the rows, its mean the same
+    MatrixXd precision, field; // of the last sweep: 1 x r^2, N x r
+    PriorPointer prior;        // as learned
+    double noise_variance = 0;
+    double free_entropy = 0; // per N
+    AmpStatus status = AmpStatus::running;
+    std::vector<SweepTrace> trace;
+};
+
+// Sets entries with repeated indices to 0. Throws Error where the tensor is not cubic, or the
+// others are not equal under permutations of their indices.
+ASSAY_API void clear_repeated_indices(DenseTensor& tensor);
+
+// Throws Error for a tensor that is not cubic, or with missing entries.
+ASSAY_API void check_symmetric(const TensorSource& source);
+
+// From `start` (N x r), with damping 0.5 unless another is set; one pass over the tensor a sweep.
+[[nodiscard]] ASSAY_API SymmetricRun run_symmetric_amp(const TensorSource& source,
+                                                       const PriorPointer& prior,
+                                                       double noise_variance, const MatrixXd& start,
+                                                       const AmpSettings& settings,
+                                                       const Execution& run);
+
+} // namespace assay::tensor_amp
