@@ -20,12 +20,13 @@ using namespace assay::tensor_amp;
 
 struct Options {
     TensorOptions tensor;
-    PriorOptions priors;
+    PriorOptions priors{"", {}};
     FitSettings fit;
     std::string noise = "auto", damping = "auto", noise_mode = "none", truth;
     std::vector<std::string> learn{"auto"}, tie{"none"}, nonneg_modes;
-    std::string init = "spectral", missing_method = "auto", gauge = "auto";
+    std::string init = "auto", missing_method = "auto", gauge = "auto";
     std::optional<Index> restarts;
+    std::optional<double> tolerance;
     bool trace = false;
 };
 
@@ -48,7 +49,8 @@ void read_noise(Options& o) {
 void read_learning(Options& o, bool prior_given) {
     for (const std::string& what : o.learn) {
         if (what == "auto") {
-            o.fit.amp.learn_noise = !o.fit.noise_variance;
+            // A noise variance that is given is the start of those of slices.
+            o.fit.amp.learn_noise = !o.fit.noise_variance || o.noise_mode != "none";
             o.fit.amp.learn_priors = !prior_given;
         } else if (what == "noise") {
             o.fit.amp.learn_noise = true;
@@ -58,6 +60,9 @@ void read_learning(Options& o, bool prior_given) {
             refuse("--learn", what, "auto, none, noise or prior (or noise,prior)");
         }
     }
+    if (o.noise_mode != "none" && !o.fit.amp.learn_noise)
+        throw UsageError("option '--noise-mode': noise of slices is learned; --learn noise is "
+                         "expected");
     for (const std::string& what : o.tie) {
         if (what == "components")
             o.fit.amp.tie_components = true;
@@ -119,6 +124,14 @@ void read_start(Options& o, cli::Context& context, const Shape& shape) {
 
 void check_algorithm(const Options& o, bool prior_given) {
     const bool bayesian = o.fit.algorithm == Algorithm::amp || o.fit.algorithm == Algorithm::vb;
+    if (!bayesian && (o.trace || o.fit.keep_fields || o.damping != "auto" || o.gauge != "auto" ||
+                      o.fit.amp.schedule != Schedule::sequential || o.fit.amp.onsager_noise ||
+                      o.learn != std::vector<std::string>{"auto"} ||
+                      o.tie != std::vector<std::string>{"none"} || o.missing_method != "auto"))
+        throw UsageError("--trace, --fields, --damping, --gauge, --schedule, --onsager-noise, "
+                         "--learn, --tie and --missing-method are for --algorithm amp and vb");
+    if (o.fit.algorithm == Algorithm::vb && o.fit.amp.schedule == Schedule::parallel)
+        throw UsageError("option '--schedule': variational Bayes is sequential");
     if (!bayesian && (prior_given || o.fit.noise_variance || o.noise_mode != "none"))
         throw UsageError("--prior, --prior-mode, --noise-var and --noise-mode are for --algorithm "
                          "amp and vb");
@@ -133,7 +146,8 @@ void check_algorithm(const Options& o, bool prior_given) {
 
 void settle(Options& o, cli::Context& context, const LoadedTensor& tensor) {
     const auto order = static_cast<Index>(tensor.shape().size());
-    const bool prior_given = o.priors.prior != PriorOptions().prior || !o.priors.modes.empty();
+    const bool prior_given = !o.priors.prior.empty() || !o.priors.modes.empty();
+    if (o.priors.prior.empty()) o.priors.prior = PriorOptions().prior;
     check_rank(tensor.shape(), o.fit.rank);
     read_noise(o);
     check_algorithm(o, prior_given);
@@ -149,10 +163,9 @@ void settle(Options& o, cli::Context& context, const LoadedTensor& tensor) {
         o.fit.als.nonnegative_modes.push_back(
             mode_of("--nonneg-modes", mode, order, tensor.mode_names));
     const bool als = o.fit.algorithm == Algorithm::als || o.fit.algorithm == Algorithm::hals;
-    if (als && o.fit.start == Start::spectral && o.init == "spectral" && !o.restarts)
-        o.init = "random";
+    if (o.init == "auto") o.init = als ? "random" : "spectral";
     o.fit.restarts = o.restarts;
-    o.fit.als.tolerance = o.fit.amp.tolerance;
+    if (o.tolerance) o.fit.amp.tolerance = o.fit.als_tolerance = *o.tolerance;
     read_start(o, context, tensor.shape());
     if (!o.trace) return;
     o.fit.restarts = 1;
@@ -176,7 +189,7 @@ void warn_of_signs(cli::Context& context, const FitSettings& fit, const LoadedTe
 void report(cli::Context& context, const FitResult& fit) {
     context.report("status", fit.status);
     context.report("iterations", static_cast<std::int64_t>(fit.iterations));
-    context.report("noise variance", fit.noise_variance,
+    context.report("noise var", fit.noise_variance,
                    fit.noise_variance_learned ? "learned" : "given");
     if (fit.bethe_free_entropy) context.report("evidence", *fit.bethe_free_entropy, "Bethe, per N");
     if (fit.elbo) context.report("evidence", *fit.elbo, "lower bound, per N");
@@ -241,7 +254,7 @@ void declare_model(cli::Command& c, Options& o) {
 void declare_algorithm(cli::Command& c, Options& o) {
     c.group("Algorithm");
     c.option("--init", o.init, "WORD",
-             "prior-mean, random, spectral, informed or file:PATH (als: random)");
+             "prior-mean, random, spectral, informed or file:PATH; auto: spectral, of als random");
     c.option("--init-noise", o.fit.start_noise, "X", "of an informed start, in column sizes")
         .range(0);
     c.option("--polish", o.fit.polish, "N", "sweeps of least squares after the spectral start")
@@ -259,8 +272,9 @@ void declare_algorithm(cli::Command& c, Options& o) {
              "true noise variance in the reaction term, where another is assumed")
         .range(0);
     c.option("--max-iterations", o.fit.amp.max_iterations, "N", "sweeps").range(1, 1e7);
-    c.option("--tolerance", o.fit.amp.tolerance, "X", "relative change that counts as converged")
-        .range(0);
+    c.option("--tolerance", o.tolerance, "X", "relative change that counts as converged")
+        .range(0)
+        .default_text("1e-6 of the factors; als: 1e-8 of the error");
     c.choice<std::string>("--missing-method", o.missing_method,
                           {{"auto", "auto"}, {"exact", "exact"}, {"mean-field", "mean-field"}},
                           "sums over what was observed; or as if missing at random; auto: exact "

@@ -19,7 +19,7 @@ using namespace assay::tensor_amp;
 
 struct Options {
     TensorOptions tensor;
-    PriorOptions priors;
+    PriorOptions priors{"", {}};
     std::string ranks = "1:10", noise = "auto", holdout = "speckled";
     std::vector<std::string> criteria{"evidence"};
     RankChoiceSettings choice;
@@ -59,7 +59,9 @@ void settle(Options& o, const NamedTensor& named) {
     s.ranks = parse_ranks(o.ranks);
     read_criteria(o);
     const auto order = named.tensor.order();
-    const bool prior_given = o.priors.prior != PriorOptions().prior || !o.priors.modes.empty();
+    const bool prior_given = !o.priors.prior.empty() || !o.priors.modes.empty();
+    if (o.priors.prior.empty()) o.priors.prior = PriorOptions().prior;
+    s.storage = o.tensor.storage;
     s.priors = prior_texts(o.priors, order);
     s.fit.amp.learn_priors = !prior_given;
     s.fit.amp.tie_components = true;
@@ -79,19 +81,21 @@ void settle(Options& o, const NamedTensor& named) {
     s.block_mode = mode_of("--holdout-kind", o.holdout.substr(11), order, named.mode_names);
 }
 
-Index selected(const RankChoice& choice) {
-    for (const Index rank : {choice.by_evidence(), choice.by_cross_validation(),
-                             choice.by_core_consistency(), choice.by_similarity()})
-        if (rank > 0) return rank;
-    return 0;
+// By the criterion named first; `all` begins with the evidence.
+Index selected(const Options& o, const RankChoice& choice) {
+    const std::string& first = o.criteria.front();
+    if (first == "cv") return choice.by_cross_validation();
+    if (first == "corcondia") return choice.by_core_consistency();
+    if (first == "similarity") return choice.by_similarity();
+    return choice.by_evidence();
 }
 
-void report(cli::Context& context, const RankChoice& choice) {
-    context.report("selected rank", static_cast<std::int64_t>(selected(choice)));
-    const auto line = [&](const char* label, const VectorXd& values, Index rank) {
+void report(cli::Context& context, const RankChoice& choice, Index rank) {
+    context.report("selected rank", static_cast<std::int64_t>(rank));
+    const auto line = [&](const char* label, const VectorXd& values, Index chosen) {
         if (values.size() == 0) return;
         context.report(label, std::vector<double>(values.begin(), values.end()),
-                       concat("chooses ", rank));
+                       concat("chooses ", chosen));
     };
     line("evidence", choice.evidence, choice.by_evidence());
     line("held-out error", choice.cv_error, choice.by_cross_validation());
@@ -105,8 +109,8 @@ void run(Options& o, cli::Context& context) {
     const RankChoice choice = at_place(context.input_address().name(), [&] {
         return choose_rank(input.named.tensor, o.choice, context.execution());
     });
-    write_rank_choice(context.output().create_group(kRankGroup), choice, selected(choice));
-    report(context, choice);
+    write_rank_choice(context.output().create_group(kRankGroup), choice, selected(o, choice));
+    report(context, choice, selected(o, choice));
     context.propose("tensor-amp plot " + context.output_target() + " -o rank.svg");
 }
 
@@ -139,7 +143,8 @@ cli::Command rank() {
     c.option("--noise-var", o->noise, "X", "noise variance; auto: learned for every rank");
     c.option("--max-iterations", o->choice.fit.amp.max_iterations, "N", "sweeps of each fit")
         .range(1, 1e7);
-    c.option("--tolerance", o->choice.fit.amp.tolerance, "X", "relative change that has converged")
+    c.option("--tolerance", o->choice.fit.amp.tolerance, "X",
+             "relative change of factors that has converged")
         .range(0);
     c.seed(o->choice.fit.seed);
     declare_tensor(c, o->tensor);

@@ -109,10 +109,11 @@ cli::Command sweep() {
     c.option("--instances", o->sweep.instances, "N", "tensors a noise variance").range(1, 1e7);
     c.option("--success", o->sweep.success, "X", "similarity to the truth that counts as found")
         .range(0, 1);
-    c.option("--start-noise", o->sweep.fit.start_noise, "X", "of informed starts").range(0);
+    c.option("--init-noise", o->sweep.fit.start_noise, "X", "of informed starts").range(0);
     c.option("--max-iterations", o->sweep.fit.amp.max_iterations, "N", "sweeps of each fit")
         .range(1, 1e7);
-    c.option("--tolerance", o->sweep.fit.amp.tolerance, "X", "relative change that has converged")
+    c.option("--tolerance", o->sweep.fit.amp.tolerance, "X",
+             "relative change of factors that has converged")
         .range(0);
     c.flag("--no-theory", o->no_theory, "leave out state evolution");
     c.seed(o->sweep.model.seed);

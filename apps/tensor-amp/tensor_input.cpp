@@ -86,7 +86,8 @@ DenseInput load_dense(cli::Context& context, const TensorOptions& o, std::size_t
     if (o.center == "none") return dense;
     std::optional<Index> mode;
     if (starts_with(o.center, "mode:"))
-        mode = parse_integer(o.center.substr(5)).value_or(-1);
+        mode = mode_of("--center", o.center.substr(5), dense.named.tensor.order(),
+                       dense.named.mode_names);
     else if (o.center != "global")
         throw UsageError("option '--center': found '" + printable(o.center, 40) +
                          "'; none, global or mode:K is expected");
@@ -106,6 +107,7 @@ LoadedTensor load_tensor(cli::Context& context, const TensorOptions& o, std::siz
         settings.storage = o.storage;
         settings.missing_nan = o.missing_nan;
         settings.memory_bytes = static_cast<std::int64_t>(place.memory);
+        loaded.mode_names = names_of_modes(place.values);
         loaded.source = std::make_unique<StreamedTensor>(place.values, place.mask, settings);
         return loaded;
     }

@@ -32,17 +32,16 @@ MatrixXd on_every_row(const MatrixXd& flat, Index rows) {
     return flat.rows() == rows ? flat : MatrixXd(flat.replicate(rows, 1));
 }
 
-// Whether the change has not fallen by a tenth over the last sweeps, without the free entropy rising
-// all the while (as it does where a prior is learned slowly).
+// Whether the change has not fallen by a tenth over the last sweeps, without the free entropy
+// rising all the while (as it does where a prior is learned slowly).
 bool stalled(const std::vector<SweepTrace>& trace, int since, double least) {
     constexpr std::size_t window = 8;
     if (trace.size() < static_cast<std::size_t>(since) + window + 1) return false;
     const double now = trace.back().change;
     const double before = trace[trace.size() - 1 - window].change;
-    const bool rising = std::is_sorted(trace.end() - window, trace.end(),
-                                       [](const SweepTrace& a, const SweepTrace& b) {
-                                           return a.free_entropy < b.free_entropy;
-                                       });
+    const bool rising = std::is_sorted(
+        trace.end() - window, trace.end(),
+        [](const SweepTrace& a, const SweepTrace& b) { return a.free_entropy < b.free_entropy; });
     return now > 0.9 * before && now > least && !rising;
 }
 
@@ -323,8 +322,8 @@ void AmpState::update_free_entropy() {
     free_entropy_ = total / mean_dimension(shape_);
 }
 
-// A variance that is learned to be 0 gets there as 1 / sweeps only, and everything with it: then what
-// counts is whether the evidence still gains.
+// A variance that is learned to be 0 gets there as 1 / sweeps only, and everything with it: then
+// what counts is whether the evidence still gains.
 bool AmpState::evidence_has_settled() const {
     constexpr std::size_t window = 8;
     if (!settings_.learn_priors || trace_.size() <= window) return false;
@@ -483,11 +482,10 @@ bool AmpState::finish_sweep() {
         const double moved = (mean_[a] - previous_[a]).norm();
         change = std::max(change, size > 0 ? moved / size : (moved > 0 ? 1.0 : 0.0));
     }
-    // What was learned after the last sweep counts as movement, too.
-    change = std::max(change, learned_change_);
     update_free_entropy();
     trace_.push_back({change, free_entropy_, noise_variance_, damping_});
-    update_status(change);
+    // What was learned after the last sweep counts as movement, too.
+    update_status(std::max(change, learned_change_));
     if (status_ != AmpStatus::running) return false;
     adapt_damping();
     learn();

@@ -3,7 +3,8 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/alignment.hpp>
-#include <assay/tensor_amp/centering.hpp>
+#include <assay/tensor_amp/diagnostics.hpp>
+#include <assay/tensor_amp/evidence.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 #include <assay/tensor_amp/spectral_start.hpp>
@@ -141,12 +142,18 @@ bool usable(const AmpState& state) {
     return state.status() == AmpStatus::converged || state.status() == AmpStatus::max_iter;
 }
 
-std::size_t best_of(const std::vector<AmpState>& states) {
+// Of the largest evidence; `squared_norm` and `entries` are those observed.
+std::size_t best_of(const std::vector<AmpState>& states, double squared_norm, double entries,
+                    double mean_dimension) {
+    const auto evidence = [&](const AmpState& state) {
+        return log_evidence(state.free_entropy(), state.noise_variance(), squared_norm, entries,
+                            mean_dimension);
+    };
     std::size_t best = 0;
     for (std::size_t k = 1; k < states.size(); ++k) {
         const bool better = usable(states[k]) != usable(states[best])
                                 ? usable(states[k])
-                                : states[k].free_entropy() > states[best].free_entropy();
+                                : evidence(states[k]) > evidence(states[best]);
         if (better) best = k;
     }
     return best;
@@ -176,32 +183,8 @@ void undo_row_scales(const AmpState& state, Index mode, FitResult& fit) {
     fit.slice_noise = state.noise_variance() * inverse.array().square();
 }
 
-// Of what was observed: 1 - |Y - W|^2 / |Y - mean Y|^2; 0 for a constant tensor.
-double explained(const TensorSource& source, const Factors& factors, const Execution& run) {
-    const double total = squared_norm(source, run);
-    const double mean = mean_value(source);
-    const double variation = total - observed_entries(source, run) * mean * mean;
-    if (!(variation > 1e-12 * total)) return 0;
-    const double scale = signal_scale(source.shape());
-    const double overlap =
-        scale * mttkrp(source, 0, factors, run).cwiseProduct(factors.front()).sum();
-    double model = hadamard_total(gram_matrices(factors));
-    if (source.masked()) {
-        const Index r = factors.front().cols();
-        std::vector<MatrixXd> outer;
-        for (const MatrixXd& factor : factors) {
-            MatrixXd products(factor.rows(), r * r);
-            for (Index k = 0; k < r * r; ++k)
-                products.col(k) = factor.col(k % r).cwiseProduct(factor.col(k / r));
-            outer.push_back(products);
-        }
-        model = mttkrp(source, 0, outer, run, Content::observed).cwiseProduct(outer.front()).sum();
-    }
-    return 1 - (total - 2 * overlap + scale * scale * model) / variation;
-}
-
-FitResult amp_result(const FitSettings& settings, const std::vector<AmpState>& states) {
-    const std::size_t best = best_of(states);
+FitResult amp_result(const FitSettings& settings, const std::vector<AmpState>& states,
+                     std::size_t best) {
     const AmpState& state = states[best];
     FitResult fit;
     const bool variational = settings.algorithm == Algorithm::vb;
@@ -263,7 +246,12 @@ FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const
             if (states.front().sweeps() > static_cast<int>(traces.self_overlap.size()))
                 record_overlaps(traces, states.front(), settings.truth);
         };
-    FitResult fit = amp_result(settings, run_amp(problem, starts, amp, run));
+    const std::vector<AmpState> states = run_amp(problem, starts, amp, run);
+    const std::size_t best =
+        states.size() == 1 ? 0
+                           : best_of(states, squared_norm(source, run),
+                                     observed_entries(source, run), mean_dimension(source.shape()));
+    FitResult fit = amp_result(settings, states, best);
     if (restarts == 1) {
         fit.trace.truth_overlap = traces.truth_overlap;
         fit.trace.self_overlap = traces.self_overlap;
@@ -305,7 +293,12 @@ FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
                                          common_start(start), settings.amp, run));
         fit.restarts.objective(k) = runs.back().free_entropy;
         fit.restarts.status.push_back(status_name(runs.back().status));
-        if (runs.back().free_entropy > runs[best].free_entropy) best = runs.size() - 1;
+        const bool found =
+            runs.back().status == AmpStatus::converged || runs.back().status == AmpStatus::max_iter;
+        const bool had =
+            runs[best].status == AmpStatus::converged || runs[best].status == AmpStatus::max_iter;
+        if (found != had ? found : runs.back().free_entropy > runs[best].free_entropy)
+            best = runs.size() - 1;
     }
     const SymmetricRun& chosen = runs[best];
     const auto modes = static_cast<std::size_t>(source.order());
@@ -313,6 +306,7 @@ FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
         fit.restarts.similarity(k) =
             component_similarity(Factors(modes, runs[at(k)].mean), Factors(modes, chosen.mean));
     fit.algorithm = "amp";
+    fit.explained_variance = chosen.explained_variance;
     fit.noise_variance = chosen.noise_variance;
     fit.noise_variance_learned = settings.amp.learn_noise;
     fit.bethe_free_entropy = chosen.free_entropy;
@@ -331,6 +325,7 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
     AlsSettings als = settings.als;
     als.rank = settings.rank;
     als.max_iterations = settings.amp.max_iterations;
+    als.tolerance = settings.als_tolerance;
     if (settings.algorithm == Algorithm::hals && als.nonnegative_modes.empty())
         for (Index a = 0; a < source.order(); ++a) als.nonnegative_modes.push_back(a);
     const Index restarts = settings.restarts.value_or(10);
@@ -381,7 +376,8 @@ FitResult fit_tensor(const TensorSource& source, const FitSettings& settings,
     fit.shape = source.shape();
     fit.rank = settings.rank;
     fit.seed = settings.seed;
-    fit.explained_variance = explained(source, fit.factors, run);
+    if (!settings.symmetric)
+        fit.explained_variance = diagnose(source, fit.factors, run).explained_variance;
     set_unit_form(fit);
     return in_canonical_order(fit);
 }

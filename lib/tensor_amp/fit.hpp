@@ -31,7 +31,8 @@ struct FitSettings {
     // for least squares, 5 where entries are missing unevenly (a fit may be right where there are
     // data and wrong elsewhere), else 1.
     std::optional<Index> restarts;
-    AlsSettings als; // rank, nonnegative modes and limits are set from the above
+    AlsSettings als;             // rank and the limit of sweeps are set from the above
+    double als_tolerance = 1e-8; // of the change of the relative error
     // All modes have one factor, whose prior is that of mode 0 (symmetric_amp.hpp); AMP alone.
     bool symmetric = false;
     std::uint64_t seed = 0;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace assay::tensor_amp {
 namespace {
@@ -196,7 +197,7 @@ void read_facts(const hdf5::Group& group, FitResult& fit) {
     const double iterations = number_attribute(group, "iterations");
     fit.iterations = iterations >= 0 && iterations < 1e9 ? static_cast<int>(iterations) : 0;
     const std::string seed = group.text_attribute("seed").value_or("0");
-    if (const auto value = parse_integer(seed)) fit.seed = static_cast<std::uint64_t>(*value);
+    fit.seed = std::strtoull(seed.c_str(), nullptr, 10);
     fit.denoiser_exact = flag_attribute(group, "denoiser_exact", true);
     fit.mode_names = read_words(group, "modes");
     fit.priors = read_words(group, "priors");
@@ -250,7 +251,9 @@ FitResult read_fit(const hdf5::Group& group) {
                 read_square(group.group("posterior").dataset(with_mode("cov_mode", a)), fit.rank));
     set_unit_form(fit);
     if (group.has_dataset("center")) {
-        fit.center_mode = static_cast<Index>(number_attribute(group, "center_mode"));
+        const double mode = number_attribute(group, "center_mode");
+        fit.center_mode =
+            mode >= -1 && mode < static_cast<double>(order) ? static_cast<Index>(mode) : order;
         fit.center = read_series(group, "center");
     }
     if (group.has_dataset("slice_noise")) {

@@ -54,7 +54,7 @@ double log_cumulative(double u) {
 // function Phi(u - y) / Phi(u) is concave, so Newton's steps converge from any start.
 double quantile(double u, double uniform) {
     const double target = log_cumulative(u) + std::log1p(-uniform);
-    double y = 0;
+    double y = std::max(u, 0.0); // where the hazard is of order one
     for (int step = 0; step < 100; ++step) {
         const CutNormal rest = cut_normal(u - y);
         const double hazard = rest.mean - (u - y);

@@ -3,6 +3,8 @@
 #include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
 #include <assay/tensor_amp/diagnostics.hpp>
+#include <assay/tensor_amp/discrete_io.hpp>
+#include <assay/tensor_amp/evidence.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 
 #include <algorithm>
@@ -24,18 +26,9 @@ FitSettings settings_of_rank(const RankChoiceSettings& settings, Index rank) {
     FitSettings fit = settings.fit;
     fit.rank = rank;
     fit.priors.clear();
-    for (const std::string& text : settings.priors) fit.priors.push_back(parse_prior(text, rank));
+    for (const std::string& text : settings.priors)
+        fit.priors.push_back(parse_prior(text, rank, read_discrete_values));
     return fit;
-}
-
-// log p(Y) = N Phi - |Y|^2 / (2 Delta) - n log(2 pi Delta) / 2, against noise alone with
-// Delta = |Y|^2 / n.
-double evidence_of(const FitResult& fit, double squared_norm, double entries) {
-    const double phi = fit.bethe_free_entropy.value_or(-INFINITY);
-    const double noise = fit.noise_variance;
-    const double gain = 0.5 * entries * (1 + std::log(squared_norm / entries)) -
-                        0.5 * squared_norm / noise - 0.5 * entries * std::log(noise);
-    return phi + gain / mean_dimension(fit.shape);
 }
 
 // Mean squared error on the entries held out, over their mean square.
@@ -76,7 +69,7 @@ FoldErrors cross_validate(const DenseTensor& tensor, const RankChoiceSettings& s
         if (kept.observed.empty()) kept.observed.assign(held_out.size(), 1);
         for (std::size_t e = 0; e < held_out.size(); ++e)
             if (held_out[e] != 0) kept.observed[e] = 0;
-        const MemoryTensor source(std::move(kept), Storage::float64);
+        const MemoryTensor source(std::move(kept), settings.storage);
         const FitResult fit = fit_tensor(source, settings_of_rank(settings, rank), run);
         errors(fold) = held_out_error(tensor, held_out, fit.factors);
     }
@@ -165,7 +158,7 @@ RankChoice choose_rank(const DenseTensor& tensor, const RankChoiceSettings& sett
     choice.ranks = settings.ranks;
     choice.mean_dimension = mean_dimension(tensor.shape);
     const auto count = static_cast<Index>(settings.ranks.size());
-    const MemoryTensor source(tensor, Storage::float64);
+    const MemoryTensor source(tensor, settings.storage);
     double squared = 0, entries = 0;
     for (Index e = 0; e < tensor.values.size(); ++e) {
         if (!observed(tensor, e)) continue;
@@ -184,7 +177,11 @@ RankChoice choose_rank(const DenseTensor& tensor, const RankChoiceSettings& sett
             FitSettings fit = settings_of_rank(settings, rank);
             fit.restarts = settings.restarts;
             const FitResult result = fit_tensor(source, fit, run);
-            choice.evidence(k) = evidence_of(result, squared, entries);
+            choice.evidence(k) =
+                result.status == "diverged"
+                    ? -std::numeric_limits<double>::infinity()
+                    : log_evidence(result.bethe_free_entropy.value_or(0), result.noise_variance,
+                                   squared, entries, choice.mean_dimension);
             choice.status.push_back(result.status);
         }
         if (settings.cross_validation) {

@@ -22,6 +22,7 @@ struct RankChoiceSettings {
     HoldOut hold_out = HoldOut::speckled;
     Index block_mode = 0; // runs of consecutive indices of this mode are held out together
     Index restarts = 4;
+    Storage storage = Storage::float64;
 };
 
 // One entry a rank; criteria that were not asked for are empty.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace assay::tensor_amp {
 namespace {
@@ -115,7 +116,8 @@ void write_sweep(hdf5::Group group, const Sweep& sweep, bool timing) {
     group.set_attribute("shape", std::vector<double>(sweep.shape.begin(), sweep.shape.end()));
     group.set_attribute("rank", static_cast<std::int64_t>(sweep.rank));
     group.set_attribute("instances", static_cast<std::int64_t>(sweep.instances));
-    group.set_attribute("seed", static_cast<std::int64_t>(sweep.seed));
+    group.set_attribute("seed", std::to_string(sweep.seed));
+    group.set_attribute("options", sweep.options);
     group.set_attribute("success_similarity", sweep.success);
     group.set_attribute("shards", static_cast<std::int64_t>(sweep.parts));
     if (sweep.parts > 1) group.set_attribute("shard", static_cast<std::int64_t>(sweep.part + 1));
@@ -139,7 +141,8 @@ Sweep read_sweep(const hdf5::Group& group) {
     sweep.priors = read_words(group, "priors");
     sweep.instances = integer_attribute(group, "instances", 1);
     sweep.rank = integer_attribute(group, "rank", 1);
-    sweep.seed = static_cast<std::uint64_t>(integer_attribute(group, "seed", 0));
+    sweep.seed = std::strtoull(group.text_attribute("seed").value_or("0").c_str(), nullptr, 10);
+    sweep.options = group.text_attribute("options").value_or("");
     sweep.parts = integer_attribute(group, "shards", 1);
     sweep.part = sweep.parts > 1 ? integer_attribute(group, "shard", 1) - 1 : 0;
     if (sweep.part >= sweep.parts || sweep.parts > 1000000)

@@ -57,6 +57,24 @@ SweepTheory theory_at(const Ensemble& ensemble, const SweepSettings& settings, d
             uninformed.free_entropy, informed.free_entropy};
 }
 
+std::vector<SweepTheory> theory_of(const SweepSettings& settings, const Execution& run) {
+    const Shape& shape = settings.model.shape;
+    VectorXd dimensions(static_cast<Index>(shape.size()));
+    for (Index a = 0; a < dimensions.size(); ++a) dimensions(a) = static_cast<double>(shape[at(a)]);
+    std::vector<SweepTheory> theory;
+    try {
+        const Ensemble ensemble = make_ensemble(dimensions, settings.model.priors);
+        for (const double noise : settings.noise_variances)
+            theory.push_back(theory_at(ensemble, settings, noise, run));
+    } catch (const Interrupted&) {
+        throw;
+    } catch (const Error& error) {
+        run.monitor->warn(concat("theory is left out: ", error.what()));
+        theory.clear();
+    }
+    return theory;
+}
+
 double median_of(std::vector<double> values) {
     if (values.empty()) return NAN;
     std::sort(values.begin(), values.end());
@@ -65,14 +83,28 @@ double median_of(std::vector<double> values) {
 }
 
 void check_same(const Sweep& part, const Sweep& first) {
-    const bool same = part.noise_variances == first.noise_variances &&
-                      part.algorithms == first.algorithms && part.instances == first.instances &&
-                      part.parts == first.parts && part.shape == first.shape &&
-                      part.rank == first.rank && part.priors == first.priors &&
-                      part.seed == first.seed && part.success == first.success;
+    const bool same =
+        part.noise_variances == first.noise_variances && part.algorithms == first.algorithms &&
+        part.instances == first.instances && part.parts == first.parts &&
+        part.shape == first.shape && part.rank == first.rank && part.priors == first.priors &&
+        part.seed == first.seed && part.success == first.success && part.options == first.options;
     if (!same)
         throw Error(
             concat("shard ", part.part + 1, ": another sweep than that of shard ", first.part + 1));
+}
+
+// Every noise variance, instance and algorithm once, in this order.
+void check_complete(const Sweep& sweep) {
+    const auto algorithms = static_cast<Index>(sweep.algorithms.size());
+    const Index expected = sweep.noise_variances.size() * sweep.instances * algorithms;
+    bool complete = static_cast<Index>(sweep.rows.size()) == expected;
+    for (Index k = 0; complete && k < expected; ++k) {
+        const SweepRow& row = sweep.rows[at(k)];
+        complete = (row.noise * sweep.instances + row.instance) * algorithms + row.algorithm == k;
+    }
+    if (!complete)
+        throw Error(concat("the shards have ", sweep.rows.size(), " fits; ", expected,
+                           ", one of each, are expected"));
 }
 
 } // namespace
@@ -145,6 +177,12 @@ Sweep run_sweep(const SweepSettings& settings, const Execution& run) {
     sweep.priors = settings.priors;
     sweep.success = settings.success;
     sweep.seed = settings.model.seed;
+    sweep.options =
+        concat("tolerance ", settings.fit.amp.tolerance, ", sweeps ",
+               settings.fit.amp.max_iterations, ", start noise ", settings.fit.start_noise,
+               ", standardize ", settings.model.standardize, ", theory ", settings.with_theory);
+    // One part has it; before the fits, so that nothing is lost where it fails.
+    if (settings.with_theory && settings.part == 0) sweep.theory = theory_of(settings, run);
     const Index total = settings.noise_variances.size() * settings.instances;
     for (Index k = settings.part; k < total; k += settings.parts) {
         run.monitor->stop_if_interrupted();
@@ -165,13 +203,6 @@ Sweep run_sweep(const SweepSettings& settings, const Execution& run) {
             sweep.rows.push_back(row);
         }
     }
-    if (!settings.with_theory) return sweep;
-    VectorXd dimensions(static_cast<Index>(sweep.shape.size()));
-    for (Index a = 0; a < dimensions.size(); ++a)
-        dimensions(a) = static_cast<double>(sweep.shape[at(a)]);
-    const Ensemble ensemble = make_ensemble(dimensions, settings.model.priors);
-    for (const double noise : settings.noise_variances)
-        sweep.theory.push_back(theory_at(ensemble, settings, noise, run));
     return sweep;
 }
 
@@ -180,10 +211,12 @@ Sweep merge_sweeps(std::vector<Sweep> parts) {
     std::vector<bool> there(at(parts.front().parts), false);
     Sweep whole = parts.front();
     whole.rows.clear();
+    whole.theory.clear();
     for (const Sweep& part : parts) {
         check_same(part, parts.front());
         if (there[at(part.part)]) throw Error(concat("shard ", part.part + 1, " is given twice"));
         there[at(part.part)] = true;
+        if (!part.theory.empty()) whole.theory = part.theory;
         whole.rows.insert(whole.rows.end(), part.rows.begin(), part.rows.end());
     }
     for (std::size_t k = 0; k < there.size(); ++k)
@@ -195,6 +228,7 @@ Sweep merge_sweeps(std::vector<Sweep> parts) {
                      });
     whole.part = 0;
     whole.parts = 1;
+    check_complete(whole);
     return whole;
 }
 

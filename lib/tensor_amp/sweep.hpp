@@ -72,6 +72,7 @@ struct Sweep {
     std::vector<std::string> priors;
     double success = 0.3;
     std::uint64_t seed = 0;
+    std::string options;             // in words: what else parts must have in common
     std::vector<SweepRow> rows;      // by noise, instance, algorithm
     std::vector<SweepTheory> theory; // by noise; empty without
 

@@ -80,10 +80,28 @@ class Symmetric {
     void measure_residual(const MatrixXd& product) {
         const MatrixXd gram = result_.mean.transpose() * result_.mean;
         overlap_ = strength_ * product.cwiseProduct(result_.mean).sum();
-        expected_ =
-            strength_ * strength_ *
-            (power(gram, order_).sum() +
-             static_cast<double>(order_) * summed_.cwiseProduct(power(gram, order_ - 1)).sum());
+        const double squares = strength_ * strength_;
+        const double fitted = squares * distinct_total();
+        expected_ = fitted + fraction_ * squares * static_cast<double>(order_) *
+                                 summed_.cwiseProduct(power(gram, order_ - 1)).sum();
+        if (squared_norm_ > 0) result_.explained_variance = (2 * overlap_ - fitted) / squared_norm_;
+    }
+
+    // sum over rho, sigma and all tuples of different rows of prod x_rho x_sigma: p! times the
+    // elementary symmetric polynomial of the products of each row.
+    [[nodiscard]] double distinct_total() const {
+        double total = 0;
+        const MatrixXd& x = result_.mean;
+        for (Index k = 0; k < x.cols(); ++k)
+            for (Index l = 0; l < x.cols(); ++l) {
+                VectorXd polynomial = VectorXd::Zero(order_ + 1);
+                polynomial(0) = 1;
+                for (Index i = 0; i < x.rows(); ++i)
+                    for (Index degree = order_; degree >= 1; --degree)
+                        polynomial(degree) += x(i, k) * x(i, l) * polynomial(degree - 1);
+                total += polynomial(order_);
+            }
+        return factorial(order_) * total;
     }
 
     void finish() {

@@ -2,7 +2,9 @@
 //     Y = sqrt((p-1)!) N^{-(p-1)/2} sum_rho prod_a x[i_a, rho] + sqrt(Delta) z    on i_1 < ... <
 //     i_p,
 // given in full, 0 where indices repeat. State evolution is that of a cubic tensor with equal
-// overlaps; finite sizes cost more, about 10 / N of the overlap. Only the parallel schedule exists.
+// overlaps; finite sizes cost more, about 10 / N of the overlap, and where the signal of an entry
+// is above its noise, more: the pattern of entries with repeated indices is taken for noise. Only
+// the parallel schedule exists.
 #pragma once
 
 #include <assay/tensor_amp/amp_state.hpp>
@@ -18,7 +20,8 @@ struct SymmetricRun {
     MatrixXd precision, field; // of the last sweep: 1 x r^2, N x r
     PriorPointer prior;        // as learned
     double noise_variance = 0;
-    double free_entropy = 0; // per N
+    double free_entropy = 0;       // per N
+    double explained_variance = 0; // 1 - |Y - W|^2 / |Y|^2 over entries without repeated indices
     AmpStatus status = AmpStatus::running;
     std::vector<SweepTrace> trace;
 };

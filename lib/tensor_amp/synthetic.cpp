@@ -122,6 +122,9 @@ Factors draw_factors(const SyntheticSettings& s) {
                     .transpose();
         if (s.standardize) factor = standardized(factor, *s.priors[at(a)], a);
         if (s.symmetric) factor *= symmetric_unit(order_of(s.shape));
+        if (!factor.allFinite())
+            throw Error(concat("mode ", a, ": the prior ", s.priors[at(a)]->describe(),
+                               " gave a value that is not finite"));
         factors.push_back(factor);
     }
     return factors;

@@ -31,22 +31,20 @@ std::string position_text(Index flat, const Shape& shape) {
     return "[" + join(parts, ", ") + "]";
 }
 
-std::vector<std::string> names_of_modes(const hdf5::Dataset& dataset) {
-    std::vector<std::string> names;
-    for (const std::string& name : split(dataset.axes(), ',')) names.push_back(trim(name));
-    const bool all = static_cast<Index>(names.size()) == dataset.rank() &&
-                     std::none_of(names.begin(), names.end(),
-                                  [](const std::string& name) { return name.empty(); });
-    return all ? names : std::vector<std::string>{};
-}
-
 std::vector<std::uint8_t> read_mask(const hdf5::Dataset& mask, const hdf5::Dataset& tensor) {
     mask.expect_numeric();
     if (mask.shape() != tensor.shape())
         throw Error(concat(mask.where(), ": a mask of ", hdf5::shape_text(mask.shape()),
                            " for a tensor of ", hdf5::shape_text(tensor.shape())));
-    std::vector<std::uint8_t> observed = mask.read<std::uint8_t>();
-    for (std::uint8_t& flag : observed) flag = flag != 0 ? 1 : 0;
+    const std::vector<double> flags = mask.read<double>();
+    std::vector<std::uint8_t> observed(flags.size());
+    for (std::size_t i = 0; i < flags.size(); ++i) {
+        if (flags[i] != 0 && flags[i] != 1)
+            throw Error(concat(mask.where(), ": found ", flags[i], " at ",
+                               position_text(static_cast<Index>(i), tensor.shape()),
+                               "; 1 (observed) or 0 is expected"));
+        observed[i] = flags[i] != 0 ? 1 : 0;
+    }
     return observed;
 }
 
@@ -93,6 +91,15 @@ std::optional<hdf5::Dataset> mask_beside(const hdf5::Group& root, const TensorRe
     const std::string beside = reading.path.substr(0, reading.path.rfind('/') + 1) + "mask";
     if (!root.has_dataset(beside)) return std::nullopt;
     return root.dataset(beside);
+}
+
+std::vector<std::string> names_of_modes(const hdf5::Dataset& dataset) {
+    std::vector<std::string> names;
+    for (const std::string& name : split(dataset.axes(), ',')) names.push_back(trim(name));
+    const bool all = static_cast<Index>(names.size()) == dataset.rank() &&
+                     std::none_of(names.begin(), names.end(),
+                                  [](const std::string& name) { return name.empty(); });
+    return all ? names : std::vector<std::string>{};
 }
 
 NamedTensor read_tensor(const hdf5::Group& root, const TensorReading& reading) {

@@ -306,6 +306,7 @@ void check_all_parts(const std::vector<hdf5::Group>& parts) {
 // The rows of one array from all parts, in the order of the points.
 Column merged_column(const std::vector<hdf5::Group>& parts, const std::string& name, Index points) {
     const hdf5::Dataset first = parts.front().dataset(name);
+    if (first.rank() < 1) throw Error(first.where() + ": a number; one a point is expected");
     Column column{name,
                   {first.axes() == "point" ? "" : first.axes().substr(6), "",
                    first.text_attribute("description").value_or("")},
@@ -314,7 +315,7 @@ Column merged_column(const std::vector<hdf5::Group>& parts, const std::string& n
     std::vector<bool> filled(at(points), false);
     const bool list = column.info.axes == "fold" || column.info.axes == "onset";
     for (const hdf5::Group& part : parts) {
-        const hdf5::Dataset dataset = part.dataset(name).expect_numeric();
+        const hdf5::Dataset dataset = part.dataset(name).expect_numeric().expect_rank(first.rank());
         const auto numbers =
             part.dataset("point").expect_numeric().expect_rank(1).read<std::int64_t>();
         const std::vector<double> values = dataset.read<double>();

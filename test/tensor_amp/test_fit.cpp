@@ -251,6 +251,24 @@ TEST_CASE("symmetric tensors follow the theory of cubic ones", "[tensor_amp][fit
         settings.start = Start::spectral;
         CHECK(fit_tensor(source, settings, {}).noise_variance == Approx(0.6).epsilon(0.02));
     }
+    // Where the signal counts in every entry: those with repeated indices are no residual.
+    {
+        SyntheticSettings model;
+        model.shape = {50, 50, 50};
+        model.priors.assign(3, parse_prior("gauss:mean=0.6", 1));
+        model.noise_variance = 3e-3;
+        model.symmetric = true;
+        const Synthetic made = make_synthetic(model, {});
+        const MemoryTensor source(made.tensor);
+        FitSettings settings;
+        settings.symmetric = true;
+        settings.priors = model.priors;
+        settings.amp.learn_noise = true;
+        const FitResult fit = fit_tensor(source, settings, {});
+        CHECK(fit.noise_variance == Approx(3e-3).epsilon(0.05));
+        const double rest = 3e-3 * 50 * 49 * 48 / made.tensor.values.squaredNorm();
+        CHECK(1 - fit.explained_variance == Approx(rest).epsilon(0.05));
+    }
     // Finite sizes cost about 10 / N.
     INFO(q << " " << overlap << " " << own);
     CHECK(overlap > q - 20.0 / size);

@@ -194,6 +194,25 @@ TEST_CASE("samples have the moments of their prior", "[tensor_amp][prior]") {
     }
 }
 
+TEST_CASE("samples of a cut Gaussian far from its cut, and far beyond it", "[tensor_amp][prior]") {
+    const Random random(4, "tensor-amp/test");
+    constexpr int draws = 4000;
+    for (const double u : {-20.0, -5.0, 0.0, 5.0, 20.0, 60.0}) {
+        const PriorPointer prior = parse_prior("nonneg-gauss:mean=" + std::to_string(u), 1);
+        double mean = 0, square = 0;
+        for (std::uint64_t i = 0; i < draws; ++i) {
+            const double x = prior->sample(random, i, 0)(0);
+            REQUIRE(x >= 0);
+            mean += x / draws;
+            square += x * x / draws;
+        }
+        const double sd = std::sqrt(prior->second_moment()(0, 0) - std::pow(prior->mean()(0), 2));
+        INFO("shift " << u);
+        CHECK(std::abs(mean - prior->mean()(0)) < 4 * sd / std::sqrt(draws));
+        CHECK(std::sqrt(square - mean * mean) == Approx(sd).epsilon(0.08));
+    }
+}
+
 TEST_CASE("learning finds the prior that made the values", "[tensor_amp][prior]") {
     // Values known exactly: a very precise field.
     const Random random(5, "tensor-amp/test");
