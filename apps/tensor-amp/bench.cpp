@@ -2,7 +2,6 @@
 #include "commands.hpp"
 #include "tensor_input.hpp"
 
-#include <assay/linalg/rates.hpp>
 #include <assay/tensor_amp/benchmark.hpp>
 
 namespace tensor_amp_app {
@@ -34,9 +33,10 @@ cli::Command bench() {
     c.reference("phan2013");
     c.run([o](cli::Context& context) {
         const LoadedTensor tensor = load_tensor(context, o->tensor);
-        context.report("GEMM rate", linalg::gemm_rate(), "GFLOP/s (double, 1024^3, one thread)");
-        for (const BenchmarkPhase& phase :
-             benchmark(*tensor.source, o->rank, o->repetitions, context.execution())) {
+        const BenchmarkResult result =
+            benchmark(*tensor.source, o->rank, o->repetitions, context.execution());
+        context.report("GEMM rate", result.gemm_gflops, "GFLOP/s (double, 1024^3, one thread)");
+        for (const BenchmarkPhase& phase : result.phases) {
             context.report(phase.name, 1e3 * phase.cpu_seconds, "CPU ms");
             if (phase.gflops > 0) context.report(phase.name + " rate", phase.gflops, "GFLOP/s");
         }

@@ -5,6 +5,7 @@
 #include <assay/core/error.hpp>
 #include <assay/tensor_amp/comparison_io.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
+#include <assay/tensor_amp/streamed_tensor_io.hpp>
 #include <assay/tensor_amp/tensor_io.hpp>
 #include <assay/tensor_amp/tensor_source.hpp>
 

@@ -5,6 +5,7 @@
 
 #include <assay/cli/context.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 #include <assay/tensor_amp/study_io.hpp>
@@ -30,6 +31,7 @@ void settle(Options& o, cli::Context& context) {
     check_order(o.shape);
     SweepSettings& s = o.sweep;
     s.model.shape = o.shape;
+    s.model.memory_bytes = physical_memory();
     at_place("option '--rank'", [&] { check_rank(o.shape, s.model.rank); });
     const auto order = static_cast<Index>(o.shape.size());
     s.model.priors = parse_priors(o.priors, order, s.model.rank);

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
+#include <assay/tensor_amp/streamed_tensor_io.hpp>
 #include <assay/tensor_amp/symmetric_amp.hpp>
 #include <assay/tensor_amp/tensor_io.hpp>
 

@@ -1,5 +1,7 @@
 #include <assay/tensor_amp/als.hpp>
 
+#include <assay/core/error.hpp>
+
 #include <assay/tensor_amp/least_squares.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
 #include <assay/tensor_amp/unit_form.hpp>

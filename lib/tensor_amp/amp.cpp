@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/amp.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
 
@@ -104,6 +105,12 @@ class Replicates {
         observation.entries = observed_counts(source, run_).front().sum();
         observation.fraction = observation.entries / static_cast<double>(source.size());
         if (problem_.missing == MissingForm::exact) {
+            const Unfolding& matrix = source.unfolded();
+            // Both partial products, and r^2 numbers of every row of every mode.
+            double numbers = static_cast<double>(matrix.rows + matrix.columns);
+            for (const Index length : source.shape()) numbers += 2 * static_cast<double>(length);
+            check_memory(8 * static_cast<double>(rank_ * rank_) * numbers,
+                         concat("missing entries, exact, rank ", rank_));
             observation.fraction = 1;
             observation.masked_sum = [this](Index mode, const std::vector<MatrixXd>& matrices) {
                 return mttkrp(*problem_.source, mode, matrices, run_, Content::observed);

@@ -18,8 +18,8 @@ double per_sweep(Index repetitions, const std::function<void(int)>& work) {
 
 } // namespace
 
-std::vector<BenchmarkPhase> benchmark(const TensorSource& source, Index rank, Index repetitions,
-                                      const Execution& run) {
+BenchmarkResult benchmark(const TensorSource& source, Index rank, Index repetitions,
+                          const Execution& run) {
     const Shape& shape = source.shape();
     const auto order = static_cast<double>(source.order());
     const double flops = 2 * order * static_cast<double>(rank) * entry_count(shape);
@@ -29,9 +29,10 @@ std::vector<BenchmarkPhase> benchmark(const TensorSource& source, Index rank, In
     als.line_search = false;
     Factors factors = random_start(shape, als, 0, 0);
     SweepKernel kernel(source);
-    std::vector<BenchmarkPhase> phases;
+    BenchmarkResult result;
+    result.gemm_gflops = linalg::gemm_rate();
     const auto add = [&](const char* name, double seconds, double operations, double passes) {
-        phases.push_back({name, seconds, operations * 1e-9 / seconds, passes});
+        result.phases.push_back({name, seconds, operations * 1e-9 / seconds, passes});
     };
     add("read",
         linalg::median_cpu_seconds(repetitions,
@@ -70,7 +71,7 @@ std::vector<BenchmarkPhase> benchmark(const TensorSource& source, Index rank, In
                       static_cast<void>(run_als(source, {factors}, als, run));
                   }),
         flops, 2);
-    return phases;
+    return result;
 }
 
 } // namespace assay::tensor_amp

@@ -15,9 +15,14 @@ struct BenchmarkPhase {
     double passes = 0;      // over the tensor
 };
 
+struct BenchmarkResult {
+    double gemm_gflops = 0; // double products of 1024 x 1024, one thread
+    std::vector<BenchmarkPhase> phases;
+};
+
 // A pass that only reads; the products of all modes in one pass, and in two as a sequential sweep
 // takes them; a sweep of message passing and one of least squares, at `rank`.
-[[nodiscard]] ASSAY_API std::vector<BenchmarkPhase>
-benchmark(const TensorSource& source, Index rank, Index repetitions, const Execution& run);
+[[nodiscard]] ASSAY_API BenchmarkResult benchmark(const TensorSource& source, Index rank,
+                                                  Index repetitions, const Execution& run);
 
 } // namespace assay::tensor_amp

@@ -1,5 +1,7 @@
 #include <assay/tensor_amp/mttkrp.hpp>
 
+#include <assay/core/error.hpp>
+
 #include <assay/tensor_amp/row_products.hpp>
 
 #include <assay/core/parallel.hpp>

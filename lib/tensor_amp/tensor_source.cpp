@@ -1,14 +1,12 @@
 #include <assay/tensor_amp/tensor_source.hpp>
 
+#include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/tensor_amp/settle_entries.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <condition_variable>
-#include <exception>
-#include <mutex>
-#include <thread>
 
 namespace assay::tensor_amp {
 
@@ -35,23 +33,12 @@ constexpr Index kSlabEntries = Index{1} << 22;
         throw Error(concat("the tensor has ", shape.size(), " modes; 2 to 8 are expected"));
     if (std::any_of(shape.begin(), shape.end(), [](Index length) { return length < 1; }))
         throw Error("the tensor has a mode of length 0; it is empty");
-    return hdf5::element_count({shape.begin(), shape.end()}, "the tensor");
-}
-
-// Makes flags 0 or 1, sets what was not observed to 0 and checks the rest; `first` is the number of
-// values before them, for messages. Where NaN means unobserved, it is so flagged.
-template <class Scalar>
-void settle(Scalar* values, std::uint8_t* observed, Index count, bool missing_nan, Index first) {
-    for (Index i = 0; i < count; ++i) {
-        if (observed != nullptr) {
-            observed[i] = observed[i] != 0 && !(missing_nan && std::isnan(values[i])) ? 1 : 0;
-            if (observed[i] == 0) values[i] = 0;
-        }
-        if (!std::isfinite(values[i]))
-            throw Error(concat("entry ", first + i, " (in C order) is ",
-                               std::isnan(values[i]) ? "NaN" : "infinite",
-                               "; finite numbers are expected"));
-    }
+    constexpr double most = 4e18; // bytes of doubles still fit an index
+    if (!(8 * entry_count(shape) < most))
+        throw Error("the tensor has more entries than can be told");
+    Index count = 1;
+    for (const Index length : shape) count *= length;
+    return count;
 }
 
 template <class Scalar>
@@ -135,204 +122,6 @@ void MemoryTensor::go_through(Content /*content*/, const Visitor& body) const {
                                     : static_cast<void>(block.doubles = doubles_.data());
     if (masked()) block.observed = observed_.data();
     body(block);
-}
-
-namespace {
-
-// Rows [begin, end) of a dataset whose first `left_modes` modes are counted as rows; read in as few
-// boxes as there need be.
-template <class T>
-void read_rows(const hdf5::Dataset& dataset, Index left_modes, Index begin, Index end, T* out) {
-    const hdf5::Shape& shape = dataset.shape();
-    Index columns = 1;
-    for (auto a = static_cast<std::size_t>(left_modes); a < shape.size(); ++a) columns *= shape[a];
-    while (begin < end) {
-        // The box spans whole modes after `mode` and a range of `mode` itself.
-        auto mode = static_cast<std::size_t>(left_modes - 1);
-        Index stride = 1;
-        while (mode > 0 && begin % (stride * shape[mode]) == 0 &&
-               begin + stride * shape[mode] <= end)
-            stride *= shape[mode--];
-        hdf5::Shape offset(shape.size(), 0), count(shape);
-        Index rest = begin / stride;
-        for (std::size_t a = mode + 1; a-- > 0; rest /= shape[a]) {
-            offset[a] = rest % shape[a];
-            count[a] = 1;
-        }
-        count[mode] = std::min(shape[mode] - offset[mode], (end - begin) / stride);
-        dataset.read_box(offset, count, out);
-        begin += count[mode] * stride;
-        out += count[mode] * stride * columns;
-    }
-}
-
-// Hands buffers from one reading thread to the caller.
-class DoubleBuffer {
-  public:
-    // `fill(buffer, block)` runs on the thread for block 0 .. count-1, `use(buffer, block)` on the
-    // caller's; buffer is 0 or 1.
-    template <class Fill, class Use>
-    void run(Index count, const Fill& fill, const Use& use) {
-        std::thread reader([&] { read_all(count, fill); });
-        try {
-            for (Index block = 0; block < count; ++block) {
-                wait([&] { return filled_ > block || failure_; });
-                if (filled_ <= block) break;
-                use(static_cast<int>(block % 2), block);
-                advance(used_);
-            }
-        } catch (...) {
-            finish(reader);
-            throw;
-        }
-        finish(reader);
-        if (failure_) std::rethrow_exception(failure_);
-    }
-
-  private:
-    template <class Fill>
-    void read_all(Index count, const Fill& fill) {
-        try {
-            for (Index block = 0; block < count; ++block) {
-                wait([&] { return used_ + 2 > block || stopped_; });
-                if (stopped_) return;
-                fill(static_cast<int>(block % 2), block);
-                advance(filled_);
-            }
-        } catch (...) {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            failure_ = std::current_exception();
-            changed_.notify_all();
-        }
-    }
-    template <class Condition>
-    void wait(const Condition& condition) {
-        std::unique_lock<std::mutex> lock(mutex_);
-        changed_.wait(lock, condition);
-    }
-    void advance(Index& counter) {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        ++counter;
-        changed_.notify_all();
-    }
-    void finish(std::thread& reader) {
-        {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            stopped_ = true;
-            changed_.notify_all();
-        }
-        reader.join();
-    }
-
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    Index filled_ = 0, used_ = 0;
-    bool stopped_ = false;
-    std::exception_ptr failure_;
-};
-
-[[nodiscard]] Shape tensor_shape(const hdf5::Dataset& values) {
-    values.expect_numeric();
-    return at_place(values.where(), [&] {
-        const Shape shape(values.shape().begin(), values.shape().end());
-        static_cast<void>(count_entries(shape));
-        return shape;
-    });
-}
-
-} // namespace
-
-// Kept from pass to pass: fresh memory costs more than what is done with it.
-struct StreamedTensor::Buffers {
-    std::array<VectorXd, 2> doubles;
-    std::array<Eigen::VectorXf, 2> floats;
-    std::array<std::vector<std::uint8_t>, 2> observed;
-
-    template <class Scalar>
-    [[nodiscard]] auto& values() {
-        if constexpr (std::is_same_v<Scalar, float>)
-            return floats;
-        else
-            return doubles;
-    }
-};
-
-StreamedTensor::~StreamedTensor() = default;
-
-StreamedTensor::StreamedTensor(hdf5::Dataset values, std::optional<hdf5::Dataset> mask,
-                               const StreamedTensorSettings& settings)
-    : TensorSource(tensor_shape(values), settings.storage), values_(std::move(values)),
-      mask_(std::move(mask)), settings_(settings), buffers_(std::make_unique<Buffers>()) {
-    if (mask_ && mask_->expect_numeric().shape() != values_.shape())
-        throw Error(concat(mask_->where(), ": has the shape ", hdf5::shape_text(mask_->shape()),
-                           "; the tensor's, ", hdf5::shape_text(values_.shape()), ", is expected"));
-}
-
-bool StreamedTensor::masked() const {
-    return mask_.has_value() || settings_.missing_nan;
-}
-
-void StreamedTensor::go_through(Content content, const Visitor& body) const {
-    if (storage() == Storage::float32)
-        stream<float>(content, body);
-    else
-        stream<double>(content, body);
-}
-
-template <class Scalar>
-void StreamedTensor::stream(Content content, const Visitor& body) const {
-    const Unfolding& matrix = unfolded();
-    const bool with_values = content == Content::values || settings_.missing_nan || !mask_;
-    const Index row_bytes =
-        matrix.columns * static_cast<Index>(sizeof(Scalar) + (masked() ? 1 : 0));
-    const Index slab_bytes = std::min(matrix.slab_rows, matrix.rows) * row_bytes;
-    const Index slabs = settings_.memory_bytes / (2 * slab_bytes);
-    if (slabs < 1)
-        throw Error(concat(values_.where(), ": a tensor of this shape is read in two blocks of ",
-                           slab_bytes, " bytes; there are ", settings_.memory_bytes,
-                           " bytes of memory (--memory)"));
-    const Blocks blocks{matrix.rows, std::min(slabs * matrix.slab_rows, matrix.rows)};
-    const Index entries = blocks.length * matrix.columns;
-    auto& values = buffers_->values<Scalar>();
-    auto& observed = buffers_->observed;
-    if (with_values)
-        for (auto& buffer : values) buffer.resize(entries);
-    if (masked())
-        for (auto& buffer : observed) buffer.resize(static_cast<std::size_t>(entries));
-
-    const auto fill = [&](int which, Index block) {
-        const Index begin = blocks.begin(block), rows = blocks.extent(block);
-        auto& numbers = values[static_cast<std::size_t>(which)];
-        auto& flags = observed[static_cast<std::size_t>(which)];
-        if (mask_)
-            read_rows(*mask_, matrix.left_modes, begin, begin + rows, flags.data());
-        else
-            std::fill(flags.begin(), flags.end(), std::uint8_t{1});
-        if (!with_values) {
-            for (std::uint8_t& flag : flags) flag = flag != 0 ? 1 : 0;
-            return;
-        }
-        read_rows(values_, matrix.left_modes, begin, begin + rows, numbers.data());
-        at_place(values_.where(), [&] {
-            settle(numbers.data(), masked() ? flags.data() : nullptr, rows * matrix.columns,
-                   settings_.missing_nan, begin * matrix.columns);
-        });
-    };
-    const auto use = [&](int which, Index block) {
-        RowBlock rows;
-        rows.first = blocks.begin(block);
-        rows.count = blocks.extent(block);
-        if (with_values) {
-            const Scalar* numbers = values[static_cast<std::size_t>(which)].data();
-            if constexpr (std::is_same_v<Scalar, float>)
-                rows.floats = numbers;
-            else
-                rows.doubles = numbers;
-        }
-        if (masked()) rows.observed = observed[static_cast<std::size_t>(which)].data();
-        body(rows);
-    };
-    DoubleBuffer().run(blocks.count(), fill, use);
 }
 
 } // namespace assay::tensor_amp

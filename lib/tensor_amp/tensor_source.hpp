@@ -6,7 +6,6 @@
 #include <assay/tensor_amp/tensor.hpp>
 
 #include <assay/core/monitor.hpp>
-#include <assay/hdf5/object.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -102,35 +101,6 @@ class ASSAY_API MemoryTensor final : public TensorSource {
     VectorXd doubles_;
     Eigen::VectorXf floats_;
     std::vector<std::uint8_t> observed_;
-};
-
-struct StreamedTensorSettings {
-    Storage storage = Storage::float64;
-    std::int64_t memory_bytes = std::int64_t{2} << 30; // for the two buffers together
-    bool missing_nan = false;                          // NaN means unobserved
-};
-
-// A tensor in an HDF5 dataset, read anew in every pass: one thread reads the next block while the
-// last one is worked on. One pass at a time.
-class ASSAY_API StreamedTensor final : public TensorSource {
-  public:
-    // `mask` (1 = observed) has the shape of `values`. Throws Error where it has not, or where a
-    // dataset is not numeric. Passes throw Error on a value that is not finite, and where two
-    // blocks do not fit into the memory.
-    StreamedTensor(hdf5::Dataset values, std::optional<hdf5::Dataset> mask,
-                   const StreamedTensorSettings& settings);
-    ~StreamedTensor() override;
-    [[nodiscard]] bool masked() const override;
-
-  private:
-    struct Buffers;
-    void go_through(Content content, const Visitor& body) const override;
-    template <class Scalar>
-    void stream(Content content, const Visitor& body) const;
-    hdf5::Dataset values_;
-    std::optional<hdf5::Dataset> mask_;
-    StreamedTensorSettings settings_;
-    std::unique_ptr<Buffers> buffers_;
 };
 
 } // namespace assay::tensor_amp

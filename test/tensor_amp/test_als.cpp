@@ -1,3 +1,4 @@
+#include <assay/core/error.hpp>
 #include <assay/tensor_amp/als.hpp>
 
 #include <assay/tensor_amp/mttkrp.hpp>

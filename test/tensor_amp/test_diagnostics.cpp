@@ -4,6 +4,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
 #include <assay/tensor_amp/diagnostics.hpp>
+#include <assay/tensor_amp/streamed_tensor_io.hpp>
 #include <assay/tensor_amp/tensor_io.hpp>
 
 #include <Eigen/QR>

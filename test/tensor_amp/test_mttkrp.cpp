@@ -1,4 +1,6 @@
+#include <assay/core/error.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
+#include <assay/tensor_amp/streamed_tensor_io.hpp>
 
 #include <catch2/catch.hpp>
 #include <tensor_amp/tensor_samples.hpp>
