@@ -44,19 +44,6 @@ void add_curves(plot::Panel& panel, const std::vector<double>& time, const RowMa
     }
 }
 
-plot::Panel panel_at(double left, double width, const std::string& title, const std::string& x,
-                     const std::string& y) {
-    plot::Panel panel;
-    panel.left = left;
-    panel.width = width;
-    panel.bottom = 0.16;
-    panel.height = 0.72;
-    panel.title = title;
-    panel.x_label = x;
-    panel.y_label = y;
-    return panel;
-}
-
 plot::Panel matrix_panel(double left, double width, const std::string& title, const Matrix& values,
                          const std::string& x, const std::string& y) {
     plot::Panel panel = panel_at(left, width, title, x, y);

@@ -20,8 +20,7 @@ assay::plot::Series line(std::vector<double> x, std::vector<double> y, int colou
 // One series a column, coloured by mode.
 void add_curves(assay::plot::Panel& panel, const std::vector<double>& time,
                 const assay::RowMatrix& values, assay::plot::Style style, bool labelled);
-assay::plot::Panel panel_at(double left, double width, const std::string& title,
-                            const std::string& x, const std::string& y);
+using assay::plot::panel_at;
 // A heat map, first row on top.
 assay::plot::Panel matrix_panel(double left, double width, const std::string& title,
                                 const assay::Matrix& values, const std::string& x,

@@ -1,23 +1,12 @@
-// The figures of lindyn: results of a file arranged into panels. Each is one entry of `figures()`;
-// what it needs is said there, so that `plot` can choose and complain.
+// The figures of lindyn, in the order in which `plot` prefers them.
 #pragma once
 
-#include <assay/hdf5/object.hpp>
-#include <assay/plot/figure.hpp>
-
-#include <string>
-#include <vector>
+#include "figure_command.hpp"
 
 namespace lindyn_app {
 
-struct FigureKind {
-    std::string name;
-    std::vector<std::string> needs; // one of these groups
-    std::string what;               // for the help
-    assay::plot::Figure (*draw)(const assay::hdf5::Group& root);
-};
+using tools::FigureKind;
 
-// In the order in which `plot` prefers them.
 const std::vector<FigureKind>& figures();
 
 } // namespace lindyn_app

@@ -21,19 +21,6 @@ plot::Series line(Numbers x, Numbers y, int colour, const std::string& label, do
     return series;
 }
 
-plot::Panel panel_at(double left, double width, const std::string& title, const std::string& x,
-                     const std::string& y) {
-    plot::Panel panel;
-    panel.left = left;
-    panel.width = width;
-    panel.bottom = 0.16;
-    panel.height = 0.72;
-    panel.title = title;
-    panel.x_label = x;
-    panel.y_label = y;
-    return panel;
-}
-
 plot::Figure figure_of(std::vector<plot::Panel> panels, double width) {
     plot::Figure figure;
     figure.width = width;

@@ -19,8 +19,7 @@ constexpr assay::Index kShownModes = 8;
 Numbers numbers(const assay::hdf5::Group& group, const std::string& name);
 assay::plot::Series line(Numbers x, Numbers y, int colour, const std::string& label = "",
                          double width = 1.2);
-assay::plot::Panel panel_at(double left, double width, const std::string& title,
-                            const std::string& x, const std::string& y);
+using assay::plot::panel_at;
 assay::plot::Figure figure_of(std::vector<assay::plot::Panel> panels, double width);
 // Panels of equal size side by side, each `inches` wide; only the last has its legend, outside.
 assay::plot::Figure row_of_panels(std::vector<assay::plot::Panel> panels, double inches = 3.2);

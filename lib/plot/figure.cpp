@@ -325,6 +325,19 @@ Outcome run_gnuplot(const std::string& argument, int script = -1) {
 
 } // namespace
 
+Panel panel_at(double left, double width, const std::string& title, const std::string& x,
+               const std::string& y) {
+    Panel panel;
+    panel.left = left;
+    panel.width = width;
+    panel.bottom = 0.16;
+    panel.height = 0.72;
+    panel.title = title;
+    panel.x_label = x;
+    panel.y_label = y;
+    return panel;
+}
+
 std::string palette_colour(std::int64_t index) {
     static constexpr std::array<const char*, 8> kColours{
         "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#404040"};

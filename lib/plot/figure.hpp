@@ -86,6 +86,10 @@ ASSAY_API void check_renderer(Format format);
 // What the figure draws, as rows of panel,series,x,y[,error].
 [[nodiscard]] ASSAY_API std::string table_csv(const Figure& figure);
 
+// A panel of usual height, with room for a title above and labels below.
+[[nodiscard]] ASSAY_API Panel panel_at(double left, double width, const std::string& title,
+                                       const std::string& x, const std::string& y);
+
 // Colours of components, apart for colour-blind readers too (Okabe and Ito). -1 is black, -2 a pale
 // grey for what stands behind.
 [[nodiscard]] ASSAY_API std::string palette_colour(std::int64_t index);
