@@ -107,7 +107,7 @@ class Replicates {
         if (problem_.missing == MissingForm::exact) {
             const Unfolding& matrix = source.unfolded();
             // Both partial products, and r^2 numbers of every row of every mode.
-            double numbers = static_cast<double>(matrix.rows + matrix.columns);
+            auto numbers = static_cast<double>(matrix.rows + matrix.columns);
             for (const Index length : source.shape()) numbers += 2 * static_cast<double>(length);
             check_memory(8 * static_cast<double>(rank_ * rank_) * numbers,
                          concat("missing entries, exact, rank ", rank_));
