@@ -28,6 +28,8 @@ void read_start(cli::Context& context, Options& o) {
         o.fit.start.kind = cnmf::StartKind::data;
     else if (o.init == "spa")
         o.fit.start.kind = cnmf::StartKind::spa;
+    else if (o.init == "coarse")
+        o.fit.start.kind = cnmf::StartKind::coarse;
     else {
         const auto address = hdf5::Address::parse(o.init);
         const hdf5::Group group =
@@ -150,7 +152,9 @@ cli::Command fit() {
     c.option("-l,--lags", o->fit.lags, "BINS", "length of motifs").range(1, 1e6);
     c.option("--lag-seconds", o->lag_seconds, "SECONDS", "the same in seconds; needs dt")
         .range(1e-12);
-    c.option("--init", o->init, "START", "random, data, spa, or FILE[:/group] with W and/or H");
+    c.option("--init", o->init, "START",
+             "random, data, spa, coarse (parts of the recording first), or FILE[:/group] with W "
+             "and/or H");
     c.option("--restarts", o->fit.restarts, "N", "starts; the best is kept").range(1, 1e6);
     c.option("--x-ortho", o->fit.penalties.x_ortho, "X",
              "cross-orthogonality: one event is not explained twice")
@@ -172,6 +176,8 @@ cli::Command fit() {
              "bytes; a recording above --memory is streamed");
     c.example("Fit three motifs of 50 frames and look at them",
               "cnmf fit song.h5 -k 3 -l 50 | cnmf plot -o motifs.svg");
+    c.example("A recording of hours: parts of it first, then a few passes over the whole",
+              "cnmf fit rec.h5 -k 5 -l 20 --init coarse --memory 2GiB -o fit.h5");
     c.example("Ten starts, a tenth of the entries held out",
               "cnmf fit rec.h5 -k 5 -l 20 --restarts 10 --holdout 0.1 -o fit.h5");
     c.reference("degleris2019");

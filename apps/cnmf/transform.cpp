@@ -14,8 +14,7 @@ struct Options {
     std::string model;
     std::vector<double> warps{1.0};
     std::vector<std::int64_t> components;
-    double kkt_tolerance = 1e-6;
-    std::int64_t max_sweeps = 20000;
+    cnmf::ActivationStop stop;
     cnmf::Penalties penalties;
 };
 
@@ -59,9 +58,9 @@ void run(const Options& o, cli::Context& context) {
         throw Error(concat(loaded.opened.name, ": motifs of ", model.lags,
                            " bins are longer than the recording's ", loaded.recording().bins()));
     const cnmf::Unseen unseen(loaded.recording(), loaded.excluded, {});
-    const auto result = cnmf::transform(*loaded.data, unseen, model, o.kkt_tolerance, o.max_sweeps,
-                                        o.penalties, context.execution());
-    if (result.kkt > o.kkt_tolerance)
+    const auto result =
+        cnmf::transform(*loaded.data, unseen, model, o.stop, o.penalties, context.execution());
+    if (result.kkt > o.stop.kkt_tolerance)
         context.monitor().warn(concat("the KKT residual is ", significant(result.kkt, 3), " after ",
                                       result.sweeps, " sweeps; --max-sweeps allows more"));
     cnmf::write_transform(context.output().create_group("/cnmf/transform"), result, o.warps,
@@ -93,9 +92,9 @@ cli::Command transform() {
     c.option("--components", o->components, "LIST", "only these, counted from 0").range(0);
     c.option("--warp", o->warps, "LIST", "factors by which motifs are stretched in time")
         .range(0.01, 100);
-    c.option("--kkt-tol", o->kkt_tolerance, "X", "KKT residual to reach, relative to H = 0")
+    c.option("--kkt-tol", o->stop.kkt_tolerance, "X", "KKT residual to reach, relative to H = 0")
         .range(0);
-    c.option("--max-sweeps", o->max_sweeps, "N", "sweeps at most").range(1, 1e9);
+    c.option("--max-sweeps", o->stop.most_sweeps, "N", "sweeps at most").range(1, 1e9);
     c.option("--l1-h", o->penalties.l1_activations, "X", "penalty on the sum of H").range(0);
     c.option("--l2-h", o->penalties.l2_activations, "X", "penalty on half the squared norm of H")
         .range(0);

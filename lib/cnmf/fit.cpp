@@ -1,5 +1,6 @@
 #include <assay/cnmf/fit.hpp>
 
+#include <assay/cnmf/coarse_start.hpp>
 #include <assay/cnmf/descent.hpp>
 #include <assay/cnmf/poisson_updates.hpp>
 #include <assay/core/error.hpp>
@@ -107,10 +108,14 @@ class Runner {
         state.stop_reason.clear();
         const StartIndex index{options_.seed, options_.start_stream * 1000003 +
                                                   static_cast<std::uint64_t>(state.restart)};
-        const Model start = start_model(data_, products_, unseen_, options_.start,
-                                        options_.components, options_.lags, index, run_);
         const bool given = options_.start.motifs && options_.start.activations;
-        descent_.begin(start, !given, x_ortho_weight(state, false), state);
+        const auto coarse = options_.start.kind == StartKind::coarse && !options_.start.motifs
+                                ? coarse_start(data_, products_, unseen_, options_, index, run_)
+                                : std::nullopt;
+        const Model start = coarse ? *coarse
+                                   : start_model(data_, products_, unseen_, options_.start,
+                                                 options_.components, options_.lags, index, run_);
+        descent_.begin(start, !given && !coarse, x_ortho_weight(state, false), state);
         state.history.seconds.push_back(seconds());
     }
 

@@ -110,6 +110,23 @@ struct FitControl {
 ASSAY_API void check_shapes(const Recording& recording, Index components, Index lags,
                             Monitor& monitor);
 
+// When a convex fit of activations ends: at relative KKT <= tolerance, or after so many sweeps.
+struct ActivationStop {
+    double kkt_tolerance = 1e-6;
+    Index most_sweeps = 20000;
+};
+struct ActivationFit {
+    TimeMatrix activations; // rows x K, on the axis of the products
+    double kkt = 0;         // relative to that of no activation
+    Index sweeps = 0;
+};
+// Coordinate descent in H alone, from `start` (rows x K).
+[[nodiscard]] ASSAY_API ActivationFit fit_activations(DataProducts& products, const Unseen& unseen,
+                                                      const Matrix& motifs, TimeMatrix start,
+                                                      const Penalties& penalties,
+                                                      const ActivationStop& stop,
+                                                      const Execution& run);
+
 // H for fixed motifs (convex), from `start` or from zero-information, to relative KKT <= tolerance.
 struct TransformResult {
     Matrix activations;
@@ -119,9 +136,8 @@ struct TransformResult {
     Vector loadings;
 };
 [[nodiscard]] ASSAY_API TransformResult transform(const Data& data, const Unseen& unseen,
-                                                  const Model& model, double kkt_tolerance,
-                                                  Index max_sweeps, const Penalties& penalties,
-                                                  const Execution& run);
+                                                  const Model& model, const ActivationStop& stop,
+                                                  const Penalties& penalties, const Execution& run);
 // The model's motifs stretched by `factor` in time (lags resampled linearly, mass kept).
 [[nodiscard]] ASSAY_API Model warped(const Model& model, double factor);
 

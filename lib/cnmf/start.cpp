@@ -123,7 +123,7 @@ Model start_model(const Data& data, DataProducts& products, const Unseen& unseen
     model.lags = lags;
     if (spec.motifs)
         model.motifs = *spec.motifs;
-    else if (spec.kind == StartKind::random)
+    else if (spec.kind == StartKind::random || spec.kind == StartKind::coarse)
         model.motifs = uniform_motifs(recording.units(), components, lags, index);
     else
         model.motifs = window_motifs(recording, spec, products, components, lags, index, run);

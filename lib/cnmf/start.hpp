@@ -11,8 +11,9 @@ namespace assay::cnmf {
 
 // random: W and H uniform on [0,1). data: K stretches of L bins drawn with probability proportional
 // to their energy, without overlap. spa: successive projection on windows (after Degleris and
-// Gillis 2019). H is uniform in both.
-enum class StartKind { random, data, spa };
+// Gillis 2019). H is uniform in both. coarse: fits of parts of the recording (coarse_start.hpp),
+// random where that is too short.
+enum class StartKind { random, data, spa, coarse };
 
 struct StartSpec {
     StartKind kind = StartKind::random;

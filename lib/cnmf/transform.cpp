@@ -30,53 +30,68 @@ Model warped(const Model& model, double factor) {
     return result;
 }
 
-TransformResult transform(const Data& data, const Unseen& unseen, const Model& model,
-                          double kkt_tolerance, Index max_sweeps, const Penalties& penalties,
-                          const Execution& run) {
-    const auto products = data.products(model.components, model.lags, run);
-    const TimeAxis& axis = products->axis();
-    TimeMatrix h =
-        model.activations.cols() == axis.bins() && model.activations.rows() == model.components
-            ? axis.padded(model.activations)
-            : TimeMatrix::Zero(axis.rows(), model.components);
-    MotifCorrelation correlation(model.motifs, model.components);
+ActivationFit fit_activations(DataProducts& products, const Unseen& unseen, const Matrix& motifs,
+                              TimeMatrix start, const Penalties& penalties,
+                              const ActivationStop& stop, const Execution& run) {
+    const TimeAxis& axis = products.axis();
+    MotifCorrelation correlation(motifs, start.cols());
     correlation.add_penalties(penalties.l2_activations, penalties.events);
-    const TimeMatrix observed = products->with_motifs(model.motifs, run);
+    const TimeMatrix observed = products.with_motifs(motifs, run);
     Imputation imputation(unseen, axis);
     // A kept gradient drifts by rounding and knows nothing of new stand-ins for unseen entries: it
     // is made afresh after every few sweeps.
     constexpr Index kSweepsPerGradient = 10;
     const auto gradient_at = [&](const TimeMatrix& activations) {
-        imputation.evaluate(model.motifs, activations, run);
+        imputation.evaluate(motifs, activations, run);
         TimeMatrix g = observed;
-        imputation.add_to(g, model.motifs, run);
+        imputation.add_to(g, motifs, run);
         TimeMatrix gradient = correlate(correlation, activations, axis, run) - g;
         gradient.array() += penalties.l1_activations;
         axis.clear_padding(gradient);
         return gradient;
     };
-    TransformResult result;
+    ActivationFit result;
+    result.activations = std::move(start);
+    TimeMatrix& h = result.activations;
     TimeMatrix gradient = gradient_at(TimeMatrix::Zero(h.rows(), h.cols()));
     const double scale =
         std::sqrt(projected_gradient_norm(TimeMatrix::Zero(h.rows(), h.cols()), gradient));
-    gradient = gradient_at(h);
+    if (!h.isZero(0)) gradient = gradient_at(h);
     const auto kkt = [&] {
         return scale > 0 ? std::sqrt(projected_gradient_norm(h, gradient)) / scale : 0.0;
     };
-    for (result.kkt = kkt(); result.kkt > kkt_tolerance && result.sweeps < max_sweeps;
+    for (result.kkt = kkt(); result.kkt > stop.kkt_tolerance && result.sweeps < stop.most_sweeps;
          result.kkt = kkt()) {
         run.monitor->stop_if_interrupted();
         hals_activations(h, gradient, correlation, axis, Order::chunk,
                          InnerSweeps::fixed(kSweepsPerGradient), run);
         result.sweeps += kSweepsPerGradient;
         gradient = gradient_at(h);
-        run.monitor->progress(
-            {static_cast<double>(result.sweeps), static_cast<double>(max_sweeps), "sweeps", ""});
+        run.monitor->progress({static_cast<double>(result.sweeps),
+                               static_cast<double>(stop.most_sweeps), "sweeps", ""});
     }
-    result.activations = axis.unpadded(h);
-    const Model fitted{model.components, model.lags, model.motifs, result.activations};
-    result.evaluation = evaluate(fitted, data.recording(), unseen, run);
-    result.loadings = loadings(fitted, *products, data.survey().squared_norm, run);
+    return result;
+}
+
+TransformResult transform(const Data& data, const Unseen& unseen, const Model& model,
+                          const ActivationStop& stop, const Penalties& penalties,
+                          const Execution& run) {
+    const auto products = data.products(model.components, model.lags, run);
+    const TimeAxis& axis = products->axis();
+    const bool given =
+        model.activations.cols() == axis.bins() && model.activations.rows() == model.components;
+    ActivationFit fitted =
+        fit_activations(*products, unseen, model.motifs,
+                        given ? axis.padded(model.activations)
+                              : TimeMatrix(TimeMatrix::Zero(axis.rows(), model.components)),
+                        penalties, stop, run);
+    TransformResult result;
+    result.activations = axis.unpadded(fitted.activations);
+    result.kkt = fitted.kkt;
+    result.sweeps = fitted.sweeps;
+    const Model whole{model.components, model.lags, model.motifs, result.activations};
+    result.evaluation = evaluate(whole, data.recording(), unseen, run);
+    result.loadings = loadings(whole, *products, data.survey().squared_norm, run);
     return result;
 }
 

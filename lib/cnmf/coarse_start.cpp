@@ -1,0 +1,154 @@
+#include <assay/cnmf/coarse_start.hpp>
+
+#include <assay/cnmf/block_store.hpp>
+#include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace assay::cnmf {
+namespace {
+
+// Bins of the first level for each of a unit's K L weights: with fewer, what it finds is often a
+// poor minimum of the whole.
+constexpr Index kBinsPerWeight = 50;
+constexpr Index kGrowth = 4;                  // bins of a level against the one before
+constexpr Index kShareOfWhole = 4;            // no level has more than this part of the recording,
+constexpr Index kMostValues = Index{1} << 25; // nor more numbers than this (256 MB)
+constexpr Index kStretchLags = 10; // length of a stretch: its ends show motifs in part only
+constexpr Index kStarts = 3;       // of the first level; the best goes on
+constexpr Index kMostIterations = 40;
+constexpr double kEnough = 0.005; // a level ends when an iteration lowers the loss by less
+constexpr ActivationStop kActivationStop{1e-2, 10};
+constexpr double kMultiplicativeSeed = 1e-3; // of the mean activation
+
+// Bins of the largest level.
+Index most_bins(const Data& data) {
+    // A level takes its values, their spectra or blocks, and copies of both in the making.
+    constexpr std::int64_t kBytesPerValue = 32;
+    const std::int64_t memory = data.choice().memory;
+    const Index values =
+        memory > 0 ? std::min<Index>(kMostValues, memory / kBytesPerValue) : kMostValues;
+    return std::min(data.recording().bins() / kShareOfWhole, values / data.recording().units());
+}
+
+// The descent of one level, on `share` of the recording.
+FitOptions level_options(const FitOptions& whole, StartIndex index, double share) {
+    FitOptions level = whole;
+    level.start_stream = index.restart;
+    level.reseed_dead = false;
+    level.shift = 0;
+    level.max_iterations = kMostIterations;
+    level.max_seconds = std::numeric_limits<double>::infinity();
+    level.tolerance = kEnough;
+    level.patience = 1;
+    level.kkt_tolerance = 0;
+    level.penalties.x_ortho = 0;
+    level.penalties.l1_motifs *= share;
+    level.penalties.l2_motifs *= share;
+    level.penalties.parts *= share;
+    return level;
+}
+
+// Activations for motifs that are known, by least squares.
+Matrix known_motif_activations(DataProducts& products, const Unseen& unseen,
+                               const FitOptions& options, const Matrix& motifs,
+                               const Execution& run) {
+    const TimeMatrix zero = TimeMatrix::Zero(products.axis().rows(), options.components);
+    Matrix activations = products.axis().unpadded(
+        fit_activations(products, unseen, motifs, zero, options.penalties, kActivationStop, run)
+            .activations);
+    // Multiplicative steps cannot leave zero by themselves.
+    if (options.algorithm == Algorithm::mult)
+        activations.array() += kMultiplicativeSeed * activations.mean();
+    return activations;
+}
+
+} // namespace
+
+std::vector<TimeAxis::Piece> spread_stretches(const TimeAxis& axis, Index length, Index bins) {
+    if (2 * bins > axis.bins()) return {};
+    const std::vector<TimeAxis::Piece> all = axis.pieces(length, length);
+    // Every piece has at least `length` bins but where its segment is shorter.
+    std::vector<TimeAxis::Piece> chosen;
+    Index taken = 0;
+    const auto count = static_cast<Index>(all.size());
+    for (Index i = 0; i < count; ++i) {
+        // The i-th piece is taken when the share due by its end passes what was taken so far.
+        if (taken * count > bins * i) continue;
+        const auto& piece = all[static_cast<std::size_t>(i)];
+        chosen.push_back({piece.first_bin, std::min(piece.bins, length), piece.first_row});
+        taken += chosen.back().bins;
+    }
+    return chosen;
+}
+
+Part part_of(const Recording& whole, const Mask& masked,
+             const std::vector<TimeAxis::Piece>& stretches) {
+    const MaskedRecording seen(whole, masked);
+    std::vector<Index> whole_bin, segment_start;
+    for (const auto& stretch : stretches) {
+        segment_start.push_back(static_cast<Index>(whole_bin.size()));
+        for (Index t = 0; t < stretch.bins; ++t) whole_bin.push_back(stretch.first_bin + t);
+    }
+    Matrix values(whole.units(), static_cast<Index>(whole_bin.size()));
+    for (std::size_t s = 0; s < stretches.size(); ++s) {
+        values.middleCols(segment_start[s], stretches[s].bins) =
+            seen.read(stretches[s].first_bin, stretches[s].bins);
+        if (s % static_cast<std::size_t>(kReadsPerRelease) == 0) release_free_memory();
+    }
+    Part part{DenseRecording(std::move(values)), {}};
+    part.recording.segment_start = segment_start;
+    part.recording.bin_seconds = whole.bin_seconds;
+    part.recording.unit_ids = whole.unit_ids;
+    if (!masked.empty())
+        part.masked =
+            Mask(part.recording.units(), part.recording.bins(), [&](Index unit, Index bin) {
+                const Mask::Units units = masked.units_of(whole_bin[static_cast<std::size_t>(bin)]);
+                return !std::binary_search(units.begin(), units.end(),
+                                           static_cast<std::int32_t>(unit));
+            });
+    return part;
+}
+
+std::optional<Model> coarse_start(const Data& data, DataProducts& products, const Unseen& unseen,
+                                  const FitOptions& options, StartIndex index,
+                                  const Execution& run) {
+    const Recording& recording = data.recording();
+    const TimeAxis axis(recording.bins(), recording.segment_start, options.lags);
+    // Levels end on their own soon: an interruption is heard after the last.
+    const Execution quiet{run.threads, &silent_monitor()};
+    const Index most = most_bins(data);
+    StartSpec known; // nothing, until there are motifs
+    known.components = options.components;
+    known.lags = options.lags;
+    const Index first = kBinsPerWeight * options.components * options.lags;
+    for (Index bins = first; bins <= most; bins *= kGrowth) {
+        const Part part = part_of(recording, unseen.mask,
+                                  spread_stretches(axis, kStretchLags * options.lags, bins));
+        if (part.recording.read(0, part.recording.bins()).isZero(0)) continue;
+        const Data part_data(part.recording, data.choice(), quiet);
+        const Unseen part_unseen(part.recording, part.masked, {});
+        FitOptions level = level_options(options, index,
+                                         static_cast<double>(part.recording.bins()) /
+                                             static_cast<double>(axis.bins()));
+        if (known.motifs)
+            known.activations =
+                known_motif_activations(*part_data.products(level.components, level.lags, quiet),
+                                        part_unseen, level, *known.motifs, quiet);
+        level.start = known;
+        level.restarts = known.motifs ? 1 : kStarts;
+        known.motifs = fit(part_data, part_unseen, level, quiet).model.motifs;
+    }
+    if (!known.motifs) {
+        run.monitor->info(concat("too short for a coarse start (", first, " bins and ",
+                                 kShareOfWhole,
+                                 " times as many in all): the fit starts at random"));
+        return std::nullopt;
+    }
+    return Model{options.components, options.lags, *known.motifs,
+                 known_motif_activations(products, unseen, options, *known.motifs, quiet)};
+}
+
+} // namespace assay::cnmf
