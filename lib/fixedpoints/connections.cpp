@@ -6,6 +6,7 @@
 #include <Eigen/QR>
 
 #include <algorithm>
+#include <cmath>
 
 namespace assay::fixedpoints {
 namespace {
@@ -15,6 +16,10 @@ constexpr double kLongestStep = 0.3; // radians
 constexpr double kConverged = 1e-13; // of the residual
 constexpr double kGain = 0.9;        // what a round must gain in distance
 constexpr Index kLookAhead = 60;     // steps after the last approach where a nearer one may be
+constexpr int kPieces = 50;
+constexpr double kPieceGrowth = 1e10; // of errors in a piece
+constexpr double kPieceGain = 0.99;
+constexpr double kLargestCorrection = 1e-7; // relative to 1 + |h|
 
 // Coordinates along the unstable directions of the saddle after `steps` steps.
 class Target {
@@ -115,6 +120,43 @@ Shot shoot(const Dynamics& dynamics, const RowMatrix& input, const ShootingTask&
         if (!gained) break;
     }
     return best;
+}
+
+namespace {
+
+// Starts around a state on its way to a saddle, in the unstable coordinates of the latter. The
+// state itself is that of the first direction.
+Launch launch_from_orbit(const RowMatrix& state, const ShootingTask& task) {
+    const RowMatrix apart = state - task.saddle;
+    Matrix columns(apart.cols(), 1 + task.saddle_left.rows());
+    columns << apart.transpose(), apart.norm() * task.saddle_left.transpose();
+    return {task.saddle, std::move(columns), {}};
+}
+
+} // namespace
+
+double aim_again(const Dynamics& dynamics, const RowMatrix& input, const ShootingTask& task,
+                 const Shot& shot, double growth, double enough) {
+    const auto back = static_cast<Index>(std::log(kPieceGrowth) / std::log(growth));
+    ShootingTask piece = task;
+    Shot best = shot;
+    for (int count = 0; count < kPieces && best.distance > enough; ++count) {
+        const Index skipped = best.steps - back;
+        if (skipped <= 0) break;
+        const RowMatrix state =
+            advance(dynamics, input, piece.source.states(best.direction), skipped);
+        piece.source = launch_from_orbit(state, task);
+        const Vector straight = Vector::Unit(piece.source.dimensions(), 0);
+        Shot next = shoot(dynamics, input, piece, {straight, back, best.distance});
+        const double correction = (piece.source.states(next.direction) - state).norm();
+        if (!(correction <= kLargestCorrection * (1 + state.norm()))) break;
+        const bool gained = next.distance < kPieceGain * best.distance;
+        best.distance = std::min(best.distance, next.distance);
+        best.direction = std::move(next.direction);
+        best.steps = next.steps;
+        if (!gained) break;
+    }
+    return best.distance;
 }
 
 } // namespace assay::fixedpoints

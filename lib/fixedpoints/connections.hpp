@@ -3,7 +3,8 @@
 // Newton's method on the direction u in which the orbit leaves the source, for
 // L_u (F^n(h* + C u) - saddle) = 0, with L_u the left vectors of the saddle's unstable eigenvalues
 // and C the launch of the source (Beyn 1990, with the n-th iterate in place of the flow). n grows
-// as the orbit comes nearer.
+// as the orbit comes nearer. Where the saddle attracts slowly, rounding at the source has grown too
+// large before the orbit is near: then it is aimed anew from a later point of itself.
 #pragma once
 
 #include <assay/fixedpoints/flights.hpp>
@@ -32,5 +33,13 @@ struct ShootingTask {
 // orbits with as many tangents as the source has unstable dimensions.
 [[nodiscard]] ASSAY_API Shot shoot(const Dynamics& dynamics, const RowMatrix& input,
                                    const ShootingTask& task, Shot guess);
+
+// How near the orbit of a shot comes when it is aimed anew from its later points, by corrections of
+// at most 1e-7 (1 + |h|) towards the stable manifold of the saddle: multiple shooting, one piece
+// after another. Ends at `enough`, where a piece gains less than 1 %, or after 50 pieces. `growth`:
+// the largest modulus of the saddle's eigenvalues, above 1. Cost: a `shoot` each piece.
+[[nodiscard]] ASSAY_API double aim_again(const Dynamics& dynamics, const RowMatrix& input,
+                                         const ShootingTask& task, const Shot& shot, double growth,
+                                         double enough);
 
 } // namespace assay::fixedpoints

@@ -254,18 +254,22 @@ class InputGraph {
 
     [[nodiscard]] double nearest_shot(Index source, Index saddle,
                                       const std::vector<Shot>& guesses) const {
-        // A shot this near needs no other guess.
-        constexpr double kHit = 1e-4;
+        // In spacings: a shot this near needs no other guess, nor to be aimed again.
+        constexpr double kHit = 1e-4, kReached = 1e-3;
+        const double spacing = land_.spacing(saddle);
         ShootingTask task;
         task.source = launch(source);
         task.saddle = land_.state.row(saddle);
         task.saddle_left = unstable_left_basis(system(saddle));
-        double best = std::numeric_limits<double>::infinity();
+        Shot best;
+        best.distance = std::numeric_limits<double>::infinity();
         for (const Shot& guess : guesses) {
-            best = std::min(best, shoot(around_.dynamics, land_.input, task, guess).distance);
-            if (best < kHit * land_.spacing(saddle)) break;
+            Shot shot = shoot(around_.dynamics, land_.input, task, guess);
+            if (shot.distance < best.distance) best = std::move(shot);
+            if (best.distance < kHit * spacing) return best.distance;
         }
-        return best;
+        const double growth = system(saddle).values.cwiseAbs().maxCoeff();
+        return aim_again(around_.dynamics, land_.input, task, best, growth, kReached * spacing);
     }
 
     const Landscape& land_;

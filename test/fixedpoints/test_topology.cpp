@@ -115,6 +115,35 @@ TEST_CASE("the graph is the cube's where coupled modes grow at different rates",
     CHECK(adjacent == std::vector<int>{0, 24, 24, 6});
 }
 
+TEST_CASE("saddles that attract slowly are reached where rounding ends a single shot",
+          "[topology]") {
+    // The third bit grows by 1.03 a step and settles by 0.94, the others grow by 3.2 and 3:
+    // rounding has grown to the size of the state after 31 steps, within which an orbit to the
+    // saddles where only that bit is set comes no nearer than 0.94^31 = 0.15 of its way.
+    const Product product = product_system({3.2, 3.0, 1.03}, 0);
+    Matrix coupled = product.recurrent;
+    for (Index i = 0; i < 3; ++i)
+        for (Index k = 0; k < 3; ++k) coupled(i, k) += 0.002 * std::cos(double(2 * i + 5 * k));
+    const Dynamics dynamics = plain_network(coupled, Matrix::Zero(3, 1));
+    const RowMatrix input = RowMatrix::Zero(1, 1);
+    const Points points = search_exact(dynamics, input, product.states, {}, {}).points;
+    REQUIRE(points.count() == 27);
+    const System system = system_at(dynamics, points.state, input);
+    const Graph graph = find_graph(dynamics, system.points, system.systems, {}, {});
+    const auto unstable = [&](Index p) {
+        return count_unstable(system.systems[static_cast<std::size_t>(p)].values);
+    };
+    Index slow = 0; // edges from the middle to those two saddles
+    for (const Edge& edge : graph.edges) {
+        if (unstable(edge.from) != 3 || unstable(edge.to) != 2) continue;
+        if (points.state.row(edge.to).norm() > 2 * upper_root(1.03)) continue;
+        ++slow;
+        INFO(edge.to << " at " << edge.distance);
+        CHECK(edge.distance < 0.002 * graph.spacing(edge.to));
+    }
+    CHECK(slow == 2);
+}
+
 TEST_CASE("starts of a launch and their directions", "[topology]") {
     Matrix jacobian = Matrix::Zero(4, 4); // 1.5, 1.2, 0.5 and -1.1, not orthogonal
     jacobian.diagonal() << 1.5, 1.2, 0.5, -1.1;
