@@ -9,6 +9,10 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(MATIO IMPORTED_TARGET matio)
+if(ASSAY_MPI)
+  find_package(MPI REQUIRED COMPONENTS C)
+  list(TRANSFORM MPI_C_INCLUDE_DIRS PREPEND -isystem OUTPUT_VARIABLE ASSAY_MPI_INCLUDES)
+endif()
 
 # Headers are included as <assay/core/...> in the tree just as when installed.
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include)
@@ -52,21 +56,13 @@ function(assay_isa_flags level out)
   endif()
 endfunction()
 
-# assay_add_library(target level): the shared library compiled for one instruction level.
-function(assay_add_library target level)
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/*/*.cpp)
-  add_library(${target} SHARED ${sources})
-  assay_isa_flags(${level} flags)
-  set_target_properties(${target} PROPERTIES
-    OUTPUT_NAME assay VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
-    CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
+# What code that includes the library's headers needs: the same for every form of the library.
+function(assay_interface target)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   target_compile_features(${target} PUBLIC cxx_std_17)
-  target_compile_options(${target} PRIVATE ${flags})
   # Alignment is part of the ABI: programs built at any level must agree with the library.
   target_compile_definitions(${target}
-    PUBLIC EIGEN_MAX_ALIGN_BYTES=64 EIGEN_MAX_STATIC_ALIGN_BYTES=64 EIGEN_DONT_PARALLELIZE
-    PRIVATE ASSAY_BUILDING ASSAY_VERSION="${PROJECT_VERSION}" ASSAY_ISA_LEVEL="${level}"
-            ASSAY_DATA_DIR="${CMAKE_INSTALL_DATADIR}/assay" $<$<BOOL:${MATIO_FOUND}>:ASSAY_HAVE_MATIO>)
+    PUBLIC EIGEN_MAX_ALIGN_BYTES=64 EIGEN_MAX_STATIC_ALIGN_BYTES=64 EIGEN_DONT_PARALLELIZE)
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(${target}
@@ -74,9 +70,37 @@ function(assay_add_library target level)
     PRIVATE $<BUILD_INTERFACE:assay_settings> hdf5::hdf5 OpenMP::OpenMP_CXX ZLIB::ZLIB PkgConfig::LIBZIP PkgConfig::XXHASH
             $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> $<BUILD_INTERFACE:CLI11::CLI11>
             $<$<BOOL:${MATIO_FOUND}>:PkgConfig::MATIO>)
+  if(ASSAY_MPI)
+    target_link_libraries(${target} PRIVATE $<LINK_ONLY:MPI::MPI_C>)
+  endif()
+endfunction()
+
+# assay_add_library(target level [form]): the library compiled for one instruction level; form is SHARED or OBJECT.
+function(assay_add_library target level)
+  set(form SHARED)
+  if(ARGC GREATER 2)
+    set(form ${ARGV2})
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/*/*.cpp)
+  add_library(${target} ${form} ${sources})
+  assay_isa_flags(${level} flags)
+  set_target_properties(${target} PROPERTIES
+    OUTPUT_NAME assay VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
+  assay_interface(${target})
+  target_compile_options(${target} PRIVATE ${flags})
+  target_compile_definitions(${target}
+    PRIVATE ASSAY_BUILDING ASSAY_VERSION="${PROJECT_VERSION}" ASSAY_ISA_LEVEL="${level}"
+            ASSAY_DATA_DIR="${CMAKE_INSTALL_DATADIR}/assay" $<$<BOOL:${MATIO_FOUND}>:ASSAY_HAVE_MATIO>)
   # The command-line frame spends its time in the kernel, and CLI11 compiles slowly when optimised.
   file(GLOB cli_sources ${PROJECT_SOURCE_DIR}/lib/cli/*.cpp)
   set_source_files_properties(${cli_sources} TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS -O1)
+  if(ASSAY_MPI)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/core/ranks.cpp TARGET_DIRECTORY ${target}
+      PROPERTIES COMPILE_DEFINITIONS ASSAY_HAVE_MPI COMPILE_OPTIONS "${ASSAY_MPI_INCLUDES}")
+  endif()
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/cli/documents.cpp TARGET_DIRECTORY ${target}
+    PROPERTIES COMPILE_DEFINITIONS ASSAY_RELEASE_DATE="${ASSAY_RELEASE_DATE}")
   if(ASSAY_SANITIZE MATCHES "undefined")
     file(GLOB byte_sources ${PROJECT_SOURCE_DIR}/lib/core/*.cpp ${PROJECT_SOURCE_DIR}/lib/hdf5/*.cpp
       ${PROJECT_SOURCE_DIR}/lib/formats/*.cpp ${PROJECT_SOURCE_DIR}/lib/cli/*.cpp ${PROJECT_SOURCE_DIR}/lib/plot/*.cpp)
@@ -87,4 +111,19 @@ function(assay_add_library target level)
   file(GLOB alarmed_sources ${PROJECT_SOURCE_DIR}/lib/network/*.cpp ${PROJECT_SOURCE_DIR}/lib/tensor_amp/*.cpp)
   set_source_files_properties(${alarmed_sources} TARGET_DIRECTORY ${target}
     PROPERTIES COMPILE_OPTIONS $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
+endfunction()
+
+# assay_add_static_library(target level): one object in an archive. Layers, rules and formats register themselves, and a linker
+# leaves out members of an archive that nothing names. Programs take the library's instruction set: both hold Eigen's templates.
+function(assay_add_static_library target level)
+  assay_add_library(${target}-objects ${level} OBJECT)
+  set(whole ${CMAKE_CURRENT_BINARY_DIR}/${target}.o)
+  add_custom_command(OUTPUT ${whole} DEPENDS ${target}-objects $<TARGET_OBJECTS:${target}-objects>
+    COMMAND ${CMAKE_LINKER} -r -o ${whole} $<TARGET_OBJECTS:${target}-objects> COMMAND_EXPAND_LISTS VERBATIM
+    COMMENT "Joining the objects of ${target}")
+  add_library(${target} STATIC ${whole})
+  set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX)
+  assay_interface(${target})
+  assay_isa_flags(${level} flags)
+  target_compile_options(${target} PUBLIC ${flags})
 endfunction()
