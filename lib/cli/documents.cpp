@@ -11,7 +11,7 @@
 namespace assay::cli {
 namespace {
 
-constexpr const char* kReleaseDate = "2026-11-24";
+constexpr const char* kReleaseDate = ASSAY_RELEASE_DATE;
 
 // Words of `text` in lines of at most `width` columns, each indented.
 std::string wrapped(const std::string& text, int width, int indent) {
@@ -379,9 +379,12 @@ std::string help_json(const Tool& tool) {
                         {"description", spec.description},
                         {"group", spec.group},
                         {"list", spec.list},
+                        {"repeatable", spec.repeatable},
+                        {"one_shot", spec.one_shot},
                         {"execution_only", spec.execution_only},
                         {"default", default_of(spec)}};
             if (!spec.choices.empty()) option["choices"] = spec.choices;
+            if (!spec.word.empty()) option["word"] = spec.word;
             if (spec.minimum) option["minimum"] = *spec.minimum;
             if (spec.maximum) option["maximum"] = *spec.maximum;
             options.push_back(std::move(option));
@@ -389,6 +392,8 @@ std::string help_json(const Tool& tool) {
         json outputs = json::array();
         for (const auto& item : d.output_items)
             outputs.push_back({{"path", item.path}, {"meaning", item.meaning}});
+        json conflicts = json::array();
+        for (const auto& [one, other] : d.conflicts) conflicts.push_back({one, other});
         json examples = json::array();
         for (const auto& e : d.examples)
             examples.push_back({{"purpose", e.purpose}, {"command", e.command}});
@@ -402,6 +407,8 @@ std::string help_json(const Tool& tool) {
                             {"resumable", d.resumable},
                             {"sharded", d.sharded},
                             {"options", options},
+                            {"conflicts", conflicts},
+                            {"memory", d.memory_formula},
                             {"examples", examples},
                             {"references", d.references}});
     }

@@ -4,7 +4,7 @@ import os
 
 KNOWN = set("$schema title description type properties required additionalProperties items enum oneOf $ref definitions minimum "
             "maximum exclusiveMinimum exclusiveMaximum minItems maxItems maxProperties default examples".split())
-TYPES = {"object": dict, "array": list, "string": str, "boolean": bool}
+TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
 
 
 def load(name):
