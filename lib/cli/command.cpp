@@ -41,6 +41,11 @@ Command& Command::sharded() {
     return *this;
 }
 
+Command& Command::together() {
+    declaration_->together = true;
+    return *this;
+}
+
 Command& Command::carries_nothing() {
     declaration_->carries = false;
     return *this;

@@ -41,6 +41,7 @@ struct Declaration {
     std::vector<OutputItem> output_items;
     bool resumable = false;
     bool sharded = false;
+    bool together = false; // ranks share the work of one result (core/ranks.hpp)
     std::deque<OptionSpec> options;
     std::vector<std::pair<std::string, std::string>> conflicts;
     std::vector<Example> examples;
@@ -60,6 +61,8 @@ class ASSAY_API Command {
     Command& output(OutputKind kind, std::vector<OutputItem> items);
     Command& resumable();
     Command& sharded();
+    // Under mpirun every rank runs the body and takes part in its sums; rank 0 alone writes.
+    Command& together();
     // The output is about many inputs and stands for itself: nothing of them is carried forward.
     Command& carries_nothing();
     // Options that follow stand under this heading.

@@ -1,9 +1,12 @@
 #include <assay/cli/context.hpp>
 
 #include <assay/cli/command.hpp>
+#include <assay/cli/machine.hpp>
 #include <assay/cli/terminal.hpp>
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
+#include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 #include <assay/hdf5/provenance.hpp>
 
@@ -99,10 +102,19 @@ hdf5::InputFile& Context::input(std::size_t index) {
 }
 
 hdf5::InputFile& Context::open(const hdf5::Address& address) {
-    for (auto& opened : opened_)
-        if (opened.file == address.file) return *opened.input;
-    opened_.push_back({address.file, std::make_unique<hdf5::InputFile>(address, streams_)});
+    for (auto& known : opened_)
+        if (known.file == address.file) return *known.input;
+    const Phase phase(terminal_, "open " + address.name());
+    opened_.push_back({address.file, opened(address)});
     return *opened_.back().input;
+}
+
+// Standard input is rank 0's: it sends the bytes on.
+std::unique_ptr<hdf5::InputFile> Context::opened(const hdf5::Address& address) const {
+    if (!address.is_stream() || ranks::count() == 1)
+        return std::make_unique<hdf5::InputFile>(address, streams_);
+    return std::make_unique<hdf5::InputFile>(ranks::from_first(read_standard_input), address.name(),
+                                             streams_);
 }
 
 bool Context::is_hdf5(const hdf5::Address& address) {
@@ -131,10 +143,17 @@ bool Context::writes_to_stdout() const {
 
 hdf5::Group Context::output() {
     if (!has_output()) throw Error("no output was asked for");
+    if (!output_ && declaration_.together && !ranks::first()) // nobody sees it
+        output_ = std::make_unique<hdf5::OutputFile>("/dev/null", hdf5::Existing::replace,
+                                                     hdf5::Compression::none, streams_);
     if (!output_)
         output_ =
             std::make_unique<hdf5::OutputFile>(shared_.output, existing(), compression(), streams_);
     return output_->root();
+}
+
+bool Context::keeps_state() const {
+    return !declaration_.together || ranks::first();
 }
 
 hdf5::Compression Context::compression() const {
@@ -178,6 +197,7 @@ std::string Context::warnings() const {
 }
 
 std::vector<std::pair<std::string, std::string>> Context::input_digests() const {
+    if (stated_inputs_) return *stated_inputs_;
     std::vector<std::pair<std::string, std::string>> digests;
     for (const auto& opened : opened_)
         digests.emplace_back(opened.input->name(), opened.input->digest());
@@ -185,38 +205,53 @@ std::vector<std::pair<std::string, std::string>> Context::input_digests() const 
     return digests;
 }
 
-void Context::finish(const Finish& facts) {
-    if (output_) {
-        hdf5::Group root = output_->root();
-        std::vector<hdf5::Group> sources;
-        for (const auto& opened : opened_) sources.push_back(opened.input->root());
-        const auto timings = shared_.no_provenance ? hdf5::Timings::leave_out : hdf5::Timings::keep;
-        for (const auto& source : declaration_.carries ? sources : std::vector<hdf5::Group>{})
-            for (const auto& place : hdf5::carry_forward(root, source, shared_.carry, timings))
-                terminal_.warn(place + ": is a link or of variable length; not carried forward");
-        if (!shared_.no_provenance) {
-            hdf5::ProvenanceEntry entry;
-            entry.command = facts.command;
-            entry.tool = facts.tool;
-            entry.version = std::string(ASSAY_VERSION) + "+" + ASSAY_ISA_LEVEL;
-            entry.config = config_;
-            for (const auto& [name, digest] : input_digests())
-                entry.input_digests.push_back(digest);
-            entry.has_seed = facts.seed.has_value();
-            entry.seed = static_cast<std::int64_t>(facts.seed.value_or(0));
-            entry.threads = execution_.threads;
-            entry.started = facts.started;
-            entry.elapsed_s = facts.elapsed_s;
-            entry.cpu_s = facts.cpu_s;
-            hdf5::write_provenance(root, sources, entry);
-        } else if (root.has("provenance")) {
+std::vector<hdf5::Group> Context::sources() const {
+    std::vector<hdf5::Group> roots;
+    for (const auto& opened : opened_) roots.push_back(opened.input->root());
+    return roots;
+}
+
+void Context::carry_earlier() {
+    if (!declaration_.carries) return;
+    const Phase phase(terminal_, "carry earlier results forward");
+    const auto timings = keeps_timing() ? hdf5::Timings::keep : hdf5::Timings::leave_out;
+    hdf5::Group root = output_->root();
+    for (const auto& source : sources())
+        for (const auto& place : hdf5::carry_forward(root, source, shared_.carry, timings))
+            terminal_.warn(place + ": is a link or of variable length; not carried forward");
+}
+
+void Context::write_step(const Finish& facts) {
+    hdf5::Group root = output_->root();
+    if (!keeps_timing()) {
+        if (root.has("provenance"))
             throw Error("a file without provenance was asked for, but it has some");
-        }
-        output_->commit();
+        return;
     }
+    const Phase phase(terminal_, "digest inputs");
+    hdf5::ProvenanceEntry entry;
+    entry.command = facts.command;
+    entry.tool = facts.tool;
+    entry.version = std::string(ASSAY_VERSION) + "+" + ASSAY_ISA_LEVEL;
+    entry.config = config_;
+    for (const auto& [name, digest] : input_digests()) entry.input_digests.push_back(digest);
+    entry.has_seed = facts.seed.has_value();
+    entry.seed = static_cast<std::int64_t>(facts.seed.value_or(0));
+    entry.threads = execution_.threads;
+    entry.started = facts.started;
+    entry.elapsed_s = facts.elapsed_s;
+    entry.cpu_s = facts.cpu_s;
+    if (shared_.provenance == "full") entry.host = host_name();
+    hdf5::write_provenance(root, sources(), entry);
+}
+
+void Context::discard_state() {
     std::error_code ignored;
     for (const auto& file : discarded_) std::filesystem::remove(file, ignored);
     if (!discarded_.empty()) std::filesystem::remove(state_directory(), ignored);
+}
+
+void Context::show_summary() {
     std::size_t width = 0;
     for (const auto& line : summary_) width = std::max(width, line.label.size());
     for (const auto& line : summary_) {
@@ -228,6 +263,24 @@ void Context::finish(const Finish& facts) {
         terminal_.plain("  written to " + shared_.output +
                         (proposal_.empty() ? "" : "; next: " + proposal_));
     }
+}
+
+void Context::finish(const Finish& facts) {
+    if (!ranks::first()) return;
+    if (output_) {
+        carry_earlier();
+        write_step(facts);
+        const Phase phase(terminal_, "write " + output_->name());
+        output_->commit();
+    }
+    discard_state();
+    show_summary();
+}
+
+void Context::finish_part() {
+    carry_earlier();
+    if (keeps_timing()) hdf5::inherit_provenance(output_->root(), sources());
+    output_->commit();
 }
 
 } // namespace assay::cli

@@ -26,6 +26,7 @@ struct SharedOptions {
     std::string config;
     std::string json;
     std::string compress = "auto";
+    std::string provenance = "short";
     std::vector<std::string> carry;
     std::string state;
     std::string shard;
@@ -83,8 +84,12 @@ class ASSAY_API Context {
     // Of the output, and of what is to be copied into it.
     [[nodiscard]] hdf5::Compression compression() const;
 
-    // True unless --no-provenance: measured durations may be written.
-    [[nodiscard]] bool keeps_timing() const { return !shared_.no_provenance; }
+    // True unless --provenance none: measured durations may be written.
+    [[nodiscard]] bool keeps_timing() const {
+        return !shared_.no_provenance && shared_.provenance != "none";
+    }
+    // Of several ranks one keeps the resumable state of work that they do together.
+    [[nodiscard]] bool keeps_state() const;
     [[nodiscard]] bool resuming() const { return shared_.resume; }
     [[nodiscard]] Shard shard() const;
     // Where resumable state lives; empty when output is a stream and no --state is given.
@@ -115,11 +120,22 @@ class ASSAY_API Context {
         std::optional<std::uint64_t> seed;
     };
     void finish(const Finish& facts);
+    // The same for a part of a step that is divided among ranks: earlier steps only, no summary.
+    void finish_part();
+    // The inputs of a part count as ours: what we read ourselves came of them.
+    void take_inputs_of(const Context& part) { stated_inputs_ = part.input_digests(); }
+    void set_inputs(std::vector<std::string> files) { shared_.inputs = std::move(files); }
     [[nodiscard]] const std::vector<SummaryLine>& summary() const { return summary_; }
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> input_digests() const;
 
   private:
     void decide_output();
+    void carry_earlier();
+    void write_step(const Finish& facts);
+    void discard_state();
+    void show_summary();
+    [[nodiscard]] std::vector<hdf5::Group> sources() const;
+    std::unique_ptr<hdf5::InputFile> opened(const hdf5::Address& address) const;
     const Declaration& declaration_;
     SharedOptions shared_;
     TerminalMonitor& terminal_;
@@ -133,6 +149,7 @@ class ASSAY_API Context {
     };
     std::vector<Opened> opened_;
     std::vector<std::pair<std::string, std::string>> foreign_inputs_;
+    std::optional<std::vector<std::pair<std::string, std::string>>> stated_inputs_;
     std::unique_ptr<hdf5::OutputFile> output_;
     std::vector<SummaryLine> summary_;
     std::string proposal_;

@@ -1,6 +1,7 @@
 #include <assay/cli/machine.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/interruption.hpp>
 #include <assay/core/text.hpp>
 
 #include <sched.h>
@@ -8,10 +9,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace assay::cli {
 namespace {
@@ -102,6 +105,35 @@ std::string scheduler_shard() {
     const auto lsf_step = step("LSB_JOBINDEX_STEP");
     return part(number("LSB_JOBINDEX"), one, count_to(one, number("LSB_JOBINDEX_END"), lsf_step),
                 lsf_step);
+}
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    gethostname(name.data(), name.size() - 1);
+    return name.data();
+}
+
+bool started_as_rank() {
+    for (const char* name :
+         {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"})
+        if (std::getenv(name) != nullptr) return true;
+    return false;
+}
+
+std::string read_standard_input() {
+    if (isatty(STDIN_FILENO) != 0)
+        throw Error("stdin: is a terminal; name an input file or connect a pipe");
+    std::string all;
+    std::vector<char> buffer(std::size_t{1} << 20U);
+    for (;;) {
+        const ssize_t got = read(STDIN_FILENO, buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR && !InterruptionGuard::requested()) continue;
+        if (got < 0) throw Error("stdin: cannot be read");
+        if (got == 0) break;
+        all.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    if (all.empty()) throw Error("stdin: empty stream; the previous command wrote nothing");
+    return all;
 }
 
 hdf5::StreamSettings stream_settings() {

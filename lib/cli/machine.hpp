@@ -18,6 +18,12 @@ namespace assay::cli {
 // is none or its variables are incomplete or contradictory.
 [[nodiscard]] std::string scheduler_shard();
 
+[[nodiscard]] std::string host_name();
+// Whether mpirun or a scheduler's like of it started this process.
+[[nodiscard]] bool started_as_rank();
+// All that stands on stdin. Throws Error where it is closed, a terminal or empty.
+[[nodiscard]] std::string read_standard_input();
+
 [[nodiscard]] hdf5::StreamSettings stream_settings();
 
 // Waiting threads sleep instead of spinning, so that programs that share cores (a job array, a

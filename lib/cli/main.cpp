@@ -4,11 +4,15 @@
 #include <assay/cli/context.hpp>
 #include <assay/cli/documents.hpp>
 #include <assay/cli/machine.hpp>
+#include <assay/cli/rank_parts.hpp>
 #include <assay/cli/summary.hpp>
 #include <assay/cli/terminal.hpp>
 #include <assay/cli/words.hpp>
 #include <assay/core/interruption.hpp>
 #include <assay/core/memory.hpp>
+#include <assay/core/phase.hpp>
+#include <assay/core/ranks.hpp>
+#include <assay/hdf5/library_errors.hpp>
 #include <assay/hdf5/provenance.hpp>
 
 #include <nlohmann/json.hpp>
@@ -68,8 +72,12 @@ void add_shared_options(Command& command, SharedOptions& shared) {
                                     {{"auto", "auto"}, {"none", "none"}, {"deflate", "deflate"}},
                                     "compression of arrays; auto: in files, where it pays");
         here()->execution_only = true;
+        command.choice<std::string>("--provenance", shared.provenance,
+                                    {{"short", "short"}, {"full", "full"}, {"none", "none"}},
+                                    "what the output tells of this step; full: also the host");
+        here()->execution_only = true;
         command.flag("--no-provenance", shared.no_provenance,
-                     "leave out provenance and timings, so that equal runs give equal bytes");
+                     "--provenance none: also no timings, so that equal runs give equal bytes");
         here()->execution_only = true;
     }
     if (d.resumable) {
@@ -149,7 +157,7 @@ std::string now_iso8601() {
 
 // Text for stdout; a closed or full stdout is an error.
 void print(const std::string& text) {
-    hdf5::write_file_atomically("-", text, hdf5::Existing::replace);
+    if (ranks::first()) hdf5::write_file_atomically("-", text, hdf5::Existing::replace);
 }
 
 std::string version_text(const Tool& tool) {
@@ -203,16 +211,86 @@ class Run {
         if (!shared_.json.empty()) check_json(named_files());
         const InterruptionGuard guard;
         const SignalRecorder recorder;
-        context_ = std::make_unique<Context>(d_, shared_, monitor_, stream_settings(), config);
-        if (shared_.json == "-" && context_->writes_to_stdout())
-            throw UsageError("option '--json': stdout already carries the output");
-        context_->set_result_config(resolved_config(d_, ConfigScope::results_only, given));
+        const std::string result_config = resolved_config(d_, ConfigScope::results_only, given);
+        if (ranks::count() == 1 || d_.together)
+            work_as_one(config, result_config);
+        else if (d_.sharded)
+            work_in_parts(config, result_config);
+        else if (ranks::first())
+            work_alone(config, result_config);
+    }
+
+    void work_as_one(const std::string& config, const std::string& result_config) {
+        open_context(d_, shared_, config);
+        context_->set_result_config(result_config);
+        state_ = context_->state_directory();
         if (d_.resumable && context_->state_directory().empty())
             monitor_.info("without -o FILE or --state DIR an interruption loses the work");
-        d_.run(*context_);
+        run_body(d_, *context_);
+        finish();
+    }
+
+    void work_alone(const std::string& config, const std::string& result_config) {
+        monitor_.info(
+            concat("one rank works: this command divides nothing among ", ranks::count()));
+        work_as_one(config, result_config);
+    }
+
+    // Each rank does a part as --shard does, rank 0 joins them as `merge` does.
+    void work_in_parts(const std::string& config, const std::string& result_config) {
+        const Command* const merge = named_command("merge");
+        if (merge == nullptr) throw Error("has no merge to join the parts of ranks with");
+        const ScratchFolder scratch;
+        const std::string output = scratch.file("part.h5");
+        const SharedOptions mine = options_of_part(shared_, output);
+        state_ = ranks::from_first([&] {
+            open_context(merge->declaration(), shared_, config);
+            return context_->state_directory();
+        });
+        Context part(d_, with_state(mine, state_), monitor_, stream_settings(), config);
+        part.set_result_config(result_config);
+        const auto parts = done_by_all(
+            [&] {
+                run_body(d_, part);
+                part.finish_part();
+            },
+            output, monitor_);
+        if (!ranks::first()) return;
+        std::vector<std::string> files;
+        for (const auto& content : parts) {
+            files.push_back(scratch.file(concat("part", files.size() + 1, ".h5")));
+            hdf5::write_file_atomically(files.back(), content, hdf5::Existing::replace);
+        }
+        context_->set_inputs(files);
+        run_body(merge->declaration(), *context_);
+        context_->take_inputs_of(part);
+        finish();
+        remove_states_of_parts(state_);
+    }
+
+    void open_context(const Declaration& declaration, SharedOptions shared,
+                      const std::string& config) {
+        context_ = std::make_unique<Context>(declaration, std::move(shared), monitor_,
+                                             stream_settings(), config);
+        if (shared_.json == "-" && context_->writes_to_stdout())
+            throw UsageError("option '--json': stdout already carries the output");
+    }
+
+    void run_body(const Declaration& declaration, Context& context) {
+        const Phase phase(monitor_, declaration.name);
+        declaration.run(context);
+    }
+
+    void finish() {
         context_->finish({tool_.name + " " + d_.name, command_line_, started_, elapsed(),
                           cpu_seconds(), seed()});
         write_json("done", context_.get());
+    }
+
+    const Command* named_command(const std::string& name) const {
+        for (const auto& command : tool_.commands)
+            if (command.declaration().name == name) return &command;
+        return nullptr;
     }
 
     std::vector<std::string> read_options() {
@@ -226,7 +304,8 @@ class Run {
         check_conflicts(d_, given);
         shared_.threads = granted_threads(shared_.threads);
         if (d_.sharded && shared_.shard.empty()) shared_.shard = scheduler_shard();
-        monitor_.configure(shared_.quiet, shared_.verbosity, shared_.strict);
+        monitor_.configure(shared_.quiet || !ranks::first(), ranks::first() ? shared_.verbosity : 0,
+                           shared_.strict);
         return given;
     }
 
@@ -264,16 +343,28 @@ class Run {
     // A target is tried once: a second failure would only repeat the first.
     void write_json(const std::string& status, const Context* context) {
         const std::string target = std::exchange(shared_.json, "");
-        if (target.empty()) return;
+        if (target.empty() || !ranks::first()) return;
         write_summary(target,
                       {tool_.name + " " + d_.name, status,
                        context_ ? context_->output_target() : shared_.output, elapsed()},
                       context, monitor_);
     }
 
+    // All ranks fail alike, and the first says why; one that fails alone says so and ends the
+    // others, which wait for it.
     int fail(const std::string& text, const std::string& status, int code) {
+        constexpr double kGraceSeconds = 10;
+        if (ranks::first()) tell(text, status, code);
+        if (ranks::meet(kGraceSeconds)) return code;
+        if (!ranks::first()) monitor_.error(text);
+        context_.reset();
+        ranks::abort(code);
+    }
+
+    void tell(const std::string& text, const std::string& status, int code) {
         monitor_.error(text);
-        if (!question_of(words_).empty()) return code;
+        for (const auto& error : hdf5::library_errors(text)) monitor_.message(Level::debug, error);
+        if (!question_of(words_).empty()) return;
         try {
             // A mistake before --json was reached still gets its summary, where that harms nothing.
             if (!json_is_checked_ && code == kWrongUsage) {
@@ -281,20 +372,19 @@ class Run {
                 if (!shared_.json.empty()) check_json(named_files());
             }
         } catch (const std::exception&) {
-            return code; // the mistake is told, the file left alone
+            return; // the mistake is told, the file left alone
         }
         try {
             write_json(status + ": " + text, nullptr);
         } catch (const std::exception& e) {
             monitor_.error(e.what());
         }
-        return code;
     }
 
     // With a saved state a scheduler may requeue the job; without one the program ends by its
     // signal, so that it is not requeued for ever.
     int stop(const std::string& text) {
-        const bool saved = d_.resumable && context_ && has_files(context_->state_directory());
+        const bool saved = d_.resumable && has_files(state_);
         const int code = fail(text, "interrupted", saved ? kInterrupted : kFailed);
         context_.reset();
         const int signal_number = SignalRecorder::last();
@@ -331,6 +421,7 @@ class Run {
     SharedOptions shared_;
     std::vector<Word> words_;
     std::unique_ptr<Context> context_;
+    std::string state_; // folder of the resumable state
     bool json_is_checked_ = false;
 };
 
@@ -407,6 +498,7 @@ int main(int argc, char** argv, const Tool& tool) {
     fill_standard_descriptors();
     wait_passively(argv);
     keep_free_memory();
+    const ranks::Session session(argc, argv, started_as_rank());
     const auto fail = [&](const std::exception& e, int code) {
         std::fputs((one_line(tool.name + ": " + e.what()) + "\n").c_str(), stderr);
         return code;

@@ -4,6 +4,7 @@
 #include <assay/cnmf/descent.hpp>
 #include <assay/cnmf/poisson_updates.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 
 #include <algorithm>
@@ -106,6 +107,7 @@ class Runner {
         state.iteration = state.quiet_iterations = state.fallbacks = 0;
         state.kkt_start = state.kkt_activations = 0;
         state.stop_reason.clear();
+        const Phase phase(*run_.monitor, "start");
         const StartIndex index{options_.seed, options_.start_stream * 1000003 +
                                                   static_cast<std::uint64_t>(state.restart)};
         const bool given = options_.start.motifs && options_.start.activations;
@@ -131,6 +133,7 @@ class Runner {
     // Iterates to the end of this restart; returns why it ended. With x-ortho one more iteration,
     // free of it, follows whatever ends the descent.
     std::string iterate(FitState& state) {
+        const Phase phase(*run_.monitor, "iterate");
         const bool x_ortho = options_.penalties.x_ortho > 0;
         for (;;) {
             const bool last = x_ortho && (!state.stop_reason.empty() ||
@@ -250,6 +253,7 @@ class Runner {
     }
 
     FitResult result(const FitState& state) {
+        const Phase phase(*run_.monitor, "evaluate");
         FitResult r;
         r.model = *state.best;
         r.history = state.best_history;

@@ -4,6 +4,7 @@
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 
 #include <array>
@@ -86,6 +87,7 @@ class Surveyor {
 };
 
 Survey survey_of(const Recording& recording, const Execution& run) {
+    const Phase phase(*run.monitor, "survey");
     Surveyor surveyor(recording);
     Index reads = 0;
     for (const auto& piece :

@@ -361,9 +361,9 @@ File File::open(const std::string& path, const std::string& name) {
     const Handle access(H5Pcreate(H5P_FILE_ACCESS));
     H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
     H5Pset_file_locking(access.get(), false, true);
-    const Id id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get());
-    if (id < 0) throw Error(name + ": cannot be opened as HDF5; the file is damaged or incomplete");
-    return {Handle(id), name, Compression::none};
+    return {checked(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), name,
+                    "cannot be opened as HDF5; the file is damaged or incomplete"),
+            name, Compression::none};
 }
 
 File File::create(const std::string& path, const std::string& name, Compression compression) {
@@ -375,9 +375,9 @@ File File::create(const std::string& path, const std::string& name, Compression 
     const Handle creation(H5Pcreate(H5P_FILE_CREATE));
     H5Pset_link_creation_order(creation.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     H5Pset_obj_track_times(creation.get(), false);
-    const Id id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get());
-    if (id < 0) throw Error(name + ": cannot be made there");
-    File file(Handle(id), name, compression);
+    File file(checked(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), name,
+                      "cannot be made there"),
+              name, compression);
     file.root().set_attribute("format", kFormat);
     return file;
 }
@@ -391,9 +391,9 @@ Group File::root() const {
 void File::close() {
     const Id id = handle_->get();
     if (id < 0) return;
-    const bool flushed = H5Fflush(id, H5F_SCOPE_GLOBAL) >= 0;
-    const bool closed = H5Fclose(handle_->release()) >= 0;
-    if (!flushed || !closed) throw Error(name_ + ": cannot be written; is the disk full?");
+    constexpr const char* kNotWritten = "cannot be written; is the disk full?";
+    check(H5Fflush(id, H5F_SCOPE_GLOBAL), name_, kNotWritten);
+    check(H5Fclose(handle_->release()), name_, kNotWritten);
 }
 
 } // namespace assay::hdf5

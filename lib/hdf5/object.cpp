@@ -2,12 +2,15 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/library_errors.hpp>
 #include <assay/hdf5/types.hpp>
 
 #include <hdf5.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <mutex>
 #include <utility>
 
 namespace assay::hdf5 {
@@ -18,13 +21,56 @@ void silence_library() {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 
+namespace {
+
+// The library forgets its errors at its next call, so that they are taken down where they are
+// found.
+struct Failure {
+    std::mutex mutex;
+    std::string message;
+    std::vector<std::string> errors;
+};
+
+Failure& newest_failure() {
+    static Failure failure;
+    return failure;
+}
+
+herr_t take_down(unsigned, const H5E_error2_t* error, void* into) {
+    std::array<char, 128> words{};
+    H5Eget_msg(error->min_num, nullptr, words.data(), words.size());
+    static_cast<std::vector<std::string>*>(into)->push_back(
+        concat("HDF5: ", error->func_name, ": ", error->desc, " (", words.data(), ")"));
+    return 0;
+}
+
+[[noreturn]] void fail(const std::string& message) {
+    std::vector<std::string> errors;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, take_down, &errors);
+    Failure& failure = newest_failure();
+    const std::lock_guard<std::mutex> lock(failure.mutex);
+    failure.message = message;
+    failure.errors = std::move(errors);
+    throw Error(message);
+}
+
+} // namespace
+
+std::vector<std::string> library_errors(const std::string& message) {
+    Failure& failure = newest_failure();
+    const std::lock_guard<std::mutex> lock(failure.mutex);
+    return !failure.message.empty() && ends_with(message, failure.message)
+               ? failure.errors
+               : std::vector<std::string>{};
+}
+
 Handle checked(Id id, const std::string& where, const char* what) {
-    if (id < 0) throw Error(where + ": " + what);
+    if (id < 0) fail(where + ": " + what);
     return Handle(id);
 }
 
 void check(int status, const std::string& where, const char* what) {
-    if (status < 0) throw Error(where + ": " + what);
+    if (status < 0) fail(where + ": " + what);
 }
 
 std::shared_ptr<Handle> kept_open(std::shared_ptr<Handle> owner, Handle handle) {

@@ -31,8 +31,7 @@ std::vector<std::string> numbered(const Group& steps) {
 
 } // namespace
 
-void write_provenance(Group output, const std::vector<Group>& inputs,
-                      const ProvenanceEntry& entry) {
+int inherit_provenance(Group output, const std::vector<Group>& inputs) {
     Group chain = output.create_group("/provenance");
     std::set<std::string> seen;
     int count = 0;
@@ -48,7 +47,13 @@ void write_provenance(Group output, const std::vector<Group>& inputs,
                 static_cast<void>(copy_tree(step, member, copy, Timings::keep));
         }
     }
-    Group step = chain.create_group(std::to_string(count));
+    return count;
+}
+
+void write_provenance(Group output, const std::vector<Group>& inputs,
+                      const ProvenanceEntry& entry) {
+    const int count = inherit_provenance(output, inputs);
+    Group step = output.create_group("/provenance/" + std::to_string(count));
     step.write_text("command", entry.command);
     step.set_attribute("tool", entry.tool);
     step.set_attribute("version", entry.version);
@@ -59,6 +64,7 @@ void write_provenance(Group output, const std::vector<Group>& inputs,
     step.set_attribute("started", entry.started);
     step.set_attribute("elapsed_s", entry.elapsed_s);
     step.set_attribute("cpu_s", entry.cpu_s);
+    if (!entry.host.empty()) step.set_attribute("host", entry.host);
 }
 
 std::vector<std::string> carry_forward(Group output, const Group& input,

@@ -25,9 +25,13 @@ struct ProvenanceEntry {
     std::string started; // ISO 8601, UTC
     double elapsed_s = 0;
     double cpu_s = 0;
+    std::string host{}; // where it is to be told
 };
 
-// Copies the chains of `inputs` (steps that several share once) and appends `entry`.
+// Copies the chains of `inputs` (steps that several share once) and returns the number of steps.
+ASSAY_API int inherit_provenance(Group output, const std::vector<Group>& inputs);
+
+// The same, and appends `entry`.
 ASSAY_API void write_provenance(Group output, const std::vector<Group>& inputs,
                                 const ProvenanceEntry& entry);
 

@@ -1,0 +1,76 @@
+// Processes that work on one command together, as mpirun starts them (ASSAY_MPI). Rank 0 reads
+// standard input, writes and reports; a result has the bytes that one process gives. Built without
+// MPI, or started alone, there is one rank, and nothing here costs anything. Calls are for one
+// thread (MPI_THREAD_FUNNELED), and every rank makes them in the same order.
+#pragma once
+
+#include <assay/core/export.hpp>
+
+#include <Eigen/Core>
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace assay::ranks {
+
+// MPI from its start to its end, where `start`; lives in main.
+class ASSAY_API Session {
+  public:
+    Session(int argc, char** argv, bool start);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+};
+
+// Whether this build knows MPI at all.
+[[nodiscard]] ASSAY_API bool available();
+// 0 .. count() - 1.
+[[nodiscard]] ASSAY_API int rank();
+[[nodiscard]] ASSAY_API int count();
+[[nodiscard]] inline bool first() {
+    return rank() == 0;
+}
+
+// The bytes that rank 0 gives, at every rank.
+[[nodiscard]] ASSAY_API std::string broadcast(std::string bytes);
+// What `make` returns at rank 0, at every rank; an Error that it throws is thrown at every rank.
+[[nodiscard]] ASSAY_API std::string from_first(const std::function<std::string()>& make);
+// The bytes of all ranks in their order, at rank 0; nothing elsewhere.
+[[nodiscard]] ASSAY_API std::vector<std::string> gather(const std::string& bytes);
+// The end of a rank's work: waits until all ranks are here, at most so long; false where some are
+// not.
+ASSAY_API bool meet(double seconds);
+// Ends all ranks at once.
+[[noreturn]] ASSAY_API void abort(int status);
+
+// While one lives, the functions below join the ranks' work; otherwise a rank works alone, as ranks
+// with different tasks do.
+class ASSAY_API Together {
+  public:
+    Together();
+    ~Together();
+    Together(const Together&) = delete;
+    Together& operator=(const Together&) = delete;
+};
+
+// The rank that does `piece` of `pieces`, in runs of equal length up to one; and whether it is this
+// one.
+[[nodiscard]] ASSAY_API int owner(Eigen::Index piece, Eigen::Index pieces);
+[[nodiscard]] ASSAY_API bool mine(Eigen::Index piece, Eigen::Index pieces);
+
+// Memory that its owner has filled and the others are to have, of the same size everywhere.
+struct Filled {
+    void* data = nullptr;
+    std::size_t bytes = 0;
+    int owner = 0;
+};
+// After it every rank has the bytes of all owners: what follows is the same sum in the same order
+// everywhere.
+ASSAY_API void exchange(const std::vector<Filled>& pieces);
+
+// Whether any rank says so: all ranks take the same turn.
+[[nodiscard]] ASSAY_API bool any(bool here);
+
+} // namespace assay::ranks
