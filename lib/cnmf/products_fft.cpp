@@ -1,10 +1,12 @@
 // The spectral engine: overlap-save windows of X are transformed once and kept as one real matrix
-// per frequency, [Re X; Im X] (2 units x windows). Both data products are then real matrix products
-// per frequency, exact up to rounding and independent of the number of lags.
+// per frequency, [Re X; Im X] (2 units x windows, either half padded to whole vectors). Both data
+// products are then real matrix products per frequency, exact up to rounding and independent of the
+// number of lags.
 #include <assay/cnmf/block_store.hpp>
 #include <assay/cnmf/series_transform.hpp>
 
 #include <assay/core/parallel.hpp>
+#include <assay/linalg/narrow_product.hpp>
 
 #include <algorithm>
 
@@ -28,8 +30,11 @@ Index window_count(const TimeAxis& axis) {
 double spectra_bytes(Index units, Index bins, Index segments, Index lags, Precision precision) {
     const Index size = transform_size(lags), step = size - lags + 1;
     const Index windows = (bins + segments * (lags - 1) + step - 1) / step;
-    return static_cast<double>(units) * static_cast<double>(windows) * static_cast<double>(size) *
-           (precision == Precision::float64 ? 8 : 4);
+    const bool wide = precision == Precision::float64;
+    const Index rows =
+        wide ? linalg::padded_rows<double>(units) : linalg::padded_rows<float>(units);
+    return static_cast<double>(rows) * static_cast<double>(windows) * static_cast<double>(size) *
+           (wide ? 8 : 4);
 }
 
 namespace {
@@ -44,17 +49,18 @@ class SpectralProducts : public DataProducts {
 
     SpectralProducts(const Recording& recording, Index lags, std::shared_ptr<const Spectra> spectra)
         : DataProducts(TimeAxis(recording.bins(), recording.segment_start, lags), Engine::fft),
-          units_(recording.units()), transform_(transform_size(lags)), size_(transform_.size()),
-          step_(size_ - lags + 1), windows_(window_count(axis_)),
-          frequencies_(transform_.frequencies()), spectra_(std::move(spectra)) {}
+          units_(recording.units()), rows_(linalg::padded_rows<Scalar>(units_)),
+          transform_(transform_size(lags)), size_(transform_.size()), step_(size_ - lags + 1),
+          windows_(window_count(axis_)), frequencies_(transform_.frequencies()),
+          spectra_(std::move(spectra)) {}
 
     [[nodiscard]] static std::shared_ptr<const Spectra>
     transformed(const Recording& recording, Index lags, const Execution& run) {
         const SpectralProducts geometry(recording, lags, nullptr);
         auto spectra = std::make_shared<Spectra>(static_cast<std::size_t>(geometry.frequencies_));
         for (Index w = 0; w < geometry.frequencies_; ++w)
-            (*spectra)[static_cast<std::size_t>(w)].resize(geometry.parts(w) * geometry.units_,
-                                                           geometry.windows_);
+            (*spectra)[static_cast<std::size_t>(w)].setZero(geometry.parts(w) * geometry.rows_,
+                                                            geometry.windows_);
         geometry.transform_recording(recording, *spectra, run);
         return spectra;
     }
@@ -70,15 +76,16 @@ class SpectralProducts : public DataProducts {
             const auto y = parts_of(activation_spectra, w, windows_, components);
             auto product = parts_of(products, w, units_, components);
             if (parts(w) == 1) {
-                product.leftCols(components).noalias() = x * y.leftCols(components);
+                product.leftCols(components) = times(x, y.leftCols(components)).topRows(units_);
                 product.rightCols(components).setZero();
                 return;
             }
-            const Spectrum both = x * y;
+            const Spectrum both = times(x, y);
+            const auto real = both.topRows(units_), imaginary = both.middleRows(rows_, units_);
             product.leftCols(components) =
-                both.topLeftCorner(units_, components) + both.bottomRightCorner(units_, components);
+                real.leftCols(components) + imaginary.rightCols(components);
             product.rightCols(components) =
-                both.bottomLeftCorner(units_, components) - both.topRightCorner(units_, components);
+                imaginary.leftCols(components) - real.rightCols(components);
         });
         const Spectrum series = transform_.inverse(products, lags, run.threads);
         Matrix result(units_, components * lags);
@@ -101,16 +108,17 @@ class SpectralProducts : public DataProducts {
         // conj(W) X per frequency. Columns of [Re X; Im X] cut in two are Re X and Im X in turn.
         Spectrum products(windows_ * components, 2 * frequencies_);
         parallel_blocks(frequencies_, run.threads, [&](Index w) {
-            const auto y = parts_of(motif_spectra, w, units_, components);
+            Spectrum y = Spectrum::Zero(rows_, 2 * components);
+            y.topRows(units_) = parts_of(motif_spectra, w, units_, components);
             auto product = parts_of(products, w, windows_, components);
             if (parts(w) == 1) {
-                product.leftCols(components).noalias() =
-                    spectrum(w).transpose() * y.leftCols(components);
+                product.leftCols(components) =
+                    transposed_times(spectrum(w), y.leftCols(components));
                 product.rightCols(components).setZero();
                 return;
             }
-            const Eigen::Map<const Spectrum> x(spectrum(w).data(), units_, 2 * windows_);
-            const Spectrum both = x.transpose() * y;
+            const Eigen::Map<const Spectrum> x(spectrum(w).data(), rows_, 2 * windows_);
+            const Spectrum both = transposed_times(x, y);
             using EveryOther = Eigen::Map<const Spectrum, 0, Eigen::Stride<Eigen::Dynamic, 2>>;
             const Eigen::Stride<Eigen::Dynamic, 2> stride(both.rows(), 2);
             const EveryOther real(both.data(), windows_, both.cols(), stride);
@@ -127,6 +135,15 @@ class SpectralProducts : public DataProducts {
     }
 
   private:
+    using SpectrumView = Eigen::Ref<const Spectrum>;
+    [[nodiscard]] static Spectrum times(const SpectrumView& x, const SpectrumView& y) {
+        if (y.cols() <= linalg::kNarrow) return linalg::narrow_product<Scalar>(x, y);
+        return x * y;
+    }
+    [[nodiscard]] static Spectrum transposed_times(const SpectrumView& x, const SpectrumView& y) {
+        if (y.cols() <= linalg::kNarrow) return linalg::narrow_transposed_product<Scalar>(x, y);
+        return x.transpose() * y;
+    }
     [[nodiscard]] Index base() const { return axis_.lags() - 1; }
     [[nodiscard]] const Spectrum& spectrum(Index frequency) const {
         return (*spectra_)[static_cast<std::size_t>(frequency)];
@@ -194,7 +211,7 @@ class SpectralProducts : public DataProducts {
                 for (Index w = 0; w < frequencies_; ++w) {
                     auto place = spectra[static_cast<std::size_t>(w)].col(first_window + window);
                     place.head(units_) = transformed.col(2 * w);
-                    if (parts(w) == 2) place.tail(units_) = transformed.col(2 * w + 1);
+                    if (parts(w) == 2) place.segment(rows_, units_) = transformed.col(2 * w + 1);
                 }
             });
         }
@@ -208,6 +225,7 @@ class SpectralProducts : public DataProducts {
     }
 
     Index units_;
+    Index rows_; // of a half of a spectrum: units and padding
     SeriesTransform<Scalar> transform_;
     Index size_, step_, windows_, frequencies_;
     std::shared_ptr<const Spectra> spectra_;

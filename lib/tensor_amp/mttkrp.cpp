@@ -2,9 +2,8 @@
 
 #include <assay/core/error.hpp>
 
-#include <assay/tensor_amp/row_products.hpp>
-
 #include <assay/core/parallel.hpp>
+#include <assay/linalg/row_products.hpp>
 
 #include <algorithm>
 #include <type_traits>
@@ -13,6 +12,7 @@ namespace assay::tensor_amp {
 
 namespace {
 
+namespace row_products = linalg::row_products;
 using row_products::kLanes;
 using row_products::kRows;
 

@@ -1,5 +1,6 @@
-// The innermost loops of mttkrp.cpp: products of eight rows of data with small matrices. Vectors
-// are those of the instruction set that the library is compiled for; rows are read to the end of
+// Innermost loops for products of a large array, read once and never copied, with few columns:
+// eight rows of data with small matrices. For kernels; others take narrow_product.hpp. Vectors are
+// those of the instruction set that the library is compiled for; rows are read to the end of
 // their last vector, beyond the row's end, where the small matrices are padded with zeros (or the
 // result is not used).
 #pragma once
@@ -9,7 +10,7 @@
 #include <array>
 #include <cstring>
 
-namespace assay::tensor_amp::row_products {
+namespace assay::linalg::row_products {
 
 using Eigen::Index;
 
@@ -104,8 +105,8 @@ struct Rows {
 
 // t[c * t_stride + row] (+)= sum_j rows[row][j] k[c * k_stride + j] for four rows and `columns` c.
 // The first tile to see these rows asks for the four after them.
-template <class Scalar, int columns, bool first>
-inline void tile(const Rows<Scalar>& rows, const Scalar* k, Index k_stride, double* t,
+template <class Scalar, int columns, bool first, class Target>
+inline void tile(const Rows<Scalar>& rows, const Scalar* k, Index k_stride, Target* t,
                  Index t_stride, bool add) {
     Vector<Scalar> sums[columns][4] = {};
     for (Index v = 0; v < rows.vectors; ++v) {
@@ -126,11 +127,11 @@ inline void tile(const Rows<Scalar>& rows, const Scalar* k, Index k_stride, doub
 #pragma GCC unroll 8
     for (int c = 0; c < columns; ++c) {
         const auto total = lane_sums<Scalar>(sums[c][0], sums[c][1], sums[c][2], sums[c][3]);
-        double* to = t + c * t_stride;
+        Target* to = t + c * t_stride;
         if (add)
-            for (std::size_t row = 0; row < 4; ++row) to[row] += static_cast<double>(total[row]);
+            for (std::size_t row = 0; row < 4; ++row) to[row] += static_cast<Target>(total[row]);
         else
-            for (std::size_t row = 0; row < 4; ++row) to[row] = static_cast<double>(total[row]);
+            for (std::size_t row = 0; row < 4; ++row) to[row] = static_cast<Target>(total[row]);
     }
 }
 
@@ -153,16 +154,16 @@ inline void tile_of(Index columns, const Arguments&... arguments) {
 }
 
 // The same for eight rows and any number of columns.
-template <class Scalar>
+template <class Scalar, class Target>
 inline void times_right(const Rows<Scalar>& rows, const Scalar* k, Index k_stride, Index columns,
-                        double* t, Index t_stride, bool add) {
+                        Target* t, Index t_stride, bool add) {
     const Index tiles = (columns + kTileColumns - 1) / kTileColumns;
     for (Index i = 0, c = 0; i < tiles; ++i) {
         const Index width = (columns - c + tiles - i - 1) / (tiles - i); // as equal as can be
         for (Index half = 0; half < kRows; half += 4) {
             const Rows<Scalar> four{rows.data + half * rows.stride, rows.stride, rows.vectors};
             const Scalar* from = k + c * k_stride;
-            double* to = t + c * t_stride + half;
+            Target* to = t + c * t_stride + half;
             if (c == 0)
                 tile_of<Scalar, true>(width, four, from, k_stride, to, t_stride, add);
             else
@@ -206,4 +207,4 @@ inline void times_left(const Rows<Scalar>& rows, const Scalar* k, Index columns,
     for (; v < rows.vectors; ++v) times_left_vectors<Scalar, 1>(rows, v, k, columns, u, u_stride);
 }
 
-} // namespace assay::tensor_amp::row_products
+} // namespace assay::linalg::row_products
