@@ -37,6 +37,7 @@ ComparisonSettings settings_of(const Options& o, const RunToCompare& run) {
     s.depth = o.depth > 0 ? static_cast<int>(o.depth) : run.depth;
     s.step = run.step;
     s.from = start_of(o, run);
+    s.known = run.known ? &*run.known : nullptr;
     return s;
 }
 
@@ -56,6 +57,21 @@ void report_modes(cli::Context& context, const Problem& problem, const RunCompar
     context.report("half steps predicted", numbers(c.half_predicted.head(modes)));
 }
 
+// Least error of each task against the map behind the targets, its step, and the last error.
+void report_test_errors(cli::Context& context, const RunComparison& c) {
+    if (c.test_error.size() == 0) return;
+    std::vector<double> least, step, last;
+    for (Index k = 0; k < c.test_error.cols(); ++k) {
+        Index best = 0;
+        least.push_back(c.test_error.col(k).minCoeff(&best));
+        step.push_back(static_cast<double>(c.steps[static_cast<std::size_t>(best)]));
+        last.push_back(c.test_error(c.test_error.rows() - 1, k));
+    }
+    context.report("least test error", least);
+    context.report("best step", step);
+    context.report("last test error", last);
+}
+
 void report(cli::Context& context, const RunToCompare& run, const RunComparison& c) {
     const auto last = static_cast<Index>(c.steps.size()) - 1;
     context.report("verdict", verdict(c));
@@ -66,6 +82,7 @@ void report(cli::Context& context, const RunToCompare& run, const RunComparison&
     const Index modes = run.problem.modes.rank();
     context.report("worst curve", c.relative_rmse.head(modes).maxCoeff(),
                    "root mean square of observed - predicted, over the end");
+    report_test_errors(context, c);
     context.report("off diagonal", c.off_diagonal(last), "share of the last map outside the modes");
     context.report("stage likeness", c.stage, "delay over width; from 1: stages, 0.32: none");
     if (std::isfinite(c.representation_change))
@@ -138,6 +155,7 @@ cli::Command compare() {
               {"/lindyn/compare/alignment_input, alignment_output",
                "with the network's own singular vectors"},
               {"/lindyn/compare/loss_observed, loss_predicted", "half the squared error"},
+              {"/lindyn/compare/test_error", "against /truth/W of the data, of each task"},
               {"/lindyn/compare/<run>/...", "the same where there are several runs"}});
     declare_runs(c, o->runs);
     c.group("Theory");

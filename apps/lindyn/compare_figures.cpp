@@ -5,6 +5,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace lindyn_app {
@@ -24,29 +25,70 @@ hdf5::Group comparison_of(const hdf5::Group& root) {
     throw Error(group.where() + ": holds no comparison");
 }
 
-// How the run and its conditions stand.
+// How the run stands.
 std::string verdict_of(const hdf5::Group& group) {
-    const auto value = [&](const char* name) {
-        return significant(group.number_attribute(name).value_or(std::nan("")), 3);
-    };
-    return concat(group.text_attribute("run").value_or(""), ": ",
-                  group.text_attribute("verdict").value_or(""), "; whiteness ", value("whiteness"),
-                  ", imbalance ", value("imbalance"));
+    return group.text_attribute("run").value_or("") + ": " +
+           group.text_attribute("verdict").value_or("");
 }
 
-// Observed points over predicted lines.
+// A box of words: how well theory does, and how far the run is from what it assumes.
+plot::Panel conditions_panel(const hdf5::Group& group, double left, double width) {
+    const auto number = [&](const char* name) {
+        return significant(group.number_attribute(name).value_or(std::nan("")), 3);
+    };
+    const auto word = [&](const char* name) { return group.text_attribute(name).value_or(""); };
+    const std::vector<std::string> lines{"loss explained (R^2): " + number("loss_r2"),
+                                         "regime: " + word("regime"),
+                                         "stage likeness: " + number("stage_likeness"),
+                                         "method: " + word("method"),
+                                         "whiteness: " + number("whiteness"),
+                                         "commutation: " + number("commutation"),
+                                         "imbalance: " + number("imbalance"),
+                                         "misalignment: " + number("misalignment"),
+                                         "expected error: " + number("expected_relative_error"),
+                                         "largest stable rate: " + number("learning_rate_bound")};
+    plot::Panel panel = panel_at(left, width, "conditions", "", "");
+    panel.x_range = panel.y_range = plot::Range{0, 1};
+    panel.x_tics = panel.y_tics = false;
+    for (std::size_t i = 0; i < lines.size(); ++i)
+        panel.labels.push_back(
+            {0.04, 1 - (static_cast<double>(i) + 0.6) / static_cast<double>(lines.size()), lines[i],
+             plot::Align::left});
+    return panel;
+}
+
+// Steps by which each mode comes after its prediction.
+plot::Panel lag_panel(const hdf5::Group& group, double left, double width) {
+    plot::Panel panel = panel_at(left, width, "lag", "mode", "steps");
+    const auto lag = numbers(group, "lag");
+    const std::size_t shown = std::min(lag.size(), static_cast<std::size_t>(kShownModes));
+    for (std::size_t a = 0; a < shown; ++a) {
+        if (!std::isfinite(lag[a])) continue;
+        plot::Series bar = line({static_cast<double>(a)}, {lag[a]}, static_cast<int>(a));
+        bar.style = plot::Style::bars;
+        panel.series.push_back(std::move(bar));
+    }
+    panel.x_range = plot::Range{-0.5, static_cast<double>(shown) - 0.5};
+    panel.series.push_back(line({panel.x_range->low, panel.x_range->high}, {0, 0}, -1));
+    return panel;
+}
+
+// Observed points over predicted lines, the lag of each mode, the conditions.
 plot::Figure curves_figure(const hdf5::Group& root) {
     const hdf5::Group group = comparison_of(root);
     plot::Figure figure;
-    figure.width = 6;
+    figure.width = 10;
     figure.height = 3.6;
-    plot::Panel panel = panel_at(0.11, 0.72, "", "step", "strength");
+    plot::Panel panel = panel_at(0.07, 0.38, "", "step", "strength");
     panel.height = 0.72;
     panel.legend = panel.legend_outside = true;
     const auto steps = numbers(group, "step");
     add_curves(panel, steps, curves(group, "predicted"), plot::Style::line, false);
     add_curves(panel, steps, curves(group, "observed"), plot::Style::points, true);
-    figure.panels.push_back(std::move(panel));
+    plot::Panel lag = lag_panel(group, 0.61, 0.13),
+                conditions = conditions_panel(group, 0.77, 0.22);
+    lag.height = conditions.height = 0.72;
+    figure.panels = {std::move(panel), std::move(lag), std::move(conditions)};
     figure.title = verdict_of(group);
     return figure;
 }
@@ -93,7 +135,7 @@ plot::Figure alignment_figure(const hdf5::Group& root) {
 std::vector<FigureKind> compare_figures() {
     return {{"compare-curves",
              {kCompare},
-             "strengths observed (points) and predicted (lines)",
+             "strengths observed (points) and predicted (lines), lags and conditions",
              curves_figure},
             {"compare-loss", {kCompare}, "loss observed and predicted", loss_figure},
             {"compare-alignment",

@@ -164,6 +164,7 @@ void typical(Work& w) {
 
 void basic_level(Work& w, const std::optional<Matrix>& labels) {
     if (!labels || !w.course.problem) return;
+    need_formed(w.course.problem->statistics);
     const Matrix& syx = w.course.problem->statistics.syx;
     const auto spectrum = level_spectrum(*labels, syx.transpose() * syx);
     if (!spectrum) return;

@@ -139,6 +139,21 @@ bool is_wide(const Numbers& values) {
     return *low > 0 && *high > 50 * *low;
 }
 
+// All combinations of some swept parameters in words; one without words where there are none.
+std::vector<std::string> combinations(const hdf5::Group& group,
+                                      const std::vector<std::string>& names) {
+    std::vector<std::string> labels{""};
+    for (const std::string& name : names) {
+        std::vector<std::string> longer;
+        for (const std::string& label : labels)
+            for (const double value : numbers(group, "sweep/" + name))
+                longer.push_back(
+                    concat(label, label.empty() ? "" : ", ", name, " ", significant(value, 3)));
+        labels = std::move(longer);
+    }
+    return labels;
+}
+
 // The last parameter along the axis, one curve for each combination of the others.
 struct SweptCurves {
     Numbers x;
@@ -150,15 +165,7 @@ SweptCurves swept_curves(const hdf5::Group& group) {
     SweptCurves curves;
     curves.name = names.back();
     curves.x = numbers(group, "sweep/" + names.back());
-    curves.labels = {""};
-    for (std::size_t axis = 0; axis + 1 < names.size(); ++axis) {
-        std::vector<std::string> longer;
-        for (const std::string& label : curves.labels)
-            for (const double value : numbers(group, "sweep/" + names[axis]))
-                longer.push_back(concat(label, label.empty() ? "" : ", ", names[axis], " ",
-                                        significant(value, 3)));
-        curves.labels = std::move(longer);
-    }
+    curves.labels = combinations(group, {names.begin(), names.end() - 1});
     return curves;
 }
 
@@ -213,6 +220,42 @@ plot::Figure sweep_figure(const hdf5::Group& root) {
     add_swept_students(times, group, curves, "optimal_time", true);
     figure.panels.push_back(std::move(errors));
     figure.panels.push_back(std::move(times));
+    return figure;
+}
+
+// Where the teacher's singular values stand in the data, and how well their vectors are kept.
+plot::Figure teacher_figure(const hdf5::Group& root) {
+    const hdf5::Group group = root.group(kGeneralize);
+    if (group.has_attribute("shard"))
+        throw Error(group.where() + ": one shard of many (see merge)");
+    const std::string sweep = group.text_attribute("sweep").value_or("");
+    const auto labels =
+        combinations(group, sweep.empty() ? std::vector<std::string>{} : split(sweep, ','));
+    const Numbers teacher = numbers(group, "teacher");
+    const std::size_t modes = teacher.size() / labels.size();
+    const bool checked = group.has_dataset("check/aligned/s_hat_mean");
+    plot::Figure figure;
+    figure.width = 7.5;
+    figure.height = 3.4;
+    const char* const names[] = {"s_hat", "overlap"};
+    for (int i = 0; i < 2; ++i) {
+        const std::string name = names[i];
+        plot::Panel panel = panel_at(i == 0 ? 0.09 : 0.49, 0.3, "", "s of the teacher",
+                                     i == 0 ? "s in the data" : "overlap");
+        const auto own = [&](const std::string& path, std::size_t point) {
+            return part(numbers(group, path), point * modes, modes, group);
+        };
+        for (std::size_t p = 0; p < std::min(labels.size(), at(kShownModes)); ++p) {
+            const Numbers x = part(teacher, p * modes, modes, group);
+            panel.series.push_back(line(x, own(name, p), static_cast<int>(p), labels[p]));
+            if (checked)
+                panel.series.push_back(points(x, own("check/aligned/" + name + "_mean", p),
+                                              own("check/aligned/" + name + "_sem", p),
+                                              static_cast<int>(p), plot::Mark::circle));
+        }
+        panel.legend = panel.legend_outside = i == 1;
+        figure.panels.push_back(std::move(panel));
+    }
     return figure;
 }
 
@@ -353,6 +396,10 @@ std::vector<FigureKind> generalization_figures() {
     return {
         {"sweep", {kSweep}, "least test error and best time against a parameter", sweep_figure},
         {"errors", {kGeneralize}, "training and test error over time", errors_figure},
+        {"teacher-modes",
+         {kGeneralize},
+         "singular values and overlaps of the teacher's modes in the data",
+         teacher_figure},
         {"transfer", {kTransfer}, "benefit of a second task against alignment", transfer_figure},
         {"regression", {kRegress}, "error of regression over time", regression_figure}};
 }

@@ -6,15 +6,21 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 
+#include <cmath>
+#include <cstdint>
+
 namespace lindyn_app {
 namespace {
 
 using namespace assay;
 using namespace assay::lindyn;
 
+constexpr std::int64_t kMemory = std::int64_t{4} << 30;
+
 struct Options {
     ProblemOptions problem;
     std::string noise_unit = "median";
+    Options() { problem.memory = kMemory; }
 };
 
 std::string listed(const Vector& values) {
@@ -31,8 +37,12 @@ void report(cli::Context& context, const Problem& p, const NoiseReport& noise) {
                           " different singular values"));
     context.report("singular values", listed(p.modes.s));
     context.report("asymptotes", listed(p.modes.asymptote));
-    context.report("whiteness", p.whiteness, "|Sx - d I| / |Sx|, 0: white");
-    context.report("commutation", p.commutation, "0: the modes diagonalise the inputs");
+    context.report("residual", p.modes.residual.maxCoeff() / p.modes.s(0),
+                   "largest of the singular triplets, over the first singular value");
+    if (std::isfinite(p.whiteness)) {
+        context.report("whiteness", p.whiteness, "|Sx - d I| / |Sx|, 0: white");
+        context.report("commutation", p.commutation, "0: the modes diagonalise the inputs");
+    }
     if (p.whole) context.report("unlearnable", p.unlearnable(), "of the targets' power");
     if (noise.unit > 0)
         context.report("detected", static_cast<std::int64_t>(noise.detections()),
@@ -66,8 +76,13 @@ cli::Command modes() {
               {"/lindyn/modes/U, V", "output and input singular vectors"},
               {"/lindyn/modes/asymptote", "strength of each mode at the end of learning"},
               {"/lindyn/modes/group", "modes of equal singular values"},
+              {"/lindyn/modes/residual", "of each singular triplet"},
               {"/lindyn/modes/detected, snr, shrunk", "what is more than noise"}});
     declare_problem(c, o->problem, Whitening::offered);
+    c.bytes("--memory", o->problem.memory,
+            "of the correlations; larger ones are not formed, and --modes K are found by passes "
+            "through the samples",
+            "4GiB");
     c.group("Noise");
     c.option("--noise-unit", o->noise_unit, "median|none|X",
              "sqrt(N1) times the standard deviation of the noise in an entry of Syx");

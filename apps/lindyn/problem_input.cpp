@@ -33,6 +33,10 @@ void declare_modes(cli::Command& c, ProblemOptions& o) {
     c.option("--degeneracy", o.modes.degeneracy, "X",
              "relative gap below which singular values are one group")
         .range(0, 1);
+    c.choice<BlockPrecision>(
+        "--precision", o.precision,
+        {{"float32", BlockPrecision::float32}, {"float64", BlockPrecision::float64}},
+        "of samples and their products in blocks of rows; sums over blocks are float64");
 }
 
 void declare_problem(cli::Command& c, ProblemOptions& o, Whitening whitening) {
@@ -51,6 +55,21 @@ std::unique_ptr<SampleSource> sample_source(cli::Context& context, const Problem
     return open_samples(root, path_of_data(address, root), o.one_hot);
 }
 
+namespace {
+
+Problem unformed_problem(cli::Context& context, const ProblemOptions& o,
+                         const SampleSource& samples) {
+    const std::string size =
+        "the correlations take " + human_bytes(statistics_bytes(samples)) + " (--memory)";
+    if (o.whiten) throw Error(size + "; --whiten needs them in memory");
+    if (o.modes.count == 0)
+        throw Error(size + "; without them only the first modes are found, --modes K is expected");
+    context.monitor().info(size + "; every product is a pass through the samples");
+    return make_problem(samples, o.statistics, o.modes, o.precision, context.execution());
+}
+
+} // namespace
+
 Problem data_problem(cli::Context& context, const ProblemOptions& o, std::size_t input) {
     return data_problem(context, o, context.input_address(input));
 }
@@ -65,8 +84,10 @@ Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5:
         if (samples->inputs() == 0 && !o.one_hot)
             context.monitor().info("there are no inputs; rows of the targets are taken as one-hot "
                                    "items");
-        return make_problem(accumulate(*samples, o.statistics, context.execution()), o.whiten,
-                            o.modes);
+        if (o.memory > 0 && statistics_bytes(*samples) > static_cast<double>(o.memory))
+            return unformed_problem(context, o, *samples);
+        return make_problem(accumulate(*samples, o.statistics, context.execution(), o.precision),
+                            o.whiten, o.modes);
     });
 }
 
@@ -87,7 +108,8 @@ Problem load_problem(cli::Context& context, const ProblemOptions& o, std::size_t
                          ": a result of modes; --whiten, --one-hot, --statistics, --modes and "
                          "--degeneracy were chosen there");
     // Modes do not keep inputs that are not white; data that came along do.
-    if (!problem.has_inputs && !data_path(root).empty()) return data_problem(context, o, input);
+    if (!problem.has_inputs && problem.statistics.formed() && !data_path(root).empty())
+        return data_problem(context, o, input);
     return problem;
 }
 

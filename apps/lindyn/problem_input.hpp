@@ -6,6 +6,7 @@
 #include <assay/cli/context.hpp>
 #include <assay/lindyn/lindyn_io.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,9 +17,11 @@ struct ProblemOptions {
     assay::lindyn::Normalisation statistics = assay::lindyn::Normalisation::mean;
     bool one_hot = false, whiten = false;
     assay::lindyn::ModeOptions modes;
+    assay::lindyn::BlockPrecision precision = assay::lindyn::BlockPrecision::float64;
+    std::int64_t memory = 0; // correlations larger than this are not formed; 0: any are
 };
 
-// --modes, --degeneracy, --one-hot.
+// --modes, --degeneracy, --one-hot, --precision.
 void declare_modes(assay::cli::Command& c, ProblemOptions& o);
 enum class Whitening { offered, none };
 void declare_problem(assay::cli::Command& c, ProblemOptions& o, Whitening whitening);

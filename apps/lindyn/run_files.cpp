@@ -71,13 +71,17 @@ network::Samples held_samples(cli::Context& context, const RunOptions& o,
     return samples;
 }
 
-Problem problem_of(cli::Context& context, const RunOptions& o, const hdf5::Address& address,
-                   const std::optional<tools::RunWords>& words) {
-    if (!words || !words->preprocessing.does_something())
-        return data_problem(context, o.problem, address);
-    return at_place(address.name(), [&] {
+// The problem of a run, and the map behind its targets unless its inputs were changed.
+void set_problem(cli::Context& context, const RunOptions& o, const hdf5::Address& address,
+                 const std::optional<tools::RunWords>& words, RunToCompare& run) {
+    if (!words || !words->preprocessing.does_something()) {
+        run.problem = data_problem(context, o.problem, address);
+        run.known = read_known_map(context.open(address).root(), address.path, run.problem);
+        return;
+    }
+    at_place(address.name(), [&] {
         const network::Samples samples = held_samples(context, o, address, words);
-        return make_problem(
+        run.problem = make_problem(
             accumulate(HeldSamples(samples), o.problem.statistics, context.execution()), false,
             o.problem.modes);
     });
@@ -99,7 +103,7 @@ RunToCompare recorded_run(cli::Context& context, const RunOptions& o, std::size_
     const hdf5::Address data = data_address(context, o, address, words);
     const hdf5::Group root = context.open(address).root();
     RunToCompare run;
-    run.problem = problem_of(context, o, data, words);
+    set_problem(context, o, data, words, run);
     const auto steps = training::run_steps(root.group("/run"));
     auto source = std::make_unique<ModelRun>(
         steps,
@@ -117,7 +121,7 @@ RunToCompare recorded_run(cli::Context& context, const RunOptions& o, std::size_
 RunToCompare stored_maps(cli::Context& context, const RunOptions& o, std::size_t input) {
     const hdf5::Address address = context.input_address(input);
     RunToCompare run;
-    run.problem = data_problem(context, o.problem, data_address(context, o, address, {}));
+    set_problem(context, o, data_address(context, o, address, {}), {}, run);
     run.source = std::make_unique<StoredMaps>(context.open(address).root().group("/trajectory"));
     set_clock(o, {}, run);
     return run;
@@ -179,7 +183,7 @@ RunToCompare run_of_models(cli::Context& context, const RunOptions& o) {
     const auto files = ordered_files(context, o);
     const hdf5::Address data = data_address(context, o, context.input_address(), {});
     RunToCompare run;
-    run.problem = data_problem(context, o.problem, data);
+    set_problem(context, o, data, {}, run);
     std::vector<Index> steps;
     for (const FileStep& file : files) steps.push_back(file.step);
     auto source = std::make_unique<ModelRun>(

@@ -9,6 +9,7 @@
 #include <assay/lindyn/comparison_io.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ void declare_runs(assay::cli::Command& c, RunOptions& o);
 struct RunToCompare {
     std::string name;
     assay::lindyn::Problem problem;
+    std::optional<assay::lindyn::KnownMap> known; // behind the targets
     std::unique_ptr<assay::lindyn::RunSource> source;
     assay::Vector clock;              // the flow's time at each checkpoint
     assay::lindyn::StepSettings step; // in the flow's units

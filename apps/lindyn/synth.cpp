@@ -204,10 +204,12 @@ void write_pair(hdf5::Group& data, const network::Samples& both) {
     network::Samples one = both;
     const Index outputs = both.values.cols() / 2;
     one.target_shape = {outputs};
-    one.values = both.values.leftCols(outputs);
-    network::write_samples(data.create_group("a"), one, network::Storage::float64);
-    one.values = both.values.rightCols(outputs);
-    network::write_samples(data.create_group("b"), one, network::Storage::float64);
+    for (int task = 0; task < 2; ++task) {
+        one.values = both.values.middleCols(task * outputs, outputs);
+        hdf5::Group group = data.create_group(task == 0 ? "a" : "b");
+        network::write_samples(group, one, network::Storage::float64);
+        group.set_attribute("output_task", task);
+    }
 }
 
 void report(cli::Context& context, const training::Task& task, Index samples) {
@@ -256,6 +258,7 @@ cli::Command synth() {
               {"/truth/mode, eigenvalue, singular_value", "exact modes of the items"},
               {"/truth/label, ...", "levels, clusters, categories"},
               {"/truth/W", "teacher, pair, regression: the map without noise"},
+              {"/truth/output_task", "pair: 0 for outputs of A, 1 for those of B"},
               {"/data/a, /data/b", "pair: each task by itself"}});
     declare_parameters(c, *o);
     c.seed(o->seed);

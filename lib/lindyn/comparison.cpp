@@ -96,7 +96,8 @@ PredictSettings prediction_from(const Problem& problem, const RunState& first,
     return s;
 }
 
-void observe(const Problem& problem, const RunState& state, Index i, RunComparison& c) {
+void observe(const Problem& problem, const KnownMap* known, const RunState& state, Index i,
+             RunComparison& c) {
     const Modes& modes = problem.modes;
     c.observed.row(i) = strengths(modes, state.map).transpose();
     const Alignment alignment = align_modes(modes, state.map);
@@ -104,6 +105,7 @@ void observe(const Problem& problem, const RunState& state, Index i, RunComparis
     c.alignment_output.row(i) = alignment.output.transpose();
     c.off_diagonal(i) = off_diagonal_energy(modes, state.map);
     c.nonlinear_share(i) = state.nonlinear_share;
+    if (known) c.test_error.row(i) = test_errors(*known, state.map).transpose();
     c.loss_observed(i) = state.loss ? *state.loss : loss_of_map(problem.statistics, state.map);
 }
 
@@ -139,6 +141,10 @@ void judge_regime(const Modes& modes, RunComparison& c) {
     c.stage = stage_likeness(modes, c.half_observed, c.ten_observed, c.ninety_observed);
     if (c.stage > kRich) c.regime = Regime::rich;
     if (c.stage < kLazy) c.regime = Regime::lazy;
+}
+
+Index tasks_of(const KnownMap& known) {
+    return 1 + *std::max_element(known.task.begin(), known.task.end());
 }
 
 void allocate(Index times, Index modes, RunComparison& c) {
@@ -208,6 +214,15 @@ double off_diagonal_energy(const Modes& modes, const Matrix& map) {
     return whole > 0 ? std::max(0.0, 1 - within / whole) : 0.0;
 }
 
+Vector test_errors(const KnownMap& known, const Matrix& map) {
+    Vector error = Vector::Zero(tasks_of(known)), power = error;
+    for (Index i = 0; i < map.rows(); ++i) {
+        error(known.task[at(i)]) += (map.row(i) - known.map.row(i)).squaredNorm();
+        power(known.task[at(i)]) += known.map.row(i).squaredNorm();
+    }
+    return error.cwiseQuotient(power);
+}
+
 std::string regime_name(Regime regime) {
     switch (regime) {
     case Regime::rich:
@@ -242,11 +257,12 @@ RunComparison compare_run(const Problem& problem, const RunSource& run, const Ve
         throw Error(concat(times, " checkpoints, the prediction starts at number ", from,
                            "; two or more from there are expected"));
     allocate(times, problem.modes.count(), c);
+    if (settings.known) c.test_error.resize(times, tasks_of(*settings.known));
     RunState first, last;
     for (Index i = 0; i < times; ++i) {
         execution.monitor->stop_if_interrupted();
         last = run.state(i);
-        observe(problem, last, i, c);
+        observe(problem, settings.known, last, i, c);
         if (i == from) first = last;
     }
     c.representation_change = first.layers && last.layers

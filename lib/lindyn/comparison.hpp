@@ -9,6 +9,7 @@
 #include <assay/core/monitor.hpp>
 #include <assay/lindyn/predict.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -54,11 +55,21 @@ struct Alignment {
 enum class Regime { rich, mixed, lazy };
 [[nodiscard]] ASSAY_API std::string regime_name(Regime regime);
 
+// The map behind the targets, W* (N3 x N1), and the task from 0 of each output, where there are
+// several.
+struct KnownMap {
+    Matrix map;
+    std::vector<std::int32_t> task; // N3, each number from 0 to the largest at least once
+};
+// |W - W*|^2 / |W*|^2 over the outputs of each task.
+[[nodiscard]] ASSAY_API Vector test_errors(const KnownMap& known, const Matrix& map);
+
 struct ComparisonSettings {
     Method method = Method::automatic;
-    int depth = 2;     // of networks without layers of their own
-    StepSettings step; // decay everywhere; rate and momentum for Method::discrete
-    Index from = 0;    // number of the checkpoint at which the prediction starts
+    int depth = 2;                   // of networks without layers of their own
+    StepSettings step;               // decay everywhere; rate and momentum for Method::discrete
+    Index from = 0;                  // number of the checkpoint at which the prediction starts
+    const KnownMap* known = nullptr; // of the problem's inputs and outputs
 };
 
 struct RunComparison {
@@ -73,8 +84,9 @@ struct RunComparison {
     Matrix alignment_input, alignment_output; // T x K
     Vector off_diagonal, nonlinear_share;     // T
     Vector loss_observed, loss_predicted;     // T, half the squared error
-    double loss_r2 = 0;                       // 1 - sum (L - L_predicted)^2 / sum (L - mean L)^2
-    double stage = 0;                         // delay over width of the modes, see `stage_likeness`
+    Matrix test_error;  // T x tasks, of the observed maps; empty where W* is not known
+    double loss_r2 = 0; // 1 - sum (L - L_predicted)^2 / sum (L - mean L)^2
+    double stage = 0;   // delay over width of the modes, see `stage_likeness`
     Regime regime = Regime::mixed;
     Conditions conditions;
     double representation_change =

@@ -17,6 +17,27 @@ void need_rising(const std::vector<Index>& steps, const std::string& where) {
                                "; rising steps are expected"));
 }
 
+std::size_t at(Index i) {
+    return static_cast<std::size_t>(i);
+}
+
+void check_tasks(const KnownMap& known, const std::string& where) {
+    std::set<std::int32_t> numbers(known.task.begin(), known.task.end());
+    if (known.task.size() != at(known.map.rows()) || *numbers.begin() != 0 ||
+        *numbers.rbegin() + 1 != static_cast<std::int32_t>(numbers.size()))
+        throw Error(concat(where, "/truth/output_task: ", known.task.size(),
+                           " numbers; one an output (", known.map.rows(),
+                           "), counted from 0 without gaps, are expected"));
+}
+
+// The outputs of one task.
+KnownMap one_task(const KnownMap& all, std::int32_t task) {
+    std::vector<Index> rows;
+    for (Index i = 0; i < all.map.rows(); ++i)
+        if (all.task[at(i)] == task) rows.push_back(i);
+    return {all.map(rows, Eigen::all), std::vector<std::int32_t>(rows.size(), 0)};
+}
+
 int weighted_layers(const network::Model& model) {
     std::set<std::string> names;
     for (const auto& array : model.parameters)
@@ -96,6 +117,24 @@ RunState StoredMaps::state(Index checkpoint) const {
     return state;
 }
 
+std::optional<KnownMap> read_known_map(const hdf5::Group& root, const std::string& path,
+                                       const Problem& problem) {
+    const auto whole_map = read_target_map(root);
+    if (!whole_map) return std::nullopt;
+    KnownMap known{*whole_map, std::vector<std::int32_t>(at(whole_map->rows()), 0)};
+    if (root.has_dataset("/truth/output_task")) {
+        known.task = root.dataset("/truth/output_task").expect_numeric().read<std::int32_t>();
+        check_tasks(known, root.where());
+    }
+    // The data of one task of several.
+    const auto own =
+        root.has_group(path) ? root.group(path).number_attribute("output_task") : std::nullopt;
+    if (own) known = one_task(known, static_cast<std::int32_t>(*own));
+    const Statistics& s = problem.statistics;
+    if (known.map.rows() != s.outputs() || known.map.cols() != s.inputs()) return std::nullopt;
+    return known;
+}
+
 void write_comparison(hdf5::Group group, const RunComparison& c) {
     group.write("step", whole(c.steps), {"time", "", "updates made at each checkpoint"});
     group.write("observed", c.observed, {"time,mode", "", "a = u^T W v of the network"});
@@ -128,6 +167,9 @@ void write_comparison(hdf5::Group group, const RunComparison& c) {
                 {"time", "", "share of the outputs' power that no linear map of the inputs has"});
     group.write("loss_observed", c.loss_observed, {"time", "", "half the squared error"});
     group.write("loss_predicted", c.loss_predicted, {"time", "", "the same in theory"});
+    if (c.test_error.size() > 0)
+        group.write("test_error", c.test_error,
+                    {"time,task", "", "|W - W*|^2 / |W*|^2 of /truth/W, over each task's outputs"});
     group.set_attribute("method", method_name(c.method));
     group.set_attribute("regime", regime_name(c.regime));
     group.set_attribute("loss_r2", c.loss_r2);

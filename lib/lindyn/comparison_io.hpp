@@ -73,6 +73,12 @@ class ASSAY_API StoredMaps : public RunSource {
     std::vector<Index> steps_;
 };
 
+// /truth/W of a data file, with the tasks of /truth/output_task, or the part of it that the data at
+// `path` are of (their attribute output_task). Nothing where there is none, or it is of other
+// inputs and outputs than the problem.
+[[nodiscard]] ASSAY_API std::optional<KnownMap>
+read_known_map(const hdf5::Group& root, const std::string& path, const Problem& problem);
+
 ASSAY_API void write_comparison(hdf5::Group group, const RunComparison& comparison);
 
 } // namespace assay::lindyn

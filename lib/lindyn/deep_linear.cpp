@@ -66,24 +66,48 @@ Descent::Descent(const Statistics& statistics, const Layers& shapes)
     }
 }
 
-void Descent::direction(const Layers& layers, double decay, Layers& direction) {
-    const std::size_t depth = layers.size();
-    for (std::size_t l = 1; l < depth; ++l)
-        below_[l].noalias() = layers[l] * (l == 1 ? layers[0] : below_[l - 1]);
-    const Matrix& map = depth == 1 ? layers[0] : below_[depth - 1];
-    Matrix& error = errors_[depth - 1];
+// Syx - W Sx; for white inputs the last product goes straight into it.
+void Descent::find_error(const Layers& layers) {
+    const std::size_t last = layers.size() - 1;
+    for (std::size_t l = 1; l < last; ++l) below_[l].noalias() = layers[l] * input(layers, l);
+    Matrix& error = errors_[last];
     error = statistics_.syx;
-    if (statistics_.has_scalar_inputs())
-        error -= statistics_.input_scale * map;
-    else
-        error.noalias() -= map * statistics_.sxx;
-    for (std::size_t l = depth; l-- > 0;) {
+    const bool white = statistics_.has_scalar_inputs();
+    if (last == 0) {
+        if (white)
+            error -= statistics_.input_scale * layers[0];
+        else
+            error.noalias() -= layers[0] * statistics_.sxx;
+    } else if (white) {
+        error.noalias() -= statistics_.input_scale * layers[last] * input(layers, last);
+    } else {
+        below_[last].noalias() = layers[last] * input(layers, last);
+        error.noalias() -= below_[last] * statistics_.sxx;
+    }
+}
+
+void Descent::direction(const Layers& layers, double decay, Layers& direction) {
+    find_error(layers);
+    for (std::size_t l = layers.size(); l-- > 0;) {
         if (l == 0)
             direction[l] = errors_[l];
         else
-            direction[l].noalias() = errors_[l] * (l == 1 ? layers[0] : below_[l - 1]).transpose();
+            direction[l].noalias() = errors_[l] * input(layers, l).transpose();
         if (decay != 0) direction[l] -= decay * layers[l];
         if (l > 0) errors_[l - 1].noalias() = layers[l].transpose() * errors_[l];
+    }
+}
+
+void Descent::step(double rate, double decay, Layers& layers) {
+    find_error(layers);
+    // From above, so that what a layer sees is still that of before.
+    for (std::size_t l = layers.size(); l-- > 0;) {
+        if (l > 0) errors_[l - 1].noalias() = layers[l].transpose() * errors_[l];
+        if (decay != 0) layers[l] *= 1 - rate * decay;
+        if (l == 0)
+            layers[l] += rate * errors_[l];
+        else
+            layers[l].noalias() += rate * errors_[l] * input(layers, l).transpose();
     }
 }
 

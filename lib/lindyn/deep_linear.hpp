@@ -25,18 +25,25 @@ ASSAY_API void check_layers(const Layers& layers, Index inputs, Index outputs);
 // |W_{l+1}^T W_{l+1} - W_l W_l^T| over |W_l|^2, the largest over l (Frobenius): 0 where balanced.
 [[nodiscard]] ASSAY_API double relative_imbalance(const Layers& layers);
 
-// The descent direction, in arrays that are made once. No transposed copies; white inputs cost
-// three products of the sizes of the layers for two layers, 3D - 3 in general.
+// Gradient descent, in arrays that are made once. No transposed copies; white inputs cost three
+// products of the sizes of the layers for two layers, 3D - 3 in general.
 class ASSAY_API Descent {
   public:
     // `statistics` must outlive this.
     Descent(const Statistics& statistics, const Layers& shapes);
     // direction[l] = -dL/dW_l - decay W_l.
     void direction(const Layers& layers, double decay, Layers& direction);
+    // W_l <- W_l + rate (-dL/dW_l - decay W_l), with the products added where they belong.
+    void step(double rate, double decay, Layers& layers);
 
   private:
+    // What layer l sees.
+    [[nodiscard]] const Matrix& input(const Layers& layers, std::size_t l) const {
+        return l == 1 ? layers[0] : below_[l - 1];
+    }
+    void find_error(const Layers& layers);
     const Statistics& statistics_;
-    std::vector<Matrix> below_;  // W_l ... W_1
+    std::vector<Matrix> below_; // W_l ... W_1, of hidden layers; the map where inputs are not white
     std::vector<Matrix> errors_; // the error carried back to the output of layer l
 };
 

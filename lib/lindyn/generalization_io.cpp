@@ -102,38 +102,58 @@ void write_points(hdf5::Group& group, const std::map<Index, StudyPoint>& points,
                        {"", "", "test error at the end of learning"});
 }
 
-// The students of each point: means over repeats.
+// What students are summarised by, beside the theory of their point.
+struct Summarised {
+    std::string name, axis;
+    std::function<Vector(const StudentRecord&)> of_student;
+    std::function<Vector(const StudyPoint&)> of_theory;
+};
+const std::vector<Summarised>& summarised() {
+    using R = StudentRecord;
+    using P = StudyPoint;
+    static const std::vector<Summarised> list{
+        {"train", "time", [](const R& r) { return r.train; },
+         [](const P& p) { return p.curves.train; }},
+        {"test", "time", [](const R& r) { return r.test; },
+         [](const P& p) { return p.curves.test; }},
+        {"s_hat", "mode", [](const R& r) { return r.observed; },
+         [](const P& p) { return p.observed; }},
+        {"overlap", "mode", [](const R& r) { return r.overlap; },
+         [](const P& p) { return p.overlap; }}};
+    return list;
+}
+
+// Means over the repeats of each point.
+void write_summary(hdf5::Group& check, const Study& study,
+                   const std::map<Index, StudentRecord>& runs, const Rows& rows,
+                   const Summarised& what) {
+    const Index repeats = study.settings.repeats, points = study.settings.points();
+    const Index width = what.of_student(runs.begin()->second).size();
+    if (width == 0) return;
+    RowMatrix mean(points, width), sem = mean, z = mean;
+    for (Index p = 0; p < points; ++p) {
+        Matrix all(repeats, width);
+        for (Index r = 0; r < repeats; ++r)
+            all.row(r) = what.of_student(runs.at(p * repeats + r)).transpose();
+        const RepeatSummary summary = summarise_repeats(all, what.of_theory(study.points.at(p)));
+        mean.row(p) = summary.mean.transpose();
+        sem.row(p) = summary.sem.transpose();
+        z.row(p) = summary.z.transpose();
+    }
+    rows.write(check, what.name + "_mean", mean, {what.axis, "", "mean over simulated data sets"});
+    rows.write(check, what.name + "_sem", sem, {what.axis, "", "its standard error"});
+    rows.write(check, what.name + "_z", z, {what.axis, "", "(mean - theory) / standard error"});
+}
+
 void write_summaries(hdf5::Group check, const Study& study,
                      const std::map<Index, StudentRecord>& runs, const Rows& rows) {
     const Index repeats = study.settings.repeats, points = study.settings.points();
+    for (const Summarised& what : summarised()) write_summary(check, study, runs, rows, what);
     RowMatrix best_time(points, repeats), best_error(points, repeats);
-    std::array<RowMatrix, 6> out;
-    for (Index p = 0; p < points; ++p) {
-        const StudyPoint& theory = study.points.at(p);
-        const Index times = theory.time.size();
-        Matrix train(repeats, times), test(repeats, times);
-        for (Index r = 0; r < repeats; ++r) {
-            const StudentRecord& record = runs.at(p * repeats + r);
-            train.row(r) = record.train.transpose();
-            test.row(r) = record.test.transpose();
-            best_time(p, r) = record.optimum.at;
-            best_error(p, r) = record.optimum.value;
-        }
-        const RepeatSummary of_train = summarise_repeats(train, theory.curves.train),
-                            of_test = summarise_repeats(test, theory.curves.test);
-        const std::array<const Vector*, 6> in{&of_train.mean, &of_train.sem, &of_train.z,
-                                              &of_test.mean,  &of_test.sem,  &of_test.z};
-        for (std::size_t i = 0; i < in.size(); ++i) {
-            if (p == 0) out[i].resize(points, times);
-            out[i].row(p) = in[i]->transpose();
-        }
+    for (const auto& [number, record] : runs) {
+        best_time(number / repeats, number % repeats) = record.optimum.at;
+        best_error(number / repeats, number % repeats) = record.optimum.value;
     }
-    const std::array<const char*, 6> names{"train_mean", "train_sem", "train_z",
-                                           "test_mean",  "test_sem",  "test_z"};
-    const std::array<const char*, 3> meanings{"mean over simulated data sets", "its standard error",
-                                              "(mean - theory) / standard error"};
-    for (std::size_t i = 0; i < out.size(); ++i)
-        rows.write(check, names[i], out[i], {"time", "", meanings[i % 3]});
     rows.write(check, "optimal_time", best_time, {"repeat", "tau", "of each student"});
     rows.write(check, "optimal_error", best_error, {"repeat", "", "of each student"});
 }
@@ -146,6 +166,12 @@ void write_runs(hdf5::Group check, const std::map<Index, StudentRecord>& runs) {
                {"time", "", "train error of each student"});
     rows.write(check, "test", gathered<R>(runs, [](const R& r) { return r.test; }),
                {"time", "", "test error of each student"});
+    if (runs.begin()->second.observed.size() > 0) {
+        rows.write(check, "s_hat", gathered<R>(runs, [](const R& r) { return r.observed; }),
+                   {"mode", "", "first singular values of each data set"});
+        rows.write(check, "overlap", gathered<R>(runs, [](const R& r) { return r.overlap; }),
+                   {"mode", "", "with the teacher's singular vectors"});
+    }
     rows.write_scalars(check, "optimal_time",
                        gathered_scalars<R>(runs, [](const R& r) { return r.optimum.at; }),
                        {"", "tau", ""});
@@ -243,8 +269,14 @@ std::map<Index, StudentRecord> read_runs(const hdf5::Group& check) {
     const RowMatrix test = read_rows(check, "test", count, train.cols());
     const Vector time = read_column(check, "optimal_time", count),
                  error = read_column(check, "optimal_error", count);
+    RowMatrix observed(count, 0), overlap = observed;
+    if (check.has_dataset("s_hat")) {
+        observed = read_rows(check, "s_hat", count, -1);
+        overlap = read_rows(check, "overlap", count, observed.cols());
+    }
     for (Index i = 0; i < count; ++i)
-        runs[numbers[at(i)]] = {train.row(i), test.row(i), {time(i), error(i)}};
+        runs[numbers[at(i)]] = {
+            train.row(i), test.row(i), {time(i), error(i)}, observed.row(i), overlap.row(i)};
     return runs;
 }
 

@@ -46,11 +46,20 @@ class StoredSamples : public SampleSource {
     [[nodiscard]] RowMatrix read_targets(Index first, Index count) const override {
         return rows(targets_, first, count);
     }
+    [[nodiscard]] RowMatrixF read_inputs_float(Index first, Index count) const override {
+        return rows<float>(*inputs_, first, count);
+    }
+    [[nodiscard]] RowMatrixF read_targets_float(Index first, Index count) const override {
+        return rows<float>(targets_, first, count);
+    }
 
   private:
-    static RowMatrix rows(const hdf5::Dataset& table, Index first, Index count) {
-        RowMatrix block(count, table.shape()[1]);
-        table.read_box<double>({first, 0}, {count, block.cols()}, block.data());
+    template <class Scalar = double>
+    static Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>
+    rows(const hdf5::Dataset& table, Index first, Index count) {
+        Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> block(
+            count, table.shape()[1]);
+        table.read_box<Scalar>({first, 0}, {count, block.cols()}, block.data());
         if (block.allFinite()) return block;
         for (Index i = 0; i < block.size(); ++i)
             if (!std::isfinite(block.data()[i]))
@@ -183,6 +192,9 @@ void write_modes(hdf5::Group group, const Problem& p, const NoiseReport& noise) 
     group.write("overlap_input", noise.overlap_input,
                 {"mode", "", "squared, of v with the one without noise"});
     group.write("shrunk", noise.shrunk, {"mode", "", "singular value of least squared error"});
+    if (m.residual.size() > 0)
+        group.write("residual", m.residual,
+                    {"mode", "", "largest of |Syx v - s u| and |Syx^T u - s v|"});
     if (p.whitened()) {
         group.write("whitening_basis", p.basis,
                     {"input,direction", "", "of the span of the inputs"});
@@ -197,6 +209,7 @@ void write_modes(hdf5::Group group, const Problem& p, const NoiseReport& noise) 
     group.set_attribute("commutation", p.commutation);
     group.set_attribute("rank", static_cast<std::int64_t>(p.modes.rank()));
     group.set_attribute("whole", p.whole ? 1 : 0);
+    group.set_attribute("formed", p.statistics.formed() ? 1 : 0);
     group.set_attribute("output_power", m.output_power);
     if (const auto white = white_scale(p.statistics)) group.set_attribute("input_scale", *white);
 }
@@ -238,7 +251,14 @@ Problem read_modes(const hdf5::Group& group) {
         p.root = need_matrix(group, "whitening_root", m.v.rows(), p.basis.cols());
         m.v = p.basis.transpose() * m.v;
     }
-    p.statistics.syx = m.u * m.s.asDiagonal() * m.v.transpose();
+    if (group.has_dataset("residual")) m.residual = need_vector(group, "residual", count);
+    const bool formed = group.number_attribute("formed").value_or(1) != 0;
+    if (formed) {
+        p.statistics.syx = m.u * m.s.asDiagonal() * m.v.transpose();
+    } else {
+        p.statistics.unformed_inputs = m.v.rows();
+        p.statistics.unformed_outputs = m.u.rows();
+    }
     p.statistics.output_power = m.output_power;
     const double samples = need_number(group, "n_samples");
     if (!(samples >= 0 && samples < 1e15 && samples == std::floor(samples)))
@@ -254,7 +274,7 @@ Problem read_modes(const hdf5::Group& group) {
     // Inputs that are not white are not kept; along the modes their variance is.
     if (scale)
         p.statistics.input_scale = *scale;
-    else
+    else if (formed)
         p.statistics.sxx = m.v * m.input_variance.asDiagonal() * m.v.transpose();
     return p;
 }

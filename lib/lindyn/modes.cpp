@@ -1,55 +1,203 @@
 #include <assay/lindyn/modes.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
 #include <assay/linalg/svd.hpp>
 
 #include <algorithm>
+#include <type_traits>
 
 namespace assay::lindyn {
 namespace {
 
-constexpr Index kDense = 2000;        // sizes up to which all modes are cheap
-constexpr double kNegligible = 1e-12; // singular values below this share are rounding
+constexpr Index kDense = 2000;                 // sizes up to which all modes are cheap
+constexpr double kNegligible = 1e-12;          // singular values below this share are rounding
+constexpr double kFine = 1e-10, kRough = 1e-5; // residuals of streamed triplets, by precision
+constexpr Index kTile = 256;                   // rows or columns of one product
+
+linalg::LinearOperator dense_operator(const Matrix& syx) {
+    return {syx.rows(), syx.cols(), [&](const Matrix& right) { return Matrix(syx * right); },
+            [&](const Matrix& left) { return Matrix(syx.transpose() * left); }};
+}
+
+void check_count(Index count, Index all) {
+    if (count > all) throw Error(concat("--modes ", count, ": there are ", all, " modes"));
+}
 
 linalg::Svd decompose(const Matrix& syx, Index count) {
     const Index all = std::min(syx.rows(), syx.cols());
-    if (count > all) throw Error(concat("--modes ", count, ": there are ", all, " modes"));
+    check_count(count, all);
     const bool few = count > 0 && 4 * count <= all && all > 100;
-    if (!few) {
-        if (count == 0 && all > kDense)
-            throw Error(concat("all ", all, " modes of a ", syx.rows(), " x ", syx.cols(),
-                               " matrix; --modes K is expected above ", kDense));
-        linalg::Svd svd = linalg::thin_svd(syx);
-        if (count > 0) {
-            svd.u.conservativeResize(Eigen::NoChange, count);
-            svd.v.conservativeResize(Eigen::NoChange, count);
-            svd.s.conservativeResize(count);
-        }
-        return svd;
+    if (few) return linalg::leading_svd(dense_operator(syx), count, 0);
+    if (count == 0 && all > kDense)
+        throw Error(concat("all ", all, " modes of a ", syx.rows(), " x ", syx.cols(),
+                           " matrix; --modes K is expected above ", kDense));
+    linalg::Svd svd = linalg::thin_svd(syx);
+    if (count > 0) {
+        svd.u.conservativeResize(Eigen::NoChange, count);
+        svd.v.conservativeResize(Eigen::NoChange, count);
+        svd.s.conservativeResize(count);
     }
-    return linalg::leading_svd({syx.rows(), syx.cols(),
-                                [&](const Matrix& right) { return Matrix(syx * right); },
-                                [&](const Matrix& left) { return Matrix(syx.transpose() * left); }},
-                               count, 0);
+    return svd;
 }
 
-Modes modes_of(const Statistics& statistics, const ModeOptions& options) {
-    linalg::Svd svd = decompose(statistics.syx, options.count);
+Vector residuals(const linalg::LinearOperator& syx, const linalg::Svd& svd) {
+    const Matrix forth = syx.apply(svd.v) - svd.u * svd.s.asDiagonal(),
+                 back = syx.apply_transpose(svd.u) - svd.v * svd.s.asDiagonal();
+    return forth.colwise().norm().cwiseMax(back.colwise().norm()).transpose();
+}
+
+// `variance` d of each v.
+Modes modes_of(linalg::Svd svd, const linalg::LinearOperator& syx, Vector variance, double power,
+               double degeneracy) {
     if (!(svd.s(0) > 0)) throw Error("inputs and targets are uncorrelated: no mode");
     Modes modes;
+    modes.residual = residuals(syx, svd);
     modes.s = std::move(svd.s);
     modes.u = std::move(svd.u);
     modes.v = std::move(svd.v);
-    modes.input_variance =
-        modes.v.cwiseProduct(statistics.input_product(modes.v)).colwise().sum().transpose();
+    modes.input_variance = std::move(variance);
     modes.asymptote.resize(modes.count());
     for (Index a = 0; a < modes.count(); ++a)
         modes.asymptote(a) = modes.s(a) > kNegligible * modes.s(0) && modes.input_variance(a) > 0
                                  ? modes.s(a) / modes.input_variance(a)
                                  : 0.0;
-    modes.group = group_equal(modes.s, options.degeneracy);
-    modes.output_power = statistics.output_power;
+    modes.group = group_equal(modes.s, degeneracy);
+    modes.output_power = power;
     return modes;
+}
+
+Modes modes_of(const Statistics& statistics, const ModeOptions& options) {
+    linalg::Svd svd = decompose(statistics.syx, options.count);
+    Vector variance =
+        svd.v.cwiseProduct(statistics.input_product(svd.v)).colwise().sum().transpose();
+    return modes_of(std::move(svd), dense_operator(statistics.syx), std::move(variance),
+                    statistics.output_power, options.degeneracy);
+}
+
+// ---- matrix-free
+
+template <class Scalar>
+using Rows = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+// Products of the correlations with blocks of vectors, a pass through the samples each. Tiles of
+// rows and columns do not depend on the number of threads.
+template <class Scalar>
+class StreamedCorrelations {
+  public:
+    StreamedCorrelations(const SampleSource& source, Normalisation normalisation,
+                         BlockPrecision precision, const Execution& run)
+        : source_(source), blocks_(sample_blocks(source, precision)),
+          divisor_(sample_divisor(source, normalisation)), run_(run) {}
+
+    [[nodiscard]] linalg::LinearOperator op() const {
+        const Index width = source_.inputs() == 0 ? source_.samples() : source_.inputs();
+        return {source_.outputs(), width, [this](const Matrix& right) { return apply(right); },
+                [this](const Matrix& left) { return apply_transpose(left); }};
+    }
+    // |X v|^2 of each column, over the divisor.
+    [[nodiscard]] Vector input_power(const Matrix& v) const {
+        if (source_.inputs() == 0) return Vector::Constant(v.cols(), 1 / divisor_);
+        Vector power = Vector::Zero(v.cols());
+        each_block([&](Index first, Index count) {
+            power += seen(inputs(first, count), v.cast<Scalar>())
+                         .template cast<double>()
+                         .colwise()
+                         .squaredNorm()
+                         .transpose();
+        });
+        return power / divisor_;
+    }
+    [[nodiscard]] double output_power() const {
+        double power = 0;
+        each_block([&](Index first, Index count) {
+            power += targets(first, count).template cast<double>().squaredNorm();
+        });
+        return power / divisor_;
+    }
+
+  private:
+    using Block = Rows<Scalar>;
+    [[nodiscard]] Block inputs(Index first, Index count) const {
+        if constexpr (std::is_same_v<Scalar, float>)
+            return source_.read_inputs_float(first, count);
+        else
+            return source_.read_inputs(first, count);
+    }
+    [[nodiscard]] Block targets(Index first, Index count) const {
+        if constexpr (std::is_same_v<Scalar, float>)
+            return source_.read_targets_float(first, count);
+        else
+            return source_.read_targets(first, count);
+    }
+    template <class Body>
+    void each_block(const Body& body) const {
+        for (Index b = 0; b < blocks_.count(); ++b) {
+            run_.monitor->stop_if_interrupted();
+            body(blocks_.begin(b), blocks_.extent(b));
+        }
+    }
+    // rows * vectors, in tiles of rows.
+    [[nodiscard]] Block seen(const Block& rows, const Block& vectors) const {
+        Block product(rows.rows(), vectors.cols());
+        const Blocks tiles{rows.rows(), kTile};
+        parallel_blocks(tiles.count(), run_.threads, [&](Index t) {
+            product.middleRows(tiles.begin(t), tiles.extent(t)).noalias() =
+                rows.middleRows(tiles.begin(t), tiles.extent(t)) * vectors;
+        });
+        return product;
+    }
+    // sum += rows^T factors, in tiles of the sum's rows.
+    void add(const Block& rows, const Block& factors, Matrix& sum) const {
+        const Blocks tiles{rows.cols(), kTile};
+        parallel_blocks(tiles.count(), run_.threads, [&](Index t) {
+            sum.middleRows(tiles.begin(t), tiles.extent(t)) +=
+                (rows.middleCols(tiles.begin(t), tiles.extent(t)).transpose() * factors)
+                    .eval()
+                    .template cast<double>();
+        });
+    }
+    [[nodiscard]] Matrix apply(const Matrix& right) const {
+        Matrix sum = Matrix::Zero(source_.outputs(), right.cols());
+        each_block([&](Index first, Index count) {
+            const Block factors = source_.inputs() == 0
+                                      ? Block(right.middleRows(first, count).cast<Scalar>())
+                                      : seen(inputs(first, count), right.cast<Scalar>());
+            add(targets(first, count), factors, sum);
+        });
+        return sum / divisor_;
+    }
+    [[nodiscard]] Matrix apply_transpose(const Matrix& left) const {
+        const bool one_hot = source_.inputs() == 0;
+        Matrix sum = Matrix::Zero(one_hot ? source_.samples() : source_.inputs(), left.cols());
+        each_block([&](Index first, Index count) {
+            const Block factors = seen(targets(first, count), left.cast<Scalar>());
+            if (one_hot)
+                sum.middleRows(first, count) = factors.template cast<double>();
+            else
+                add(inputs(first, count), factors, sum);
+        });
+        return sum / divisor_;
+    }
+
+    const SampleSource& source_;
+    Blocks blocks_;
+    double divisor_;
+    const Execution& run_;
+};
+
+template <class Scalar>
+Modes streamed_modes(const SampleSource& source, Normalisation normalisation,
+                     const ModeOptions& options, BlockPrecision precision, const Execution& run) {
+    const StreamedCorrelations<Scalar> correlations(source, normalisation, precision, run);
+    const linalg::LinearOperator op = correlations.op();
+    check_count(options.count, std::min(op.rows, op.cols));
+    const double power = correlations.output_power();
+    if (!(power > 0)) throw Error("all targets are 0; there is nothing to learn");
+    linalg::Svd svd =
+        linalg::leading_svd(op, options.count, 0, std::is_same_v<Scalar, float> ? kRough : kFine);
+    Vector variance = correlations.input_power(svd.v);
+    return modes_of(std::move(svd), op, std::move(variance), power, options.degeneracy);
 }
 
 } // namespace
@@ -60,6 +208,18 @@ Index Modes::rank() const {
 
 Modes find_modes(const Statistics& statistics, const ModeOptions& options) {
     Modes modes = modes_of(statistics, options);
+    fix_signs(modes.u, modes.v);
+    return modes;
+}
+
+Modes find_modes(const SampleSource& source, Normalisation normalisation,
+                 const ModeOptions& options, BlockPrecision precision, const Execution& run) {
+    if (options.count < 1)
+        throw Error("correlations that are not formed have their first modes only; --modes K is "
+                    "expected");
+    Modes modes = precision == BlockPrecision::float32
+                      ? streamed_modes<float>(source, normalisation, options, precision, run)
+                      : streamed_modes<double>(source, normalisation, options, precision, run);
     fix_signs(modes.u, modes.v);
     return modes;
 }

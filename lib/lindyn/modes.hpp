@@ -22,6 +22,7 @@ struct Modes {
     Vector asymptote;                // q_a = s_a / d_a, the strength at the end of learning
     std::vector<std::int32_t> group; // from 0, ascending
     double output_power = 0;         // tr Syy
+    Vector residual;                 // max(|Syx v - s u|, |Syx^T u - s v|); empty: not known
 
     [[nodiscard]] Index count() const { return s.size(); }
     [[nodiscard]] ASSAY_API Index rank() const; // singular values above 1e-12 of the first
@@ -35,6 +36,12 @@ struct ModeOptions {
 // All modes by divide and conquer up to 2000 x 2000; above, or where count is at most a quarter of
 // them, the leading ones by block Krylov iteration. O(N1 N3 min(N1, N3)), or O(N1 N3 count).
 [[nodiscard]] ASSAY_API Modes find_modes(const Statistics& statistics, const ModeOptions& options);
+// Modes of samples whose correlations are never formed: every product with a block of vectors is
+// one pass through the samples, X^T (Y b)/P or Y^T (X b)/P. 10 to 30 passes, O(P (N1 + N3) count)
+// each; `count` must be given. Triplets have residuals of 1e-10 s_1 (float32: 1e-5 s_1).
+[[nodiscard]] ASSAY_API Modes find_modes(const SampleSource& source, Normalisation normalisation,
+                                         const ModeOptions& options, BlockPrecision precision,
+                                         const Execution& run);
 // Modes of whitened inputs; v stands in the directions of Sx^{-1/2} x.
 [[nodiscard]] ASSAY_API Modes find_modes(const Whitened& whitened, const ModeOptions& options);
 

@@ -198,6 +198,7 @@ void predict_flow(const Problem& problem, const PredictSettings& s, Prediction& 
                   const Execution& run) {
     if (!problem.has_inputs)
         throw Error("the input correlations are not in the file; --method flow needs the data");
+    need_formed(problem.statistics);
     Flow flow(problem.statistics, need_weights(s, "flow"), s.tau, s.step.decay);
     p.strength.resize(p.time.size(), problem.modes.count());
     p.loss.resize(p.time.size());
@@ -263,9 +264,10 @@ std::string method_name(Method method) {
 
 double stable_rate(const Problem& problem, int depth) {
     const Modes& m = problem.modes;
-    const double widest = problem.statistics.has_scalar_inputs()
-                              ? problem.statistics.input_scale
-                              : linalg::largest_eigenvalue(problem.statistics.sxx);
+    const Statistics& statistics = problem.statistics;
+    const double widest = statistics.has_scalar_inputs() ? statistics.input_scale
+                          : statistics.formed() ? linalg::largest_eigenvalue(statistics.sxx)
+                                                : m.input_variance.maxCoeff();
     const auto curvature = [depth](double d, double q_output, double q_input) {
         double sum = 0;
         for (int l = 1; l <= depth; ++l)
@@ -339,6 +341,7 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
             throw Error(concat("inputs are not white (|Sx - d I|/|Sx| = ", problem.whiteness,
                                "); --whiten or --method flow is expected"));
         if (s.step.decay != 0) throw Error("--method exact has no weight decay; --method flow has");
+        need_formed(problem.statistics);
         exact.emplace(problem.statistics.syx, *white, w[0], w[1], s.tau);
         p.conditions.expected_error = exact->expected_error();
         if (s.method == Method::exact && !s.allow_unbalanced && exact->expected_error() > kRefused)

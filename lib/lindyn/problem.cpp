@@ -33,6 +33,24 @@ Problem make_problem(Statistics statistics, bool whitened, const ModeOptions& op
     return p;
 }
 
+Problem make_problem(const SampleSource& source, Normalisation normalisation,
+                     const ModeOptions& options, BlockPrecision precision, const Execution& run) {
+    const bool one_hot = source.inputs() == 0;
+    Problem p;
+    p.modes = find_modes(source, normalisation, options, precision, run);
+    Statistics& s = p.statistics;
+    s.unformed_inputs = p.modes.v.rows();
+    s.unformed_outputs = p.modes.u.rows();
+    s.input_scale = one_hot ? 1 / sample_divisor(source, normalisation) : 0;
+    s.output_power = p.modes.output_power;
+    s.samples = source.samples();
+    s.normalisation = normalisation;
+    p.whole = false;
+    p.has_inputs = one_hot;
+    p.whiteness = p.commutation = one_hot ? 0 : std::numeric_limits<double>::quiet_NaN();
+    return p;
+}
+
 double need_white(const Problem& p) {
     if (!p.whole) throw Error("not all modes are there; the noise needs all (--modes all)");
     const auto d = white_scale(p.statistics);

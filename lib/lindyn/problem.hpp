@@ -32,6 +32,13 @@ struct Problem {
 [[nodiscard]] ASSAY_API Problem make_problem(Statistics statistics, bool whitened,
                                              const ModeOptions& options);
 
+// The first modes of samples whose correlations are not formed. Whiteness and commutation are not
+// known (NaN) unless inputs are one-hot.
+[[nodiscard]] ASSAY_API Problem make_problem(const SampleSource& source,
+                                             Normalisation normalisation,
+                                             const ModeOptions& options, BlockPrecision precision,
+                                             const Execution& run);
+
 // The input variance d of Sx = d I, of all modes of a problem. Throws Error where there is none.
 [[nodiscard]] ASSAY_API double need_white(const Problem& problem);
 

@@ -19,20 +19,19 @@ bool same_sizes(const Layers& a, const Layers& b) {
 } // namespace
 
 GradientDescent::GradientDescent(const Statistics& statistics, Layers start, StepSettings settings)
-    : settings_(settings), layers_(std::move(start)), direction_(layers_),
-      descent_(statistics, layers_) {
+    : settings_(settings), layers_(std::move(start)), descent_(statistics, layers_) {
     if (settings_.momentum == 0) return;
-    velocities_ = layers_;
+    direction_ = velocities_ = layers_;
     for (Matrix& v : velocities_) v.setZero();
 }
 
 void GradientDescent::step(Index /*number*/) {
+    if (velocities_.empty()) {
+        descent_.step(settings_.rate, settings_.decay, layers_);
+        return;
+    }
     descent_.direction(layers_, settings_.decay, direction_);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
-        if (velocities_.empty()) {
-            layers_[l] += settings_.rate * direction_[l];
-            continue;
-        }
         velocities_[l] = settings_.momentum * velocities_[l] + direction_[l];
         layers_[l] += settings_.rate * velocities_[l];
     }

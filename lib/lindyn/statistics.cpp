@@ -1,12 +1,13 @@
 #include <assay/lindyn/statistics.hpp>
 
 #include <assay/core/error.hpp>
-#include <assay/core/parallel.hpp>
+#include <assay/core/memory.hpp>
 
 #include <Eigen/Eigenvalues>
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 namespace assay::lindyn {
 namespace {
@@ -18,33 +19,70 @@ constexpr double kDropped = 1e-10;  // eigenvalues of Sx below this share are no
 constexpr double kSymmetric = 1e-8; // relative asymmetry of a given Sx that is rounding
 constexpr double kNegative = 1e-10; // relative negative eigenvalue that is rounding
 
-Blocks row_blocks(const SampleSource& source) {
-    const double row = 8.0 * static_cast<double>(source.inputs() + source.outputs());
-    const auto rows = static_cast<Index>(kBlockBytes / row);
-    return {source.samples(), std::clamp<Index>(rows, 16, 65536)};
+template <class Scalar>
+using Rows = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+template <class Scalar>
+Rows<Scalar> read_block(const SampleSource& source, bool targets, Index first, Index count) {
+    if constexpr (std::is_same_v<Scalar, float>)
+        return targets ? source.read_targets_float(first, count)
+                       : source.read_inputs_float(first, count);
+    else
+        return targets ? source.read_targets(first, count) : source.read_inputs(first, count);
+}
+
+// sum += left^T right.
+template <class Left, class Right, class Sum>
+void add_transposed(const Left& left, const Right& right, Sum&& sum) {
+    if constexpr (std::is_same_v<typename Left::Scalar, float>)
+        sum += (left.transpose() * right).eval().template cast<double>();
+    else
+        sum.noalias() += left.transpose() * right;
 }
 
 // sum += left^T right, in tiles of columns that do not depend on the number of threads.
-void add_product(const RowMatrix& left, const RowMatrix& right, Matrix& sum, int threads) {
+template <class Scalar>
+void add_product(const Rows<Scalar>& left, const Rows<Scalar>& right, Matrix& sum, int threads) {
     const Blocks tiles{right.cols(), kTile};
     parallel_blocks(tiles.count(), threads, [&](Index t) {
-        sum.middleCols(tiles.begin(t), tiles.extent(t)).noalias() +=
-            left.transpose() * right.middleCols(tiles.begin(t), tiles.extent(t));
+        add_transposed(left, right.middleCols(tiles.begin(t), tiles.extent(t)),
+                       sum.middleCols(tiles.begin(t), tiles.extent(t)));
     });
 }
 
 // The same for left = right, upper triangle of tiles only.
-void add_square(const RowMatrix& rows, Matrix& sum, int threads) {
+template <class Scalar>
+void add_square(const Rows<Scalar>& rows, Matrix& sum, int threads) {
     const Blocks tiles{rows.cols(), kTile};
     parallel_blocks(tiles.count(), threads, [&](Index t) {
         const Index end = tiles.begin(t) + tiles.extent(t);
-        sum.block(0, tiles.begin(t), end, tiles.extent(t)).noalias() +=
-            rows.leftCols(end).transpose() * rows.middleCols(tiles.begin(t), tiles.extent(t));
+        add_transposed(rows.leftCols(end), rows.middleCols(tiles.begin(t), tiles.extent(t)),
+                       sum.block(0, tiles.begin(t), end, tiles.extent(t)));
     });
 }
 
-double divisor(const SampleSource& source, Normalisation normalisation) {
-    return normalisation == Normalisation::mean ? static_cast<double>(source.samples()) : 1.0;
+// All samples into sums that are zero; returns sum |y|^2.
+template <class Scalar>
+double sum_samples(const SampleSource& source, const Blocks& blocks, Statistics& s,
+                   const Execution& run) {
+    const bool one_hot = source.inputs() == 0;
+    std::vector<double> powers;
+    for (Index b = 0; b < blocks.count(); ++b) {
+        run.monitor->stop_if_interrupted();
+        const Index first = blocks.begin(b), count = blocks.extent(b);
+        const Rows<Scalar> targets = read_block<Scalar>(source, true, first, count);
+        powers.push_back(targets.template cast<double>().squaredNorm());
+        if (one_hot) {
+            s.syx.middleCols(first, count) = targets.transpose().template cast<double>();
+        } else {
+            const Rows<Scalar> inputs = read_block<Scalar>(source, false, first, count);
+            add_product<Scalar>(targets, inputs, s.syx, run.threads);
+            add_square<Scalar>(inputs, s.sxx, run.threads);
+        }
+        run.monitor->progress({static_cast<double>(first + count),
+                               static_cast<double>(source.samples()), "samples", ""});
+    }
+    return tree_sum(powers);
 }
 
 Matrix dense_inputs(const Statistics& s) {
@@ -62,36 +100,44 @@ double Statistics::input_power() const {
     return has_scalar_inputs() ? input_scale * static_cast<double>(inputs()) : sxx.trace();
 }
 
-Statistics accumulate(const SampleSource& source, Normalisation normalisation,
-                      const Execution& run) {
+Blocks sample_blocks(const SampleSource& source, BlockPrecision precision) {
+    const double number = precision == BlockPrecision::float32 ? 4 : 8;
+    const double row = number * static_cast<double>(source.inputs() + source.outputs());
+    const auto rows = static_cast<Index>(kBlockBytes / row);
+    // Short enough in single precision that sums within a block lose little.
+    const Index most = precision == BlockPrecision::float32 ? 2048 : 65536;
+    return {source.samples(), std::clamp<Index>(rows, 16, most)};
+}
+
+double sample_divisor(const SampleSource& source, Normalisation normalisation) {
+    return normalisation == Normalisation::mean ? static_cast<double>(source.samples()) : 1.0;
+}
+
+double statistics_bytes(const SampleSource& source) {
+    const bool one_hot = source.inputs() == 0;
+    const auto width = static_cast<double>(one_hot ? source.samples() : source.inputs());
+    return 8 * width * (static_cast<double>(source.outputs()) + (one_hot ? 0 : width));
+}
+
+Statistics accumulate(const SampleSource& source, Normalisation normalisation, const Execution& run,
+                      BlockPrecision precision) {
     if (source.samples() < 1) throw Error("there is no sample");
     const bool one_hot = source.inputs() == 0;
     const Index width = one_hot ? source.samples() : source.inputs();
+    check_memory(statistics_bytes(source),
+                 concat("correlations of ", width, " inputs and ", source.outputs(), " outputs"));
     Statistics s;
     s.samples = source.samples();
     s.normalisation = normalisation;
     s.syx = Matrix::Zero(source.outputs(), width);
     if (!one_hot) s.sxx = Matrix::Zero(width, width);
-    const Blocks blocks = row_blocks(source);
-    std::vector<double> powers;
-    for (Index b = 0; b < blocks.count(); ++b) {
-        run.monitor->stop_if_interrupted();
-        const Index first = blocks.begin(b), count = blocks.extent(b);
-        const RowMatrix targets = source.read_targets(first, count);
-        powers.push_back(targets.squaredNorm());
-        if (one_hot) {
-            s.syx.middleCols(first, count) = targets.transpose();
-        } else {
-            const RowMatrix inputs = source.read_inputs(first, count);
-            add_product(targets, inputs, s.syx, run.threads);
-            add_square(inputs, s.sxx, run.threads);
-        }
-        run.monitor->progress({static_cast<double>(first + count),
-                               static_cast<double>(source.samples()), "samples", ""});
-    }
-    const double by = divisor(source, normalisation);
+    const Blocks blocks = sample_blocks(source, precision);
+    const double power = precision == BlockPrecision::float32
+                             ? sum_samples<float>(source, blocks, s, run)
+                             : sum_samples<double>(source, blocks, s, run);
+    const double by = sample_divisor(source, normalisation);
     s.syx /= by;
-    s.output_power = tree_sum(powers) / by;
+    s.output_power = power / by;
     s.input_scale = one_hot ? 1 / by : 0;
     if (!one_hot) {
         s.sxx /= by;
@@ -99,6 +145,13 @@ Statistics accumulate(const SampleSource& source, Normalisation normalisation,
     }
     if (!(s.output_power > 0)) throw Error("all targets are 0; there is nothing to learn");
     return s;
+}
+
+void need_formed(const Statistics& s) {
+    if (!s.formed())
+        throw Error(concat("the correlations of ", s.inputs(), " inputs and ", s.outputs(),
+                           " outputs were not formed (modes --memory); only what closed forms say "
+                           "of their first modes is known"));
 }
 
 void check_statistics(const Statistics& s) {
@@ -137,6 +190,7 @@ double commutation(const Statistics& s) {
 
 std::optional<double> white_scale(const Statistics& s) {
     if (s.has_scalar_inputs()) return s.input_scale;
+    if (!s.formed()) return std::nullopt;
     if (whiteness(s) > kWhite) return std::nullopt;
     return s.sxx.trace() / static_cast<double>(s.inputs());
 }

@@ -60,11 +60,28 @@ class ErrorMeter {
     double power_;
 };
 
+ErrorModel model_of(const TeacherData& data, const linalg::Svd& svd, const Student& student) {
+    KnownTeacher known;
+    known.s = svd.s;
+    known.overlap = (data.teacher * svd.v).cwiseProduct(svd.u).colwise().sum();
+    known.square = Vector::Ones(svd.s.size());
+    known.d = data.d;
+    known.teacher_power = data.teacher_power;
+    known.target_power = data.target_power;
+    return known_model(known, student);
+}
+
 StudentRecord run_aligned(const TeacherData& data, const Student& student, const Watch& watch) {
-    const ErrorModel model = aligned_model(data, student);
+    const linalg::Svd svd = linalg::thin_svd(data.syx);
+    const ErrorModel model = model_of(data, svd, student);
     ErrorCurves curves = error_curves(model, watch.times, {});
+    const Index rank = data.output_modes.cols();
+    const auto cosines = [rank](const Matrix& found, const Matrix& known) {
+        return found.leftCols(rank).cwiseProduct(known).colwise().sum().cwiseAbs().eval();
+    };
     return {std::move(curves.train), std::move(curves.test),
-            optimal_stopping(model, {}, watch.horizon)};
+            optimal_stopping(model, {}, watch.horizon), svd.s.head(rank),
+            cosines(svd.u, data.output_modes).cwiseProduct(cosines(svd.v, data.input_modes))};
 }
 
 // The vertex of the parabola through the least of sampled values and its neighbours.
@@ -97,7 +114,7 @@ StudentRecord record_maps(const TeacherData& data, const Student& student, const
                           const Start& start) {
     const ErrorMeter meter(data);
     const Vector search = random_search_times(data, student, watch.horizon);
-    StudentRecord record{Vector(watch.times.size()), Vector(watch.times.size()), {}};
+    StudentRecord record{Vector(watch.times.size()), Vector(watch.times.size()), {}, {}, {}};
     Vector searched(search.size());
     auto map = start();
     for (Index t = 0, s = 0; t < watch.times.size() || s < search.size();) {
@@ -178,6 +195,8 @@ TeacherData draw_data(const Setting& s, std::uint64_t seed, Index repeat) {
     data.d = std::max(1.0, delta);
     // Directions are random, so that the samples may span the first inputs.
     data.teacher = u * s.teacher.asDiagonal() * v.topRows(seen).transpose();
+    data.output_modes = u;
+    data.input_modes = v.topRows(seen).colwise().normalized();
     data.teacher_power = s.teacher.squaredNorm();
     const double noise = std::sqrt(data.d / static_cast<double>(s.inputs));
     data.syx = data.d * data.teacher +
@@ -193,15 +212,7 @@ void check_map_memory(Index outputs, Index inputs) {
 }
 
 ErrorModel aligned_model(const TeacherData& data, const Student& student) {
-    const linalg::Svd svd = linalg::thin_svd(data.syx);
-    KnownTeacher known;
-    known.s = svd.s;
-    known.overlap = (data.teacher * svd.v).cwiseProduct(svd.u).colwise().sum();
-    known.square = Vector::Ones(svd.s.size());
-    known.d = data.d;
-    known.teacher_power = data.teacher_power;
-    known.target_power = data.target_power;
-    return known_model(known, student);
+    return model_of(data, linalg::thin_svd(data.syx), student);
 }
 
 StudentRecord run_student(const TeacherData& data, const Student& student, StudentKind kind,

@@ -15,8 +15,9 @@ namespace assay::lindyn {
 // Statistics of a data set, sums over samples, in inputs in which Sx = d I: all of them, or the
 // span of the samples where these are fewer.
 struct TeacherData {
-    Matrix syx;     // N3 x min(N1, P)
-    Matrix teacher; // W* in the same inputs
+    Matrix syx;                       // N3 x min(N1, P)
+    Matrix teacher;                   // W* in the same inputs
+    Matrix output_modes, input_modes; // its singular vectors there, N3 x K, min(N1, P) x K
     double d = 1;
     double teacher_power = 1; // |W*|^2 in all inputs
     double target_power = 1;  // |Y|^2
@@ -40,6 +41,9 @@ enum class StudentKind { aligned, random };
 struct StudentRecord {
     Vector train, test; // T
     Minimum optimum;    // of the test error, up to the horizon
+    // Of aligned students, K: the first singular values of the data, and the overlaps of their
+    // singular vectors with the teacher's, output times input.
+    Vector observed, overlap;
 };
 // The exact error of an aligned student.
 [[nodiscard]] ASSAY_API ErrorModel aligned_model(const TeacherData& data, const Student& student);

@@ -1,5 +1,6 @@
-// Targets made by linear maps: linear-teacher and linear-pair (Lampinen, Ganguli 2019, arXiv
-// 1809.10374), linear-regression (Advani, Saxe 2017, arXiv 1710.03667).
+// Targets made by linear maps: linear-teacher and linear-pair, also with leaky ReLU units in the
+// place of their modes (Lampinen, Ganguli 2019, arXiv 1809.10374), linear-regression (Advani, Saxe
+// 2017, arXiv 1710.03667).
 #include <assay/linalg/orthonormal.hpp>
 #include <assay/linalg/singular_values.hpp>
 #include <assay/training/task_family.hpp>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 namespace assay::training {
 namespace {
@@ -17,12 +19,18 @@ namespace {
 
 enum class Inputs { one_hot, orthogonal, gaussian };
 
+// A teacher with one hidden unit a mode, y = out f(in x).
+struct HiddenUnits {
+    RowMatrix in, out; // K x N1, N3 x K
+};
+
 // Rows are samples.
 struct NoisyMap {
-    RowMatrix w; // N3 x N1
+    RowMatrix w;                      // N3 x N1; of hidden units the best linear map
+    std::optional<HiddenUnits> units; // none: the teacher is w itself
     Inputs inputs = Inputs::one_hot;
-    RowMatrix basis;      // N1 x N1, rows orthonormal; orthogonal inputs only
-    Index items = 0;      // distinct inputs; 0: never the same
+    RowMatrix basis;      // the items of orthogonal inputs; see orthogonal_items
+    Index items = 0;      // samples before the inputs start again; 0: never
     double noise_sd = 0;  // of an entry of the targets
     RowMatrix randomized; // items x N3 where targets are replaced
 };
@@ -53,12 +61,42 @@ void write_input(const NoisyMap& t, const Draws& draws, Row& row) {
     if (t.inputs == Inputs::orthogonal)
         row.input.row(0) = t.basis.row(item);
     else
-        row.input(0, item) = 1;
+        row.input(0, item % width) = 1;
+}
+
+// Up to N1 items are rows of an orthogonal matrix (N1 x N1, all of them), more have orthogonal
+// columns: X^T X = P/N1 I.
+RowMatrix orthogonal_items(const Random& random, Index items, Index n1) {
+    const Index rows = std::max(items, n1);
+    checked_size({rows, n1}, "orthogonal inputs");
+    return std::sqrt(static_cast<double>(rows) / static_cast<double>(n1)) *
+           random_orthonormal(random, rows, n1);
+}
+
+// Leaky ReLU of slope 0.2, scaled so that it keeps the mean square of symmetric numbers: strengths
+// of modes stay signal-to-noise ratios.
+constexpr double kSlope = 0.2;
+const double kGain = std::sqrt(2 / (1 + kSlope * kSlope));
+RowMatrix rectified(const RowMatrix& z) {
+    return kGain * z.cwiseMax(kSlope * z);
+}
+
+// The linear map of least squared error on the teacher's inputs: unit vectors, the items of
+// `basis`, or Gaussian ones, where E f(v.x) x = E f'(v.x) v / N1 (Stein).
+RowMatrix linear_part(const HiddenUnits& units, Inputs inputs, const RowMatrix& basis) {
+    if (inputs == Inputs::gaussian) return kGain * (1 + kSlope) / 2 * units.out * units.in;
+    if (inputs == Inputs::one_hot) return units.out * rectified(units.in);
+    const double per_input = static_cast<double>(basis.cols()) / static_cast<double>(basis.rows());
+    return per_input * units.out * rectified(units.in * basis.transpose()) * basis;
 }
 
 void write_target(const NoisyMap& t, const Draws& draws, Row& row) {
     enum : std::uint64_t { noise = 1 };
-    row.value.row(0).noalias() = row.input.row(0) * t.w.transpose();
+    if (t.units)
+        row.value.row(0).noalias() =
+            rectified(row.input.row(0) * t.units->in.transpose()) * t.units->out.transpose();
+    else
+        row.value.row(0).noalias() = row.input.row(0) * t.w.transpose();
     for (Index k = 0; t.noise_sd > 0 && k < row.value.cols(); ++k)
         row.value(0, k) += t.noise_sd * draws.normal(noise, k);
 }
@@ -74,18 +112,27 @@ void write_sample(const NoisyMap& t, const Draws& draws, Row& row) {
     row.value.row(0) = t.randomized.row(static_cast<Index>(item.sample()));
 }
 
-// Inputs and noise of a map of N1 inputs by the parameters `inputs` and `noise`.
-NoisyMap noisy_map(const Parameters& p, RowMatrix w, Index items) {
-    const Index n1 = w.cols();
+// Inputs, noise and hidden units of a teacher w = out in by the parameters `inputs`, `noise` and
+// `activation`.
+NoisyMap noisy_map(const Parameters& p, HiddenUnits units, Index items) {
+    const Index n1 = units.in.cols();
     NoisyMap t;
-    t.w = std::move(w);
     t.inputs = inputs_of(p.word("inputs"));
     t.noise_sd = p.number("noise") / std::sqrt(static_cast<double>(n1));
     if (t.inputs != Inputs::gaussian) t.items = items;
-    if (t.inputs != Inputs::orthogonal) return t;
-    checked_size({n1, n1}, "orthonormal inputs");
-    t.basis = random_orthonormal(p.random("inputs"), n1, n1);
+    if (t.inputs == Inputs::orthogonal) t.basis = orthogonal_items(p.random("inputs"), items, n1);
+    if (p.word("activation") == "linear") {
+        t.w = units.out * units.in;
+    } else {
+        t.w = linear_part(units, t.inputs, t.basis);
+        t.units = std::move(units);
+    }
     return t;
+}
+
+TaskParameter activation() {
+    return word("activation", {"linear", "leaky_relu"},
+                "of one hidden unit a mode; leaky_relu has slope 0.2 and keeps mean squares");
 }
 
 TaskParts map_task(const std::shared_ptr<const NoisyMap>& map) {
@@ -118,7 +165,9 @@ struct Teacher {
     [[nodiscard]] Vector strengths() const {
         return Eigen::Map<const Vector>(s.data(), static_cast<Index>(s.size()));
     }
-    [[nodiscard]] RowMatrix map() const { return u * strengths().asDiagonal() * v.transpose(); }
+    [[nodiscard]] HiddenUnits units() const {
+        return {v.transpose(), u * strengths().asDiagonal()};
+    }
 };
 
 std::vector<double> checked_strengths(const Parameters& p, std::string_view name, Sizes sizes) {
@@ -168,16 +217,24 @@ void randomize(const Parameters& p, NoisyMap& map) {
 }
 
 std::vector<TruthArray> linear_truth(const Teacher& teacher, const NoisyMap& map, double noise) {
-    std::vector<TruthArray> truth{
-        truth_matrix("W", map.w, {"output", "input"}, "The teacher, W = U diag(s) V^T")};
+    std::vector<TruthArray> truth{truth_matrix("W", map.w, {"output", "input"},
+                                               map.units
+                                                   ? "The best linear map of the teacher's inputs"
+                                                   : "The teacher, W = U diag(s) V^T")};
     for (auto& array : teacher_truth(teacher, "")) truth.push_back(std::move(array));
-    if (map.inputs == Inputs::gaussian || map.items != map.w.cols() || map.randomized.size() > 0)
+    if (map.inputs == Inputs::gaussian || map.items < map.w.cols() || map.randomized.size() > 0 ||
+        map.units)
         return truth;
+    // With P/N1 I = X^T X, the sum is sqrt(P/N1) times that of N1 inputs and of a teacher so much
+    // stronger.
     std::vector<double> shown;
-    const double aspect = static_cast<double>(map.w.rows()) / static_cast<double>(map.w.cols());
-    for (const double s : teacher.s) shown.push_back(shown_singular_value(s, noise, aspect));
+    const auto n1 = static_cast<double>(map.w.cols());
+    const double root = std::sqrt(static_cast<double>(map.items) / n1),
+                 aspect = static_cast<double>(map.w.rows()) / n1;
+    for (const double s : teacher.s)
+        shown.push_back(root * shown_singular_value(root * s, noise, aspect));
     truth.push_back(truth_vector("predicted_singular_values", shown, "mode",
-                                 "Of the sum over the N1 inputs of target input^T, with its noise, "
+                                 "Of the sum over the P samples of target input^T, with its noise, "
                                  "for large N1"));
     return truth;
 }
@@ -190,9 +247,11 @@ TaskParts make_linear_teacher(const Parameters& p) {
     teacher.u = random_orthonormal(p.random("output_modes"), sizes.outputs, rank);
     teacher.v = random_orthonormal(p.random("input_modes"), sizes.inputs, rank);
     const Index samples = p.integer("samples") == 0 ? sizes.inputs : p.integer("samples");
-    if (inputs_of(p.word("inputs")) != Inputs::gaussian && samples > sizes.inputs)
-        p.refuse("samples", concat("at most N1 (", sizes.inputs, ") orthonormal inputs"));
-    const auto map = std::make_shared<NoisyMap>(noisy_map(p, teacher.map(), samples));
+    if (inputs_of(p.word("inputs")) == Inputs::one_hot && samples > sizes.inputs &&
+        samples % sizes.inputs != 0)
+        p.refuse("samples",
+                 concat("at most N1 (", sizes.inputs, ") unit vectors, or a multiple of them"));
+    const auto map = std::make_shared<NoisyMap>(noisy_map(p, teacher.units(), samples));
     randomize(p, *map);
     TaskParts parts = map_task(map);
     const double noise = p.number("noise");
@@ -205,12 +264,14 @@ TaskEntry linear_teacher() {
         {"linear-teacher",
          "y = W x + noise with a teacher of low rank W = U diag(s) V^T (N3 x N1), U and V random "
          "orthonormal, noise of variance noise^2 / N1 an entry, fresh for every sample. Sample i "
-         "has input i modulo their number, except for gaussian inputs, of variance 1 / N1",
+         "has input i modulo their number, except for gaussian inputs, of variance 1 / N1. More "
+         "than N1 inputs have X^T X = P / N1 I (one-hot: multiples of N1). With "
+         "leaky_relu, y = U diag(s) f(V^T x) + noise",
          {integers("sizes", "100,50,50", 1, 1e6,
                    "N1,N2,N3: inputs, hidden units (of the student), outputs"),
           numbers("singular_values", "6,4,2", 0, kAnyNumber, "s, one a mode"),
           number("noise", 1, 0, kAnyNumber, "with 1, s are signal-to-noise ratios"), input_law(),
-          integer("samples", 0, 0, 1e8, "P, distinct inputs; 0: N1"),
+          activation(), integer("samples", 0, 0, 1e8, "P, inputs before they start again; 0: N1"),
           word("randomize", {"none", "entries", "gaussian"},
                "replace the targets of P samples by all their entries exchanged, or by normal "
                "numbers of the same mean square")},
@@ -269,11 +330,31 @@ Pair make_teachers(const Parameters& p, Sizes sizes) {
     return pair;
 }
 
-std::vector<TruthArray> pair_truth(const Pair& pair, const RowMatrix& w) {
+// Hidden units of both, those of A first; outputs likewise.
+HiddenUnits pair_units(const Pair& pair) {
+    const HiddenUnits a = pair.a.units(), b = pair.b.units();
+    const Index n3 = a.out.rows(), ka = a.in.rows(), kb = b.in.rows();
+    checked_size({2 * n3, a.in.cols()}, "teachers");
+    HiddenUnits both{RowMatrix(ka + kb, a.in.cols()), RowMatrix::Zero(2 * n3, ka + kb)};
+    both.in << a.in, b.in;
+    both.out.topLeftCorner(n3, ka) = a.out;
+    both.out.bottomRightCorner(n3, kb) = b.out;
+    return both;
+}
+
+std::vector<TruthArray> pair_truth(const Pair& pair, const NoisyMap& map) {
+    const RowMatrix& w = map.w;
+    const auto outputs = static_cast<std::size_t>(w.rows());
+    std::vector<double> output_tasks(outputs, 0.0);
+    std::fill(output_tasks.begin() + static_cast<std::ptrdiff_t>(outputs / 2), output_tasks.end(),
+              1.0);
     const Vector joint = linalg::singular_values(w).head(std::min<Index>(
         {static_cast<Index>(pair.a.s.size() + pair.b.s.size()), w.rows(), w.cols()}));
     std::vector<TruthArray> truth{
-        truth_matrix("W", w, {"output", "input"}, "Both teachers, that of A above that of B"),
+        truth_matrix("W", w, {"output", "input"},
+                     map.units ? "The best linear maps of both teachers, A above B"
+                               : "Both teachers, that of A above that of B"),
+        whole(truth_vector("output_task", output_tasks, "output", "0: of task A, 1: of task B")),
         truth_matrix("alignment", pair.q, {"mode_a", "mode_b"}, "Q = V_a^T V_b"),
         truth_vector("joint_singular_values", {joint.begin(), joint.end()}, "mode",
                      "Of both teachers as one map")};
@@ -285,29 +366,27 @@ std::vector<TruthArray> pair_truth(const Pair& pair, const RowMatrix& w) {
 TaskParts make_pair_task(const Parameters& p) {
     const Sizes sizes = sizes_of(p);
     const auto pair = std::make_shared<const Pair>(make_teachers(p, sizes));
-    RowMatrix w(2 * sizes.outputs, sizes.inputs);
-    checked_size({w.rows(), w.cols()}, "teachers");
-    w << pair->a.map(), pair->b.map();
-    const auto map = std::make_shared<const NoisyMap>(noisy_map(p, std::move(w), sizes.inputs));
+    const auto map =
+        std::make_shared<const NoisyMap>(noisy_map(p, pair_units(*pair), sizes.inputs));
     TaskParts parts = map_task(map);
-    parts.truth = [pair, map] { return pair_truth(*pair, map->w); };
+    parts.truth = [pair, map] { return pair_truth(*pair, *map); };
     return parts;
 }
 
 TaskEntry linear_pair() {
-    return {
-        {"linear-pair",
-         "Two tasks on the same inputs, each with a linear teacher of N3 outputs whose input "
-         "modes have the inner products Q; the outputs of A come before those of B. Inputs and "
-         "noise as for linear-teacher",
-         {integers("sizes", "100,50,50", 1, 1e6,
-                   "N1,N2,N3: inputs, hidden units (of the student), outputs of each task"),
-          numbers("singular_values_a", "3", 0, kAnyNumber, "of task A, one a mode"),
-          numbers("singular_values_b", "3", 0, kAnyNumber, "of task B"),
-          numbers("alignment", "0.5", -1, 1, "q of Q = q I, or all entries of Q, row by row"),
-          number("noise", 1, 0, kAnyNumber, "with 1, s are signal-to-noise ratios"), input_law()},
-         {}},
-        make_pair_task};
+    return {{"linear-pair",
+             "Two tasks on the same inputs, each with a linear teacher of N3 outputs whose input "
+             "modes have the inner products Q; the outputs of A come before those of B. Inputs and "
+             "noise as for linear-teacher",
+             {integers("sizes", "100,50,50", 1, 1e6,
+                       "N1,N2,N3: inputs, hidden units (of the student), outputs of each task"),
+              numbers("singular_values_a", "3", 0, kAnyNumber, "of task A, one a mode"),
+              numbers("singular_values_b", "3", 0, kAnyNumber, "of task B"),
+              numbers("alignment", "0.5", -1, 1, "q of Q = q I, or all entries of Q, row by row"),
+              number("noise", 1, 0, kAnyNumber, "with 1, s are signal-to-noise ratios"),
+              input_law(), activation()},
+             {}},
+            make_pair_task};
 }
 
 // ---- linear-regression ------------------------------------------------------------------------

@@ -199,6 +199,36 @@ TEST_CASE("the discrete recursion is gradient descent on aligned modes", "[lindy
         for (Index t = 1; t < record.loss.size(); ++t) CHECK(record.loss(t) <= record.loss(t - 1));
 }
 
+TEST_CASE("a step of any network on any inputs is the gradient's formula", "[lindyn]") {
+    const std::size_t depth = GENERATE(1U, 2U, 3U);
+    const bool white = GENERATE(true, false);
+    const double momentum = GENERATE(0.0, 0.6);
+    Statistics s = statistics_of(random_matrix(4, 6, 1), 0.7);
+    const Matrix x = random_matrix(6, 9, 2);
+    if (!white) s.sxx = x * x.transpose() / 9;
+    const Matrix sxx = white ? Matrix(0.7 * Matrix::Identity(6, 6)) : s.sxx;
+    std::vector<Index> widths(depth + 1, 5);
+    widths.front() = 6;
+    widths.back() = 4;
+    Layers w = initial_layers(widths, {}, {StartLaw::gaussian, 0.4, 3, 0}), v = w;
+    for (Matrix& one : v) one.setZero();
+    GradientDescent descent(s, w, {0.05, momentum, 0.02});
+    for (Index t = 0; t < 3; ++t) {
+        descent.step(t);
+        const Layers old = w;
+        const Matrix error = s.syx - whole_map(old) * sxx;
+        for (std::size_t l = 0; l < depth; ++l) {
+            Matrix above = Matrix::Identity(old[l].rows(), old[l].rows());
+            Matrix below = Matrix::Identity(6, 6);
+            for (std::size_t k = l + 1; k < depth; ++k) above = old[k] * above;
+            for (std::size_t k = 0; k < l; ++k) below = old[k] * below;
+            v[l] = momentum * v[l] + above.transpose() * error * below.transpose() - 0.02 * old[l];
+            w[l] += 0.05 * v[l];
+        }
+    }
+    for (std::size_t l = 0; l < depth; ++l) CHECK((descent.layers()[l] - w[l]).norm() < 1e-13);
+}
+
 TEST_CASE("steps converge just below the bound and not above", "[lindyn]") {
     const int depth = GENERATE(2, 3, 4);
     for (const double share : {0.97, 1.03}) {

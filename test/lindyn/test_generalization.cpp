@@ -10,6 +10,7 @@
 #include <assay/lindyn/students.hpp>
 #include <assay/lindyn/transfer.hpp>
 
+#include <Eigen/SVD>
 #include <catch2/catch.hpp>
 
 #include <cmath>
@@ -358,6 +359,34 @@ TEST_CASE("students of drawn data meet the theory", "[lindyn]") {
         CHECK(std::abs(record.test(0) - 1) < 1e-4);
     }
     CHECK(std::abs(random.mean() - aligned.head(3).mean()) < 0.05 * best.value + 0.005);
+}
+
+TEST_CASE("singular values and overlaps of drawn data meet the theory", "[lindyn]") {
+    Setting setting;
+    setting.inputs = 300;
+    setting.outputs = 150;
+    setting.teacher = Eigen::Vector4d(4, 2.5, 1.4, 0.3);
+    const Theory theory = theory_of(setting);
+    Vector observed = Vector::Zero(4), overlap = observed;
+    constexpr Index kDraws = 6;
+    for (Index r = 0; r < kDraws; ++r) {
+        const TeacherData data = draw_data(setting, 11, r);
+        const StudentRecord record =
+            run_student(data, setting.student, StudentKind::aligned, {Vector::Zero(1)}, 11, r);
+        const auto thin = Eigen::ComputeThinU | Eigen::ComputeThinV;
+        const Eigen::BDCSVD<Matrix> own(data.syx, thin), teacher(data.teacher, thin);
+        for (Index k = 0; k < 4; ++k) {
+            CHECK(std::abs(record.observed(k) - own.singularValues()(k)) < 1e-11);
+            const double cosine = own.matrixU().col(k).dot(teacher.matrixU().col(k)) *
+                                  own.matrixV().col(k).dot(teacher.matrixV().col(k));
+            CHECK(std::abs(record.overlap(k) - std::abs(cosine)) < 1e-9);
+        }
+        observed += record.observed / kDraws;
+        overlap += record.overlap / kDraws;
+    }
+    CHECK((observed - theory.observed).head(3).cwiseAbs().maxCoeff() < 0.05);
+    CHECK((overlap - theory.overlap).cwiseAbs().maxCoeff() < 0.05);
+    CHECK(std::abs(observed(3) - theory.observed(3)) < 3 / std::pow(300, 2.0 / 3)); // the edge
 }
 
 TEST_CASE("where a student stops does not depend on when it is looked at", "[lindyn]") {

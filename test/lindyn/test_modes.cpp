@@ -55,6 +55,58 @@ TEST_CASE("statistics are the literal sums, for any number of threads", "[lindyn
     CHECK(mean.sxx == mean.sxx.transpose());
 }
 
+TEST_CASE("statistics of float32 blocks: products in single precision, sums in double",
+          "[lindyn]") {
+    // Numbers around 1, whose sums in single precision would be off by 1e-3.
+    const Table table(RowMatrix::Ones(200000, 4) + 0.3 * random_rows(200000, 4, 8),
+                      RowMatrix::Ones(200000, 3) + 0.3 * random_rows(200000, 3, 9));
+    const Statistics fine = accumulate(table, Normalisation::sum, {});
+    const Statistics rough = accumulate(table, Normalisation::sum, {}, BlockPrecision::float32);
+    const double worst = (rough.syx - fine.syx).cwiseAbs().maxCoeff() / fine.syx.maxCoeff();
+    CHECK(worst < 2e-6);
+    CHECK(worst > 1e-12); // it is single precision
+    CHECK((rough.sxx - fine.sxx).cwiseAbs().maxCoeff() < 2e-6 * fine.sxx.maxCoeff());
+    CHECK(std::abs(rough.output_power - fine.output_power) < 1e-6 * fine.output_power);
+    CHECK(rough.sxx == rough.sxx.transpose());
+}
+
+TEST_CASE("modes without the correlations are those with them", "[lindyn]") {
+    const bool one_hot = GENERATE(false, true);
+    const auto precision = GENERATE(BlockPrecision::float64, BlockPrecision::float32);
+    const Index samples = one_hot ? 150 : 20000;
+    const RowMatrix x = one_hot ? RowMatrix(samples, 0) : random_rows(samples, 140, 4);
+    const RowMatrix basis = random_rows(5, 120, 5);
+    RowMatrix y = random_rows(samples, 120, 7);
+    // Five strong modes over a bulk.
+    for (Index k = 0; k < 5; ++k)
+        y += (one_hot ? Vector(random_rows(samples, 1, 20 + std::uint64_t(k))) : Vector(x.col(k))) *
+             basis.row(k) * (one_hot ? 3.0 : 1.0) / double(k + 1);
+    const Table table(x, y);
+    const auto normalisation = GENERATE(Normalisation::mean, Normalisation::sum);
+    const bool rough = precision == BlockPrecision::float32;
+    const Problem found = make_problem(table, normalisation, {4, 1e-6}, precision, {});
+    const Modes whole = find_modes(accumulate(table, normalisation, {}), {});
+    const double s1 = whole.s(0), tolerance = rough ? 1e-5 : 1e-9;
+    const Modes& modes = found.modes;
+    CHECK((modes.s - whole.s.head(4)).cwiseAbs().maxCoeff() < tolerance * s1);
+    CHECK((modes.u - whole.u.leftCols(4)).cwiseAbs().maxCoeff() < 100 * tolerance);
+    CHECK((modes.v - whole.v.leftCols(4)).cwiseAbs().maxCoeff() < 100 * tolerance);
+    CHECK((modes.input_variance - whole.input_variance.head(4)).norm() <
+          100 * tolerance * whole.input_variance.norm());
+    CHECK(std::abs(modes.output_power - whole.output_power) < tolerance * whole.output_power);
+    CHECK(modes.residual.maxCoeff() <= tolerance * s1);
+    CHECK(whole.residual.maxCoeff() < 1e-12 * s1);
+    CHECK_FALSE(found.whole);
+    CHECK(found.statistics.inputs() == (one_hot ? 150 : 140));
+    CHECK(white_scale(found.statistics).has_value() == one_hot);
+    Execution many;
+    many.threads = 3;
+    CHECK(make_problem(table, normalisation, {4, 1e-6}, precision, many).modes.v == modes.v);
+    CHECK_THROWS_WITH(make_problem(table, normalisation, {}, precision, {}),
+                      Catch::Contains("--modes K"));
+    CHECK_THROWS_WITH(need_formed(found.statistics), Catch::Contains("were not formed"));
+}
+
 TEST_CASE("whitened statistics drop what the inputs do not span", "[lindyn]") {
     RowMatrix x = random_rows(50, 6, 3);
     x.col(5) = x.col(0) + x.col(1);

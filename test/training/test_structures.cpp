@@ -235,6 +235,21 @@ TEST_CASE("linear-pair: input modes have the inner products asked for", "[traini
     CHECK((truth_table(*made, "joint_singular_values") - expected).norm() < 1e-11);
     const Samples s = made->samples(0, 30, Stream::train);
     CHECK((s.values - s.inputs * w.transpose()).norm() < 1e-12);
+    const Vector tasks = truth_table(*made, "output_task");
+    CHECK(tasks.head(12) == Vector::Zero(12));
+    CHECK(tasks.tail(12) == Vector::Ones(12));
+    // With hidden units of their own, task B is that of its teacher alone.
+    const auto leaky = task("linear-pair", {{"sizes", "30,5,12"},
+                                            {"singular_values_a", "4,2"},
+                                            {"singular_values_b", "5"},
+                                            {"alignment", "0.6,-0.3"},
+                                            {"activation", "leaky_relu"},
+                                            {"noise", "0"}});
+    const Matrix f =
+        vb.unaryExpr([](double x) { return std::sqrt(2 / 1.04) * std::max(x, x / 5); });
+    CHECK((leaky->samples(0, 30, Stream::train).values.rightCols(12) -
+           5 * f * truth_table(*made, "U_b").transpose())
+              .norm() < 1e-12);
     CHECK_THROWS_WITH(task("linear-pair", {{"alignment", "0.9,0.9"}, {"singular_values_a", "2,1"}}),
                       Contains("at most 1"));
     CHECK_THROWS_WITH(task("linear-pair", {{"alignment", "0.1,0.2"}}), Contains("1 x 1 entries"));

@@ -234,6 +234,46 @@ TEST_CASE("linear-teacher: gaussian inputs, few samples, randomized targets", "[
     CHECK_THROWS_WITH(task("linear-teacher", {{"samples", "101"}}), Contains("at most N1 (100)"));
 }
 
+TEST_CASE("linear-teacher: leaky ReLU units keep the mean square; W is the best linear map",
+          "[training]") {
+    const std::string inputs = GENERATE("one-hot", "orthogonal", "gaussian");
+    const bool gaussian = inputs == "gaussian";
+    const auto made = task(
+        "linear-teacher",
+        {{"noise", "0"}, {"inputs", inputs}, {"sizes", "30,4,20"}, {"activation", "leaky_relu"}});
+    const Index count = gaussian ? 40000 : 30;
+    const Samples s = made->samples(0, count, Stream::train);
+    const Matrix z = s.inputs * truth_table(*made, "V");
+    const Matrix f = std::sqrt(2 / 1.04) * z.unaryExpr([](double x) { return x < 0 ? x / 5 : x; });
+    const Vector strengths = truth_table(*made, "singular_values");
+    CHECK((s.values - f * strengths.asDiagonal() * truth_table(*made, "U").transpose()).norm() <
+          1e-12 * s.values.norm());
+    const Matrix fitted = s.inputs.colPivHouseholderQr().solve(Matrix(s.values)).transpose(),
+                 w = truth_table(*made, "W");
+    CHECK((fitted - w).norm() < (gaussian ? 0.05 : 1e-11) * w.norm());
+    if (gaussian) CHECK_THAT(s.values.squaredNorm() / double(count), WithinRel(56.0 / 30, 0.03));
+}
+
+TEST_CASE("linear-teacher: more samples than inputs are white", "[training]") {
+    const std::string inputs = GENERATE("one-hot", "orthogonal");
+    const Index count = inputs == "one-hot" ? 600 : 450;
+    const auto made = task("linear-teacher", {{"inputs", inputs},
+                                              {"sizes", "300,5,150"},
+                                              {"singular_values", "4,1.2"},
+                                              {"samples", std::to_string(count)}});
+    const Samples s = made->samples(0, count, Stream::train);
+    const double delta = double(count) / 300;
+    const Matrix sxx = s.inputs.transpose() * s.inputs;
+    CHECK((sxx - delta * Matrix::Identity(300, 300)).norm() < 1e-11);
+    // sqrt(delta) sqrt((1 + r^2)(A + r^2))/r with r = sqrt(delta) s.
+    const Vector found = singular_values(s.values.transpose() * s.inputs);
+    const auto predicted = truth(*made, "predicted_singular_values").values;
+    const double r = 4 * std::sqrt(delta);
+    CHECK_THAT(predicted[0], WithinRel(std::sqrt(delta * (1 + r * r) * (0.5 + r * r)) / r, 1e-12));
+    CHECK_THAT(found(0), WithinRel(predicted[0], 0.02));
+    CHECK_THAT(found(1), WithinRel(predicted[1], 0.06));
+}
+
 TEST_CASE("semantic-hierarchy: covariance and singular values of a branching diffusion",
           "[training]") {
     const Index features = 40000;
