@@ -1,11 +1,14 @@
 #include "model_input.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/network_io.hpp>
+#include <assay/network/sample_file_io.hpp>
 #include <assay/training/run_io.hpp>
 
 #include <fstream>
+#include <limits>
 
 namespace tools {
 
@@ -97,11 +100,30 @@ hdf5::Group data_group(const hdf5::InputFile& file, const hdf5::Address& address
     return root.group(path);
 }
 
-std::optional<network::Samples> read_split(const hdf5::Group& data, const std::string& name) {
-    if (data.has_dataset("inputs") && (name == "train" || name.empty()))
-        return network::read_samples(data); // one split by itself
+namespace {
+
+// The group of a split, or of data that are one split by themselves.
+std::optional<hdf5::Group> split_group(const hdf5::Group& data, const std::string& name) {
+    if (data.has_dataset("inputs") && (name == "train" || name.empty())) return data;
     if (name.empty() || !data.has_group(name)) return std::nullopt;
-    return network::read_samples(data.group(name));
+    return data.group(name);
+}
+
+} // namespace
+
+std::optional<network::Samples> read_split(const hdf5::Group& data, const std::string& name) {
+    const auto group = split_group(data, name);
+    if (!group) return std::nullopt;
+    return network::read_samples(*group);
+}
+
+std::shared_ptr<const network::SampleSource>
+open_split(const hdf5::Group& data, const std::string& name, const MemoryUse& memory) {
+    const auto group = split_group(data, name);
+    if (!group) return nullptr;
+    const double bytes =
+        memory.bytes > 0 ? static_cast<double>(memory.bytes) : 0.6 * physical_memory();
+    return std::make_shared<network::SampleFile>(*group, bytes, memory.directory);
 }
 
 std::optional<RunWords> run_words(cli::Context& context, const hdf5::Address& address) {
@@ -118,34 +140,45 @@ std::optional<RunWords> run_words(cli::Context& context, const hdf5::Address& ad
 
 namespace {
 
-// The part of the training data that the run held out, or what was left to train on, where `split`
-// means one of them and the data are the run's.
-std::optional<network::Samples> held_apart(const RunWords& run, const hdf5::Group& data,
-                                           const std::string& split) {
+// The rows of the training data that the run held out, or what was left to train on, where `split`
+// means one of them and `all` are the run's training data.
+std::optional<std::vector<Index>> rows_apart(const RunWords& run, const network::SampleSource& all,
+                                             const std::string& split) {
     const auto& held_out = run.preprocessing.held_out;
-    if (held_out.empty() || (split != "train" && split != run.config.evaluate_split))
-        return std::nullopt;
-    const auto all = read_split(data, "train");
-    if (!all || training::digest_of_samples(*all) != run.data_digest) return std::nullopt;
-    return training::choose_rows(
-        *all, split == "train" ? training::other_rows(all->count(), held_out) : held_out);
+    if (training::survey(all).digest != run.data_digest) return std::nullopt;
+    return split == "train" ? training::other_rows(all.count(), held_out) : held_out;
 }
 
 } // namespace
 
-network::Samples run_samples(const hdf5::Group& data, const std::string& split, const RunWords* run,
-                             Monitor& monitor) {
-    std::optional<network::Samples> samples;
-    if (run) samples = held_apart(*run, data, split);
-    if (samples)
+std::shared_ptr<const network::SampleSource> run_source(const hdf5::Group& data,
+                                                        const std::string& split,
+                                                        const RunWords* run,
+                                                        const MemoryUse& memory, Monitor& monitor) {
+    std::shared_ptr<const network::SampleSource> samples;
+    std::optional<std::vector<Index>> rows;
+    if (run && !run->preprocessing.held_out.empty() &&
+        (split == "train" || split == run->config.evaluate_split)) {
+        samples = open_split(data, "train", memory);
+        if (samples) rows = rows_apart(*run, *samples, split);
+    }
+    if (rows)
         monitor.info("split '" + split + "' is the run's part of its training data");
     else
-        samples = data.has_dataset("inputs") ? read_split(data, "") : read_split(data, split);
+        samples = open_split(data, data.has_dataset("inputs") ? "" : split, memory);
     if (!samples) throw Error(data.where() + ": there is no split '" + split + "'");
-    if (!run || !run->preprocessing.does_something()) return std::move(*samples);
-    at_place(data.where(), [&] { training::apply(run->preprocessing, *samples); });
+    if (!run || !run->preprocessing.does_something()) return samples;
+    auto prepared = std::make_shared<training::PreparedSamples>(samples, rows, run->preprocessing);
+    // A split of another width is a mistake before any number is read.
+    at_place(data.where(), [&] { static_cast<void>(network::read_first(*prepared)); });
     monitor.info("inputs are scaled and standardised as in training");
-    return std::move(*samples);
+    return prepared;
+}
+
+network::Samples run_samples(const hdf5::Group& data, const std::string& split, const RunWords* run,
+                             Monitor& monitor) {
+    constexpr std::int64_t kWhole = std::numeric_limits<std::int64_t>::max();
+    return network::read_all(*run_source(data, split, run, {kWhole}, monitor));
 }
 
 } // namespace tools

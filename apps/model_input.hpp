@@ -5,10 +5,12 @@
 #include <assay/cli/command.hpp>
 #include <assay/cli/context.hpp>
 #include <assay/formats/model_file.hpp>
-#include <assay/network/samples.hpp>
+#include <assay/network/sample_source.hpp>
 #include <assay/training/config.hpp>
 #include <assay/training/preprocessing.hpp>
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +42,14 @@ assay::hdf5::Group data_group(const assay::hdf5::InputFile& file,
                               const assay::hdf5::Address& address);
 std::optional<assay::network::Samples> read_split(const assay::hdf5::Group& data,
                                                   const std::string& split);
+// How much of a split may be in memory, and where the rest goes.
+struct MemoryUse {
+    std::int64_t bytes = 0;     // of --memory; 0: the default
+    std::string directory = {}; // for temporary files
+};
+// The same split read as it is needed; null where there is none.
+std::shared_ptr<const assay::network::SampleSource>
+open_split(const assay::hdf5::Group& data, const std::string& split, const MemoryUse& memory);
 
 // What a file's run, if it holds one, says of its training.
 struct RunWords {
@@ -54,6 +64,10 @@ std::optional<RunWords> run_words(assay::cli::Context& context,
 // no such split.
 assay::network::Samples run_samples(const assay::hdf5::Group& data, const std::string& split,
                                     const RunWords* run, assay::Monitor& monitor);
+// The same, read as it is needed.
+std::shared_ptr<const assay::network::SampleSource>
+run_source(const assay::hdf5::Group& data, const std::string& split, const RunWords* run,
+           const MemoryUse& memory, assay::Monitor& monitor);
 
 // An option that may stand more than once.
 void add_repeated(assay::cli::Command& c, const std::string& name, std::vector<std::string>& target,

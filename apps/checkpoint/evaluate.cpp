@@ -9,6 +9,8 @@
 #include <assay/training/run_io.hpp>
 
 #include <cmath>
+#include <functional>
+#include <memory>
 
 namespace checkpoint_app {
 namespace {
@@ -20,7 +22,7 @@ struct Options {
     bool outputs = false, raw = false;
     training::Precision precision = training::Precision::float64;
     double scale = 1;
-    std::int64_t top_k = 1;
+    std::int64_t top_k = 1, memory = 0;
     ModelFileOptions files;
 };
 
@@ -45,8 +47,8 @@ std::vector<Source> sources(const Options& o, cli::Context& context) {
 }
 
 // The samples, and --scale.
-network::Samples samples_of(const Options& o, const std::optional<RunWords>& run,
-                            cli::Context& context) {
+std::shared_ptr<const network::SampleSource>
+samples_of(const Options& o, const std::optional<RunWords>& run, cli::Context& context) {
     hdf5::Address address = context.input_address();
     if (!o.data.empty())
         address = hdf5::Address::parse(o.data);
@@ -58,56 +60,76 @@ network::Samples samples_of(const Options& o, const std::optional<RunWords>& run
     if (prepares && o.scale != 1)
         throw UsageError("option '--scale': the run scales inputs itself (/run/preprocessing); "
                          "--no-preprocessing leaves that out");
-    network::Samples samples = run_samples(group, o.split, prepares, context.monitor());
-    samples.inputs *= o.scale;
-    return samples;
+    const auto samples =
+        run_source(group, o.split, prepares, MemoryUse{o.memory, context.spill_directory()},
+                   context.monitor());
+    training::Preprocessing scaling;
+    scaling.scale = o.scale;
+    scaling.inputs = network::read_first(*samples).inputs.cols();
+    return std::make_shared<training::PreparedSamples>(samples, std::nullopt, scaling);
 }
 
 // The loss that the run was trained with, unless one is named.
 network::Loss loss_for(const Options& o, const std::optional<RunWords>& run,
-                       const network::Samples& samples) {
-    network::Loss loss = network::loss_of(!o.loss.empty()           ? o.loss
-                                          : run                     ? run->config.loss
-                                          : samples.classes.empty() ? "mse"
-                                                                    : "softmax_cross_entropy");
+                       const network::SampleSource& samples) {
+    const bool classes = !network::read_first(samples).classes.empty();
+    network::Loss loss = network::loss_of(!o.loss.empty() ? o.loss
+                                          : run           ? run->config.loss
+                                          : classes       ? "softmax_cross_entropy"
+                                                          : "mse");
     loss.top_k = o.top_k;
     if (run) loss.epsilon = run->config.epsilon;
     return loss;
 }
 
-template <class S>
-network::EvaluationResult evaluate_as(const Source& source, const network::Samples& samples,
-                                      const network::Loss& loss, const Execution& run) {
-    return network::evaluate<S>(source.model, samples, loss, run);
-}
+// Takes blocks of outputs to their dataset, which is made with the first of them.
+class OutputWriter {
+  public:
+    OutputWriter(hdf5::Group group, Index samples) : group_(std::move(group)), samples_(samples) {}
+    void operator()(Index first, const RowMatrix& outputs, network::Shape shape) {
+        network::Shape offset(shape.size() + 1, 0);
+        shape.insert(shape.begin(), samples_);
+        if (!dataset_)
+            dataset_ = group_.create<double>("outputs", shape, {"", "", "what the network says"});
+        offset[0] = first;
+        shape[0] = outputs.rows();
+        dataset_->write_box(offset, shape, outputs.data());
+    }
+
+  private:
+    hdf5::Group group_;
+    Index samples_;
+    std::optional<hdf5::Dataset> dataset_;
+};
 
 void run(const Options& o, cli::Context& context) {
     const auto list = sources(o, context);
     const auto words = run_words(context, context.input_address());
-    const network::Samples samples = samples_of(o, words, context);
-    const network::Loss loss = loss_for(o, words, samples);
+    const auto samples = samples_of(o, words, context);
+    const network::Loss loss = loss_for(o, words, *samples);
     std::vector<std::int64_t> steps;
     std::vector<double> losses, accuracies;
     std::optional<hdf5::Group> group;
     if (context.has_output()) group = context.output().create_group("/checkpoint/evaluate");
     for (const auto& source : list) {
-        const auto result = o.precision == training::Precision::float32
-                                ? evaluate_as<float>(source, samples, loss, context.execution())
-                                : evaluate_as<double>(source, samples, loss, context.execution());
+        std::optional<hdf5::Group> one;
+        if (group)
+            one = source.step < 0 ? *group : group->create_group(training::step_name(source.step));
+        std::optional<OutputWriter> writer;
+        if (one && o.outputs) writer.emplace(*one, samples->count());
+        const network::OutputSink sink =
+            writer ? network::OutputSink(std::ref(*writer)) : network::OutputSink();
+        const auto result =
+            o.precision == training::Precision::float32
+                ? network::evaluate<float>(source.model, *samples, loss, sink, context.execution())
+                : network::evaluate<double>(source.model, *samples, loss, sink,
+                                            context.execution());
         steps.push_back(source.step);
         losses.push_back(result.loss);
         accuracies.push_back(result.accuracy);
-        if (!group) continue;
-        hdf5::Group one =
-            source.step < 0 ? *group : group->create_group(training::step_name(source.step));
-        if (result.confusion.size() > 0)
-            one.write("confusion", Matrix(result.confusion),
-                      {"true_class,predicted_class", "", "counts of rows"});
-        if (o.outputs) {
-            network::Shape shape = result.output_shape;
-            shape.insert(shape.begin(), result.outputs.rows());
-            one.write("outputs", result.outputs.data(), shape, {"", "", "what the network says"});
-        }
+        if (one && result.confusion.size() > 0)
+            one->write("confusion", Matrix(result.confusion),
+                       {"true_class,predicted_class", "", "counts of rows"});
     }
     if (group) {
         group->write("step", steps, {"checkpoint", "", "-1: the model itself"});
@@ -115,7 +137,7 @@ void run(const Options& o, cli::Context& context) {
         group->write("accuracy", accuracies,
                      {"checkpoint", "", "share of right classes; NaN where there are none"});
     }
-    context.report("samples", static_cast<std::int64_t>(samples.count()));
+    context.report("samples", static_cast<std::int64_t>(samples->count()));
     if (std::isfinite(losses.back()))
         context.report("loss", losses.back(), network::loss_name(loss.kind));
     if (std::isfinite(accuracies.back())) context.report("accuracy", accuracies.back());
@@ -156,6 +178,7 @@ cli::Command evaluate() {
         "--precision", o->precision,
         {{"float64", training::Precision::float64}, {"float32", training::Precision::float32}},
         "arithmetic");
+    c.memory_limit(o->memory);
     declare_model_file(c, o->files);
     c.example("Learning over training",
               "checkpoint evaluate run.h5 --checkpoint all --data digits.h5 -o curve.h5");

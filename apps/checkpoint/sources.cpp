@@ -16,7 +16,7 @@ using namespace assay;
 namespace {
 
 training::NetworkShape network_shape(const training::TrainingData& data) {
-    training::NetworkShape shape = training::shape_of(data.train);
+    training::NetworkShape shape = training::shape_of(*data.train, data.survey);
     if (!data.task) return shape;
     shape.outputs = data.task->layout().outputs();
     shape.vocabulary = data.task->layout().vocabulary;
@@ -25,24 +25,28 @@ training::NetworkShape network_shape(const training::TrainingData& data) {
 
 } // namespace
 
-training::TrainingData load_training_data(training::TrainingConfig& c, cli::Context& context) {
+training::TrainingData load_training_data(training::TrainingConfig& c, std::int64_t memory,
+                                          cli::Context& context) {
     training::TrainingData data;
     if (c.task) {
         data.task = training::make_task(*c.task);
         const Index count = c.online ? 1 : std::max<Index>(1024, c.batch_size);
         const auto distinct = static_cast<Index>(data.task->layout().distinct);
-        data.train = data.task->samples(0, distinct > 0 && !c.online ? distinct : count,
-                                        training::Stream::train);
-        data.held_out = data.task->samples(0, kTaskTestSamples, training::Stream::test);
+        const auto samples = [&](Index number, training::Stream stream) {
+            return std::make_shared<network::SamplesInMemory>(
+                data.task->samples(0, number, stream));
+        };
+        data.train = samples(distinct > 0 && !c.online ? distinct : count, training::Stream::train);
+        data.held_out = samples(kTaskTestSamples, training::Stream::test);
     } else {
         const hdf5::Address address = hdf5::Address::parse(c.data);
         const hdf5::Group group = data_group(context, address);
-        auto train = read_split(group, "train");
-        if (!train)
+        const MemoryUse use{memory, context.spill_directory()};
+        data.train = tools::open_split(group, "train", use);
+        if (!data.train)
             throw Error(group.where() + ": there is no split 'train' with inputs and targets");
-        data.train = std::move(*train);
-        data.held_out =
-            group.has_dataset("inputs") ? std::nullopt : read_split(group, c.evaluate_split);
+        if (!group.has_dataset("inputs"))
+            data.held_out = tools::open_split(group, c.evaluate_split, use);
         if (c.online) throw Error("online: only a built-in task makes data as training goes on");
     }
     training::prepare(data, c.data_settings, c.seed);
@@ -51,7 +55,7 @@ training::TrainingData load_training_data(training::TrainingConfig& c, cli::Cont
 
 training::RunDescription describe_run(const training::TrainingConfig& c,
                                       const training::TrainingData& data) {
-    return {training::config_json(c), c.task ? "task " + c.task->name : c.data, data.digest,
+    return {training::config_json(c), c.task ? "task " + c.task->name : c.data, data.survey.digest,
             data.preprocessing};
 }
 

@@ -6,7 +6,6 @@
 #include <assay/cli/command.hpp>
 #include <assay/cli/context.hpp>
 #include <assay/formats/model_file.hpp>
-#include <assay/network/samples.hpp>
 #include <assay/training/run_io.hpp>
 #include <assay/training/trainer.hpp>
 
@@ -19,11 +18,11 @@ namespace checkpoint_app {
 using tools::add_repeated;
 using tools::data_group;
 using tools::declare_model_file;
+using tools::MemoryUse;
 using tools::ModelFileOptions;
 using tools::open_model;
-using tools::read_split;
 using tools::read_text_file;
-using tools::run_samples;
+using tools::run_source;
 using tools::run_words;
 using tools::RunWords;
 
@@ -31,8 +30,9 @@ using tools::RunWords;
 constexpr assay::Index kTaskTestSamples = 512;
 
 // The data that a configuration names, prepared; a built-in task gives its test split too.
+// `memory`: bytes of --memory, 0 for the default.
 assay::training::TrainingData load_training_data(assay::training::TrainingConfig& c,
-                                                 assay::cli::Context& context);
+                                                 std::int64_t memory, assay::cli::Context& context);
 // What a run's file and its state say of the run.
 assay::training::RunDescription describe_run(const assay::training::TrainingConfig& c,
                                              const assay::training::TrainingData& data);

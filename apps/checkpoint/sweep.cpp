@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 struct Options {
     std::string sampler = "random";
-    std::int64_t trials = 20, repeats = 1, count = 1, index = 0, jobs = 1;
+    std::int64_t trials = 20, repeats = 1, count = 1, index = 0, jobs = 1, memory = 0;
     bool summary_only = false;
     std::string results;
     std::uint64_t seed = 0;
@@ -96,7 +96,7 @@ class TrialRunner {
         std::optional<network::Model> start;
         {
             const std::lock_guard<std::mutex> lock(reading_); // HDF5 serves one thread at a time
-            data = load_training_data(c, context_);
+            data = load_training_data(c, options_.memory, context_);
             training::resolve_loss(c, data);
             start = load_network(options_.files, c, data, "base configuration", context_);
         }
@@ -304,6 +304,7 @@ cli::Command sweep() {
     c.option("--jobs", o->jobs, "J", "runs at once, one thread each; same results")
         .range(1, 1024)
         .execution_only();
+    c.memory_limit(o->memory);
     c.flag("--summary-only", o->summary_only, "metrics and the last model, no checkpoints");
     c.group("collect");
     c.option("--plan", *plan_file, "PLAN.h5", "the plan of the results");

@@ -23,6 +23,7 @@ struct Options {
     std::string model, data, task, checkpoints, clip, lr_schedule;
     std::vector<std::string> freeze, lr_scale;
     double max_seconds = 0, save_every = 300;
+    std::int64_t memory = 0;
     std::string stop_when;
     bool full_batch = false, online = false, nesterov = false, write_gradients = false;
     // Options that are keys of the configuration as they are: (path, value).
@@ -157,7 +158,7 @@ void report(const training::RunResult& result, const TrainingConfig& c, cli::Con
 
 void run(const Options& o, cli::Context& context) {
     TrainingConfig c = read_configuration(o, context);
-    training::TrainingData data = load_training_data(c, context);
+    training::TrainingData data = load_training_data(c, o.memory, context);
     training::resolve_loss(c, data);
     const auto overrides = overrides_of(o);
     const bool model_given = std::any_of(overrides.begin(), overrides.end(),
@@ -280,6 +281,11 @@ cli::Command train() {
     c.option("--save-every", o->save_every, "S", "seconds between resumable states")
         .range(0)
         .execution_only();
+    c.memory_limit(o->memory);
+    c.memory("parameters x (2 + optimiser states) + activations of a batch + the splits as they "
+             "are stored. Splits beyond --memory stay on disk: contiguous datasets are read in "
+             "place, others are unpacked once into a temporary file (in $TMPDIR). Samples are "
+             "then read in the order of training, the next batch ahead; the bits are the same.");
     declare_model_file(c, o->files);
     c.example("Digits, two hidden layers",
               "checkpoint train --data digits.h5 --model mlp:64,64 --epochs 20 --momentum 0.9 "

@@ -94,6 +94,8 @@ class ASSAY_API Context {
     [[nodiscard]] Shard shard() const;
     // Where resumable state lives; empty when output is a stream and no --state is given.
     [[nodiscard]] std::string state_directory() const;
+    // For temporary files too large for memory ($TMPDIR).
+    [[nodiscard]] const std::string& spill_directory() const { return streams_.spill_directory; }
     // Removes a file of the state directory, and that folder once it is empty, after the output has
     // its name.
     void discard_when_done(const std::string& file) { discarded_.push_back(file); }

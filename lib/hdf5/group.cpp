@@ -206,7 +206,7 @@ Group Group::group(const std::string& path) const {
     return {kept_open(handle_, std::move(opened)), file_, absolute(path), compression_};
 }
 
-Dataset Group::dataset(const std::string& path) const {
+Dataset Group::dataset(const std::string& path, ReadOrder order) const {
     silence_library();
     check_links(path);
     if (!has_dataset(path)) throw Error(file_ + ":" + absolute(path) + ": is not a dataset");
@@ -222,7 +222,7 @@ Dataset Group::dataset(const std::string& path) const {
     // Reading a few columns touches the chunks of all rows; a cache that cannot hold them reads
     // each again and again.
     const std::size_t column = bytes_of_chunk_column(handle->get());
-    if (column > kLeastChunkCache) {
+    if (order == ReadOrder::columns && column > kLeastChunkCache) {
         handle.reset();
         handle = open_with(std::min(column, kMostChunkCache));
     }

@@ -40,6 +40,9 @@ class ASSAY_API Handle {
 
 enum class Kind { floating, integer, boolean, string, complex, reference, compound, other };
 enum class Compression { none, automatic };
+// How an array will be read: a few columns of it, for which the chunks of all rows are kept in
+// memory (up to a limit), or whole rows, each once.
+enum class ReadOrder { columns, rows };
 
 // What a reader of the file should know about an array; empty entries are left out.
 struct ArrayInfo {
@@ -151,7 +154,8 @@ class ASSAY_API Group : public Object {
     [[nodiscard]] bool has_group(const std::string& path) const;
     [[nodiscard]] bool has_dataset(const std::string& path) const;
     [[nodiscard]] Group group(const std::string& path) const;
-    [[nodiscard]] Dataset dataset(const std::string& path) const;
+    [[nodiscard]] Dataset dataset(const std::string& path,
+                                  ReadOrder order = ReadOrder::columns) const;
     // Absolute paths of all datasets below, depth first, at most `limit`.
     [[nodiscard]] std::vector<std::string> dataset_paths(std::size_t limit = 10000) const;
 

@@ -4,6 +4,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/interruption.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/descriptors.hpp>
 #include <assay/hdf5/foreign.hpp>
 #include <assay/hdf5/tree.hpp>
 
@@ -27,38 +28,6 @@ namespace fs = std::filesystem;
 
 constexpr std::array<unsigned char, 8> kSignature{0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
 constexpr std::size_t kPipeChunk = std::size_t{1} << 20U;
-
-std::string system_reason() {
-    return std::strerror(errno);
-}
-
-// A signal that asks us to stop ends a wait for other processes.
-void stop_if_interrupted() {
-    if (InterruptionGuard::requested()) throw Interrupted("interrupted");
-}
-
-bool write_all(int descriptor, const char* data, std::size_t bytes) {
-    while (bytes > 0) {
-        const ssize_t written = write(descriptor, data, bytes);
-        if (written < 0 && errno == EINTR) {
-            stop_if_interrupted();
-            continue;
-        }
-        if (written <= 0) return false;
-        data += written;
-        bytes -= static_cast<std::size_t>(written);
-    }
-    return true;
-}
-
-// Makes a file in `directory`, opens it and keeps its name; the caller unlinks it.
-std::pair<Descriptor, std::string> temporary_in(const std::string& directory) {
-    std::string name = directory + "/assay-stream-XXXXXX";
-    const int fd = mkostemp(name.data(), O_CLOEXEC);
-    if (fd < 0)
-        throw Error(directory + ": no temporary file can be made there (" + system_reason() + ")");
-    return {Descriptor(fd), name};
-}
 
 std::int64_t free_bytes(const std::string& directory) {
     struct statvfs status {};

@@ -98,21 +98,24 @@ void check_probabilities(const RowMatrix& values, Index columns, const Loss& los
                                " expects; classes are integers"));
 }
 
-} // namespace
-
-void check_samples(const Samples& samples, const TensorInfo& input, const TensorInfo& output,
-                   const Loss& loss, const std::string& place) {
+// A block of `total` samples, the first of which is number `first`.
+void check_block(const Samples& samples, Index first, Index total, const TensorInfo& input,
+                 const TensorInfo& output, const Loss& loss, const std::string& place) {
+    // Messages speak of all samples.
+    const auto of_all = [&](auto rows_of_block) {
+        const auto number = static_cast<Index>(rows_of_block);
+        return samples.count() == total ? number : number / samples.count() * total;
+    };
     const Index steps = steps_of(output), columns = columns_of(output);
     const Index rows = samples.count() * steps;
     const bool classes = !samples.classes.empty();
-    if (samples.count() == 0) throw Error(place + ": no samples");
     if (samples.inputs.cols() != input.size())
         throw Error(concat(place, "/inputs: ", shape_text(samples.input_shape),
                            " numbers a sample; the network expects ", shape_text(input.shape)));
     if (!samples.inputs.allFinite())
         for (Index i = 0; i < samples.inputs.size(); ++i)
             if (!std::isfinite(samples.inputs.data()[i]))
-                throw Error(concat(place, "/inputs: sample ", i / samples.inputs.cols(),
+                throw Error(concat(place, "/inputs: sample ", first + i / samples.inputs.cols(),
                                    ", number ", i % samples.inputs.cols(), " is ",
                                    samples.inputs.data()[i]));
     if (loss.top_k < 1 ||
@@ -126,18 +129,19 @@ void check_samples(const Samples& samples, const TensorInfo& input, const Tensor
             throw Error(concat(place, "/targets: integer classes, for which ", loss_name(loss.kind),
                                " is not made"));
         if (static_cast<Index>(samples.classes.size()) != rows)
-            throw Error(concat(place, "/targets: ", samples.classes.size(), " classes; ", rows,
-                               " are expected"));
+            throw Error(concat(place, "/targets: ", of_all(samples.classes.size()), " classes; ",
+                               total * steps, " are expected"));
         const Index most = columns == 1 ? 2 : columns;
         for (std::size_t i = 0; i < samples.classes.size(); ++i)
             if (samples.classes[i] < 0 || samples.classes[i] >= most)
-                throw Error(concat(place, "/targets: class ", samples.classes[i], " at ", i,
+                throw Error(concat(place, "/targets: class ", samples.classes[i], " at ",
+                                   static_cast<std::size_t>(first * steps) + i,
                                    "; classes from 0 to ", most - 1, " are expected"));
     } else {
         if (samples.values.rows() != samples.count() || samples.values.cols() != output.size())
-            throw Error(concat(place, "/targets: ", samples.values.rows(), " x ",
-                               samples.values.cols(), " numbers; ", samples.count(), " x ",
-                               output.size(), " are expected"));
+            throw Error(concat(place, "/targets: ", of_all(samples.values.rows()), " x ",
+                               samples.values.cols(), " numbers; ", total, " x ", output.size(),
+                               " are expected"));
         if (!samples.values.allFinite()) throw Error(place + "/targets: not all are finite");
         check_probabilities(samples.values, columns, loss, place);
     }
@@ -153,9 +157,29 @@ void check_samples(const Samples& samples, const TensorInfo& input, const Tensor
     }
     if (samples.mask.size() > 0 &&
         (samples.mask.rows() != samples.count() || samples.mask.cols() != steps))
-        throw Error(concat(place, "/mask: ", samples.mask.rows(), " x ", samples.mask.cols(), "; ",
-                           samples.count(), " x ", steps, " are expected"));
+        throw Error(concat(place, "/mask: ", of_all(samples.mask.rows()), " x ",
+                           samples.mask.cols(), "; ", total, " x ", steps, " are expected"));
+}
+
+} // namespace
+
+void check_samples(const Samples& samples, const TensorInfo& input, const TensorInfo& output,
+                   const Loss& loss, const std::string& place) {
+    if (samples.count() == 0) throw Error(place + ": no samples");
+    check_block(samples, 0, samples.count(), input, output, loss, place);
     if (counted_rows(samples, output) == 0) throw Error(place + ": nothing counts (mask, lengths)");
+}
+
+double check_samples(const SampleSource& source, const TensorInfo& input, const TensorInfo& output,
+                     const Loss& loss, const std::string& place) {
+    if (source.count() == 0) throw Error(place + ": no samples");
+    double rows = 0;
+    for_blocks(source, [&](Index first, const Samples& block) {
+        check_block(block, first, source.count(), input, output, loss, place);
+        rows += counted_rows(block, output);
+    });
+    if (rows == 0) throw Error(place + ": nothing counts (mask, lengths)");
+    return rows;
 }
 
 namespace {
@@ -181,30 +205,26 @@ double counted_rows(const Samples& samples, const TensorInfo& output) {
 }
 
 template <class S>
-Batch<S> make_batch(const Samples& samples, const std::vector<Index>& chosen,
-                    const TensorInfo& output) {
-    const auto count = static_cast<Index>(chosen.size());
-    const Index steps = steps_of(output);
-    Batch<S> batch;
-    batch.inputs.resize(count, samples.inputs.cols());
-    batch.values.resize(samples.classes.empty() ? count : 0, samples.values.cols());
+void make_batch(const Samples& samples, const TensorInfo& output, Batch<S>& batch) {
+    const Index count = samples.count(), steps = steps_of(output);
+    batch.inputs = samples.inputs.template cast<S>();
+    batch.classes = samples.classes;
+    batch.values = samples.values.template cast<S>();
+    batch.lengths = samples.lengths;
     batch.weights.setOnes(count * steps);
     const bool weighted = !samples.lengths.empty() || samples.mask.size() > 0;
-    for (Index i = 0; i < count; ++i) {
-        const Index sample = chosen[static_cast<std::size_t>(i)];
-        batch.inputs.row(i) = samples.inputs.row(sample).template cast<S>();
-        if (samples.classes.empty())
-            batch.values.row(i) = samples.values.row(sample).template cast<S>();
-        else
-            for (Index step = 0; step < steps; ++step)
-                batch.classes.push_back(
-                    samples.classes[static_cast<std::size_t>(sample * steps + step)]);
-        if (!samples.lengths.empty())
-            batch.lengths.push_back(samples.lengths[static_cast<std::size_t>(sample)]);
-        for (Index step = 0; weighted && step < steps; ++step)
-            batch.weights(i * steps + step) =
-                static_cast<S>(row_weight(samples, output, sample, step));
-    }
+    for (Index i = 0; weighted && i < count; ++i)
+        for (Index step = 0; step < steps; ++step)
+            batch.weights(i * steps + step) = static_cast<S>(row_weight(samples, output, i, step));
+}
+
+template <class S>
+Batch<S> make_batch(const Samples& samples, const std::vector<Index>& chosen,
+                    const TensorInfo& output) {
+    Samples some;
+    SamplesInMemory(&samples).read(chosen, some);
+    Batch<S> batch;
+    make_batch(some, output, batch);
     return batch;
 }
 
@@ -357,6 +377,7 @@ void loss_curvature(const Loss& loss, const Rows<S>& outputs, const Batch<S>& ba
 }
 
 #define ASSAY_INSTANTIATE(S)                                                                       \
+    template ASSAY_API void make_batch(const Samples&, const TensorInfo&, Batch<S>&);              \
     template ASSAY_API Batch<S> make_batch(const Samples&, const std::vector<Index>&,              \
                                            const TensorInfo&);                                     \
     template ASSAY_API LossSums loss_sums(const Loss&, const Rows<S>&, const Batch<S>&);           \

@@ -4,6 +4,7 @@
 
 #include <assay/core/export.hpp>
 #include <assay/network/layer.hpp>
+#include <assay/network/sample_source.hpp>
 #include <assay/network/samples.hpp>
 
 #include <string>
@@ -46,7 +47,15 @@ struct Batch {
 // wrong: shapes, classes out of range, lengths, non-finite inputs (with the index of the first).
 ASSAY_API void check_samples(const Samples& samples, const TensorInfo& input,
                              const TensorInfo& output, const Loss& loss, const std::string& place);
-// Rows of `samples` by index. `output` tells whether steps are rows.
+// The same of a source, read once in blocks. Returns the rows that count.
+ASSAY_API double check_samples(const SampleSource& source, const TensorInfo& input,
+                               const TensorInfo& output, const Loss& loss,
+                               const std::string& place);
+// Samples in another number type, into arrays that are reused. `output` tells whether steps are
+// rows.
+template <class S>
+ASSAY_API void make_batch(const Samples& samples, const TensorInfo& output, Batch<S>& batch);
+// Some of them, by number.
 template <class S>
 [[nodiscard]] ASSAY_API Batch<S>
 make_batch(const Samples& samples, const std::vector<Index>& chosen, const TensorInfo& output);

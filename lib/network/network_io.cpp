@@ -1,8 +1,10 @@
 #include <assay/network/network_io.hpp>
 
 #include <assay/core/text.hpp>
+#include <assay/network/sample_file_io.hpp>
 
 #include <algorithm>
+#include <limits>
 
 namespace assay::network {
 namespace {
@@ -45,11 +47,6 @@ Shape with_samples(const Shape& shape, Index count) {
     Shape result = shape;
     result.insert(result.begin(), count);
     return result;
-}
-
-RowMatrix matrix_of(const std::vector<double>& values, Index rows) {
-    const Index columns = rows == 0 ? 0 : static_cast<Index>(values.size()) / rows;
-    return Eigen::Map<const RowMatrix>(values.data(), rows, columns);
 }
 
 bool whole(const RowMatrix& m) {
@@ -99,48 +96,7 @@ void write_model(hdf5::Group group, const Model& model, Storage storage) {
 }
 
 Samples read_samples(const hdf5::Group& group) {
-    Samples samples;
-    const hdf5::Dataset inputs = group.dataset("inputs").expect_numeric();
-    if (inputs.rank() < 2)
-        throw Error(inputs.where() + ": expected samples by features (at least 2 axes), found " +
-                    hdf5::shape_text(inputs.shape()));
-    const Index count = inputs.shape()[0];
-    samples.input_shape = Shape(inputs.shape().begin() + 1, inputs.shape().end());
-    const auto axes = split(inputs.axes(), ',');
-    if (static_cast<Index>(axes.size()) == inputs.rank())
-        samples.input_axes.assign(axes.begin() + 1, axes.end());
-    samples.inputs = matrix_of(inputs.read<double>(), count);
-    if (group.has_dataset("targets")) {
-        const hdf5::Dataset targets = group.dataset("targets").expect_numeric();
-        if (targets.rank() < 1 || targets.shape()[0] != count)
-            throw Error(concat(targets.where(), ": ", hdf5::shape_text(targets.shape()),
-                               "; the first axis should be the ", count, " samples"));
-        const bool integer = targets.kind() == hdf5::Kind::integer;
-        // Where axes are not named, (sample, time, feature) is taken to be a sequence.
-        const bool sequence =
-            samples.input_axes.empty() ? inputs.rank() == 3 : samples.input_axes[0] == "time";
-        const bool per_row = targets.rank() == 1 || (targets.rank() == 2 && sequence &&
-                                                     targets.shape()[1] == samples.input_shape[0]);
-        if (integer && per_row) {
-            samples.classes = targets.read<std::int64_t>();
-        } else {
-            samples.target_shape = Shape(targets.shape().begin() + 1, targets.shape().end());
-            if (samples.target_shape.empty()) samples.target_shape = {1};
-            samples.values = matrix_of(targets.read<double>(), count);
-        }
-    }
-    if (group.has_dataset("lengths")) {
-        const auto lengths = group.dataset("lengths").expect_numeric().read<std::int64_t>();
-        samples.lengths.assign(lengths.begin(), lengths.end());
-    }
-    if (group.has_dataset("mask")) {
-        const hdf5::Dataset mask = group.dataset("mask").expect_numeric();
-        if (mask.rank() < 1 || mask.shape()[0] != count)
-            throw Error(concat(mask.where(), ": ", hdf5::shape_text(mask.shape()),
-                               "; the first axis should be the ", count, " samples"));
-        samples.mask = matrix_of(mask.read<double>(), count);
-    }
-    return samples;
+    return read_all(SampleFile(group, std::numeric_limits<double>::infinity(), ""));
 }
 
 void write_samples(hdf5::Group group, const Samples& samples, Storage storage) {

@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace assay::network {
 namespace {
@@ -31,13 +30,15 @@ struct Objective<S>::State {
     // One block of samples with its pass.
     struct Block {
         Batch<S> batch;
+        Samples samples; // those of the batch as they were read; room for the next ones
         std::unique_ptr<Pass<S>> pass;
         // Whether the pass holds activations, and cotangents of the loss, for the present weights.
         bool forward = false, backward = false;
         void forget() { forward = backward = false; }
     };
     const Network<S>* network;
-    const Samples* samples;
+    std::unique_ptr<SampleSource> view; // of samples in memory
+    const SampleSource* samples = nullptr;
     Loss loss;
     ObjectiveOptions options;
     Weights<S> weights;
@@ -48,10 +49,10 @@ struct Objective<S>::State {
     std::vector<Block> work_of_slot; // where blocks are not kept
     Column<S> penalty;               // strength of every parameter; empty for none
 
-    [[nodiscard]] Batch<S> batch_of(Index block) const {
-        std::vector<Index> chosen(static_cast<std::size_t>(blocks.extent(block)));
-        std::iota(chosen.begin(), chosen.end(), blocks.begin(block));
-        return make_batch<S>(*samples, chosen, network->output());
+    void read(Index block, Block& at) const {
+        samples->read(consecutive(blocks.begin(block), blocks.extent(block)), at.samples);
+        make_batch(at.samples, network->output(), at.batch);
+        if (keeps) at.samples = {};
     }
     [[nodiscard]] PassInfo info(const Batch<S>& batch) const {
         PassInfo info;
@@ -65,7 +66,7 @@ struct Objective<S>::State {
         Block& at = keeps ? kept[static_cast<std::size_t>(block)] : work;
         if (!at.pass) at.pass = std::make_unique<Pass<S>>(*network);
         if (!keeps || at.batch.samples() == 0) {
-            at.batch = batch_of(block);
+            read(block, at);
             at.forget();
         }
         return at;
@@ -131,20 +132,26 @@ struct Objective<S>::State {
 template <class S>
 Objective<S>::Objective(const Network<S>& network, const Samples& samples, Loss loss,
                         ObjectiveOptions options, const std::string& place)
-    : state_(std::make_unique<State>()) {
+    : Objective(network, loss, std::move(options)) {
     check_samples(samples, network.input(), network.output(), loss, place);
+    state_->view = std::make_unique<SamplesInMemory>(&samples);
+    begin(*state_->view, counted_rows(samples, network.output()));
+}
+
+template <class S>
+Objective<S>::Objective(const Network<S>& network, const SampleSource& samples, Loss loss,
+                        ObjectiveOptions options, const std::string& place)
+    : Objective(network, loss, std::move(options)) {
+    begin(samples, check_samples(samples, network.input(), network.output(), loss, place));
+}
+
+template <class S>
+Objective<S>::Objective(const Network<S>& network, Loss loss, ObjectiveOptions options)
+    : state_(std::make_unique<State>()) {
     State& s = *state_;
     s.network = &network;
-    s.samples = &samples;
     s.loss = loss;
     s.options = std::move(options);
-    s.rows = counted_rows(samples, network.output());
-    s.blocks = {samples.count(), block_size(network, s.options.mode, samples.count())};
-    // Activations and their cotangents, and room for layers that remember more.
-    const double kept = 4.0 * static_cast<double>(network.activation_size()) * sizeof(S) *
-                        static_cast<double>(samples.count());
-    s.keeps = kept <= s.options.memory;
-    if (s.keeps) s.kept.resize(static_cast<std::size_t>(s.blocks.count()));
     for (const auto& one : s.options.l2) {
         if (s.penalty.size() == 0) s.penalty.setZero(network.parameter_count());
         bool found = false;
@@ -157,6 +164,19 @@ Objective<S>::Objective(const Network<S>& network, const Samples& samples, Loss 
         }
         if (!found) throw Error("l2: there is no parameter '" + one.parameter + "'");
     }
+}
+
+template <class S>
+void Objective<S>::begin(const SampleSource& samples, double rows) {
+    State& s = *state_;
+    s.samples = &samples;
+    s.rows = rows;
+    s.blocks = {samples.count(), block_size(*s.network, s.options.mode, samples.count())};
+    // Activations and their cotangents, and room for layers that remember more.
+    const double kept = 4.0 * static_cast<double>(s.network->activation_size()) * sizeof(S) *
+                        static_cast<double>(samples.count());
+    s.keeps = kept <= s.options.memory;
+    if (s.keeps) s.kept.resize(static_cast<std::size_t>(s.blocks.count()));
 }
 
 template <class S>
@@ -246,14 +266,31 @@ Columns<S> Objective<S>::curvature_products(Curvature curvature, const Columns<S
 
 template <class S>
 Rows<S> Objective<S>::outputs(const Execution& run) {
-    State& s = *state_;
-    Rows<S> all(samples(), s.network->output().size());
-    parallel_blocks(s.blocks.count(), run.threads, [&](Index block) {
-        typename State::Block work;
-        all.middleRows(s.blocks.begin(block), s.blocks.extent(block)) =
-            s.forward(s.prepared(block, work));
+    Rows<S> all(samples(), state_->network->output().size());
+    each_output(run, [&](Index first, const Batch<S>&, const Rows<S>& outputs) {
+        all.middleRows(first, outputs.rows()) = outputs;
     });
     return all;
+}
+
+template <class S>
+void Objective<S>::each_output(const Execution& run, const OutputBody& body) {
+    State& s = *state_;
+    const Blocks groups{s.blocks.count(), std::max(1, run.threads)};
+    std::vector<typename State::Block> work(static_cast<std::size_t>(groups.length));
+    for (Index group = 0; group < groups.count(); ++group) {
+        run.monitor->stop_if_interrupted();
+        const Index first = groups.begin(group);
+        std::vector<typename State::Block*> done(static_cast<std::size_t>(groups.extent(group)));
+        parallel_blocks(groups.extent(group), run.threads, [&](Index i) {
+            const auto at = static_cast<std::size_t>(i);
+            done[at] = &s.prepared(first + i, work[at]);
+            s.forward(*done[at]);
+        });
+        for (std::size_t i = 0; i < done.size(); ++i)
+            body(s.blocks.begin(first + static_cast<Index>(i)), done[i]->batch,
+                 done[i]->pass->activation(s.network->output_node()));
+    }
 }
 
 template <class S>

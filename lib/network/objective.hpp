@@ -38,6 +38,9 @@ class ASSAY_API Objective {
     // Throws Error (see check_samples). `network` and `samples` must outlive it.
     Objective(const Network<S>& network, const Samples& samples, Loss loss,
               ObjectiveOptions options = {}, const std::string& place = "data");
+    // The same of samples that are read block by block, whenever they are needed.
+    Objective(const Network<S>& network, const SampleSource& samples, Loss loss,
+              ObjectiveOptions options = {}, const std::string& place = "data");
     ~Objective();
 
     [[nodiscard]] Index samples() const;
@@ -54,6 +57,9 @@ class ASSAY_API Objective {
                                                 const Execution& run);
     // Outputs of all samples (samples x size).
     [[nodiscard]] Rows<S> outputs(const Execution& run);
+    // The same block by block, in ascending order: body(first sample, batch, outputs).
+    using OutputBody = std::function<void(Index, const Batch<S>&, const Rows<S>&)>;
+    void each_output(const Execution& run, const OutputBody& body);
     // Gradients of single samples, in blocks of at most `block` columns: body(first sample, P x
     // block). Sample n's is that of N l_n, so their mean is the gradient (without penalty).
     void sample_gradients(Index block, const Execution& run,
@@ -64,6 +70,9 @@ class ASSAY_API Objective {
 
   private:
     struct State;
+    Objective(const Network<S>& network, Loss loss, ObjectiveOptions options);
+    // Once samples have been checked; `rows` of them count.
+    void begin(const SampleSource& samples, double rows);
     std::unique_ptr<State> state_;
 };
 

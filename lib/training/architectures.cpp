@@ -144,18 +144,18 @@ std::string named_architecture(const std::string& text, const NetworkShape& shap
         .dump();
 }
 
-NetworkShape shape_of(const network::Samples& samples) {
-    NetworkShape shape{samples.input_shape, samples.input_axes, 1, false, 0};
-    const bool sequence = !samples.input_axes.empty() && samples.input_axes[0] == "time";
-    if (sequence && samples.input_shape.size() == 1 && samples.inputs.size() > 0)
-        shape.vocabulary = static_cast<Index>(samples.inputs.maxCoeff()) + 1;
-    if (!samples.classes.empty()) {
-        shape.outputs = *std::max_element(samples.classes.begin(), samples.classes.end()) + 1;
-        shape.outputs = std::max<Index>(2, shape.outputs);
-        shape.outputs_per_step = static_cast<Index>(samples.classes.size()) > samples.count();
-    } else if (!samples.target_shape.empty()) {
-        shape.outputs = samples.target_shape.back();
-        shape.outputs_per_step = samples.target_shape.size() > 1;
+NetworkShape shape_of(const network::SampleSource& samples, const Survey& survey) {
+    const network::Samples one = network::read_first(samples);
+    NetworkShape shape{one.input_shape, one.input_axes, 1, false, 0};
+    const bool sequence = !one.input_axes.empty() && one.input_axes[0] == "time";
+    if (sequence && one.input_shape.size() == 1 && one.inputs.size() > 0)
+        shape.vocabulary = static_cast<Index>(survey.largest_input) + 1;
+    if (!one.classes.empty()) {
+        shape.outputs = std::max<Index>(2, survey.largest_class + 1);
+        shape.outputs_per_step = one.classes.size() > 1;
+    } else if (!one.target_shape.empty()) {
+        shape.outputs = one.target_shape.back();
+        shape.outputs_per_step = one.target_shape.size() > 1;
     }
     return shape;
 }

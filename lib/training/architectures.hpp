@@ -4,7 +4,8 @@
 #pragma once
 
 #include <assay/core/export.hpp>
-#include <assay/network/samples.hpp>
+#include <assay/network/sample_source.hpp>
+#include <assay/training/preprocessing.hpp>
 
 #include <string>
 
@@ -24,6 +25,7 @@ struct NetworkShape {
 [[nodiscard]] ASSAY_API std::string named_architecture(const std::string& word,
                                                        const NetworkShape& shape);
 // The shape that samples call for: classes (largest + 1) or values.
-[[nodiscard]] ASSAY_API NetworkShape shape_of(const network::Samples& samples);
+[[nodiscard]] ASSAY_API NetworkShape shape_of(const network::SampleSource& samples,
+                                              const Survey& survey);
 
 } // namespace assay::training

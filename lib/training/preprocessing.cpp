@@ -10,10 +10,34 @@
 namespace assay::training {
 namespace {
 
-Index groups_of(const std::string& kind, const network::Samples& samples) {
-    if (kind == "pixel" || kind == "pixel_mean") return samples.inputs.cols();
-    return kind == "channel" ? samples.input_shape.at(0) : 1;
+Index groups_of(const std::string& kind, const network::Samples& sample) {
+    if (kind == "pixel" || kind == "pixel_mean") return sample.inputs.cols();
+    return kind == "channel" ? sample.input_shape.at(0) : 1;
 }
+
+// Mean and sum of squared deviations of every input number, block by block (Chan, Golub, LeVeque
+// 1979). Deviations are from the first sample, so that what is constant has exactly none.
+struct Moments {
+    Eigen::RowVectorXd origin, mean, squares;
+    double count = 0;
+
+    void add(const RowMatrix& block, double scale) {
+        const auto number = static_cast<double>(block.rows());
+        if (count == 0) {
+            origin = block.row(0) * scale;
+            mean.setZero(block.cols());
+            squares.setZero(block.cols());
+        }
+        const RowMatrix values = (block * scale).rowwise() - origin;
+        const Eigen::RowVectorXd middle = values.colwise().mean();
+        const Eigen::RowVectorXd step = middle - mean;
+        const double total = count + number;
+        squares += (values.rowwise() - middle).colwise().squaredNorm() +
+                   step.cwiseAbs2() * (count * number / total);
+        mean += step * (number / total);
+        count = total;
+    }
+};
 
 template <class Values>
 void add_values(Digest& digest, const Values& values) {
@@ -24,18 +48,27 @@ void add_values(Digest& digest, const Values& values) {
 
 } // namespace
 
-Preprocessing measure_inputs(const network::Samples& train, const DataSettings& settings) {
+Preprocessing measure_inputs(const network::SampleSource& train, const DataSettings& settings) {
     Preprocessing done;
+    const network::Samples one = network::read_first(train);
     done.scale = settings.scale;
-    done.inputs = train.inputs.cols();
+    done.inputs = one.inputs.cols();
     if (settings.standardize.empty() || settings.standardize == "none") return done;
     done.standardize = settings.standardize;
-    const Index groups = groups_of(settings.standardize, train);
-    const Index width = train.inputs.cols() / groups;
+    Moments all;
+    network::for_blocks(train, [&](Index, const network::Samples& block) {
+        all.add(block.inputs, settings.scale);
+    });
+    if (all.count == 0) return done;
+    const Index groups = groups_of(settings.standardize, one);
+    const Index width = one.inputs.cols() / groups;
+    const Eigen::RowVectorXd means = all.origin + all.mean;
     for (Index g = 0; g < groups; ++g) {
-        const auto block = train.inputs.middleCols(g * width, width).array() * settings.scale;
-        const double mean = block.mean();
-        const double deviation = std::sqrt((block - mean).square().mean());
+        const auto of_group = means.segment(g * width, width);
+        const double mean = of_group.mean();
+        const double square = all.squares.segment(g * width, width).mean() / all.count +
+                              (of_group.array() - mean).square().mean();
+        const double deviation = std::sqrt(square);
         done.mean.push_back(mean);
         done.factor.push_back(deviation > 0 && settings.standardize != "pixel_mean" ? 1 / deviation
                                                                                     : 1);
@@ -50,12 +83,40 @@ void apply(const Preprocessing& preprocessing, network::Samples& samples) {
                            " numbers a sample, found ", samples.inputs.cols()));
     if (preprocessing.scale != 1) samples.inputs *= preprocessing.scale;
     const auto groups = static_cast<Index>(preprocessing.mean.size());
-    for (Index g = 0; g < groups; ++g) {
-        const Index width = samples.inputs.cols() / groups;
-        auto block = samples.inputs.middleCols(g * width, width);
-        block.array() -= preprocessing.mean[static_cast<std::size_t>(g)];
-        block *= preprocessing.factor[static_cast<std::size_t>(g)];
+    if (groups == 0) return;
+    const Index width = samples.inputs.cols() / groups;
+    Eigen::RowVectorXd mean(samples.inputs.cols()), factor(mean.size());
+    for (Index i = 0; i < mean.size(); ++i) {
+        mean(i) = preprocessing.mean[static_cast<std::size_t>(i / width)];
+        factor(i) = preprocessing.factor[static_cast<std::size_t>(i / width)];
     }
+    samples.inputs.rowwise() -= mean;
+    samples.inputs.array().rowwise() *= factor.array();
+}
+
+PreparedSamples::PreparedSamples(std::shared_ptr<const network::SampleSource> base,
+                                 std::optional<std::vector<Index>> rows,
+                                 Preprocessing preprocessing)
+    : base_(std::move(base)), rows_(std::move(rows)), preprocessing_(std::move(preprocessing)) {}
+
+Index PreparedSamples::count() const {
+    return rows_ ? static_cast<Index>(rows_->size()) : base_->count();
+}
+
+void PreparedSamples::read(const std::vector<Index>& chosen, network::Samples& into) const {
+    base_->read(in_base(chosen), into);
+    apply(preprocessing_, into);
+}
+
+void PreparedSamples::announce(const std::vector<Index>& chosen) const {
+    base_->announce(in_base(chosen));
+}
+
+std::vector<Index> PreparedSamples::in_base(const std::vector<Index>& chosen) const {
+    std::vector<Index> rows = chosen;
+    if (rows_)
+        for (Index& row : rows) row = rows_->at(static_cast<std::size_t>(row));
+    return rows;
 }
 
 std::vector<Index> held_out_rows(Index count, double fraction, std::uint64_t seed) {
@@ -69,25 +130,7 @@ std::vector<Index> held_out_rows(Index count, double fraction, std::uint64_t see
 
 network::Samples choose_rows(const network::Samples& samples, const std::vector<Index>& rows) {
     network::Samples part;
-    part.input_shape = samples.input_shape;
-    part.input_axes = samples.input_axes;
-    part.target_shape = samples.target_shape;
-    const auto number = static_cast<Index>(rows.size());
-    const auto per =
-        static_cast<std::ptrdiff_t>(samples.classes.size()) / std::max<Index>(1, samples.count());
-    part.inputs.resize(number, samples.inputs.cols());
-    part.values.resize(samples.values.rows() > 0 ? number : 0, samples.values.cols());
-    part.mask.resize(samples.mask.rows() > 0 ? number : 0, samples.mask.cols());
-    for (Index i = 0; i < number; ++i) {
-        const Index from = rows[static_cast<std::size_t>(i)];
-        part.inputs.row(i) = samples.inputs.row(from);
-        if (part.values.rows() > 0) part.values.row(i) = samples.values.row(from);
-        if (part.mask.rows() > 0) part.mask.row(i) = samples.mask.row(from);
-        part.classes.insert(part.classes.end(), samples.classes.begin() + from * per,
-                            samples.classes.begin() + (from + 1) * per);
-        if (!samples.lengths.empty())
-            part.lengths.push_back(samples.lengths[static_cast<std::size_t>(from)]);
-    }
+    network::SamplesInMemory(&samples).read(rows, part);
     return part;
 }
 
@@ -100,16 +143,28 @@ std::vector<Index> other_rows(Index count, const std::vector<Index>& held_out) {
     return rows;
 }
 
-std::string digest_of_samples(const network::Samples& samples) {
-    Digest digest;
-    add_values(digest, samples.input_shape);
-    add_values(digest, samples.inputs);
-    add_values(digest, samples.classes);
-    add_values(digest, samples.target_shape);
-    add_values(digest, samples.values);
-    add_values(digest, samples.lengths);
-    add_values(digest, samples.mask);
-    return digest.hex();
+Survey survey(const network::SampleSource& samples) {
+    Survey found;
+    const network::Samples one = network::read_first(samples);
+    Digest shapes, inputs, targets, rest;
+    add_values(shapes, std::vector<Index>{samples.count()});
+    add_values(shapes, one.input_shape);
+    add_values(shapes, one.target_shape);
+    network::for_blocks(samples, [&](Index, const network::Samples& block) {
+        add_values(inputs, block.inputs);
+        add_values(targets, block.classes);
+        add_values(targets, block.values);
+        add_values(rest, block.lengths);
+        add_values(rest, block.mask);
+        for (const std::int64_t label : block.classes)
+            found.largest_class = std::max(found.largest_class, label);
+        if (block.inputs.size() > 0)
+            found.largest_input = std::max(found.largest_input, block.inputs.maxCoeff());
+    });
+    Digest all;
+    for (const Digest* part : {&shapes, &inputs, &targets, &rest}) all.add(part->hex());
+    found.digest = all.hex();
+    return found;
 }
 
 } // namespace assay::training

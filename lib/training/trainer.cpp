@@ -55,15 +55,16 @@ class Trainer {
             const std::optional<network::Model>& start, RunSink& sink, const RunLimits& limits,
             const Execution& run)
         : config_(config), data_(data), sink_(sink), limits_(limits), run_(run),
-          network_(config.architecture), plan_(config_, data.train.count()),
+          network_(config.architecture), plan_(config_, data.train->count()),
           slices_(parameter_slices()),
           optimizer_(config.optimizer, slices_, network_.parameter_count()) {
         loss_ = network::loss_of(config.loss);
         loss_.epsilon = config.epsilon;
         loss_.top_k = config.top_k;
         if (!config.online)
-            network::check_samples(data.train, network_.input(), network_.output(), loss_,
-                                   place("train", "training data"));
+            static_cast<void>(network::check_samples(*data.train, network_.input(),
+                                                     network_.output(), loss_,
+                                                     place("train", "training data")));
         for (Index node = 1; node < network_.nodes(); ++node)
             if (network_.node_type(node) == "batch_norm" && plan_.size() < 2)
                 throw Error("--batch-size 1: layer '" + network_.node_name(node) +
@@ -219,16 +220,17 @@ class Trainer {
                                                      total_, plan_.per_epoch());
     }
 
-    Batch<S> next_batch() {
+    void next_batch() {
         if (config_.online) {
-            const network::Samples fresh =
-                data_.task->samples(static_cast<std::uint64_t>(state_.step * plan_.size()),
-                                    plan_.size(), Stream::train);
-            std::vector<Index> all(static_cast<std::size_t>(plan_.size()));
-            std::iota(all.begin(), all.end(), Index{0});
-            return network::make_batch<S>(fresh, all, network_.output());
+            samples_ = data_.task->samples(static_cast<std::uint64_t>(state_.step * plan_.size()),
+                                           plan_.size(), Stream::train);
+        } else {
+            if (upcoming_.step != state_.step) upcoming_.rows = plan_.indices(state_.step);
+            data_.train->read(upcoming_.rows, samples_);
+            upcoming_ = {state_.step + 1, plan_.indices(state_.step + 1)};
+            data_.train->announce(upcoming_.rows);
         }
-        return network::make_batch<S>(data_.train, plan_.indices(state_.step), network_.output());
+        network::make_batch(samples_, network_.output(), batch_);
     }
 
     struct Piece {
@@ -266,7 +268,8 @@ class Trainer {
     }
 
     void one_step() {
-        Batch<S> batch = next_batch();
+        next_batch();
+        Batch<S>& batch = batch_;
         augment(batch, config_.data_settings.augment, network_.input(), config_.seed, state_.step);
         const double rows = batch.weights.template cast<double>().sum();
         if (rows == 0) throw Error(concat("step ", state_.step, ": nothing in the batch counts"));
@@ -562,6 +565,13 @@ class Trainer {
     std::unique_ptr<LearningRule<S>> rule_;
     std::vector<std::unique_ptr<Pass<S>>> passes_;
     std::unique_ptr<Objective<S>> evaluation_;
+    network::Samples samples_; // of the step's batch, as they are read
+    Batch<S> batch_;
+    struct Upcoming {
+        Index step = -1;
+        std::vector<Index> rows;
+    };
+    Upcoming upcoming_; // the batch that comes next
     std::vector<Index> kept_;
     Index total_ = 0, pieces_ = 1;
     Piece work_;

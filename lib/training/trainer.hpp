@@ -6,7 +6,7 @@
 #include <assay/core/export.hpp>
 #include <assay/core/monitor.hpp>
 #include <assay/network/network.hpp>
-#include <assay/network/samples.hpp>
+#include <assay/network/sample_source.hpp>
 #include <assay/training/config.hpp>
 #include <assay/training/preprocessing.hpp>
 #include <assay/training/task.hpp>
@@ -21,11 +21,11 @@ namespace assay::training {
 
 // What a run learns from: a training split and others, or an online task.
 struct TrainingData {
-    network::Samples train;
-    std::optional<network::Samples> held_out; // for evaluation
-    std::shared_ptr<const Task> task;         // online: batches are made fresh
-    // By prepare: of `train` as it was read, and what was done since.
-    std::string digest;
+    std::shared_ptr<const network::SampleSource> train;
+    std::shared_ptr<const network::SampleSource> held_out; // for evaluation; may be null
+    std::shared_ptr<const Task> task;                      // online: batches are made fresh
+    // By prepare: of `train` as it was read, and what is done to it since.
+    Survey survey;
     Preprocessing preprocessing;
 };
 
@@ -86,8 +86,8 @@ struct RunResult {
     std::optional<double> eval_loss, eval_accuracy;
 };
 
-// Splits the training data where asked for, scales and standardises in place by statistics of the
-// training split, and notes both in `data`.
+// Splits the training data where asked for, has them scaled and standardised by statistics of the
+// training split as they are read, and notes both in `data`.
 ASSAY_API void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed);
 
 // Fills `loss` by the task or targets where the configuration leaves it out.

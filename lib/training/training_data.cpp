@@ -4,18 +4,23 @@
 namespace assay::training {
 
 void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed) {
-    data.digest = digest_of_samples(data.train);
+    data.survey = survey(*data.train);
+    const auto raw = data.train;
     std::vector<Index> held_out;
+    std::optional<std::vector<Index>> kept;
     if (settings.train_fraction > 0) {
-        const Index count = data.train.count();
-        held_out = held_out_rows(count, settings.train_fraction, seed);
-        data.held_out = choose_rows(data.train, held_out);
-        data.train = choose_rows(data.train, other_rows(count, held_out));
+        held_out = held_out_rows(raw->count(), settings.train_fraction, seed);
+        kept = other_rows(raw->count(), held_out);
+        data.held_out = std::make_shared<PreparedSamples>(raw, held_out, Preprocessing{});
+        data.train = std::make_shared<PreparedSamples>(raw, kept, Preprocessing{});
     }
-    data.preprocessing = measure_inputs(data.train, settings);
+    data.preprocessing = measure_inputs(*data.train, settings);
     data.preprocessing.held_out = std::move(held_out);
-    apply(data.preprocessing, data.train);
-    if (data.held_out) apply(data.preprocessing, *data.held_out);
+    if (!data.preprocessing.changes_inputs()) return;
+    data.train = std::make_shared<PreparedSamples>(raw, kept, data.preprocessing);
+    if (data.held_out)
+        data.held_out =
+            std::make_shared<PreparedSamples>(data.held_out, std::nullopt, data.preprocessing);
 }
 
 void resolve_loss(TrainingConfig& config, const TrainingData& data) {
@@ -23,7 +28,8 @@ void resolve_loss(TrainingConfig& config, const TrainingData& data) {
     if (data.task)
         config.loss = data.task->loss();
     else
-        config.loss = data.train.classes.empty() ? "mse" : "softmax_cross_entropy";
+        config.loss =
+            network::read_first(*data.train).classes.empty() ? "mse" : "softmax_cross_entropy";
 }
 
 } // namespace assay::training

@@ -1,0 +1,42 @@
+// Rows of a dataset (along its first axis) for data that are read in any order, again and again:
+// whole in memory in the type they are stored in, or on disk, where a plain contiguous dataset is
+// read in place and any other is unpacked once into a temporary file without a name. Once made it
+// calls HDF5 no more, so that threads may read at the same time.
+#pragma once
+
+#include <assay/core/export.hpp>
+#include <assay/hdf5/object.hpp>
+
+#include <memory>
+#include <string>
+
+namespace assay::hdf5 {
+
+enum class RowPlace { memory, disk };
+
+class ASSAY_API RowStore {
+  public:
+    // `dataset` has at least one axis and was opened for reading by rows; `directory` is for the
+    // temporary file. Throws Error where
+    // numbers cannot be read or stored.
+    RowStore(const Dataset& dataset, RowPlace place, const std::string& directory);
+    ~RowStore();
+    RowStore(RowStore&&) noexcept;
+    RowStore& operator=(RowStore&&) noexcept;
+
+    [[nodiscard]] Index rows() const;
+    [[nodiscard]] Index row_size() const; // numbers
+    // A row's numbers, converted to T (double, int64). Throws Error where reading fails.
+    template <class T>
+    void read(Index row, T* out) const;
+    // The row is needed soon: on disk the system begins to fetch it.
+    void announce(Index row) const;
+    // Bytes that a dataset takes in memory.
+    [[nodiscard]] static double bytes(const Dataset& dataset);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace assay::hdf5

@@ -1,0 +1,86 @@
+// Rows of datasets in memory and on disk, against the arrays that were written.
+#include <assay/core/error.hpp>
+#include <assay/hdf5/row_store.hpp>
+#include <assay/hdf5/stream.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <unistd.h>
+
+using namespace assay;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+    fs::path path = fs::temp_directory_path() / ("assay-rows-" + std::to_string(getpid()));
+    Folder() { fs::create_directories(path); }
+    ~Folder() { fs::remove_all(path); }
+    [[nodiscard]] std::string file(const std::string& name) const { return (path / name).string(); }
+};
+
+// A number of row r, place i; distinct, and whole within T.
+template <class T>
+T number(Index r, Index i) {
+    return static_cast<T>((r * 31 + i * 7) % 251);
+}
+
+template <class T>
+void check_rows(const Folder& folder, const std::string& name, Index rows, Index columns,
+                const hdf5::Shape& chunk) {
+    const std::string file = folder.file(name);
+    {
+        hdf5::OutputFile output(file, hdf5::Existing::replace, hdf5::Compression::automatic, {});
+        std::vector<T> values;
+        for (Index r = 0; r < rows; ++r)
+            for (Index i = 0; i < columns; ++i) values.push_back(number<T>(r, i));
+        hdf5::Group root = output.root();
+        auto dataset = root.create<T>("x", {rows, columns}, {"", "", "numbers"},
+                                      hdf5::Compression::automatic, chunk);
+        dataset.write_box({0, 0}, {rows, columns}, values.data());
+        output.commit();
+    }
+    const auto input = hdf5::File::open(file, file);
+    const hdf5::Dataset dataset = input.root().dataset("x");
+    for (const auto place : {hdf5::RowPlace::memory, hdf5::RowPlace::disk}) {
+        const hdf5::RowStore store(dataset, place, folder.path.string());
+        REQUIRE(store.rows() == rows);
+        REQUIRE(store.row_size() == columns);
+        std::vector<double> row(static_cast<std::size_t>(columns));
+        std::vector<std::int64_t> whole(row.size());
+        for (Index step = 0; step < rows; ++step) {
+            const Index r = step * 17 % rows; // in no order
+            store.announce(r);
+            store.read(r, row.data());
+            store.read(r, whole.data());
+            for (Index i = 0; i < columns; ++i) {
+                REQUIRE(row[static_cast<std::size_t>(i)] == static_cast<double>(number<T>(r, i)));
+                REQUIRE(whole[static_cast<std::size_t>(i)] ==
+                        static_cast<std::int64_t>(number<T>(r, i)));
+            }
+        }
+    }
+    // Nothing is left under a name.
+    CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
+    fs::remove(file);
+}
+
+} // namespace
+
+TEST_CASE("rows of a dataset in every type, in memory and unpacked", "[hdf5][rows]") {
+    const Folder folder;
+    check_rows<float>(folder, "float.h5", 300, 40, {7, 11});
+    check_rows<double>(folder, "double.h5", 300, 40, {64, 40});
+    check_rows<std::uint8_t>(folder, "byte.h5", 300, 40, {300, 3});
+    check_rows<std::uint16_t>(folder, "short.h5", 300, 40, {1, 40});
+    check_rows<std::int32_t>(folder, "int.h5", 300, 40, {10, 10});
+    check_rows<std::int64_t>(folder, "long.h5", 300, 40, {});
+    check_rows<std::uint64_t>(folder, "unsigned.h5", 300, 40, {});
+    check_rows<float>(folder, "one.h5", 1, 1, {});
+}
+
+TEST_CASE("what is larger than a block is unpacked block by block", "[hdf5][rows]") {
+    const Folder folder;
+    check_rows<double>(folder, "large.h5", 900, 3000, {50, 1000}); // 21 MB, blocks of 8
+}
