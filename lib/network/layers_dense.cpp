@@ -2,14 +2,12 @@
 #include <assay/network/bilinear.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/linalg/products.hpp>
 
 namespace assay::network {
 namespace {
 
 constexpr Index kMostUnits = Index{1} << 30;
-
-template <class S>
-using ConstWeight = Eigen::Map<const Rows<S>>;
 
 template <class S>
 class Dense : public Bilinear<S> {
@@ -35,22 +33,16 @@ class Dense : public Bilinear<S> {
 
   protected:
     void product(const ConstRows& x, const S* w, MutableRows y, bool add) const override {
-        const ConstWeight<S> weight(w, out_, in_);
-        if (add)
-            mapped(y, out_).noalias() += mapped(x, in_) * weight.transpose();
-        else
-            mapped(y, out_).noalias() = mapped(x, in_) * weight.transpose();
+        linalg::multiply(rows(x, in_), out_, in_, linalg::plain(x.data(), in_),
+                         linalg::transposed(w, in_), target(add), y.data(), out_);
     }
     void adjoint(const ConstRows& cotangent, const S* w, MutableRows dx, bool add) const override {
-        const ConstWeight<S> weight(w, out_, in_);
-        if (add)
-            mapped(dx, in_).noalias() += mapped(cotangent, out_) * weight;
-        else
-            mapped(dx, in_).noalias() = mapped(cotangent, out_) * weight;
+        linalg::multiply(rows(cotangent, out_), in_, out_, linalg::plain(cotangent.data(), out_),
+                         linalg::plain(w, in_), target(add), dx.data(), in_);
     }
     void weight_gradient(const ConstRows& cotangent, const ConstRows& x, S* dw) const override {
-        Eigen::Map<Rows<S>>(dw, out_, in_).noalias() +=
-            mapped(cotangent, out_).transpose() * mapped(x, in_);
+        linalg::multiply(out_, in_, rows(x, in_), linalg::transposed(cotangent.data(), out_),
+                         linalg::plain(x.data(), in_), linalg::Target::add, dw, in_);
     }
     void add_bias(const S* bias, MutableRows y) const override {
         mapped(y, out_).rowwise() += Eigen::Map<const Column<S>>(bias, out_).transpose();
@@ -61,6 +53,10 @@ class Dense : public Bilinear<S> {
 
   private:
     // All leading axes as rows: samples are contiguous.
+    static Index rows(const ConstRows& samples, Index columns) { return samples.size() / columns; }
+    static linalg::Target target(bool add) {
+        return add ? linalg::Target::add : linalg::Target::set;
+    }
     static Eigen::Map<const Rows<S>> mapped(const ConstRows& rows, Index columns) {
         return {rows.data(), rows.size() / columns, columns};
     }

@@ -1,0 +1,245 @@
+// Vector types carry attributes that do not count in a template's name, and g++ 12 takes the
+// undefined operands of its own intrinsics for mistakes.
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#include <assay/linalg/products.hpp>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace assay::linalg {
+namespace {
+
+using Eigen::Index;
+
+template <class S>
+using Packet = typename Eigen::internal::packet_traits<S>::type;
+template <class S>
+constexpr Index kWidth = Eigen::internal::unpacket_traits<Packet<S>>::size;
+
+// Tiles that leave registers for their operands.
+constexpr bool kManyRegisters = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
+constexpr int kTileRows = kManyRegisters ? 8 : 4;
+constexpr int kTileVectors = 3;
+constexpr int kDotRows = kManyRegisters ? 4 : 3;
+constexpr int kDotColumns = kManyRegisters ? 6 : 4;
+// Steps of a chain between two visits of its result: a panel of b stays in the second-level cache.
+constexpr Index kPanelSteps = 2048;
+
+// Calls body(integral_constant<int, value>) for 1 <= value <= kMost; larger values count as kMost.
+template <int kMost, class Body>
+void with_constant(Index value, Body&& body) {
+    if constexpr (kMost > 1) {
+        if (value < kMost) return with_constant<kMost - 1>(value, std::forward<Body>(body));
+    }
+    body(std::integral_constant<int, kMost>{});
+}
+
+// Row p of b, from the tile's first column on.
+template <class S>
+struct PointedRows {
+    const S* const* rows;
+    Index column;
+    [[nodiscard]] const S* operator()(Index p) const { return rows[p] + column; }
+};
+template <class S>
+struct PanelRows {
+    const S* data;
+    Index step;
+    [[nodiscard]] const S* operator()(Index p) const { return data + p * step; }
+};
+
+// kRows x kVectors packets of c (+)= a b over k steps.
+template <int kRows, int kVectors, class S, class B>
+void product_tile(Index k, Strided<S> a, B b, Target target, S* c, Index c_step) {
+    using namespace Eigen::internal;
+    Packet<S> sum[kRows][kVectors];
+    for (int r = 0; r < kRows; ++r)
+        for (int v = 0; v < kVectors; ++v)
+            sum[r][v] = target == Target::add ? ploadu<Packet<S>>(c + r * c_step + v * kWidth<S>)
+                                              : pset1<Packet<S>>(S(0));
+    for (Index p = 0; p < k; ++p) {
+        const S* const row = b(p);
+        Packet<S> x[kVectors];
+        for (int v = 0; v < kVectors; ++v) x[v] = ploadu<Packet<S>>(row + v * kWidth<S>);
+        for (int r = 0; r < kRows; ++r) {
+            const Packet<S> factor = pset1<Packet<S>>(a.data[r * a.row_step + p * a.column_step]);
+            for (int v = 0; v < kVectors; ++v) sum[r][v] = pmadd(factor, x[v], sum[r][v]);
+        }
+    }
+    for (int r = 0; r < kRows; ++r)
+        for (int v = 0; v < kVectors; ++v) pstoreu(c + r * c_step + v * kWidth<S>, sum[r][v]);
+}
+
+template <class S, class B>
+void product_tile(Index rows, Index vectors, Index k, Strided<S> a, B b, Target target, S* c,
+                  Index c_step) {
+    with_constant<kTileVectors>(vectors, [&](auto v) {
+        with_constant<kTileRows>(
+            rows, [&](auto r) { product_tile<r(), v()>(k, a, b, target, c, c_step); });
+    });
+}
+
+// `steps` x `columns` of b into rows of `width`, zeros behind.
+template <class S>
+void pack(Strided<S> b, Index steps, Index columns, Index width, S* to) {
+    if (b.column_step == 1) {
+        for (Index p = 0; p < steps; ++p) {
+            std::copy_n(b.data + p * b.row_step, columns, to + p * width);
+            std::fill_n(to + p * width + columns, width - columns, S(0));
+        }
+        return;
+    }
+    using namespace Eigen::internal;
+    constexpr Index kSide = kWidth<S>;
+    for (Index column = 0; column < width; column += kSide) {
+        Index p = 0;
+        for (; column + kSide <= columns && p + kSide <= steps; p += kSide) {
+            PacketBlock<Packet<S>, kSide> block;
+            for (Index i = 0; i < kSide; ++i)
+                block.packet[i] =
+                    ploadu<Packet<S>>(b.data + p * b.row_step + (column + i) * b.column_step);
+            ptranspose(block);
+            for (Index i = 0; i < kSide; ++i)
+                pstoreu(to + (p + i) * width + column, block.packet[i]);
+        }
+        for (; p < steps; ++p)
+            for (Index i = column; i < column + kSide; ++i)
+                to[p * width + i] = i < columns ? b.data[p * b.row_step + i * b.column_step] : S(0);
+    }
+}
+
+// kRows x kColumns dot products.
+template <int kRows, int kColumns, class S>
+void dot_tile(RowParts parts, const S* x, Index x_row, Index x_part, const S* const* y,
+              Index y_part, S* d, Index d_step) {
+    using namespace Eigen::internal;
+    Packet<S> sum[kRows][kColumns];
+    for (int r = 0; r < kRows; ++r)
+        for (int j = 0; j < kColumns; ++j) sum[r][j] = pset1<Packet<S>>(S(0));
+    for (Index part = 0; part < parts.count; ++part) {
+        const S* const left = x + part * x_part;
+        const S* right[kColumns];
+        for (int j = 0; j < kColumns; ++j) right[j] = y[j] + part * y_part;
+        for (Index i = 0; i < parts.length; i += kWidth<S>) {
+            Packet<S> of_x[kRows];
+            for (int r = 0; r < kRows; ++r) of_x[r] = ploadu<Packet<S>>(left + r * x_row + i);
+            for (int j = 0; j < kColumns; ++j) {
+                const Packet<S> of_y = ploadu<Packet<S>>(right[j] + i);
+                for (int r = 0; r < kRows; ++r) sum[r][j] = pmadd(of_x[r], of_y, sum[r][j]);
+            }
+        }
+    }
+    for (int r = 0; r < kRows; ++r)
+        for (int j = 0; j < kColumns; ++j) d[r * d_step + j] += predux(sum[r][j]);
+}
+
+} // namespace
+
+namespace {
+
+// Calls body(matrix) with a row-major or a column-major view, whose steps Eigen's products know.
+template <class S, class Body>
+void with_view(Strided<S> a, Index rows, Index columns, Body&& body) {
+    using Step = Eigen::OuterStride<>;
+    if (a.column_step == 1)
+        body(Eigen::Map<const RowMajor<S>, 0, Step>(a.data, rows, columns, Step(a.row_step)));
+    else
+        body(Eigen::Map<const Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic>, 0, Step>(
+            a.data, rows, columns, Step(a.column_step)));
+}
+
+template <class S>
+void multiply_thin(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target target, S* c,
+                   Index c_step) {
+    using Step = Eigen::OuterStride<>;
+    Eigen::Map<RowMajor<S>, 0, Step> to(c, m, n, Step(c_step));
+    with_view(a, m, k, [&](const auto& left) {
+        with_view(b, k, n, [&](const auto& right) {
+            if (target == Target::set)
+                to.noalias() = left * right;
+            else
+                to.noalias() += left * right;
+        });
+    });
+}
+
+} // namespace
+
+template <class S>
+void multiply(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target target, S* c,
+              Index c_step) {
+    if (m < 8 || 2 * n < kWidth<S>) return multiply_thin(m, n, k, a, b, target, c, c_step);
+    constexpr Index kMostColumns = kTileVectors * kWidth<S>;
+    thread_local std::vector<S> panel;
+    panel.resize(static_cast<std::size_t>(std::min(k, kPanelSteps) * kMostColumns));
+    alignas(64) S edge[kTileRows * kMostColumns] = {};
+    if (k == 0 && target == Target::set)
+        for (Index row = 0; row < m; ++row) std::fill_n(c + row * c_step, n, S(0));
+    for (Index step = 0; step < k; step += kPanelSteps) {
+        const Index steps = std::min(kPanelSteps, k - step);
+        const Target now = step > 0 ? Target::add : target;
+        for (Index column = 0; column < n; column += kMostColumns) {
+            const Index columns = std::min(kMostColumns, n - column);
+            const Index vectors = (columns + kWidth<S> - 1) / kWidth<S>,
+                        width = vectors * kWidth<S>;
+            const Strided<S> part{b.data + step * b.row_step + column * b.column_step, b.row_step,
+                                  b.column_step};
+            pack(part, steps, columns, width, panel.data());
+            const PanelRows<S> rows_of_b{panel.data(), width};
+            for (Index row = 0; row < m; row += kTileRows) {
+                const Index rows = std::min<Index>(kTileRows, m - row);
+                const Strided<S> rows_of_a{a.data + row * a.row_step + step * a.column_step,
+                                           a.row_step, a.column_step};
+                S* const to = c + row * c_step + column;
+                if (columns == width) {
+                    product_tile(rows, vectors, steps, rows_of_a, rows_of_b, now, to, c_step);
+                    continue;
+                }
+                for (Index r = 0; now == Target::add && r < rows; ++r)
+                    std::copy_n(to + r * c_step, columns, edge + r * width);
+                product_tile(rows, vectors, steps, rows_of_a, rows_of_b, now, edge, width);
+                for (Index r = 0; r < rows; ++r)
+                    std::copy_n(edge + r * width, columns, to + r * c_step);
+            }
+        }
+    }
+}
+
+template <class S>
+void row_products(Index m, Index n, Index k, const S* a, const S* const* b, S* c, Index c_step) {
+    const Index packets = padded(n) / kWidth<S>;
+    // The rows of b under a tile stay in the cache while all rows of a pass over them.
+    for (Index packet = 0; packet < packets; packet += kTileVectors)
+        for (Index row = 0; row < m; row += kTileRows)
+            product_tile(m - row, packets - packet, k, Strided<S>{a + row * k, k, 1},
+                         PointedRows<S>{b, packet * kWidth<S>}, Target::set,
+                         c + row * c_step + packet * kWidth<S>, c_step);
+}
+
+template <class S>
+void add_row_dots(Index m, Index k, RowParts parts, const S* x, Index x_row, Index x_part,
+                  const S* const* y, Index y_part, S* d) {
+    for (Index row = 0; row < m; row += kDotRows)
+        with_constant<kDotRows>(m - row, [&](auto rows) {
+            for (Index column = 0; column < k; column += kDotColumns)
+                with_constant<kDotColumns>(k - column, [&](auto columns) {
+                    dot_tile<rows(), columns()>(parts, x + row * x_row, x_row, x_part, y + column,
+                                                y_part, d + row * k + column, k);
+                });
+        });
+}
+
+#define ASSAY_INSTANTIATE(S)                                                                       \
+    template ASSAY_API void multiply(Index, Index, Index, Strided<S>, Strided<S>, Target, S*,      \
+                                     Index);                                                       \
+    template ASSAY_API void row_products(Index, Index, Index, const S*, const S* const*, S*,       \
+                                         Index);                                                   \
+    template ASSAY_API void add_row_dots(Index, Index, RowParts, const S*, Index, Index,           \
+                                         const S* const*, Index, S*);
+ASSAY_INSTANTIATE(double)
+ASSAY_INSTANTIATE(float)
+#undef ASSAY_INSTANTIATE
+
+} // namespace assay::linalg
