@@ -24,8 +24,10 @@ constexpr int kTileRows = kManyRegisters ? 8 : 4;
 constexpr int kTileVectors = 3;
 constexpr int kDotRows = kManyRegisters ? 4 : 3;
 constexpr int kDotColumns = kManyRegisters ? 6 : 4;
-// Steps of a chain between two visits of its result: a panel of b stays in the second-level cache.
-constexpr Index kPanelSteps = 2048;
+// Steps of a chain between two visits of its result, and rows that share a panel of b: so much of a
+// and b stays in the second-level cache.
+constexpr Index kPanelSteps = 512;
+constexpr Index kPanelRows = 256;
 
 // Calls body(integral_constant<int, value>) for 1 <= value <= kMost; larger values count as kMost.
 template <int kMost, class Body>
@@ -165,46 +167,56 @@ void multiply_thin(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target
     });
 }
 
+template <class S>
+Strided<S> part_of(Strided<S> a, Index row, Index column) {
+    a.data += row * a.row_step + column * a.column_step;
+    return a;
+}
+
+// Panels of b, one after the other, meet all rows of a.
+template <class S>
+void multiply_part(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target target, S* c,
+                   Index c_step) {
+    constexpr Index kMostColumns = kTileVectors * kWidth<S>;
+    thread_local std::vector<S> panel;
+    panel.resize(static_cast<std::size_t>(kPanelSteps * kMostColumns));
+    alignas(64) S edge[kTileRows * kMostColumns] = {};
+    for (Index column = 0; column < n; column += kMostColumns) {
+        const Index columns = std::min(kMostColumns, n - column);
+        const Index vectors = (columns + kWidth<S> - 1) / kWidth<S>, width = vectors * kWidth<S>;
+        pack(part_of(b, Index{0}, column), k, columns, width, panel.data());
+        const PanelRows<S> rows_of_b{panel.data(), width};
+        for (Index row = 0; row < m; row += kTileRows) {
+            const Index rows = std::min<Index>(kTileRows, m - row);
+            const Strided<S> rows_of_a = part_of(a, row, Index{0});
+            S* const to = c + row * c_step + column;
+            if (columns == width) {
+                product_tile(rows, vectors, k, rows_of_a, rows_of_b, target, to, c_step);
+                continue;
+            }
+            // What would reach beyond the rows of c is made beside them.
+            for (Index r = 0; target == Target::add && r < rows; ++r)
+                std::copy_n(to + r * c_step, columns, edge + r * width);
+            product_tile(rows, vectors, k, rows_of_a, rows_of_b, target, edge, width);
+            for (Index r = 0; r < rows; ++r)
+                std::copy_n(edge + r * width, columns, to + r * c_step);
+        }
+    }
+}
+
 } // namespace
 
 template <class S>
 void multiply(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target target, S* c,
               Index c_step) {
     if (m < 8 || 2 * n < kWidth<S>) return multiply_thin(m, n, k, a, b, target, c, c_step);
-    constexpr Index kMostColumns = kTileVectors * kWidth<S>;
-    thread_local std::vector<S> panel;
-    panel.resize(static_cast<std::size_t>(std::min(k, kPanelSteps) * kMostColumns));
-    alignas(64) S edge[kTileRows * kMostColumns] = {};
     if (k == 0 && target == Target::set)
         for (Index row = 0; row < m; ++row) std::fill_n(c + row * c_step, n, S(0));
-    for (Index step = 0; step < k; step += kPanelSteps) {
-        const Index steps = std::min(kPanelSteps, k - step);
-        const Target now = step > 0 ? Target::add : target;
-        for (Index column = 0; column < n; column += kMostColumns) {
-            const Index columns = std::min(kMostColumns, n - column);
-            const Index vectors = (columns + kWidth<S> - 1) / kWidth<S>,
-                        width = vectors * kWidth<S>;
-            const Strided<S> part{b.data + step * b.row_step + column * b.column_step, b.row_step,
-                                  b.column_step};
-            pack(part, steps, columns, width, panel.data());
-            const PanelRows<S> rows_of_b{panel.data(), width};
-            for (Index row = 0; row < m; row += kTileRows) {
-                const Index rows = std::min<Index>(kTileRows, m - row);
-                const Strided<S> rows_of_a{a.data + row * a.row_step + step * a.column_step,
-                                           a.row_step, a.column_step};
-                S* const to = c + row * c_step + column;
-                if (columns == width) {
-                    product_tile(rows, vectors, steps, rows_of_a, rows_of_b, now, to, c_step);
-                    continue;
-                }
-                for (Index r = 0; now == Target::add && r < rows; ++r)
-                    std::copy_n(to + r * c_step, columns, edge + r * width);
-                product_tile(rows, vectors, steps, rows_of_a, rows_of_b, now, edge, width);
-                for (Index r = 0; r < rows; ++r)
-                    std::copy_n(edge + r * width, columns, to + r * c_step);
-            }
-        }
-    }
+    for (Index step = 0; step < k; step += kPanelSteps)
+        for (Index row = 0; row < m; row += kPanelRows)
+            multiply_part(std::min(kPanelRows, m - row), n, std::min(kPanelSteps, k - step),
+                          part_of(a, row, step), part_of(b, step, Index{0}),
+                          step > 0 ? Target::add : target, c + row * c_step, c_step);
 }
 
 template <class S>

@@ -1,9 +1,11 @@
-// Convolutions over one to three spatial axes, with groups, as matrix products over blocks of
-// patches (im2col) that fit the second-level cache.
+// Convolutions over one to three spatial axes, with groups: products with shifted views of the
+// images, or, where outputs are few, matrix products over blocks of patches (im2col) that fit the
+// second-level cache.
 #include <assay/network/bilinear.hpp>
-#include <assay/network/windows.hpp>
+#include <assay/network/shifted_convolution.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/linalg/products.hpp>
 
 namespace assay::network {
 namespace {
@@ -39,6 +41,7 @@ class Convolution : public Bilinear<S> {
             this->parameters_.push_back({"bias", {filters_}, Role::bias, patch_, fan_out});
         const Index bytes = patch_ * windows_.positions() * static_cast<Index>(sizeof(S));
         together_ = std::max<Index>(1, kPatchBytes / std::max<Index>(1, bytes));
+        shifted_ = ShiftedConvolution<S>::make(windows_, {in_, out_});
     }
     [[nodiscard]] double flops() const override {
         return 2.0 * static_cast<double>(patch_) * static_cast<double>(this->output_.size());
@@ -46,10 +49,18 @@ class Convolution : public Bilinear<S> {
 
   protected:
     void product(const ConstRows& x, const S* w, MutableRows y, bool add) const override {
+        if (shifted_)
+            return each_group([&](Index image, Index output, Index weight) {
+                shifted_->product(steps(x, y), x.data() + image, w + weight, y.data() + output,
+                                  add);
+            });
         each_block(x.rows(), [&](Index first, Index count, Index group, Buffers& buffers) {
             collect(x, first, count, group, buffers.patches);
             buffers.outputs.resize(out_, count * positions());
-            buffers.outputs.noalias() = weight(w, group) * buffers.patches;
+            linalg::multiply(out_, buffers.patches.cols(), patch_,
+                             linalg::plain(w + group * out_ * patch_, patch_),
+                             linalg::plain(buffers.patches.data(), buffers.patches.cols()),
+                             linalg::Target::set, buffers.outputs.data(), buffers.outputs.cols());
             each_output(first, count, group, [&](Index sample, Index offset, Index i) {
                 Eigen::Map<Rows<S>> to(y.row(sample).data() + offset, out_, positions());
                 const auto from = buffers.outputs.middleCols(i * positions(), positions());
@@ -62,10 +73,18 @@ class Convolution : public Bilinear<S> {
     }
     void adjoint(const ConstRows& cotangent, const S* w, MutableRows dx, bool add) const override {
         if (!add) dx.setZero();
+        if (shifted_)
+            return each_group([&](Index image, Index output, Index weight) {
+                shifted_->adjoint(steps(dx, cotangent), cotangent.data() + output, w + weight,
+                                  dx.data() + image);
+            });
         each_block(cotangent.rows(), [&](Index first, Index count, Index group, Buffers& buffers) {
             collect_outputs(cotangent, first, count, group, buffers.outputs);
             buffers.patches.resize(patch_, count * positions());
-            buffers.patches.noalias() = weight(w, group).transpose() * buffers.outputs;
+            linalg::multiply(patch_, buffers.outputs.cols(), out_,
+                             linalg::transposed(w + group * out_ * patch_, patch_),
+                             linalg::plain(buffers.outputs.data(), buffers.outputs.cols()),
+                             linalg::Target::set, buffers.patches.data(), buffers.patches.cols());
             each_channel(first, count, group, [&](Index sample, Index cell, Index row, Index i) {
                 windows_.scatter_add(dx.row(sample).data() + cell,
                                      buffers.patches.row(row).data() + i * positions(),
@@ -74,11 +93,18 @@ class Convolution : public Bilinear<S> {
         });
     }
     void weight_gradient(const ConstRows& cotangent, const ConstRows& x, S* dw) const override {
+        if (shifted_)
+            return each_group([&](Index image, Index output, Index weight) {
+                shifted_->weight_gradient(steps(x, cotangent), cotangent.data() + output,
+                                          x.data() + image, dw + weight);
+            });
         each_block(x.rows(), [&](Index first, Index count, Index group, Buffers& buffers) {
             collect(x, first, count, group, buffers.patches);
             collect_outputs(cotangent, first, count, group, buffers.outputs);
-            Eigen::Map<Rows<S>>(dw + group * out_ * patch_, out_, patch_).noalias() +=
-                buffers.outputs * buffers.patches.transpose();
+            linalg::multiply(out_, patch_, buffers.outputs.cols(),
+                             linalg::plain(buffers.outputs.data(), buffers.outputs.cols()),
+                             linalg::transposed(buffers.patches.data(), buffers.patches.cols()),
+                             linalg::Target::add, dw + group * out_ * patch_, patch_);
         });
     }
     void add_bias(const S* bias, MutableRows y) const override {
@@ -99,8 +125,16 @@ class Convolution : public Bilinear<S> {
         Rows<S> patches, outputs; // patch x (samples positions), out x (samples positions)
     };
     [[nodiscard]] Index positions() const { return windows_.positions(); }
-    [[nodiscard]] Eigen::Map<const Rows<S>> weight(const S* w, Index group) const {
-        return {w + group * out_ * patch_, out_, patch_};
+    // body(image, output, weight): where a group begins in each of them.
+    template <class Body>
+    void each_group(Body&& body) const {
+        for (Index group = 0; group < groups_; ++group)
+            body(group * in_ * windows_.cells(), group * out_ * positions(), group * out_ * patch_);
+    }
+    template <class Images, class Outputs>
+    static typename ShiftedConvolution<S>::Samples steps(const Images& images,
+                                                         const Outputs& outputs) {
+        return {images.rows(), images.outerStride(), outputs.outerStride()};
     }
     template <class Body>
     void each_block(Index samples, Body&& body) const {
@@ -135,6 +169,7 @@ class Convolution : public Bilinear<S> {
         });
     }
     Windows windows_;
+    std::optional<ShiftedConvolution<S>> shifted_;
     Index filters_ = 0, channels_ = 0, groups_ = 1, in_ = 0, out_ = 0, patch_ = 0;
     Index together_ = 1; // samples a block
 };

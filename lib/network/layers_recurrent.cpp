@@ -4,6 +4,7 @@
 #include <assay/network/cell.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/linalg/products.hpp>
 
 #include <algorithm>
 
@@ -52,19 +53,33 @@ void store_to(const Number<S, kMoving>& value, Field<S, kMoving>& field, Index r
 struct Block {
     Index row, rows, column, columns;
 };
-template <class M>
-auto block_of(M& matrix, const Block& b) {
-    return matrix.block(b.row, b.column, b.rows, b.columns);
+template <class S>
+linalg::Strided<S> at_block(const Rows<S>& matrix, const Block& b) {
+    return linalg::plain(matrix.data() + b.row * matrix.cols() + b.column, matrix.cols());
+}
+template <class S>
+linalg::Strided<S> transposed_at_block(const Rows<S>& matrix, const Block& b) {
+    return linalg::transposed(matrix.data() + b.row * matrix.cols() + b.column, matrix.cols());
+}
+template <class S>
+void add_to_block(Rows<S>& sum, const Block& to, Index terms, linalg::Strided<S> a,
+                  linalg::Strided<S> b) {
+    linalg::multiply(to.rows, to.columns, terms, a, b, linalg::Target::add,
+                     sum.data() + to.row * sum.cols() + to.column, sum.cols());
 }
 
 // y += x w^T.
 template <class S, bool kMoving>
 void add_product(Field<S, kMoving>& y, const Block& to, const Field<S, kMoving>& x,
                  const Block& from, const Field<S, kMoving>& w, const Block& weight) {
-    block_of(y.v, to).noalias() += block_of(x.v, from) * block_of(w.v, weight).transpose();
+    const auto add = [&](Rows<S>& sum, const Rows<S>& left, const Rows<S>& right) {
+        add_to_block(sum, to, from.columns, at_block(left, from),
+                     transposed_at_block(right, weight));
+    };
+    add(y.v, x.v, w.v);
     if constexpr (kMoving) {
-        block_of(y.d, to).noalias() += block_of(x.d, from) * block_of(w.v, weight).transpose();
-        block_of(y.d, to).noalias() += block_of(x.v, from) * block_of(w.d, weight).transpose();
+        add(y.d, x.d, w.v);
+        add(y.d, x.v, w.d);
     }
 }
 
@@ -72,10 +87,13 @@ void add_product(Field<S, kMoving>& y, const Block& to, const Field<S, kMoving>&
 template <class S, bool kMoving>
 void add_adjoint(Field<S, kMoving>& x, const Block& to, const Field<S, kMoving>& y,
                  const Block& from, const Field<S, kMoving>& w, const Block& weight) {
-    block_of(x.v, to).noalias() += block_of(y.v, from) * block_of(w.v, weight);
+    const auto add = [&](Rows<S>& sum, const Rows<S>& left, const Rows<S>& right) {
+        add_to_block(sum, to, from.columns, at_block(left, from), at_block(right, weight));
+    };
+    add(x.v, y.v, w.v);
     if constexpr (kMoving) {
-        block_of(x.d, to).noalias() += block_of(y.d, from) * block_of(w.v, weight);
-        block_of(x.d, to).noalias() += block_of(y.v, from) * block_of(w.d, weight);
+        add(x.d, y.d, w.v);
+        add(x.d, y.v, w.d);
     }
 }
 
@@ -541,11 +559,13 @@ class Recurrent : public Layer<S> {
         Rows<S> left_work, right_work;
         const auto outer = [&](Index first, Index rows, const Field<S, kMoving>& d,
                                const Field<S, kMoving>& x, Index columns) {
-            Eigen::Map<Rows<S>> sum(to + first * columns, rows, columns);
             const auto add = [&](const Rows<S>& left, const Rows<S>& right) {
                 const RowsRef l = rows_of(left, range, samples, left_work);
                 const RowsRef r = rows_of(right, range, samples, right_work);
-                sum.noalias() += l.middleCols(first, rows).transpose() * r;
+                linalg::multiply(rows, columns, l.rows(),
+                                 linalg::transposed(l.data() + first, l.outerStride()),
+                                 linalg::plain(r.data(), r.outerStride()), linalg::Target::add,
+                                 to + first * columns, columns);
             };
             if constexpr (kMoving) {
                 add(d.d, x.v);

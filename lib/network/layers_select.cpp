@@ -6,7 +6,9 @@
 #include <assay/core/error.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
+#include <type_traits>
 
 namespace assay::network {
 namespace {
@@ -198,21 +200,22 @@ class MaxPool : public Selection<S> {
         this->output_.shape = windows_.output_space();
         this->output_.shape.insert(this->output_.shape.begin(), channels_);
         this->candidates_ = windows_.elements();
+        for (Index i = 0; i < windows_.positions(); ++i) {
+            Index element = 0;
+            while (element < windows_.elements() && windows_.source(element, i) < 0) ++element;
+            first_.push_back(
+                static_cast<Element>(element < windows_.elements() ? element : Index{-1}));
+        }
     }
     void forward(const Primal<S>& p, Rows<S>& y) const override {
+        const Index positions = windows_.positions();
         p.memory->indices.resize(static_cast<std::size_t>(p.pass->samples * this->output_.size()));
-        for (Index sample = 0; sample < p.pass->samples; ++sample) {
-            Index* chosen = this->chosen_of(p, sample);
-            const S* x = p.x[0]->row(sample).data();
-            for (Index channel = 0; channel < channels_; ++channel) {
-                const Index offset = channel * windows_.cells();
-                choose_channel(x + offset, chosen);
-                for (Index position = 0; position < windows_.positions(); ++position)
-                    if (chosen[position] >= 0) chosen[position] += offset;
-                chosen += windows_.positions();
-            }
-        }
-        this->choose(p, y);
+        y.resize(p.pass->samples, this->output_.size());
+        for (Index sample = 0; sample < p.pass->samples; ++sample)
+            for (Index channel = 0; channel < channels_; ++channel)
+                choose_channel(p.x[0]->row(sample).data(), channel * windows_.cells(),
+                               y.row(sample).data() + channel * positions,
+                               this->chosen_of(p, sample) + channel * positions);
     }
 
   protected:
@@ -222,26 +225,41 @@ class MaxPool : public Selection<S> {
     }
 
   private:
+    // As wide as the values, so that both go in vectors of one length.
+    using Element = std::conditional_t<sizeof(S) == 4, std::int32_t, std::int64_t>;
+
     // All positions of one channel, element by element: plain loops over contiguous positions.
-    void choose_channel(const S* x, Index* chosen) const {
+    void choose_channel(const S* image, Index offset, S* best, Index* chosen) const {
         const Index positions = windows_.positions();
-        thread_local std::vector<S> best;
-        best.assign(static_cast<std::size_t>(positions), -std::numeric_limits<S>::infinity());
-        std::fill_n(chosen, positions, Index{-1});
-        for (Index element = 0; element < windows_.elements(); ++element)
-            for (Index position = 0; position < positions; ++position) {
-                const Index cell = windows_.source(element, position);
-                if (cell < 0) continue;
-                const S value = x[cell];
-                S& most = best[static_cast<std::size_t>(position)];
-                // Without branches, for the outcome is a coin toss. NaN is passed on, not hidden;
-                // ties stay with the first.
-                const bool better = (!(value <= most)) & (most == most);
-                const bool take = (chosen[position] < 0) | better;
-                most = take ? value : most;
-                chosen[position] = take ? cell : chosen[position];
-            }
+        thread_local std::vector<S> values;
+        thread_local std::vector<Element> elements;
+        constexpr S kLeast = -std::numeric_limits<S>::infinity();
+        values.resize(static_cast<std::size_t>(positions * windows_.elements()));
+        elements = first_;
+        windows_.gather(image + offset, values.data(), positions, kLeast);
+        for (Index i = 0; i < positions; ++i) {
+            const auto element = elements[static_cast<std::size_t>(i)];
+            best[i] =
+                element < 0 ? kLeast : values[static_cast<std::size_t>(element * positions + i)];
+        }
+        for (Index element = 1; element < windows_.elements(); ++element)
+            take_better(values.data() + element * positions, static_cast<Element>(element), best,
+                        elements.data());
+        for (Index i = 0; i < positions; ++i) {
+            const auto element = elements[static_cast<std::size_t>(i)];
+            chosen[i] = element < 0 ? -1 : offset + windows_.source(element, i);
+            if (element < 0) best[i] = 0;
+        }
     }
+    // NaN is passed on, not hidden; ties stay with the first.
+    void take_better(const S* values, Element element, S* best, Element* elements) const {
+        for (Index i = 0; i < windows_.positions(); ++i) {
+            const bool better = (!(values[i] <= best[i])) & (best[i] == best[i]);
+            best[i] = better ? values[i] : best[i];
+            elements[i] = better ? element : elements[i];
+        }
+    }
+    std::vector<Element> first_; // of each position, outside the padding; -1: none
     Windows windows_;
     Index channels_;
 };

@@ -32,19 +32,6 @@ std::vector<Shape> read_padding(Keys& keys, const Shape& space, const Shape& ker
     return padding;
 }
 
-// Calls body(index) for all multi-indices below `extents`, the last running fastest.
-template <class Body>
-void for_indices(const Shape& extents, Body&& body) {
-    Shape index(extents.size(), 0);
-    for (Index i = 0; i < product_of(extents); ++i) {
-        body(index);
-        for (std::size_t axis = extents.size(); axis-- > 0;) {
-            if (++index[axis] < extents[axis]) break;
-            index[axis] = 0;
-        }
-    }
-}
-
 } // namespace
 
 Index product_of(const Shape& shape) {
@@ -86,6 +73,8 @@ Windows::Windows(Keys& keys, const Shape& space, bool default_stride_is_kernel) 
             keys.refuse("kernel", concat("a window of ", reach, " does not fit into ", padded,
                                          " cells of axis ", axis, " (padding included)"));
         output_.push_back((padded - reach) / stride[axis] + 1);
+        axes_.push_back({space[axis], kernel_[axis], stride[axis], dilation[axis], padding[axis][0],
+                         output_[axis]});
     }
     positions_ = product_of(output_);
     cells_ = product_of(space);
@@ -136,11 +125,11 @@ void Windows::find_runs() {
 }
 
 template <class S>
-void Windows::gather(const S* from, S* to, Index stride) const {
+void Windows::gather(const S* from, S* to, Index stride, S padding) const {
     for (Index element = 0; element < elements_; ++element, to += stride) {
         Index done = 0;
         for (const Run& run : runs_[static_cast<std::size_t>(element)]) {
-            std::fill(to + done, to + run.position, S(0));
+            std::fill(to + done, to + run.position, padding);
             if (step_ == 1)
                 std::copy_n(from + run.source, run.length, to + run.position);
             else
@@ -148,7 +137,7 @@ void Windows::gather(const S* from, S* to, Index stride) const {
                     to[run.position + i] = from[run.source + i * step_];
             done = run.position + run.length;
         }
-        std::fill(to + done, to + positions_, S(0));
+        std::fill(to + done, to + positions_, padding);
     }
 }
 
@@ -160,8 +149,8 @@ void Windows::scatter_add(S* from, const S* to, Index stride) const {
                 from[run.source + i * step_] += to[run.position + i];
 }
 
-template void Windows::gather(const double*, double*, Index) const;
-template void Windows::gather(const float*, float*, Index) const;
+template void Windows::gather(const double*, double*, Index, double) const;
+template void Windows::gather(const float*, float*, Index, float) const;
 template void Windows::scatter_add(double*, const double*, Index) const;
 template void Windows::scatter_add(float*, const float*, Index) const;
 
