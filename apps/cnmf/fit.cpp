@@ -2,15 +2,17 @@
 #include "commands.hpp"
 #include "recording_input.hpp"
 
+#include <assay/cli/state_file.hpp>
 #include <assay/core/error.hpp>
 
 #include <cmath>
-#include <filesystem>
 
 namespace cnmf_app {
 namespace {
 
 using namespace assay;
+
+constexpr double kSaveEvery = 30; // seconds
 
 struct Options {
     DataOptions data;
@@ -38,34 +40,6 @@ void read_start(cli::Context& context, Options& o) {
     }
 }
 
-// State of an interrupted fit, and how to keep it.
-cnmf::FitControl control_of(cli::Context& context, const std::string& digest) {
-    cnmf::FitControl control;
-    const std::string directory = context.state_directory();
-    if (directory.empty()) {
-        context.monitor().detail(
-            "output is a stream and no --state is given: an interruption loses the work");
-        if (context.resuming()) throw UsageError("--resume needs -o FILE or --state DIR");
-        return control;
-    }
-    const std::string file = directory + "/fit.h5";
-    if (context.resuming()) {
-        if (std::filesystem::exists(file))
-            control.resume = cnmf::read_state(
-                hdf5::File::open(file, file).root().group("/cnmf/fit/state"), digest);
-        else
-            context.monitor().info("there is no saved state in " + directory +
-                                   "; the fit starts anew");
-    }
-    control.save = [directory, file, digest](const cnmf::FitState& state) {
-        std::filesystem::create_directories(directory);
-        hdf5::OutputFile output(file, hdf5::Existing::replace, hdf5::Compression::none, {});
-        cnmf::write_state(output.root().create_group("/cnmf/fit/state"), state, digest);
-        output.commit();
-    };
-    return control;
-}
-
 void run(Options& o, cli::Context& context) {
     read_start(context, o);
     if (o.lag_seconds) {
@@ -85,8 +59,9 @@ void run(Options& o, cli::Context& context) {
         recording, loaded.excluded,
         cnmf::Mask::held_out(recording.units(), recording.bins(),
                              {o.data.hold_out, o.data.hold_out_block, o.fit.seed, 0}));
-    const std::string digest = inputs_digest(context);
-    const cnmf::FitControl control = control_of(context, context.config_digest() + digest);
+    cli::StateFile state(context, "fit");
+    const cnmf::FitControl control =
+        state.keeping<cnmf::FitState>(cnmf::read_state, cnmf::write_state, kSaveEvery);
     cnmf::FitResult result = cnmf::fit(*loaded.data, unseen, o.fit, context.execution(), control);
     cnmf::normalize(result.model, o.normalization);
     if (o.sort) {
@@ -103,8 +78,6 @@ void run(Options& o, cli::Context& context) {
     writing.warnings = context.warnings();
     writing.data_digest = loaded.data->survey().digest;
     cnmf::write_fit(context.output().create_group("/cnmf/fit"), result, o.fit, writing);
-    if (!context.state_directory().empty())
-        context.discard_when_done(context.state_directory() + "/fit.h5");
 
     context.report("relative loss", result.evaluation.relative_loss());
     if (result.evaluation.test_norm > 0) context.report("test loss", result.evaluation.test_loss());

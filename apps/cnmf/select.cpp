@@ -2,10 +2,10 @@
 #include "commands.hpp"
 #include "recording_input.hpp"
 
+#include <assay/cli/state_file.hpp>
 #include <assay/core/error.hpp>
 
 #include <cmath>
-#include <filesystem>
 #include <map>
 
 namespace cnmf_app {
@@ -42,8 +42,8 @@ std::vector<cnmf::SelectPoint> grid(const Options& o) {
     return points;
 }
 
-std::string part_file(const std::string& directory, Index point) {
-    return directory + "/point-" + std::to_string(point) + ".h5";
+cli::StateFile part_file(cli::Context& context, Index point) {
+    return {context, "point-" + std::to_string(point)};
 }
 
 void report(cli::Context& context, const cnmf::SelectTable& table) {
@@ -77,36 +77,25 @@ void run(Options& o, cli::Context& context) {
     o.select.hold_out_block = o.data.hold_out_block;
     const cli::Shard shard = context.shard();
     const std::string digest = context.config_digest() + inputs_digest(context);
-    const std::string directory = context.state_directory();
     std::map<Index, std::vector<cnmf::SelectRow>> rows;
-    if (context.resuming() && !directory.empty())
-        for (Index p = shard.index - 1; p < static_cast<Index>(o.select.points.size());
-             p += shard.count)
-            if (std::filesystem::exists(part_file(directory, p))) {
-                const auto part = cnmf::read_select(
-                    hdf5::File::open(part_file(directory, p), part_file(directory, p))
-                        .root()
-                        .group("/cnmf/select"));
-                if (part.digest != digest)
-                    throw Error(part_file(directory, p) + ": belongs to other options or other "
-                                                          "data; remove it or leave out --resume");
-                rows[p] = part.rows;
-            }
+    for (Index p = shard.index - 1; p < static_cast<Index>(o.select.points.size());
+         p += shard.count)
+        if (const auto part = part_file(context, p).saved())
+            rows[p] = cnmf::read_select(*part).rows;
     const auto done = [&](Index p, const std::vector<cnmf::SelectRow>& of_point) {
         rows[p] = of_point;
-        if (directory.empty()) return;
-        std::filesystem::create_directories(directory);
-        hdf5::OutputFile part(part_file(directory, p), hdf5::Existing::replace,
-                              hdf5::Compression::none, {});
-        cnmf::write_select(part.root().create_group("/cnmf/select"), {of_point, 1, 1, 1, digest});
-        part.commit();
+        cli::StateFile part = part_file(context, p);
+        if (part.kept())
+            part.save([&](hdf5::Group group) {
+                cnmf::write_select(std::move(group), {of_point, 1, 1, 1, digest});
+            });
     };
     try {
         static_cast<void>(cnmf::select(
             *loaded.data, loaded.excluded, o.select, shard.index - 1, shard.count,
             context.execution(), [&](Index p) { return rows.count(p) != 0; }, done));
     } catch (const Interrupted&) {
-        if (directory.empty()) throw;
+        if (context.state_directory().empty()) throw;
         throw Interrupted(concat("interrupted with ", rows.size(), " of ", o.select.points.size(),
                                  " points done; --resume goes on"));
     }
@@ -115,8 +104,6 @@ void run(Options& o, cli::Context& context) {
     for (const auto& [p, of_point] : rows)
         table.rows.insert(table.rows.end(), of_point.begin(), of_point.end());
     cnmf::write_select(context.output().create_group("/cnmf/select"), table);
-    for (const auto& [p, of_point] : rows)
-        if (!directory.empty()) context.discard_when_done(part_file(directory, p));
     report(context, table);
     context.propose("cnmf plot " + context.output_target() + " --figure select -o select.svg");
 }

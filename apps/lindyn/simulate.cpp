@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "problem_input.hpp"
 
+#include <assay/cli/state_file.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
@@ -13,7 +14,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <optional>
 
 namespace lindyn_app {
@@ -139,51 +139,27 @@ std::unique_ptr<Learner> learner_of(const Options& o, const Problem& problem,
                                           BatchSettings{o.batch_size, o.seed, repeat});
 }
 
-// State of an interrupted simulation, and how to keep it.
-class StateFile {
-  public:
-    explicit StateFile(cli::Context& context) : context_(context) {
-        std::vector<std::string> digests{context.config_digest()};
-        for (const auto& [file, digest] : context.input_digests()) digests.push_back(digest);
-        digest_ = join(digests, " ");
-        if (!context.state_directory().empty()) file_ = context.state_directory() + "/simulate.h5";
-        if (file_.empty() && context.resuming())
-            throw UsageError("--resume needs -o FILE or --state DIR");
+void resume(std::vector<Simulation>& runs, const cli::StateFile& state, cli::Context& context) {
+    const auto saved = state.saved();
+    if (!saved) {
+        if (context.resuming())
+            context.monitor().info("there is no saved state; the simulation starts anew");
+        return;
     }
-    void resume(std::vector<Simulation>& runs) {
-        if (!context_.resuming()) return;
-        if (!std::filesystem::exists(file_)) {
-            context_.monitor().info("there is no saved state; the simulation starts anew");
-            return;
-        }
-        auto states = read_states(hdf5::File::open(file_, file_).root().group("/state"), digest_);
-        if (states.size() != runs.size()) throw Error(file_ + ": is of other repeats");
-        for (std::size_t r = 0; r < runs.size(); ++r)
-            at_place(file_, [&] { runs[r].restore(std::move(states[r])); });
-    }
-    void save(const std::vector<Simulation>& runs) {
-        if (file_.empty()) return;
-        std::filesystem::create_directories(context_.state_directory());
-        hdf5::OutputFile output(file_, hdf5::Existing::replace, hdf5::Compression::none, {});
-        write_states(output.root().create_group("/state"), runs, digest_);
-        output.commit();
-        saved_ = std::chrono::steady_clock::now();
-    }
-    void save_now_and_then(const std::vector<Simulation>& runs) {
-        if (std::chrono::steady_clock::now() - saved_ > kSaveEvery) save(runs);
-    }
-    void discard() {
-        if (!file_.empty()) context_.discard_when_done(file_);
-    }
+    at_place(saved->where(), [&] {
+        auto states = read_states(*saved);
+        if (states.size() != runs.size()) throw Error("is of other repeats");
+        for (std::size_t r = 0; r < runs.size(); ++r) runs[r].restore(std::move(states[r]));
+    });
+}
 
-  private:
-    cli::Context& context_;
-    std::string digest_, file_;
-    std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
-};
+void save(cli::StateFile& state, const std::vector<Simulation>& runs) {
+    if (state.kept()) state.save([&](hdf5::Group group) { write_states(std::move(group), runs); });
+}
 
 // All repeats from one recorded step to the next, in parallel.
-void run_all(std::vector<Simulation>& runs, StateFile& state, const Execution& execution) {
+void run_all(std::vector<Simulation>& runs, cli::StateFile& state, const Execution& execution) {
+    auto saved = std::chrono::steady_clock::now();
     const auto count = static_cast<Index>(runs.size());
     const auto working = [&] {
         return std::any_of(runs.begin(), runs.end(),
@@ -195,14 +171,17 @@ void run_all(std::vector<Simulation>& runs, StateFile& state, const Execution& e
                 Simulation& run = runs[static_cast<std::size_t>(r)];
                 if (!run.finished()) run.advance(*execution.monitor);
             });
-            state.save_now_and_then(runs);
+            if (std::chrono::steady_clock::now() - saved > kSaveEvery) {
+                save(state, runs);
+                saved = std::chrono::steady_clock::now();
+            }
             const SimulationState first = runs.front().state();
             execution.monitor->progress({static_cast<double>(first.done),
                                          static_cast<double>(first.record.steps.back()), "steps",
                                          concat("loss ", first.record.loss(first.recorded - 1))});
         }
     } catch (const Interrupted&) {
-        state.save(runs);
+        save(state, runs);
         throw;
     }
 }
@@ -239,8 +218,8 @@ void run(const Options& o, cli::Context& context) {
             learner_of(o, problem, samples, step, std::move(starts[r]), static_cast<Index>(r)),
             settings);
     }
-    StateFile state(context);
-    state.resume(runs);
+    cli::StateFile state(context, "simulate");
+    resume(runs, state, context);
     run_all(runs, state, context.execution());
     const double over = over_mean(problem.statistics);
     const SimulationFacts facts{step,
@@ -256,7 +235,6 @@ void run(const Options& o, cli::Context& context) {
     write_modes(
         root.create_group("/lindyn/modes"), problem,
         judge_modes(problem.modes.s, problem.statistics.inputs(), problem.statistics.outputs(), 0));
-    state.discard();
     report(context, runs, facts);
     context.propose("lindyn plot " + context.output_target() + " -o curves.svg");
 }

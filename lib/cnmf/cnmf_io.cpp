@@ -232,8 +232,7 @@ History read_history(const hdf5::Group& group) {
 
 } // namespace
 
-void write_state(hdf5::Group group, const FitState& s, const std::string& digest) {
-    group.set_attribute("digest", digest);
+void write_state(hdf5::Group group, const FitState& s) {
     group.set_attribute("restart", static_cast<std::int64_t>(s.restart));
     group.set_attribute("iteration", static_cast<std::int64_t>(s.iteration));
     group.set_attribute("kkt_start", s.kkt_start);
@@ -255,10 +254,7 @@ void write_state(hdf5::Group group, const FitState& s, const std::string& digest
     group.set_attribute("best_stop", s.best_stop);
 }
 
-FitState read_state(const hdf5::Group& group, const std::string& digest) {
-    if (group.text_attribute("digest").value_or("") != digest)
-        throw Error(group.where() + ": the saved state belongs to other options or other data; "
-                                    "without --resume a new fit starts");
+FitState read_state(const hdf5::Group& group) {
     const auto integer = [&](const char* name) {
         return static_cast<Index>(group.number_attribute(name).value_or(0));
     };

@@ -47,10 +47,9 @@ struct FitWriting {
 ASSAY_API void write_fit(hdf5::Group group, const FitResult& result, const FitOptions& options,
                          const FitWriting& writing);
 
-// The resumable state; `digest` ties it to its command and data.
-ASSAY_API void write_state(hdf5::Group group, const FitState& state, const std::string& digest);
-// Throws Error where the state belongs to another command or input.
-[[nodiscard]] ASSAY_API FitState read_state(const hdf5::Group& group, const std::string& digest);
+// The resumable state.
+ASSAY_API void write_state(hdf5::Group group, const FitState& state);
+[[nodiscard]] ASSAY_API FitState read_state(const hdf5::Group& group);
 
 ASSAY_API void write_transform(hdf5::Group group, const TransformResult& result,
                                const std::vector<double>& warps, const ModelFacts& facts);

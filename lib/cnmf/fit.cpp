@@ -73,8 +73,8 @@ class Runner {
     Runner(const Data& data, DataProducts& products, const Unseen& unseen,
            const FitOptions& options, const Execution& run, const FitControl& control)
         : data_(data), products_(products), unseen_(unseen), options_(options), run_(run),
-          control_(control), descent_(data, products, unseen, options, run),
-          start_time_(Clock::now()), last_save_(Clock::now()) {}
+          control_(control), safe_points_(control, *run.monitor),
+          descent_(data, products, unseen, options, run), start_time_(Clock::now()) {}
 
     FitResult run() {
         FitState state = control_.resume ? *control_.resume : FitState{};
@@ -217,20 +217,11 @@ class Runner {
     }
 
     void keep_safe(FitState& state) {
-        const bool stop = run_.monitor->interrupted();
-        if (!control_.save) {
-            run_.monitor->stop_if_interrupted();
-            return;
-        }
-        const double since = std::chrono::duration<double>(Clock::now() - last_save_).count();
-        if (!stop && since < control_.save_every) return;
-        state.seconds = seconds();
-        state.work = work();
-        control_.save(state);
-        last_save_ = Clock::now();
-        if (stop)
-            throw Interrupted(
-                concat("interrupted after iteration ", state.iteration, "; --resume goes on"));
+        safe_points_.reached([&]() -> const FitState& {
+            state.seconds = seconds();
+            state.work = work();
+            return state;
+        });
     }
 
     void finish_restart(FitState& state, const std::string& reason) {
@@ -282,8 +273,9 @@ class Runner {
     const FitOptions& options_;
     Execution run_;
     const FitControl& control_;
+    SafePoints<FitState> safe_points_;
     Descent descent_;
-    Clock::time_point start_time_, last_save_;
+    Clock::time_point start_time_;
     double seconds_before_ = 0; // of the interrupted run that this one resumes
     Work work_before_;
 };

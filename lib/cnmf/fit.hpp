@@ -8,8 +8,8 @@
 #include <assay/cnmf/start.hpp>
 #include <assay/cnmf/updates.hpp>
 #include <assay/core/export.hpp>
+#include <assay/core/keeping.hpp>
 
-#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -91,14 +91,8 @@ struct FitResult {
     Index fallbacks = 0;
 };
 
-// How long work is kept safe.
-struct FitControl {
-    std::optional<FitState> resume;
-    // Called after an iteration when `save_every` seconds have passed since the last time, and
-    // before Interrupted is thrown on a request to stop.
-    std::function<void(const FitState&)> save;
-    double save_every = 30;
-};
+// Saves after an iteration.
+using FitControl = Keeping<FitState>;
 
 // Throws UsageError for combinations that have no meaning (section 10 of the command's
 // description), Error for a start of the wrong shape or sign, Interrupted.

@@ -135,16 +135,12 @@ void write_run(hdf5::Group root, const Simulation& first, const SimulationFacts&
     }
 }
 
-void write_states(hdf5::Group group, const std::vector<Simulation>& repeats,
-                  const std::string& digest) {
-    group.set_attribute("digest", digest);
+void write_states(hdf5::Group group, const std::vector<Simulation>& repeats) {
     for (std::size_t r = 0; r < repeats.size(); ++r)
         write_state(group.create_group(numbered("repeat", r)), repeats[r].state());
 }
 
-std::vector<SimulationState> read_states(const hdf5::Group& group, const std::string& digest) {
-    if (group.text_attribute("digest").value_or("") != digest)
-        throw Error(group.where() + ": the saved state is of other options or data");
+std::vector<SimulationState> read_states(const hdf5::Group& group) {
     std::vector<SimulationState> states;
     for (std::size_t r = 0; group.has_group(numbered("repeat", r)); ++r)
         states.push_back(read_state(group.group(numbered("repeat", r))));

@@ -27,11 +27,8 @@ ASSAY_API void write_simulation(hdf5::Group group, const std::vector<Simulation>
 // /model and /run of a simulation that kept its layers.
 ASSAY_API void write_run(hdf5::Group root, const Simulation& first, const SimulationFacts& facts);
 
-// The state of all repeats; `digest` tells of which options and data. Reading throws Error where it
-// is of others, or its arrays do not fit each other.
-ASSAY_API void write_states(hdf5::Group group, const std::vector<Simulation>& repeats,
-                            const std::string& digest);
-[[nodiscard]] ASSAY_API std::vector<SimulationState> read_states(const hdf5::Group& group,
-                                                                 const std::string& digest);
+// The state of all repeats. Reading throws Error where arrays do not fit each other.
+ASSAY_API void write_states(hdf5::Group group, const std::vector<Simulation>& repeats);
+[[nodiscard]] ASSAY_API std::vector<SimulationState> read_states(const hdf5::Group& group);
 
 } // namespace assay::lindyn
