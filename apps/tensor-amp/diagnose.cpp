@@ -1,12 +1,12 @@
 // tensor-amp diagnose: what a fit leaves unexplained, and whether its rank can be defended.
 #include "commands.hpp"
 #include "fit_input.hpp"
+#include "tensor_input.hpp"
 
 #include <assay/core/error.hpp>
 #include <assay/tensor_amp/comparison_io.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 #include <assay/tensor_amp/streamed_tensor_io.hpp>
-#include <assay/tensor_amp/tensor_io.hpp>
 #include <assay/tensor_amp/tensor_source.hpp>
 
 #include <memory>
@@ -19,7 +19,7 @@ using namespace assay::tensor_amp;
 
 struct Options {
     std::string data;
-    bool missing_nan = false;
+    MissingOptions missing;
     std::int64_t memory_bytes = 0;
     ScoreOptions score;
 };
@@ -43,14 +43,12 @@ std::unique_ptr<TensorSource> read_data(const Options& o, cli::Context& context,
     if (values.shape() != fit.shape)
         throw Error(concat(values.where(), ": a tensor of ", shape_text(values.shape()),
                            "; the fit is of ", shape_text(fit.shape)));
-    TensorReading reading;
-    reading.path = address.path;
-    reading.missing_nan = o.missing_nan;
+    const TensorReading reading = reading_of(context, o.missing, address);
     const double memory = allowed_memory(o.memory_bytes);
     if (entry_count(values.shape()) * sizeof(double) <= memory)
         return std::make_unique<MemoryTensor>(read_tensor(root, reading).tensor);
     StreamedTensorSettings settings;
-    settings.missing_nan = o.missing_nan;
+    settings.missing_nan = o.missing.nan;
     settings.memory_bytes = static_cast<std::int64_t>(memory);
     return std::make_unique<StreamedTensor>(values, mask_beside(root, reading), settings);
 }
@@ -105,8 +103,7 @@ cli::Command diagnose() {
     c.group("Data");
     c.option("--data", o->data, "FILE[:/path]", "the tensor that was fitted")
         .default_text("the fit's own file");
-    c.choice<bool>("--missing", o->missing_nan, {{"error", false}, {"nan", true}},
-                   "what NaN in the data means");
+    declare_missing(c, o->missing);
     c.memory_limit(o->memory_bytes);
     c.group("Comparison with a truth");
     declare_score(c, o->score);

@@ -1,6 +1,7 @@
 // tensor-amp fit: low-rank components of a tensor, with error bars.
 #include "commands.hpp"
 #include "prior_options.hpp"
+#include "resumable.hpp"
 #include "tensor_input.hpp"
 
 #include <assay/core/error.hpp>
@@ -11,6 +12,7 @@
 #include <assay/tensor_amp/tensor_io.hpp>
 
 #include <algorithm>
+#include <chrono>
 
 namespace tensor_amp_app {
 namespace {
@@ -28,6 +30,7 @@ struct Options {
     std::optional<Index> restarts;
     std::optional<double> tolerance;
     bool trace = false;
+    double save_every = 30;
 };
 
 // One of the words, whatever else `what` is.
@@ -215,9 +218,13 @@ void run(Options& o, cli::Context& context) {
     const LoadedTensor tensor = load_tensor(context, o.tensor);
     at_place(context.input_address().name(), [&] { settle(o, context, tensor); });
     warn_of_signs(context, o.fit, tensor);
+    cli::StateFile state = state_file(context, "fit");
+    const auto begin = std::chrono::steady_clock::now();
     FitResult fit = at_place(context.input_address().name(), [&] {
-        return fit_tensor(*tensor.source, o.fit, context.execution());
+        return fit_tensor(*tensor.source, o.fit, context.execution(),
+                          keeping_in<FitState>(state, o.save_every));
     });
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     fit.mode_names = tensor.mode_names;
     if (tensor.centering) {
         fit.center_mode = tensor.centering->mode.value_or(-1);
@@ -225,6 +232,8 @@ void run(Options& o, cli::Context& context) {
     }
     report(context, fit);
     write_fit(context.output().create_group(kFitGroup), fit);
+    context.report("seconds", seconds.count());
+    context.report("seconds per sweep", fit.seconds_per_sweep);
     context.report("passes over data", static_cast<std::int64_t>(tensor.source->passes()));
     context.propose("tensor-amp plot " + context.output_target() + " -o components.svg");
 }
@@ -282,6 +291,7 @@ void declare_algorithm(cli::Command& c, Options& o) {
     c.option("--ridge", o.fit.als.ridge, "X", "penalty on squared weights, als and hals").range(0);
     c.option("--nonneg-modes", o.nonneg_modes, "LIST", "hals: which modes (default all)");
     c.seed(o.fit.seed);
+    cli::declare_save_every(c, o.save_every);
 }
 
 } // namespace
@@ -300,6 +310,7 @@ cli::Command fit() {
               {"/tensor_amp/fit/posterior/cov_modeK", "their covariances"},
               {"/tensor_amp/fit/weights, unit_factors", "Y ~ sum of weights x unit columns"},
               {"/tensor_amp/fit/trace", "change, evidence, noise after every sweep"}});
+    c.resumable();
     declare_model(c, *o);
     declare_algorithm(c, *o);
     declare_tensor(c, o->tensor);
@@ -316,7 +327,7 @@ cli::Command fit() {
     c.reference("kadmon2018");
     c.reference("lesieur2017b");
     c.reference("kolda2009");
-    c.memory("8 N1 ... Np + 16 r (N1 + ... + Np) bytes");
+    c.memory("8 N1 ... Np + 80 r K (N1 + ... + Np) bytes, K restarts");
     c.run([o](cli::Context& context) { run(*o, context); });
     return c;
 }

@@ -26,10 +26,6 @@ constexpr const char* kEvolution = "/tensor_amp/se";
 constexpr const char* kRank = "/tensor_amp/rank";
 constexpr const char* kSweep = "/tensor_amp/sweep";
 
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
 Numbers of(const VectorXd& values) {
     return {values.begin(), values.end()};
 }

@@ -3,6 +3,7 @@
 #include "grid_option.hpp"
 #include "model_input.hpp"
 #include "prior_options.hpp"
+#include "resumable.hpp"
 #include "threshold_report.hpp"
 
 #include <assay/cli/context.hpp>
@@ -25,6 +26,7 @@ struct Options {
     std::string aspect, noise, products = "1e-6:1e4:2001@log";
     std::vector<std::string> grids;
     PhaseSettings settings;
+    double save_every = 30;
 };
 
 void add_axis(std::vector<PhaseAxis>& axes, const std::string& name, VectorXd values) {
@@ -89,8 +91,10 @@ void report_point(cli::Context& context, const PhaseSettings& s, const PhasePoin
 
 void run(const Options& o, cli::Context& context) {
     const cli::Shard shard = context.shard();
+    cli::StateFile state = state_file(context, "phase");
     const PhaseStudy study =
-        run_phase_study(settings_of(o), {shard.index, shard.count}, context.execution());
+        run_phase_study(settings_of(o), {shard.index, shard.count}, context.execution(),
+                        keeping_in<PhasePoints>(state, o.save_every));
     write_phase(context.output().create_group("/tensor_amp/phase"), study);
     context.report("points", static_cast<std::int64_t>(study.points.size()));
     if (study.points.size() == 1)
@@ -118,6 +122,7 @@ cli::Command phase() {
               {"/tensor_amp/phase/delta_bbp, delta_unf, delta_spec", "[grid x] 0 or 1 number"},
               {"/tensor_amp/phase/curve", "P, q, delta, phi of all fixed points"},
               {"/tensor_amp/phase/mse_map", "errors over [grid x] noise_var x mode"}});
+    c.resumable();
     c.sharded();
     c.group("Model");
     c.option("--shape", o->shape, "N1,N2,..", "dimensions").range(1, 1e9);
@@ -136,6 +141,7 @@ cli::Command phase() {
                         std::string("a key of the priors, aspect or order over ") + kGridWords);
     c.option("--noise-var", o->noise, "GRID", "of an mse-map");
     c.option("--products", o->products, "GRID", "P = prod_a q_a / Delta along a curve");
+    cli::declare_save_every(c, o->save_every);
     c.example("Thresholds against the mean", "tensor-amp phase --grid mean=0:0.4:81 -o mean.h5");
     c.example("A diagram over mean and aspect",
               "tensor-amp phase --grid mean=0:0.5:51 --grid aspect=1:16:51@log -o diagram.h5");

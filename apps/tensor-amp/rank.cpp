@@ -1,6 +1,8 @@
 // tensor-amp rank: how many components a tensor has.
 #include "commands.hpp"
 #include "prior_options.hpp"
+#include "rank_report.hpp"
+#include "resumable.hpp"
 #include "tensor_input.hpp"
 
 #include <assay/core/error.hpp>
@@ -23,6 +25,7 @@ struct Options {
     std::string ranks = "1:10", noise = "auto", holdout = "speckled";
     std::vector<std::string> criteria{"evidence"};
     RankChoiceSettings choice;
+    double save_every = 30;
 };
 
 std::vector<Index> parse_ranks(const std::string& text) {
@@ -52,6 +55,7 @@ void read_criteria(Options& o) {
         s.core_consistency = s.core_consistency || all || word == "corcondia";
         s.similarity = s.similarity || all || word == "similarity";
     }
+    s.chosen_by = o.criteria.front() == "all" ? "evidence" : o.criteria.front();
 }
 
 void settle(Options& o, const NamedTensor& named) {
@@ -81,37 +85,21 @@ void settle(Options& o, const NamedTensor& named) {
     s.block_mode = mode_of("--holdout-kind", o.holdout.substr(11), order, named.mode_names);
 }
 
-// By the criterion named first; `all` begins with the evidence.
-Index selected(const Options& o, const RankChoice& choice) {
-    const std::string& first = o.criteria.front();
-    if (first == "cv") return choice.by_cross_validation();
-    if (first == "corcondia") return choice.by_core_consistency();
-    if (first == "similarity") return choice.by_similarity();
-    return choice.by_evidence();
-}
-
-void report(cli::Context& context, const RankChoice& choice, Index rank) {
-    context.report("selected rank", static_cast<std::int64_t>(rank));
-    const auto line = [&](const char* label, const VectorXd& values, Index chosen) {
-        if (values.size() == 0) return;
-        context.report(label, std::vector<double>(values.begin(), values.end()),
-                       concat("chooses ", chosen));
-    };
-    line("evidence", choice.evidence, choice.by_evidence());
-    line("held-out error", choice.cv_error, choice.by_cross_validation());
-    line("core consistency", choice.core_consistency, choice.by_core_consistency());
-    line("similarity", choice.similarity, choice.by_similarity());
-}
-
 void run(Options& o, cli::Context& context) {
     const DenseInput input = load_dense(context, o.tensor);
     settle(o, input.named);
-    const RankChoice choice = at_place(context.input_address().name(), [&] {
-        return choose_rank(input.named.tensor, o.choice, context.execution());
+    o.choice.part = context.shard().index - 1;
+    o.choice.parts = context.shard().count;
+    cli::StateFile state = state_file(context, "rank");
+    RankChoice choice = at_place(context.input_address().name(), [&] {
+        return choose_rank(input.named.tensor, o.choice, context.execution(),
+                           keeping_in<RankScores>(state, o.save_every));
     });
-    write_rank_choice(context.output().create_group(kRankGroup), choice, selected(o, choice));
-    report(context, choice, selected(o, choice));
-    context.propose("tensor-amp plot " + context.output_target() + " -o rank.svg");
+    choice.data = state.digest();
+    write_rank_choice(context.output().create_group(kRankGroup), choice);
+    report_rank_choice(context, choice);
+    if (choice.parts == 1)
+        context.propose("tensor-amp plot " + context.output_target() + " -o rank.svg");
 }
 
 } // namespace
@@ -128,6 +116,8 @@ cli::Command rank() {
     c.output(
         cli::OutputKind::hdf5,
         {{"/tensor_amp/rank/ranks, evidence, cv_error, core_consistency, similarity", "by rank"}});
+    c.resumable();
+    c.sharded();
     c.group("Choice");
     c.option("--ranks", o->ranks, "LIST", "a:b or a,b,c");
     c.option("--criterion", o->criteria, "LIST",
@@ -147,9 +137,11 @@ cli::Command rank() {
              "relative change of factors that has converged")
         .range(0);
     c.seed(o->choice.fit.seed);
+    cli::declare_save_every(c, o->save_every);
     declare_tensor(c, o->tensor);
     c.example("By evidence, and by prediction",
               "tensor-amp rank trials.h5 --ranks 1:8 --criterion evidence,cv -o rank.h5");
+    c.example("Part 2 of an array job", "tensor-amp rank trials.h5 --shard 2/4 -o part2.h5");
     c.reference("kadmon2018");
     c.reference("bro2003");
     c.reference("williams2018");

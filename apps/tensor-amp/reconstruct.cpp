@@ -2,12 +2,12 @@
 #include "commands.hpp"
 #include "fit_input.hpp"
 #include "model_input.hpp"
+#include "tensor_input.hpp"
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/reconstruction_io.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
-#include <assay/tensor_amp/tensor_io.hpp>
 
 #include <algorithm>
 
@@ -19,8 +19,9 @@ using namespace assay::tensor_amp;
 
 struct Options {
     std::vector<std::string> slices;
-    bool missing_only = false, deviation = false, missing_nan = false;
+    bool missing_only = false, deviation = false;
     std::string data;
+    MissingOptions missing;
     std::int64_t memory_bytes = 0;
 };
 
@@ -69,9 +70,7 @@ std::vector<std::uint8_t> read_observed(const Options& o, cli::Context& context,
     if (o.data.empty())
         throw UsageError("option '--missing-only' needs --data, which says what is missing");
     const hdf5::Address address = hdf5::Address::parse(o.data);
-    TensorReading reading;
-    if (!address.path.empty()) reading.path = address.path;
-    reading.missing_nan = o.missing_nan;
+    TensorReading reading = reading_of(context, o.missing, address);
     reading.memory_bytes = allowed_memory(o.memory_bytes);
     DenseTensor tensor = read_tensor(context.open(address).root(), reading).tensor;
     if (tensor.shape != shape)
@@ -91,7 +90,8 @@ void run(const Options& o, cli::Context& context) {
     ReconstructionOutput output;
     output.deviation = o.deviation;
     output.mode_names = fit.mode_names;
-    output.block_bytes = std::min(64.0 * (1 << 20), allowed_memory(o.memory_bytes) / 4);
+    output.memory_bytes = allowed_memory(o.memory_bytes);
+    output.block_bytes = std::min(64.0 * (1 << 20), output.memory_bytes / 4);
     if (o.missing_only) {
         const auto observed = read_observed(o, context, fit.shape);
         const Index count =
@@ -124,8 +124,7 @@ cli::Command reconstruct() {
                         "of mode K only these indices, such as 2=0,5,10:20");
     c.flag("--missing-only", o->missing_only, "only entries that --data has not observed");
     c.option("--data", o->data, "FILE[:/path]", "the tensor, for --missing-only");
-    c.choice<bool>("--missing", o->missing_nan, {{"error", false}, {"nan", true}},
-                   "what NaN in the data means");
+    declare_missing(c, o->missing);
     c.group("Output");
     c.flag("--std", o->deviation, "also the posterior standard deviation");
     c.memory_limit(o->memory_bytes);

@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "grid_option.hpp"
 #include "prior_options.hpp"
+#include "resumable.hpp"
 
 #include <assay/cli/context.hpp>
 #include <assay/core/error.hpp>
@@ -24,6 +25,7 @@ struct Options {
     std::string noise = "0.05:0.3:6";
     std::vector<std::string> algorithms{"amp:prior-mean", "als:1", "als:10"};
     bool no_theory = false;
+    double save_every = 30;
     SweepSettings sweep;
 };
 
@@ -76,7 +78,9 @@ void report(cli::Context& context, const Sweep& sweep) {
 
 void run(Options& o, cli::Context& context) {
     settle(o, context);
-    const Sweep sweep = run_sweep(o.sweep, context.execution());
+    cli::StateFile state = state_file(context, "sweep");
+    const Sweep sweep =
+        run_sweep(o.sweep, context.execution(), keeping_in<SweepState>(state, o.save_every));
     write_sweep(context.output().create_group(kSweepGroup), sweep, context.keeps_timing());
     report(context, sweep);
     if (sweep.parts == 1)
@@ -96,6 +100,7 @@ cli::Command sweep() {
              {{"/tensor_amp/sweep/results", "table, one row a fit"},
               {"/tensor_amp/sweep/summary", "noise variance x algorithm"},
               {"/tensor_amp/sweep/theory", "state evolution, uninformed and informed"}});
+    c.resumable();
     c.sharded();
     c.group("Model");
     c.option("--shape", o->shape, "N1,N2,...", "dimensions").range(1, 1e9);
@@ -106,8 +111,8 @@ cli::Command sweep() {
            "make moments of every factor exactly the prior's (Gaussian priors)");
     c.group("Fits");
     c.option("--algorithms", o->algorithms, "LIST",
-             "amp:START, vb:START (prior-mean, random, spectral, informed), als:K, hals:K with K "
-             "starts");
+             "amp:START[:K], vb:START[:K] (prior-mean, random, spectral, informed), als:K, hals:K; "
+             "the best of K starts");
     c.option("--instances", o->sweep.instances, "N", "tensors a noise variance").range(1, 1e7);
     c.option("--success", o->sweep.success, "X", "similarity to the truth that counts as found")
         .range(0, 1);
@@ -119,6 +124,7 @@ cli::Command sweep() {
         .range(0);
     c.flag("--no-theory", o->no_theory, "leave out state evolution");
     c.seed(o->sweep.model.seed);
+    cli::declare_save_every(c, o->save_every);
     c.example("Where message passing beats least squares",
               "tensor-amp sweep --shape 60,60,60 --prior gauss:mean=0.3 --noise-var 0.05,0.1,0.2 "
               "--instances 8 -o sweep.h5");

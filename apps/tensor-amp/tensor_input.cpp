@@ -1,8 +1,8 @@
 #include "tensor_input.hpp"
 
 #include <assay/core/error.hpp>
-#include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
+#include <assay/tensor_amp/shape_checks.hpp>
 #include <assay/tensor_amp/streamed_tensor_io.hpp>
 #include <assay/tensor_amp/symmetric_amp.hpp>
 #include <assay/tensor_amp/tensor_io.hpp>
@@ -23,45 +23,46 @@ double bytes_of(const std::vector<std::int64_t>& shape, bool masked) {
     return entries * (masked ? 9 : 8);
 }
 
-std::optional<hdf5::Dataset> mask_of(cli::Context& context, const TensorOptions& o,
-                                     const hdf5::Group& root, const std::string& path) {
-    if (!o.mask.empty()) {
-        const hdf5::Address address = hdf5::Address::parse(o.mask);
-        return context.open(address).root().dataset(address.path.empty() ? "/data/mask"
-                                                                         : address.path);
-    }
-    const std::string beside = path.substr(0, path.rfind('/') + 1) + "mask";
-    if (root.has_dataset(beside)) return root.dataset(beside);
-    return std::nullopt;
-}
-
 // Where the tensor is, and what it would take in memory: reading takes doubles, whatever the
 // storage is afterwards.
 struct Place {
-    std::string path;
+    TensorReading reading;
     hdf5::Dataset values;
-    std::optional<hdf5::Dataset> mask;
     double bytes, memory;
 };
 
 Place place_of(cli::Context& context, const TensorOptions& o, std::size_t input) {
-    const hdf5::Address address = context.input_address(input);
-    const std::string path = address.path.empty() ? kTensorPath : address.path;
     const hdf5::Group root = context.input(input).root();
-    const hdf5::Dataset values = root.dataset(path);
-    const auto mask = mask_of(context, o, root, path);
-    const double memory = o.memory > 0 ? static_cast<double>(o.memory) : 0.6 * physical_memory();
-    return {path, values, mask, bytes_of(values.shape(), mask || o.missing_nan), memory};
+    TensorReading reading = reading_of(context, o.missing, context.input_address(input));
+    reading.mask = mask_beside(root, reading);
+    const hdf5::Dataset values = root.dataset(reading.path);
+    const double bytes = bytes_of(values.shape(), reading.mask || reading.missing_nan);
+    return {std::move(reading), values, bytes, allowed_memory(o.memory)};
 }
 
 } // namespace
 
-void declare_tensor(cli::Command& c, TensorOptions& o) {
-    c.group("Tensor");
+void declare_missing(cli::Command& c, MissingOptions& o) {
     c.option("--mask", o.mask, "FILE:/PATH", "which entries were observed (1 = observed)")
         .default_text("mask beside the tensor, if any");
-    c.choice<bool>("--missing", o.missing_nan, {{"error", false}, {"nan", true}},
+    c.choice<bool>("--missing", o.nan, {{"error", false}, {"nan", true}},
                    "what NaN means: a mistake, or that an entry is missing");
+}
+
+TensorReading reading_of(cli::Context& context, const MissingOptions& o,
+                         const hdf5::Address& address) {
+    TensorReading reading;
+    if (!address.path.empty()) reading.path = address.path;
+    reading.missing_nan = o.nan;
+    if (o.mask.empty()) return reading;
+    const hdf5::Address mask = hdf5::Address::parse(o.mask);
+    reading.mask = context.open(mask).root().dataset(mask.path.empty() ? "/data/mask" : mask.path);
+    return reading;
+}
+
+void declare_tensor(cli::Command& c, TensorOptions& o) {
+    c.group("Tensor");
+    declare_missing(c, o.missing);
     c.option("--center", o.center, "WORD", "means to take off first: none, global, mode:K");
     c.choice<Storage>("--precision", o.storage,
                       {{"float64", Storage::float64}, {"float32", Storage::float32}},
@@ -74,11 +75,7 @@ DenseInput load_dense(cli::Context& context, const TensorOptions& o, std::size_t
     if (place.bytes > place.memory)
         throw Error(concat(place.values.where(), ": ", human_bytes(place.bytes), "; --memory is ",
                            human_bytes(place.memory)));
-    TensorReading reading;
-    reading.path = place.path;
-    reading.mask = place.mask;
-    reading.missing_nan = o.missing_nan;
-    DenseInput dense{read_tensor(context.input(input).root(), reading), {}};
+    DenseInput dense{read_tensor(context.input(input).root(), place.reading), {}};
     const VectorXd& values = dense.named.tensor.values;
     if (values.size() > 1 && (values.array() == values(0)).all())
         context.monitor().warn(place.values.where() + ": all values are equal");
@@ -106,10 +103,11 @@ LoadedTensor load_tensor(cli::Context& context, const TensorOptions& o, std::siz
                                o.symmetric ? "--symmetric" : "--center", " needs it whole"));
         StreamedTensorSettings settings;
         settings.storage = o.storage;
-        settings.missing_nan = o.missing_nan;
+        settings.missing_nan = o.missing.nan;
         settings.memory_bytes = static_cast<std::int64_t>(place.memory);
         loaded.mode_names = names_of_modes(place.values);
-        loaded.source = std::make_unique<StreamedTensor>(place.values, place.mask, settings);
+        loaded.source =
+            std::make_unique<StreamedTensor>(place.values, place.reading.mask, settings);
         return loaded;
     }
     DenseInput dense = load_dense(context, o, input);

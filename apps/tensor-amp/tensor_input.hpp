@@ -14,9 +14,21 @@
 
 namespace tensor_amp_app {
 
+// What was observed.
+struct MissingOptions {
+    std::string mask; // address; empty: the dataset "mask" beside the tensor, if any
+    bool nan = false; // NaN means unobserved
+};
+// --mask, --missing.
+void declare_missing(assay::cli::Command& c, MissingOptions& o);
+// How the tensor at `address` (kTensorPath where it names no dataset) is to be read.
+[[nodiscard]] assay::tensor_amp::TensorReading reading_of(assay::cli::Context& context,
+                                                          const MissingOptions& o,
+                                                          const assay::hdf5::Address& address);
+
 struct TensorOptions {
-    std::string mask, center = "none";
-    bool missing_nan = false;
+    MissingOptions missing;
+    std::string center = "none";
     bool symmetric = false; // equal under permutations; entries with repeated indices become 0
     assay::tensor_amp::Storage storage = assay::tensor_amp::Storage::float64;
     std::int64_t memory = 0;

@@ -4,7 +4,6 @@
 
 #include <assay/tensor_amp/least_squares.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
-#include <assay/tensor_amp/unit_form.hpp>
 
 #include <assay/core/random.hpp>
 #include <assay/linalg/assignment.hpp>
@@ -18,44 +17,43 @@ namespace {
 
 constexpr int kLineSearchEvery = 5;
 
-// One replicate on its way.
-struct Replicate {
-    UnitForm now, before; // before: a sweep ago, for the line search
-    std::vector<MatrixXd> grams;
-    double objective = 0; // of `now`, from the second sweep on
-    AlsReplicate result;
-};
-
 class AlsRun {
   public:
     AlsRun(const TensorSource& source, const AlsSettings& settings, double squared_norm,
-           const Execution& run)
+           const Execution& run, const Keeping<AlsProgress>& keeping)
         : source_(source), settings_(settings), run_(run), squared_norm_(squared_norm),
-          values_(source), observed_(source, Content::observed),
-          fixed_(flags(settings.fixed_modes)), nonnegative_(flags(settings.nonnegative_modes)) {
+          safe_points_(keeping, *run.monitor), values_(source),
+          observed_(source, Content::observed), fixed_(flags(settings.fixed_modes)),
+          nonnegative_(flags(settings.nonnegative_modes)) {
         for (Index a = 0; a < order(); ++a)
             if (!is(fixed_, a)) last_free_ = a;
         if (last_free_ < 0) throw Error("all modes are fixed; there is nothing to fit");
     }
 
-    [[nodiscard]] std::vector<AlsReplicate> fit(const std::vector<Factors>& starts) {
-        std::vector<Replicate> replicates;
-        for (const Factors& start : starts) replicates.push_back(begin(start));
+    // The replicates of `starts`, after those of `progress`, to which they are added.
+    void fit(const std::vector<Factors>& starts, AlsProgress& progress) {
+        std::vector<AlsIterate>& replicates = progress.running;
+        if (replicates.empty())
+            for (const Factors& start : starts) replicates.push_back(begin(start));
+        check(progress, starts);
         active_.clear();
-        for (Replicate& replicate : replicates) active_.push_back(&replicate);
-        for (int sweep_number = 1; sweep_number <= settings_.max_iterations && !active_.empty();
-             ++sweep_number) {
-            run_.monitor->stop_if_interrupted();
-            sweep(sweep_number);
-            finish_sweep(sweep_number);
+        for (AlsIterate& replicate : replicates)
+            if (replicate.running) active_.push_back(&replicate);
+        while (progress.sweeps < settings_.max_iterations && !active_.empty()) {
+            safe_points_.step([&] { return progress; }, [&] { sweep(progress.sweeps + 1); });
+            ++progress.sweeps;
+            ++sweeps_;
+            finish_sweep(progress.sweeps);
         }
-        std::vector<AlsReplicate> results;
         for (std::size_t k = 0; k < starts.size(); ++k) {
             replicates[k].result.factors = in_model_units(replicates[k].now, starts[k]);
-            results.push_back(std::move(replicates[k].result));
+            progress.done.push_back(std::move(replicates[k].result));
         }
-        return results;
+        replicates.clear();
+        progress.sweeps = 0;
     }
+
+    [[nodiscard]] int sweeps() const { return sweeps_; }
 
   private:
     [[nodiscard]] Index order() const { return source_.order(); }
@@ -74,15 +72,32 @@ class AlsRun {
         return flags[static_cast<std::size_t>(mode)];
     }
 
-    [[nodiscard]] Replicate begin(const Factors& start) const {
+    [[nodiscard]] AlsIterate begin(const Factors& start) const {
         bool fits = static_cast<Index>(start.size()) == order();
         for (std::size_t a = 0; fits && a < start.size(); ++a)
             fits = start[a].rows() == source_.shape()[a] && start[a].cols() == rank();
         if (!fits) throw Error("a start does not have the shape of the tensor and the rank");
-        Replicate replicate;
+        AlsIterate replicate;
         replicate.now = unit_form(start);
         replicate.grams = gram_matrices(replicate.now.columns);
         return replicate;
+    }
+
+    // Whether iterates that were kept are of these starts.
+    void check(const AlsProgress& progress, const std::vector<Factors>& starts) const {
+        bool fits = progress.running.size() == starts.size();
+        const auto look_at = [&](const UnitForm& form) {
+            fits = fits && static_cast<Index>(form.columns.size()) == order() &&
+                   form.weights.size() == rank();
+            for (std::size_t a = 0; fits && a < form.columns.size(); ++a)
+                fits = form.columns[a].rows() == source_.shape()[a] &&
+                       form.columns[a].cols() == rank();
+        };
+        for (const AlsIterate& one : progress.running) {
+            look_at(one.now);
+            if (progress.sweeps > 0) look_at(one.before);
+        }
+        if (!fits) throw Error("the state to go on from does not fit the tensor and its starts");
     }
 
     [[nodiscard]] Factors in_model_units(const UnitForm& form, const Factors& start) const {
@@ -101,7 +116,7 @@ class AlsRun {
         MatrixXd joint(source_.shape()[static_cast<std::size_t>(mode)],
                        width * static_cast<Index>(active_.size()));
         Index column = 0;
-        for (const Replicate* replicate : active_) {
+        for (const AlsIterate* replicate : active_) {
             const MatrixXd& x = replicate->now.columns[static_cast<std::size_t>(mode)];
             if (pairs)
                 joint.middleCols(column, width) = pair_products(x);
@@ -159,7 +174,7 @@ class AlsRun {
         bool have_pass = false;
         if (settings_.line_search && number > 2 && number % kLineSearchEvery == 0)
             have_pass = search_line(number);
-        for (Replicate* replicate : active_) replicate->before = replicate->now;
+        for (AlsIterate* replicate : active_) replicate->before = replicate->now;
         const Index split = values_.split();
         for (Index a = 0; a < order(); ++a) {
             if (a == 0 && !have_pass && any_free(0, split)) left_group_pass();
@@ -178,7 +193,7 @@ class AlsRun {
         return false;
     }
 
-    void update(Replicate& replicate, Index mode, const NormalMatrices& normal,
+    void update(AlsIterate& replicate, Index mode, const NormalMatrices& normal,
                 const MatrixXd& products) const {
         UnitForm& form = replicate.now;
         MatrixXd& columns = form.columns[static_cast<std::size_t>(mode)];
@@ -200,7 +215,7 @@ class AlsRun {
     }
 
     // Errors of the model that has x in this mode, columns with their weights.
-    void measure(Replicate& replicate, const MatrixXd& x, const NormalMatrices& normal,
+    void measure(AlsIterate& replicate, const MatrixXd& x, const NormalMatrices& normal,
                  const MatrixXd& products) const {
         const double residual = std::max(0.0, squared_norm_ - 2 * products.cwiseProduct(x).sum() +
                                                   model_norm(x, normal));
@@ -216,8 +231,8 @@ class AlsRun {
     // this took is good for the sweep.
     [[nodiscard]] bool search_line(int number) {
         const double step = std::pow(number, 1 / static_cast<double>(order()));
-        std::vector<Replicate> old;
-        for (Replicate* replicate : active_) {
+        std::vector<AlsIterate> old;
+        for (AlsIterate* replicate : active_) {
             old.push_back(*replicate);
             extrapolate(*replicate, step);
         }
@@ -226,7 +241,7 @@ class AlsRun {
         const Equations all = equations(0);
         bool all_better = true;
         for (std::size_t k = 0; k < active_.size(); ++k) {
-            Replicate& replicate = *active_[k];
+            AlsIterate& replicate = *active_[k];
             const MatrixXd x = replicate.now.columns.front() * replicate.now.weights.asDiagonal();
             measure(replicate, x, normal_of(all, k, 0), products_of(all, k));
             if (replicate.objective < old[k].objective) continue;
@@ -237,7 +252,7 @@ class AlsRun {
         return all_better;
     }
 
-    void extrapolate(Replicate& replicate, double step) const {
+    void extrapolate(AlsIterate& replicate, double step) const {
         UnitForm& now = replicate.now;
         const UnitForm& before = replicate.before;
         VectorXd weights = VectorXd::Ones(rank());
@@ -262,9 +277,9 @@ class AlsRun {
     }
 
     void finish_sweep(int number) {
-        std::vector<Replicate*> going_on;
+        std::vector<AlsIterate*> going_on;
         double best = std::numeric_limits<double>::infinity();
-        for (Replicate* replicate : active_) {
+        for (AlsIterate* replicate : active_) {
             AlsReplicate& result = replicate->result;
             result.objective = replicate->objective;
             const double last = result.relative_trace.empty() ? 2.0 : result.relative_trace.back();
@@ -276,6 +291,7 @@ class AlsRun {
                 result.status = AlsStatus::converged;
             else
                 going_on.push_back(replicate);
+            replicate->running = !going_on.empty() && going_on.back() == replicate;
         }
         active_ = std::move(going_on);
         run_.monitor->progress({static_cast<double>(number),
@@ -287,10 +303,12 @@ class AlsRun {
     const AlsSettings& settings_;
     const Execution& run_;
     double squared_norm_;
+    SafePoints<AlsProgress> safe_points_;
     SweepKernel values_, observed_;
     std::vector<bool> fixed_, nonnegative_;
     Index last_free_ = -1;
-    std::vector<Replicate*> active_;
+    int sweeps_ = 0; // made
+    std::vector<AlsIterate*> active_;
     Factors joint_, joint_pairs_;
 };
 
@@ -355,21 +373,23 @@ double component_similarity(const Factors& a, const Factors& b) {
 }
 
 AlsResult run_als(const TensorSource& source, const std::vector<Factors>& starts,
-                  const AlsSettings& settings, const Execution& run) {
+                  const AlsSettings& settings, const Execution& run,
+                  const Keeping<AlsProgress>& keeping) {
     if (starts.empty()) throw Error("least squares needs a start");
     if (settings.rank < 1) throw Error(concat("rank ", settings.rank, "; at least 1 is expected"));
     AlsResult result;
     if (!settings.allow_empty_slices) check_slices(source, run);
     result.squared_norm = squared_norm(source, run);
-    AlsRun fit(source, settings, result.squared_norm, run);
+    AlsRun fit(source, settings, result.squared_norm, run, keeping);
+    AlsProgress progress = keeping.resume.value_or(AlsProgress{});
     // Per-row equations need r(r+1)/2 columns a replicate: too many for all at once.
     const std::size_t together = source.masked() ? 1 : starts.size();
-    for (std::size_t first = 0; first < starts.size(); first += together) {
-        const auto begin = starts.begin() + static_cast<std::ptrdiff_t>(first);
-        for (AlsReplicate& replicate :
-             fit.fit({begin, begin + static_cast<std::ptrdiff_t>(together)}))
-            result.replicates.push_back(std::move(replicate));
+    while (progress.done.size() < starts.size()) {
+        const auto begin = starts.begin() + static_cast<std::ptrdiff_t>(progress.done.size());
+        fit.fit({begin, begin + static_cast<std::ptrdiff_t>(together)}, progress);
     }
+    result.replicates = std::move(progress.done);
+    result.sweeps = fit.sweeps();
     for (std::size_t k = 1; k < result.replicates.size(); ++k)
         if (!(result.replicates[k].objective >= result.best_replicate().objective) &&
             result.replicates[k].status != AlsStatus::diverged)

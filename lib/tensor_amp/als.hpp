@@ -7,7 +7,9 @@
 #pragma once
 
 #include <assay/tensor_amp/tensor_source.hpp>
+#include <assay/tensor_amp/unit_form.hpp>
 
+#include <assay/core/keeping.hpp>
 #include <assay/core/monitor.hpp>
 
 #include <cstdint>
@@ -54,7 +56,23 @@ struct AlsResult {
     std::vector<AlsReplicate> replicates; // one a start
     std::size_t best = 0;                 // the least objective
     double squared_norm = 0;              // |Y|^2 over observed entries
+    int sweeps = 0;                       // made here, of those that advance together
     [[nodiscard]] const AlsReplicate& best_replicate() const { return replicates[best]; }
+};
+
+// All of a replicate that its next sweep depends on.
+struct AlsIterate {
+    UnitForm now, before; // before: a sweep ago, for the line search
+    std::vector<MatrixXd> grams;
+    double objective = 0; // of `now`, from the second sweep on
+    AlsReplicate result;  // its factors at the end alone
+    bool running = true;
+};
+// Where a fit stands between two sweeps.
+struct AlsProgress {
+    std::vector<AlsReplicate> done;
+    std::vector<AlsIterate> running; // those that advance together; empty: not yet begun
+    int sweeps = 0;                  // of these
 };
 
 // All replicates advance together, as columns of one product with the tensor; those that have
@@ -64,7 +82,8 @@ struct AlsResult {
 // where all modes are fixed.
 [[nodiscard]] ASSAY_API AlsResult run_als(const TensorSource& source,
                                           const std::vector<Factors>& starts,
-                                          const AlsSettings& settings, const Execution& run);
+                                          const AlsSettings& settings, const Execution& run,
+                                          const Keeping<AlsProgress>& keeping = {});
 
 // Mean over matched components of prod_a |cos| of their columns; components matched so that it is
 // largest (Hungarian). Both of the same shape; columns of norm 0 count 0. Where the ranks differ

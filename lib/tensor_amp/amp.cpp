@@ -6,14 +6,9 @@
 #include <assay/tensor_amp/mttkrp.hpp>
 
 #include <algorithm>
-#include <numeric>
 
 namespace assay::tensor_amp {
 namespace {
-
-std::size_t at(Index index) {
-    return static_cast<std::size_t>(index);
-}
 
 // Sum of squared entries of every slice of one mode.
 VectorXd slice_norms(const TensorSource& source, Index mode) {
@@ -47,22 +42,21 @@ VectorXd slice_norms(const TensorSource& source, Index mode) {
 class Replicates {
   public:
     Replicates(const AmpProblem& problem, const std::vector<Factors>& starts,
-               const AmpSettings& settings, const Execution& run)
+               const AmpSettings& settings, const Execution& run,
+               const std::optional<std::vector<AmpIterate>>& resumed)
         : problem_(problem), settings_(settings), run_(run), kernel_(*problem.source),
           rank_(problem.priors.front()->rank()) {
         const Observation observation = observe();
-        if (problem.noise_mode) norms_ = slice_norms(*problem.source, *problem.noise_mode);
-        for (const Factors& start : starts)
-            states_.emplace_back(problem.source->shape(), problem.priors, start,
-                                 problem.noise_variance, observation, settings);
         if (problem.noise_mode) {
-            VectorXd noise = problem.noise_of_slices;
-            if (noise.size() == 0)
-                noise = VectorXd::Constant(norms_.size(), problem.noise_variance);
-            for (AmpState& state : states_) set_slice_noise(state, noise);
+            norms_ = slice_norms(*problem.source, *problem.noise_mode);
+            slice_entries_ = observed_counts(*problem.source, run)[at(*problem.noise_mode)];
         }
-        running_.resize(states_.size());
-        std::iota(running_.begin(), running_.end(), std::size_t{0});
+        if (resumed)
+            resume(*resumed, starts.size(), observation);
+        else
+            begin(starts, observation);
+        for (std::size_t k = 0; k < states_.size(); ++k)
+            if (states_[k].status() == AmpStatus::running) running_.push_back(k);
         residuals_.resize(states_.size());
     }
 
@@ -87,6 +81,11 @@ class Replicates {
     }
 
     [[nodiscard]] bool running() const { return !running_.empty(); }
+    [[nodiscard]] std::vector<AmpIterate> iterates() const {
+        std::vector<AmpIterate> iterates;
+        for (const AmpState& state : states_) iterates.push_back(state.iterate());
+        return iterates;
+    }
     [[nodiscard]] std::vector<AmpState> take() { return std::move(states_); }
     [[nodiscard]] Progress progress() const {
         const AmpState& first = states_[running_.empty() ? 0 : running_.front()];
@@ -96,6 +95,25 @@ class Replicates {
     }
 
   private:
+    void begin(const std::vector<Factors>& starts, const Observation& observation) {
+        for (const Factors& start : starts)
+            states_.emplace_back(problem_.source->shape(), problem_.priors, start,
+                                 problem_.noise_variance, observation, settings_);
+        if (!problem_.noise_mode) return;
+        VectorXd noise = problem_.noise_of_slices;
+        if (noise.size() == 0) noise = VectorXd::Constant(norms_.size(), problem_.noise_variance);
+        for (AmpState& state : states_) set_slice_noise(state, noise);
+    }
+
+    void resume(const std::vector<AmpIterate>& iterates, std::size_t count,
+                const Observation& observation) {
+        if (iterates.size() != count)
+            throw Error(
+                concat("a state of ", iterates.size(), " restarts; ", count, " are expected"));
+        for (const AmpIterate& iterate : iterates)
+            states_.emplace_back(problem_.source->shape(), observation, settings_, iterate);
+    }
+
     [[nodiscard]] Observation observe() const {
         const TensorSource& source = *problem_.source;
         Observation observation;
@@ -163,10 +181,15 @@ class Replicates {
         if (!problem_.noise_mode || !settings_.learn_noise || state.sweeps() < first_learning_sweep)
             return;
         const VectorXd scales = state.row_scales(*problem_.noise_mode);
-        const double entries =
-            static_cast<double>(problem_.source->size()) / static_cast<double>(scales.size());
-        const VectorXd noise = (residuals_[k].array() / scales.array().square() / entries)
-                                   .max(1e-14 * norms_.maxCoeff() / entries);
+        const VectorXd residuals = residuals_[k].array() / scales.array().square();
+        const double total = slice_entries_.sum();
+        const double least = 1e-14 * norms_.maxCoeff() * static_cast<double>(scales.size()) / total;
+        VectorXd noise(scales.size());
+        // A slice without an observed entry is taken to be like the others.
+        for (Index i = 0; i < noise.size(); ++i)
+            noise(i) = std::max(slice_entries_(i) > 0 ? residuals(i) / slice_entries_(i)
+                                                      : residuals.sum() / total,
+                                least);
         set_slice_noise(state, noise);
     }
 
@@ -175,7 +198,7 @@ class Replicates {
     const Execution& run_;
     SweepKernel kernel_;
     Index rank_;
-    VectorXd norms_; // of the slices of the noise mode
+    VectorXd norms_, slice_entries_; // of the slices of the noise mode, observed
     std::vector<AmpState> states_;
     std::vector<std::size_t> running_;
     std::vector<VectorXd> residuals_; // of those slices, scaled
@@ -194,13 +217,16 @@ MissingForm suitable_form(const Shape& shape, const std::vector<VectorXd>& count
 }
 
 std::vector<AmpState> run_amp(const AmpProblem& problem, const std::vector<Factors>& starts,
-                              const AmpSettings& settings, const Execution& run) {
-    if (problem.noise_mode && problem.source->masked())
-        throw Error("noise of slices cannot be told where entries are missing");
-    Replicates replicates(problem, starts, settings, run);
+                              const AmpSettings& settings, const Execution& run,
+                              const AmpKeeping& keeping) {
+    if (problem.noise_mode && problem.source->masked() &&
+        problem.missing == MissingForm::mean_field)
+        throw Error("noise of slices, with missing entries: the exact treatment is expected, not "
+                    "mean-field");
+    Replicates replicates(problem, starts, settings, run, keeping.resume);
+    SafePoints safe_points(keeping, *run.monitor);
     while (replicates.running()) {
-        run.monitor->stop_if_interrupted();
-        replicates.sweep();
+        safe_points.step([&] { return replicates.iterates(); }, [&] { replicates.sweep(); });
         run.monitor->progress(replicates.progress());
     }
     return replicates.take();

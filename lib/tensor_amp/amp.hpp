@@ -5,6 +5,7 @@
 #include <assay/tensor_amp/amp_state.hpp>
 #include <assay/tensor_amp/tensor_source.hpp>
 
+#include <assay/core/keeping.hpp>
 #include <assay/core/monitor.hpp>
 
 #include <optional>
@@ -35,10 +36,11 @@ struct AmpProblem {
 };
 
 // One state per start, after its last sweep. Two passes over the tensor a sweep in sequence, one in
-// parallel; one more where entries are missing, for each term of the exact form.
-[[nodiscard]] ASSAY_API std::vector<AmpState> run_amp(const AmpProblem& problem,
-                                                      const std::vector<Factors>& starts,
-                                                      const AmpSettings& settings,
-                                                      const Execution& run);
+// parallel; one more where entries are missing, for each term of the exact form. What is kept after
+// every sweep are the iterates of all.
+using AmpKeeping = Keeping<std::vector<AmpIterate>>;
+[[nodiscard]] ASSAY_API std::vector<AmpState>
+run_amp(const AmpProblem& problem, const std::vector<Factors>& starts, const AmpSettings& settings,
+        const Execution& run, const AmpKeeping& keeping = {});
 
 } // namespace assay::tensor_amp

@@ -10,10 +10,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-std::size_t at(Index index) {
-    return static_cast<std::size_t>(index);
-}
-
 // Row i of `flat` (r^2 numbers) as a matrix; the only row where all rows share it.
 MatrixXd row_matrix(const MatrixXd& flat, Index row, Index rank) {
     return flat.row(flat.rows() == 1 ? 0 : row).reshaped(rank, rank);
@@ -65,6 +61,11 @@ Belief joined(const std::vector<Belief>& parts, Index rows, Index rank) {
     return whole;
 }
 
+bool all_gaussian(const std::vector<PriorPointer>& priors) {
+    return std::all_of(priors.begin(), priors.end(),
+                       [](const PriorPointer& prior) { return prior->gaussian(); });
+}
+
 // Rows are cut into blocks by their number alone, so that sums have the same bits for all threads.
 constexpr Index kRowBlock = 512;
 
@@ -88,54 +89,83 @@ std::string status_name(AmpStatus status) {
 
 AmpState::AmpState(Shape shape, std::vector<PriorPointer> priors, Factors start,
                    double noise_variance, Observation observation, AmpSettings settings)
-    : shape_(std::move(shape)), priors_(std::move(priors)), noise_variance_(noise_variance),
-      observation_(std::move(observation)), settings_(settings), scale_(signal_scale(shape_)),
-      mean_(std::move(start)), previous_(mean_.size()), belief_(mean_.size()),
-      waiting_(mean_.size()), fields_(mean_.size()), cross_(mean_.size()),
-      row_scales_(mean_.size()) {
-    if (priors_.size() != shape_.size() || mean_.size() != shape_.size())
-        throw Error(concat("a tensor of ", shape_.size(), " modes has ", priors_.size(),
-                           " priors and ", mean_.size(), " factors"));
-    const Index r = priors_.front()->rank();
-    for (Index a = 0; a < static_cast<Index>(shape_.size()); ++a)
-        if (mean_[at(a)].rows() != shape_[at(a)] || mean_[at(a)].cols() != r ||
-            priors_[at(a)]->rank() != r)
-            throw Error(concat("mode ", a, ": a start of ", mean_[at(a)].rows(), " x ",
-                               mean_[at(a)].cols(), "; ", shape_[at(a)], " x ", r, " is expected"));
+    : shape_(std::move(shape)), observation_(std::move(observation)), settings_(settings),
+      scale_(signal_scale(shape_)), waiting_(shape_.size()) {
+    now_.priors = std::move(priors);
+    now_.noise_variance = noise_variance;
+    now_.squared_norm = observation_.squared_norm;
+    now_.mean = std::move(start);
+    check_sizes();
     if (!(noise_variance > 0))
         throw Error(concat("noise variance ", noise_variance,
                            "; a number "
                            "above 0 is expected"));
-    gram_ = gram_matrices(mean_);
-    summed_.assign(mean_.size(), MatrixXd::Zero(r, r));
-    for (std::size_t a = 0; a < mean_.size(); ++a) {
-        previous_[a] = MatrixXd::Zero(mean_[a].rows(), r);
-        cross_[a] = MatrixXd::Zero(r, r);
-        belief_[a].covariance = MatrixXd::Zero(1, r * r);
+    const std::size_t modes = shape_.size();
+    const Index r = now_.priors.front()->rank();
+    now_.gram = gram_matrices(now_.mean);
+    now_.summed.assign(modes, MatrixXd::Zero(r, r));
+    now_.cross.assign(modes, MatrixXd::Zero(r, r));
+    now_.belief.resize(modes);
+    now_.fields.resize(modes);
+    now_.row_scales.resize(modes);
+    for (std::size_t a = 0; a < modes; ++a) {
+        now_.previous.emplace_back(MatrixXd::Zero(now_.mean[a].rows(), r));
+        now_.belief[a].covariance = MatrixXd::Zero(1, r * r);
     }
-    settings_.gauge =
-        settings_.gauge && std::all_of(priors_.begin(), priors_.end(),
-                                       [](const PriorPointer& prior) { return prior->gaussian(); });
-    if (settings_.learn_noise || settings_.learn_priors) learned_change_ = INFINITY;
-    damping_ = settings_.damping.value_or(settings_.schedule == Schedule::parallel ? 0.5 : 1);
+    settings_.gauge = settings_.gauge && all_gaussian(now_.priors);
+    if (settings_.learn_noise || settings_.learn_priors) now_.learned_change = INFINITY;
+    now_.damping = settings_.damping.value_or(settings_.schedule == Schedule::parallel ? 0.5 : 1);
+}
+
+AmpState::AmpState(Shape shape, Observation observation, AmpSettings settings, AmpIterate iterate)
+    : shape_(std::move(shape)), observation_(std::move(observation)), settings_(settings),
+      scale_(signal_scale(shape_)), now_(std::move(iterate)), waiting_(shape_.size()) {
+    check_sizes();
+    const std::size_t modes = shape_.size();
+    const Index r = now_.priors.front()->rank();
+    bool fits = now_.previous.size() == modes && now_.belief.size() == modes &&
+                now_.fields.size() == modes && now_.gram.size() == modes &&
+                now_.cross.size() == modes && now_.summed.size() == modes &&
+                now_.row_scales.size() == modes;
+    for (std::size_t a = 0; fits && a < modes; ++a) {
+        fits = now_.previous[a].rows() == shape_[a] && now_.previous[a].cols() == r;
+        for (const MatrixXd* square : {&now_.gram[a], &now_.cross[a], &now_.summed[a]})
+            fits = fits && square->rows() == r && square->cols() == r;
+    }
+    if (!fits) throw Error("the state to go on from does not fit the tensor");
+    settings_.gauge = settings_.gauge && all_gaussian(now_.priors);
+}
+
+// Priors and means of the tensor's modes, all of one rank.
+void AmpState::check_sizes() const {
+    if (now_.priors.size() != shape_.size() || now_.mean.size() != shape_.size())
+        throw Error(concat("a tensor of ", shape_.size(), " modes has ", now_.priors.size(),
+                           " priors and ", now_.mean.size(), " factors"));
+    const Index r = now_.priors.front()->rank();
+    for (Index a = 0; a < static_cast<Index>(shape_.size()); ++a) {
+        const MatrixXd& mean = now_.mean[at(a)];
+        if (mean.rows() != shape_[at(a)] || mean.cols() != r || now_.priors[at(a)]->rank() != r)
+            throw Error(concat("mode ", a, ": a start of ", mean.rows(), " x ", mean.cols(), "; ",
+                               shape_[at(a)], " x ", r, " is expected"));
+    }
 }
 
 const MatrixXd& AmpState::covariance(Index mode) const {
-    return belief_[at(mode)].covariance;
+    return now_.belief[at(mode)].covariance;
 }
 const MatrixXd& AmpState::precision(Index mode) const {
-    return fields_[at(mode)].precision;
+    return now_.fields[at(mode)].precision;
 }
 const MatrixXd& AmpState::field(Index mode) const {
-    return fields_[at(mode)].field;
+    return now_.fields[at(mode)].field;
 }
 const VectorXd& AmpState::row_scales(Index mode) const {
-    return row_scales_[at(mode)];
+    return now_.row_scales[at(mode)];
 }
 
 // Fisher information of an entry's mean under the scaling of the model: 1 / (Delta N^{p-1}).
 double AmpState::kappa() const {
-    return scale_ * scale_ / noise_variance_;
+    return scale_ * scale_ / now_.noise_variance;
 }
 
 // Whether `other` was replaced after `updated` was: in cyclic order it lies between `updated` and
@@ -150,14 +180,14 @@ bool AmpState::replaced_since(Index mode, Index other, Index updated) const {
 MatrixXd AmpState::precision_sum(Index mode) const {
     const bool whole = settings_.inference == Inference::variational;
     if (!observation_.masked_sum) {
-        std::vector<MatrixXd> moments = gram_;
-        for (std::size_t b = 0; whole && b < moments.size(); ++b) moments[b] += summed_[b];
+        std::vector<MatrixXd> moments = now_.gram;
+        for (std::size_t b = 0; whole && b < moments.size(); ++b) moments[b] += now_.summed[b];
         return observation_.fraction * hadamard_except(moments, {mode}).reshaped().transpose();
     }
     std::vector<MatrixXd> moments;
-    for (std::size_t b = 0; b < mean_.size(); ++b) {
-        moments.push_back(row_outer_products(mean_[b], mean_[b]));
-        if (whole) moments.back() += on_every_row(belief_[b].covariance, mean_[b].rows());
+    for (std::size_t b = 0; b < now_.mean.size(); ++b) {
+        moments.push_back(row_outer_products(now_.mean[b], now_.mean[b]));
+        if (whole) moments.back() += on_every_row(now_.belief[b].covariance, now_.mean[b].rows());
     }
     return observation_.masked_sum(mode, moments);
 }
@@ -168,23 +198,24 @@ MatrixXd AmpState::precision_sum(Index mode) const {
 MatrixXd AmpState::reaction_sum(Index mode) const {
     const bool parallel = settings_.schedule == Schedule::parallel;
     const auto p = static_cast<Index>(shape_.size());
-    const Index r = mean_.front().cols();
+    const Index r = now_.mean.front().cols();
     const Index rows = observation_.masked_sum ? shape_[at(mode)] : 1;
     MatrixXd reaction = MatrixXd::Zero(rows, r * r);
     if (settings_.inference == Inference::variational) return reaction;
     for (Index b = 0; b < p; ++b) {
-        if (b == mode || summed_[at(b)].isZero(0)) continue;
-        std::vector<MatrixXd> rows_of(mean_.size());
-        MatrixXd term = summed_[at(b)];
+        if (b == mode || now_.summed[at(b)].isZero(0)) continue;
+        std::vector<MatrixXd> rows_of(now_.mean.size());
+        MatrixXd term = now_.summed[at(b)];
         for (Index g = 0; g < p; ++g) {
             const std::size_t other = at(g);
             const bool lagged = parallel || replaced_since(mode, g, b);
             if (observation_.masked_sum)
-                rows_of[other] = g == b ? on_every_row(belief_[other].covariance, shape_[other])
-                                        : row_outer_products(mean_[other], lagged ? previous_[other]
-                                                                                  : mean_[other]);
+                rows_of[other] =
+                    g == b ? on_every_row(now_.belief[other].covariance, shape_[other])
+                           : row_outer_products(now_.mean[other],
+                                                lagged ? now_.previous[other] : now_.mean[other]);
             else if (g != b && g != mode)
-                term.array() *= (lagged ? cross_ : gram_)[other].array();
+                term.array() *= (lagged ? now_.cross : now_.gram)[other].array();
         }
         if (observation_.masked_sum)
             reaction += observation_.masked_sum(mode, rows_of);
@@ -196,14 +227,14 @@ MatrixXd AmpState::reaction_sum(Index mode) const {
 
 // A_a = kappa (o_{b != a} G_b), B_a = c MTTKRP_a - kappa X D_a^T with the mean X that the others
 // saw.
-AmpState::Fields AmpState::local_fields(Index mode, const MatrixXd& product) {
+LocalFields AmpState::local_fields(Index mode, const MatrixXd& product) {
     precision_sum_ = precision_sum(mode);
     reaction_sum_ = reaction_sum(mode);
-    Fields fields{kappa() * precision_sum_, scale_ / noise_variance_ * product};
+    LocalFields fields{kappa() * precision_sum_, scale_ / now_.noise_variance * product};
     const MatrixXd& memory =
-        settings_.schedule == Schedule::parallel ? previous_[at(mode)] : mean_[at(mode)];
+        settings_.schedule == Schedule::parallel ? now_.previous[at(mode)] : now_.mean[at(mode)];
     const double strength =
-        kappa() * settings_.onsager_noise.value_or(noise_variance_) / noise_variance_;
+        kappa() * settings_.onsager_noise.value_or(now_.noise_variance) / now_.noise_variance;
     const Index r = memory.cols();
     if (reaction_sum_.rows() == 1)
         fields.field.noalias() -= strength * memory * reaction_sum_.reshaped(r, r).transpose();
@@ -218,29 +249,29 @@ AmpState::Fields AmpState::local_fields(Index mode, const MatrixXd& product) {
 // Expected squares of what the model says of every slice of the mode updated last, without
 // N^{-(p-1)}: x^T P x + tr(sigma P) + x^T D x.
 VectorXd AmpState::expected_squares(Index mode) const {
-    const MatrixXd& mean = mean_[at(mode)];
+    const MatrixXd& mean = now_.mean[at(mode)];
     const MatrixXd outer = row_outer_products(mean, mean);
     const MatrixXd precision = on_every_row(precision_sum_, mean.rows());
-    const MatrixXd covariance = on_every_row(belief_[at(mode)].covariance, mean.rows());
+    const MatrixXd covariance = on_every_row(now_.belief[at(mode)].covariance, mean.rows());
     return outer.cwiseProduct(precision + on_every_row(reaction_sum_, mean.rows()))
                .rowwise()
                .sum() +
            covariance.cwiseProduct(precision).rowwise().sum();
 }
 
-void AmpState::damp(Index mode, Fields& fields) const {
-    const Fields& old = fields_[at(mode)];
-    if (damping_ == 1 || sweeps_ == 0 || old.field.size() == 0) return;
-    fields.field = damping_ * fields.field + (1 - damping_) * old.field;
-    fields.precision = damping_ * fields.precision + (1 - damping_) * old.precision;
+void AmpState::damp(Index mode, LocalFields& fields) const {
+    const LocalFields& old = now_.fields[at(mode)];
+    if (now_.damping == 1 || now_.sweeps == 0 || old.field.size() == 0) return;
+    fields.field = now_.damping * fields.field + (1 - now_.damping) * old.field;
+    fields.precision = now_.damping * fields.precision + (1 - now_.damping) * old.precision;
 }
 
 // Rows share their precision unless entries are missing or rows have scales of their own: with the
 // prior of s x, f'(A, B) = s f(s^2 A, s B).
-void AmpState::denoise(Index mode, Fields fields, int threads) {
+void AmpState::denoise(Index mode, LocalFields fields, int threads) {
     damp(mode, fields);
-    const Prior& prior = *priors_[at(mode)];
-    const VectorXd& scales = row_scales_[at(mode)];
+    const Prior& prior = *now_.priors[at(mode)];
+    const VectorXd& scales = now_.row_scales[at(mode)];
     const bool shared = fields.precision.rows() == 1 && scales.size() == 0;
     const Index rows = fields.field.rows();
     const Index r = prior.rank();
@@ -266,17 +297,17 @@ void AmpState::denoise(Index mode, Fields fields, int threads) {
         }
     });
     waiting_[at(mode)] = joined(parts, rows, r);
-    fields_[at(mode)] = std::move(fields);
+    now_.fields[at(mode)] = std::move(fields);
 }
 
 void AmpState::take(Index mode) {
     const std::size_t a = at(mode);
-    previous_[a] = std::move(mean_[a]);
-    belief_[a] = std::move(waiting_[a]);
-    mean_[a] = belief_[a].mean;
-    gram_[a] = mean_[a].transpose() * mean_[a];
-    cross_[a] = mean_[a].transpose() * previous_[a];
-    summed_[a] = belief_[a].summed_covariance;
+    now_.previous[a] = std::move(now_.mean[a]);
+    now_.belief[a] = std::move(waiting_[a]);
+    now_.mean[a] = now_.belief[a].mean;
+    now_.gram[a] = now_.mean[a].transpose() * now_.mean[a];
+    now_.cross[a] = now_.mean[a].transpose() * now_.previous[a];
+    now_.summed[a] = now_.belief[a].summed_covariance;
 }
 
 void AmpState::update_mode(Index mode, const MatrixXd& product, int threads) {
@@ -294,96 +325,97 @@ void AmpState::update_mode(Index mode, const MatrixXd& product, int threads) {
 // E = N^{-(p-1)} 1^T [o_a G_a + sum_a V_a o (o_{b != a} G_b)] 1.
 void AmpState::measure_residual(const MatrixXd& last_product) {
     const Index last = static_cast<Index>(shape_.size()) - 1;
-    residual_ = observation_.squared_norm -
-                2 * scale_ * last_product.cwiseProduct(mean_[at(last)]).sum() +
-                scale_ * scale_ * expected_squares(last).sum();
+    now_.residual = now_.squared_norm -
+                    2 * scale_ * last_product.cwiseProduct(now_.mean[at(last)]).sum() +
+                    scale_ * scale_ * expected_squares(last).sum();
 }
 
 VectorXd AmpState::slice_residuals(Index mode, const VectorXd& squared_norms,
                                    const MatrixXd& product) const {
-    return squared_norms - 2 * scale_ * product.cwiseProduct(mean_[at(mode)]).rowwise().sum() +
+    return squared_norms - 2 * scale_ * product.cwiseProduct(now_.mean[at(mode)]).rowwise().sum() +
            scale_ * scale_ * expected_squares(mode);
 }
 
 // N Phi = sum_a [sum_i log Z - <B, X> + tr(A (G + V)) / 2] + T / Delta - E / (2 Delta).
 void AmpState::update_free_entropy() {
     double total = 0;
-    for (std::size_t a = 0; a < mean_.size(); ++a) {
-        const Belief& belief = belief_[a];
-        const Fields& fields = fields_[a];
-        total += belief.log_partition - fields.field.cwiseProduct(mean_[a]).sum();
+    for (std::size_t a = 0; a < now_.mean.size(); ++a) {
+        const Belief& belief = now_.belief[a];
+        const LocalFields& fields = now_.fields[a];
+        total += belief.log_partition - fields.field.cwiseProduct(now_.mean[a]).sum();
         const bool shared = fields.precision.rows() == 1;
-        const MatrixXd outer = shared ? MatrixXd((gram_[a] + summed_[a]).reshaped().transpose())
-                                      : MatrixXd(row_outer_products(mean_[a], mean_[a]) +
-                                                 on_every_row(belief.covariance, mean_[a].rows()));
+        const MatrixXd outer =
+            shared ? MatrixXd((now_.gram[a] + now_.summed[a]).reshaped().transpose())
+                   : MatrixXd(row_outer_products(now_.mean[a], now_.mean[a]) +
+                              on_every_row(belief.covariance, now_.mean[a].rows()));
         total += 0.5 * fields.precision.cwiseProduct(outer).sum();
     }
-    total -= (residual_ - observation_.squared_norm) / (2 * noise_variance_);
-    free_entropy_ = total / mean_dimension(shape_);
+    total -= (now_.residual - now_.squared_norm) / (2 * now_.noise_variance);
+    now_.free_entropy = total / mean_dimension(shape_);
 }
 
 // A variance that is learned to be 0 gets there as 1 / sweeps only, and everything with it: then
 // what counts is whether the evidence still gains.
 bool AmpState::evidence_has_settled() const {
     constexpr std::size_t window = 8;
-    if (!settings_.learn_priors || trace_.size() <= window) return false;
-    const double before = trace_[trace_.size() - 1 - window].free_entropy;
-    return trace_.back().change < std::sqrt(settings_.tolerance) &&
-           std::abs(free_entropy_ - before) < settings_.tolerance * std::abs(free_entropy_);
+    if (!settings_.learn_priors || now_.trace.size() <= window) return false;
+    const double before = now_.trace[now_.trace.size() - 1 - window].free_entropy;
+    return now_.trace.back().change < std::sqrt(settings_.tolerance) &&
+           std::abs(now_.free_entropy - before) < settings_.tolerance * std::abs(now_.free_entropy);
 }
 
 void AmpState::update_status(double change) {
     bool finite = !std::isnan(change);
-    const Index r = mean_.front().cols();
+    const Index r = now_.mean.front().cols();
     std::vector<Index> small(at(r), 0);
-    for (std::size_t a = 0; a < mean_.size(); ++a) {
-        const MatrixXd square = priors_[a]->second_moment();
-        const auto rows = static_cast<double>(mean_[a].rows());
+    for (std::size_t a = 0; a < now_.mean.size(); ++a) {
+        const MatrixXd square = now_.priors[a]->second_moment();
+        const auto rows = static_cast<double>(now_.mean[a].rows());
         double scale = 1;
-        if (row_scales_[a].size() > 0) scale = row_scales_[a].squaredNorm() / rows;
-        finite = finite && gram_[a].allFinite() &&
-                 gram_[a].trace() <= 1e6 * rows * scale * square.trace();
+        if (now_.row_scales[a].size() > 0) scale = now_.row_scales[a].squaredNorm() / rows;
+        finite = finite && now_.gram[a].allFinite() &&
+                 now_.gram[a].trace() <= 1e6 * rows * scale * square.trace();
         for (Index k = 0; k < r; ++k)
-            if (gram_[a](k, k) < 1e-6 * rows * scale * square(k, k)) ++small[at(k)];
+            if (now_.gram[a](k, k) < 1e-6 * rows * scale * square(k, k)) ++small[at(k)];
     }
     if (!finite)
-        status_ = AmpStatus::diverged;
-    else if (sweeps_ >= 3 && *std::max_element(small.begin(), small.end()) >= 2)
-        status_ = AmpStatus::collapsed;
-    else if (sweeps_ >= 3 && (change < settings_.tolerance || evidence_has_settled()))
-        status_ = AmpStatus::converged;
-    else if (sweeps_ >= settings_.max_iterations)
-        status_ = AmpStatus::max_iter;
+        now_.status = AmpStatus::diverged;
+    else if (now_.sweeps >= 3 && *std::max_element(small.begin(), small.end()) >= 2)
+        now_.status = AmpStatus::collapsed;
+    else if (now_.sweeps >= 3 && (change < settings_.tolerance || evidence_has_settled()))
+        now_.status = AmpStatus::converged;
+    else if (now_.sweeps >= settings_.max_iterations)
+        now_.status = AmpStatus::max_iter;
 }
 
 // Near a transition undamped runs wander: damp more whenever the change has stopped falling.
 void AmpState::adapt_damping() {
-    if (settings_.damping || !stalled(trace_, damped_at_, 10 * settings_.tolerance)) return;
-    damping_ = std::max(0.7 * damping_, 0.2);
-    damped_at_ = sweeps_;
+    if (settings_.damping || !stalled(now_.trace, now_.damped_at, 10 * settings_.tolerance)) return;
+    now_.damping = std::max(0.7 * now_.damping, 0.2);
+    now_.damped_at = now_.sweeps;
 }
 
 void AmpState::learn() {
     constexpr int first_learning_sweep = 4;
-    if (sweeps_ < first_learning_sweep) return;
-    const bool by_slice = std::any_of(row_scales_.begin(), row_scales_.end(),
+    if (now_.sweeps < first_learning_sweep) return;
+    const bool by_slice = std::any_of(now_.row_scales.begin(), now_.row_scales.end(),
                                       [](const VectorXd& scales) { return scales.size() > 0; });
-    if (!by_slice) learned_change_ = 0;
+    if (!by_slice) now_.learned_change = 0;
     if (settings_.learn_noise && !by_slice) {
-        const double before = noise_variance_;
-        const double least = 1e-14 * observation_.squared_norm / observation_.entries;
-        noise_variance_ = std::max({residual_ / observation_.entries, least, 1e-300});
-        learned_change_ = std::abs(noise_variance_ / before - 1);
+        const double before = now_.noise_variance;
+        const double least = 1e-14 * now_.squared_norm / observation_.entries;
+        now_.noise_variance = std::max({now_.residual / observation_.entries, least, 1e-300});
+        now_.learned_change = std::abs(now_.noise_variance / before - 1);
     }
     if (settings_.learn_priors) learn_priors();
 }
 
 // The belief about x where rows stand for s x.
 Belief AmpState::unscaled_belief(Index mode) const {
-    Belief belief = belief_[at(mode)];
-    belief.mean = mean_[at(mode)];
-    belief.summed_covariance = summed_[at(mode)];
-    const VectorXd& scales = row_scales_[at(mode)];
+    Belief belief = now_.belief[at(mode)];
+    belief.mean = now_.mean[at(mode)];
+    belief.summed_covariance = now_.summed[at(mode)];
+    const VectorXd& scales = now_.row_scales[at(mode)];
     if (scales.size() == 0) return belief;
     const VectorXd inverse = scales.cwiseInverse();
     belief.mean = inverse.asDiagonal() * belief.mean;
@@ -395,48 +427,48 @@ Belief AmpState::unscaled_belief(Index mode) const {
 
 void AmpState::learn_priors() {
     if (!settings_.tie_modes) {
-        for (std::size_t a = 0; a < priors_.size(); ++a)
-            priors_[a] = priors_[a]->maximised(unscaled_belief(static_cast<Index>(a)),
-                                               settings_.tie_components);
+        for (std::size_t a = 0; a < now_.priors.size(); ++a)
+            now_.priors[a] = now_.priors[a]->maximised(unscaled_belief(static_cast<Index>(a)),
+                                                       settings_.tie_components);
         return;
     }
     std::vector<Belief> beliefs;
     Index rows = 0;
-    for (std::size_t a = 0; a < priors_.size(); ++a) {
+    for (std::size_t a = 0; a < now_.priors.size(); ++a) {
         beliefs.push_back(unscaled_belief(static_cast<Index>(a)));
         beliefs.back().covariance = on_every_row(beliefs.back().covariance, shape_[a]);
         rows += shape_[a];
     }
-    const PriorPointer common = priors_.front()->maximised(
-        joined(beliefs, rows, priors_.front()->rank()), settings_.tie_components);
-    std::fill(priors_.begin(), priors_.end(), common);
+    const PriorPointer common = now_.priors.front()->maximised(
+        joined(beliefs, rows, now_.priors.front()->rank()), settings_.tie_components);
+    std::fill(now_.priors.begin(), now_.priors.end(), common);
 }
 
 void AmpState::scale_column(Index mode, Index component, double factor) {
     const std::size_t a = at(mode);
-    const Index r = mean_[a].cols();
-    mean_[a].col(component) *= factor;
-    previous_[a].col(component) *= factor;
-    fields_[a].field.col(component) /= factor;
-    for (MatrixXd* matrix : {&gram_[a], &cross_[a], &summed_[a]}) {
+    const Index r = now_.mean[a].cols();
+    now_.mean[a].col(component) *= factor;
+    now_.previous[a].col(component) *= factor;
+    now_.fields[a].field.col(component) /= factor;
+    for (MatrixXd* matrix : {&now_.gram[a], &now_.cross[a], &now_.summed[a]}) {
         matrix->row(component) *= factor;
         matrix->col(component) *= factor;
     }
     for (Index k = 0; k < r; ++k) {
-        belief_[a].covariance.col(component + k * r) *= factor;
-        belief_[a].covariance.col(k + component * r) *= factor;
-        fields_[a].precision.col(component + k * r) /= factor;
-        fields_[a].precision.col(k + component * r) /= factor;
+        now_.belief[a].covariance.col(component + k * r) *= factor;
+        now_.belief[a].covariance.col(k + component * r) *= factor;
+        now_.fields[a].precision.col(component + k * r) /= factor;
+        now_.fields[a].precision.col(k + component * r) /= factor;
     }
 }
 
 void AmpState::equilibrate() {
     const auto p = static_cast<Index>(shape_.size());
-    const Index r = mean_.front().cols();
+    const Index r = now_.mean.front().cols();
     for (Index k = 0; k < r; ++k) {
         VectorXd quadratic(p), linear(p), rows(p);
         for (Index a = 0; a < p; ++a) {
-            const auto& prior = static_cast<const GaussianPrior&>(*priors_[at(a)]);
+            const auto& prior = static_cast<const GaussianPrior&>(*now_.priors[at(a)]);
             const Belief belief = unscaled_belief(a);
             const MatrixXd moment =
                 belief.mean.transpose() * belief.mean + belief.summed_covariance;
@@ -454,42 +486,43 @@ void AmpState::equilibrate() {
 
 void AmpState::set_slice_noise(Index mode, const VectorXd& noise_of_slices, double squared_norm) {
     const std::size_t a = at(mode);
-    noise_variance_ = noise_of_slices.mean();
-    const VectorXd scales = (noise_variance_ / noise_of_slices.array()).sqrt();
+    now_.noise_variance = noise_of_slices.mean();
+    const VectorXd scales = (now_.noise_variance / noise_of_slices.array()).sqrt();
     const VectorXd change =
-        row_scales_[a].size() > 0 ? VectorXd(scales.cwiseQuotient(row_scales_[a])) : scales;
-    if (row_scales_[a].size() > 0) learned_change_ = (change.array() - 1).abs().maxCoeff();
-    row_scales_[a] = scales;
-    observation_.squared_norm = squared_norm;
-    mean_[a] = change.asDiagonal() * mean_[a];
-    previous_[a] = change.asDiagonal() * previous_[a];
-    if (fields_[a].field.size() > 0) fields_[a].field = change.asDiagonal() * fields_[a].field;
-    belief_[a].covariance =
-        change.cwiseAbs2().asDiagonal() * on_every_row(belief_[a].covariance, shape_[a]);
-    gram_[a] = mean_[a].transpose() * mean_[a];
-    cross_[a] = mean_[a].transpose() * previous_[a];
-    const Index r = mean_[a].cols();
-    summed_[a] = belief_[a].covariance.colwise().sum().reshaped(r, r);
+        now_.row_scales[a].size() > 0 ? VectorXd(scales.cwiseQuotient(now_.row_scales[a])) : scales;
+    if (now_.row_scales[a].size() > 0) now_.learned_change = (change.array() - 1).abs().maxCoeff();
+    now_.row_scales[a] = scales;
+    now_.squared_norm = squared_norm;
+    now_.mean[a] = change.asDiagonal() * now_.mean[a];
+    now_.previous[a] = change.asDiagonal() * now_.previous[a];
+    if (now_.fields[a].field.size() > 0)
+        now_.fields[a].field = change.asDiagonal() * now_.fields[a].field;
+    now_.belief[a].covariance =
+        change.cwiseAbs2().asDiagonal() * on_every_row(now_.belief[a].covariance, shape_[a]);
+    now_.gram[a] = now_.mean[a].transpose() * now_.mean[a];
+    now_.cross[a] = now_.mean[a].transpose() * now_.previous[a];
+    const Index r = now_.mean[a].cols();
+    now_.summed[a] = now_.belief[a].covariance.colwise().sum().reshaped(r, r);
 }
 
 bool AmpState::finish_sweep() {
     if (settings_.schedule == Schedule::parallel)
         for (Index a = 0; a < static_cast<Index>(shape_.size()); ++a) take(a);
-    ++sweeps_;
+    ++now_.sweeps;
     double change = 0;
-    for (std::size_t a = 0; a < mean_.size(); ++a) {
-        const double size = mean_[a].norm();
-        const double moved = (mean_[a] - previous_[a]).norm();
+    for (std::size_t a = 0; a < now_.mean.size(); ++a) {
+        const double size = now_.mean[a].norm();
+        const double moved = (now_.mean[a] - now_.previous[a]).norm();
         change = std::max(change, size > 0 ? moved / size : (moved > 0 ? 1.0 : 0.0));
     }
     update_free_entropy();
-    trace_.push_back({change, free_entropy_, noise_variance_, damping_});
+    now_.trace.push_back({change, now_.free_entropy, now_.noise_variance, now_.damping});
     // What was learned after the last sweep counts as movement, too.
-    update_status(std::max(change, learned_change_));
-    if (status_ != AmpStatus::running) return false;
+    update_status(std::max(change, now_.learned_change));
+    if (now_.status != AmpStatus::running) return false;
     adapt_damping();
     learn();
-    if (settings_.gauge && sweeps_ >= 2) equilibrate();
+    if (settings_.gauge && now_.sweeps >= 2) equilibrate();
     return true;
 }
 

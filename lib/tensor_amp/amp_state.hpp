@@ -59,14 +59,43 @@ struct SweepTrace {
     double damping = 1;
 };
 
+struct LocalFields {
+    MatrixXd precision; // A: 1 or N_a rows of r^2
+    MatrixXd field;     // B: N_a x r
+};
+
+// All of a run that its next sweep depends on; one entry a mode.
+struct AmpIterate {
+    std::vector<PriorPointer> priors;
+    double noise_variance = 0;
+    double squared_norm = 0; // of the observed entries, their slices scaled by `row_scales`
+    Factors mean, previous;
+    std::vector<Belief> belief; // of the means
+    std::vector<LocalFields> fields;
+    std::vector<MatrixXd> gram, cross; // X^T X; X^T X before
+    std::vector<MatrixXd> summed;      // V
+    std::vector<VectorXd> row_scales;  // empty where all are 1
+    std::vector<SweepTrace> trace;
+    double residual = 0;
+    double damping = 1;
+    int damped_at = 0;
+    double learned_change = 0; // relative, of the noise variance; infinite before the first step
+    double free_entropy = 0;
+    int sweeps = 0;
+    AmpStatus status = AmpStatus::running;
+};
+
 class ASSAY_API AmpState {
   public:
     // `start`: N_a x r each. Throws Error for shapes that do not fit one another or the priors.
     AmpState(Shape shape, std::vector<PriorPointer> priors, Factors start, double noise_variance,
              Observation observation, AmpSettings settings);
+    // Goes on from where a run stood. Throws Error for an iterate of another shape or rank.
+    AmpState(Shape shape, Observation observation, AmpSettings settings, AmpIterate iterate);
 
+    [[nodiscard]] const AmpIterate& iterate() const { return now_; }
     // The newest means, which the next MTTKRP takes.
-    [[nodiscard]] const Factors& means() const { return mean_; }
+    [[nodiscard]] const Factors& means() const { return now_.mean; }
     // Updates mode a; `product` is MTTKRP_a of the tensor (unobserved entries 0) with `means()`. A
     // sweep is modes 0..p-1 in this order under either schedule; in parallel all products belong to
     // the means at the sweep's start, and the updates take effect with `finish_sweep`.
@@ -74,15 +103,15 @@ class ASSAY_API AmpState {
     // Free entropy, convergence, learning, scales. Returns true while there is more to do.
     bool finish_sweep();
 
-    [[nodiscard]] AmpStatus status() const { return status_; }
-    [[nodiscard]] int sweeps() const { return sweeps_; }
-    [[nodiscard]] double noise_variance() const { return noise_variance_; }
-    [[nodiscard]] const std::vector<PriorPointer>& priors() const { return priors_; }
-    [[nodiscard]] const std::vector<SweepTrace>& trace() const { return trace_; }
+    [[nodiscard]] AmpStatus status() const { return now_.status; }
+    [[nodiscard]] int sweeps() const { return now_.sweeps; }
+    [[nodiscard]] double noise_variance() const { return now_.noise_variance; }
+    [[nodiscard]] const std::vector<PriorPointer>& priors() const { return now_.priors; }
+    [[nodiscard]] const std::vector<SweepTrace>& trace() const { return now_.trace; }
     // Bethe free entropy per N relative to the null model, or the bound of variational Bayes.
-    [[nodiscard]] double free_entropy() const { return free_entropy_; }
+    [[nodiscard]] double free_entropy() const { return now_.free_entropy; }
     // Expected squared residual of the observed entries under the posterior.
-    [[nodiscard]] double expected_residual() const { return residual_; }
+    [[nodiscard]] double expected_residual() const { return now_.residual; }
     // Posterior covariances, as in Belief: one row or N_a rows of r^2 numbers.
     [[nodiscard]] const MatrixXd& covariance(Index mode) const;
     // The local fields of the last update.
@@ -101,18 +130,15 @@ class ASSAY_API AmpState {
                                            const MatrixXd& product) const;
 
   private:
-    struct Fields {
-        MatrixXd precision; // 1 or N_a rows of r^2
-        MatrixXd field;     // N_a x r
-    };
+    void check_sizes() const;
     [[nodiscard]] double kappa() const;
-    [[nodiscard]] Fields local_fields(Index mode, const MatrixXd& product);
+    [[nodiscard]] LocalFields local_fields(Index mode, const MatrixXd& product);
     [[nodiscard]] MatrixXd precision_sum(Index mode) const;
     [[nodiscard]] MatrixXd reaction_sum(Index mode) const;
     [[nodiscard]] bool replaced_since(Index mode, Index other, Index updated) const;
     [[nodiscard]] VectorXd expected_squares(Index mode) const;
-    void damp(Index mode, Fields& fields) const;
-    void denoise(Index mode, Fields fields, int threads);
+    void damp(Index mode, LocalFields& fields) const;
+    void denoise(Index mode, LocalFields fields, int threads);
     void take(Index mode);
     void measure_residual(const MatrixXd& last_product);
     void update_free_entropy();
@@ -126,27 +152,12 @@ class ASSAY_API AmpState {
     [[nodiscard]] Belief unscaled_belief(Index mode) const;
 
     Shape shape_;
-    std::vector<PriorPointer> priors_;
-    double noise_variance_;
     Observation observation_;
     AmpSettings settings_;
     double scale_; // N^{-(p-1)/2}
-
-    Factors mean_, previous_;
-    std::vector<Belief> belief_, waiting_; // of the means; of a parallel sweep, not yet taken
-    std::vector<Fields> fields_;
-    std::vector<MatrixXd> gram_, cross_;    // X^T X; X^T X before
-    std::vector<MatrixXd> summed_;          // V
+    AmpIterate now_;
+    std::vector<Belief> waiting_;           // of a parallel sweep, not yet taken
     MatrixXd precision_sum_, reaction_sum_; // of the mode that was updated last
-    std::vector<VectorXd> row_scales_;      // empty where all are 1
-    std::vector<SweepTrace> trace_;
-    double residual_ = 0;
-    double damping_ = 1;
-    int damped_at_ = 0;
-    double learned_change_ = 0; // relative, of the noise variance; infinite before the first step
-    double free_entropy_ = 0;
-    int sweeps_ = 0;
-    AmpStatus status_ = AmpStatus::running;
 };
 
 } // namespace assay::tensor_amp

@@ -5,10 +5,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
 // Matrices of one size, mode by mode.
 void write_by_mode(hdf5::Group& group, const char* name, const std::vector<MatrixXd>& matrices,
                    const char* description) {

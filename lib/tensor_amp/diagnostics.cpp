@@ -15,10 +15,6 @@ using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 constexpr double kRankCut = 1e-12; // of the largest singular value
 constexpr Index kMostBlocks = 64;
 
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
 void check_inputs(const Shape& shape, const Factors& factors, const Center& center) {
     bool fits = factors.size() == shape.size();
     for (std::size_t a = 0; fits && a < shape.size(); ++a)

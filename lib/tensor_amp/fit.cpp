@@ -12,14 +12,13 @@
 #include <assay/tensor_amp/symmetric_amp.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <functional>
+#include <utility>
 
 namespace assay::tensor_amp {
 namespace {
-
-std::size_t at(Index index) {
-    return static_cast<std::size_t>(index);
-}
 
 std::vector<VectorXd> prior_means(const std::vector<PriorPointer>& priors) {
     std::vector<VectorXd> means;
@@ -93,6 +92,32 @@ double noise_of_residual(const TensorSource& source, const FitSettings& settings
            observed_entries(source, run);
 }
 
+// The beginning of a fit, piece by piece: what is there already is not made again.
+void find_noise(FitState& state, SafePoints<FitState>& safe_points, const TensorSource& source,
+                const FitSettings& settings, const Execution& run) {
+    if (settings.noise_variance || state.noise_variance) return;
+    safe_points.step([&]() -> const FitState& { return state; },
+                     [&] { state.noise_variance = noise_of_residual(source, settings, run); });
+}
+
+void make_starts(FitState& state, SafePoints<FitState>& safe_points, Index count,
+                 const std::function<Factors(Index)>& start) {
+    for (auto k = static_cast<Index>(state.starts.size()); k < count; ++k)
+        safe_points.step([&]() -> const FitState& { return state; },
+                         [&] { state.starts.push_back(start(k)); });
+}
+
+class Stopwatch {
+  public:
+    [[nodiscard]] double seconds_each(int sweeps) const {
+        return std::chrono::duration<double>(Clock::now() - begin_).count() / std::max(sweeps, 1);
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point begin_ = Clock::now();
+};
+
 // Priors to be learned begin at the scales of the start: a tensor's units are anyone's, and a prior
 // far too narrow would pull everything to zero before it is learned. Finite sets of values have no
 // scale.
@@ -121,12 +146,8 @@ MissingForm form_for(const TensorSource& source, double noise_variance, const Ex
                                                           : suitable_form(source.shape(), counts);
 }
 
-struct Traces {
-    std::vector<std::vector<MatrixXd>> truth_overlap, self_overlap;
-};
-
 // Overlaps of the first replicate after every sweep.
-void record_overlaps(Traces& traces, const AmpState& state, const Factors& truth) {
+void record_overlaps(FitState& traces, const AmpState& state, const Factors& truth) {
     std::vector<MatrixXd> with_truth, own;
     for (std::size_t a = 0; a < truth.size(); ++a) {
         const auto rows = static_cast<double>(truth[a].rows());
@@ -217,16 +238,21 @@ FitResult amp_result(const FitSettings& settings, const std::vector<AmpState>& s
     return fit;
 }
 
-FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const Execution& run) {
+FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const Execution& run,
+                  const Keeping<FitState>& keeping) {
+    FitState state = keeping.resume.value_or(FitState{});
+    SafePoints safe_points(keeping, *run.monitor);
+    find_noise(state, safe_points, source, settings, run);
     AmpProblem problem;
     problem.source = &source;
     problem.priors = settings.priors;
     problem.noise_mode = settings.noise_mode;
-    problem.noise_variance = settings.noise_variance ? *settings.noise_variance
-                                                     : noise_of_residual(source, settings, run);
+    problem.noise_variance =
+        settings.noise_variance ? *settings.noise_variance : *state.noise_variance;
     if (source.masked())
-        problem.missing =
-            settings.missing ? *settings.missing : form_for(source, problem.noise_variance, run);
+        problem.missing = settings.missing      ? *settings.missing
+                          : settings.noise_mode ? MissingForm::exact
+                                                : form_for(source, problem.noise_variance, run);
     AmpSettings amp = settings.amp;
     amp.inference = settings.algorithm == Algorithm::vb ? Inference::variational : Inference::amp;
     constexpr Index uneven_restarts = 5;
@@ -234,27 +260,38 @@ FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const
         source.masked() &&
         suitable_form(source.shape(), observed_counts(source, run)) == MissingForm::exact;
     const Index restarts = settings.restarts.value_or(uneven ? uneven_restarts : 1);
-    std::vector<Factors> starts;
-    for (Index k = 0; k < restarts; ++k)
-        starts.push_back(one_start(source, settings, static_cast<std::uint64_t>(k), run));
+    make_starts(state, safe_points, restarts, [&](Index k) {
+        return one_start(source, settings, static_cast<std::uint64_t>(k), run);
+    });
     const bool from_data = settings.start == Start::spectral || settings.start == Start::given ||
                            settings.start == Start::informed;
-    if (amp.learn_priors && from_data) problem.priors = scaled_to(starts.front(), settings);
-    Traces traces;
-    if (!settings.truth.empty())
-        problem.after_sweep = [&](const std::vector<AmpState>& states) {
-            if (states.front().sweeps() > static_cast<int>(traces.self_overlap.size()))
-                record_overlaps(traces, states.front(), settings.truth);
-        };
-    const std::vector<AmpState> states = run_amp(problem, starts, amp, run);
+    if (amp.learn_priors && from_data) problem.priors = scaled_to(state.starts.front(), settings);
+    int sweeps = 0;
+    problem.after_sweep = [&](const std::vector<AmpState>& states) {
+        ++sweeps;
+        if (!settings.truth.empty() &&
+            states.front().sweeps() > static_cast<int>(state.self_overlap.size()))
+            record_overlaps(state, states.front(), settings.truth);
+    };
+    std::optional<std::vector<AmpIterate>> resumed;
+    if (!state.amp.empty()) resumed = std::exchange(state.amp, {});
+    const auto kept = keeping.of_part(resumed, [&](const std::vector<AmpIterate>& iterates) {
+        FitState whole = state;
+        whole.amp = iterates;
+        return whole;
+    });
+    const Stopwatch stopwatch;
+    const std::vector<AmpState> states = run_amp(problem, state.starts, amp, run, kept);
+    const double seconds = stopwatch.seconds_each(sweeps);
     const std::size_t best =
         states.size() == 1 ? 0
                            : best_of(states, squared_norm(source, run),
                                      observed_entries(source, run), mean_dimension(source.shape()));
     FitResult fit = amp_result(settings, states, best);
+    fit.seconds_per_sweep = seconds;
     if (restarts == 1) {
-        fit.trace.truth_overlap = traces.truth_overlap;
-        fit.trace.self_overlap = traces.self_overlap;
+        fit.trace.truth_overlap = state.truth_overlap;
+        fit.trace.self_overlap = state.self_overlap;
     }
     return fit;
 }
@@ -272,33 +309,59 @@ MatrixXd common_start(const Factors& start) {
     return first * sign.asDiagonal() / symmetric_unit(order);
 }
 
+// All restarts, one after the other.
+std::vector<SymmetricRun> symmetric_runs(const TensorSource& source, const FitSettings& settings,
+                                         const Execution& run, const Keeping<FitState>& keeping) {
+    FitState state = keeping.resume.value_or(FitState{});
+    SafePoints safe_points(keeping, *run.monitor);
+    find_noise(state, safe_points, source, settings, run);
+    const double noise = settings.noise_variance ? *settings.noise_variance : *state.noise_variance;
+    const Index restarts = settings.restarts.value_or(1);
+    std::vector<SymmetricRun>& runs = state.symmetric_done;
+    for (auto k = static_cast<Index>(runs.size()); k < restarts; ++k) {
+        make_starts(state, safe_points, k + 1, [&](Index number) {
+            return one_start(source, settings, static_cast<std::uint64_t>(number), run);
+        });
+        Factors start = state.starts[at(k)];
+        // Draws and means of the prior are of x; the others are in model units.
+        if (settings.start == Start::prior_mean || settings.start == Start::random)
+            start.assign(start.size(), start.front() * symmetric_unit(source.order()));
+        const auto kept = keeping.of_part(std::exchange(state.symmetric, std::nullopt),
+                                          [&](const SymmetricIterate& iterate) {
+                                              FitState whole = state;
+                                              whole.symmetric = iterate;
+                                              return whole;
+                                          });
+        runs.push_back(run_symmetric_amp(source, settings.priors.front(), noise,
+                                         common_start(start), settings.amp, run, kept));
+    }
+    return std::move(runs);
+}
+
 FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
-                        const Execution& run) {
+                        const Execution& run, const Keeping<FitState>& keeping) {
     check_symmetric(source);
     const double unit = symmetric_unit(source.order());
-    const double noise = settings.noise_variance ? *settings.noise_variance
-                                                 : noise_of_residual(source, settings, run);
-    const Index restarts = settings.restarts.value_or(1);
-    std::vector<SymmetricRun> runs;
+    const Stopwatch stopwatch;
+    const std::vector<SymmetricRun> runs = symmetric_runs(source, settings, run, keeping);
+    int sweeps = 0;
+    for (const SymmetricRun& one : runs) sweeps += static_cast<int>(one.trace.size());
+    const double seconds = stopwatch.seconds_each(sweeps);
+    const auto restarts = static_cast<Index>(runs.size());
+    const auto usable = [](const SymmetricRun& one) {
+        return one.status == AmpStatus::converged || one.status == AmpStatus::max_iter;
+    };
     FitResult fit;
     fit.restarts.objective.resize(restarts);
     fit.restarts.similarity.resize(restarts);
     std::size_t best = 0;
-    for (Index k = 0; k < restarts; ++k) {
-        Factors start = one_start(source, settings, static_cast<std::uint64_t>(k), run);
-        // Draws and means of the prior are of x; the others are in model units.
-        if (settings.start == Start::prior_mean || settings.start == Start::random)
-            start.assign(start.size(), start.front() * unit);
-        runs.push_back(run_symmetric_amp(source, settings.priors.front(), noise,
-                                         common_start(start), settings.amp, run));
-        fit.restarts.objective(k) = runs.back().free_entropy;
-        fit.restarts.status.push_back(status_name(runs.back().status));
-        const bool found =
-            runs.back().status == AmpStatus::converged || runs.back().status == AmpStatus::max_iter;
-        const bool had =
-            runs[best].status == AmpStatus::converged || runs[best].status == AmpStatus::max_iter;
-        if (found != had ? found : runs.back().free_entropy > runs[best].free_entropy)
-            best = runs.size() - 1;
+    for (std::size_t k = 0; k < runs.size(); ++k) {
+        fit.restarts.objective(static_cast<Index>(k)) = runs[k].free_entropy;
+        fit.restarts.status.push_back(status_name(runs[k].status));
+        const bool better = usable(runs[k]) != usable(runs[best])
+                                ? usable(runs[k])
+                                : runs[k].free_entropy > runs[best].free_entropy;
+        if (better) best = k;
     }
     const SymmetricRun& chosen = runs[best];
     const auto modes = static_cast<std::size_t>(source.order());
@@ -312,6 +375,7 @@ FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
     fit.bethe_free_entropy = chosen.free_entropy;
     fit.status = status_name(chosen.status);
     fit.iterations = static_cast<int>(chosen.trace.size());
+    fit.seconds_per_sweep = seconds;
     fit.priors.assign(modes, chosen.prior->describe());
     fit.priors_learned = settings.amp.learn_priors;
     fit.denoiser_exact = chosen.prior->exact();
@@ -321,7 +385,8 @@ FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
     return fit;
 }
 
-FitResult fit_als(const TensorSource& source, const FitSettings& settings, const Execution& run) {
+FitResult fit_als(const TensorSource& source, const FitSettings& settings, const Execution& run,
+                  const Keeping<FitState>& keeping) {
     AlsSettings als = settings.als;
     als.rank = settings.rank;
     als.max_iterations = settings.amp.max_iterations;
@@ -329,13 +394,21 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
     if (settings.algorithm == Algorithm::hals && als.nonnegative_modes.empty())
         for (Index a = 0; a < source.order(); ++a) als.nonnegative_modes.push_back(a);
     const Index restarts = settings.restarts.value_or(10);
-    std::vector<Factors> starts;
-    if (settings.start == Start::random)
-        starts = random_starts(source.shape(), als, settings.seed, restarts);
-    else
-        for (Index k = 0; k < restarts; ++k)
-            starts.push_back(one_start(source, settings, static_cast<std::uint64_t>(k), run));
-    const AlsResult result = run_als(source, starts, als, run);
+    FitState state = keeping.resume.value_or(FitState{});
+    SafePoints safe_points(keeping, *run.monitor);
+    make_starts(state, safe_points, restarts, [&](Index k) {
+        return settings.start == Start::random
+                   ? random_start(source.shape(), als, settings.seed, k)
+                   : one_start(source, settings, static_cast<std::uint64_t>(k), run);
+    });
+    const auto kept =
+        keeping.of_part(std::optional(std::exchange(state.als, {})), [&](const AlsProgress& part) {
+            FitState whole = state;
+            whole.als = part;
+            return whole;
+        });
+    const Stopwatch stopwatch;
+    const AlsResult result = run_als(source, state.starts, als, run, kept);
     const AlsReplicate& best = result.best_replicate();
     FitResult fit;
     fit.algorithm = settings.algorithm == Algorithm::hals ? "hals" : "als";
@@ -343,6 +416,7 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
     fit.objective = best.relative_error;
     fit.status = status_name(best.status);
     fit.iterations = best.iterations();
+    fit.seconds_per_sweep = stopwatch.seconds_each(result.sweeps);
     fit.noise_variance =
         std::pow(best.relative_error, 2) * result.squared_norm / observed_entries(source, run);
     fit.noise_variance_learned = true;
@@ -351,7 +425,8 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
         const Index k = fit.restarts.objective.size();
         fit.restarts.objective.conservativeResize(k + 1);
         fit.restarts.similarity.conservativeResize(k + 1);
-        fit.restarts.objective(k) = replicate.objective;
+        fit.restarts.objective(k) =
+            std::sqrt(replicate.objective); // without ridge the relative error
         fit.restarts.similarity(k) = replicate.similarity;
         fit.restarts.status.push_back(status_name(replicate.status));
     }
@@ -360,8 +435,8 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
 
 } // namespace
 
-FitResult fit_tensor(const TensorSource& source, const FitSettings& settings,
-                     const Execution& run) {
+FitResult fit_tensor(const TensorSource& source, const FitSettings& settings, const Execution& run,
+                     const Keeping<FitState>& keeping) {
     check_rank(source.shape(), settings.rank);
     const bool bayesian =
         settings.algorithm == Algorithm::amp || settings.algorithm == Algorithm::vb;
@@ -370,9 +445,9 @@ FitResult fit_tensor(const TensorSource& source, const FitSettings& settings,
             if (settings.priors[a]->rank() != settings.rank)
                 throw Error(concat("mode ", a, ": a prior of ", settings.priors[a]->rank(),
                                    " components for rank ", settings.rank));
-    FitResult fit = settings.symmetric ? fit_symmetric(source, settings, run)
-                    : bayesian         ? fit_amp(source, settings, run)
-                                       : fit_als(source, settings, run);
+    FitResult fit = settings.symmetric ? fit_symmetric(source, settings, run, keeping)
+                    : bayesian         ? fit_amp(source, settings, run, keeping)
+                                       : fit_als(source, settings, run, keeping);
     fit.shape = source.shape();
     fit.rank = settings.rank;
     fit.seed = settings.seed;

@@ -5,6 +5,9 @@
 #include <assay/tensor_amp/als.hpp>
 #include <assay/tensor_amp/amp.hpp>
 #include <assay/tensor_amp/fit_result.hpp>
+#include <assay/tensor_amp/symmetric_amp.hpp>
+
+#include <assay/core/keeping.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -40,10 +43,22 @@ struct FitSettings {
     Factors truth; // for overlaps after every sweep; empty: none
 };
 
+// All of an unfinished fit: enough to go on to the same bits.
+struct FitState {
+    std::optional<double> noise_variance; // of the residual at the start, where none is given
+    std::vector<Factors> starts;          // as far as they are made
+    std::vector<AmpIterate> amp;          // of all restarts; empty: not yet begun
+    std::vector<std::vector<MatrixXd>> truth_overlap, self_overlap; // of the first, by sweep
+    AlsProgress als;
+    std::vector<SymmetricRun> symmetric_done; // one restart after the other
+    std::optional<SymmetricIterate> symmetric;
+};
+
 // Components in canonical order. Throws Error for settings that do not fit the tensor: a rank below
 // 1 or above the product of the other dimensions of some mode, priors of other ranks, starts of
 // another shape.
 [[nodiscard]] ASSAY_API FitResult fit_tensor(const TensorSource& source,
-                                             const FitSettings& settings, const Execution& run);
+                                             const FitSettings& settings, const Execution& run,
+                                             const Keeping<FitState>& keeping = {});
 
 } // namespace assay::tensor_amp

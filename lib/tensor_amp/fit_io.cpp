@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/tensor_amp/prior.hpp>
 #include <assay/tensor_amp/tensor_io.hpp>
 
 #include <algorithm>
@@ -10,10 +11,6 @@
 
 namespace assay::tensor_amp {
 namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 std::string with_mode(const char* name, Index mode) {
     return concat(name, mode);
@@ -204,6 +201,18 @@ void read_facts(const hdf5::Group& group, FitResult& fit) {
     fit.priors_learned = flag_attribute(group, "priors_learned", false);
 }
 
+// What can be read as priors, but for those that name files of their own.
+void check_priors(const FitResult& fit, const std::string& where) {
+    for (const std::string& text : fit.priors) {
+        if (starts_with(text, "discrete")) continue;
+        try {
+            static_cast<void>(parse_prior(text, fit.rank));
+        } catch (const UsageError& e) {
+            throw Error(concat(where, ": attribute 'priors': ", e.what()));
+        }
+    }
+}
+
 } // namespace
 
 void write_fit(hdf5::Group group, const FitResult& fit) {
@@ -270,6 +279,7 @@ FitResult read_fit(const hdf5::Group& group) {
                         read_words(restarts, "status")};
     }
     at_place(group.where(), [&] { check_fit(fit); });
+    check_priors(fit, group.where());
     return fit;
 }
 

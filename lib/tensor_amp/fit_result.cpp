@@ -5,10 +5,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
 void check_matrix(const MatrixXd& matrix, Index rows, Index cols, const char* what, Index mode) {
     if (matrix.rows() != rows || matrix.cols() != cols)
         throw Error(concat(what, " of mode ", mode, " are ", matrix.rows(), " x ", matrix.cols(),

@@ -59,6 +59,7 @@ struct FitResult {
     std::string status; // converged, max-iter, collapsed, diverged
     int iterations = 0;
     std::uint64_t seed = 0;
+    double seconds_per_sweep = 0; // on the clock, all restarts together; in no file
 
     std::vector<std::string> priors; // of each mode, as parse_prior reads them; empty without
     bool priors_learned = false;

@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/phase_study.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/state_evolution.hpp>
@@ -8,15 +9,12 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <mutex>
 
 namespace assay::tensor_amp {
 namespace {
 
-constexpr Index kChunk = 64; // points between two reports of progress
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
+constexpr Index kChunk = 16; // points, at least, between two reports of progress
 
 // Where the value of a key stands in "name:key=value,...": the commas of lists do not count.
 struct Place {
@@ -210,6 +208,25 @@ void check_settings(const PhaseSettings& settings) {
                            "; thresholds and curves are known at rank 1 only"));
 }
 
+// The results of all points of a part, before any is made.
+void check_size(const PhaseSettings& settings, const PhasePart& part) {
+    auto order = static_cast<double>(settings.model.dimensions.size());
+    for (const PhaseAxis& axis : settings.axes)
+        if (axis.name == "order") order = std::max(order, axis.values.maxCoeff());
+    double numbers = 16; // thresholds, few and short
+    if (settings.quantity == PhaseQuantity::curve)
+        numbers += (order + 2) * static_cast<double>(settings.products.size());
+    if (settings.quantity == PhaseQuantity::mse_map)
+        numbers += (2 * order + 2) * static_cast<double>(settings.noise_var.size());
+    const double points =
+        std::ceil(static_cast<double>(settings.points()) / static_cast<double>(part.count));
+    // As points, as rows and as one array in the file.
+    constexpr double copies = 3;
+    check_memory(copies * sizeof(double) * numbers * points,
+                 concat("phase diagram of ", shortest(points), points == 1 ? " point" : " points",
+                        ", ", shortest(numbers), " numbers each"));
+}
+
 } // namespace
 
 Ensemble ModelDescription::ensemble() const {
@@ -253,34 +270,40 @@ ModelDescription PhaseSettings::model_at(Index point) const {
 }
 
 PhaseStudy run_phase_study(const PhaseSettings& settings, const PhasePart& part,
-                           const Execution& run) {
+                           const Execution& run, const Keeping<PhasePoints>& keeping) {
     check_settings(settings);
-    PhaseStudy study{settings, part, {}};
-    std::vector<Index> points;
-    for (Index p = part.index - 1; p < settings.points(); p += part.count) points.push_back(p);
-    ResponseCache cache;
+    check_size(settings, part);
+    PhaseStudy study{settings, part, keeping.resume.value_or(PhasePoints{})};
+    std::vector<Index> open;
     const auto placed = [&](Index p, const auto& body) {
         if (settings.axes.empty()) return body();
         return at_place(point_words(settings, p), body);
     };
-    for (const Index p : points)
+    for (Index p = part.index - 1; p < settings.points(); p += part.count) {
         placed(p, [&] { static_cast<void>(settings.model_at(p).ensemble()); });
+        if (study.points.count(p) == 0) open.push_back(p);
+    }
+    SafePoints safe_points(keeping, *run.monitor);
+    const auto so_far = [&]() -> const PhasePoints& { return study.points; };
+    ResponseCache cache;
     if (settings.model.rank == 1 && settings.quantity != PhaseQuantity::specialisation)
-        cache = make_responses(settings, points, run);
-    const Blocks chunks{static_cast<Index>(points.size()), kChunk};
+        safe_points.step(so_far, [&] { cache = make_responses(settings, open, run); });
+    std::mutex adding;
+    const Blocks chunks{static_cast<Index>(open.size()), std::max<Index>(kChunk, 4 * run.threads)};
     for (Index chunk = 0; chunk < chunks.count(); ++chunk) {
         const Index first = chunks.begin(chunk), count = chunks.extent(chunk);
-        std::vector<PhasePoint> made(at(count));
         const Execution inside{count == 1 ? run.threads : 1, run.monitor};
-        parallel_blocks(count, run.threads, [&](Index i) {
-            run.monitor->stop_if_interrupted();
-            const Index p = points[at(first + i)];
-            made[at(i)] = placed(p, [&] { return point_of(settings, p, cache, inside); });
+        safe_points.step(so_far, [&] {
+            parallel_blocks(count, run.threads, [&](Index i) {
+                run.monitor->stop_if_interrupted();
+                const Index p = open[at(first + i)];
+                PhasePoint point = placed(p, [&] { return point_of(settings, p, cache, inside); });
+                const std::lock_guard<std::mutex> alone(adding);
+                study.points.emplace(p, std::move(point));
+            });
         });
-        for (Index i = 0; i < count; ++i)
-            study.points.emplace(points[at(first + i)], std::move(made[at(i)]));
         run.monitor->progress(
-            {static_cast<double>(first + count), static_cast<double>(points.size()), "points", ""});
+            {static_cast<double>(first + count), static_cast<double>(open.size()), "points", ""});
     }
     return study;
 }

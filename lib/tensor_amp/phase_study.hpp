@@ -3,6 +3,7 @@
 #pragma once
 
 #include <assay/core/export.hpp>
+#include <assay/core/keeping.hpp>
 #include <assay/core/monitor.hpp>
 #include <assay/tensor_amp/thresholds.hpp>
 
@@ -70,14 +71,18 @@ struct PhasePart {
     Index index = 1, count = 1;
 };
 
+using PhasePoints = std::map<Index, PhasePoint>;
+
 struct PhaseStudy {
     PhaseSettings settings;
     PhasePart part;
-    std::map<Index, PhasePoint> points;
+    PhasePoints points;
 };
 
-// Throws what the point's model throws, with its parameters named.
+// Throws what the point's model throws, with its parameters named, and Error where the results
+// would take more memory than the machine has. Every point is kept once it is finished.
 [[nodiscard]] ASSAY_API PhaseStudy run_phase_study(const PhaseSettings& settings,
-                                                   const PhasePart& part, const Execution& run);
+                                                   const PhasePart& part, const Execution& run,
+                                                   const Keeping<PhasePoints>& keeping = {});
 
 } // namespace assay::tensor_amp

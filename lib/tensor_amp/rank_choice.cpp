@@ -14,12 +14,21 @@
 namespace assay::tensor_amp {
 namespace {
 
-std::size_t at(Index index) {
-    return static_cast<std::size_t>(index);
-}
-
 bool observed(const DenseTensor& tensor, Index entry) {
     return tensor.observed.empty() || tensor.observed[at(entry)] != 0;
+}
+
+struct Observed {
+    double squared_norm = 0, entries = 0;
+};
+Observed observed_part(const DenseTensor& tensor) {
+    Observed part;
+    for (Index e = 0; e < tensor.values.size(); ++e) {
+        if (!observed(tensor, e)) continue;
+        part.squared_norm += tensor.values(e) * tensor.values(e);
+        ++part.entries;
+    }
+    return part;
 }
 
 FitSettings settings_of_rank(const RankChoiceSettings& settings, Index rank) {
@@ -88,6 +97,77 @@ FitResult least_squares(const TensorSource& source, const RankChoiceSettings& se
     return fit_tensor(source, fit, run);
 }
 
+RankScore score_of(const DenseTensor& tensor, const MemoryTensor& source,
+                   const RankChoiceSettings& settings, Index rank, const Execution& run) {
+    RankScore score;
+    if (settings.evidence) {
+        FitSettings fit = settings_of_rank(settings, rank);
+        fit.restarts = settings.restarts;
+        const FitResult result = fit_tensor(source, fit, run);
+        const Observed part = observed_part(tensor);
+        score.evidence =
+            result.status == "diverged"
+                ? -std::numeric_limits<double>::infinity()
+                : log_evidence(result.bethe_free_entropy.value_or(0), result.noise_variance,
+                               part.squared_norm, part.entries, mean_dimension(tensor.shape));
+        score.status = result.status;
+    }
+    if (settings.cross_validation) {
+        const FoldErrors errors = cross_validate(tensor, settings, rank, run);
+        score.cv_error = errors.mean;
+        score.cv_sem = errors.sem;
+    }
+    if (!settings.core_consistency && !settings.similarity) return score;
+    const FitResult fit = least_squares(source, settings, rank, run);
+    if (settings.core_consistency)
+        score.core_consistency =
+            diagnose(tensor, fit.factors, run)
+                .core_consistency.value_or(std::numeric_limits<double>::quiet_NaN());
+    const auto others = static_cast<double>(fit.restarts.similarity.size()) - 1;
+    score.similarity = others > 0 ? (fit.restarts.similarity.sum() - 1) / others : 1.0;
+    return score;
+}
+
+RankChoice choice_of(const RankScores& scores, const RankCriteria& criteria,
+                     double mean_dimension) {
+    RankChoice choice;
+    choice.criteria = criteria;
+    choice.mean_dimension = mean_dimension;
+    const auto series = [&](double RankScore::*part) {
+        VectorXd values(static_cast<Index>(scores.size()));
+        Index k = 0;
+        for (const auto& [rank, score] : scores) values(k++) = score.*part;
+        return values;
+    };
+    for (const auto& [rank, score] : scores) {
+        choice.ranks.push_back(rank);
+        if (criteria.evidence) choice.status.push_back(score.status);
+    }
+    if (criteria.evidence) choice.evidence = series(&RankScore::evidence);
+    if (criteria.cross_validation) {
+        choice.cv_error = series(&RankScore::cv_error);
+        choice.cv_sem = series(&RankScore::cv_sem);
+    }
+    if (criteria.core_consistency) choice.core_consistency = series(&RankScore::core_consistency);
+    if (criteria.similarity) choice.similarity = series(&RankScore::similarity);
+    return choice;
+}
+
+// The inverse of `choice_of` for one rank.
+RankScore score_in(const RankChoice& choice, Index k) {
+    RankScore score;
+    const auto take = [&](const VectorXd& values, double& value) {
+        if (values.size() > 0) value = values(k);
+    };
+    take(choice.evidence, score.evidence);
+    take(choice.cv_error, score.cv_error);
+    take(choice.cv_sem, score.cv_sem);
+    take(choice.core_consistency, score.core_consistency);
+    take(choice.similarity, score.similarity);
+    if (!choice.status.empty()) score.status = choice.status[at(k)];
+    return score;
+}
+
 // The largest rank whose value is at least `least`; the first where none is, 0 without values.
 Index largest_above(const std::vector<Index>& ranks, const VectorXd& values, double least) {
     if (values.size() == 0) return 0;
@@ -124,6 +204,13 @@ Index RankChoice::by_similarity() const {
     return largest_above(ranks, similarity, 0.9);
 }
 
+Index RankChoice::selected() const {
+    if (criteria.chosen_by == "cv") return by_cross_validation();
+    if (criteria.chosen_by == "corcondia") return by_core_consistency();
+    if (criteria.chosen_by == "similarity") return by_similarity();
+    return by_evidence();
+}
+
 std::vector<std::uint8_t> held_out_entries(const DenseTensor& tensor,
                                            const RankChoiceSettings& settings, int fold) {
     const Random random(settings.fit.seed, "tensor-amp/folds");
@@ -153,54 +240,45 @@ std::vector<std::uint8_t> held_out_entries(const DenseTensor& tensor,
 }
 
 RankChoice choose_rank(const DenseTensor& tensor, const RankChoiceSettings& settings,
-                       const Execution& run) {
-    RankChoice choice;
-    choice.ranks = settings.ranks;
-    choice.mean_dimension = mean_dimension(tensor.shape);
-    const auto count = static_cast<Index>(settings.ranks.size());
-    const MemoryTensor source(tensor, settings.storage);
-    double squared = 0, entries = 0;
-    for (Index e = 0; e < tensor.values.size(); ++e) {
-        if (!observed(tensor, e)) continue;
-        squared += tensor.values(e) * tensor.values(e);
-        ++entries;
-    }
+                       const Execution& run, const Keeping<RankScores>& keeping) {
     for (const Index rank : settings.ranks) check_rank(tensor.shape, rank);
-    if (settings.evidence) choice.evidence.resize(count);
-    if (settings.cross_validation) choice.cv_error = choice.cv_sem = VectorXd(count);
-    if (settings.core_consistency) choice.core_consistency.resize(count);
-    if (settings.similarity) choice.similarity.resize(count);
-    for (Index k = 0; k < count; ++k) {
+    const MemoryTensor source(tensor, settings.storage);
+    RankScores scores = keeping.resume.value_or(RankScores{});
+    SafePoints safe_points(keeping, *run.monitor);
+    const auto count = static_cast<Index>(settings.ranks.size());
+    for (Index k = settings.part; k < count; k += settings.parts) {
         const Index rank = settings.ranks[at(k)];
+        if (scores.count(rank) != 0) continue;
         run.monitor->progress({static_cast<double>(k), static_cast<double>(count), "ranks", {}});
-        if (settings.evidence) {
-            FitSettings fit = settings_of_rank(settings, rank);
-            fit.restarts = settings.restarts;
-            const FitResult result = fit_tensor(source, fit, run);
-            choice.evidence(k) =
-                result.status == "diverged"
-                    ? -std::numeric_limits<double>::infinity()
-                    : log_evidence(result.bethe_free_entropy.value_or(0), result.noise_variance,
-                                   squared, entries, choice.mean_dimension);
-            choice.status.push_back(result.status);
-        }
-        if (settings.cross_validation) {
-            const FoldErrors errors = cross_validate(tensor, settings, rank, run);
-            choice.cv_error(k) = errors.mean;
-            choice.cv_sem(k) = errors.sem;
-        }
-        if (!settings.core_consistency && !settings.similarity) continue;
-        const FitResult fit = least_squares(source, settings, rank, run);
-        if (settings.core_consistency)
-            choice.core_consistency(k) =
-                diagnose(tensor, fit.factors, run)
-                    .core_consistency.value_or(std::numeric_limits<double>::quiet_NaN());
-        if (settings.similarity) {
-            const auto others = static_cast<double>(fit.restarts.similarity.size()) - 1;
-            choice.similarity(k) = others > 0 ? (fit.restarts.similarity.sum() - 1) / others : 1.0;
-        }
+        safe_points.step([&]() -> const RankScores& { return scores; },
+                         [&] { scores[rank] = score_of(tensor, source, settings, rank, run); });
     }
+    RankChoice choice = choice_of(scores, settings, mean_dimension(tensor.shape));
+    choice.part = settings.part;
+    choice.parts = settings.parts;
     return choice;
+}
+
+RankChoice merge_rank_choices(const std::vector<RankChoice>& parts) {
+    if (parts.empty()) throw Error("there are no shards");
+    const RankChoice& first = parts.front();
+    std::vector<bool> there(at(first.parts), false);
+    RankScores scores;
+    for (const RankChoice& part : parts) {
+        if (part.parts != first.parts || part.data != first.data)
+            throw Error(concat("shard ", part.part + 1,
+                               ": other options or another tensor than "
+                               "those of shard ",
+                               first.part + 1));
+        if (there[at(part.part)]) throw Error(concat("shard ", part.part + 1, " is given twice"));
+        there[at(part.part)] = true;
+        for (Index k = 0; k < static_cast<Index>(part.ranks.size()); ++k)
+            if (!scores.emplace(part.ranks[at(k)], score_in(part, k)).second)
+                throw Error(concat("rank ", part.ranks[at(k)], " is in two shards"));
+    }
+    for (std::size_t k = 0; k < there.size(); ++k)
+        if (!there[k]) throw Error(concat("shard ", k + 1, " of ", there.size(), " is missing"));
+    return choice_of(scores, first.criteria, first.mean_dimension);
 }
 
 } // namespace assay::tensor_amp

@@ -5,6 +5,9 @@
 #include <assay/tensor_amp/fit.hpp>
 #include <assay/tensor_amp/tensor.hpp>
 
+#include <assay/core/keeping.hpp>
+
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,9 +15,14 @@ namespace assay::tensor_amp {
 
 enum class HoldOut { speckled, block };
 
-struct RankChoiceSettings {
-    std::vector<Index> ranks;
+// What is asked for, and which of it chooses: "evidence", "cv", "corcondia" or "similarity".
+struct RankCriteria {
     bool evidence = true, cross_validation = false, core_consistency = false, similarity = false;
+    std::string chosen_by = "evidence";
+};
+
+struct RankChoiceSettings : RankCriteria {
+    std::vector<Index> ranks;
     FitSettings fit;                 // of AMP; rank and priors are set for each rank by `priors`
     std::vector<std::string> priors; // text of each mode
     int folds = 5;
@@ -23,10 +31,20 @@ struct RankChoiceSettings {
     Index block_mode = 0; // runs of consecutive indices of this mode are held out together
     Index restarts = 4;
     Storage storage = Storage::float64;
+    // This part of the ranks, dealt out in turn.
+    Index part = 0, parts = 1;
 };
+
+// What the criteria say of one rank; nothing of those that were not asked for.
+struct RankScore {
+    double evidence = 0, cv_error = 0, cv_sem = 0, core_consistency = 0, similarity = 0;
+    std::string status;
+};
+using RankScores = std::map<Index, RankScore>;
 
 // One entry a rank; criteria that were not asked for are empty.
 struct RankChoice {
+    RankCriteria criteria;
     std::vector<Index> ranks;
     // Log evidence per N over that of noise alone, both with their best noise variance. It falls
     // beyond the true rank where components share their prior's variance; with a variance of its
@@ -39,6 +57,8 @@ struct RankChoice {
     std::vector<std::string> status; // of the evidence's fits
 
     double mean_dimension = 1; // N
+    Index part = 0, parts = 1;
+    std::string data; // digest of options and tensor, which parts have in common
     // The rank each criterion chooses: the smallest whose evidence is within 3 nats of the largest;
     // the smallest whose error is within a standard error of the least; the largest whose core
     // consistency is above 60; the largest whose similarity is above 0.9. 0 where it was not asked.
@@ -46,11 +66,18 @@ struct RankChoice {
     [[nodiscard]] ASSAY_API Index by_cross_validation() const;
     [[nodiscard]] ASSAY_API Index by_core_consistency() const;
     [[nodiscard]] ASSAY_API Index by_similarity() const;
+    [[nodiscard]] ASSAY_API Index selected() const; // by `criteria.chosen_by`
 };
 
+// The ranks of the part asked for. Every rank is kept once it is finished.
 [[nodiscard]] ASSAY_API RankChoice choose_rank(const DenseTensor& tensor,
                                                const RankChoiceSettings& settings,
-                                               const Execution& run);
+                                               const Execution& run,
+                                               const Keeping<RankScores>& keeping = {});
+
+// The choice among the ranks of all parts. Throws Error where one is missing or there twice, or
+// where they have other criteria.
+[[nodiscard]] ASSAY_API RankChoice merge_rank_choices(const std::vector<RankChoice>& parts);
 
 // Which entries fold `fold` holds out: 1 = held out. Only observed entries are.
 [[nodiscard]] ASSAY_API std::vector<std::uint8_t>

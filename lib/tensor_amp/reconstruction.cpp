@@ -12,10 +12,6 @@ namespace {
 
 constexpr Index kEntriesABlock = 1 << 14;
 
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
 std::vector<Index> chosen(const std::vector<Index>& wanted, Index length, Index mode) {
     if (wanted.empty()) {
         std::vector<Index> all(at(length));

@@ -2,16 +2,13 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/tensor_amp/shape_checks.hpp>
 
 #include <algorithm>
 #include <functional>
 
 namespace assay::tensor_amp {
 namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 // Predicted slices of the first mode, as many as fit the block.
 struct Slab {
@@ -25,6 +22,8 @@ void for_each_slab(const Reconstruction& reconstruction, const ReconstructionOut
     const double bytes = static_cast<double>(size) * sizeof(double) * (output.deviation ? 2 : 1);
     const auto most = static_cast<Index>(
         std::max(1.0, std::min(output.block_bytes / bytes, static_cast<double>(slices))));
+    check_memory(static_cast<double>(most) * bytes, output.memory_bytes,
+                 concat("slices of ", size, " entries"));
     Slab slab;
     for (slab.first = 0; slab.first < slices; slab.first += most) {
         run.monitor->stop_if_interrupted();
@@ -96,6 +95,11 @@ Index write_missing_entries(hdf5::Group group, const Reconstruction& reconstruct
     const std::size_t order = whole.size();
     std::vector<std::int64_t> places, index(order);
     std::vector<double> mean, deviation;
+    const auto missing = std::count(observed.begin(), observed.end(), std::uint8_t{0});
+    // Lists grow by doubling.
+    check_memory(2 * static_cast<double>(missing) * sizeof(double) *
+                     (static_cast<double>(order) + (output.deviation ? 2 : 1)),
+                 output.memory_bytes, concat("lists of ", missing, " missing entries"));
     for_each_slab(reconstruction, output, run, [&](const Slab& slab) {
         const Index begin = slab.first * reconstruction.slice_size();
         for (Index i = 0; i < static_cast<Index>(slab.mean.size()); ++i) {

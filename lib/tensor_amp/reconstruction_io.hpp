@@ -8,6 +8,7 @@
 #include <assay/tensor_amp/reconstruction.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,11 @@ inline constexpr const char* kReconstructGroup = "/tensor_amp/reconstruct";
 struct ReconstructionOutput {
     bool deviation = false;
     std::vector<std::string> mode_names; // may be empty
-    double block_bytes = 64 << 20;       // of the slices in memory at a time
+    double block_bytes = 64 << 20;       // of the slices in memory at a time, at least one
+    double memory_bytes = std::numeric_limits<double>::infinity();
 };
+
+// Both throw Error where a slice, or the list of entries, would take more than `memory_bytes`.
 
 // mean and, if asked for, std, of all slices chosen; slices/modeK says which they are. Returns the
 // mean standard deviation (0 where it was not asked for).

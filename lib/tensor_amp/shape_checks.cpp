@@ -8,13 +8,6 @@
 #include <cmath>
 
 namespace assay::tensor_amp {
-namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
-} // namespace
 
 std::string shape_text(const Shape& shape) {
     std::vector<std::string> parts;

@@ -10,10 +10,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
 void check_components(const Ensemble& ensemble) {
     check_ensemble(ensemble);
     if (ensemble.rank() < 2) throw Error("rank 1; components separate at rank 2 or more");

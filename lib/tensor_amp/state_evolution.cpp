@@ -15,10 +15,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
 double change_between(const Overlaps& a, const Overlaps& b) {
     double change = 0, scale = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {

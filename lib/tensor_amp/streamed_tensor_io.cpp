@@ -142,10 +142,32 @@ StreamedTensor::StreamedTensor(hdf5::Dataset values, std::optional<hdf5::Dataset
     if (mask_ && mask_->expect_numeric().shape() != values_.shape())
         throw Error(concat(mask_->where(), ": has the shape ", hdf5::shape_text(mask_->shape()),
                            "; the tensor's, ", hdf5::shape_text(values_.shape()), ", is expected"));
+    if (!mask_ && settings_.missing_nan) settings_.missing_nan = holds_nan();
 }
 
-bool StreamedTensor::masked() const {
-    return mask_.has_value() || settings_.missing_nan;
+// Of rows of the unfolded tensor, two of which fit into the memory.
+Blocks StreamedTensor::blocks() const {
+    const Unfolding& matrix = unfolded();
+    const std::size_t entry = storage() == Storage::float32 ? sizeof(float) : sizeof(double);
+    const Index row_bytes = matrix.columns * static_cast<Index>(entry + (masked() ? 1 : 0));
+    const Index slab_bytes = std::min(matrix.slab_rows, matrix.rows) * row_bytes;
+    const Index slabs = settings_.memory_bytes / (2 * slab_bytes);
+    if (slabs < 1)
+        throw Error(concat(values_.where(), ": a tensor of this shape is read in two blocks of ",
+                           slab_bytes, " bytes; there are ", settings_.memory_bytes,
+                           " bytes of memory (--memory)"));
+    return {matrix.rows, std::min(slabs * matrix.slab_rows, matrix.rows)};
+}
+
+bool StreamedTensor::holds_nan() const {
+    const Blocks parts = blocks();
+    VectorXd values(parts.length * unfolded().columns);
+    for (Index block = 0; block < parts.count(); ++block) {
+        const Index begin = parts.begin(block), rows = parts.extent(block);
+        read_rows(values_, unfolded().left_modes, begin, begin + rows, values.data());
+        if (values.head(rows * unfolded().columns).array().isNaN().any()) return true;
+    }
+    return false;
 }
 
 void StreamedTensor::go_through(Content content, const Visitor& body) const {
@@ -159,15 +181,7 @@ template <class Scalar>
 void StreamedTensor::stream(Content content, const Visitor& body) const {
     const Unfolding& matrix = unfolded();
     const bool with_values = content == Content::values || settings_.missing_nan || !mask_;
-    const Index row_bytes =
-        matrix.columns * static_cast<Index>(sizeof(Scalar) + (masked() ? 1 : 0));
-    const Index slab_bytes = std::min(matrix.slab_rows, matrix.rows) * row_bytes;
-    const Index slabs = settings_.memory_bytes / (2 * slab_bytes);
-    if (slabs < 1)
-        throw Error(concat(values_.where(), ": a tensor of this shape is read in two blocks of ",
-                           slab_bytes, " bytes; there are ", settings_.memory_bytes,
-                           " bytes of memory (--memory)"));
-    const Blocks blocks{matrix.rows, std::min(slabs * matrix.slab_rows, matrix.rows)};
+    const Blocks blocks = this->blocks();
     const Index entries = blocks.length * matrix.columns;
     auto& values = buffers_->values<Scalar>();
     auto& observed = buffers_->observed;

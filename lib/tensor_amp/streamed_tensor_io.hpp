@@ -1,6 +1,7 @@
 // A tensor larger than memory, streamed from HDF5 in every pass over it.
 #pragma once
 
+#include <assay/core/parallel.hpp>
 #include <assay/hdf5/object.hpp>
 #include <assay/tensor_amp/tensor_source.hpp>
 
@@ -20,16 +21,19 @@ struct StreamedTensorSettings {
 // last one is worked on. One pass at a time.
 class ASSAY_API StreamedTensor final : public TensorSource {
   public:
-    // `mask` (1 = observed) has the shape of `values`. Throws Error where it has not, or where a
-    // dataset is not numeric. Passes throw Error on a value that is not finite, and where two
-    // blocks do not fit into the memory.
+    // `mask` (1 = observed) has the shape of `values`. Where NaN means unobserved and there is no
+    // mask, reads up to the first NaN: without any the sums are those of a whole tensor. Throws
+    // Error where the shapes differ, or where a dataset is not numeric. Passes throw Error on a
+    // value that is not finite, and where two blocks do not fit into the memory.
     StreamedTensor(hdf5::Dataset values, std::optional<hdf5::Dataset> mask,
                    const StreamedTensorSettings& settings);
     ~StreamedTensor() override;
-    [[nodiscard]] bool masked() const override;
+    [[nodiscard]] bool masked() const override { return mask_ || settings_.missing_nan; }
 
   private:
     struct Buffers;
+    [[nodiscard]] Blocks blocks() const;
+    [[nodiscard]] bool holds_nan() const;
     void go_through(Content content, const Visitor& body) const override;
     template <class Scalar>
     void stream(Content content, const Visitor& body) const;

@@ -11,10 +11,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-std::size_t at(Index index) {
-    return static_cast<std::size_t>(index);
-}
-
 hdf5::Table table_of(const Sweep& sweep) {
     std::vector<std::int64_t> noise, instance, iterations;
     std::vector<std::string> algorithm, status;
@@ -185,27 +181,71 @@ Sweep read_sweep(const hdf5::Group& group) {
     return sweep;
 }
 
-void write_rank_choice(hdf5::Group group, const RankChoice& choice, Index selected) {
-    group.set_attribute("selected", static_cast<std::int64_t>(selected));
+void write_rank_choice(hdf5::Group group, const RankChoice& choice) {
+    const bool whole = choice.parts == 1;
     const auto chosen = [&](const char* name, Index rank) {
-        if (rank > 0) group.set_attribute(name, static_cast<std::int64_t>(rank));
+        if (whole && rank > 0) group.set_attribute(name, static_cast<std::int64_t>(rank));
     };
+    if (whole) group.set_attribute("selected", static_cast<std::int64_t>(choice.selected()));
+    group.set_attribute("chosen_by", choice.criteria.chosen_by);
     chosen("selected_by_evidence", choice.by_evidence());
     chosen("selected_by_cross_validation", choice.by_cross_validation());
     chosen("selected_by_core_consistency", choice.by_core_consistency());
     chosen("selected_by_similarity", choice.by_similarity());
+    if (!whole) {
+        group.set_attribute("shard", static_cast<std::int64_t>(choice.part + 1));
+        group.set_attribute("shards", static_cast<std::int64_t>(choice.parts));
+        group.set_attribute("N", choice.mean_dimension);
+        group.set_attribute("data", choice.data);
+    }
     VectorXd ranks(static_cast<Index>(choice.ranks.size()));
     for (Index k = 0; k < ranks.size(); ++k) ranks(k) = static_cast<double>(choice.ranks[at(k)]);
     group.write("ranks", ranks, {"rank", "", "numbers of components"});
-    const auto series = [&](const char* name, const VectorXd& values, const char* meaning) {
-        if (values.size() > 0) group.write(name, values, {"rank", "", meaning});
+    const auto series = [&](bool asked, const char* name, const VectorXd& values,
+                            const char* meaning) {
+        if (asked) group.write(name, values, {"rank", "", meaning});
     };
-    series("evidence", choice.evidence, "log evidence over noise alone, per N");
-    series("cv_error", choice.cv_error, "squared error on held-out entries over their squares");
-    series("cv_sem", choice.cv_sem, "standard error of cv_error over folds");
-    series("core_consistency", choice.core_consistency, "of the least-squares fit, at most 100");
-    series("similarity", choice.similarity, "of restarts of least squares to the best of them");
+    const RankCriteria& asked = choice.criteria;
+    series(asked.evidence, "evidence", choice.evidence, "log evidence over noise alone, per N");
+    series(asked.cross_validation, "cv_error", choice.cv_error,
+           "squared error on held-out entries over their squares");
+    series(asked.cross_validation, "cv_sem", choice.cv_sem,
+           "standard error of cv_error over folds");
+    series(asked.core_consistency, "core_consistency", choice.core_consistency,
+           "of the least-squares fit, at most 100");
+    series(asked.similarity, "similarity", choice.similarity,
+           "of restarts of least squares to the best of them");
     if (!choice.status.empty()) write_words(group, "status", choice.status);
+}
+
+RankChoice read_rank_choice(const hdf5::Group& group) {
+    RankChoice choice;
+    choice.parts = integer_attribute(group, "shards", 1);
+    choice.part = integer_attribute(group, "shard", 1) - 1;
+    if (choice.part >= choice.parts || choice.parts > 1000000)
+        throw Error(concat(group.where(), ": shard ", choice.part + 1, " of ", choice.parts));
+    choice.mean_dimension = group.number_attribute("N").value_or(1);
+    choice.data = group.text_attribute("data").value_or("");
+    RankCriteria& asked = choice.criteria;
+    asked.chosen_by = group.text_attribute("chosen_by").value_or("evidence");
+    for (const double rank : group.dataset("ranks").expect_numeric().read<double>())
+        choice.ranks.push_back(static_cast<Index>(rank));
+    const auto series = [&](const char* name, VectorXd& values) {
+        if (!group.has_dataset(name)) return false;
+        values = group.dataset(name).expect_numeric().read_vector();
+        if (values.size() != static_cast<Index>(choice.ranks.size()))
+            throw Error(concat(group.where(), "/", name, ": ", values.size(), " numbers for ",
+                               choice.ranks.size(), " ranks"));
+        return true;
+    };
+    asked.evidence = series("evidence", choice.evidence);
+    asked.cross_validation = series("cv_error", choice.cv_error) && series("cv_sem", choice.cv_sem);
+    asked.core_consistency = series("core_consistency", choice.core_consistency);
+    asked.similarity = series("similarity", choice.similarity);
+    choice.status = read_words(group, "status");
+    if (!choice.status.empty() && choice.status.size() != choice.ranks.size())
+        throw Error(group.where() + ": not as many words of status as ranks");
+    return choice;
 }
 
 } // namespace assay::tensor_amp

@@ -18,7 +18,9 @@ ASSAY_API void write_sweep(hdf5::Group group, const Sweep& sweep, bool timing);
 // Throws Error where something is missing, or does not fit the rest.
 [[nodiscard]] ASSAY_API Sweep read_sweep(const hdf5::Group& group);
 
-// `selected` is the rank that the first of the criteria asked for chooses (evidence first).
-ASSAY_API void write_rank_choice(hdf5::Group group, const RankChoice& choice, Index selected);
+// What is selected is left out of a shard.
+ASSAY_API void write_rank_choice(hdf5::Group group, const RankChoice& choice);
+// Throws Error where something is missing, or does not fit the rest.
+[[nodiscard]] ASSAY_API RankChoice read_rank_choice(const hdf5::Group& group);
 
 } // namespace assay::tensor_amp

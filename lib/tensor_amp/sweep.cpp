@@ -12,10 +12,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-std::size_t at(Index index) {
-    return static_cast<std::size_t>(index);
-}
-
 SweepRow fit_one(const SweepSettings& settings, const SweepAlgorithm& algorithm,
                  const TensorSource& source, const Factors& truth, double noise, std::uint64_t seed,
                  const Execution& run) {
@@ -42,6 +38,27 @@ SweepRow fit_one(const SweepSettings& settings, const SweepAlgorithm& algorithm,
     row.similarity = comparison.alignment.mean_similarity();
     row.evidence = result.bethe_free_entropy.value_or(result.elbo.value_or(NAN));
     return row;
+}
+
+// One tensor by all algorithms.
+std::vector<SweepRow> fit_all(const SweepSettings& settings, Index noise, Index instance,
+                              const Execution& run) {
+    SyntheticSettings model = settings.model;
+    model.noise_variance = settings.noise_variances(noise);
+    // The same factors at every noise variance.
+    model.seed = settings.model.seed + static_cast<std::uint64_t>(instance) * 1000003;
+    Synthetic synthetic = make_synthetic(model, run);
+    const MemoryTensor source(std::move(synthetic.tensor), Storage::float64);
+    std::vector<SweepRow> rows;
+    for (std::size_t a = 0; a < settings.algorithms.size(); ++a) {
+        SweepRow row = fit_one(settings, settings.algorithms[a], source, synthetic.truth.factors,
+                               model.noise_variance, model.seed, run);
+        row.noise = noise;
+        row.instance = instance;
+        row.algorithm = static_cast<Index>(a);
+        rows.push_back(row);
+    }
+    return rows;
 }
 
 SweepTheory theory_at(const Ensemble& ensemble, const SweepSettings& settings, double noise,
@@ -107,6 +124,14 @@ void check_complete(const Sweep& sweep) {
                            ", one of each, are expected"));
 }
 
+template <class Meaning>
+std::optional<Meaning> find_word(const std::vector<std::pair<std::string, Meaning>>& words,
+                                 const std::string& word) {
+    for (const auto& [known, meaning] : words)
+        if (known == word) return meaning;
+    return std::nullopt;
+}
+
 } // namespace
 
 SweepAlgorithm parse_sweep_algorithm(const std::string& text) {
@@ -115,31 +140,32 @@ SweepAlgorithm parse_sweep_algorithm(const std::string& text) {
         {"random", Start::random},
         {"spectral", Start::spectral},
         {"informed", Start::informed}};
+    static const std::vector<std::pair<std::string, Algorithm>> names{{"amp", Algorithm::amp},
+                                                                      {"vb", Algorithm::vb},
+                                                                      {"als", Algorithm::als},
+                                                                      {"hals", Algorithm::hals}};
     const auto parts = split(text, ':');
-    SweepAlgorithm algorithm;
-    algorithm.text = text;
-    const std::string& name = parts.front();
-    const std::string how = parts.size() > 1 ? parts[1] : "";
-    if (parts.size() <= 2 && (name == "amp" || name == "vb")) {
-        algorithm.algorithm = name == "amp" ? Algorithm::amp : Algorithm::vb;
-        if (how.empty()) return algorithm;
-        for (const auto& [word, start] : starts)
-            if (word == how) {
-                algorithm.start = start;
-                return algorithm;
-            }
-    } else if (parts.size() <= 2 && (name == "als" || name == "hals")) {
-        algorithm.algorithm = name == "als" ? Algorithm::als : Algorithm::hals;
-        algorithm.start = Start::random;
-        const auto restarts = how.empty() ? std::optional<std::int64_t>(1) : parse_integer(how);
-        if (restarts && *restarts >= 1 && *restarts <= 100000) {
-            algorithm.restarts = *restarts;
-            return algorithm;
-        }
+    const auto name = find_word(names, parts.front());
+    const bool bayesian = name && (*name == Algorithm::amp || *name == Algorithm::vb);
+    // The place of the start's word, and that of K.
+    const std::size_t start_at = bayesian ? 1 : 0, restarts_at = start_at + 1;
+    SweepAlgorithm algorithm{text, name.value_or(Algorithm::amp),
+                             bayesian ? Start::spectral : Start::random, 1};
+    bool known = name && parts.size() <= restarts_at + 1;
+    if (bayesian && parts.size() > start_at) {
+        const auto start = find_word(starts, parts[start_at]);
+        known = known && start;
+        algorithm.start = start.value_or(Start::spectral);
     }
+    if (known && parts.size() > restarts_at) {
+        const auto restarts = parse_integer(parts[restarts_at]);
+        known = restarts && *restarts >= 1 && *restarts <= 100000;
+        algorithm.restarts = restarts.value_or(1);
+    }
+    if (known) return algorithm;
     throw UsageError("algorithm '" + printable(text, 40) +
-                     "'; amp:START, vb:START (prior-mean, random, spectral, informed), als:K or "
-                     "hals:K is expected");
+                     "'; amp:START[:K], vb:START[:K] (prior-mean, random, spectral, informed), "
+                     "als:K or hals:K is expected");
 }
 
 SweepSummary Sweep::summary(Index noise, Index algorithm) const {
@@ -164,7 +190,8 @@ SweepSummary Sweep::summary(Index noise, Index algorithm) const {
     return summary;
 }
 
-Sweep run_sweep(const SweepSettings& settings, const Execution& run) {
+Sweep run_sweep(const SweepSettings& settings, const Execution& run,
+                const Keeping<SweepState>& keeping) {
     Sweep sweep;
     sweep.noise_variances = settings.noise_variances;
     for (const SweepAlgorithm& algorithm : settings.algorithms)
@@ -181,28 +208,25 @@ Sweep run_sweep(const SweepSettings& settings, const Execution& run) {
         concat("tolerance ", settings.fit.amp.tolerance, ", sweeps ",
                settings.fit.amp.max_iterations, ", start noise ", settings.fit.start_noise,
                ", standardize ", settings.model.standardize, ", theory ", settings.with_theory);
+    SweepState state = keeping.resume.value_or(SweepState{});
+    SafePoints safe_points(keeping, *run.monitor);
+    const auto so_far = [&]() -> const SweepState& { return state; };
     // One part has it; before the fits, so that nothing is lost where it fails.
-    if (settings.with_theory && settings.part == 0) sweep.theory = theory_of(settings, run);
+    if (settings.with_theory && settings.part == 0 && !state.theory)
+        safe_points.step(so_far, [&] { state.theory = theory_of(settings, run); });
     const Index total = settings.noise_variances.size() * settings.instances;
-    for (Index k = settings.part; k < total; k += settings.parts) {
-        run.monitor->stop_if_interrupted();
+    const auto algorithms = static_cast<Index>(settings.algorithms.size());
+    const Index done = static_cast<Index>(state.rows.size()) / algorithms;
+    for (Index k = settings.part + done * settings.parts; k < total; k += settings.parts) {
         run.monitor->progress({static_cast<double>(k), static_cast<double>(total), "tensors", {}});
-        const Index noise = k / settings.instances, instance = k % settings.instances;
-        SyntheticSettings model = settings.model;
-        model.noise_variance = settings.noise_variances(noise);
-        // The same factors at every noise variance.
-        model.seed = settings.model.seed + static_cast<std::uint64_t>(instance) * 1000003;
-        Synthetic synthetic = make_synthetic(model, run);
-        const MemoryTensor source(std::move(synthetic.tensor), Storage::float64);
-        for (std::size_t a = 0; a < settings.algorithms.size(); ++a) {
-            SweepRow row = fit_one(settings, settings.algorithms[a], source,
-                                   synthetic.truth.factors, model.noise_variance, model.seed, run);
-            row.noise = noise;
-            row.instance = instance;
-            row.algorithm = static_cast<Index>(a);
-            sweep.rows.push_back(row);
-        }
+        safe_points.step(so_far, [&] {
+            const std::vector<SweepRow> rows =
+                fit_all(settings, k / settings.instances, k % settings.instances, run);
+            state.rows.insert(state.rows.end(), rows.begin(), rows.end());
+        });
     }
+    sweep.theory = state.theory.value_or(std::vector<SweepTheory>{});
+    sweep.rows = std::move(state.rows);
     return sweep;
 }
 

@@ -6,14 +6,16 @@
 #include <assay/tensor_amp/state_evolution.hpp>
 #include <assay/tensor_amp/synthetic.hpp>
 
+#include <assay/core/keeping.hpp>
+
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace assay::tensor_amp {
 
-// "amp:prior-mean", "amp:spectral", "amp:random", "amp:informed", "vb:...", "als:K", "hals:K" with
-// K random starts.
+// "amp:prior-mean", "amp:spectral", "amp:random", "amp:informed", "vb:...", each perhaps with ":K"
+// for the best of K starts; "als:K", "hals:K" with K random starts.
 struct SweepAlgorithm {
     std::string text;
     Algorithm algorithm = Algorithm::amp;
@@ -79,8 +81,15 @@ struct Sweep {
     [[nodiscard]] ASSAY_API SweepSummary summary(Index noise, Index algorithm) const;
 };
 
+// What of a sweep is done: theory, and all fits of some tensors.
+struct SweepState {
+    std::optional<std::vector<SweepTheory>> theory;
+    std::vector<SweepRow> rows;
+};
+
 // One tensor at a time; all algorithms see the same one. The rows of a part are those of the whole.
-[[nodiscard]] ASSAY_API Sweep run_sweep(const SweepSettings& settings, const Execution& run);
+[[nodiscard]] ASSAY_API Sweep run_sweep(const SweepSettings& settings, const Execution& run,
+                                        const Keeping<SweepState>& keeping = {});
 
 // Throws Error where a part is missing or there twice, or parts differ in their settings.
 [[nodiscard]] ASSAY_API Sweep merge_sweeps(std::vector<Sweep> parts);

@@ -26,12 +26,12 @@ class Symmetric {
           rows_(static_cast<double>(source.shape().front())),
           strength_(std::sqrt(factorial(order_ - 1)) * signal_scale(source.shape())),
           squared_norm_(squared_norm(source, run)) {
-        result_.mean = start;
-        result_.prior = std::move(prior);
-        result_.noise_variance = noise_variance;
+        now_.run.mean = start;
+        now_.run.prior = std::move(prior);
+        now_.run.noise_variance = noise_variance;
         const Index r = start.cols();
-        previous_ = MatrixXd::Zero(start.rows(), r);
-        summed_ = MatrixXd::Zero(r, r);
+        now_.previous = MatrixXd::Zero(start.rows(), r);
+        now_.summed = MatrixXd::Zero(r, r);
         entries_ = 1;
         for (Index k = 0; k < order_; ++k) entries_ *= rows_ - static_cast<double>(k);
         fraction_ = entries_ / std::pow(rows_, static_cast<double>(order_));
@@ -42,56 +42,66 @@ class Symmetric {
     // A = Q^{o(p-1)} / Delta; B = N^{-(p-1)/2} MTTKRP / (Delta sqrt((p-1)!))
     //     - (p-1) / Delta X_{t-1} [(V / N) o C^{o(p-2)}]^T, C = X_t^T X_{t-1} / N.
     void sweep() {
-        const Index r = result_.mean.cols();
+        const Index r = now_.run.mean.cols();
         const MatrixXd product =
-            mttkrp(source_, 0, Factors(static_cast<std::size_t>(order_), result_.mean), run_);
+            mttkrp(source_, 0, Factors(static_cast<std::size_t>(order_), now_.run.mean), run_);
         measure_residual(product);
-        const double noise = result_.noise_variance;
-        const MatrixXd gram = result_.mean.transpose() * result_.mean / rows_;
-        const MatrixXd cross = result_.mean.transpose() * previous_ / rows_;
+        const double noise = now_.run.noise_variance;
+        const MatrixXd gram = now_.run.mean.transpose() * now_.run.mean / rows_;
+        const MatrixXd cross = now_.run.mean.transpose() * now_.previous / rows_;
         MatrixXd precision = fraction_ / noise * power(gram, order_ - 1);
         MatrixXd field = strength_ / (factorial(order_ - 1) * noise) * product;
-        const MatrixXd reaction = (summed_ / rows_).cwiseProduct(power(cross, order_ - 2));
-        field.noalias() -=
-            fraction_ * static_cast<double>(order_ - 1) / noise * previous_ * reaction.transpose();
-        if (sweeps_ > 0) {
-            precision = damping_ * precision + (1 - damping_) * result_.precision.reshaped(r, r);
-            field = damping_ * field + (1 - damping_) * result_.field;
+        const MatrixXd reaction = (now_.summed / rows_).cwiseProduct(power(cross, order_ - 2));
+        field.noalias() -= fraction_ * static_cast<double>(order_ - 1) / noise * now_.previous *
+                           reaction.transpose();
+        if (now_.sweeps > 0) {
+            precision = damping_ * precision + (1 - damping_) * now_.run.precision.reshaped(r, r);
+            field = damping_ * field + (1 - damping_) * now_.run.field;
         }
-        result_.belief = result_.prior->denoise_rows(precision, field);
-        result_.precision = precision.reshaped().transpose();
-        result_.field = field;
-        previous_ = result_.mean;
-        result_.mean = result_.belief.mean;
-        summed_ = result_.belief.summed_covariance;
+        now_.run.belief = now_.run.prior->denoise_rows(precision, field);
+        now_.run.precision = precision.reshaped().transpose();
+        now_.run.field = field;
+        now_.previous = now_.run.mean;
+        now_.run.mean = now_.run.belief.mean;
+        now_.summed = now_.run.belief.summed_covariance;
         finish();
     }
 
-    [[nodiscard]] bool running() const { return result_.status == AmpStatus::running; }
-    [[nodiscard]] SymmetricRun take() { return std::move(result_); }
+    [[nodiscard]] bool running() const { return now_.run.status == AmpStatus::running; }
+    [[nodiscard]] const SymmetricIterate& iterate() const { return now_; }
+    // Goes on from where a run stood.
+    void resume(SymmetricIterate iterate) {
+        const MatrixXd& mean = now_.run.mean;
+        for (const MatrixXd* one : {&iterate.run.mean, &iterate.previous})
+            if (one->rows() != mean.rows() || one->cols() != mean.cols())
+                throw Error("the state to go on from does not fit the tensor");
+        now_ = std::move(iterate);
+    }
+    [[nodiscard]] SymmetricRun take() { return std::move(now_.run); }
     [[nodiscard]] Progress progress() const {
-        return {static_cast<double>(sweeps_), static_cast<double>(settings_.max_iterations),
-                "sweeps", "change " + significant(result_.trace.back().change, 2)};
+        return {static_cast<double>(now_.sweeps), static_cast<double>(settings_.max_iterations),
+                "sweeps", "change " + significant(now_.run.trace.back().change, 2)};
     }
 
   private:
     // |Y|^2 - 2 T + E over the entries of the full tensor, of the means that the product belongs
     // to.
     void measure_residual(const MatrixXd& product) {
-        const MatrixXd gram = result_.mean.transpose() * result_.mean;
-        overlap_ = strength_ * product.cwiseProduct(result_.mean).sum();
+        const MatrixXd gram = now_.run.mean.transpose() * now_.run.mean;
+        overlap_ = strength_ * product.cwiseProduct(now_.run.mean).sum();
         const double squares = strength_ * strength_;
         const double fitted = squares * distinct_total();
         expected_ = fitted + fraction_ * squares * static_cast<double>(order_) *
-                                 summed_.cwiseProduct(power(gram, order_ - 1)).sum();
-        if (squared_norm_ > 0) result_.explained_variance = (2 * overlap_ - fitted) / squared_norm_;
+                                 now_.summed.cwiseProduct(power(gram, order_ - 1)).sum();
+        if (squared_norm_ > 0)
+            now_.run.explained_variance = (2 * overlap_ - fitted) / squared_norm_;
     }
 
     // sum over rho, sigma and all tuples of different rows of prod x_rho x_sigma: p! times the
     // elementary symmetric polynomial of the products of each row.
     [[nodiscard]] double distinct_total() const {
         double total = 0;
-        const MatrixXd& x = result_.mean;
+        const MatrixXd& x = now_.run.mean;
         for (Index k = 0; k < x.cols(); ++k)
             for (Index l = 0; l < x.cols(); ++l) {
                 VectorXd polynomial = VectorXd::Zero(order_ + 1);
@@ -105,51 +115,52 @@ class Symmetric {
     }
 
     void finish() {
-        ++sweeps_;
-        const double size = result_.mean.norm();
-        const double moved = (result_.mean - previous_).norm();
+        ++now_.sweeps;
+        const double size = now_.run.mean.norm();
+        const double moved = (now_.run.mean - now_.previous).norm();
         double change = size > 0 ? moved / size : (moved > 0 ? 1.0 : 0.0);
-        change = std::max(change, learned_change_);
-        const MatrixXd outer = result_.mean.transpose() * result_.mean + summed_;
+        change = std::max(change, now_.learned_change);
+        const MatrixXd outer = now_.run.mean.transpose() * now_.run.mean + now_.summed;
         const double field_part =
-            result_.belief.log_partition - result_.field.cwiseProduct(result_.mean).sum() +
-            0.5 * result_.precision.reshaped(outer.rows(), outer.cols()).cwiseProduct(outer).sum();
+            now_.run.belief.log_partition - now_.run.field.cwiseProduct(now_.run.mean).sum() +
+            0.5 * now_.run.precision.reshaped(outer.rows(), outer.cols()).cwiseProduct(outer).sum();
         // Every entry stands p! times in the full tensor.
         const double data_part =
-            (overlap_ - 0.5 * expected_) / (result_.noise_variance * factorial(order_));
-        result_.free_entropy = (field_part + data_part) / rows_;
-        result_.trace.push_back({change, result_.free_entropy, result_.noise_variance, damping_});
+            (overlap_ - 0.5 * expected_) / (now_.run.noise_variance * factorial(order_));
+        now_.run.free_entropy = (field_part + data_part) / rows_;
+        now_.run.trace.push_back(
+            {change, now_.run.free_entropy, now_.run.noise_variance, damping_});
         judge(change);
         if (running()) learn();
     }
 
     void judge(double change) {
-        const MatrixXd second = result_.prior->second_moment();
-        const VectorXd square = result_.mean.colwise().squaredNorm().transpose() / rows_;
+        const MatrixXd second = now_.run.prior->second_moment();
+        const VectorXd square = now_.run.mean.colwise().squaredNorm().transpose() / rows_;
         if (!(square.sum() <= 1e6 * second.trace()))
-            result_.status = AmpStatus::diverged;
-        else if (sweeps_ >= 3 && (square.array() < 1e-6 * second.diagonal().array()).any())
-            result_.status = AmpStatus::collapsed;
-        else if (sweeps_ >= 3 && change < settings_.tolerance)
-            result_.status = AmpStatus::converged;
-        else if (sweeps_ >= settings_.max_iterations)
-            result_.status = AmpStatus::max_iter;
+            now_.run.status = AmpStatus::diverged;
+        else if (now_.sweeps >= 3 && (square.array() < 1e-6 * second.diagonal().array()).any())
+            now_.run.status = AmpStatus::collapsed;
+        else if (now_.sweeps >= 3 && change < settings_.tolerance)
+            now_.run.status = AmpStatus::converged;
+        else if (now_.sweeps >= settings_.max_iterations)
+            now_.run.status = AmpStatus::max_iter;
     }
 
     void learn() {
-        if (sweeps_ < 4) {
-            if (settings_.learn_noise || settings_.learn_priors) learned_change_ = 1;
+        if (now_.sweeps < 4) {
+            if (settings_.learn_noise || settings_.learn_priors) now_.learned_change = 1;
             return;
         }
-        learned_change_ = 0;
+        now_.learned_change = 0;
         if (settings_.learn_noise) {
             const double residual = squared_norm_ - 2 * overlap_ + expected_;
-            const double before = result_.noise_variance;
-            result_.noise_variance = std::max(residual, 1e-14 * squared_norm_) / entries_ + 1e-300;
-            learned_change_ = std::abs(result_.noise_variance / before - 1);
+            const double before = now_.run.noise_variance;
+            now_.run.noise_variance = std::max(residual, 1e-14 * squared_norm_) / entries_ + 1e-300;
+            now_.learned_change = std::abs(now_.run.noise_variance / before - 1);
         }
         if (settings_.learn_priors)
-            result_.prior = result_.prior->maximised(result_.belief, settings_.tie_components);
+            now_.run.prior = now_.run.prior->maximised(now_.run.belief, settings_.tie_components);
     }
 
     const TensorSource& source_;
@@ -158,10 +169,8 @@ class Symmetric {
     Index order_;
     double rows_, strength_, squared_norm_;
     double entries_ = 0, fraction_ = 1; // without repeated indices, which are missing
-    SymmetricRun result_;
-    MatrixXd previous_, summed_;
-    double overlap_ = 0, expected_ = 0, damping_ = 0.5, learned_change_ = 0;
-    int sweeps_ = 0;
+    SymmetricIterate now_;
+    double overlap_ = 0, expected_ = 0, damping_ = 0.5;
 };
 
 } // namespace
@@ -204,7 +213,8 @@ void check_symmetric(const TensorSource& source) {
 
 SymmetricRun run_symmetric_amp(const TensorSource& source, const PriorPointer& prior,
                                double noise_variance, const MatrixXd& start,
-                               const AmpSettings& settings, const Execution& run) {
+                               const AmpSettings& settings, const Execution& run,
+                               const Keeping<SymmetricIterate>& keeping) {
     check_symmetric(source);
     if (!(noise_variance > 0))
         throw Error(concat("noise variance ", noise_variance, "; a number above 0 is expected"));
@@ -212,9 +222,10 @@ SymmetricRun run_symmetric_amp(const TensorSource& source, const PriorPointer& p
         throw Error(concat("a start of ", start.rows(), " x ", start.cols(), "; ",
                            source.shape().front(), " x ", prior->rank(), " is expected"));
     Symmetric fit(source, prior, noise_variance, start, settings, run);
+    if (keeping.resume) fit.resume(*keeping.resume);
+    SafePoints safe_points(keeping, *run.monitor);
     while (fit.running()) {
-        run.monitor->stop_if_interrupted();
-        fit.sweep();
+        safe_points.step([&] { return fit.iterate(); }, [&] { fit.sweep(); });
         run.monitor->progress(fit.progress());
     }
     return fit.take();

@@ -10,6 +10,8 @@
 #include <assay/tensor_amp/amp_state.hpp>
 #include <assay/tensor_amp/tensor_source.hpp>
 
+#include <assay/core/keeping.hpp>
+
 #include <vector>
 
 namespace assay::tensor_amp {
@@ -26,6 +28,14 @@ struct SymmetricRun {
     std::vector<SweepTrace> trace;
 };
 
+// A run between two sweeps.
+struct SymmetricIterate {
+    SymmetricRun run;
+    MatrixXd previous, summed; // the means before, N x r; V, r x r
+    double learned_change = 0;
+    int sweeps = 0;
+};
+
 // Sets entries with repeated indices to 0. Throws Error where the tensor is not cubic, or the
 // others are not equal under permutations of their indices.
 ASSAY_API void clear_repeated_indices(DenseTensor& tensor);
@@ -34,10 +44,9 @@ ASSAY_API void clear_repeated_indices(DenseTensor& tensor);
 ASSAY_API void check_symmetric(const TensorSource& source);
 
 // From `start` (N x r), with damping 0.5 unless another is set; one pass over the tensor a sweep.
-[[nodiscard]] ASSAY_API SymmetricRun run_symmetric_amp(const TensorSource& source,
-                                                       const PriorPointer& prior,
-                                                       double noise_variance, const MatrixXd& start,
-                                                       const AmpSettings& settings,
-                                                       const Execution& run);
+[[nodiscard]] ASSAY_API SymmetricRun
+run_symmetric_amp(const TensorSource& source, const PriorPointer& prior, double noise_variance,
+                  const MatrixXd& start, const AmpSettings& settings, const Execution& run,
+                  const Keeping<SymmetricIterate>& keeping = {});
 
 } // namespace assay::tensor_amp

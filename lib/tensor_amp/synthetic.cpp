@@ -17,10 +17,6 @@ using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 
 constexpr Index kEntriesABlock = 1 << 16;
 
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
 Index order_of(const Shape& shape) {
     return static_cast<Index>(shape.size());
 }

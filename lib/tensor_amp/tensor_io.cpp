@@ -12,10 +12,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
 std::string mode_name(Index mode) {
     return concat("mode", mode);
 }

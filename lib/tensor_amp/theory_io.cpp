@@ -18,10 +18,6 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kMostValues = 268435456; // 2 GiB of doubles
 
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
 std::vector<double> list_of(const VectorXd& values) {
     return {values.data(), values.data() + values.size()};
 }

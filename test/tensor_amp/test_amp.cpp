@@ -357,6 +357,43 @@ TEST_CASE("slices with noise of their own", "[tensor_amp][amp]") {
     problem.noise_of_slices = noise;
     const AmpState known = run_amp(problem, {start}, {}, {}).front();
     CHECK((known.means()[0] - aware.means()[0]).norm() < 0.05 * known.means()[0].norm());
+    // A mask that hides nothing changes nothing.
+    problem.noise_of_slices.resize(0);
+    DenseTensor masked = one.tensor;
+    masked.observed.assign(static_cast<std::size_t>(masked.values.size()), 1);
+    const MemoryTensor all(masked);
+    problem.source = &all;
+    const AmpState same = run_amp(problem, {start}, settings, {}).front();
+    CHECK(same.noise_variance() == Approx(aware.noise_variance()).epsilon(1e-7));
+    CHECK((same.row_scales(1) - scales).norm() < 1e-7 * scales.norm());
+    CHECK((same.means()[0] - aware.means()[0]).norm() < 1e-6 * aware.means()[0].norm());
+    // Half of what three quarters of the rows have is missing, and one slice altogether.
+    for (Index e = 0; e < masked.values.size(); ++e) {
+        const Index i = e / 1500, j = e / 50 % 30;
+        const bool hidden =
+            j == 4 || (i < 30 && random.uniform(static_cast<std::uint64_t>(e), {2, 0, 0}) < 0.5);
+        masked.observed[static_cast<std::size_t>(e)] = hidden ? 0 : 1;
+        if (hidden) masked.values(e) = 100;
+    }
+    const MemoryTensor holes(masked);
+    problem.source = &holes;
+    const AmpState exact = run_amp(problem, {start}, settings, {}).front();
+    CHECK(exact.status() == AmpStatus::converged);
+    const VectorXd partial = exact.noise_variance() / exact.row_scales(1).array().square();
+    for (Index j = 0; j < 30; ++j)
+        if (j != 4) CHECK(partial(j) == Approx(noise(j)).epsilon(0.2));
+    CHECK(partial(4) > 0.1);
+    CHECK(partial(4) < 0.5);
+    problem.noise_mode.reset();
+    const AmpState unaware = run_amp(problem, {start}, {}, {}).front();
+    Factors guided = exact.means(), blind = unaware.means(), truth = one.truth;
+    guided[1] = exact.row_scales(1).cwiseInverse().asDiagonal() * guided[1];
+    for (Factors* factors : {&guided, &blind, &truth}) (*factors)[1].row(4).setZero();
+    CHECK(signal_error(guided, truth) < 0.6 * signal_error(blind, truth));
+    problem.noise_mode = 1;
+    problem.missing = MissingForm::mean_field;
+    CHECK_THROWS_WITH(run_amp(problem, {start}, settings, {}),
+                      Catch::Matchers::Contains("the exact treatment is expected"));
 }
 
 TEST_CASE("what becomes of a hopeless or a wild run", "[tensor_amp][amp]") {

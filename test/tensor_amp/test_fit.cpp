@@ -211,9 +211,14 @@ TEST_CASE("parts of a sweep are the whole, and theory agrees with it", "[tensor_
                       Contains("shard 2 is given twice"));
     parts[2].seed = 5;
     CHECK_THROWS_WITH(merge_sweeps(parts), Contains("shard 3: another sweep"));
-    for (const char* text : {"amp:truth", "als:0", "als:x", "svd", "amp:spectral:2", ""})
+    for (const char* text : {"amp:truth", "als:0", "als:x", "svd", "amp:2", "amp:spectral:0",
+                             "amp:spectral:2:3", "als:2:3", ""})
         CHECK_THROWS_WITH(parse_sweep_algorithm(text), Contains("is expected"));
     CHECK(parse_sweep_algorithm("vb:random").start == Start::random);
+    CHECK(parse_sweep_algorithm("vb:random").restarts == 1);
+    CHECK(parse_sweep_algorithm("amp:spectral:4").start == Start::spectral);
+    CHECK(parse_sweep_algorithm("amp:spectral:4").restarts == 4);
+    CHECK(parse_sweep_algorithm("hals:10").restarts == 10);
 }
 
 TEST_CASE("symmetric tensors follow the theory of cubic ones", "[tensor_amp][fit][symmetric]") {

@@ -1,0 +1,25 @@
+// How long work of this tool is kept: one file of state, named after the subcommand and the shard.
+#pragma once
+
+#include <assay/cli/state_file.hpp>
+#include <assay/core/error.hpp>
+#include <assay/core/keeping.hpp>
+#include <assay/tensor_amp/state_io.hpp>
+
+#include <string>
+
+namespace tensor_amp_app {
+
+inline assay::cli::StateFile state_file(assay::cli::Context& context, const std::string& name) {
+    const assay::cli::Shard shard = context.shard();
+    return {context,
+            shard.count == 1 ? name : assay::concat(name, ".", shard.index, "-of-", shard.count)};
+}
+
+template <class State>
+assay::Keeping<State> keeping_in(assay::cli::StateFile& file, double save_every) {
+    return file.keeping<State>(assay::tensor_amp::read_state<State>,
+                               assay::tensor_amp::write_state<State>, save_every);
+}
+
+} // namespace tensor_amp_app
