@@ -153,6 +153,10 @@ void declare_search(cli::Command& c, SearchRequest& o) {
              "largest residual of a point, times 1 + |h|")
         .range(0);
     c.option("--lambda", o.find.exact.lambda, "X", "first damping").range(0);
+    c.option("--chord-share", o.find.exact.chord_share, "X",
+             "a step with the Jacobian of the nearest known point is taken where it leaves less of "
+             "the distance; 0.1: starts go where their own descent leads; 0: no such step")
+        .range(0, 1);
     c.choice<Expansion>("--expand", o.find.exact.expansion,
                         {{"midpoints", Expansion::midpoints}, {"none", Expansion::none}},
                         "search again from midpoints of what was found");

@@ -19,6 +19,7 @@ enum class NormChoice { automatic, half, mean };
 enum class Preset { none, established, sentiment };
 
 struct SearchRequest {
+    SearchRequest() { find.exact.chord_share = 0.8; } // points are asked for, not basins
     assay::fixedpoints::FindOptions find;
     Preset preset = Preset::none;
     std::string inputs = "zero", states;

@@ -17,9 +17,7 @@ constexpr double kLargestLambda = 1e12, kLeastLambda = 1e-15;
 constexpr double kLeastStep = 1e-15;
 constexpr double kFar = 1e6; // a norm that means divergence
 constexpr Index kBatch = 32;
-// What a chord must promise of the distance, and keep of q: little enough that starts reach the
-// roots that they reach without chords.
-constexpr double kCloser = 0.1, kChordFall = 0.25;
+constexpr double kChordFall = 0.25;               // what a chord may leave of q
 constexpr Index kInverseNumbers = Index{1} << 23; // of known roots: 64 MB
 
 using Row = Eigen::Ref<const Eigen::RowVectorXd>;
@@ -156,7 +154,7 @@ class Batch {
     }
 
     // Whether a walker is within certain capture of a known root, or a chord leads it there. Else
-    // the next step is a chord if that promises to get much closer.
+    // the next step is a chord if that promises to get closer.
     bool captured(Walker<Rule>& walker, Root& root, Index row) {
         walker.chord = false;
         const auto [known, distance] = known_.nearest(root.argument);
@@ -164,10 +162,10 @@ class Batch {
         double left = distance;
         if (left >= known_.capture(known)) {
             const Matrix& inverse = known_.inverse(known);
-            if (walker.barred || inverse.size() == 0) return false;
+            if (walker.barred || inverse.size() == 0 || options_.chord_share == 0) return false;
             walker.step.noalias() = -residuals_.row(row) * inverse.transpose();
             left = (root.argument + walker.step - known_.argument(known)).norm();
-            walker.chord = left < kCloser * distance;
+            walker.chord = left < options_.chord_share * distance;
             if (left >= known_.capture(known)) return false;
             root.argument += walker.step;
             ++root.iterations;

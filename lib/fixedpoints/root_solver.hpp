@@ -11,8 +11,8 @@ namespace assay::fixedpoints {
 // Certified roots that are known already, in the map's arguments. Newton's method started within a
 // third of a root's uniqueness radius converges to it (there beta Lip t <= 2/3, so the error
 // shrinks: Kantorovich), so a start that gets there has hit it. Farther out, a step with the
-// inverse Jacobian of the nearest root is taken where it leads close to it: a product instead of a
-// factorisation.
+// inverse Jacobian of the nearest root, a chord, is taken where it leads closer to it (see
+// SearchOptions::chord_share): a product instead of a factorisation.
 class KnownRoots {
   public:
     struct Near {

@@ -54,9 +54,10 @@ struct Graph {
 // both, bisections along great circles between `pairs` random pairs that differ, and shooting at
 // the saddles with two and more unstable dimensions (see connections.hpp), first along eigenvectors
 // and from the nearest approaches of all orbits. Orbits to saddles are corrected on their way
-// against rounding: by at most 1e-5 (1 + |h|) on borders, 1e-7 (1 + |h|) where shot. Cost: all starts of an input advance as one batch;
-// (bisections + 8 rounds) batches of the borders. Throws Error: another number of systems than of
-// points, a system without its unstable modes, options below 1 or not positive.
+// against rounding: by at most 1e-5 (1 + |h|) on borders, 1e-7 (1 + |h|) where shot. Cost: all
+// starts of an input advance as one batch; (bisections + 8 rounds) batches of the borders. Throws
+// Error: another number of systems than of points, a system without its unstable modes, options
+// below 1 or not positive.
 [[nodiscard]] ASSAY_API Graph find_graph(const Dynamics& dynamics, const Points& points,
                                          const std::vector<EigenSystem>& systems,
                                          const TopologyOptions& options, const Execution& run);

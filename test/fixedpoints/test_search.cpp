@@ -14,6 +14,7 @@
 #include <Eigen/LU>
 #include <Eigen/QR>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -112,6 +113,39 @@ TEST_CASE("what is found does not depend on threads or early merging", "[fixedpo
     for (std::size_t s = 0; s < one.starts.point.size(); ++s)
         moved += one.starts.point[s] != whole.starts.point[s] ? 1 : 0;
     CHECK(moved == 0);
+}
+
+TEST_CASE("steps with the Jacobians of known roots lose no point", "[fixedpoints][search]") {
+    const Dynamics d = random_network("gru", 16, 3, 4);
+    const RowMatrix starts = uniform_states(200, 16, -2, 2, 1);
+    SearchOptions options;
+    options.certify = false; // every start by itself
+    const SearchResult whole = search_exact(d, no_input(d), starts, options, {});
+    const auto moved = [&](const SearchResult& result) {
+        REQUIRE(result.points.count() == whole.points.count());
+        CHECK((whole.points.state - result.points.state).cwiseAbs().maxCoeff() < 1e-12);
+        Index count = 0;
+        for (std::size_t s = 0; s < whole.starts.point.size(); ++s)
+            count += result.starts.point[s] != whole.starts.point[s] ? 1 : 0;
+        return count;
+    };
+    options.certify = true;
+    options.chord_share = 0;
+    CHECK(moved(search_exact(d, no_input(d), starts, options, {})) == 0);
+    options.chord_share = 0.8;
+    Execution three;
+    three.threads = 3;
+    const SearchResult led = search_exact(d, no_input(d), starts, options, {}),
+                       other = search_exact(d, no_input(d), starts, options, three);
+    CHECK(moved(led) > 0);
+    CHECK(same_rows(led.points.state, other.points.state));
+    CHECK(led.starts.point == other.starts.point);
+    CHECK(led.starts.iterations == other.starts.iterations);
+    const auto converged = [](const SearchResult& result) {
+        const auto& all = result.starts.status;
+        return std::count(all.begin(), all.end(), StartStatus::converged);
+    };
+    CHECK(20 * converged(led) >= 19 * converged(whole));
 }
 
 TEST_CASE("roots of every cell, by another method", "[fixedpoints][search]") {
