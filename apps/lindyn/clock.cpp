@@ -1,5 +1,7 @@
 #include "clock.hpp"
 
+#include "problem_input.hpp"
+
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/training/optimizer.hpp>
@@ -37,23 +39,56 @@ std::string loss_of(const ClockOptions& o, const std::optional<tools::RunWords>&
 
 } // namespace
 
-void declare_clock(cli::Command& c, ClockOptions& o) {
-    c.option("--learning-rate", o.learning_rate, "X", "of the run")
-        .default_text("the run's, if the input holds one")
-        .range(0);
-    c.option("--momentum", o.momentum, "X", "heavy ball")
+void declare_rates(cli::Command& c, std::optional<double>& learning_rate,
+                   std::optional<double>& momentum, const std::string& of) {
+    c.option("--learning-rate", learning_rate, "X", of).default_text("the run's").range(0);
+    c.option("--momentum", momentum, "MU", "heavy ball, " + of)
         .default_text("the run's, else 0")
         .range(0, 0.999999);
-    c.option("--weight-decay", o.weight_decay, "X", "penalty X/2 |W|^2")
-        .default_text("the run's, else 0")
-        .range(0);
+}
+
+void declare_clock(cli::Command& c, ClockOptions& o) {
+    declare_rates(c, o.learning_rate, o.momentum, "of the run");
     c.option("--loss", o.loss, "NAME",
              "of the run: half_squared_error or mse (means over samples), half_sum or sum (over "
              "samples too)")
         .default_text("the run's, else half the squared error of the statistics");
+    c.option("--batch-size", o.batch, "B", "samples of an update")
+        .default_text("the run's, else all")
+        .range(1);
     c.option("--tau", o.tau, "STEPS", "updates of one tau, in place of what these say")
         .default_text("none")
         .range(0);
+}
+
+void declare_weight_decay(cli::Command& c, ClockOptions& o) {
+    c.option("--weight-decay", o.weight_decay, "X", "penalty X/2 |W|^2")
+        .default_text("the run's, else 0")
+        .range(0);
+}
+
+void declare_times(cli::Command& c, TimeOptions& o) {
+    c.option("--time", o.grid, "GRID", "auto, a:b:n, log:a:b:n or FILE:/dataset");
+    declare_time_unit(c, o);
+}
+
+void declare_time_unit(cli::Command& c, TimeOptions& o) {
+    c.choice<TimeUnit>(
+        "--time-unit", o.unit,
+        {{"tau", TimeUnit::tau}, {"steps", TimeUnit::steps}, {"epochs", TimeUnit::epochs}},
+        "of times; tau is 1/learning rate steps of half the squared error");
+}
+
+TimeScale time_scale(const TimeOptions& o, const Clock& clock) {
+    if (o.unit == TimeUnit::tau) return {};
+    clock.need_tau();
+    return o.unit == TimeUnit::steps ? TimeScale{clock.tau, "steps"}
+                                     : TimeScale{clock.tau / clock.epoch, "epochs"};
+}
+
+Vector times_in_tau(cli::Context& context, const TimeOptions& o, const TimeScale& scale) {
+    if (o.grid == "auto") return {};
+    return parse_times(context, o.grid) / scale.per_tau;
 }
 
 Vector Clock::at(const std::vector<Index>& steps) const {
@@ -85,9 +120,8 @@ Clock clock_of(const ClockOptions& o, const std::optional<tools::RunWords>& word
                const Statistics& statistics) {
     const training::OptimizerSettings optimizer =
         words ? words->config.optimizer : training::OptimizerSettings{};
-    const auto chosen = [&](double option, double of_run) {
-        if (option >= 0) return option;
-        return words ? of_run : 0.0;
+    const auto chosen = [&](const std::optional<double>& option, double of_run) {
+        return option.value_or(words ? of_run : 0.0);
     };
     Clock clock;
     const double factor = gradient_factor(loss_of(o, words, statistics), statistics);
@@ -97,13 +131,15 @@ Clock clock_of(const ClockOptions& o, const std::optional<tools::RunWords>& word
     clock.step.rate = factor * clock.base;
     if (words) {
         clock.total = words->config.steps.value_or(0);
-        if (!words->config.full_batch && statistics.samples > 0)
-            clock.epoch = std::max(1.0, static_cast<double>(statistics.samples) /
-                                            static_cast<double>(words->config.batch_size));
     }
-    if (o.tau > 0) {
-        clock.tau = o.tau;
-        clock.step.rate = (1 - clock.step.momentum) / o.tau;
+    std::optional<Index> batch = o.batch;
+    if (!batch && words && !words->config.full_batch) batch = words->config.batch_size;
+    if (batch && statistics.samples > 0)
+        clock.epoch =
+            std::max(1.0, static_cast<double>(statistics.samples) / static_cast<double>(*batch));
+    if (o.tau && *o.tau > 0) {
+        clock.tau = *o.tau;
+        clock.step.rate = (1 - clock.step.momentum) / *o.tau;
         return clock;
     }
     if (words) clock.schedule = words->config.schedule;
@@ -115,6 +151,15 @@ Clock clock_of(const ClockOptions& o, const std::optional<tools::RunWords>& word
     }
     if (clock.step.rate > 0) clock.tau = (1 - clock.step.momentum) / clock.step.rate;
     return clock;
+}
+
+Clock theory_clock(const ClockOptions& o, Index outputs, Index samples) {
+    Statistics sizes;
+    sizes.normalisation = Normalisation::sum;
+    sizes.samples = samples;
+    sizes.unformed_outputs = outputs;
+    sizes.unformed_inputs = 1;
+    return clock_of(o, {}, sizes);
 }
 
 } // namespace lindyn_app

@@ -56,15 +56,20 @@ Vector ends(const Problem& problem, const PredictSettings& s, const Vector& star
 Course closed_form(cli::Context& context, const DevelopmentOptions& o) {
     Course course;
     course.problem = load_problem(context, o.problem);
-    course.unit = "tau";
     const Problem& problem = *course.problem;
     at_place(context.input_address().name(), [&] {
-        const Vector times =
-            o.time == "auto" ? usual_times(problem, o.predict) : parse_times(context, o.time);
-        Prediction p = predict(problem, o.predict, times, context.execution());
+        const Clock clock = clock_of(o.clock, tools::run_words(context, context.input_address()),
+                                     problem.statistics);
+        const TimeScale scale = time_scale(o.time, clock);
+        course.unit = scale.unit;
+        PredictSettings settings = o.predict;
+        settings.tau = scale.per_tau;
+        const Vector times = o.time.grid == "auto" ? usual_times(problem, settings)
+                                                   : parse_times(context, o.time.grid);
+        Prediction p = predict(problem, settings, times, context.execution());
         course.development = std::make_unique<AlignedDevelopment>(
-            p.time, p.strength, ends(problem, o.predict, p.initial_strength), problem.modes.u,
-            item_vectors(problem), o.predict.depth);
+            p.time, p.strength, ends(problem, settings, p.initial_strength), problem.modes.u,
+            item_vectors(problem), settings.depth);
     });
     return course;
 }
@@ -80,7 +85,9 @@ void declare_development(cli::Command& c, DevelopmentOptions& o) {
     c.option("--depth", o.predict.depth, "D", "weight matrices").range(1, 64);
     c.option("--hidden", o.predict.hidden, "N", "smallest hidden width").word("any", 0).range(1);
     c.option("--initial-strength", o.predict.initial_strength, "A", "of every mode, or one a mode");
-    c.option("--time", o.time, "GRID", "in tau: auto, a:b:n, log:a:b:n or FILE:/dataset");
+    declare_times(c, o.time);
+    c.group("Clock");
+    declare_clock(c, o.clock);
 }
 
 Course load_course(cli::Context& context, const DevelopmentOptions& o) {
@@ -88,11 +95,11 @@ Course load_course(cli::Context& context, const DevelopmentOptions& o) {
         context.input_address().path.empty() && context.input().root().has_group("/lindyn/predict");
     if (!o.run && !has_prediction) return closed_form(context, o);
     const PredictSettings usual;
-    if (o.time != "auto" || o.predict.depth != usual.depth || o.predict.hidden != usual.hidden ||
-        o.predict.initial_strength != usual.initial_strength)
+    if (o.time.grid != "auto" || o.time.unit != TimeUnit::tau || o.predict.depth != usual.depth ||
+        o.predict.hidden != usual.hidden || o.predict.initial_strength != usual.initial_strength)
         throw UsageError(std::string(o.run ? "--run" : "a result of predict") +
-                         " has its own course of learning; --time, --depth, --hidden and "
-                         "--initial-strength are for closed forms");
+                         " has its own course of learning; --time, --time-unit, --depth, --hidden "
+                         "and --initial-strength are for closed forms");
     return o.run ? recorded(context, o) : predicted(context, o);
 }
 

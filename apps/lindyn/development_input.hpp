@@ -2,6 +2,7 @@
 // for the modes of data.
 #pragma once
 
+#include "clock.hpp"
 #include "problem_input.hpp"
 
 #include <assay/lindyn/development.hpp>
@@ -15,7 +16,9 @@ namespace lindyn_app {
 struct DevelopmentOptions {
     ProblemOptions problem;
     assay::lindyn::PredictSettings predict;
-    std::string time = "auto", checkpoints = "all";
+    std::string checkpoints = "all";
+    TimeOptions time;
+    ClockOptions clock;
     bool run = false;
 };
 

@@ -70,6 +70,11 @@ Numbers thinned(const Numbers& all) {
     return few;
 }
 
+// "time (steps)", in the unit of a dataset.
+std::string told_in(const std::string& what, const hdf5::Group& group, const std::string& name) {
+    return what + " (" + group.dataset(name).text_attribute("units").value_or("tau") + ")";
+}
+
 plot::Figure one_panel(plot::Panel panel) {
     plot::Figure figure;
     figure.width = 5.5;
@@ -104,7 +109,7 @@ plot::Figure errors_figure(const hdf5::Group& root) {
     if (group.dataset("time").rank() != 1)
         throw Error(group.where() + ": many points (see --figure sweep)");
     const Numbers time = numbers(group, "time");
-    plot::Panel panel = panel_at(0.13, 0.56, "", "time (tau)", "error");
+    plot::Panel panel = panel_at(0.13, 0.56, "", told_in("time", group, "time"), "error");
     panel.y_log = true;
     const double bound = scalar(group, "non_gradient_error");
     if (bound > 0)
@@ -197,7 +202,8 @@ plot::Figure sweep_figure(const hdf5::Group& root) {
     figure.width = 7.5;
     figure.height = 3.4;
     plot::Panel errors = panel_at(0.09, 0.3, "", curves.name, "test error"),
-                times = panel_at(0.49, 0.3, "", curves.name, "best time (tau)");
+                times = panel_at(0.49, 0.3, "", curves.name,
+                                 told_in("best time", group, "optimal_time"));
     errors.y_log = true;
     errors.x_log = times.x_log = is_wide(curves.x);
     const bool alone = curves.labels.size() == 1;
@@ -371,7 +377,8 @@ plot::Figure regression_figure(const hdf5::Group& root) {
     const bool checked = group.has_group("check");
     const Numbers mean = checked ? numbers(group, "check/mean") : Numbers{},
                   sem = checked ? numbers(group, "check/sem") : Numbers{};
-    plot::Panel panel = panel_at(0.13, 0.6, "", "time (tau)", "error beyond the noise");
+    plot::Panel panel =
+        panel_at(0.13, 0.6, "", told_in("time", group, "time"), "error beyond the noise");
     panel.y_log = true;
     for (std::size_t i = 0; i < std::min(load.size(), at(kShownModes)); ++i) {
         const auto colour = static_cast<int>(i);

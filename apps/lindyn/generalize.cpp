@@ -1,4 +1,5 @@
 // lindyn generalize: how training and test error run over time, and when to stop.
+#include "clock.hpp"
 #include "commands.hpp"
 #include "model_input.hpp"
 #include "noise_input.hpp"
@@ -9,6 +10,7 @@
 #include <assay/core/text.hpp>
 #include <assay/lindyn/generalization_io.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace lindyn_app {
@@ -21,7 +23,9 @@ enum class Students { automatic, aligned, random, both };
 
 struct Options {
     ProblemOptions problem;
-    std::string noise_unit = "auto", time = "auto";
+    std::string noise_unit = "auto";
+    TimeOptions time;
+    ClockOptions clock;
     bool from_data = false;
     std::vector<Index> sizes{100, 50, 50};
     std::vector<double> singular_values{6, 4, 2};
@@ -56,21 +60,31 @@ StudySettings study_of(const Options& o, cli::Context& context) {
     s.base.teacher = to_vector(o.singular_values);
     s.axes = parse_sweeps(o.sweep, sweep_names());
     s.students = kinds_of(o);
-    if (o.time != "auto") s.times = parse_times(context, o.time);
+    s.scale = time_scale(o.time, theory_clock(o.clock, s.base.outputs, s.base.sample_count()));
+    const bool varies = std::any_of(s.axes.begin(), s.axes.end(), [](const SweepAxis& axis) {
+        return axis.name == "P" || axis.name == "A";
+    });
+    if (varies && o.time.unit != TimeUnit::tau && !o.clock.tau)
+        throw UsageError("option '--time-unit': a step depends on the samples and outputs that are "
+                         "swept; tau, or --tau STEPS, is expected");
+    s.times = times_in_tau(context, o.time, s.scale);
+    s.horizon /= s.scale.per_tau;
     return s;
 }
 
-void report_point(cli::Context& context, const StudyPoint& p) {
-    context.report("least test error", p.optimum.value,
-                   concat("at ", significant(p.optimum.at, 4), " tau"));
-    context.report("best time", p.optimum.at, "tau");
+std::string told(double tau, const TimeScale& scale) {
+    return significant(scale.per_tau * tau, 4) + " " + scale.unit;
+}
+
+void report_point(cli::Context& context, const StudyPoint& p, const TimeScale& scale) {
+    context.report("least test error", p.optimum.value, "at " + told(p.optimum.at, scale));
+    context.report("best time", scale.per_tau * p.optimum.at, scale.unit);
     context.report("shrinkage", p.non_gradient,
                    concat("test error of the best strengths, ",
                           significant(100 * (1 - p.non_gradient / p.optimum.value), 3),
                           " % better"));
     const Index last = p.time.size() - 1;
-    context.report("last test error", p.curves.test(last),
-                   concat("at ", significant(p.time(last), 4), " tau"));
+    context.report("last test error", p.curves.test(last), "at " + told(p.time(last), scale));
     context.report("late test error", p.late, "at the end of learning");
     for (Index k = 0; k < std::min<Index>(p.observed.size(), 6); ++k)
         context.report(concat("mode ", k), p.observed(k),
@@ -94,8 +108,9 @@ void report_students(cli::Context& context, const Study& study) {
             summarise_repeats(best, Vector::Constant(1, study.points.at(0).optimum.value));
         context.report(std::string(name) + " students", error.mean(0),
                        concat("least test error, +- ", significant(error.sem(0), 2), ", z ",
-                              significant(error.z(0), 2), ", at ", significant(time.mean(), 4),
-                              " tau (", repeats, " data sets)"));
+                              significant(error.z(0), 2), ", at ",
+                              told(time.mean(), study.settings.scale), " (", repeats,
+                              " data sets)"));
     }
 }
 
@@ -105,7 +120,8 @@ void run_theory(const Options& o, cli::Context& context) {
         run_study(study_of(o, context), {shard.index, shard.count}, context.execution());
     write_study(context.output().create_group("/lindyn/generalize"), study);
     context.report("points", static_cast<std::int64_t>(study.points.size()));
-    if (study.points.size() == 1) report_point(context, study.points.begin()->second);
+    if (study.points.size() == 1)
+        report_point(context, study.points.begin()->second, study.settings.scale);
     report_students(context, study);
     if (shard.count == 1)
         context.propose("lindyn plot " + context.output_target() + " -o errors.svg");
@@ -118,22 +134,26 @@ void run_data(const Options& o, cli::Context& context) {
     DataStudySettings s;
     s.student = o.study.base.student;
     s.student.hidden = o.hidden;
-    s.horizon = o.study.horizon;
     s.noise_unit = noise_unit_of(context, o.noise_unit, problem, 0);
-    if (o.time != "auto") s.times = parse_times(context, o.time);
+    const TimeScale scale = at_place(context.input_address().name(), [&] {
+        return time_scale(o.time,
+                          clock_of(o.clock, tools::run_words(context, context.input_address()),
+                                   problem.statistics));
+    });
+    s.times = times_in_tau(context, o.time, scale);
+    s.horizon = o.study.horizon / scale.per_tau;
     const DataStudy study = at_place(context.input_address().name(), [&] {
         return study_data(problem, read_target_map(context.input().root()), s, context.execution());
     });
     warn_of_signals(context, study.noise);
-    write_data_study(context.output().create_group("/lindyn/generalize"), study, s.student);
+    write_data_study(context.output().create_group("/lindyn/generalize"), study, s.student, scale);
     context.report("noise unit", study.noise.unit);
     context.report("signals", static_cast<std::int64_t>(study.noise.detections()),
                    concat("of ", study.s.size(), " modes"));
-    report_point(context, study.point);
+    report_point(context, study.point, scale);
     if (study.exact)
-        context.report(
-            "with /truth/W", study.exact->optimum.value,
-            concat("least test error, at ", significant(study.exact->optimum.at, 4), " tau"));
+        context.report("with /truth/W", study.exact->optimum.value,
+                       "least test error, at " + told(study.exact->optimum.at, scale));
     context.propose("lindyn plot " + context.output_target() + " -o errors.svg");
 }
 
@@ -190,8 +210,10 @@ cli::Command generalize() {
     c.option("--hidden", o->hidden, "N2", "hidden units, with --from-data")
         .word("any", 0)
         .range(1, 1e9);
-    c.option("--time", o->time, "GRID", "auto, a:b:n, log:a:b:n or FILE:/dataset, in tau");
-    c.option("--horizon", o->study.horizon, "T", "the latest time to stop, in tau").range(0);
+    c.group("Times");
+    declare_times(c, o->time);
+    c.option("--horizon", o->study.horizon, "T", "the latest time to stop").range(0);
+    declare_clock(c, o->clock);
     c.group("Data set");
     c.flag("--from-data", o->from_data, "the modes of a data set instead of a teacher's");
     declare_problem(c, o->problem, Whitening::offered);

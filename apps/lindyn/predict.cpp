@@ -14,31 +14,18 @@ namespace {
 using namespace assay;
 using namespace assay::lindyn;
 
-enum class TimeUnit { tau, steps, epochs };
-
 struct Options {
     ProblemOptions problem;
     PredictSettings predict;
-    std::string weights, time = "auto";
-    TimeUnit unit = TimeUnit::tau;
+    std::string weights;
+    TimeOptions time;
     ClockOptions clock;
 };
 
-const char* unit_name(TimeUnit unit) {
-    return unit == TimeUnit::tau ? "tau" : unit == TimeUnit::steps ? "steps" : "epochs";
-}
-
-// Units of time in one tau.
-double tau_in(const Options& o, const Clock& clock) {
-    if (o.unit == TimeUnit::tau) return 1;
-    clock.need_tau();
-    return o.unit == TimeUnit::steps ? clock.tau : clock.tau / clock.epoch;
-}
-
 PredictSettings settings_of(const Options& o, const Problem& problem, const Clock& clock,
-                            cli::Context& context) {
+                            const TimeScale& scale, cli::Context& context) {
     PredictSettings s = o.predict;
-    s.tau = tau_in(o, clock);
+    s.tau = scale.per_tau;
     s.step = clock.step;
     if (s.method == Method::discrete && !(clock.step.rate > 0))
         throw UsageError("--method discrete needs --learning-rate");
@@ -49,8 +36,8 @@ PredictSettings settings_of(const Options& o, const Problem& problem, const Cloc
     return s;
 }
 
-void report(cli::Context& context, const Problem& problem, const Options& o, const Prediction& p) {
-    const char* const unit = unit_name(o.unit);
+void report(cli::Context& context, const Problem& problem, const Options& o,
+            const std::string& unit, const Prediction& p) {
     context.report("method", method_name(p.method));
     for (Index a = 0; a < std::min<Index>(problem.modes.count(), 6); ++a)
         if (std::isfinite(p.half_time(a)))
@@ -90,14 +77,14 @@ void run(const Options& o, cli::Context& context) {
     at_place(place, [&] {
         const Clock clock = clock_of(o.clock, tools::run_words(context, context.input_address()),
                                      problem.statistics);
-        const PredictSettings settings = settings_of(o, problem, clock, context);
-        const Vector times =
-            o.time == "auto" ? usual_times(problem, settings) : parse_times(context, o.time);
+        const TimeScale scale = time_scale(o.time, clock);
+        const PredictSettings settings = settings_of(o, problem, clock, scale, context);
+        const Vector times = o.time.grid == "auto" ? usual_times(problem, settings)
+                                                   : parse_times(context, o.time.grid);
         const Prediction p = predict(problem, settings, times, context.execution());
-        write_prediction(context.output().create_group("/lindyn/predict"), p, settings,
-                         unit_name(o.unit));
+        write_prediction(context.output().create_group("/lindyn/predict"), p, settings, scale.unit);
         warn_of_conditions(context, problem, clock.step.rate, p);
-        report(context, problem, o, p);
+        report(context, problem, o, scale.unit, p);
     });
 }
 
@@ -127,6 +114,7 @@ cli::Command predict() {
              "start from the network of this file; -: of the input");
     c.group("Training");
     declare_clock(c, o->clock);
+    declare_weight_decay(c, o->clock);
     c.group("What is predicted");
     c.choice<Method>("--method", o->predict.method,
                      {{"auto", Method::automatic},
@@ -135,11 +123,7 @@ cli::Command predict() {
                       {"flow", Method::flow},
                       {"discrete", Method::discrete}},
                      "closed forms, exact solution, integrated flow, or finite steps of modes");
-    c.option("--time", o->time, "GRID", "auto, a:b:n, log:a:b:n or FILE:/dataset");
-    c.choice<TimeUnit>(
-        "--time-unit", o->unit,
-        {{"tau", TimeUnit::tau}, {"steps", TimeUnit::steps}, {"epochs", TimeUnit::epochs}},
-        "of times; epochs are those of the input's run");
+    declare_times(c, o->time);
     c.flag("--shallow", o->predict.shallow, "also a network without hidden layer");
     c.flag("--maps", o->predict.maps, "also W(t)");
     c.flag("--grams", o->predict.grams, "also the similarity of inputs and of outputs");

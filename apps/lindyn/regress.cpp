@@ -1,4 +1,5 @@
 // lindyn regress: the error of shallow regression over time.
+#include "clock.hpp"
 #include "commands.hpp"
 #include "problem_input.hpp"
 #include "study_input.hpp"
@@ -7,6 +8,9 @@
 #include <assay/core/parallel.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/generalization_io.hpp>
+
+#include <algorithm>
+#include <cmath>
 
 namespace lindyn_app {
 namespace {
@@ -17,7 +21,8 @@ using namespace assay::lindyn;
 struct Options {
     std::vector<double> loads{1};
     RegressionSetting setting;
-    std::string time = "auto";
+    TimeOptions time;
+    ClockOptions clock;
     Index repeats = 0, inputs = 200;
     std::uint64_t seed = 0;
 };
@@ -29,8 +34,8 @@ RegressionSetting setting_at(const Options& o, double load) {
     return s;
 }
 
-Vector times_of(const Options& o, cli::Context& context) {
-    if (o.time != "auto") return parse_times(context, o.time);
+Vector times_of(const Options& o, const TimeScale& scale, cli::Context& context) {
+    if (o.time.grid != "auto") return times_in_tau(context, o.time, scale);
     Vector latest;
     for (const double load : o.loads) {
         const Vector times = usual_times(setting_at(o, load));
@@ -57,15 +62,23 @@ RegressionResult result_of(const Options& o, double load, const Vector& times,
 }
 
 void run(const Options& o, cli::Context& context) {
-    const Vector times = times_of(o, context);
+    if (o.time.unit != TimeUnit::tau && !o.clock.tau && o.loads.size() > 1)
+        throw UsageError("option '--time-unit': a step depends on the samples, which the loads "
+                         "vary; tau, or --tau STEPS, is expected");
+    const TimeScale scale = time_scale(
+        o.time, theory_clock(o.clock, 1,
+                             std::max<Index>(1, std::llround(o.loads.front() *
+                                                             static_cast<double>(o.inputs)))));
+    const Vector times = times_of(o, scale, context);
     std::vector<RegressionResult> results;
     for (const double load : o.loads)
         results.push_back(result_of(o, load, times, context.execution()));
-    write_regression(context.output().create_group("/lindyn/regress"), times, results);
+    write_regression(context.output().create_group("/lindyn/regress"), times, results, scale);
     for (const RegressionResult& r : results)
         context.report(concat("load ", significant(r.setting.load, 4)), r.optimum.value,
-                       concat("least error beyond the noise, at ", significant(r.optimum.at, 4),
-                              " tau; ", significant(r.late, 4), " at the end"));
+                       concat("least error beyond the noise, at ",
+                              significant(scale.per_tau * r.optimum.at, 4), " ", scale.unit, "; ",
+                              significant(r.late, 4), " at the end"));
     context.propose("lindyn plot " + context.output_target() + " -o regression.svg");
 }
 
@@ -85,7 +98,9 @@ cli::Command regress() {
     c.option("--noise", o->setting.noise, "X", "standard deviation of the noise");
     c.option("--weight", o->setting.weight, "X", "of the teacher's weights");
     c.option("--init", o->setting.start, "X", "of the student's first weights");
-    c.option("--time", o->time, "GRID", "auto, a:b:n, log:a:b:n or FILE:/dataset, in tau");
+    c.group("Times");
+    declare_times(c, o->time);
+    declare_clock(c, o->clock);
     c.group("Simulation");
     c.option("--check", o->repeats, "R", "simulated data sets").range(0, 1e6);
     c.option("--inputs", o->inputs, "N", "inputs of a simulated data set").range(1, 1e5);

@@ -81,9 +81,9 @@ void set_problem(cli::Context& context, const RunOptions& o, const hdf5::Address
     }
     at_place(address.name(), [&] {
         const network::Samples samples = held_samples(context, o, address, words);
-        run.problem = make_problem(
-            accumulate(HeldSamples(samples), o.problem.statistics, context.execution()), false,
-            o.problem.modes);
+        run.problem = make_problem(accumulate(HeldSamples(samples), o.problem.statistics,
+                                              context.execution(), o.problem.precision),
+                                   false, o.problem.modes);
     });
 }
 
@@ -220,6 +220,7 @@ void declare_runs(cli::Command& c, RunOptions& o) {
     declare_modes(c, o.problem);
     c.group("Clock");
     declare_clock(c, o.clock);
+    declare_weight_decay(c, o.clock);
     c.option("--steps", o.steps, "LIST", "of model files, one a checkpoint")
         .default_text("the numbers in their names");
     c.option("--epoch-steps", o.epoch_steps, "N", "updates in one unit of the steps of model files")

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <optional>
 
 namespace lindyn_app {
@@ -77,17 +78,24 @@ void check_sizes(const std::vector<Index>& widths, Index repeats, std::size_t ke
         concat("--hidden, --depth, --repeats: ", repeats, " networks of ", weights, " weights"));
 }
 
-std::vector<Layers> starts_of(const Options& o, const Problem& problem, cli::Context& context) {
+// Of the repeats with these numbers.
+std::map<Index, Layers> starts_of(const Options& o, const std::vector<Index>& repeats,
+                                  const Problem& problem, cli::Context& context) {
     if (!o.weights.empty()) {
         if (o.repeats > 1) throw UsageError("--weights is one start; --repeats 1 is expected");
-        return {load_layers(context, o.weights)};
+        if (repeats.empty()) return {};
+        return {{0, load_layers(context, o.weights)}};
     }
     const std::vector<Index> widths = widths_of(o, problem.statistics);
-    check_sizes(widths, o.repeats, recorded_steps(o).size());
-    std::vector<Layers> starts;
-    for (Index r = 0; r < o.repeats; ++r)
-        starts.push_back(initial_layers(widths, problem.modes, start_of(o, r)));
+    check_sizes(widths, static_cast<Index>(repeats.size()), recorded_steps(o).size());
+    std::map<Index, Layers> starts;
+    for (const Index r : repeats)
+        starts.emplace(r, initial_layers(widths, problem.modes, start_of(o, r)));
     return starts;
+}
+
+std::size_t depth_of(const Options& o, const std::map<Index, Layers>& starts) {
+    return starts.empty() ? static_cast<std::size_t>(o.depth) : starts.begin()->second.size();
 }
 
 double rate_of(const Options& o, const Problem& problem, std::size_t depth, cli::Context& context) {
@@ -188,6 +196,7 @@ void run_all(std::vector<Simulation>& runs, cli::StateFile& state, const Executi
 
 void report(cli::Context& context, const std::vector<Simulation>& runs,
             const SimulationFacts& facts) {
+    if (runs.empty()) return;
     const SimulationRecord& first = runs.front().record();
     const Index last = first.loss.size() - 1;
     context.report("repeats", static_cast<std::int64_t>(runs.size()));
@@ -202,21 +211,22 @@ void run(const Options& o, cli::Context& context) {
     if (o.method == SimulationMethod::flow && o.batch_size > 0)
         throw UsageError("--method flow has no batches; --batch-size 0 is expected");
     const Problem problem = data_problem(context, o.problem);
-    std::vector<Layers> starts = starts_of(o, problem, context);
+    const cli::Shard shard = context.shard();
+    const StudyPart part{shard.index, shard.count};
+    const std::vector<Index> numbers = own_numbers(o.repeats, part);
+    std::map<Index, Layers> starts = starts_of(o, numbers, problem, context);
     const std::optional<Matrix> target = read_target_map(context.input().root());
     const Samples samples = o.batch_size > 0 ? read_all(context, o) : Samples{};
     StepSettings step = o.step;
-    step.rate = rate_of(o, problem, starts.front().size(), context);
+    step.rate = rate_of(o, problem, depth_of(o, starts), context);
     SimulationSettings settings;
     settings.recorded = recorded_steps(o);
     settings.target = target ? &*target : nullptr;
     std::vector<Simulation> runs;
-    for (std::size_t r = 0; r < starts.size(); ++r) {
+    for (auto& [r, start] : starts) {
         settings.keep_layers = r == 0; // the run that the file holds; the others repeat it
-        runs.emplace_back(
-            problem.statistics, problem.modes,
-            learner_of(o, problem, samples, step, std::move(starts[r]), static_cast<Index>(r)),
-            settings);
+        runs.emplace_back(problem.statistics, problem.modes,
+                          learner_of(o, problem, samples, step, std::move(start), r), settings);
     }
     cli::StateFile state(context, "simulate");
     resume(runs, state, context);
@@ -230,13 +240,16 @@ void run(const Options& o, cli::Context& context) {
                                 o.seed,
                                 context.input_address().name()};
     hdf5::Group root = context.output();
-    write_run(root, runs.front(), facts);
-    write_simulation(root.create_group("/lindyn/simulate"), runs, facts);
+    SimulationStudy study{facts, o.repeats, part, {}};
+    for (std::size_t r = 0; r < runs.size(); ++r) study.runs[numbers[r]] = runs[r].record();
+    if (study.runs.count(0) > 0) write_run(root, runs.front(), facts);
+    write_simulation(root.create_group("/lindyn/simulate"), study);
     write_modes(
         root.create_group("/lindyn/modes"), problem,
         judge_modes(problem.modes.s, problem.statistics.inputs(), problem.statistics.outputs(), 0));
     report(context, runs, facts);
-    context.propose("lindyn plot " + context.output_target() + " -o curves.svg");
+    if (part.count == 1)
+        context.propose("lindyn plot " + context.output_target() + " -o curves.svg");
 }
 
 } // namespace
@@ -251,6 +264,7 @@ cli::Command simulate() {
         "run does (/run/checkpoints), so that every tool reads it.");
     c.input("data");
     c.resumable();
+    c.sharded();
     c.output(cli::OutputKind::hdf5,
              {{"/lindyn/simulate/strength", "repeat x time x mode"},
               {"/lindyn/simulate/loss", "repeat x time"},

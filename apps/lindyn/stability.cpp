@@ -1,6 +1,7 @@
 // lindyn stability: whether feedback of its own will align with a network's weights, and how fast
 // the task may then learn.
 #include "../model_input.hpp"
+#include "clock.hpp"
 #include "commands.hpp"
 
 #include <assay/core/error.hpp>
@@ -161,6 +162,12 @@ Subject network_subject(const Options& o, const TrainingWords& words, AlignmentR
     if (!found.left_out.empty())
         context.monitor().info("layers without a theory here: " + join(found.left_out, ", "));
     subject.layers = std::move(found.layers);
+    const bool recurrent =
+        std::any_of(subject.layers.begin(), subject.layers.end(),
+                    [](const NetworkLayer& l) { return l.feedback.array != "weight"; });
+    if (recurrent)
+        context.monitor().info("the task's critical learning rate is that of recurrent layers "
+                               "whose errors go through their own weights");
     if (rule == AlignmentRule::fa)
         subject.stored =
             read_feedback(context.open(address).root().group("/model"), subject.layers);
@@ -203,8 +210,9 @@ TaskStability task_of(const Options& o, const TrainingWords& words, const Subjec
                          : samples.classes.empty()            ? "mse"
                                                               : "softmax_cross_entropy");
     std::vector<LayerFeedback> feedback = subject.stored;
-    for (const LayerStability& layer : layers)
-        if (layer.feedback.size() > 0) feedback.push_back({layer.name, layer.feedback});
+    for (std::size_t i = 0; i < layers.size(); ++i)
+        if (layers[i].feedback.size() > 0 && subject.layers[i].feedback.array == "weight")
+            feedback.push_back({layers[i].name, layers[i].feedback});
     task.rule = task_curvature(*subject.model, samples, loss, feedback, o.seed, run);
     task.backprop = task_curvature(*subject.model, samples, loss, {}, o.seed, run);
     return task;
@@ -333,7 +341,7 @@ void declare_rule(cli::Command& c, Options& o) {
         .range(0);
 }
 
-void declare_rates(cli::Command& c, Options& o) {
+void declare_learning(cli::Command& c, Options& o) {
     c.group("Learning rates");
     c.option("--alignment-learning-rate", o.alignment_rate, "ETA", "of the feedback")
         .default_text("the run's, else 0.05")
@@ -341,12 +349,7 @@ void declare_rates(cli::Command& c, Options& o) {
     c.option("--alignment-momentum", o.alignment_momentum, "MU", "heavy ball, of the feedback")
         .default_text("the run's, else 0")
         .range(0, 0.999999);
-    c.option("--learning-rate", o.learning_rate, "X", "of the task; kp: of the feedback too")
-        .default_text("the run's")
-        .range(0);
-    c.option("--momentum", o.momentum, "MU", "of the task; kp: of the feedback too")
-        .default_text("the run's, else 0")
-        .range(0, 0.999999);
+    declare_rates(c, o.learning_rate, o.momentum, "of the task; kp: of the feedback too");
     c.option("--training", o.training, "FILE.json",
              "configuration of a run to come, in place of the model's own")
         .default_text("none");
@@ -383,7 +386,9 @@ cli::Command stability() {
                "align B with the weights W as they learn. Theory of where B ends, how far noise "
                "keeps it from W, the learning rates beyond which B or the task diverges, and the "
                "way there; for drawn weights, given singular values, or the layers of a network on "
-               "its data, with a warning where a configuration is beyond a limit.");
+               "its data, with a warning where a configuration is beyond a limit. Of a recurrent "
+               "layer, the kernel and the recurrent matrix are arrays of their own, on inputs x_t "
+               "and h_(t-1) of every step; the task's critical rate keeps its own weights there.");
     c.output(cli::OutputKind::hdf5,
              {{"/lindyn/stability/eta_critical, angle, norm_ratio", "of each layer"},
               {"/lindyn/stability/lr_critical, chain_lr_critical",
@@ -392,7 +397,7 @@ cli::Command stability() {
               {"/lindyn/stability/layer/<name>/angle_transient, norm_ratio_transient",
                "after each update, drawn runs beside them"}});
     declare_rule(c, *o);
-    declare_rates(c, *o);
+    declare_learning(c, *o);
     declare_subject(c, *o);
     c.group("Curves");
     c.option("--steps", o->steps, "T", "updates of the curves").range(1, 1e6);

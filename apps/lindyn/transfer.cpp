@@ -1,4 +1,5 @@
 // lindyn transfer: does a second task help or hurt the first.
+#include "clock.hpp"
 #include "commands.hpp"
 #include "model_input.hpp"
 #include "noise_input.hpp"
@@ -6,7 +7,6 @@
 #include "study_input.hpp"
 
 #include <assay/core/error.hpp>
-#include <assay/core/parallel.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/generalization_io.hpp>
 
@@ -26,6 +26,8 @@ struct Options {
     std::vector<Index> sizes{100, 50, 50};
     std::vector<double> a{3}, b{3};
     TransferSetting setting;
+    TimeOptions time;
+    ClockOptions clock;
     std::vector<std::string> sweep;
     Index repeats = 0;
     std::uint64_t seed = 0;
@@ -95,45 +97,35 @@ TransferSetting data_setting(const Options& o, cli::Context& context) {
     return s;
 }
 
-TransferCheck simulate_all(const Options& o, const std::vector<TransferSetting>& settings,
-                           const Execution& run) {
-    TransferCheck check;
-    if (o.repeats == 0) return check;
-    const auto points = static_cast<Index>(settings.size());
-    check.benefit = check.alone = check.joint = Matrix(o.repeats, points);
-    parallel_blocks(points * o.repeats, run.threads, [&](Index i) {
-        run.monitor->stop_if_interrupted();
-        const Index point = i / o.repeats, repeat = i % o.repeats;
-        const Transfer t =
-            simulate_transfer(settings[static_cast<std::size_t>(point)], o.seed, repeat);
-        check.benefit(repeat, point) = t.benefit();
-        check.alone(repeat, point) = t.alone.value;
-        check.joint(repeat, point) = t.joint.value;
-    });
-    return check;
-}
-
-void report_check(cli::Context& context, const TransferCheck& check, double theory) {
-    if (check.benefit.size() == 0) return;
-    const RepeatSummary summary = summarise_repeats(check.benefit, Vector::Constant(1, theory));
+// Means of the simulated pairs of a single point.
+void report_check(cli::Context& context, const TransferStudy& study, double theory) {
+    if (study.draws.empty() || study.part.count > 1) return;
+    Matrix benefit(static_cast<Index>(study.draws.size()), 1);
+    for (const auto& [number, draw] : study.draws) benefit(number, 0) = draw.benefit;
+    const RepeatSummary summary = summarise_repeats(benefit, Vector::Constant(1, theory));
     context.report("simulated benefit", summary.mean(0),
                    concat("+- ", significant(summary.sem(0), 2), ", z ",
-                          significant(summary.z(0), 2), " (", check.benefit.rows(), " pairs)"));
+                          significant(summary.z(0), 2), " (", benefit.rows(), " pairs)"));
 }
 
-void run_one(const Options& o, cli::Context& context, const TransferSetting& s) {
-    const Transfer t = transfer(s);
-    const TransferCheck check = simulate_all(o, {s}, context.execution());
-    write_transfer(context.output().create_group("/lindyn/transfer"), s, t, check);
+// Of the network that learns both.
+TimeScale scale_of(const Options& o, const TransferSetting& s) {
+    return time_scale(o.time, theory_clock(o.clock, s.outputs_a + s.outputs_b, s.inputs));
+}
+
+void report_one(cli::Context& context, const TransferStudy& study) {
+    const auto at = [&](const Minimum& m) {
+        return concat("at ", significant(study.scale.per_tau * m.at, 4), " ", study.scale.unit);
+    };
+    const Transfer t = transfer(study.setting);
     context.report("benefit", t.benefit(), "for A: error alone - error with B");
-    context.report("error alone", t.alone.value, concat("at ", significant(t.alone.at, 4), " tau"));
-    context.report("error with B", t.joint.value,
-                   concat("at ", significant(t.joint.at, 4), " tau"));
+    context.report("error alone", t.alone.value, at(t.alone));
+    context.report("error with B", t.joint.value, at(t.joint));
     context.report("benefit of shrinkage", t.shrunk_benefit(), "with the best strengths instead");
-    report_check(context, check, t.benefit());
+    report_check(context, study, t.benefit());
 }
 
-void run_grid(const Options& o, cli::Context& context, const TransferSetting& s) {
+TransferGrid grid_of(const Options& o, cli::Context& context, const TransferSetting& s) {
     Vector q = Vector::Constant(1, s.alignment(0, 0)), a = Vector::Constant(1, s.a(0)),
            b = Vector::Constant(1, s.b(0));
     for (const SweepAxis& axis : parse_sweeps(o.sweep, kAxes))
@@ -142,42 +134,44 @@ void run_grid(const Options& o, cli::Context& context, const TransferSetting& s)
         throw UsageError("option '--sweep': q from -1 to 1 and snr above 0 are expected");
     for (Index i = 1; i < q.size(); ++i)
         if (!(q(i) > q(i - 1))) throw UsageError("option '--sweep': rising q are expected");
-    const TransferGrid grid = transfer_grid(s, q, a, b, context.execution());
-    std::vector<TransferSetting> settings;
-    for (Index i = 0; i < a.size() * b.size() * q.size(); ++i) {
-        TransferSetting one = s;
-        one.alignment = equal_alignment(s.a.size(), s.b.size(), q(i % q.size()));
-        one.b *= b(i / q.size() % b.size()) / s.b(0);
-        one.a *= a(i / q.size() / b.size()) / s.a(0);
-        settings.push_back(std::move(one));
-    }
-    write_transfer_grid(context.output().create_group("/lindyn/transfer"), s, grid,
-                        simulate_all(o, settings, context.execution()));
+    return transfer_grid(s, q, a, b, context.execution());
+}
+
+void report_grid(cli::Context& context, const TransferGrid& grid) {
     Index best = 0;
     const double largest = grid.best_benefit.maxCoeff(&best);
     context.report("points", static_cast<std::int64_t>(grid.points.size()));
     context.report("largest benefit", largest,
                    concat("at q = ", significant(grid.best_q(best), 4), ", snr ",
-                          significant(a(best / b.size()), 4), " of A and ",
-                          significant(b(best % b.size()), 4), " of B"));
+                          significant(grid.a(best / grid.b.size()), 4), " of A and ",
+                          significant(grid.b(best % grid.b.size()), 4), " of B"));
 }
 
 void run(const Options& o, cli::Context& context) {
     const std::size_t inputs = context.input_count();
     if (inputs != 0 && inputs != 2)
         throw UsageError(concat(inputs, " inputs; two data sets, or none are expected"));
-    const TransferSetting s = inputs == 2 ? data_setting(o, context) : theory_setting(o, context);
+    TransferSetting s = inputs == 2 ? data_setting(o, context) : theory_setting(o, context);
+    s.horizon /= scale_of(o, s).per_tau;
     if (inputs == 2) {
         context.report("modes of A", static_cast<std::int64_t>(s.a.size()),
                        concat("detected, the first of snr ", significant(s.a(0), 4)));
         context.report("modes of B", static_cast<std::int64_t>(s.b.size()),
                        concat("detected, the first of snr ", significant(s.b(0), 4)));
     }
-    if (o.sweep.empty())
-        run_one(o, context, s);
+    const cli::Shard shard = context.shard();
+    if (shard.count > 1 && o.repeats == 0)
+        throw UsageError("--shard deals simulated pairs; --check R is expected");
+    TransferStudy study{s, {}, scale_of(o, s), o.repeats, o.seed, {shard.index, shard.count}, {}};
+    if (!o.sweep.empty()) study.grid = grid_of(o, context, s);
+    draw_transfers(study, context.execution());
+    write_transfer(context.output().create_group("/lindyn/transfer"), study);
+    if (study.grid)
+        report_grid(context, *study.grid);
     else
-        run_grid(o, context, s);
-    context.propose("lindyn plot " + context.output_target() + " -o transfer.svg");
+        report_one(context, study);
+    if (shard.count == 1)
+        context.propose("lindyn plot " + context.output_target() + " -o transfer.svg");
 }
 
 } // namespace
@@ -195,6 +189,7 @@ cli::Command transfer() {
              {{"/lindyn/transfer/benefit", "error alone - error with B; snr of A x snr of B x q"},
               {"/lindyn/transfer/best_q, sign_change", "of grids"},
               {"/lindyn/transfer/joint_singular_values, head_weight", "of both teachers stacked"}});
+    c.sharded();
     c.group("Tasks");
     c.option("--sizes", o->sizes, "N1,N3,N3", "inputs, outputs of A, outputs of B").range(1, 1e9);
     c.option("--singular-values-a", o->a, "LIST", "of teacher A, in units of the noise");
@@ -210,7 +205,10 @@ cli::Command transfer() {
     c.option("--hidden", o->setting.student.hidden, "N2", "hidden units")
         .word("any", 0)
         .range(1, 1e9);
-    c.option("--horizon", o->setting.horizon, "T", "the latest time to stop, in tau").range(0);
+    c.group("Times");
+    declare_time_unit(c, o->time);
+    c.option("--horizon", o->setting.horizon, "T", "the latest time to stop").range(0);
+    declare_clock(c, o->clock);
     c.group("Simulation");
     c.option("--check", o->repeats, "R", "simulated pairs of tasks a point").range(0, 1e6);
     c.seed(o->seed);

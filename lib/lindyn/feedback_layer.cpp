@@ -5,6 +5,7 @@
 #include <assay/core/random.hpp>
 
 #include <cmath>
+#include <limits>
 
 namespace assay::lindyn {
 namespace {
@@ -77,6 +78,23 @@ RowMatrix pool_batch(const RowMatrix& pool, Index count, const AlignmentRun& run
             random.below(static_cast<std::uint64_t>(pool.rows()), static_cast<std::uint64_t>(i),
                          words(run.layer, run.repeat, step))));
     return batch;
+}
+
+// The gradient in B on a batch that step `step` of a run draws.
+Matrix batch_gradient(const FeedbackLayer& layer, const AlignmentSettings& settings,
+                      const AlignmentOptions& o, const AlignmentRun& run, Index step,
+                      const Matrix& b) {
+    const Coefficients& c = settings.coefficients;
+    Matrix gradient = c.decay * b - c.self * layer.weight;
+    if (!(c.amp > 0)) return gradient;
+    const RowMatrix x = run.pool
+                            ? pool_batch(*run.pool, settings.batch, run, step)
+                            : mirror_noise(settings, settings.batch, layer.projection->input_size(),
+                                           run.seed, run.layer, run.repeat, step);
+    const Rows rows = projected(layer, x, o);
+    gradient += row_share(layer, o, x.rows()) * (curvature_sum(*layer.projection, c, rows, b) -
+                                                 untapered(layer, o, amp_sum(layer, c, rows)));
+    return gradient;
 }
 
 // One array that moves by heavy ball; the first velocity is the first gradient.
@@ -175,6 +193,34 @@ Matrix aligned_feedback(const AlignmentSystem& system) {
     return b;
 }
 
+SampledPower sampling_power(const FeedbackLayer& layer, const AlignmentSettings& settings,
+                            const AlignmentOptions& o, const AlignmentSystem& system,
+                            const Matrix& end, Index draws, const AlignmentRun& run) {
+    std::vector<Matrix> gradients;
+    Matrix mean = Matrix::Zero(end.rows(), end.cols());
+    for (Index t = 0; t < draws; ++t) {
+        gradients.push_back(batch_gradient(layer, settings, o, run, t, end));
+        mean += gradients.back() / static_cast<double>(draws);
+    }
+    const double eta = settings.rate, mu = settings.momentum, twice = 2 * (1 + mu);
+    if (eta >= critical_rate(largest_curvature(system, run.seed).value, mu))
+        return {std::numeric_limits<double>::infinity(), 0};
+    AlignmentSystem damped;
+    damped.curvature = [&system, eta, twice](const Matrix& b) {
+        const Matrix once = system.curvature(b);
+        return Matrix(twice * once - eta * system.curvature(once));
+    };
+    const auto count = static_cast<double>(draws);
+    Vector power(draws);
+    for (Index t = 0; t < draws; ++t) {
+        damped.drive = gradients[static_cast<std::size_t>(t)] - mean;
+        power(t) = eta * (1 + mu) / (1 - mu) * count / (count - 1) *
+                   inner(damped.drive, aligned_feedback(damped));
+    }
+    const double value = power.mean();
+    return {value, std::sqrt((power.array() - value).square().sum() / (count * (count - 1)))};
+}
+
 LargestCurvature largest_curvature(const AlignmentSystem& system, std::uint64_t seed) {
     const Random random(seed, "lindyn/stability/power");
     Matrix b = normal_matrix(system.drive, random, {});
@@ -225,18 +271,7 @@ AlignmentTrace simulate_alignment(const FeedbackLayer& layer, const AlignmentSet
             move_w.step(pseudo + c.decay * w, w);
             move_b.step(pseudo + c.decay * b, b);
         } else {
-            Matrix gradient = c.decay * b - c.self * w;
-            if (c.amp > 0) {
-                const RowMatrix x = run.pool ? pool_batch(*run.pool, settings.batch, run, t)
-                                             : mirror_noise(settings, settings.batch,
-                                                            layer.projection->input_size(),
-                                                            run.seed, run.layer, run.repeat, t);
-                const Rows rows = projected(layer, x, o);
-                gradient +=
-                    row_share(layer, o, x.rows()) * (curvature_sum(*layer.projection, c, rows, b) -
-                                                     untapered(layer, o, amp_sum(layer, c, rows)));
-            }
-            move_b.step(gradient, b);
+            move_b.step(batch_gradient(layer, settings, o, run, t, b), b);
         }
         if (settings.noise > 0)
             b += settings.rate * std::sqrt(settings.noise) * normal_matrix(b, noise, at);

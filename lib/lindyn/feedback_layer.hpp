@@ -46,12 +46,15 @@ class ASSAY_API DenseProjection : public Projection {
     Index outputs_, inputs_;
 };
 
+// An array of weights through whose transpose errors go down: a layer's weight, or the kernel or
+// the recurrent matrix of a recurrent layer, of which each gate is a row of units.
 struct FeedbackLayer {
-    std::string name;
+    std::string name; // of the layer; of recurrent ones with the array's, "cell.kernel"
     std::shared_ptr<const Projection> projection;
     Matrix weight; // outputs x inputs
     Vector bias;   // empty: none, or not used
     Matrix taper;  // of a padded convolution, shape of weight: K; empty where nothing is cut off
+    std::string array = "weight"; // of the layer in the network
 };
 
 struct AlignmentOptions {
@@ -77,6 +80,17 @@ struct AlignmentSystem {
 // The B at which the gradient is 0, in the span of the drive (conjugate gradients to a residual of
 // 1e-10 of the drive, at most 2000 products). Throws Error where they do not suffice.
 [[nodiscard]] ASSAY_API Matrix aligned_feedback(const AlignmentSystem& system);
+// |B - end|^2 in the steady state where every batch of noise is drawn anew, to leading order in the
+// fluctuations of the curvature A: the deviations g of the gradient at the end drive heavy-ball
+// steps, so that it is eta (1 + mu)/(1 - mu) <g^T [A (2 (1 + mu) - eta A)]^-1 g>, a mean over
+// `draws` batches (2 or more) with its standard error. Infinite from the convergence limit on.
+struct SampledPower {
+    double value = 0, error = 0;
+};
+struct AlignmentRun;
+[[nodiscard]] ASSAY_API SampledPower sampling_power(
+    const FeedbackLayer& layer, const AlignmentSettings& settings, const AlignmentOptions& options,
+    const AlignmentSystem& system, const Matrix& end, Index draws, const AlignmentRun& run);
 // Largest eigenvalue of the curvature by power iteration from a random start until its Rayleigh
 // quotient moves by less than 1e-12, at most 1000 products; |A b - value b| beside it.
 struct LargestCurvature {

@@ -74,10 +74,12 @@ void write_numbers(hdf5::Group& group, const std::string& name,
     group.write(name, numbers, {name, "", "which of the whole study"});
 }
 
-void write_points(hdf5::Group& group, const std::map<Index, StudyPoint>& points, const Rows& rows) {
+void write_points(hdf5::Group& group, const std::map<Index, StudyPoint>& points, const Rows& rows,
+                  const TimeScale& scale) {
     using P = StudyPoint;
-    rows.write(group, "time", gathered<P>(points, [](const P& p) { return p.time; }),
-               {"time", "tau", ""});
+    rows.write(group, "time",
+               scale.per_tau * gathered<P>(points, [](const P& p) { return p.time; }),
+               {"time", scale.unit, ""});
     rows.write(group, "train_error", gathered<P>(points, [](const P& p) { return p.curves.train; }),
                {"time", "", "|Y - W X|^2 / |Y|^2"});
     rows.write(group, "test_error", gathered<P>(points, [](const P& p) { return p.curves.test; }),
@@ -89,8 +91,9 @@ void write_points(hdf5::Group& group, const std::map<Index, StudyPoint>& points,
     rows.write(group, "overlap", gathered<P>(points, [](const P& p) { return p.overlap; }),
                {"mode", "", "of the data's singular vectors with the teacher's, output x input"});
     rows.write_scalars(group, "optimal_time",
-                       gathered_scalars<P>(points, [](const P& p) { return p.optimum.at; }),
-                       {"", "tau", "when the test error is least"});
+                       scale.per_tau *
+                           gathered_scalars<P>(points, [](const P& p) { return p.optimum.at; }),
+                       {"", scale.unit, "when the test error is least"});
     rows.write_scalars(group, "optimal_error",
                        gathered_scalars<P>(points, [](const P& p) { return p.optimum.value; }),
                        {"", "", "least test error"});
@@ -154,7 +157,9 @@ void write_summaries(hdf5::Group check, const Study& study,
         best_time(number / repeats, number % repeats) = record.optimum.at;
         best_error(number / repeats, number % repeats) = record.optimum.value;
     }
-    rows.write(check, "optimal_time", best_time, {"repeat", "tau", "of each student"});
+    const TimeScale& scale = study.settings.scale;
+    rows.write(check, "optimal_time", scale.per_tau * best_time,
+               {"repeat", scale.unit, "of each student"});
     rows.write(check, "optimal_error", best_error, {"repeat", "", "of each student"});
 }
 
@@ -191,7 +196,9 @@ void write_settings(hdf5::Group& group, const Study& study) {
     group.set_attribute("randomized", base.randomized ? 1 : 0);
     group.set_attribute("singular_values",
                         std::vector<double>(base.teacher.begin(), base.teacher.end()));
-    group.set_attribute("horizon", s.horizon);
+    group.set_attribute("horizon", s.horizon); // tau
+    group.set_attribute("time_unit", s.scale.unit);
+    group.set_attribute("tau", s.scale.per_tau);
     group.set_attribute("repeats", static_cast<std::int64_t>(s.repeats));
     group.set_attribute("seed", std::to_string(s.seed));
     std::vector<std::string> kinds, axes;
@@ -280,24 +287,49 @@ std::map<Index, StudentRecord> read_runs(const hdf5::Group& check) {
     return runs;
 }
 
-void write_check(hdf5::Group group, const std::string& name, const Matrix& repeats,
-                 const hdf5::Shape& shape, const std::string& axes) {
-    const RepeatSummary summary = summarise_repeats(repeats, Vector::Zero(repeats.cols()));
-    group.write(name + "_mean", summary.mean.data(), shape, {axes, "", "over simulated pairs"});
-    group.write(name + "_sem", summary.sem.data(), shape, {axes, "", "standard error of the mean"});
+Matrix draws_of(const TransferStudy& study, double TransferDraw::*part) {
+    Matrix draws(study.repeats, study.points());
+    for (const auto& [number, draw] : study.draws)
+        draws(number % study.repeats, number / study.repeats) = draw.*part;
+    return draws;
 }
 
-void write_transfer_check(hdf5::Group& group, const TransferCheck& check, const hdf5::Shape& shape,
+constexpr std::array<std::pair<const char*, double TransferDraw::*>, 3> kDrawn{
+    {{"benefit", &TransferDraw::benefit},
+     {"error_alone", &TransferDraw::alone},
+     {"error_joint", &TransferDraw::joint}}};
+
+void write_draws(hdf5::Group check, const TransferStudy& study) {
+    write_numbers(check, "pair", study.draws);
+    for (const auto& [name, part] : kDrawn) {
+        const auto own = part;
+        check.write(name,
+                    gathered_scalars<TransferDraw>(
+                        study.draws, [own](const TransferDraw& draw) { return draw.*own; }),
+                    {"pair", "", "of each simulated pair"});
+    }
+}
+
+void write_transfer_check(hdf5::Group& group, const TransferStudy& study, const hdf5::Shape& shape,
                           const std::string& axes) {
-    if (check.benefit.size() == 0) return;
-    hdf5::Group own = group.create_group("check");
-    write_check(own, "benefit", check.benefit, shape, axes);
-    write_check(own, "error_alone", check.alone, shape, axes);
-    write_check(own, "error_joint", check.joint, shape, axes);
-    group.set_attribute("repeats", static_cast<std::int64_t>(check.benefit.rows()));
+    if (study.repeats == 0) return;
+    if (study.part.count > 1) {
+        if (!study.draws.empty()) write_draws(group.create_group("check"), study);
+        return;
+    }
+    hdf5::Group check = group.create_group("check");
+    for (const auto& [name, part] : kDrawn) {
+        const Matrix draws = draws_of(study, part);
+        const RepeatSummary summary = summarise_repeats(draws, Vector::Zero(draws.cols()));
+        check.write(std::string(name) + "_mean", summary.mean.data(), shape,
+                    {axes, "", "over simulated pairs"});
+        check.write(std::string(name) + "_sem", summary.sem.data(), shape,
+                    {axes, "", "standard error of the mean"});
+    }
 }
 
-void write_transfer_setting(hdf5::Group& group, const TransferSetting& s) {
+void write_transfer_setting(hdf5::Group& group, const TransferStudy& study) {
+    const TransferSetting& s = study.setting;
     group.write("teacher_a", s.a, {"mode", "", "singular values of task A, in units of the noise"});
     group.write("teacher_b", s.b, {"mode", "", "singular values of task B"});
     group.set_attribute("inputs", static_cast<std::int64_t>(s.inputs));
@@ -306,7 +338,16 @@ void write_transfer_setting(hdf5::Group& group, const TransferSetting& s) {
     group.set_attribute("hidden", static_cast<std::int64_t>(s.student.hidden));
     group.set_attribute("depth", s.student.depth);
     group.set_attribute("initial_strength", s.student.start);
-    group.set_attribute("horizon", s.horizon);
+    group.set_attribute("horizon", s.horizon); // tau
+    group.set_attribute("time_unit", study.scale.unit);
+    group.set_attribute("tau", study.scale.per_tau);
+    if (study.repeats > 0) {
+        group.set_attribute("repeats", static_cast<std::int64_t>(study.repeats));
+        group.set_attribute("seed", std::to_string(study.seed));
+    }
+    if (study.part.count == 1) return;
+    group.set_attribute("shard", static_cast<std::int64_t>(study.part.index));
+    group.set_attribute("shards", static_cast<std::int64_t>(study.part.count));
 }
 
 } // namespace
@@ -317,7 +358,7 @@ void write_study(hdf5::Group group, const Study& study) {
     const auto own = static_cast<Index>(study.points.size());
     const Rows rows{part || !study.settings.axes.empty() ? "point" : "", own};
     if (part && own > 0) write_numbers(group, "point", study.points);
-    if (own > 0) write_points(group, study.points, rows);
+    if (own > 0) write_points(group, study.points, rows, part ? TimeScale{} : study.settings.scale);
     for (const auto& [kind, name] : kKinds) {
         const auto runs = study.runs.find(kind);
         if (runs == study.runs.end() || runs->second.empty()) continue;
@@ -343,6 +384,8 @@ Study read_study(const hdf5::Group& group) {
     const auto teacher = group.numbers_attribute("singular_values");
     base.teacher = Eigen::Map<const Vector>(teacher.data(), static_cast<Index>(teacher.size()));
     s.horizon = group.number_attribute("horizon").value_or(s.horizon);
+    s.scale = {group.number_attribute("tau").value_or(1),
+               group.text_attribute("time_unit").value_or("tau")};
     s.repeats = whole_attribute(group, "repeats", 0);
     const auto seed = parse_integer(group.text_attribute("seed").value_or(""));
     if (!seed) throw Error(group.where() + ": attribute 'seed' is missing");
@@ -385,9 +428,10 @@ void check_same_study(const hdf5::Group& part, const hdf5::Group& first) {
                 concat(part.where(), ": sweeps other values of ", name, " than the first shard"));
 }
 
-void write_data_study(hdf5::Group group, const DataStudy& study, const Student& student) {
+void write_data_study(hdf5::Group group, const DataStudy& study, const Student& student,
+                      const TimeScale& scale) {
     const std::map<Index, StudyPoint> one{{0, study.point}};
-    write_points(group, one, {});
+    write_points(group, one, {}, scale);
     group.write("singular_values", study.s, {"mode", "", "of Syx, signal and noise"});
     group.write("detected", study.noise.detected, {"mode", "boolean", "above what noise shows"});
     group.set_attribute("noise_unit", study.noise.unit);
@@ -402,7 +446,7 @@ void write_data_study(hdf5::Group group, const DataStudy& study, const Student& 
     own.write("test_error", exact.curves.test,
               {"time", "", "with /truth/W, of an aligned student"});
     own.write("train_error", exact.curves.train, {"time", "", ""});
-    own.write_scalar("optimal_time", exact.optimum.at, {"", "tau", ""});
+    own.write_scalar("optimal_time", scale.per_tau * exact.optimum.at, {"", scale.unit, ""});
     own.write_scalar("optimal_error", exact.optimum.value, {});
     own.write_scalar("late_error", exact.late, {});
 }
@@ -419,9 +463,12 @@ void write_denoised(hdf5::Group group, const Denoised& d, const std::string& los
     group.set_attribute("expected_error", d.expected_error);
 }
 
-void write_transfer(hdf5::Group group, const TransferSetting& s, const Transfer& t,
-                    const TransferCheck& check) {
-    write_transfer_setting(group, s);
+namespace {
+
+void write_point(hdf5::Group& group, const TransferStudy& study) {
+    const TransferSetting& s = study.setting;
+    const TimeScale& scale = study.scale;
+    const Transfer t = transfer(s);
     const JointTeacher joint = joint_teacher(s);
     group.write("q", s.alignment, {"mode_a,mode_b", "", "V_A^T V_B"});
     group.write_scalar("benefit", t.benefit(), {"", "", "error_alone - error_joint"});
@@ -432,23 +479,25 @@ void write_transfer(hdf5::Group group, const TransferSetting& s, const Transfer&
                 {"mode", "", "share of A in the output direction"});
     group.write_scalar("error_alone", t.alone.value, {"", "", "least test error of A alone"});
     group.write_scalar("error_joint", t.joint.value, {"", "", "least test error of A with B"});
-    group.write_scalar("time_alone", t.alone.at, {"", "tau", "when it is reached"});
-    group.write_scalar("time_joint", t.joint.at, {"", "tau", "when it is reached"});
-    write_transfer_check(group, check, {1}, "point");
+    group.write_scalar("time_alone", scale.per_tau * t.alone.at,
+                       {"", scale.unit, "when it is reached"});
+    group.write_scalar("time_joint", scale.per_tau * t.joint.at,
+                       {"", scale.unit, "when it is reached"});
+    write_transfer_check(group, study, {1}, "point");
 }
 
-void write_transfer_grid(hdf5::Group group, const TransferSetting& s, const TransferGrid& grid,
-                         const TransferCheck& check) {
-    write_transfer_setting(group, s);
+void write_grid(hdf5::Group& group, const TransferStudy& study) {
+    const TransferGrid& grid = *study.grid;
     group.write("q", grid.q, {"q", "", "alignment of each mode of A with its like in B"});
     group.write("snr_a", grid.a, {"snr_a", "", "first singular value of A"});
     group.write("snr_b", grid.b, {"snr_b", "", "first singular value of B"});
     const hdf5::Shape whole{grid.a.size(), grid.b.size(), grid.q.size()};
     const hdf5::Shape pairs{grid.a.size(), grid.b.size()};
-    const auto write = [&](const char* name, const char* what, auto part) {
+    const auto write = [&](const char* name, const char* what, auto part,
+                           const std::string& units = "") {
         std::vector<double> values;
         for (const Transfer& point : grid.points) values.push_back(part(point));
-        group.write(name, values.data(), whole, {"snr_a,snr_b,q", "", what});
+        group.write(name, values.data(), whole, {"snr_a,snr_b,q", units, what});
     };
     write("benefit", "error_alone - error_joint", [](const Transfer& t) { return t.benefit(); });
     write("shrinkage_benefit", "the same with the best strengths",
@@ -457,17 +506,69 @@ void write_transfer_grid(hdf5::Group group, const TransferSetting& s, const Tran
           [](const Transfer& t) { return t.alone.value; });
     write("error_joint", "least test error of A with B",
           [](const Transfer& t) { return t.joint.value; });
-    write("time_joint", "when it is reached, in tau", [](const Transfer& t) { return t.joint.at; });
+    write(
+        "time_joint", "when it is reached",
+        [&](const Transfer& t) { return study.scale.per_tau * t.joint.at; }, study.scale.unit);
     group.write("best_q", grid.best_q.data(), pairs,
                 {"snr_a,snr_b", "", "alignment of the largest benefit"});
     group.write("best_benefit", grid.best_benefit.data(), pairs, {"snr_a,snr_b", "", ""});
     group.write("sign_change", grid.sign_change.data(), pairs,
                 {"snr_a,snr_b", "", "largest q at which the benefit changes its sign; NaN: none"});
-    write_transfer_check(group, check, whole, "snr_a,snr_b,q");
+    write_transfer_check(group, study, whole, "snr_a,snr_b,q");
+}
+
+} // namespace
+
+void write_transfer(hdf5::Group group, const TransferStudy& study) {
+    write_transfer_setting(group, study);
+    if (study.grid)
+        write_grid(group, study);
+    else
+        write_point(group, study);
+}
+
+TransferStudy read_transfer(const hdf5::Group& group, const Execution& run) {
+    TransferStudy study;
+    TransferSetting& s = study.setting;
+    s.a = group.dataset("teacher_a").expect_numeric().read_vector();
+    s.b = group.dataset("teacher_b").expect_numeric().read_vector();
+    s.inputs = whole_attribute(group, "inputs", 1);
+    s.outputs_a = whole_attribute(group, "outputs_a", 1);
+    s.outputs_b = whole_attribute(group, "outputs_b", 1);
+    s.student.hidden = whole_attribute(group, "hidden", 0);
+    s.student.depth = static_cast<int>(std::min<Index>(whole_attribute(group, "depth", 1), 64));
+    s.student.start = group.number_attribute("initial_strength").value_or(0);
+    s.horizon = group.number_attribute("horizon").value_or(s.horizon);
+    study.scale = {group.number_attribute("tau").value_or(1),
+                   group.text_attribute("time_unit").value_or("tau")};
+    study.repeats = whole_attribute(group, "repeats", 1);
+    study.seed = static_cast<std::uint64_t>(
+        parse_integer(group.text_attribute("seed").value_or("0")).value_or(0));
+    study.part = {whole_attribute(group, "shard", 1), whole_attribute(group, "shards", 1)};
+    if (group.has_dataset("snr_a")) {
+        const auto axis = [&](const char* name) {
+            return group.dataset(name).expect_numeric().expect_rank(1).read_vector();
+        };
+        s.alignment = equal_alignment(s.a.size(), s.b.size(), axis("q")(0));
+        check_transfer(s);
+        study.grid = transfer_grid(s, axis("q"), axis("snr_a"), axis("snr_b"), run);
+    } else {
+        s.alignment = group.dataset("q").expect_numeric().expect_rank(2).read_matrix();
+        check_transfer(s);
+    }
+    if (!group.has_group("check")) return study;
+    const hdf5::Group check = group.group("check");
+    const auto numbers = read_numbers(check, "pair");
+    const auto count = static_cast<Index>(numbers.size());
+    for (const auto& [name, part] : kDrawn) {
+        const Vector values = read_column(check, name, count);
+        for (Index i = 0; i < count; ++i) study.draws[numbers[at(i)]].*part = values(i);
+    }
+    return study;
 }
 
 void write_regression(hdf5::Group group, const Vector& times,
-                      const std::vector<RegressionResult>& results) {
+                      const std::vector<RegressionResult>& results, const TimeScale& scale) {
     const auto count = static_cast<Index>(results.size());
     const Rows rows{count > 1 ? "load" : "", count};
     const bool checked = results.front().repeats.size() > 0;
@@ -477,7 +578,7 @@ void write_regression(hdf5::Group group, const Vector& times,
         const RegressionResult& r = results[at(i)];
         error.row(i) = r.error.transpose();
         load(i) = r.setting.load;
-        best_time(i) = r.optimum.at;
+        best_time(i) = scale.per_tau * r.optimum.at;
         best_error(i) = r.optimum.value;
         late(i) = r.late;
         if (!checked) continue;
@@ -486,10 +587,10 @@ void write_regression(hdf5::Group group, const Vector& times,
         sem.row(i) = summary.sem.transpose();
         z.row(i) = summary.z.transpose();
     }
-    group.write("time", times, {"time", "tau", ""});
+    group.write("time", Vector(scale.per_tau * times), {"time", scale.unit, ""});
     rows.write(group, "generalization_error", error, {"time", "", "beyond the noise, E - sigma^2"});
     group.write("load", load, {"load", "", "samples a input"});
-    rows.write_scalars(group, "optimal_time", best_time, {"", "tau", "when it is least"});
+    rows.write_scalars(group, "optimal_time", best_time, {"", scale.unit, "when it is least"});
     rows.write_scalars(group, "optimal_error", best_error, {"", "", "beyond the noise"});
     rows.write_scalars(group, "late_error", late, {"", "", "at the end of learning"});
     const RegressionSetting& s = results.front().setting;

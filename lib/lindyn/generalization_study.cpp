@@ -63,13 +63,6 @@ StudyPoint theory_point(const StudySettings& study, Index p, const Execution& ru
     return point_of(theory, setting.teacher, times, study.horizon, run);
 }
 
-// Numbers of `count` that belong to a part.
-std::vector<Index> own_numbers(Index count, const StudyPart& part) {
-    std::vector<Index> numbers;
-    for (Index i = part.index - 1; i < count; i += part.count) numbers.push_back(i);
-    return numbers;
-}
-
 // body(i) of many numbers in parallel, or of one with the threads inside.
 template <class Record, class Body>
 std::map<Index, Record> in_parallel(const std::vector<Index>& numbers, const Execution& run,
@@ -171,21 +164,14 @@ Study run_study(const StudySettings& settings, const StudyPart& part, const Exec
 }
 
 Study merge_studies(std::vector<Study> parts) {
-    if (parts.empty()) throw Error("no shards given");
-    std::map<Index, bool> seen;
+    std::vector<StudyPart> dealt;
+    for (const Study& part : parts) dealt.push_back(part.part);
+    check_parts(dealt);
     Study whole{parts.front().settings, {}, {}, {}};
-    const Index shards = parts.front().part.count;
     for (Study& part : parts) {
-        if (part.part.count != shards)
-            throw Error(concat("shard ", part.part.index, " is one of ", part.part.count,
-                               ", the first one of ", shards));
-        if (!seen.emplace(part.part.index, true).second)
-            throw Error(concat("shard ", part.part.index, " is given twice"));
         take(whole.points, part.points, "point");
         for (auto& [kind, runs] : part.runs) take(whole.runs[kind], runs, "student");
     }
-    for (Index s = 1; s <= shards; ++s)
-        if (seen.count(s) == 0) throw Error(concat("shard ", s, " of ", shards, " is missing"));
     const StudySettings& settings = whole.settings;
     check_complete(whole.points, settings.points(), "point");
     for (const auto& [kind, runs] : whole.runs)

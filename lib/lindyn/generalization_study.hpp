@@ -6,7 +6,9 @@
 #include <assay/core/monitor.hpp>
 #include <assay/lindyn/generalization.hpp>
 #include <assay/lindyn/problem.hpp>
+#include <assay/lindyn/shards.hpp>
 #include <assay/lindyn/students.hpp>
+#include <assay/lindyn/time_scale.hpp>
 
 #include <cstdint>
 #include <limits>
@@ -35,6 +37,7 @@ struct StudySettings {
     Index repeats = 0;                                        // simulated data sets a point
     std::vector<StudentKind> students;                        // what learns them
     std::uint64_t seed = 0;
+    TimeScale scale; // in which a whole study is written; everything here is in tau
 
     [[nodiscard]] ASSAY_API Index points() const;
 };
@@ -49,10 +52,6 @@ struct StudyPoint {
     double non_gradient = 1, late = 1;
 };
 
-// Part `index` (from 1) of `count`: points and students p with p = index - 1 modulo count.
-struct StudyPart {
-    Index index = 1, count = 1;
-};
 struct Study {
     StudySettings settings;
     StudyPart part;

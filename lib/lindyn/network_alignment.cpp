@@ -94,6 +94,7 @@ class LayerProjection : public Projection {
     Index outputs_ = 0, inputs_ = 0, positions_ = 0;
 };
 
+// Beside recurrent layers.
 bool is_treated(const std::string& type) {
     return type == "dense" || type == "conv1d" || type == "conv2d" || type == "conv3d";
 }
@@ -174,6 +175,73 @@ NetworkLayer layer_at(const Net& network, const network::Weights<double>& weight
     if (bias && use_bias)
         layer.feedback.bias = weights.trained.segment(bias->offset, bias->info.size());
     find_taper(layer);
+    return layer;
+}
+
+// ---- recurrent layers
+
+// A recurrent layer by itself, its states at every step as outputs.
+Net unrolled(Json layer, const network::TensorInfo& input) {
+    layer.erase("inputs");
+    layer["return_sequences"] = true;
+    std::vector<std::string> axes(input.shape.size(), "feature");
+    axes[0] = "time";
+    const Json json{{"format", "assay-architecture/1"},
+                    {"input", {{"shape", input.shape}, {"axes", axes}}},
+                    {"layers", Json::array({layer})}};
+    return Net(json.dump());
+}
+
+// Steps of samples that count.
+Index valid_steps(const network::Samples& samples, Index sample, Index steps) {
+    return samples.lengths.empty() ? steps : samples.lengths[static_cast<std::size_t>(sample)];
+}
+
+// Rows x_t and h_{t-1} (what the layer shows), 0 before the first step; from the second step on
+// where the layer learns an initial state.
+struct StepRows {
+    RowMatrix input, before;
+};
+StepRows step_rows(const Net& network, const network::Weights<double>& weights, const Json& json,
+                   Index node, const RowMatrix& sequences, const network::Samples& samples) {
+    const network::TensorInfo& input = network.node_tensor(network.node_inputs(node)[0]);
+    const Net cell = unrolled(json.at(static_cast<std::size_t>(node - 1)), input);
+    network::Weights<double> own{Vector::Zero(cell.parameter_count()), Vector()};
+    const std::string& name = network.node_name(node);
+    for (const auto& entry : cell.parameters())
+        own.trained.segment(entry.offset, entry.info.size()) = weights.trained.segment(
+            entry_of(network, name, entry.info.name)->offset, entry.info.size());
+    const Index steps = input.shape[0], features = input.shape[1],
+                units = cell.output().size() / steps;
+    Pass pass(cell);
+    const RowMatrix states = pass.forward(own, sequences, info_of(sequences.rows()));
+    const Index first = entry_of(network, name, "initial_state") ? 1 : 0;
+    Index count = 0;
+    for (Index b = 0; b < sequences.rows(); ++b)
+        count += std::max<Index>(0, valid_steps(samples, b, steps) - first);
+    StepRows rows{RowMatrix(count, features), RowMatrix::Zero(count, units)};
+    for (Index b = 0, row = 0; b < sequences.rows(); ++b)
+        for (Index t = first; t < valid_steps(samples, b, steps); ++t, ++row) {
+            rows.input.row(row) = sequences.row(b).segment(t * features, features);
+            if (t > 0) rows.before.row(row) = states.row(b).segment((t - 1) * units, units);
+        }
+    return rows;
+}
+
+NetworkLayer recurrent_array(const Net& network, const network::Weights<double>& weights,
+                             const std::string& name, const std::string& array,
+                             const std::string& bias, RowMatrix inputs) {
+    const auto* entry = entry_of(network, name, array);
+    NetworkLayer layer;
+    layer.feedback.name = name + "." + array;
+    layer.feedback.array = array;
+    layer.feedback.projection =
+        std::make_shared<DenseProjection>(entry->info.shape[0], entry->info.shape[1]);
+    layer.feedback.weight = Eigen::Map<const RowMatrix>(weights.trained.data() + entry->offset,
+                                                        entry->info.shape[0], entry->info.shape[1]);
+    if (const auto* own = bias.empty() ? nullptr : entry_of(network, name, bias))
+        layer.feedback.bias = weights.trained.segment(own->offset, own->info.size());
+    layer.inputs = std::move(inputs);
     return layer;
 }
 
@@ -281,26 +349,38 @@ NetworkLayers feedback_layers(const network::Model& model, const network::Sample
     const Json json = network::parse_json(model.architecture, "architecture").at("layers");
     const auto behind = behind_parameters(network);
     NetworkLayers found;
-    std::vector<Index> sources;
+    std::vector<Index> nodes, sources;
     for (Index node = 1; node < network.nodes(); ++node) {
-        if (!behind[static_cast<std::size_t>(node)]) continue;
         const std::string& name = network.node_name(node);
-        if (is_treated(network.node_type(node))) {
-            found.layers.push_back(layer_at(network, weights, json, node, use_bias));
+        const bool recurrent = entry_of(network, name, "recurrent") != nullptr,
+                   passed = behind[static_cast<std::size_t>(node)];
+        if (recurrent || (passed && is_treated(network.node_type(node)))) {
+            nodes.push_back(node);
             sources.push_back(network.node_inputs(node)[0]);
-        } else if (entry_of(network, name, "recurrent") || entry_of(network, name, "weight")) {
+        } else if (passed && entry_of(network, name, "weight")) {
             found.left_out.push_back(name);
         }
     }
-    if (found.layers.empty())
-        throw Error("the network has no dense or convolutional layer behind another, so that no "
-                    "error passes a feedback array");
+    if (nodes.empty())
+        throw Error("the network has no dense or convolutional layer behind another and no "
+                    "recurrent one, so that no error passes a feedback array");
     auto inputs = activations(network, weights, samples, sources, run);
-    for (std::size_t i = 0; i < sources.size(); ++i) {
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        const std::string& name = network.node_name(nodes[i]);
         if (!inputs[i].allFinite())
-            throw Error("layer '" + found.layers[i].feedback.name +
-                        "': its inputs are not finite on these samples");
-        found.layers[i].inputs = std::move(inputs[i]);
+            throw Error("layer '" + name + "': its inputs are not finite on these samples");
+        if (!entry_of(network, name, "recurrent")) {
+            found.layers.push_back(layer_at(network, weights, json, nodes[i], use_bias));
+            found.layers.back().inputs = std::move(inputs[i]);
+            continue;
+        }
+        StepRows rows = step_rows(network, weights, json, nodes[i], inputs[i], samples);
+        if (behind[static_cast<std::size_t>(nodes[i])])
+            found.layers.push_back(recurrent_array(network, weights, name, "kernel",
+                                                   use_bias ? "bias" : "", std::move(rows.input)));
+        found.layers.push_back(recurrent_array(network, weights, name, "recurrent",
+                                               use_bias ? "recurrent_bias" : "",
+                                               std::move(rows.before)));
     }
     return found;
 }

@@ -12,10 +12,14 @@
 
 namespace assay::lindyn {
 
-// A dense or convolutional layer with trained layers before it: it has a feedback array.
+// A dense or convolutional layer with trained layers before it, or an array of a recurrent layer
+// (the kernel where there are trained layers before it, the recurrent matrix always): it has a
+// feedback array.
 struct NetworkLayer {
     FeedbackLayer feedback;
-    RowMatrix inputs;   // its activations, samples x input size
+    // Its activations, samples x input size; of recurrent layers a row a step of a sample, x_t for
+    // the kernel and h_{t-1} for the recurrent matrix.
+    RowMatrix inputs;
     Vector noise_share; // of a padded convolution: Taper::noise, one an entry of W; else empty
 };
 struct NetworkLayers {
@@ -28,16 +32,18 @@ struct NetworkLayers {
                                                       const network::Samples& samples,
                                                       bool use_bias, const Execution& run);
 
-// What stands in the place of a layer's transposed weight; outputs x inputs.
+// What stands in the place of a layer's transposed weight; outputs x inputs. Of dense and
+// convolutional layers.
 struct LayerFeedback {
     std::string layer;
     Matrix weight;
 };
 // The eigenvalue of largest modulus of J = J_B^T H J_W, the Jacobian of the pseudo-gradient field
 // where the loss has no residual (its Gauss-Newton part elsewhere): J_W that of the outputs in the
-// parameters, H the loss's Hessian, J_B^T the backward pass through the feedback (layers without
-// keep their weight). All parameters; restarted Arnoldi iteration of 40 products to a residual of
-// 1e-8 or 10 restarts. Learning is locally stable below critical_rate(value).
+// parameters, H the loss's Hessian, J_B^T the backward pass through the feedback (layers without,
+// and recurrent ones, keep their weight). All parameters; restarted Arnoldi iteration of 40
+// products to a residual of 1e-8 or 10 restarts. Learning is locally stable below
+// critical_rate(value).
 struct TaskCurvature {
     std::complex<double> value;
     double residual = 0; // |J v - value v| over |value|

@@ -6,6 +6,8 @@
 #include <assay/training/config.hpp>
 #include <assay/training/run_io.hpp>
 
+#include <cmath>
+
 namespace assay::lindyn {
 namespace {
 
@@ -88,30 +90,106 @@ SimulationState read_state(const hdf5::Group& group) {
 
 } // namespace
 
-void write_simulation(hdf5::Group group, const std::vector<Simulation>& repeats,
-                      const SimulationFacts& facts) {
-    const SimulationRecord& first = repeats.front().record();
-    const auto count = static_cast<Index>(repeats.size()), times = first.loss.size();
-    group.write("step", whole(first.steps), {"time", "", "updates made"});
-    RowMatrix loss(count, times), error(count, first.test_error.size());
-    std::vector<Matrix> strength;
-    for (Index r = 0; r < count; ++r) {
-        const SimulationRecord& record = repeats[static_cast<std::size_t>(r)].record();
-        loss.row(r) = record.loss.transpose();
-        error.row(r) = record.test_error.transpose();
-        strength.push_back(record.strength);
-    }
-    group.write("loss", loss.data(), {count, times}, {"repeat,time", "", "half the squared error"});
-    if (error.cols() > 0)
-        group.write("test_error", error.data(), {count, times},
-                    {"repeat,time", "", "|W - W*|^2 / |W*|^2 of /truth/W"});
-    write_matrices(group, "strength", strength, {"repeat,time,mode", "", "a = u^T W v"});
+void write_simulation(hdf5::Group group, const SimulationStudy& study) {
+    const bool part = study.part.count > 1;
+    const SimulationFacts& facts = study.facts;
     group.set_attribute("method", facts.flow ? "flow" : "descent");
     group.set_attribute("learning_rate", facts.step.rate);
     group.set_attribute("momentum", facts.step.momentum);
     group.set_attribute("weight_decay", facts.step.decay);
     group.set_attribute("batch_size", static_cast<std::int64_t>(facts.batch_size));
     group.set_attribute("seed", static_cast<std::int64_t>(facts.seed));
+    if (part) {
+        group.set_attribute("repeats", static_cast<std::int64_t>(study.repeats));
+        group.set_attribute("shard", static_cast<std::int64_t>(study.part.index));
+        group.set_attribute("shards", static_cast<std::int64_t>(study.part.count));
+    }
+    if (study.runs.empty()) return;
+    const SimulationRecord& first = study.runs.begin()->second;
+    const auto count = static_cast<Index>(study.runs.size()), times = first.loss.size();
+    group.write("step", whole(first.steps), {"time", "", "updates made"});
+    RowMatrix loss(count, times), error(count, first.test_error.size());
+    std::vector<Matrix> strength;
+    std::vector<std::int64_t> numbers;
+    Index r = 0;
+    for (const auto& [number, record] : study.runs) {
+        numbers.push_back(number);
+        loss.row(r) = record.loss.transpose();
+        error.row(r++) = record.test_error.transpose();
+        strength.push_back(record.strength);
+    }
+    if (part) group.write("repeat", numbers, {"repeat", "", "which of the whole"});
+    group.write("loss", loss.data(), {count, times}, {"repeat,time", "", "half the squared error"});
+    if (error.cols() > 0)
+        group.write("test_error", error.data(), {count, times},
+                    {"repeat,time", "", "|W - W*|^2 / |W*|^2 of /truth/W"});
+    write_matrices(group, "strength", strength, {"repeat,time,mode", "", "a = u^T W v"});
+}
+
+SimulationStudy read_simulation(const hdf5::Group& group) {
+    const auto number = [&](const char* name) {
+        const auto value = group.number_attribute(name);
+        if (!value) throw Error(group.where() + ": attribute '" + name + "' is missing");
+        return *value;
+    };
+    const auto whole_number = [&](const char* name) {
+        const double value = number(name);
+        if (!(value >= 0 && value <= 1e15 && value == std::floor(value)))
+            throw Error(concat(group.where(), ": ", name, " ", value, " is no count"));
+        return static_cast<Index>(value);
+    };
+    SimulationStudy study;
+    SimulationFacts& facts = study.facts;
+    facts.flow = group.text_attribute("method").value_or("") == "flow";
+    facts.step = {number("learning_rate"), number("momentum"), number("weight_decay")};
+    facts.batch_size = whole_number("batch_size");
+    facts.seed = static_cast<std::uint64_t>(whole_number("seed"));
+    study.repeats = whole_number("repeats");
+    study.part = {whole_number("shard"), whole_number("shards")};
+    if (!group.has_dataset("repeat")) return study;
+    const auto numbers = group.dataset("repeat").expect_numeric().read<std::int64_t>();
+    const auto steps = group.dataset("step").expect_numeric().read<std::int64_t>();
+    const RowMatrix loss = group.dataset("loss").expect_rank(2).read_matrix();
+    const bool tested = group.has_dataset("test_error");
+    const RowMatrix error =
+        tested ? group.dataset("test_error").expect_rank(2).read_matrix() : RowMatrix();
+    const hdf5::Dataset strength = group.dataset("strength").expect_rank(3);
+    const auto count = static_cast<Index>(numbers.size()), times = static_cast<Index>(steps.size());
+    const auto fits = [&](Index rows, Index cols) { return rows == count && cols == times; };
+    if (!fits(loss.rows(), loss.cols()) || (tested && !fits(error.rows(), error.cols())) ||
+        !fits(strength.shape()[0], strength.shape()[1]))
+        throw Error(group.where() + ": arrays do not fit each other");
+    for (Index r = 0; r < count; ++r) {
+        SimulationRecord record;
+        record.steps.assign(steps.begin(), steps.end());
+        record.loss = loss.row(r).transpose();
+        if (tested) record.test_error = error.row(r).transpose();
+        RowMatrix own(times, strength.shape()[2]);
+        strength.read_box<double>({r, 0, 0}, {1, times, own.cols()}, own.data());
+        record.strength = own;
+        study.runs[numbers[static_cast<std::size_t>(r)]] = std::move(record);
+    }
+    return study;
+}
+
+SimulationStudy merge_simulations(std::vector<SimulationStudy> parts) {
+    std::vector<StudyPart> dealt;
+    for (const SimulationStudy& part : parts) dealt.push_back(part.part);
+    check_parts(dealt);
+    SimulationStudy all{parts.front().facts, parts.front().repeats, {}, {}};
+    for (SimulationStudy& part : parts)
+        for (auto& [number, record] : part.runs) {
+            if (!all.runs.empty() &&
+                (record.steps != all.runs.begin()->second.steps ||
+                 record.strength.cols() != all.runs.begin()->second.strength.cols()))
+                throw Error(concat("repeat ", number, " is of other steps or modes"));
+            if (!all.runs.emplace(number, std::move(record)).second)
+                throw Error(concat("repeat ", number, " is in two shards"));
+        }
+    for (Index r = 0; r < all.repeats; ++r)
+        if (all.runs.count(r) == 0)
+            throw Error(concat("repeat ", r, " of ", all.repeats, " is in no shard"));
+    return all;
 }
 
 void write_run(hdf5::Group root, const Simulation& first, const SimulationFacts& facts) {

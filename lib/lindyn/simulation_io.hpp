@@ -1,12 +1,15 @@
-// Simulated runs in HDF5: strengths and losses of all repeats (/lindyn/simulate), the first repeat
-// as a training run that every tool reads (/model, /run), and the state of an interrupted one.
+// Simulated runs in HDF5: strengths and losses of all repeats (/lindyn/simulate), or of those of a
+// shard, the first repeat as a training run that every tool reads (/model, /run), and the state of
+// an interrupted one.
 #pragma once
 
 #include <assay/core/export.hpp>
 #include <assay/hdf5/object.hpp>
+#include <assay/lindyn/shards.hpp>
 #include <assay/lindyn/simulate.hpp>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,8 +25,19 @@ struct SimulationFacts {
     std::string data;
 };
 
-ASSAY_API void write_simulation(hdf5::Group group, const std::vector<Simulation>& repeats,
-                                const SimulationFacts& facts);
+// All repeats, or those of a part.
+struct SimulationStudy {
+    SimulationFacts facts;
+    Index repeats = 1; // of the whole
+    StudyPart part;
+    std::map<Index, SimulationRecord> runs; // by repeat
+};
+ASSAY_API void write_simulation(hdf5::Group group, const SimulationStudy& study);
+// A part. Throws Error on arrays that do not fit each other.
+[[nodiscard]] ASSAY_API SimulationStudy read_simulation(const hdf5::Group& group);
+// The whole from all its parts, which have the same settings. Throws Error where a part or a repeat
+// is missing or given twice.
+[[nodiscard]] ASSAY_API SimulationStudy merge_simulations(std::vector<SimulationStudy> parts);
 // /model and /run of a simulation that kept its layers.
 ASSAY_API void write_run(hdf5::Group root, const Simulation& first, const SimulationFacts& facts);
 

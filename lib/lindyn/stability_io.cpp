@@ -39,6 +39,9 @@ void write_limits(hdf5::Group& group, const Layers& layers) {
     one("angle", &LayerStability::angle, "degrees", "between W and B in the steady state");
     one("structural_angle", &LayerStability::structural_angle, "degrees", "the same without noise");
     one("norm_ratio", &LayerStability::norm_ratio, "", "|B|/|W| in the steady state");
+    one("sampling_power", &LayerStability::sampling_power, "",
+        "what sampling adds to |B|^2/|W|^2, from drawn batches (ia on convolutions); else NaN");
+    one("sampling_error", &LayerStability::sampling_error, "", "its standard error");
     one("taper_angle", &LayerStability::taper_angle, "degrees",
         "that zero padding alone gives a mirror; 0: none");
     one("rectified_angle", &LayerStability::rectified_angle, "degrees",
@@ -212,6 +215,7 @@ std::vector<LayerFeedback> read_feedback(const hdf5::Group& model,
                                          const std::vector<NetworkLayer>& layers) {
     std::vector<LayerFeedback> found;
     for (const NetworkLayer& layer : layers) {
+        if (layer.feedback.array != "weight") continue; // see task_curvature
         const std::string path = "feedback/" + layer.feedback.name + "/weight";
         if (!model.has_dataset(path))
             throw Error(model.where() + "/" + path +

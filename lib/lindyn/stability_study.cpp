@@ -72,7 +72,12 @@ Matrix end_of(const NetworkLayer& layer, const AlignmentSystem& system, const St
     return scale * f.taper.cwiseProduct(f.weight);
 }
 
-// What noise adds to |B|^2/|W|^2.
+bool is_sampled_convolution(const NetworkLayer& layer, const StudySettings& s) {
+    return s.alignment.rule == AlignmentRule::ia && layer.feedback.projection->positions() > 1 &&
+           (!s.engaged || layer.inputs.size() == 0);
+}
+
+// What noise adds to |B|^2/|W|^2, but for what is drawn.
 double noise_power(const NetworkLayer& layer, const AlignedLayer& aligned, const StudySettings& s) {
     const FeedbackLayer& f = layer.feedback;
     const AlignmentSettings one = per_position(s, f.projection->positions());
@@ -99,7 +104,7 @@ double noise_power(const NetworkLayer& layer, const AlignedLayer& aligned, const
                         std::pow(tapered_alignment(taper, 0, compensated).norm_ratio, 2)) +
                    rule_noise;
         }
-        if (f.projection->positions() > 1 && one.rule == AlignmentRule::ia) return rule_noise;
+        if (is_sampled_convolution(layer, s)) return rule_noise;
         const Vector mean = aligned_values(one, aligned.s);
         return stationary_moments(one, aligned).power -
                mean.squaredNorm() / aligned.s.squaredNorm();
@@ -111,13 +116,21 @@ double noise_power(const NetworkLayer& layer, const AlignedLayer& aligned, const
     return 0;
 }
 
-void find_end(const NetworkLayer& layer, const AlignmentSystem& system, const AlignedLayer& aligned,
-              const StudySettings& s, LayerStability& found) {
+void find_end(const NetworkLayer& layer, Index number, const AlignmentSystem& system,
+              const AlignedLayer& aligned, const StudySettings& s, LayerStability& found) {
     const Matrix& w = layer.feedback.weight;
     found.feedback = end_of(layer, system, s);
     found.structural_angle = angle_between(w, found.feedback);
-    const double own = found.feedback.squaredNorm() / w.squaredNorm(),
-                 power = own + noise_power(layer, aligned, s);
+    found.sampling_power = found.sampling_error = kNaN;
+    double power = found.feedback.squaredNorm() / w.squaredNorm() + noise_power(layer, aligned, s);
+    if (is_sampled_convolution(layer, s)) {
+        const SampledPower drawn =
+            sampling_power(layer.feedback, s.alignment, s.options, system, found.feedback, s.draws,
+                           {s.seed, number, -1, s.draws, s.start_ratio, nullptr});
+        found.sampling_power = drawn.value / w.squaredNorm();
+        found.sampling_error = drawn.error / w.squaredNorm();
+        power += found.sampling_power;
+    }
     found.norm_ratio = std::sqrt(power);
     const double overlap = w.cwiseProduct(found.feedback).sum() / w.squaredNorm();
     found.angle = AlignmentMoments{overlap, power}.angle();
@@ -238,11 +251,12 @@ LayerStability study_layer(const NetworkLayer& layer, Index number, const StudyS
                                 f.weight)
             : kNaN;
     if (has_end(s.alignment.rule)) {
-        find_end(layer, system, aligned, s, found);
+        find_end(layer, number, system, aligned, s, found);
         find_curves(layer, aligned, s, found);
         if (s.repeats > 0) draw_runs(layer, number, s, run, found);
     } else {
         found.angle = found.structural_angle = found.norm_ratio = kNaN;
+        found.sampling_power = found.sampling_error = kNaN;
         found.feedback_values = found.loop_gain = Vector::Constant(aligned.s.size(), kNaN);
     }
     return found;

@@ -18,6 +18,7 @@ struct StudySettings {
     double start_ratio = 1;
     Index repeats = 0; // drawn runs
     Index probe = 256; // rows of noise from which a convolution's C_yy is taken
+    Index draws = 32;  // batches from which its sampling noise is taken
     std::uint64_t seed = 0;
 };
 
@@ -36,6 +37,9 @@ struct LayerStability {
     double eta_critical = 0;             // of the mean
     double eta_critical_mean_square = 0; // with every batch drawn anew (ia on noise), else NaN
     double angle = 0, structural_angle = 0, norm_ratio = 0; // in the steady state
+    // Of what sampling adds to |B|^2/|W|^2, where it is estimated from drawn batches (ia on
+    // convolutions); else NaN.
+    double sampling_power = 0, sampling_error = 0;
     double rectified_angle = 0; // of a mirror through relu with the layer's biases; NaN without
     double taper_angle = 0;     // of raw padding; 0 where nothing is cut off
     Vector singular_values, feedback_values, loop_gain; // u^T B v, s u^T B v

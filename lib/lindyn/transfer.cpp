@@ -175,6 +175,46 @@ TransferGrid transfer_grid(const TransferSetting& s, const Vector& q, const Vect
     return grid;
 }
 
+TransferSetting point_setting(const TransferStudy& study, Index point) {
+    TransferSetting s = study.setting;
+    if (!study.grid) return s;
+    const TransferGrid& g = *study.grid;
+    s.alignment = equal_alignment(s.a.size(), s.b.size(), g.q(point % g.q.size()));
+    s.b *= g.b(point / g.q.size() % g.b.size()) / study.setting.b(0);
+    s.a *= g.a(point / g.q.size() / g.b.size()) / study.setting.a(0);
+    return s;
+}
+
+void draw_transfers(TransferStudy& study, const Execution& run) {
+    const auto numbers = own_numbers(study.points() * study.repeats, study.part);
+    std::vector<TransferDraw> draws(numbers.size());
+    parallel_blocks(static_cast<Index>(numbers.size()), run.threads, [&](Index i) {
+        run.monitor->stop_if_interrupted();
+        const Index number = numbers[static_cast<std::size_t>(i)];
+        const Transfer t = simulate_transfer(point_setting(study, number / study.repeats),
+                                             study.seed, number % study.repeats);
+        draws[static_cast<std::size_t>(i)] = {t.benefit(), t.alone.value, t.joint.value};
+    });
+    for (std::size_t i = 0; i < numbers.size(); ++i) study.draws[numbers[i]] = draws[i];
+}
+
+TransferStudy merge_transfers(std::vector<TransferStudy> parts) {
+    std::vector<StudyPart> dealt;
+    for (const TransferStudy& part : parts) dealt.push_back(part.part);
+    check_parts(dealt);
+    TransferStudy whole = std::move(parts.front());
+    whole.part = {};
+    for (std::size_t i = 1; i < parts.size(); ++i)
+        for (const auto& [number, draw] : parts[i].draws)
+            if (!whole.draws.emplace(number, draw).second)
+                throw Error(concat("pair ", number, " is in two shards"));
+    const Index count = whole.points() * whole.repeats;
+    for (Index i = 0; i < count; ++i)
+        if (whole.draws.count(i) == 0)
+            throw Error(concat("pair ", i, " of ", count, " is in no shard"));
+    return whole;
+}
+
 TransferSetting estimated_transfer(const DetectedModes& a, const DetectedModes& b) {
     if (a.v.rows() != b.v.rows())
         throw Error(concat("task A has ", a.v.rows(), " inputs, task B ", b.v.rows(),

@@ -8,10 +8,14 @@
 
 #include <assay/core/export.hpp>
 #include <assay/lindyn/error_model.hpp>
+#include <assay/lindyn/shards.hpp>
 #include <assay/lindyn/students.hpp>
+#include <assay/lindyn/time_scale.hpp>
 
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <optional>
 #include <vector>
 
 namespace assay::lindyn {
@@ -59,6 +63,31 @@ struct TransferGrid {
 [[nodiscard]] ASSAY_API TransferGrid transfer_grid(const TransferSetting& setting, const Vector& q,
                                                    const Vector& a, const Vector& b,
                                                    const Execution& run);
+
+// What a simulated pair of tasks reached.
+struct TransferDraw {
+    double benefit = 0, alone = 0, joint = 0;
+};
+// One setting, or a grid of them, and simulated pairs of each point; those of all, or of a part.
+struct TransferStudy {
+    TransferSetting setting;
+    std::optional<TransferGrid> grid; // else the setting alone
+    TimeScale scale;                  // in which times are written
+    Index repeats = 0;                // pairs a point
+    std::uint64_t seed = 0;
+    StudyPart part;
+    std::map<Index, TransferDraw> draws; // by point * repeats + repeat
+
+    [[nodiscard]] Index points() const {
+        return grid ? static_cast<Index>(grid->points.size()) : 1;
+    }
+};
+[[nodiscard]] ASSAY_API TransferSetting point_setting(const TransferStudy& study, Index point);
+// Draws the part's pairs.
+ASSAY_API void draw_transfers(TransferStudy& study, const Execution& run);
+// The whole from all its parts, which have the same settings. Throws Error where a part or a draw
+// is missing or given twice.
+[[nodiscard]] ASSAY_API TransferStudy merge_transfers(std::vector<TransferStudy> parts);
 
 // What two data sets say of their teachers: `snr` and squared `overlap_input` of the detected modes
 // (spiked.hpp) with their input singular vectors v (N1 x K). Q is estimated by the data's own

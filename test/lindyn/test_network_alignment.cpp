@@ -258,3 +258,75 @@ TEST_CASE("the task's curvature is that of the pseudo-gradient", "[lindyn][stabi
         task_curvature(net, data, {network::LossKind::half_squared_error}, {{"b", fc}}, 3, run),
         Error);
 }
+
+TEST_CASE("arrays of a recurrent layer see its inputs and its states", "[lindyn]") {
+    const bool sequences = GENERATE(true, false);
+    const std::string text = std::string(R"({"format": "assay-architecture/1",
+      "input": {"shape": [4, 3], "axes": ["time", "feature"]},
+      "layers": [{"name": "cell", "type": "rnn", "units": 2, "return_sequences": )") +
+                             (sequences ? "true" : "false") + R"(},
+                 {"name": "out", "type": "dense", "units": 1}]})";
+    const network::Model net{text,
+                             {{"cell", "kernel", {2, 3}, normals(6, 1, 0.6)},
+                              {"cell", "recurrent", {2, 2}, normals(4, 2, 0.6)},
+                              {"cell", "bias", {2}, normals(2, 3, 0.3)},
+                              {"out", "weight", {1, 2}, normals(2, 4, 1)},
+                              {"out", "bias", {1}, {0}}},
+                             {}};
+    network::Samples s;
+    s.input_shape = {4, 3};
+    s.inputs = gaussian(5, 12, 6);
+    s.lengths = {4, 4, 2, 4, 4};
+    const NetworkLayers found = feedback_layers(net, s, true, {});
+    // The cell is the first layer: errors go through its recurrent matrix alone, and `out`.
+    REQUIRE(found.layers.size() == 2);
+    const NetworkLayer& cell = found.layers[0];
+    CHECK(cell.feedback.name == "cell.recurrent");
+    CHECK(found.layers[1].feedback.name == "out");
+    CHECK(found.left_out.empty());
+    const auto kernel = Eigen::Map<const RowMatrix>(net.parameters[0].values.data(), 2, 3);
+    const auto recurrent = Eigen::Map<const RowMatrix>(net.parameters[1].values.data(), 2, 2);
+    const auto bias = Eigen::Map<const Vector>(net.parameters[2].values.data(), 2);
+    CHECK(cell.feedback.weight == Matrix(recurrent));
+    REQUIRE(cell.inputs.rows() == 18);
+    Index row = 0;
+    for (Index b = 0; b < 5; ++b) {
+        Vector h = Vector::Zero(2);
+        for (Index t = 0; t < s.lengths[std::size_t(b)]; ++t) {
+            CHECK((cell.inputs.row(row++).transpose() - h).norm() < 1e-14);
+            const Vector x = s.inputs.row(b).segment(3 * t, 3).transpose();
+            h = (kernel * x + recurrent * h + bias).array().tanh();
+        }
+    }
+    // As any other array: in the end a mirror of noise is rho W.
+    StudySettings settings;
+    settings.alignment.coefficients = usual_coefficients(AlignmentRule::wm);
+    const LayerStability end = study_layer(cell, 0, settings, {});
+    CHECK(angle_between(end.feedback, Matrix(recurrent)) < 1e-5);
+    CHECK(end.lambda_xx > 0);
+}
+
+TEST_CASE("what sampling adds to the feedback of a convolution, beside drawn runs", "[lindyn]") {
+    const NetworkLayers found = feedback_layers(model(), samples(6), false, {});
+    StudySettings s;
+    s.alignment.rule = AlignmentRule::ia;
+    s.alignment.coefficients = usual_coefficients(AlignmentRule::ia);
+    s.alignment.rate = 0.06;
+    s.alignment.batch = 1;
+    s.options.spatial_mean = true;
+    s.probe = 1024;
+    s.draws = 24;
+    s.steps = 300;
+    s.repeats = 10;
+    const NetworkLayer& conv = found.layers[0];
+    REQUIRE(conv.feedback.projection->positions() > 1);
+    const LayerStability told = study_layer(conv, 0, s, {});
+    CHECK(told.sampling_power > 0);
+    CHECK(told.sampling_error < 0.2 * told.sampling_power);
+    // Means over the last half of the runs.
+    const double drawn = told.angle_drawn.mean.tail(200).mean(),
+                 ratio = told.norm_ratio_drawn.mean.tail(200).mean();
+    CHECK(std::abs(told.angle - drawn) < 0.05 * drawn);
+    CHECK(std::abs(told.norm_ratio - ratio) < 0.02 * ratio);
+    CHECK(told.structural_angle < 0.9 * drawn); // which it is about
+}
