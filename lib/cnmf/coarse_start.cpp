@@ -5,7 +5,8 @@
 #include <assay/core/memory.hpp>
 
 #include <algorithm>
-#include <limits>
+#include <chrono>
+#include <string>
 
 namespace assay::cnmf {
 namespace {
@@ -13,34 +14,73 @@ namespace {
 // Bins of the first level for each of a unit's K L weights: with fewer, what it finds is often a
 // poor minimum of the whole.
 constexpr Index kBinsPerWeight = 50;
-constexpr Index kGrowth = 4;                  // bins of a level against the one before
-constexpr Index kShareOfWhole = 4;            // no level has more than this part of the recording,
-constexpr Index kMostValues = Index{1} << 25; // nor more numbers than this (256 MB)
+constexpr Index kGrowth = 4;               // bins of a level against the one before
+constexpr Index kShareOfWhole = 4;         // no level has more than this part of the recording,
+constexpr std::int64_t kShareOfMemory = 4; // none takes more than this part of the memory,
+// and none after the first has more numbers than this.
+constexpr Index kMostValues = Index{1} << 25;
+// A level takes its values, their spectra or blocks, and copies of both in the making.
+constexpr std::int64_t kBytesPerValue = 32;
 constexpr Index kStretchLags = 10; // length of a stretch: its ends show motifs in part only
 constexpr Index kStarts = 3;       // of the first level; the best goes on
 constexpr Index kMostIterations = 40;
 constexpr double kEnough = 0.005; // a level ends when an iteration lowers the loss by less
 constexpr ActivationStop kActivationStop{1e-2, 10};
-constexpr double kMultiplicativeSeed = 1e-3; // of the mean activation
+constexpr double kMultiplicativeSeed = 1e-3; // of the mean
 
-// Bins of the largest level.
-Index most_bins(const Data& data) {
-    // A level takes its values, their spectra or blocks, and copies of both in the making.
-    constexpr std::int64_t kBytesPerValue = 32;
-    const std::int64_t memory = data.choice().memory;
-    const Index values =
-        memory > 0 ? std::min<Index>(kMostValues, memory / kBytesPerValue) : kMostValues;
-    return std::min(data.recording().bins() / kShareOfWhole, values / data.recording().units());
+// Says nothing, and hears what the other hears.
+class QuietMonitor : public Monitor {
+  public:
+    explicit QuietMonitor(const Monitor& other) : other_(&other) {}
+    [[nodiscard]] bool interrupted() const override { return other_->interrupted(); }
+
+  private:
+    const Monitor* other_;
+};
+
+// Bins of the levels, ascending; why there are none.
+struct Levels {
+    std::vector<Index> bins;
+    std::string obstacle;
+};
+
+Levels levels_of(const Data& data, const FitOptions& options) {
+    const Recording& recording = data.recording();
+    const Index first = kBinsPerWeight * options.components * options.lags;
+    const Index in_memory =
+        data.choice().memory / kShareOfMemory / kBytesPerValue / recording.units();
+    if (kShareOfWhole * first > recording.bins())
+        return {{},
+                concat("a recording of ", recording.bins(), " bins is too short for it; ",
+                       kShareOfWhole * first, " are expected")};
+    if (first > in_memory) return {{}, concat("--memory leaves no room for its ", first, " bins")};
+    Levels levels;
+    for (Index bins = first; bins <= std::min(recording.bins() / kShareOfWhole, in_memory) &&
+                             (bins == first || bins * recording.units() <= kMostValues);
+         bins *= kGrowth)
+        levels.bins.push_back(bins);
+    return levels;
+}
+
+bool is_silent(const Recording& recording) {
+    const auto pieces = TimeAxis(recording.bins(), recording.segment_start, 1).pieces(4096);
+    return std::all_of(pieces.begin(), pieces.end(), [&](const TimeAxis::Piece& piece) {
+        return recording.read(piece.first_bin, piece.bins).isZero(0);
+    });
+}
+
+// Multiplicative steps cannot leave zero by themselves.
+void lift_from_zero(Matrix& values, Algorithm algorithm) {
+    if (algorithm == Algorithm::mult) values.array() += kMultiplicativeSeed * values.mean();
 }
 
 // The descent of one level, on `share` of the recording.
 FitOptions level_options(const FitOptions& whole, StartIndex index, double share) {
     FitOptions level = whole;
     level.start_stream = index.restart;
-    level.reseed_dead = false;
+    level.reseed_dead = true; // a component that is lost here would be lost for good
     level.shift = 0;
     level.max_iterations = kMostIterations;
-    level.max_seconds = std::numeric_limits<double>::infinity();
     level.tolerance = kEnough;
     level.patience = 1;
     level.kkt_tolerance = 0;
@@ -59,9 +99,7 @@ Matrix known_motif_activations(DataProducts& products, const Unseen& unseen,
     Matrix activations = products.axis().unpadded(
         fit_activations(products, unseen, motifs, zero, options.penalties, kActivationStop, run)
             .activations);
-    // Multiplicative steps cannot leave zero by themselves.
-    if (options.algorithm == Algorithm::mult)
-        activations.array() += kMultiplicativeSeed * activations.mean();
+    lift_from_zero(activations, options.algorithm);
     return activations;
 }
 
@@ -115,24 +153,26 @@ Part part_of(const Recording& whole, const Mask& masked,
 std::optional<Model> coarse_start(const Data& data, DataProducts& products, const Unseen& unseen,
                                   const FitOptions& options, StartIndex index,
                                   const Execution& run) {
+    const auto begin = std::chrono::steady_clock::now();
     const Recording& recording = data.recording();
     const TimeAxis axis(recording.bins(), recording.segment_start, options.lags);
-    // Levels end on their own soon: an interruption is heard after the last.
-    const Execution quiet{run.threads, &silent_monitor()};
-    const Index most = most_bins(data);
+    QuietMonitor monitor(*run.monitor);
+    const Execution quiet{run.threads, &monitor};
+    Levels levels = levels_of(data, options);
     StartSpec known; // nothing, until there are motifs
     known.components = options.components;
     known.lags = options.lags;
-    const Index first = kBinsPerWeight * options.components * options.lags;
-    for (Index bins = first; bins <= most; bins *= kGrowth) {
+    for (const Index bins : levels.bins) {
         const Part part = part_of(recording, unseen.mask,
                                   spread_stretches(axis, kStretchLags * options.lags, bins));
-        if (part.recording.read(0, part.recording.bins()).isZero(0)) continue;
+        if (is_silent(part.recording)) continue;
         const Data part_data(part.recording, data.choice(), quiet);
         const Unseen part_unseen(part.recording, part.masked, {});
         FitOptions level = level_options(options, index,
                                          static_cast<double>(part.recording.bins()) /
                                              static_cast<double>(axis.bins()));
+        level.max_seconds -=
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         if (known.motifs)
             known.activations =
                 known_motif_activations(*part_data.products(level.components, level.lags, quiet),
@@ -140,11 +180,11 @@ std::optional<Model> coarse_start(const Data& data, DataProducts& products, cons
         level.start = known;
         level.restarts = known.motifs ? 1 : kStarts;
         known.motifs = fit(part_data, part_unseen, level, quiet).model.motifs;
+        lift_from_zero(*known.motifs, options.algorithm);
     }
     if (!known.motifs) {
-        run.monitor->info(concat("too short for a coarse start (", first, " bins and ",
-                                 kShareOfWhole,
-                                 " times as many in all): the fit starts at random"));
+        if (levels.obstacle.empty()) levels.obstacle = "there is nothing in any of its stretches";
+        run.monitor->warn("no coarse start, a random one: " + levels.obstacle);
         return std::nullopt;
     }
     return Model{options.components, options.lags, *known.motifs,

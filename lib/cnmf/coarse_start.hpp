@@ -10,9 +10,9 @@
 
 namespace assay::cnmf {
 
-// Evenly spread stretches of `length` bins, `bins` in all or a little more, ascending and disjoint;
-// each lies in one segment (a shorter one is taken whole). Empty where that would be more than half
-// of the recording. Preconditions: length, bins >= 1.
+// Evenly spread stretches of `length` bins, `bins` in all but for one stretch, ascending and
+// disjoint; each lies in one segment (a shorter one is taken whole). Empty where that would be more
+// than half of the recording. Preconditions: length, bins >= 1.
 [[nodiscard]] ASSAY_API std::vector<TimeAxis::Piece> spread_stretches(const TimeAxis& axis,
                                                                       Index length, Index bins);
 
@@ -26,10 +26,12 @@ struct Part {
 [[nodiscard]] ASSAY_API Part part_of(const Recording& whole, const Mask& masked,
                                      const std::vector<TimeAxis::Piece>& stretches);
 
-// Motifs and activations to begin the descent on the whole recording with, in scale; nothing where
-// it is too short for a level or silent in every one. The first level starts at random, as `index`
-// says; of `options`, restarts, stopping rules, x-ortho, centring and reseeding do not reach the
-// levels, and penalties on motifs weigh in proportion to their bins. What is unseen stays unseen.
+// Motifs and activations to begin the descent on the whole recording with, in scale; nothing, and
+// a warning, where it is too short or too silent for a level or memory too small. The first level
+// starts at random, as `index` says; restarts, stopping rules but for time, x-ortho and centring of
+// `options` do not reach the levels, and penalties on motifs weigh in proportion to their bins.
+// What is unseen stays unseen. A level takes at most a quarter of the memory that `data` may use.
+// Throws Interrupted.
 [[nodiscard]] ASSAY_API std::optional<Model> coarse_start(const Data& data, DataProducts& products,
                                                           const Unseen& unseen,
                                                           const FitOptions& options,

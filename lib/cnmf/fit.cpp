@@ -111,14 +111,28 @@ class Runner {
         const StartIndex index{options_.seed, options_.start_stream * 1000003 +
                                                   static_cast<std::uint64_t>(state.restart)};
         const bool given = options_.start.motifs && options_.start.activations;
-        const auto coarse = options_.start.kind == StartKind::coarse && !options_.start.motifs
-                                ? coarse_start(data_, products_, unseen_, options_, index, run_)
-                                : std::nullopt;
+        const std::optional<Model> coarse = coarse_start_of(index, state);
         const Model start = coarse ? *coarse
                                    : start_model(data_, products_, unseen_, options_.start,
                                                  options_.components, options_.lags, index, run_);
         descent_.begin(start, !given && !coarse, x_ortho_weight(state, false), state);
         state.history.seconds.push_back(seconds());
+    }
+
+    // Interrupted on its way, it leaves what earlier starts have reached.
+    std::optional<Model> coarse_start_of(StartIndex index, FitState& state) {
+        if (options_.start.kind != StartKind::coarse || options_.start.motifs) return std::nullopt;
+        FitOptions options = options_;
+        options.max_seconds -= seconds();
+        std::optional<Model> start;
+        const auto make = [&] {
+            start = coarse_start(data_, products_, unseen_, options, index, run_);
+        };
+        if (state.restart == 0)
+            make();
+        else
+            safe_points_.step([&]() -> const FitState& { return stamped(state); }, make);
+        return start;
     }
 
     // The weight of x-ortho in an outer iteration: a ramp, and nothing in the last.
@@ -216,12 +230,14 @@ class Runner {
         run_.monitor->progress(progress);
     }
 
+    const FitState& stamped(FitState& state) const {
+        state.seconds = seconds();
+        state.work = work();
+        return state;
+    }
+
     void keep_safe(FitState& state) {
-        safe_points_.reached([&]() -> const FitState& {
-            state.seconds = seconds();
-            state.work = work();
-            return state;
-        });
+        safe_points_.reached([&]() -> const FitState& { return stamped(state); });
     }
 
     void finish_restart(FitState& state, const std::string& reason) {

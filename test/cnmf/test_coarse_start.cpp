@@ -142,28 +142,88 @@ TEST_CASE("a coarse start never sees what is masked", "[cnmf]") {
     const Mask mask = Mask::held_out(40, 6000, {0.1, 5, 3, 0});
     Matrix spoiled = data.recording->read(0, 6000);
     for (Index t = 0; t < 6000; ++t)
-        for (const std::int32_t unit : mask.units_of(t)) spoiled(unit, t) = 1e6;
+        for (const std::int32_t unit : mask.units_of(t)) spoiled(unit, t) = 10;
     FitOptions o = options_of(3, 8);
-    o.max_iterations = 2;
-    const FitResult honest = fitted(*data.recording, o, mask);
-    CHECK(fitted(DenseRecording(spoiled), o, mask).model.motifs == honest.model.motifs);
-    // Held out rather than excluded: the same start, up to the rounding of products that are
-    // corrected for what the data hold.
-    const Data all(*data.recording, {}, {});
-    const FitResult held = fit(all, Unseen(*data.recording, {}, mask), o, {});
-    CHECK(held.history.loss.front() == Approx(honest.history.loss.front()).epsilon(1e-9));
+    o.max_iterations = 1;
+    // Held out, the values stay in the data of the whole and are taken out of its products.
+    const auto held_out = [&](const Recording& recording) {
+        return fit(Data(recording, {}, {}), Unseen(recording, {}, mask), o, {})
+            .history.loss.front();
+    };
+    const double honest = held_out(*data.recording);
+    CHECK(std::abs(held_out(DenseRecording(spoiled)) / honest - 1) < 1e-9);
+    CHECK(std::abs(fitted(*data.recording, o, mask).history.loss.front() / honest - 1) < 1e-9);
 }
 
-TEST_CASE("recordings too short or too silent for parts start at random", "[cnmf]") {
-    const Synthetic data = planted(200, 0.1);
+TEST_CASE("levels without an event are passed over", "[cnmf]") {
+    const Synthetic data = planted(200, 0.02);
+    const FitOptions o = options_of(3, 8);
+    const Index bins = 40000, length = 80;
+    const TimeAxis axis(bins, {0}, 8);
+    // Events in the stretches that the second level has and the first has not.
+    const auto covers = [&](const std::vector<TimeAxis::Piece>& stretches, Index bin) {
+        return std::any_of(stretches.begin(), stretches.end(),
+                           [&](const TimeAxis::Piece& s) { return s.first_bin == bin; });
+    };
+    const auto first = spread_stretches(axis, length, 1200);
+    Matrix x = Matrix::Zero(40, bins);
+    for (const auto& stretch : spread_stretches(axis, length, 4800))
+        if (!covers(first, stretch.first_bin))
+            x.middleCols(stretch.first_bin, length) = data.recording->read(0, length);
+    FitOptions few = o;
+    few.max_iterations = 3;
+    const FitResult coarse = fitted(DenseRecording(x), few);
+    few.start.kind = StartKind::random;
+    CHECK(coarse.history.loss.front() < fitted(DenseRecording(x), few).history.loss.back());
+}
+
+TEST_CASE("multiplicative steps from a coarse start reach units that were silent in it", "[cnmf]") {
+    // Three units fire in bins that no stretch has: their weights must grow all the same.
+    const Synthetic data = planted(20000, 0.02);
+    Matrix x = data.recording->read(0, 20000);
+    const TimeAxis axis(20000, {0}, 8);
+    for (const auto& stretch : spread_stretches(axis, 80, 4800))
+        x.block(0, stretch.first_bin, 3, stretch.bins).setZero();
+    for (const auto& stretch : spread_stretches(axis, 80, 1200))
+        x.block(0, stretch.first_bin, 3, stretch.bins).setZero();
+    FitOptions o = options_of(3, 8);
+    o.algorithm = Algorithm::mult;
+    o.max_iterations = 40;
+    const FitResult r = fitted(DenseRecording(x), o);
+    const Vector error = r.evaluation.unit_error, norm = r.evaluation.unit_norm;
+    for (Index unit = 0; unit < 3; ++unit) CHECK(error(unit) < 0.6 * norm(unit));
+}
+
+TEST_CASE("without room for a level the start is random, and why is told", "[cnmf]") {
+    class Warnings : public Monitor {
+      public:
+        void message(Level level, const std::string& text) override {
+            if (level == Level::warning) told += text;
+        }
+        std::string told;
+    };
+    const Index bins = GENERATE(as<Index>(), 200, 6000);
+    const Synthetic data = planted(bins, 0.1);
     FitOptions o = options_of(3, 8);
     o.max_iterations = 3;
-    const FitResult coarse = fitted(*data.recording, o);
+    Warnings monitor;
+    const Execution run{1, &monitor};
+    const Data all(*data.recording, {Engine::gemm, Precision::float64, 300000}, run);
+    const FitResult coarse = fit(all, Unseen(), o, run);
+    CHECK_THAT(monitor.told, Catch::Matchers::Contains(bins == 200 ? "too short" : "--memory"));
     o.start.kind = StartKind::random;
-    CHECK(coarse.model.motifs == fitted(*data.recording, o).model.motifs);
-    // All events at the end, where no stretch of the first levels lies.
-    Matrix late = Matrix::Zero(40, 20000);
-    late.rightCols(200) = data.recording->read(0, 200);
-    o.start.kind = StartKind::coarse;
-    CHECK(std::isfinite(fitted(DenseRecording(late), o).history.loss.back()));
+    CHECK(coarse.model.motifs == fit(all, Unseen(), o, run).model.motifs);
+}
+
+TEST_CASE("a coarse start can be interrupted", "[cnmf]") {
+    class Stopping : public Monitor {
+      public:
+        [[nodiscard]] bool interrupted() const override { return ++asked > 20; }
+        mutable int asked = 0;
+    };
+    const Synthetic data = planted(6000, 0.1);
+    FitOptions o = options_of(3, 8);
+    o.max_iterations = 1;
+    Stopping monitor;
+    CHECK_THROWS_AS(fitted(*data.recording, o, {}, {1, &monitor}), Interrupted);
 }
