@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace assay::tensor_amp {
 namespace {
@@ -134,11 +135,43 @@ class StatePlaces {
     MatrixXd places_; // a column a state
 };
 
+// Posterior means and log Z of a discrete prior at many u with one Qhat: what depends on Qhat alone
+// is found once. (Covariances are for the prior's own denoiser.)
+class StateMeans {
+  public:
+    StateMeans(const DiscretePrior& prior, const MatrixXd& qhat, const MatrixXd& basis)
+        : values_(prior.values().transpose()),
+          offsets_(prior.log_weights() -
+                   0.5 * (prior.values() * qhat).cwiseProduct(prior.values()).rowwise().sum()),
+          places_(prior.values() * basis) {}
+    [[nodiscard]] RowBelief at(const VectorXd& u) const {
+        VectorXd weights = offsets_;
+        weights.noalias() += places_ * u;
+        const double most = weights.maxCoeff();
+        weights = (weights.array() - most).exp();
+        const double total = weights.sum();
+        return {values_ * weights / total, {}, most + std::log(total), {}};
+    }
+
+  private:
+    MatrixXd values_; // a column a state
+    VectorXd offsets_;
+    MatrixXd places_; // a row a state
+};
+
+std::optional<StateMeans> state_means(const Prior& prior, const MatrixXd& qhat,
+                                      const MatrixXd& basis, WithResponse response) {
+    const auto* discrete = dynamic_cast<const DiscretePrior*>(&prior);
+    if (discrete == nullptr || response == WithResponse::yes) return std::nullopt;
+    return StateMeans(*discrete, qhat, basis);
+}
+
 struct Channel {
     const Prior& prior;
     const MatrixXd& qhat;
     MatrixXd basis;
     StatePlaces places;
+    std::optional<StateMeans> states;
     WithResponse response;
     const Execution& run;
 
@@ -166,7 +199,7 @@ struct Channel {
     }
 
     void add_point(Sums& sums, const VectorXd& u, double cell) const {
-        const RowBelief belief = prior.denoise(qhat, basis * u);
+        const RowBelief belief = states ? states->at(u) : prior.denoise(qhat, basis * u);
         const double density = std::exp(belief.log_partition - 0.5 * u.squaredNorm() -
                                         kLogRootTwoPi * static_cast<double>(u.size()));
         if (density > 1e-25)
@@ -340,7 +373,9 @@ ChannelAverages channel_averages(const Prior& prior, const MatrixXd& qhat, WithR
         return gaussian_averages(*gaussian, qhat, response);
     if (prior.rank() == 1) return rank_one_averages(prior, qhat(0, 0));
     const MatrixXd basis = basis_of(qhat);
-    const Channel channel{prior, qhat, basis, {prior, basis}, response, run};
+    const Channel channel{
+        prior,    qhat, basis, {prior, basis}, state_means(prior, qhat, basis, response),
+        response, run};
     if (channel.basis.cols() == 0) {
         Sums sums(prior.rank(), response);
         const RowBelief belief = prior.denoise(qhat, VectorXd::Zero(prior.rank()));

@@ -109,6 +109,10 @@ TEST_CASE("independent components in a diagonal channel are scalar channels", "[
             for (Index k = 0; k < rank; ++k) h(k) = 0.5 + 1.3 * static_cast<double>(k);
             const ChannelAverages averages =
                 channel_averages(*parse_prior(text, rank), h.asDiagonal(), WithResponse::yes);
+            const ChannelAverages means =
+                channel_averages(*parse_prior(text, rank), h.asDiagonal(), WithResponse::no);
+            CHECK((means.overlap - averages.overlap).cwiseAbs().maxCoeff() < 1e-12);
+            CHECK_THAT(means.free_entropy, WithinRel(averages.free_entropy, 1e-12));
             const PriorPointer one = parse_prior(text, 1);
             double psi = 0;
             for (Index k = 0; k < rank; ++k) {
