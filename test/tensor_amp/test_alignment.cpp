@@ -1,7 +1,8 @@
 // Components that were shuffled, flipped and rescaled are found again; overlaps, errors and
 // calibration against sums over entries.
+#include "tensor_amp/normal.hpp"
+
 #include <assay/core/error.hpp>
-#include <assay/core/random.hpp>
 #include <assay/tensor_amp/alignment.hpp>
 #include <assay/tensor_amp/prior.hpp>
 
@@ -18,11 +19,7 @@ using Catch::Matchers::Contains;
 namespace {
 
 MatrixXd normal(Index rows, Index cols, std::uint64_t stream) {
-    const Random random(5, "tensor-amp/test");
-    MatrixXd m(rows, cols);
-    for (Index i = 0; i < m.size(); ++i)
-        m.data()[i] = random.normal(static_cast<std::uint64_t>(i), {stream, 0, 0});
-    return m;
+    return tensor_amp_test::normal(rows, cols, 5, stream);
 }
 
 Factors normal_factors(const Shape& shape, Index rank, std::uint64_t stream) {

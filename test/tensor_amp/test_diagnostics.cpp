@@ -1,8 +1,8 @@
 // Residuals against loops over all entries; the core against the definition with dense unfoldings.
+#include "tensor_amp/normal.hpp"
 #include "tensor_amp/scratch.hpp"
 
 #include <assay/core/error.hpp>
-#include <assay/core/random.hpp>
 #include <assay/tensor_amp/diagnostics.hpp>
 #include <assay/tensor_amp/streamed_tensor_io.hpp>
 #include <assay/tensor_amp/tensor_io.hpp>
@@ -20,11 +20,7 @@ using Catch::Matchers::Contains;
 namespace {
 
 VectorXd normal(Index count, std::uint64_t stream) {
-    const Random random(8, "tensor-amp/test");
-    VectorXd v(count);
-    for (Index i = 0; i < count; ++i)
-        v(i) = random.normal(static_cast<std::uint64_t>(i), {stream, 0, 0});
-    return v;
+    return tensor_amp_test::normal(count, 1, 8, stream);
 }
 
 struct Problem {

@@ -1,5 +1,6 @@
 // Predicted tensors against sums over components, and standard deviations against samples of the
 // posterior and the difference of moments.
+#include "tensor_amp/normal.hpp"
 #include "tensor_amp/scratch.hpp"
 
 #include <assay/core/error.hpp>
@@ -18,11 +19,7 @@ using Catch::Matchers::Contains;
 namespace {
 
 MatrixXd normal(Index rows, Index cols, std::uint64_t stream) {
-    const Random random(6, "tensor-amp/test");
-    MatrixXd m(rows, cols);
-    for (Index i = 0; i < m.size(); ++i)
-        m.data()[i] = random.normal(static_cast<std::uint64_t>(i), {stream, 0, 0});
-    return m;
+    return tensor_amp_test::normal(rows, cols, 6, stream);
 }
 
 FitResult example(const Shape& shape, double spread, bool by_row) {
