@@ -149,6 +149,10 @@ void wait_passively(char** argv) {
         return;
     std::array<char, 4096> program{};
     const ssize_t length = readlink("/proc/self/exe", program.data(), program.size() - 1);
+    // Started through the loader (ld.so PROGRAM), which would be started in its place.
+    const std::string_view name(program.data(),
+                                static_cast<std::size_t>(std::max<ssize_t>(0, length)));
+    if (starts_with(name.substr(name.rfind('/') + 1), "ld-")) return;
     if (length <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
     execv(program.data(), argv);
 }

@@ -327,7 +327,9 @@ Column merged_column(const std::vector<hdf5::Group>& parts, const std::string& n
                                    " is beyond the grid or given twice"));
             filled[at(numbers[i])] = true;
             const auto begin = values.begin() + static_cast<std::ptrdiff_t>(i * width);
-            column.rows[at(numbers[i])].assign(begin, begin + static_cast<std::ptrdiff_t>(width));
+            auto& row = column.rows[at(numbers[i])];
+            row.assign(begin, begin + static_cast<std::ptrdiff_t>(width));
+            while (list && !row.empty() && std::isnan(row.back())) row.pop_back(); // its padding
         }
     }
     const auto gap = std::find(filled.begin(), filled.end(), false);
@@ -423,21 +425,21 @@ void merge_phase(hdf5::Group group, const std::vector<hdf5::Group>& parts) {
     for (const std::string& axis : grid.empty() ? std::vector<std::string>{} : split(grid, ','))
         leading.shape.push_back(first.dataset(axis).expect_numeric().size());
     const Index points = hdf5::element_count(leading.shape, first.where());
-    for (const std::string& name : first.attribute_names())
-        if (name != "shard" && name != "shards") {
-            if (const auto text = first.text_attribute(name))
-                group.set_attribute(name, *text);
-            else if (name == "dimensions")
-                group.set_attribute(name, first.numbers_attribute(name));
-            else
-                group.set_attribute(name, static_cast<std::int64_t>(whole_attribute(first, name)));
-        }
+    // In the order in which write_phase sets them: the bytes of an undivided run.
+    for (const std::string name : {"dimensions", "order", "rank", "priors", "quantity", "grid"}) {
+        if (const auto text = first.text_attribute(name))
+            group.set_attribute(name, *text);
+        else if (name == "dimensions")
+            group.set_attribute(name, first.numbers_attribute(name));
+        else
+            group.set_attribute(name, static_cast<std::int64_t>(whole_attribute(first, name)));
+    }
     for (const std::string& name : arrays_of(first)) {
         if (name == "point") continue;
         const hdf5::Dataset dataset = first.dataset(name);
         if (by_point(dataset)) {
             Column column = merged_column(parts, name, points);
-            pad_lists(column, true);
+            pad_lists(column, !grid.empty());
             write_column(group, column, leading);
             continue;
         }
