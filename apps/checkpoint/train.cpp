@@ -3,6 +3,7 @@
 #include "sources.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 #include <assay/training/run_io.hpp>
 
@@ -167,7 +168,10 @@ void run(const Options& o, cli::Context& context) {
         load_network(o.files, c, data, model_given ? "" : context.input_address().name(), context);
     const auto storage = c.precision == training::Precision::float32 ? network::Storage::float32
                                                                      : network::Storage::float64;
-    training::RunFolder folder(context.state_directory(), describe_run(c, data), storage);
+    training::RunFolder saved(context.state_directory(), describe_run(c, data), storage);
+    // Of ranks that share the sums one keeps the checkpoints.
+    training::RunFolder folder(context.keeps_state() ? context.state_directory() : "",
+                               describe_run(c, data), storage);
     std::optional<hdf5::File> earlier_file;
     std::optional<hdf5::Group> earlier;
     std::optional<training::RunState> resumed;
@@ -178,12 +182,14 @@ void run(const Options& o, cli::Context& context) {
             earlier_file = hdf5::File::open(context.output_target(), context.output_target());
             earlier = earlier_file->root();
         }
-        resumed = folder.resume(earlier ? &*earlier : nullptr);
+        resumed = saved.resume(earlier ? &*earlier : nullptr);
         if (!resumed) context.monitor().info("there is no saved state; the run starts anew");
     }
     const training::RunLimits limits{o.save_every, o.max_seconds};
+    const ranks::Together together;
     const auto result =
         training::train(c, data, start, resumed, folder, limits, context.execution());
+    if (!ranks::first()) return;
     const hdf5::Group* before = earlier ? &*earlier : nullptr;
     hdf5::Group root = context.output();
     folder.assemble(root, result, before, context.keeps_timing());
@@ -217,6 +223,7 @@ cli::Command train() {
               {"/run/training", "attribute: the resolved configuration"},
               {"/data/test, /truth", "of a built-in task"}});
     c.resumable();
+    c.together();
     c.group("What is trained on what");
     c.option("--model", o->model, "FILE|WORD",
              "architecture or model file, or linear, mlp:64,64, conv:16,32, gru:64, ...");

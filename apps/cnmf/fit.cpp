@@ -4,6 +4,7 @@
 
 #include <assay/cli/state_file.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/ranks.hpp>
 
 #include <cmath>
 
@@ -40,6 +41,11 @@ void read_start(cli::Context& context, Options& o) {
     }
 }
 
+// Ranks that divide the starts keep a state each.
+std::string state_name(bool divided, int rank) {
+    return divided ? concat("fit-", rank + 1, "-of-", ranks::count()) : "fit";
+}
+
 void run(Options& o, cli::Context& context) {
     read_start(context, o);
     if (o.lag_seconds) {
@@ -59,9 +65,15 @@ void run(Options& o, cli::Context& context) {
         recording, loaded.excluded,
         cnmf::Mask::held_out(recording.units(), recording.bins(),
                              {o.data.hold_out, o.data.hold_out_block, o.fit.seed, 0}));
-    cli::StateFile state(context, "fit");
-    const cnmf::FitControl control =
+    const bool divided = ranks::count() > 1 && o.fit.restarts > 1;
+    cli::StateFile state(context, state_name(divided, ranks::rank()));
+    for (int rank = 1; divided && rank < ranks::count(); ++rank) // all end with the output
+        static_cast<void>(cli::StateFile(context, state_name(divided, rank)));
+    cnmf::FitControl control =
         state.keeping<cnmf::FitState>(cnmf::read_state, cnmf::write_state, kSaveEvery);
+    if (!divided && control.save && !context.keeps_state())
+        control.save = [](const cnmf::FitState&) {};
+    const ranks::Together together;
     cnmf::FitResult result = cnmf::fit(*loaded.data, unseen, o.fit, context.execution(), control);
     cnmf::normalize(result.model, o.normalization);
     if (o.sort) {
@@ -120,6 +132,7 @@ cli::Command fit() {
               {"/cnmf/fit/loadings", "share of power that each component explains"},
               {"/cnmf/fit/unit_order", "units sorted by component and lag"}});
     c.resumable();
+    c.together();
     c.group("Model");
     c.option("-k,--components", o->fit.components, "N", "number of motifs").range(1, 4096);
     c.option("-l,--lags", o->fit.lags, "BINS", "length of motifs").range(1, 1e6);

@@ -4,6 +4,7 @@
 
 #include <assay/cnmf/products.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <variant>
 #include <vector>
@@ -32,8 +33,12 @@ class BlockStore {
     [[nodiscard]] double bytes() const { return bytes_; }
     // Calls body(block, data) for all blocks; at most kMostLanes at once, and blocks that are a
     // multiple of kMostLanes apart in ascending order. So sums into lane `block % kMostLanes` have
-    // a fixed order.
-    void walk(const Execution& run, const std::function<void(Index, const AnyBlock&)>& body) const;
+    // a fixed order. Of ranks that work together each visits the lanes that it owns (Visit::own),
+    // or all.
+    enum class Visit { own, all };
+    void walk(const Execution& run, const std::function<void(Index, const AnyBlock&)>& body,
+              Visit visit = Visit::own) const;
+    [[nodiscard]] Index lanes() const { return std::min(kMostLanes, count()); }
 
   private:
     [[nodiscard]] AnyBlock load(Index block) const;

@@ -2,9 +2,11 @@
 
 #include <assay/cnmf/coarse_start.hpp>
 #include <assay/cnmf/descent.hpp>
+#include <assay/cnmf/packed_state.hpp>
 #include <assay/cnmf/poisson_updates.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/phase.hpp>
+#include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 
 #include <algorithm>
@@ -73,27 +75,56 @@ class Runner {
     Runner(const Data& data, DataProducts& products, const Unseen& unseen,
            const FitOptions& options, const Execution& run, const FitControl& control)
         : data_(data), products_(products), unseen_(unseen), options_(options), run_(run),
-          control_(control), safe_points_(control, *run.monitor),
+          control_(control), agreed_(*run.monitor), safe_points_(control, agreed_),
           descent_(data, products, unseen, options, run), start_time_(Clock::now()) {}
 
     FitResult run() {
         FitState state = control_.resume ? *control_.resume : FitState{};
         seconds_before_ = state.seconds;
         work_before_ = state.work;
-        if (control_.resume && state.restart < options_.restarts && state.iteration > 0)
-            descent_.resume(state);
-        else if (state.restart < options_.restarts)
-            begin(state);
-        while (state.restart < options_.restarts) {
-            const std::string reason = iterate(state);
-            finish_restart(state, reason);
-            if (reason == "time") break;
-            if (state.restart < options_.restarts) begin(state);
-        }
+        if (ranks::team() > 1 && options_.restarts > 1)
+            state = starts_of_ranks(std::move(state));
+        else
+            make_starts(state, options_.restarts);
         return result(state);
     }
 
   private:
+    // Descends from the starts state.restart .. end - 1, the first perhaps half done.
+    void make_starts(FitState& state, Index end) {
+        if (control_.resume && state.restart < end && state.iteration > 0)
+            descent_.resume(state);
+        else if (state.restart < end)
+            begin(state);
+        while (state.restart < end) {
+            const std::string reason = iterate(state);
+            finish_restart(state, reason);
+            if (reason == "time") break;
+            if (state.restart < end) begin(state);
+        }
+    }
+
+    // Each rank makes a run of the starts by itself; all learn of the best.
+    FitState starts_of_ranks(FitState state) {
+        Index first = options_.restarts, end = 0;
+        for (Index r = 0; r < options_.restarts; ++r) {
+            if (!ranks::mine(r, options_.restarts)) continue;
+            first = std::min(first, r);
+            end = r + 1;
+        }
+        state.restart = std::max(state.restart, first);
+        {
+            const ranks::Apart apart;
+            make_starts(state, end);
+        }
+        state.work = work();
+        FitState joined = joined_starts(ranks::gather_all(packed_starts(state)));
+        // What follows is every rank's own, after the work of all.
+        work_before_ = {joined.work.flops - products_.work().flops,
+                        joined.work.bytes - products_.work().bytes};
+        return joined;
+    }
+
     [[nodiscard]] double seconds() const {
         return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_time_).count();
     }
@@ -174,7 +205,7 @@ class Runner {
 
     [[nodiscard]] std::string reason_to_stop(FitState& state) const {
         if (stands_still(state)) return "tolerance";
-        if (seconds() > options_.max_seconds) return "time";
+        if (ranks::any(seconds() > options_.max_seconds)) return "time";
         return state.iteration >= options_.max_iterations ? "iterations" : "";
     }
 
@@ -289,6 +320,7 @@ class Runner {
     const FitOptions& options_;
     Execution run_;
     const FitControl& control_;
+    ranks::AgreedMonitor agreed_;
     SafePoints<FitState> safe_points_;
     Descent descent_;
     Clock::time_point start_time_;

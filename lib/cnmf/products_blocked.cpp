@@ -4,6 +4,7 @@
 
 #include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/ranks.hpp>
 
 #include <algorithm>
 #include <future>
@@ -49,10 +50,14 @@ AnyBlock BlockStore::load(Index block) const {
     return DenseBlock<double>(std::move(data));
 }
 
-void BlockStore::walk(const Execution& run,
-                      const std::function<void(Index, const AnyBlock&)>& body) const {
+void BlockStore::walk(const Execution& run, const std::function<void(Index, const AnyBlock&)>& body,
+                      Visit visit) const {
+    const auto visits = [&](Index lane) {
+        return visit == Visit::all || ranks::mine(lane, lanes());
+    };
     if (!cache_.empty()) {
-        parallel_blocks(std::min(kMostLanes, count()), run.threads, [&](Index lane) {
+        parallel_blocks(lanes(), run.threads, [&](Index lane) {
+            if (!visits(lane)) return;
             for (Index block = lane; block < count(); block += kMostLanes)
                 body(block, cache_[static_cast<std::size_t>(block)]);
         });
@@ -60,19 +65,24 @@ void BlockStore::walk(const Execution& run,
     }
     // Streaming: one batch is in work while the next is read.
     const Index batch = std::clamp<Index>(run.threads, 1, kMostLanes);
+    std::vector<Index> visited;
+    for (Index b = 0; b < count(); ++b)
+        if (visits(b % kMostLanes)) visited.push_back(b);
+    const auto most = static_cast<Index>(visited.size());
     const auto read_batch = [&](Index first) {
         std::vector<AnyBlock> blocks;
-        for (Index b = first; b < std::min(first + batch, count()); ++b) blocks.push_back(load(b));
+        for (Index i = first; i < std::min(first + batch, most); ++i)
+            blocks.push_back(load(visited[static_cast<std::size_t>(i)]));
         return blocks;
     };
     auto ahead = std::async(std::launch::async, read_batch, Index{0});
-    for (Index first = 0; first < count(); first += batch) {
+    for (Index first = 0; first < most; first += batch) {
         const std::vector<AnyBlock> blocks = ahead.get();
         if (first / batch % kReadsPerRelease == 0) release_free_memory();
-        if (first + batch < count())
-            ahead = std::async(std::launch::async, read_batch, first + batch);
-        parallel_blocks(static_cast<Index>(blocks.size()), run.threads,
-                        [&](Index i) { body(first + i, blocks[static_cast<std::size_t>(i)]); });
+        if (first + batch < most) ahead = std::async(std::launch::async, read_batch, first + batch);
+        parallel_blocks(static_cast<Index>(blocks.size()), run.threads, [&](Index i) {
+            body(visited[static_cast<std::size_t>(first + i)], blocks[static_cast<std::size_t>(i)]);
+        });
     }
 }
 
@@ -160,12 +170,17 @@ class BlockedProducts : public DataProducts {
                     std::get<Block>(data), view(block),
                     partial[static_cast<std::size_t>(block % kMostLanes)]);
             });
+            share_lanes(partial);
         } else {
             Execution in_order = run;
             in_order.threads = 1;
-            store_->walk(in_order, [&](Index block, const AnyBlock& data) {
-                add_large_product(std::get<Block>(data), view(block), partial.front(), run);
-            });
+            store_->walk(
+                in_order,
+                [&](Index block, const AnyBlock& data) {
+                    add_large_product(std::get<Block>(data), view(block), partial.front(), run);
+                },
+                BlockStore::Visit::all);
+            if constexpr (kDense) share_slabs(partial.front());
         }
         count_work(width);
         return tree_sum(std::move(partial));
@@ -175,7 +190,7 @@ class BlockedProducts : public DataProducts {
         const Index lags = axis_.lags(), components = motifs.cols() / lags, reach = lags - 1;
         const MotifMatrix& scalar_motifs = motifs.template cast<Scalar>();
         TimeMatrix result = TimeMatrix::Zero(axis_.rows(), components);
-        std::vector<TimeMatrix> edges(pieces_.size());
+        std::vector<TimeMatrix> edges(pieces_.size(), TimeMatrix(reach, components));
         store_->walk(run, [&](Index block, const AnyBlock& data) {
             const auto& piece = pieces_[static_cast<std::size_t>(block)];
             TimeMatrix local = TimeMatrix::Zero(piece.bins + reach, components);
@@ -183,6 +198,17 @@ class BlockedProducts : public DataProducts {
             result.middleRows(piece.first_row, piece.bins) = local.bottomRows(piece.bins);
             edges[static_cast<std::size_t>(block)] = local.topRows(reach);
         });
+        std::vector<ranks::Filled> filled;
+        for (std::size_t b = 0; b < pieces_.size(); ++b) {
+            const int owner = ranks::owner(static_cast<Index>(b) % kMostLanes, store_->lanes());
+            const auto bytes = [&](Index rows) {
+                return sizeof(double) * static_cast<std::size_t>(rows * components);
+            };
+            filled.push_back(
+                {result.row(pieces_[b].first_row).data(), bytes(pieces_[b].bins), owner});
+            filled.push_back({edges[b].data(), bytes(reach), owner});
+        }
+        ranks::exchange(filled);
         // What a block adds to the rows before it, in order of time.
         for (std::size_t b = 0; b < pieces_.size(); ++b)
             result.middleRows(pieces_[b].first_row - reach, reach) += edges[b];
@@ -193,13 +219,36 @@ class BlockedProducts : public DataProducts {
 
   private:
     static constexpr Index kLargeSum = Index{1} << 21;
+    static constexpr Index kSlab = 128;
+
+    // Lanes are whole at the ranks that own them; sums over lanes are then the same everywhere.
+    void share_lanes(std::vector<Sum>& partial) const {
+        std::vector<ranks::Filled> filled;
+        for (Index lane = 0; lane < store_->lanes(); ++lane) {
+            Sum& sum = partial[static_cast<std::size_t>(lane)];
+            filled.push_back({sum.data(), sizeof(double) * static_cast<std::size_t>(sum.size()),
+                              ranks::owner(lane, store_->lanes())});
+        }
+        ranks::exchange(filled);
+    }
+    static void share_slabs(Matrix& sum) {
+        if (ranks::team() == 1) return;
+        const Blocks slabs{sum.rows(), kSlab};
+        for (Index s = 0; s < slabs.count(); ++s) {
+            Matrix slab = sum.middleRows(slabs.begin(s), slabs.extent(s));
+            ranks::exchange({{slab.data(), sizeof(double) * static_cast<std::size_t>(slab.size()),
+                              ranks::owner(s, slabs.count())}});
+            sum.middleRows(slabs.begin(s), slabs.extent(s)) = slab;
+        }
+    }
 
     template <class View>
     static void add_large_product(const Block& x, const View& unfolded_rows, Sum& sum,
                                   const Execution& run) {
         if constexpr (kDense) {
-            const Blocks slabs{x.rows(), 128};
+            const Blocks slabs{x.rows(), kSlab};
             parallel_blocks(slabs.count(), run.threads, [&](Index s) {
+                if (!ranks::mine(s, slabs.count())) return;
                 const auto slab = x.middleRows(slabs.begin(s), slabs.extent(s));
                 auto target = sum.middleRows(slabs.begin(s), slabs.extent(s));
                 if constexpr (std::is_same_v<Scalar, double>)

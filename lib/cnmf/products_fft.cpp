@@ -6,6 +6,7 @@
 #include <assay/cnmf/series_transform.hpp>
 
 #include <assay/core/parallel.hpp>
+#include <assay/core/ranks.hpp>
 #include <assay/linalg/narrow_product.hpp>
 
 #include <algorithm>
@@ -72,6 +73,7 @@ class SpectralProducts : public DataProducts {
         // X conj(H) per frequency, summed over windows by the product itself.
         Spectrum products(units_ * components, 2 * frequencies_);
         parallel_blocks(frequencies_, run.threads, [&](Index w) {
+            if (!ranks::mine(w, frequencies_)) return;
             const Spectrum& x = spectrum(w);
             const auto y = parts_of(activation_spectra, w, windows_, components);
             auto product = parts_of(products, w, units_, components);
@@ -87,6 +89,7 @@ class SpectralProducts : public DataProducts {
             product.rightCols(components) =
                 imaginary.leftCols(components) - real.rightCols(components);
         });
+        share_frequencies(products);
         const Spectrum series = transform_.inverse(products, lags, run.threads);
         Matrix result(units_, components * lags);
         for (Index l = 0; l < lags; ++l)
@@ -108,6 +111,7 @@ class SpectralProducts : public DataProducts {
         // conj(W) X per frequency. Columns of [Re X; Im X] cut in two are Re X and Im X in turn.
         Spectrum products(windows_ * components, 2 * frequencies_);
         parallel_blocks(frequencies_, run.threads, [&](Index w) {
+            if (!ranks::mine(w, frequencies_)) return;
             Spectrum y = Spectrum::Zero(rows_, 2 * components);
             y.topRows(units_) = parts_of(motif_spectra, w, units_, components);
             auto product = parts_of(products, w, windows_, components);
@@ -128,6 +132,7 @@ class SpectralProducts : public DataProducts {
             product.rightCols(components) =
                 imaginary.leftCols(components) - real.rightCols(components);
         });
+        share_frequencies(products);
         TimeMatrix result = joined(transform_.inverse(products, step_, run.threads), components);
         axis_.clear_padding(result);
         count_work(components);
@@ -151,6 +156,15 @@ class SpectralProducts : public DataProducts {
     // Spectra of real series are real at the first and last frequency.
     [[nodiscard]] Index parts(Index frequency) const {
         return frequency == 0 || frequency == frequencies_ - 1 ? 1 : 2;
+    }
+    // Two columns a frequency, each pair from the rank that owns it.
+    void share_frequencies(Spectrum& spectra) const {
+        std::vector<ranks::Filled> filled;
+        for (Index w = 0; w < frequencies_; ++w)
+            filled.push_back({spectra.col(2 * w).data(),
+                              2 * sizeof(Scalar) * static_cast<std::size_t>(spectra.rows()),
+                              ranks::owner(w, frequencies_)});
+        ranks::exchange(filled);
     }
     // Spectra of series numbered (row + rows * component) at one frequency: rows x 2 components,
     // real parts first.

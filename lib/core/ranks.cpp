@@ -36,8 +36,27 @@ Together::~Together() {
     --togethers;
 }
 
+Apart::Apart() : suspended_(togethers) {
+    togethers = 0;
+}
+Apart::~Apart() {
+    togethers = suspended_;
+}
+
+int team() {
+    return togethers > 0 ? all_ranks : 1;
+}
+
+std::vector<std::string> gather_all(const std::string& bytes) {
+    if (team() == 1) return {bytes};
+    std::vector<std::string> all = gather(bytes);
+    all.resize(static_cast<std::size_t>(all_ranks));
+    for (std::string& one : all) one = broadcast(std::move(one));
+    return all;
+}
+
 int owner(Eigen::Index piece, Eigen::Index pieces) {
-    const Eigen::Index n = togethers > 0 ? all_ranks : 1;
+    const Eigen::Index n = team();
     // Rank r does the pieces from pieces r / n on.
     return n == 1 ? rank() : static_cast<int>(((piece + 1) * n - 1) / pieces);
 }
@@ -157,13 +176,13 @@ void abort(int status) {
 }
 
 void exchange(const std::vector<Filled>& pieces) {
-    if (togethers == 0 || all_ranks == 1) return;
+    if (team() == 1) return;
     for (const Filled& piece : pieces)
         broadcast_bytes(static_cast<char*>(piece.data), piece.bytes, piece.owner);
 }
 
 bool any(bool here) {
-    if (togethers == 0 || all_ranks == 1) return here;
+    if (team() == 1) return here;
     int said = here ? 1 : 0;
     MPI_Allreduce(MPI_IN_PLACE, &said, 1, MPI_INT, MPI_LOR, MPI_COMM_WORLD);
     return said != 0;

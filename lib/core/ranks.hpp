@@ -5,6 +5,7 @@
 #pragma once
 
 #include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
 
 #include <Eigen/Core>
 
@@ -55,6 +56,20 @@ class ASSAY_API Together {
     Together& operator=(const Together&) = delete;
 };
 
+// Suspends it: each rank for itself.
+class ASSAY_API Apart {
+  public:
+    Apart();
+    ~Apart();
+    Apart(const Apart&) = delete;
+    Apart& operator=(const Apart&) = delete;
+
+  private:
+    int suspended_;
+};
+// Ranks that work together now: count() under Together, else 1.
+[[nodiscard]] ASSAY_API int team();
+
 // The rank that does `piece` of `pieces`, in runs of equal length up to one; and whether it is this
 // one.
 [[nodiscard]] ASSAY_API int owner(Eigen::Index piece, Eigen::Index pieces);
@@ -70,7 +85,20 @@ struct Filled {
 // everywhere.
 ASSAY_API void exchange(const std::vector<Filled>& pieces);
 
+// The bytes of all ranks in their order, at every rank.
+[[nodiscard]] ASSAY_API std::vector<std::string> gather_all(const std::string& bytes);
+
 // Whether any rank says so: all ranks take the same turn.
 [[nodiscard]] ASSAY_API bool any(bool here);
+
+// Asks all ranks of the team: what is to stop one stops all at the same place.
+class ASSAY_API AgreedMonitor : public Monitor {
+  public:
+    explicit AgreedMonitor(const Monitor& own) : own_(own) {}
+    [[nodiscard]] bool interrupted() const override { return any(own_.interrupted()); }
+
+  private:
+    const Monitor& own_;
+};
 
 } // namespace assay::ranks

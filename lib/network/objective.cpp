@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/ranks.hpp>
 
 #include <cmath>
 #include <limits>
@@ -94,13 +95,24 @@ struct Objective<S>::State {
         const Blocks runs{blocks.count(), (blocks.count() + slots - 1) / slots};
         std::vector<Sum> sums(static_cast<std::size_t>(runs.count()), zero);
         if (!keeps) work_of_slot.resize(static_cast<std::size_t>(kSlots));
+        // Small sums are dealt to ranks that work together; what follows is the same tree
+        // everywhere.
+        constexpr bool kDealt = std::is_trivially_copyable_v<Sum>;
         parallel_blocks(runs.count(), run.threads, [&](Index slot) {
+            if (kDealt && !ranks::mine(slot, runs.count())) return;
             Block none;
             Block& work = keeps ? none : work_of_slot[static_cast<std::size_t>(slot)];
             for (Index block = runs.begin(slot); block < runs.begin(slot) + runs.extent(slot);
                  ++block)
                 body(sums[static_cast<std::size_t>(slot)], prepared(block, work));
         });
+        if constexpr (kDealt) {
+            std::vector<ranks::Filled> filled;
+            for (Index slot = 0; slot < runs.count(); ++slot)
+                filled.push_back({&sums[static_cast<std::size_t>(slot)], sizeof(Sum),
+                                  ranks::owner(slot, runs.count())});
+            ranks::exchange(filled);
+        }
         return tree_sum(std::move(sums));
     }
     [[nodiscard]] double penalty_value() const {

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/initialise.hpp>
 #include <assay/network/objective.hpp>
@@ -99,9 +100,9 @@ class Trainer {
         const Index first = state_.step;
         std::string reason = "steps";
         while (state_.step < total_) {
-            if (run_.monitor->interrupted()) {
+            if (ranks::any(run_.monitor->interrupted())) {
                 save();
-                run_.monitor->stop_if_interrupted();
+                throw Interrupted("interrupted");
             }
             one_step();
             if (halved_) {
@@ -250,6 +251,21 @@ class Trainer {
         }
     };
 
+    // Pieces that other ranks have summed.
+    static void share(std::vector<Piece>& pieces) {
+        std::vector<ranks::Filled> filled;
+        const auto count = static_cast<Index>(pieces.size());
+        for (Index i = 0; i < count; ++i) {
+            Piece& piece = pieces[static_cast<std::size_t>(i)];
+            const int owner = ranks::owner(i, count);
+            filled.push_back({piece.gradient.data(),
+                              sizeof(S) * static_cast<std::size_t>(piece.gradient.size()), owner});
+            filled.push_back({&piece.loss, sizeof piece.loss, owner});
+            filled.push_back({&piece.squared_rates, sizeof piece.squared_rates, owner});
+        }
+        ranks::exchange(filled);
+    }
+
     // A part of a batch of `samples` samples, `rows` of whose rows count.
     void add_piece(const Batch<S>& batch, Index samples, double rows, Pass<S>& pass, Piece& sum) {
         PassInfo info;
@@ -284,9 +300,11 @@ class Trainer {
             parallel_blocks(blocks.count(), run_.threads, [&](Index i) {
                 const auto at = static_cast<std::size_t>(i);
                 sums[at].clear(network_.parameter_count());
+                if (!ranks::mine(i, blocks.count())) return;
                 parts[at] = piece_of(batch, blocks.begin(i), blocks.extent(i));
                 add_piece(parts[at], batch.samples(), rows, *passes_[at], sums[at]);
             });
+            share(sums);
             for (std::size_t stride = 1; stride < sums.size(); stride *= 2)
                 for (std::size_t i = 0; i + stride < sums.size(); i += 2 * stride)
                     sums[i] += sums[i + stride];
@@ -518,7 +536,8 @@ class Trainer {
 
     // Why to stop before the last step, or nothing.
     std::string should_stop(double seconds) {
-        if (limits_.most_seconds > 0 && seconds > limits_.most_seconds) return "seconds";
+        if (limits_.most_seconds > 0 && ranks::any(seconds > limits_.most_seconds))
+            return "seconds";
         if (state_.metrics.empty() || state_.metrics.back().step != state_.step) return "";
         const MetricRow& row = state_.metrics.back();
         const auto& stop = config_.stop;

@@ -97,7 +97,7 @@ function(assay_add_library target level)
   set_source_files_properties(${cli_sources} TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS -O1)
   if(ASSAY_MPI)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/core/ranks.cpp TARGET_DIRECTORY ${target}
-      PROPERTIES COMPILE_DEFINITIONS ASSAY_HAVE_MPI COMPILE_OPTIONS "${ASSAY_MPI_INCLUDES}")
+      PROPERTIES COMPILE_DEFINITIONS "ASSAY_HAVE_MPI;OMPI_SKIP_MPICXX;MPICH_SKIP_MPICXX" COMPILE_OPTIONS "${ASSAY_MPI_INCLUDES}")
   endif()
   set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/cli/documents.cpp TARGET_DIRECTORY ${target}
     PROPERTIES COMPILE_DEFINITIONS ASSAY_RELEASE_DATE="${ASSAY_RELEASE_DATE}")
