@@ -11,16 +11,29 @@
 A tool is a module attribute (tensor-amp is assay.tensor_amp), a subcommand its method, an option a keyword: --max-iterations 9
 is max_iterations=9, a flag is True or False, a list option takes a list. Inputs and options that name a file take a path, an
 earlier result, an array, or {"/path": array, ...}; arrays travel in a temporary HDF5 file. Without output="FILE" the result
-lives in a temporary file for as long as the object does.
+lives in a temporary file for as long as the object does; save("FILE") keeps it, and only then can it be copied or pickled.
 
-The tools are looked for in the folder that ASSAY_BIN names, then on PATH. Needs numpy and h5py.
+Ctrl-C waits until the tool has saved what it can resume from, and is assay.Stopped, a KeyboardInterrupt; a signal to the tool
+alone is assay.Interrupted. `state` of either names the folder:
+
+    try:
+        fit = assay.cnmf.fit(X, components=5)
+    except (assay.Stopped, assay.Interrupted) as stopped:
+        fit = assay.cnmf.fit(X, components=5, resume=True, state=stopped.state)
+
+The tools are looked for in the folder that ASSAY_BIN names, then on PATH. Each call is one process: in a Python of mpirun's a
+tool is no rank of it (OMPI_COMM_WORLD_SIZE, PMIX_RANK, PMI_SIZE and MV2_COMM_WORLD_SIZE are not handed on); to let ranks share
+the work of one command, start that under mpirun. Needs numpy and h5py.
 """
 import functools
 import inspect
 import json
 import keyword
 import os
+import pickle
+import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import warnings
@@ -32,14 +45,22 @@ import numpy
 TOOLS = ("cnmf", "tensor-amp", "fixedpoints", "attribute", "hessian-spectrum", "lindyn", "checkpoint")
 # What the functions give themselves.
 OWN_OPTIONS = {"--output", "--json", "--quiet", "--verbose", "--config-print"}
+# By these a tool knows that it is a rank of mpirun's; it would enter MPI in the name of the Python that calls it.
+RANK_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+ARRAYS = (numpy.ndarray, list, tuple)
 
 
 class Error(RuntimeError):
-    """A command that failed; its one line says why. `status` is its exit status."""
+    """A command that failed; its one line says why. `status` is its exit status, `state` the folder from which the same call
+    with resume=True, state=... goes on, or None."""
 
-    def __init__(self, message, status):
-        super().__init__(message)
+    def __init__(self, message, status, state=None):
+        super().__init__(message, status, state)
         self.status = status
+        self.state = state
+
+    def __str__(self):
+        return self.args[0]
 
 
 class UsageError(Error, ValueError):
@@ -50,6 +71,14 @@ class Interrupted(Error):
     """Work that stopped with a state from which resume=True goes on (status 75)."""
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C while a tool worked; `state` as in Error."""
+
+    def __init__(self, message, state=None):
+        super().__init__(message)
+        self.state = state
+
+
 def _program(tool):
     folder = os.environ.get("ASSAY_BIN")
     found = shutil.which(tool, path=folder) if folder else shutil.which(tool)
@@ -58,21 +87,14 @@ def _program(tool):
     return found
 
 
-def _write_arrays(arrays):
-    """A temporary HDF5 file of {path: array}; returns its name."""
-    handle, name = tempfile.mkstemp(prefix="assay-", suffix=".h5")
-    os.close(handle)
-    try:
-        with h5py.File(name, "w") as file:
-            for path, array in arrays.items():
-                array = numpy.asarray(array)
-                if array.dtype.kind not in "biuf":
-                    raise TypeError("%s: found an array of %s; numbers are expected" % (path, array.dtype))
-                file[path] = array
-    except BaseException:
-        os.remove(name)
-        raise
-    return name
+def _write_arrays(name, arrays):
+    """An HDF5 file of {path: array}."""
+    with h5py.File(name, "w") as file:
+        for path, array in arrays.items():
+            array = numpy.asarray(array)
+            if array.dtype.kind not in "biuf":
+                raise TypeError("%s: found an array of %s; numbers are expected" % (path, array.dtype))
+            file[path] = array
 
 
 def _place(array):
@@ -81,28 +103,44 @@ def _place(array):
 
 
 class _Call:
-    """The words of one command line, and the temporary files that they name."""
+    """The words of one command line, and the files that they name: in a folder that nobody else can open."""
 
     def __init__(self):
-        self.temporary = []
+        self.folder = tempfile.mkdtemp(prefix="assay-")
+        self.state = None  # where the work keeps what it can resume from
+        self.own_state = False  # made for this call
+        self._count = 0
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        for name in self.temporary:
-            if os.path.exists(name):
-                os.remove(name)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.own_state and self.saved_state() is None:
+            shutil.rmtree(self.state, ignore_errors=True)
 
-    def new_file(self, suffix):
-        handle, name = tempfile.mkstemp(prefix="assay-", suffix=suffix)
-        os.close(handle)
-        self.temporary.append(name)
-        return name
+    def new_name(self, suffix):
+        self._count += 1
+        return os.path.join(self.folder, "%d%s" % (self._count, suffix))
+
+    def keep_state(self, target, given):
+        """`given` by the caller, beside a target that has a name, or in a folder of its own."""
+        if given is not None:
+            self.state = os.fspath(given)
+        elif target is not None:
+            self.state = target + ".parts"
+        else:
+            self.state = tempfile.mkdtemp(prefix="assay-state-")
+            self.own_state = True
+
+    def saved_state(self):
+        """The folder of a state that was saved, or None."""
+        saved = self.state is not None and os.path.isdir(self.state) and os.listdir(self.state)
+        return os.path.abspath(self.state) if saved else None
 
     def stored(self, arrays):
-        name = _write_arrays(arrays)
-        self.temporary.append(name)
+        name = self.new_name(".h5")
+        _write_arrays(name, arrays)
         return name
 
     def input_word(self, value):
@@ -110,7 +148,7 @@ class _Call:
             return value.file
         if isinstance(value, dict):
             return self.stored(value)
-        if isinstance(value, (numpy.ndarray, list, tuple)):
+        if isinstance(value, ARRAYS):
             return self.stored({_place(value): value})
         return os.fspath(value)
 
@@ -121,15 +159,25 @@ class _Call:
             return [name] * count if option["repeatable"] else [name] * bool(count)
         if isinstance(value, Result):
             value = value.file
+        elif _names_file(option) and isinstance(value, dict):
+            value = self.stored(value)
         elif _takes_array(option, value):
             value = self.stored({"/data/X": value}) + ":/data/X"
-        elif isinstance(value, (list, tuple, numpy.ndarray)):
+        elif isinstance(value, ARRAYS) and numpy.ndim(value) == 1:
             value = ",".join(_word(one) for one in value)
+        elif isinstance(value, ARRAYS + (dict,)):
+            raise TypeError("%s: found a %s; %s is expected" % (name[2:], type(value).__name__, option["value"]))
         return ["%s=%s" % (name, _word(value))]
 
 
+def _names_file(option):
+    """FILE, FILE:/path, FILE[:/group], PATH, perhaps among other words; FILE.json and such are no HDF5 files."""
+    return option["type"] == "text" and any(re.fullmatch(r"PATH|FILE(:/\w+|\[:/\w+\])?", one)
+                                            for one in option["value"].split("|"))
+
+
 def _takes_array(option, value):
-    return option["type"] == "text" and not option["list"] and isinstance(value, (numpy.ndarray, list))
+    return _names_file(option) and isinstance(value, ARRAYS)
 
 
 def _place_beside(inputs, options, values):
@@ -138,7 +186,7 @@ def _place_beside(inputs, options, values):
               if options[name]["value"] == "PATH" and _takes_array(options[name], value)}
     if not inside:
         return inputs, values
-    if len(inputs) != 1 or not isinstance(inputs[0], (dict, numpy.ndarray, list, tuple)):
+    if len(inputs) != 1 or not isinstance(inputs[0], ARRAYS + (dict,)):
         raise TypeError("%s: an array there needs an array as the input; of a file a path in it is expected"
                         % ", ".join(inside))
     arrays = dict(inputs[0]) if isinstance(inputs[0], dict) else {_place(inputs[0]): inputs[0]}
@@ -164,13 +212,15 @@ class Result:
         self.summary = summary or {}
         self._groups = tuple(groups)
         self._opened = None
+        self._temporary = temporary
         if temporary:
-            weakref.finalize(self, Result._remove, self.file)
+            # With its folder, which holds nothing else.
+            weakref.finalize(self, shutil.rmtree, os.path.dirname(self.file), ignore_errors=True)
 
-    @staticmethod
-    def _remove(file):
-        if os.path.exists(file):
-            os.remove(file)
+    def __reduce__(self):
+        if self._temporary:
+            raise pickle.PicklingError("a temporary result cannot be copied or pickled; save(FILE) gives one that can")
+        return Result, (self.file, self._groups, self.summary)
 
     @property
     def h5(self):
@@ -198,11 +248,12 @@ class Result:
         return path in self.h5
 
     def __getattr__(self, name):
-        if not name.startswith("_"):
-            for group in self._groups:
-                path = group.rstrip("/") + "/" + name
-                if path in self.h5:
-                    return self[path]
+        if name.startswith("_") or name == "file":
+            raise AttributeError(name)
+        for group in self._groups:
+            path = group.rstrip("/") + "/" + name
+            if path in self.h5:
+                return self[path]
         raise AttributeError("%s holds no %s in %s" % (self.file, name, " or ".join(self._groups) or "a group of its own"))
 
     def __dir__(self):
@@ -249,13 +300,38 @@ def _groups(command):
     return sorted(groups, key=lambda group: -group.count("/"))
 
 
-def _run(program, words):
-    done = subprocess.run([program] + words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").splitlines()
-        message = said[-1] if said else "%s ended with status %d" % (os.path.basename(program), done.returncode)
-        raise {2: UsageError, 75: Interrupted}.get(done.returncode, Error)(message, done.returncode)
-    return done.stdout
+def _communicate(process):
+    """What the process printed, and whether Ctrl-C came: the tool then saves its state, which takes as long as it takes."""
+    stopped = False
+    while True:
+        try:
+            return process.communicate() + (stopped,)
+        except KeyboardInterrupt:
+            # A terminal has told the tool as well, a notebook or `kill` perhaps not; within a second it is the same request.
+            stopped = True
+            process.send_signal(signal.SIGINT)
+
+
+def _run(program, words, call=None):
+    environment = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
+    process = subprocess.Popen([program] + words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=environment)
+    printed, said, stopped = _communicate(process)
+    status = process.returncode
+    if status == 0 and not stopped:
+        return printed
+    said = said.decode("utf-8", "replace").splitlines()
+    message = said[-1] if said else "%s ended with status %d" % (os.path.basename(program), status)
+    state = call and call.saved_state()
+    if state is not None:
+        message += "; resume=True, state=%r goes on" % state
+    if stopped:
+        raise Stopped(message, state)
+    raise {2: UsageError, 75: Interrupted}.get(status, Error)(message, status, state)
+
+
+def _in_folder_of_its_own(file):
+    return shutil.move(file, tempfile.mkdtemp(prefix="assay-"))
 
 
 class Command:
@@ -309,31 +385,31 @@ class Command:
         inputs, options = _place_beside(inputs, self._options, options)
         with _Call() as call:
             words = []
+            makes_hdf5 = d["output"] in ("hdf5", "hdf5_if_wanted")
+            target = None if output is None else os.fspath(output)
+            if "state" in self._options:
+                call.keep_state(target, options.get("state"))
+                if call.own_state:
+                    options["state"] = call.state
             for name, value in options.items():
                 if value is not None:
                     words += call.option_words(self._options[name], value)
-            makes_hdf5 = d["output"] in ("hdf5", "hdf5_if_wanted")
-            target = None if output is None else os.fspath(output)
             if makes_hdf5 and output is None:
-                # Its name exists already: only we know it.
-                target = call.new_file(".h5")
-                words.append("--force")
+                target = call.new_name(".h5")
             if target is not None:
                 words.append("--output=" + target)
-            summary = call.new_file(".json")
-            os.remove(summary)
+            summary = call.new_name(".json")
             words += ["--json=" + summary, "--quiet", "--"] + [call.input_word(one) for one in inputs]
-            printed = _run(_program(self._tool), [d["name"]] + words)
+            printed = _run(_program(self._tool), [d["name"]] + words, call)
             with open(summary) as file:
                 report = json.load(file)
             for warning in report["warnings"]:
                 warnings.warn(warning, stacklevel=2)
             if not makes_hdf5:
                 return printed if output is None else os.path.abspath(target)
-            result = Result(target, _groups(d), report["result"], temporary=output is None)
             if output is None:
-                call.temporary.remove(target)
-            return result
+                target = _in_folder_of_its_own(target)
+            return Result(target, _groups(d), report["result"], temporary=output is None)
 
     def __repr__(self):
         return "<assay %s %s: %s>" % (self._tool, self._declaration["name"], self._declaration["summary"])
