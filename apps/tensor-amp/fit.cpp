@@ -157,6 +157,7 @@ void settle(Options& o, cli::Context& context, const LoadedTensor& tensor) {
     read_learning(o, prior_given);
     read_damping(o);
     o.fit.priors = parse_priors(o.priors, order, o.fit.rank);
+    note_prior_files(context, prior_texts(o.priors, order));
     o.fit.amp.gauge = o.gauge == "auto";
     if (o.missing_method != "auto")
         o.fit.missing = o.missing_method == "exact" ? MissingForm::exact : MissingForm::mean_field;

@@ -91,9 +91,11 @@ void report_point(cli::Context& context, const PhaseSettings& s, const PhasePoin
 
 void run(const Options& o, cli::Context& context) {
     const cli::Shard shard = context.shard();
+    const PhaseSettings settings = settings_of(o);
+    note_prior_files(context, settings.model.priors);
     cli::StateFile state = state_file(context, "phase");
     const PhaseStudy study =
-        run_phase_study(settings_of(o), {shard.index, shard.count}, context.execution(),
+        run_phase_study(settings, {shard.index, shard.count}, context.execution(),
                         keeping_in<PhasePoints>(state, o.save_every));
     write_phase(context.output().create_group("/tensor_amp/phase"), study);
     context.report("points", static_cast<std::int64_t>(study.points.size()));

@@ -4,6 +4,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/stream.hpp>
 #include <assay/tensor_amp/discrete_io.hpp>
 
 namespace tensor_amp_app {
@@ -60,6 +61,14 @@ std::vector<PriorPointer> parse_priors(const PriorOptions& o, Index order, Index
         priors.push_back(at_place(text == o.prior ? "option '--prior'" : "option '--prior-mode'",
                                   [&] { return parse_prior(text, rank, read_discrete_values); }));
     return priors;
+}
+
+void note_prior_files(cli::Context& context, const std::vector<std::string>& texts) {
+    for (const std::string& text : texts) {
+        const auto equals = text.find('=');
+        if (starts_with(trim(text), "discrete") && equals != std::string::npos)
+            context.note_foreign(hdf5::Address::parse(trim(text.substr(equals + 1))).file);
+    }
 }
 
 void check_order(const std::vector<Index>& shape) {

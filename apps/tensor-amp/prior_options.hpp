@@ -2,6 +2,7 @@
 #pragma once
 
 #include <assay/cli/command.hpp>
+#include <assay/cli/context.hpp>
 #include <assay/tensor_amp/prior.hpp>
 
 #include <string>
@@ -22,6 +23,8 @@ std::vector<std::string> prior_texts(const PriorOptions& o, assay::tensor_amp::I
 // One prior a mode. Throws UsageError that names the option, also for what a text says wrong.
 std::vector<assay::tensor_amp::PriorPointer>
 parse_priors(const PriorOptions& o, assay::tensor_amp::Index order, assay::tensor_amp::Index rank);
+// Notes the files of discrete priors as inputs: their content belongs to a result as options do.
+void note_prior_files(assay::cli::Context& context, const std::vector<std::string>& texts);
 
 // --shape: 2 to 8 dimensions; throws UsageError for any other number of them.
 void check_order(const std::vector<assay::tensor_amp::Index>& shape);

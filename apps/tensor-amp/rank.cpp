@@ -88,6 +88,7 @@ void settle(Options& o, const NamedTensor& named) {
 void run(Options& o, cli::Context& context) {
     const DenseInput input = load_dense(context, o.tensor);
     settle(o, input.named);
+    note_prior_files(context, o.choice.priors);
     o.choice.part = context.shard().index - 1;
     o.choice.parts = context.shard().count;
     cli::StateFile state = state_file(context, "rank");

@@ -64,6 +64,7 @@ EvolutionSettings settings_of(const Options& o, cli::Context& context) {
     s.model.read_values = read_discrete_values;
     s.model.priors = prior_texts(o.priors, order);
     static_cast<void>(parse_priors(o.priors, order, s.model.rank));
+    note_prior_files(context, s.model.priors);
     s.noise_var = parse_positive("--noise-var", o.noise);
     for (const std::string& text : o.starts) s.starts.push_back(start_of(text, o, context));
     if (s.assumed_noise && !(*s.assumed_noise > 0))

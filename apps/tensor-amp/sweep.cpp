@@ -37,6 +37,7 @@ void settle(Options& o, cli::Context& context) {
     at_place("option '--rank'", [&] { check_rank(o.shape, s.model.rank); });
     const auto order = static_cast<Index>(o.shape.size());
     s.model.priors = parse_priors(o.priors, order, s.model.rank);
+    note_prior_files(context, prior_texts(o.priors, order));
     for (const PriorPointer& prior : s.model.priors) s.priors.push_back(prior->describe());
     s.noise_variances = parse_positive("--noise-var", o.noise);
     for (const std::string& text : o.algorithms) {
