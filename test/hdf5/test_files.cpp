@@ -2,6 +2,7 @@
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
+#include <assay/hdf5/library_errors.hpp>
 #include <assay/hdf5/provenance.hpp>
 #include <assay/hdf5/stream.hpp>
 
@@ -243,4 +244,19 @@ TEST_CASE("a later format is refused", "[hdf5]") {
     }
     CHECK_THROWS_WITH(hdf5::InputFile({folder.file("x.h5"), ""}, {}),
                       Catch::Contains("assay/1 is expected"));
+}
+
+TEST_CASE("the HDF5 library's own errors belong to the failure that reports them", "[hdf5]") {
+    std::string message;
+    try {
+        static_cast<void>(hdf5::File::open("/dev/null", "null.h5"));
+    } catch (const Error& e) {
+        message = e.what();
+    }
+    REQUIRE_FALSE(message.empty());
+    const auto errors = hdf5::library_errors(message);
+    REQUIRE_FALSE(errors.empty());
+    CHECK_THAT(errors.front(), Catch::Contains("HDF5: H5Fopen"));
+    CHECK(hdf5::library_errors("a place: " + message) == errors);
+    CHECK(hdf5::library_errors("another failure").empty());
 }
