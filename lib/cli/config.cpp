@@ -1,5 +1,7 @@
 #include <assay/cli/config.hpp>
 
+#include <assay/cli/words.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -84,6 +86,14 @@ std::string value_text(const json& value, const std::string& key) {
     return join(parts, ",");
 }
 
+bool is_excluded(const Declaration& d, const std::string& name,
+                 const std::vector<std::string>& given) {
+    const auto has = [&](const std::string& other) { return in_effect(d, other, given); };
+    return std::any_of(d.conflicts.begin(), d.conflicts.end(), [&](const auto& pair) {
+        return (pair.first == name && has(pair.second)) || (pair.second == name && has(pair.first));
+    });
+}
+
 // Applies one file to one subcommand, remembering under which key each option stood.
 class Reader {
   public:
@@ -115,6 +125,8 @@ class Reader {
             throw UsageError(file_ + ": option '" + spec.long_name() + "' is given twice, as '" +
                              before->second + "' and as '" + place + "'");
         if (value.is_null()) return;
+        // How a run is done, as opposed to what: the command line wins over the counterpart too.
+        if (spec.execution_only && is_excluded(declaration_, spec.long_name(), given_)) return;
         names_.push_back(spec.long_name());
         if (contains(given_, spec.long_name())) return;
         at_place(file_, [&] { spec.set(value_text(value, place)); });
@@ -139,16 +151,6 @@ class Reader {
     std::map<std::string, std::string> places_;
     std::vector<std::string> names_;
 };
-
-bool is_excluded(const Declaration& d, const std::string& name,
-                 const std::vector<std::string>& given) {
-    const auto has = [&](const std::string& other) {
-        return std::find(given.begin(), given.end(), other) != given.end();
-    };
-    return std::any_of(d.conflicts.begin(), d.conflicts.end(), [&](const auto& pair) {
-        return (pair.first == name && has(pair.second)) || (pair.second == name && has(pair.first));
-    });
-}
 
 // What an option shows as JSON: a number where it is one that JSON can hold, else its text.
 json shown_value(const OptionSpec& spec, const std::string& text) {
@@ -180,7 +182,8 @@ std::string resolved_config(const Declaration& declaration, ConfigScope scope,
     for (const auto& spec : declaration.options) {
         if (spec.one_shot || (scope == ConfigScope::results_only && spec.execution_only)) continue;
         const std::string text = spec.show();
-        if (text.empty() || is_excluded(declaration, spec.long_name(), given)) continue;
+        if (text.empty() || (!is_off(spec) && is_excluded(declaration, spec.long_name(), given)))
+            continue;
         object[spec.long_name().substr(2)] = shown_value(spec, text);
     }
     return object.dump(-1, ' ', false, json::error_handler_t::replace);

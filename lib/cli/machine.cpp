@@ -1,15 +1,14 @@
 #include <assay/cli/machine.hpp>
 
 #include <assay/core/error.hpp>
-#include <assay/core/interruption.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/descriptors.hpp>
 
 #include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
@@ -125,13 +124,9 @@ std::string read_standard_input() {
         throw Error("stdin: is a terminal; name an input file or connect a pipe");
     std::string all;
     std::vector<char> buffer(std::size_t{1} << 20U);
-    for (;;) {
-        const ssize_t got = read(STDIN_FILENO, buffer.data(), buffer.size());
-        if (got < 0 && errno == EINTR && !InterruptionGuard::requested()) continue;
-        if (got < 0) throw Error("stdin: cannot be read");
-        if (got == 0) break;
-        all.append(buffer.data(), static_cast<std::size_t>(got));
-    }
+    while (const std::size_t got =
+               hdf5::read_some(STDIN_FILENO, buffer.data(), buffer.size(), "stdin"))
+        all.append(buffer.data(), got);
     if (all.empty()) throw Error("stdin: empty stream; the previous command wrote nothing");
     return all;
 }

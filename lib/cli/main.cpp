@@ -79,6 +79,7 @@ void add_shared_options(Command& command, SharedOptions& shared) {
         command.flag("--no-provenance", shared.no_provenance,
                      "--provenance none: also no timings, so that equal runs give equal bytes");
         here()->execution_only = true;
+        command.conflicts("--provenance", "--no-provenance");
     }
     if (d.resumable) {
         command.flag("--resume", shared.resume,
@@ -129,18 +130,28 @@ class SignalRecorder {
   public:
     SignalRecorder() {
         for (std::size_t i = 0; i < kSignals.size(); ++i)
-            previous_[i] = std::signal(kSignals[i], record);
+            previous_[i] = install(kSignals[i], record);
     }
     static int last() { return last_; }
 
   private:
+    using Handler = void (*)(int);
     static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGUSR1};
+    // Unlike std::signal without SA_RESTART: a read that waits for input returns.
+    static Handler install(int signal_number, Handler handler) {
+        struct sigaction action {
+        }, before{};
+        action.sa_handler = handler;
+        sigemptyset(&action.sa_mask);
+        sigaction(signal_number, &action, &before);
+        return before.sa_handler;
+    }
     static void record(int signal_number) {
         last_ = signal_number;
         for (std::size_t i = 0; i < kSignals.size(); ++i)
             if (kSignals[i] == signal_number) previous_[i](signal_number);
     }
-    static inline std::array<void (*)(int), 3> previous_{};
+    static inline std::array<Handler, 3> previous_{};
     static inline volatile std::sig_atomic_t last_ = 0;
 };
 

@@ -129,12 +129,21 @@ std::vector<std::string> apply_words(const std::vector<Word>& words, const Decla
     return given;
 }
 
+bool is_off(const OptionSpec& spec) {
+    return spec.is_flag() && spec.show() == "false";
+}
+
+bool in_effect(const Declaration& d, const std::string& name,
+               const std::vector<std::string>& given) {
+    return std::find(given.begin(), given.end(), name) != given.end() &&
+           std::none_of(d.options.begin(), d.options.end(), [&](const OptionSpec& spec) {
+               return spec.long_name() == name && is_off(spec);
+           });
+}
+
 void check_conflicts(const Declaration& d, const std::vector<std::string>& given) {
-    const auto has = [&](const std::string& name) {
-        return std::find(given.begin(), given.end(), name) != given.end();
-    };
     for (const auto& [one, other] : d.conflicts)
-        if (has(one) && has(other))
+        if (in_effect(d, one, given) && in_effect(d, other, given))
             throw UsageError("options '" + one + "' and '" + other + "' exclude each other");
 }
 

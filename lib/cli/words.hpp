@@ -34,7 +34,14 @@ struct Word {
 std::vector<std::string> apply_words(const std::vector<Word>& words, const Declaration& declaration,
                                      std::vector<std::string>& inputs);
 
-// Throws UsageError where two of `given` exclude each other.
+// A flag that is not set, or set to false.
+bool is_off(const OptionSpec& spec);
+
+// Whether the option was given, and not as a flag that is off.
+bool in_effect(const Declaration& declaration, const std::string& name,
+               const std::vector<std::string>& given);
+
+// Throws UsageError where two of `given` are in effect that exclude each other.
 void check_conflicts(const Declaration& declaration, const std::vector<std::string>& given);
 
 } // namespace assay::cli

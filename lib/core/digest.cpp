@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ void add_stretch(Digest& digest, int descriptor, off_t begin, off_t bytes,
         const auto wanted =
             static_cast<std::size_t>(std::min<off_t>(bytes, static_cast<off_t>(buffer.size())));
         const ssize_t got = pread(descriptor, buffer.data(), wanted, begin);
+        if (got < 0 && errno == EINTR) continue;
         if (got <= 0) throw Error("reading failed; was the file changed meanwhile?");
         digest.add(buffer.data(), static_cast<std::size_t>(got));
         begin += got;

@@ -335,6 +335,8 @@ const hdf5::InputFile& open_input(const hdf5::Address& address, const Opener& op
         return opener.hdf5(address);
     try {
         return opener.hdf5(address);
+    } catch (const Interrupted&) {
+        throw;
     } catch (const Error& e) {
         throw Error(e.what() + std::string("; text, npy, npz and MATLAB level 5 are expected as "
                                            "regular files"));

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 namespace assay::hdf5 {
@@ -16,6 +17,28 @@ std::string system_reason() {
 
 void stop_if_interrupted() {
     if (InterruptionGuard::requested()) throw Interrupted("interrupted");
+}
+
+Descriptor open_waiting(const std::string& path, int flags) {
+    for (;;) {
+        Descriptor opened(open(path.c_str(), flags | O_CLOEXEC));
+        if (opened.get() >= 0 || errno != EINTR) return opened;
+        stop_if_interrupted();
+    }
+}
+
+std::size_t read_some(int descriptor, char* data, std::size_t bytes, const std::string& name) {
+    // A signal that comes just before the wait does not end it.
+    constexpr int kLookEveryMs = 500;
+    for (;;) {
+        stop_if_interrupted();
+        pollfd waited{descriptor, POLLIN, 0};
+        const int ready = poll(&waited, 1, kLookEveryMs);
+        if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+        const ssize_t got = read(descriptor, data, bytes);
+        if (got >= 0) return static_cast<std::size_t>(got);
+        if (errno != EINTR) throw Error(name + ": cannot be read (" + system_reason() + ")");
+    }
 }
 
 bool write_all(int descriptor, const char* data, std::size_t bytes) {

@@ -1,8 +1,11 @@
-// Internal to lib/hdf5: files by descriptor, and those that only this process sees.
+// Internal to the library: files by descriptor, and those that only this process sees.
 #pragma once
 
 #include <assay/hdf5/stream.hpp>
 
+#include <sys/types.h>
+
+#include <cerrno>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -13,6 +16,17 @@ namespace assay::hdf5 {
 std::string system_reason();
 // A signal that asks us to stop ends a wait for other processes.
 void stop_if_interrupted();
+// A system call, again while a signal cuts it short.
+template <class Call>
+auto repeated(const Call& call) {
+    for (;;)
+        if (const auto result = call(); result >= 0 || errno != EINTR) return result;
+}
+// open(2); a named pipe waits for its other end. Throws Interrupted when asked to stop.
+Descriptor open_waiting(const std::string& path, int flags);
+// Some bytes of what may keep us waiting, 0 at its end. Throws Interrupted when asked to stop, and
+// Error that names it.
+std::size_t read_some(int descriptor, char* data, std::size_t bytes, const std::string& name);
 bool write_all(int descriptor, const char* data, std::size_t bytes);
 // Makes a file in `directory`, opens it and keeps its name; the caller unlinks it.
 std::pair<Descriptor, std::string> temporary_in(const std::string& directory);

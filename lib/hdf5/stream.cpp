@@ -91,7 +91,7 @@ void sync_directory(const std::string& directory) {
 void publish(const std::string& temporary, const std::string& target, const std::string& name,
              Existing existing) {
     const Descriptor written(open(temporary.c_str(), O_RDONLY | O_CLOEXEC));
-    if (written.get() < 0 || fsync(written.get()) != 0)
+    if (written.get() < 0 || repeated([&] { return fsync(written.get()); }) != 0)
         throw Error(name + ": cannot be written to disk (" + system_reason() + ")");
     const unsigned flags = existing == Existing::refuse ? RENAME_NOREPLACE : 0;
     int failed = renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, target.c_str(), flags);
@@ -167,7 +167,7 @@ InputFile::InputFile(const Address& address, const StreamSettings& settings)
     std::error_code error;
     if (fs::is_directory(address.file, error))
         throw Error(name_ + ": is a directory; a file is expected");
-    descriptor_ = Descriptor(open(address.file.c_str(), O_RDONLY | O_CLOEXEC));
+    descriptor_ = open_waiting(address.file, O_RDONLY);
     if (descriptor_.get() < 0) throw Error(name_ + ": cannot be opened (" + system_reason() + ")");
     struct stat status {};
     fstat(descriptor_.get(), &status);
@@ -206,6 +206,7 @@ InputFile::InputFile(const std::string& content, std::string name, const StreamS
     }
     unlink(path.c_str());
     descriptor_ = std::move(descriptor);
+    check_format(root());
 }
 
 void InputFile::open_stdin(const StreamSettings& settings) {
@@ -233,15 +234,7 @@ void InputFile::receive_stream(int source, const StreamSettings& settings) {
 #endif
     std::vector<char> buffer(kPipeChunk);
     const auto receive = [&](std::size_t at) {
-        for (;;) {
-            const ssize_t got = read(source, buffer.data() + at, buffer.size() - at);
-            if (got < 0 && errno == EINTR) {
-                stop_if_interrupted();
-                continue;
-            }
-            if (got < 0) throw Error(name_ + ": cannot be read (" + system_reason() + ")");
-            return static_cast<std::size_t>(got);
-        }
+        return read_some(source, buffer.data() + at, buffer.size() - at, name_);
     };
     // The first bytes tell whether this is HDF5 at all, before anything is stored. MATLAB puts 512
     // bytes of its own before them.
@@ -267,10 +260,10 @@ void InputFile::receive_stream(int source, const StreamSettings& settings) {
     const auto spill = [&] {
         auto [disk, disk_path] = temporary_in(settings.spill_directory);
         std::vector<char> copy(kPipeChunk);
-        for (off_t at = 0;;) {
-            const ssize_t got = pread(descriptor.get(), copy.data(), copy.size(), at);
-            if (got <= 0) break;
-            if (!write_all(disk.get(), copy.data(), static_cast<std::size_t>(got))) {
+        for (off_t at = 0; at < total;) {
+            const ssize_t got =
+                repeated([&] { return pread(descriptor.get(), copy.data(), copy.size(), at); });
+            if (got <= 0 || !write_all(disk.get(), copy.data(), static_cast<std::size_t>(got))) {
                 remove(disk_path);
                 throw Error(name_ + ": cannot be stored in " + settings.spill_directory + " (" +
                             system_reason() + ")");
@@ -289,7 +282,7 @@ void InputFile::receive_stream(int source, const StreamSettings& settings) {
             if (!write_all(descriptor.get(), buffer.data(), held)) {
                 if (spilled || errno != ENOSPC)
                     throw Error(name_ + ": cannot be stored (" + system_reason() + ")");
-                if (ftruncate(descriptor.get(), total) != 0)
+                if (repeated([&] { return ftruncate(descriptor.get(), total); }) != 0)
                     throw Error(name_ + ": cannot be stored");
                 spill();
                 if (!write_all(descriptor.get(), buffer.data(), held))
@@ -373,8 +366,8 @@ void OutputFile::commit() {
 
 void OutputFile::send_stream() {
     const bool standard = target_ == "-";
-    const Descriptor opened(standard ? dup(STDOUT_FILENO)
-                                     : open(target_.c_str(), O_WRONLY | O_CLOEXEC));
+    const Descriptor opened =
+        standard ? Descriptor(dup(STDOUT_FILENO)) : open_waiting(target_, O_WRONLY);
     if (opened.get() < 0) throw Error(name_ + ": cannot be written (" + system_reason() + ")");
     struct stat status {};
     fstat(descriptor_.get(), &status);
@@ -394,7 +387,8 @@ void OutputFile::send_stream() {
     }
     std::vector<char> buffer(kPipeChunk);
     while (at < status.st_size) {
-        const ssize_t got = pread(descriptor_.get(), buffer.data(), buffer.size(), at);
+        const ssize_t got =
+            repeated([&] { return pread(descriptor_.get(), buffer.data(), buffer.size(), at); });
         if (got <= 0 || !write_all(opened.get(), buffer.data(), static_cast<std::size_t>(got)))
             throw Error(name_ + ": cannot be written (" + system_reason() + ")");
         at += got;
@@ -404,8 +398,8 @@ void OutputFile::send_stream() {
 void write_file_atomically(const std::string& target, const std::string& content,
                            Existing existing) {
     if (is_special(target)) {
-        const Descriptor opened(target == "-" ? dup(STDOUT_FILENO)
-                                              : open(target.c_str(), O_WRONLY | O_CLOEXEC));
+        const Descriptor opened =
+            target == "-" ? Descriptor(dup(STDOUT_FILENO)) : open_waiting(target, O_WRONLY);
         if (opened.get() < 0 || !write_all(opened.get(), content.data(), content.size()))
             throw Error((target == "-" ? "stdout" : target) + ": cannot be written (" +
                         system_reason() + ")");

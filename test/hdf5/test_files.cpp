@@ -244,6 +244,8 @@ TEST_CASE("a later format is refused", "[hdf5]") {
     }
     CHECK_THROWS_WITH(hdf5::InputFile({folder.file("x.h5"), ""}, {}),
                       Catch::Contains("assay/1 is expected"));
+    CHECK_THROWS_WITH(hdf5::InputFile(bytes_of(folder.file("x.h5")), "inner", {}),
+                      Catch::Contains("inner") && Catch::Contains("assay/1 is expected"));
 }
 
 TEST_CASE("the HDF5 library's own errors belong to the failure that reports them", "[hdf5]") {
