@@ -5,7 +5,10 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/plot/figure.hpp>
+#include <assay/training/sweep_io.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace checkpoint_app {
@@ -13,7 +16,7 @@ namespace {
 
 using namespace assay;
 
-enum class Name { automatic, curves, norms, confusion, sweep };
+enum class Name { automatic, curves, norms, confusion, sweep, parallel, robustness };
 
 struct Options {
     Name figure = Name::automatic;
@@ -180,13 +183,126 @@ plot::Figure sweep_figure(const hdf5::Group& table) {
     return figure;
 }
 
+// A number at the end of an axis of parallel coordinates.
+std::string end_of_axis(const training::SearchDimension& dimension, double position) {
+    return training::value_json(dimension, training::value_at(dimension, position));
+}
+
+// The best quarter in colour and on top, the others pale; `share` of the way up each axis.
+plot::Series line_of(std::size_t rank, std::size_t count, std::vector<double> shares) {
+    plot::Series line;
+    const bool good = 4 * (count - rank) <= count + 3;
+    line.colour = good ? 0 : -2;
+    line.width = good ? 1.2 : 0.7;
+    for (std::size_t i = 0; i < shares.size(); ++i) line.x.push_back(static_cast<double>(i));
+    line.y = std::move(shares);
+    return line;
+}
+
+void add_axis(plot::Panel& panel, double at, const std::string& name, const std::string& low,
+              const std::string& high) {
+    plot::Series axis;
+    axis.x = {at, at};
+    axis.y = {0, 1};
+    axis.colour = -1;
+    panel.series.push_back(axis);
+    panel.labels.push_back({at, 1.08, high, plot::Align::centre});
+    panel.labels.push_back({at, -0.1, low, plot::Align::centre});
+    panel.labels.push_back({at, -0.22, name, plot::Align::centre});
+}
+
+// One line a trial across its settings and its score.
+plot::Figure parallel_figure(const hdf5::Group& group) {
+    const auto table = training::read_table(group);
+    const auto space = training::parse_search_space(table.plan.space);
+    auto trials = training::trial_scores(table.rows);
+    trials.erase(std::remove_if(trials.begin(), trials.end(),
+                                [](const auto& trial) { return !std::isfinite(trial.score); }),
+                 trials.end());
+    if (trials.empty()) throw Error(group.where() + ": no trial has a score");
+    std::sort(trials.begin(), trials.end(),
+              [](const auto& a, const auto& b) { return a.score < b.score; });
+    const double least = trials.front().score, most = trials.back().score;
+    plot::Figure figure;
+    figure.width = 7;
+    figure.height = 3.4;
+    plot::Panel panel;
+    panel.left = 0.06;
+    panel.width = 0.88;
+    panel.bottom = 0.04;
+    panel.height = 0.92;
+    panel.frame = panel.x_tics = panel.y_tics = false;
+    const auto axes = static_cast<double>(space.size());
+    panel.x_range = plot::Range{-0.15, axes + 0.15};
+    panel.y_range = plot::Range{-0.3, 1.15};
+    for (std::size_t rank = 0; rank < trials.size(); ++rank) {
+        std::vector<double> shares;
+        for (std::size_t i = 0; i < space.size(); ++i) {
+            const auto range = training::axis_range(space[i]);
+            const double at = training::axis_position(space[i], trials[rank].values[i]);
+            shares.push_back(range.high > range.low ? (at - range.low) / (range.high - range.low)
+                                                    : 0.5);
+        }
+        shares.push_back(most > least ? (trials[rank].score - least) / (most - least) : 1);
+        panel.series.push_back(line_of(rank, trials.size(), std::move(shares)));
+    }
+    for (std::size_t i = 0; i < space.size(); ++i) {
+        const auto range = training::axis_range(space[i]);
+        add_axis(panel, static_cast<double>(i), space[i].path, end_of_axis(space[i], range.low),
+                 end_of_axis(space[i], range.high));
+    }
+    add_axis(panel, axes, group.text_attribute("metric").value_or("score"), significant(least, 3),
+             significant(most, 3));
+    figure.panels.push_back(std::move(panel));
+    return figure;
+}
+
+// The share of trials close to the best, of every sweep.
+plot::Figure robustness_figure(const std::vector<std::pair<std::string, hdf5::Group>>& sweeps) {
+    constexpr std::array<int, 3> kMargins{1, 2, 5};
+    plot::Figure figure;
+    figure.width = 4.5;
+    figure.height = 3;
+    plot::Panel panel;
+    panel.left = 0.16;
+    panel.width = 0.8;
+    panel.bottom = 0.18;
+    panel.height = 0.7;
+    panel.x_label = "trials at most 1, 2, 5 points below the best";
+    panel.y_label = "share of trials";
+    panel.y_range = plot::Range{0, 1};
+    panel.x_range = plot::Range{0.4, 3.6};
+    panel.x_tics = false;
+    panel.legend = sweeps.size() > 1;
+    const double step = 0.8 / static_cast<double>(sweeps.size());
+    for (std::size_t k = 0; k < sweeps.size(); ++k)
+        for (std::size_t i = 0; i < kMargins.size(); ++i) {
+            const double left = static_cast<double>(i) + 0.6 + step * static_cast<double>(k);
+            const double share =
+                sweeps[k]
+                    .second.number_attribute("robustness_" + std::to_string(kMargins[i]))
+                    .value_or(0);
+            plot::Series bar;
+            bar.style = plot::Style::filled;
+            bar.colour = static_cast<int>(k);
+            if (i == 0) bar.label = sweeps[k].first;
+            bar.x = {left, left + 0.9 * step};
+            bar.y = {share, share};
+            panel.series.push_back(std::move(bar));
+        }
+    figure.panels.push_back(std::move(panel));
+    return figure;
+}
+
 plot::Figure draw(const Options& o, cli::Context& context) {
-    std::vector<std::pair<std::string, hdf5::Group>> runs;
+    std::vector<std::pair<std::string, hdf5::Group>> runs, sweeps;
     const std::size_t count = std::max<std::size_t>(1, context.input_count());
     for (std::size_t i = 0; i < count; ++i) {
         const hdf5::Address address = context.input_address(i);
         const hdf5::Group root = context.open(address).root();
         if (root.has_group("/run")) runs.emplace_back(address.name(), root.group("/run"));
+        if (root.has_group("/checkpoint/sweep"))
+            sweeps.emplace_back(address.name(), root.group("/checkpoint/sweep"));
     }
     const hdf5::Group root = context.open(context.input_address()).root();
     Name name = o.figure;
@@ -200,6 +316,11 @@ plot::Figure draw(const Options& o, cli::Context& context) {
         return confusion(root.group("/checkpoint/evaluate"));
     }
     if (name == Name::sweep) return sweep_figure(root.group("/checkpoint/sweep"));
+    if (name == Name::parallel) return parallel_figure(root.group("/checkpoint/sweep"));
+    if (name == Name::robustness) {
+        if (sweeps.empty()) throw Error(root.where() + ": holds no /checkpoint/sweep to draw");
+        return robustness_figure(sweeps);
+    }
     if (runs.empty()) throw Error(root.where() + ": holds no /run to draw");
     return name == Name::norms ? norms(runs[0].second, o.log_steps) : curves(runs, o.log_steps);
 }
@@ -209,8 +330,9 @@ plot::Figure draw(const Options& o, cli::Context& context) {
 cli::Command plot() {
     auto o = std::make_shared<Options>();
     cli::Command c("plot", "draw training curves, norms of layers, confusion, a sweep");
-    c.describe("Several runs are drawn over one another.");
-    c.inputs("runs, a sweep, or a file of checkpoint evaluate");
+    c.describe(
+        "Several runs are drawn over one another, robustness of several sweeps side by side.");
+    c.inputs("runs, sweeps, or a file of checkpoint evaluate");
     c.output(cli::OutputKind::document, {});
     c.group("Figure");
     c.choice<Name>("--figure", o->figure,
@@ -218,8 +340,11 @@ cli::Command plot() {
                     {"curves", Name::curves},
                     {"norms", Name::norms},
                     {"confusion", Name::confusion},
-                    {"sweep", Name::sweep}},
-                   "what is drawn");
+                    {"sweep", Name::sweep},
+                    {"parallel", Name::parallel},
+                    {"robustness", Name::robustness}},
+                   "what is drawn; of a sweep: score against each setting, parallel coordinates, "
+                   "or the share of trials close to the best");
     c.flag("--log-steps", o->log_steps, "steps on a logarithmic axis");
     c.option("--table", o->table, "FILE.csv", "also write what is drawn");
     c.example("Loss and accuracy over training", "checkpoint plot run.h5 -o curves.svg");

@@ -148,6 +148,44 @@ KerasTensor make_input(KerasBuilder& builder, const KerasGraph& graph) {
     return input;
 }
 
+// Several inputs stand one after the other in one vector, each as Keras lays it out.
+std::vector<KerasTensor> make_inputs(KerasBuilder& builder, const KerasGraph& graph) {
+    InputUse use;
+    find_use(graph, use);
+    std::vector<hdf5::Shape> shapes;
+    std::vector<std::string> words;
+    Index total = 0;
+    for (const auto& name : graph.inputs) {
+        const auto layer = std::find_if(graph.layers.begin(), graph.layers.end(),
+                                        [&](const KerasLayer& one) { return one.name == name; });
+        const auto shape =
+            layer == graph.layers.end() ? std::nullopt : stated_shape(*layer->config);
+        if (!shape || std::count(shape->begin(), shape->end(), kUnknownExtent) != 0)
+            throw Error("the shape of input '" + printable(name, 60) +
+                        "' is not told in full; --architecture tells it");
+        shapes.push_back(*shape);
+        words.push_back(printable(name, 60) + " (" + hdf5::shape_text(*shape) + ")");
+        total += hdf5::element_count(*shape, "input '" + name + "'");
+    }
+    builder.set_input({total}, {"feature"});
+    builder.note("the inputs stand one after the other in one vector: " + join(words, ", "));
+    std::vector<KerasTensor> inputs;
+    Index start = 0;
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+        const Index size = hdf5::element_count(shapes[i], "an input");
+        const KerasTensor part =
+            builder.emit(builder.unique_name(graph.inputs[i]), "slice",
+                         {{"axis", 0}, {"start", start}, {"stop", start + size}},
+                         {{"input", {total}, false}}, {size});
+        const bool sequence = use.recurrent && shapes[i].size() <= 2;
+        inputs.push_back(builder.emit(builder.unique_name(graph.inputs[i] + ".shape"), "reshape",
+                                      {{"shape", shapes[i]}, {"sequence", sequence}}, {part},
+                                      shapes[i]));
+        start += size;
+    }
+    return inputs;
+}
+
 // --- the walk ---
 
 // "MaxPooling2D" -> "max_pooling2d", as Keras names folders.
@@ -266,11 +304,11 @@ void fill_from_keras(const std::string& config, const KerasWeights& weights,
     at_place("model_config", [&] {
         const KerasGraph graph = keras_graph(json);
         refuse_unknown(graph, options);
-        if (graph.inputs.size() != 1)
-            throw Error(concat("the model has ", graph.inputs.size(), " inputs; one is expected"));
         KerasBuilder builder(weights, origin, options, opened);
-        const KerasTensor input = make_input(builder, graph);
-        builder.finish(Walk(builder, options).graph(graph, {}, {input}));
+        const auto inputs = graph.inputs.size() > 1
+                                ? make_inputs(builder, graph)
+                                : std::vector<KerasTensor>{make_input(builder, graph)};
+        builder.finish(Walk(builder, options).graph(graph, {}, inputs));
     });
 }
 

@@ -3,6 +3,8 @@
 
 #include <assay/core/error.hpp>
 
+#include <algorithm>
+
 namespace assay::network {
 namespace {
 
@@ -126,6 +128,24 @@ class Concatenation : public Layer<S> {
         for (std::size_t i = 0; i < axis; ++i) outer_ *= first[i];
         for (const auto& input : request.inputs) slabs_.push_back(input.size() / outer_);
     }
+    // Flattened, one after the other; step by step where all are sequences of one length.
+    struct Flattened {};
+    Concatenation(const LayerRequest& request, Flattened) {
+        const TensorInfo& first = request.inputs[0];
+        const bool sequences =
+            std::all_of(request.inputs.begin(), request.inputs.end(), [&](const TensorInfo& input) {
+                return input.sequence && input.shape[0] == first.shape[0];
+            });
+        outer_ = sequences ? first.shape[0] : 1;
+        Index width = 0;
+        for (const auto& input : request.inputs) {
+            slabs_.push_back(input.size() / outer_);
+            width += slabs_.back();
+        }
+        this->output_.shape = sequences ? Shape{outer_, width} : Shape{width};
+        this->output_.sequence = sequences;
+        checked_size(this->output_.shape, request.keys->path());
+    }
     [[nodiscard]] bool affine() const override { return true; }
     void forward(const Primal<S>& p, Rows<S>& y) const override { join(p.x, p.pass->samples, y); }
     void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
@@ -183,12 +203,18 @@ std::unique_ptr<Layer<S>> make_concatenation(const LayerRequest& request) {
     return std::make_unique<Concatenation<S>>(request);
 }
 
+template <class S>
+std::unique_ptr<Layer<S>> make_join(const LayerRequest& request) {
+    return std::make_unique<Concatenation<S>>(request, typename Concatenation<S>::Flattened{});
+}
+
 const LayerRegistration kAdd("add", make_sum<double>, make_sum<float>, 1, 64);
 const LayerRegistration kSubtract("subtract", make_sum<double>, make_sum<float>, 2, 2);
 const LayerRegistration kAverage("average", make_sum<double>, make_sum<float>, 1, 64);
 const LayerRegistration kMultiply("multiply", make_product<double>, make_product<float>, 1, 64);
 const LayerRegistration kConcatenate("concatenate", make_concatenation<double>,
                                      make_concatenation<float>, 1, 64);
+const LayerRegistration kJoin("join", make_join<double>, make_join<float>, 1, 1024);
 
 } // namespace
 } // namespace assay::network

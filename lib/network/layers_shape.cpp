@@ -152,8 +152,8 @@ Mapped reshape(const LayerRequest& request) {
     if (checked_size(shape, request.keys->path()) != in.size())
         request.keys->refuse(
             "shape", concat("expected ", in.size(), " numbers in all, found ", product_of(shape)));
-    return {{shape, in.sequence && !shape.empty() && shape[0] == in.shape[0] && shape.size() > 1},
-            {}};
+    const bool stays = in.sequence && !shape.empty() && shape[0] == in.shape[0] && shape.size() > 1;
+    return {{shape, request.keys->flag("sequence", stays)}, {}};
 }
 
 Mapped permute(const LayerRequest& request) {

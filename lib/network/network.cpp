@@ -104,14 +104,23 @@ Network<S>::Network(const std::string& architecture) : architecture_(architectur
         output_ = nodes() - 1;
         if (root.has("output")) {
             const auto names = root.texts("output");
-            if (names.size() != 1)
-                root.refuse("output", concat("expected one name, found ", names.size()));
-            const auto found = names_.find(names[0]);
-            if (found == names_.end() || found->second == 0)
-                root.refuse("output", "there is no layer '" + printable(names[0], 60) + "'");
-            output_ = found->second;
+            if (names.empty()) root.refuse("output", "expected at least one name");
+            for (const auto& name : names) {
+                const auto found = names_.find(name);
+                if (found == names_.end() || found->second == 0)
+                    root.refuse("output", "there is no layer '" + printable(name, 60) + "'");
+                if (std::count(outputs_.begin(), outputs_.end(), found->second) > 0)
+                    root.refuse("output", "'" + printable(name, 60) + "' stands there twice");
+                outputs_.push_back(found->second);
+            }
+            // Several stand one after the other in the network's output.
+            if (names.size() > 1)
+                add_layer({{"name", free_name("outputs")}, {"type", "join"}, {"inputs", names}},
+                          "output");
+            output_ = names.size() > 1 ? nodes() - 1 : outputs_[0];
         } else {
             static_cast<void>(root.text("output", "")); // known, for hints on others
+            outputs_ = {output_};
         }
         static_cast<void>(root.has("dt") ? root.number("dt") : root.number("dt", 1));
         static_cast<void>(root.has("task") && root.value("task").is_null());
@@ -172,6 +181,12 @@ void Network<S>::add_layer(const Json& json, const std::string& path) {
     node->trained_count = trained_ - node->trained;
     names_[node->name] = nodes();
     nodes_.push_back(std::move(node));
+}
+
+template <class S>
+std::string Network<S>::free_name(std::string name) const {
+    while (names_.count(name)) name += '_';
+    return name;
 }
 
 template <class S>

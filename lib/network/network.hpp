@@ -40,6 +40,8 @@ class ASSAY_API Network {
     [[nodiscard]] const std::string& architecture() const { return architecture_; }
     [[nodiscard]] const TensorInfo& input() const { return input_; }
     [[nodiscard]] const std::vector<std::string>& input_axes() const { return axes_; }
+    // Of several layers that are outputs all numbers, one layer after the other (step by step where
+    // all are sequences of one length).
     [[nodiscard]] const TensorInfo& output() const;
     [[nodiscard]] const std::vector<ParameterEntry>& parameters() const { return parameters_; }
     [[nodiscard]] Index parameter_count() const { return trained_; }
@@ -51,6 +53,8 @@ class ASSAY_API Network {
     // Nodes: 0 is the input, then the layers in order.
     [[nodiscard]] Index nodes() const { return static_cast<Index>(nodes_.size()); }
     [[nodiscard]] Index output_node() const { return output_; }
+    // The layers that are outputs; one of several is not output_node().
+    [[nodiscard]] const std::vector<Index>& output_layers() const { return outputs_; }
     [[nodiscard]] const std::string& node_name(Index node) const;
     [[nodiscard]] const std::string& node_type(Index node) const;
     [[nodiscard]] const TensorInfo& node_tensor(Index node) const;
@@ -81,12 +85,14 @@ class ASSAY_API Network {
     friend class Pass;
     struct Node;
     void add_layer(const nlohmann::json& json, const std::string& path);
+    [[nodiscard]] std::string free_name(std::string name) const;
     std::string architecture_;
     TensorInfo input_;
     std::vector<std::string> axes_;
     std::vector<std::unique_ptr<Node>> nodes_;
     std::vector<ParameterEntry> parameters_;
     std::map<std::string, Index> names_;
+    std::vector<Index> outputs_;
     Index trained_ = 0, statistics_ = 0, output_ = 0;
 };
 

@@ -710,7 +710,7 @@ TEST_CASE("mistakes in architectures are told with their path", "[network]") {
         {R"({"input": {"shape": [2]}, "layers": [)" + dense + R"(], "output": ["b"]})",
          "output: there is no layer 'b'"},
         {R"({"input": {"shape": [2]}, "layers": [)" + dense + R"(], "output": ["a", "a"]})",
-         "output: expected one name, found 2"},
+         "output: 'a' stands there twice"},
         {R"({"input": {"shape": [2]}, "layers": [)" + dense + R"(], "outputs": ["a"]})",
          "outputs: unknown key; is 'output' meant?"},
         {R"({"input": {"shape": [2]}, "layers": [)" + dense + R"(], "dt": "x"})",
