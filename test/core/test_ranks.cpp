@@ -24,6 +24,20 @@ TEST_CASE("one process is one rank, and joins with itself", "[core]") {
     double number = 0.5;
     ranks::exchange({{&number, sizeof number, 0}});
     CHECK(number == 0.5);
+    CHECK(ranks::gather_all("mine") == std::vector<std::string>{"mine"});
+    {
+        const ranks::Apart apart;
+        CHECK(ranks::team() == 1);
+    }
+    CHECK(ranks::team() == 1);
+    struct Asked : Monitor {
+        bool stop = false;
+        [[nodiscard]] bool interrupted() const override { return stop; }
+    } asked;
+    const ranks::AgreedMonitor agreed(asked);
+    CHECK_NOTHROW(agreed.stop_if_interrupted());
+    asked.stop = true;
+    CHECK_THROWS_AS(agreed.stop_if_interrupted(), Interrupted);
     CHECK(ranks::any(true));
     CHECK_FALSE(ranks::any(false));
 }
