@@ -25,9 +25,10 @@ void check_states(const RowMatrix& states, const Dynamics& dynamics, const std::
 RowMatrix starts_of(const SearchRequest& o, cli::Context& context, const Dynamics& dynamics,
                     const std::optional<Trials>& trials) {
     const Index size = dynamics.state_size();
+    const int threads = context.execution().threads;
     switch (o.init) {
     case InitMode::uniform:
-        return uniform_states(o.starts, size, o.range[0], o.range[1], o.seed);
+        return uniform_states(o.starts, size, o.range[0], o.range[1], o.seed, threads);
     case InitMode::grid:
         return grid_states(o.grid, size, o.range[0], o.range[1]);
     case InitMode::file: {
@@ -52,10 +53,10 @@ RowMatrix starts_of(const SearchRequest& o, cli::Context& context, const Dynamic
         stored.trials = stored.states.rows();
         stored.steps = 1;
         stored.lengths.assign(static_cast<std::size_t>(stored.trials), 1);
-        return sample_states(stored, sampling);
+        return sample_states(stored, sampling, threads);
     }
     if (!trials) throw Error("no trajectories: give --data, --states or --init-mode uniform");
-    return sample_states(trials->trajectories, sampling);
+    return sample_states(trials->trajectories, sampling, threads);
 }
 
 } // namespace

@@ -240,9 +240,11 @@ KnownRoots::Near KnownRoots::nearest(const Eigen::Ref<const Eigen::RowVectorXd>&
     return near;
 }
 
+bool KnownRoots::keeps_inverse(Index ahead, Index dimension) const {
+    return (static_cast<Index>(roots_.size()) + ahead) * dimension * dimension < kInverseNumbers;
+}
+
 void KnownRoots::add(Index id, const RowMatrix& argument, double capture, Matrix inverse) {
-    const auto count = static_cast<Index>(roots_.size());
-    if (count * inverse.size() >= kInverseNumbers) inverse.resize(0, 0);
     roots_.push_back({id, argument.row(0), capture, std::move(inverse)});
 }
 

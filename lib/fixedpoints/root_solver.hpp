@@ -20,8 +20,10 @@ class KnownRoots {
         double distance = 0;
     };
     [[nodiscard]] Near nearest(const Eigen::Ref<const Eigen::RowVectorXd>& point) const;
-    // `capture`: the radius of certain capture; `inverse`: of the Jacobian of the residual there;
-    // `id`: what callers call the root.
+    // Whether memory is left for the inverse of the root to come after `ahead` others.
+    [[nodiscard]] bool keeps_inverse(Index ahead, Index dimension) const;
+    // `capture`: the radius of certain capture; `inverse`: of the Jacobian of the residual there,
+    // or empty; `id`: what callers call the root.
     void add(Index id, const RowMatrix& argument, double capture, Matrix inverse);
 
     [[nodiscard]] Index id(Index root) const { return entry(root).id; }
@@ -29,7 +31,6 @@ class KnownRoots {
         return entry(root).argument;
     }
     [[nodiscard]] double capture(Index root) const { return entry(root).capture; }
-    // Empty of roots that came when memory for inverses was full.
     [[nodiscard]] const Matrix& inverse(Index root) const { return entry(root).inverse; }
 
   private:

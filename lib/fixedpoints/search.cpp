@@ -81,6 +81,7 @@ class Search {
             const Index point = accept(root, 0);
             note(result_.starts, b, root, point);
         }
+        describe(0);
         result_.rounds.push_back(count());
         measure_effort();
         finish();
@@ -112,12 +113,14 @@ class Search {
                     map_, arguments.middleRows(begin, batches.extent(first + i)), known_, options_);
             });
             Index row = batches.begin(first);
+            const Index before = this->count();
             for (auto& batch : roots)
                 for (Root& root : batch) {
                     const Index point = accept(root, round);
                     if (record) note(*record, row, root, point);
                     ++row;
                 }
+            describe(before);
             run_.monitor->stop_if_interrupted();
             run_.monitor->progress({static_cast<double>(row), static_cast<double>(arguments.rows()),
                                     "starts", concat(this->count(), " points")});
@@ -145,37 +148,56 @@ class Search {
             ++found_[static_cast<std::size_t>(known_.id(known))].hits;
             return known_.id(known);
         }
+        // The same as one of its own wave, which is not among the known ones yet.
+        const auto of_wave = [&](const RowMatrix& state) {
+            const Index same = nearest_within(state);
+            if (same >= 0) ++found_[static_cast<std::size_t>(same)].hits;
+            return same;
+        };
+        if (root.status == StartStatus::converged) {
+            const Index same = of_wave(map_.state(root.argument));
+            if (same >= 0) return same;
+        }
         Found found;
         found.argument = polish(map_, root.argument, options_.polish_steps);
         if (!rests(found, root)) return -1;
-        const Index same = nearest_within(found.state);
-        if (same >= 0) {
-            ++found_[static_cast<std::size_t>(same)].hits;
-            return same;
-        }
+        const Index same = of_wave(found.state);
+        if (same >= 0) return same;
         if (!options_.keep_outliers && !cloud_.holds(found.state, options_.outlier_scale)) {
             root.status = StartStatus::outlier;
             return -1;
         }
         if (count() >= options_.max_points) return -1;
         found.round = round;
-        found.index = poincare_index(map_.dynamics().jacobian_state(map_.input(), found.state));
-        if (options_.certify)
-            found.certificate =
-                certify(map_.dynamics(), map_.input(), map_.dynamics().reduced_part(found.state));
-        // A certificate speaks of the reduced map.
-        if (options_.certify && found.certificate.holds() && options_.residual == Residual::reduced)
-            remember(found);
         found_.push_back(std::move(found));
         return count() - 1;
     }
 
-    // As the next point, to which later starts may be captured.
-    void remember(const Found& found) {
-        Matrix a = map_.jacobian(found.argument);
-        a.diagonal().array() -= 1;
-        known_.add(count(), found.argument, kCaptureShare * found.certificate.uniqueness_radius,
-                   a.inverse());
+    // Index and certificate of the points from `first` on, to which later starts may then be
+    // captured: a certificate speaks of the reduced map.
+    void describe(Index first) {
+        std::vector<Matrix> inverses(static_cast<std::size_t>(count() - first));
+        const Dynamics& d = map_.dynamics();
+        const auto captures = [this](const Found& found) {
+            return options_.certify && options_.residual == Residual::reduced &&
+                   found.certificate.holds();
+        };
+        parallel_blocks(count() - first, run_.threads, [&](Index i) {
+            Found& found = found_[static_cast<std::size_t>(first + i)];
+            found.index = poincare_index(d.jacobian_state(map_.input(), found.state));
+            if (options_.certify)
+                found.certificate = certify(d, map_.input(), d.reduced_part(found.state));
+            if (!captures(found) || !known_.keeps_inverse(i, map_.size())) return;
+            Matrix a = map_.jacobian(found.argument);
+            a.diagonal().array() -= 1;
+            inverses[static_cast<std::size_t>(i)] = a.inverse();
+        });
+        for (Index p = first; p < count(); ++p) {
+            const Found& found = found_[static_cast<std::size_t>(p)];
+            if (captures(found))
+                known_.add(p, found.argument, kCaptureShare * found.certificate.uniqueness_radius,
+                           std::move(inverses[static_cast<std::size_t>(p - first)]));
+        }
     }
 
     // Both tests of a fixed point: F and R rest, relative to the size of the state.

@@ -1,6 +1,7 @@
 #include <assay/fixedpoints/starts.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
 
 #include <cmath>
@@ -9,6 +10,17 @@ namespace assay::fixedpoints {
 namespace {
 
 constexpr Index kMostNodes = 1000000;
+constexpr Index kStartBlock = 256; // starts that one thread draws
+
+// Calls body(start) for every start.
+template <class Body>
+void each_start(Index count, int threads, Body&& body) {
+    const Blocks blocks{count, kStartBlock};
+    parallel_blocks(blocks.count(), threads, [&](Index block) {
+        const Index first = blocks.begin(block);
+        for (Index b = first; b < first + blocks.extent(block); ++b) body(b);
+    });
+}
 
 std::vector<Index> valid_rows(const Trajectories& trajectories, Index skip) {
     std::vector<Index> rows;
@@ -37,7 +49,8 @@ RowMatrix valid_states(const Trajectories& trajectories, Index skip_steps) {
     return states;
 }
 
-RowMatrix sample_states(const Trajectories& trajectories, const TrajectorySampling& sampling) {
+RowMatrix sample_states(const Trajectories& trajectories, const TrajectorySampling& sampling,
+                        int threads) {
     const auto rows = valid_rows(trajectories, sampling.skip_steps);
     const Index size = trajectories.states.cols();
     Eigen::RowVectorXd scale = Eigen::RowVectorXd::Constant(size, sampling.noise);
@@ -47,25 +60,27 @@ RowMatrix sample_states(const Trajectories& trajectories, const TrajectorySampli
     const Random where(sampling.seed, "fixedpoints/start/step"),
         noise(sampling.seed, "fixedpoints/start/noise");
     RowMatrix states(sampling.count, size);
-    for (Index b = 0; b < sampling.count; ++b) {
+    each_start(sampling.count, threads, [&](Index b) {
         const auto start = static_cast<std::uint64_t>(b);
         states.row(b) = trajectories.states.row(rows[where.below(rows.size(), start)]);
         for (Index i = 0; i < size; ++i)
             if (scale(i) > 0)
                 states(b, i) +=
                     scale(i) * noise.normal(static_cast<std::uint64_t>(i), {start, 0, 0});
-    }
+    });
     return states;
 }
 
-RowMatrix uniform_states(Index count, Index size, double low, double high, std::uint64_t seed) {
+RowMatrix uniform_states(Index count, Index size, double low, double high, std::uint64_t seed,
+                         int threads) {
     const Random random(seed, "fixedpoints/start/uniform");
     RowMatrix states(count, size);
-    for (Index b = 0; b < count; ++b)
+    each_start(count, threads, [&](Index b) {
         for (Index i = 0; i < size; ++i)
             states(b, i) =
                 low + (high - low) * random.uniform(static_cast<std::uint64_t>(i),
                                                     {static_cast<std::uint64_t>(b), 0, 0});
+    });
     return states;
 }
 

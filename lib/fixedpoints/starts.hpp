@@ -18,13 +18,14 @@ struct TrajectorySampling {
 // States (count x state size) drawn uniformly from the valid steps, with replacement. Throws Error
 // where no step is left.
 [[nodiscard]] ASSAY_API RowMatrix sample_states(const Trajectories& trajectories,
-                                                const TrajectorySampling& sampling);
+                                                const TrajectorySampling& sampling,
+                                                int threads = 1);
 // The valid states of trials, one below the other.
 [[nodiscard]] ASSAY_API RowMatrix valid_states(const Trajectories& trajectories,
                                                Index skip_steps = 0);
 // Uniform on [low, high] in every entry.
 [[nodiscard]] ASSAY_API RowMatrix uniform_states(Index count, Index size, double low, double high,
-                                                 std::uint64_t seed);
+                                                 std::uint64_t seed, int threads = 1);
 // All nodes of a grid of `nodes` points a dimension. Throws Error above 1e6 of them.
 [[nodiscard]] ASSAY_API RowMatrix grid_states(Index nodes, Index size, double low, double high);
 

@@ -198,6 +198,9 @@ TEST_CASE("draws of starts do not depend on their number", "[fixedpoints][starts
     const RowMatrix many = sample_states(run, sampling);
     sampling.count = 50;
     CHECK(sample_states(run, sampling) == many.topRows(50));
+    sampling.count = 700; // more than one block
+    CHECK(sample_states(run, sampling, 3) == sample_states(run, sampling));
+    CHECK(uniform_states(700, 3, -1, 1, 5, 3) == uniform_states(700, 3, -1, 1, 5));
     sampling.noise = 0;
     const RowMatrix plain = sample_states(run, sampling), valid = valid_states(run);
     CHECK(valid.rows() == 15);
