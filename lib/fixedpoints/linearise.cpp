@@ -12,6 +12,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 namespace assay::fixedpoints {
 namespace {
@@ -24,6 +25,9 @@ constexpr double kBeyondCircle = 1e-12; // rounding of an eigenvalue that is 1
 constexpr double kHuge = 1e100;
 constexpr double kVectorSlack = 1 + 1e-6; // rounding of eigenvectors of condition up to 1e8
 constexpr int kDoublings = 6;             // of powers that may prove a point stable
+constexpr int kSignSteps = 16;            // of Newton's method for the matrix sign
+constexpr double kSignSettled = 1e-5;     // of its relative change, which squares in a step
+constexpr double kNearCircle = 1e8;       // of the Cayley transform or its inverse
 
 double sort_key(const Complex& value, EigenvalueOrder order) {
     switch (order) {
@@ -92,6 +96,32 @@ Vector power_bounds(const EigenSystem& system, Index size, Index steps) {
         bound = terms.sum() * kVectorSlack;
     }
     return bounds;
+}
+
+// How many eigenvalues lie beyond the unit circle: those that the Cayley transform
+// (J - I)^-1 (J + I) sends to the right half plane, by the trace of its matrix sign. Newton's
+// method with scaled norms (Higham 2008, Functions of Matrices, 5.5). None where one lies so near
+// the circle that it does not settle.
+std::optional<Index> count_by_sign(const Matrix& jacobian) {
+    const Index size = jacobian.rows();
+    const Matrix one = Matrix::Identity(size, size);
+    Matrix sign = (jacobian - one).partialPivLu().solve(jacobian + one);
+    if (!(sign.norm() < kNearCircle)) return std::nullopt;
+    for (int step = 0; step < kSignSteps; ++step) {
+        const Matrix inverse = sign.partialPivLu().inverse();
+        const double norm = sign.norm(), inverse_norm = inverse.norm();
+        if (!(inverse_norm < kNearCircle)) return std::nullopt;
+        const double scale = std::sqrt(inverse_norm / norm);
+        const Matrix next = 0.5 * (scale * sign + inverse / scale);
+        const double change = (next - sign).norm() / next.norm();
+        sign = next;
+        if (change > kSignSettled) continue;
+        const double count = 0.5 * (static_cast<double>(size) + sign.trace());
+        constexpr double kWhole = 1e-4;
+        if (std::abs(count - std::round(count)) > kWhole) return std::nullopt;
+        return static_cast<Index>(std::round(count));
+    }
+    return std::nullopt;
 }
 
 Matrix matrix_power(Matrix base, Index exponent) {
@@ -180,7 +210,8 @@ Index unstable_dimensions(const Matrix& jacobian) {
         // The trace is the sum of the eigenvalues.
         if (!(std::abs(power.trace()) < static_cast<double>(power.rows()))) break;
     }
-    return count_unstable(eigen_system(jacobian, 0).values);
+    const auto count = count_by_sign(jacobian);
+    return count ? *count : count_unstable(eigen_system(jacobian, 0).values);
 }
 
 double henrici(const Matrix& jacobian, const ComplexVector& eigenvalues) {

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include <Eigen/LU>
+#include <Eigen/QR>
 #include <Eigen/SVD>
 
 #include <cmath>
@@ -111,6 +112,36 @@ TEST_CASE("the largest power of a matrix is found without making all of them",
             CHECK(unstable_dimensions(j) == count_unstable(eigen_system(j, 0).values));
         }
     }
+}
+
+TEST_CASE("unstable dimensions are counted near the unit circle, too", "[fixedpoints][linearise]") {
+    const Matrix q = normal_matrix(9).householderQr().householderQ();
+    const auto rotation = [](double radius, double angle) {
+        Matrix block(2, 2);
+        block << std::cos(angle), -std::sin(angle), std::sin(angle), std::cos(angle);
+        return Matrix(radius * block);
+    };
+    Matrix blocks = Matrix::Zero(9, 9);
+    blocks(0, 0) = 1.3;
+    blocks(1, 1) = -0.5;
+    blocks.block(2, 2, 2, 2) = rotation(1.2, 0.7);
+    blocks.block(4, 4, 2, 2) = rotation(0.95, 2.0);
+    blocks(0, 3) = 0.8; // not normal
+    const double offset = GENERATE(0.0, 1e-13, 1e-10, 1e-7, 1e-4, 1e-2, 0.2);
+    const double radius = GENERATE_COPY(1 + offset, 1 - offset);
+    const bool beyond = radius > 1 && offset > 1e-12;
+    INFO(offset << " " << radius);
+    for (const double real : {radius, -radius}) {
+        blocks(6, 6) = real;
+        blocks.block(7, 7, 2, 2) = rotation(0.3, 1);
+        CHECK(unstable_dimensions(q * blocks * q.transpose()) == (beyond ? 4 : 3));
+    }
+    blocks(6, 6) = 0.1;
+    blocks.block(7, 7, 2, 2) = rotation(radius, 0.02);
+    CHECK(unstable_dimensions(q * blocks * q.transpose()) == (beyond ? 5 : 3));
+    // Of 80 units, against the eigenvalues.
+    const Matrix wide = normal_matrix(80) * (radius / 9);
+    CHECK(unstable_dimensions(wide) == count_unstable(eigen_system(wide, 0).values));
 }
 
 TEST_CASE("slow modes alone are those of the whole eigen-system", "[fixedpoints][linearise]") {
