@@ -7,8 +7,8 @@
 #include <assay/network/sample_file_io.hpp>
 #include <assay/training/run_io.hpp>
 
+#include <algorithm>
 #include <fstream>
-#include <limits>
 
 namespace tools {
 
@@ -117,13 +117,19 @@ std::optional<network::Samples> read_split(const hdf5::Group& data, const std::s
     return network::read_samples(*group);
 }
 
+MemoryUse memory_use(const cli::Context& context, std::int64_t memory, std::int64_t shares) {
+    const double bytes = memory > 0 ? static_cast<double>(memory) : 0.6 * physical_memory();
+    return {bytes / static_cast<double>(std::max<std::int64_t>(1, shares)),
+            context.spill_directory()};
+}
+
 std::shared_ptr<const network::SampleSource>
-open_split(const hdf5::Group& data, const std::string& name, const MemoryUse& memory) {
+open_split(const hdf5::Group& data, const std::string& name, MemoryUse& memory) {
     const auto group = split_group(data, name);
     if (!group) return nullptr;
-    const double bytes =
-        memory.bytes > 0 ? static_cast<double>(memory.bytes) : 0.6 * physical_memory();
-    return std::make_shared<network::SampleFile>(*group, bytes, memory.directory);
+    auto split = std::make_shared<network::SampleFile>(*group, memory.bytes, memory.directory);
+    memory.bytes -= split->memory();
+    return split;
 }
 
 std::optional<RunWords> run_words(cli::Context& context, const hdf5::Address& address) {
@@ -140,32 +146,56 @@ std::optional<RunWords> run_words(cli::Context& context, const hdf5::Address& ad
 
 namespace {
 
+struct Part {
+    std::shared_ptr<const network::SampleSource> samples;
+    std::optional<std::vector<Index>> rows; // none: all
+};
+
 // The rows of the training data that the run held out, or what was left to train on, where `split`
-// means one of them and `all` are the run's training data.
+// means one of them and `all` are the run's training data; otherwise none, and a warning.
 std::optional<std::vector<Index>> rows_apart(const RunWords& run, const network::SampleSource& all,
-                                             const std::string& split) {
+                                             const std::string& split, const std::string& place,
+                                             Monitor& monitor) {
     const auto& held_out = run.preprocessing.held_out;
-    if (training::survey(all).digest != run.data_digest) return std::nullopt;
-    return split == "train" ? training::other_rows(all.count(), held_out) : held_out;
+    const std::string digest = training::survey(all, place).digest;
+    if (digest == run.data_digest)
+        return split == "train" ? training::other_rows(all.count(), held_out) : held_out;
+    monitor.warn(place + ": split '" + split + "' is taken as it stands, for " +
+                 (training::comparable(run.data_digest)
+                      ? "these are not the training data that the run held a part out of"
+                      : "the run tells its training data in an earlier form; whether these are "
+                        "those that it held a part out of is unknown"));
+    return std::nullopt;
+}
+
+// Of a run that held out a part of its training data; no samples where `data` have that split for
+// themselves, or no training data.
+Part part_apart(const RunWords& run, const hdf5::Group& data, const std::string& split,
+                MemoryUse memory, Monitor& monitor) {
+    const bool one_split = data.has_dataset("inputs");
+    Part part{open_split(data, "train", memory), std::nullopt};
+    if (!part.samples) return {};
+    part.rows =
+        rows_apart(run, *part.samples, split, data.where() + (one_split ? "" : "/train"), monitor);
+    if (part.rows)
+        monitor.info("split '" + split + "' is the run's part of its training data");
+    else if (!one_split && split != "train")
+        return {};
+    return part;
 }
 
 } // namespace
 
 std::shared_ptr<const network::SampleSource> run_source(const hdf5::Group& data,
                                                         const std::string& split,
-                                                        const RunWords* run,
-                                                        const MemoryUse& memory, Monitor& monitor) {
-    std::shared_ptr<const network::SampleSource> samples;
-    std::optional<std::vector<Index>> rows;
+                                                        const RunWords* run, MemoryUse memory,
+                                                        Monitor& monitor) {
+    Part part;
     if (run && !run->preprocessing.held_out.empty() &&
-        (split == "train" || split == run->config.evaluate_split)) {
-        samples = open_split(data, "train", memory);
-        if (samples) rows = rows_apart(*run, *samples, split);
-    }
-    if (rows)
-        monitor.info("split '" + split + "' is the run's part of its training data");
-    else
-        samples = open_split(data, data.has_dataset("inputs") ? "" : split, memory);
+        (split == "train" || split == run->config.evaluate_split))
+        part = part_apart(*run, data, split, memory, monitor);
+    auto& [samples, rows] = part;
+    if (!samples) samples = open_split(data, data.has_dataset("inputs") ? "" : split, memory);
     if (!samples) throw Error(data.where() + ": there is no split '" + split + "'");
     if (!run || !run->preprocessing.does_something()) return samples;
     auto prepared = std::make_shared<training::PreparedSamples>(samples, rows, run->preprocessing);
@@ -177,8 +207,8 @@ std::shared_ptr<const network::SampleSource> run_source(const hdf5::Group& data,
 
 network::Samples run_samples(const hdf5::Group& data, const std::string& split, const RunWords* run,
                              Monitor& monitor) {
-    constexpr std::int64_t kWhole = std::numeric_limits<std::int64_t>::max();
-    return network::read_all(*run_source(data, split, run, {kWhole}, monitor));
+    return network::read_all(
+        *run_source(data, split, run, {network::SampleFile::kWhole, ""}, monitor));
 }
 
 } // namespace tools

@@ -42,14 +42,18 @@ assay::hdf5::Group data_group(const assay::hdf5::InputFile& file,
                               const assay::hdf5::Address& address);
 std::optional<assay::network::Samples> read_split(const assay::hdf5::Group& data,
                                                   const std::string& split);
-// How much of a split may be in memory, and where the rest goes.
+// How much of the splits to come may be in memory, and where the rest goes.
 struct MemoryUse {
-    std::int64_t bytes = 0;     // of --memory; 0: the default
+    double bytes = 0;
     std::string directory = {}; // for temporary files
 };
-// The same split read as it is needed; null where there is none.
+// A share of --memory (0: its default) where so many users run at once.
+MemoryUse memory_use(const assay::cli::Context& context, std::int64_t memory,
+                     std::int64_t shares = 1);
+// The same split read as it is needed; null where there is none. What it takes is taken off
+// `memory`.
 std::shared_ptr<const assay::network::SampleSource>
-open_split(const assay::hdf5::Group& data, const std::string& split, const MemoryUse& memory);
+open_split(const assay::hdf5::Group& data, const std::string& split, MemoryUse& memory);
 
 // What a file's run, if it holds one, says of its training.
 struct RunWords {
@@ -60,14 +64,14 @@ struct RunWords {
 std::optional<RunWords> run_words(assay::cli::Context& context,
                                   const assay::hdf5::Address& address);
 // A split of `data` (or `data` itself, where it holds the inputs) as the run saw it: its own part
-// where it held one out, scaled and standardised. `run` null: as it is. Throws Error where there is
-// no such split.
+// where it held one out, scaled and standardised. `run` null: as it is. Warns where `data` are not
+// those that the run held a part out of. Throws Error where there is no such split.
 assay::network::Samples run_samples(const assay::hdf5::Group& data, const std::string& split,
                                     const RunWords* run, assay::Monitor& monitor);
 // The same, read as it is needed.
 std::shared_ptr<const assay::network::SampleSource>
 run_source(const assay::hdf5::Group& data, const std::string& split, const RunWords* run,
-           const MemoryUse& memory, assay::Monitor& monitor);
+           MemoryUse memory, assay::Monitor& monitor);
 
 // An option that may stand more than once.
 void add_repeated(assay::cli::Command& c, const std::string& name, std::vector<std::string>& target,

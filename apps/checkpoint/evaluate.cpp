@@ -61,8 +61,7 @@ samples_of(const Options& o, const std::optional<RunWords>& run, cli::Context& c
         throw UsageError("option '--scale': the run scales inputs itself (/run/preprocessing); "
                          "--no-preprocessing leaves that out");
     const auto samples =
-        run_source(group, o.split, prepares, MemoryUse{o.memory, context.spill_directory()},
-                   context.monitor());
+        run_source(group, o.split, prepares, memory_use(context, o.memory), context.monitor());
     training::Preprocessing scaling;
     scaling.scale = o.scale;
     scaling.inputs = network::read_first(*samples).inputs.cols();

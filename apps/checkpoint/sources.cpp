@@ -25,8 +25,9 @@ training::NetworkShape network_shape(const training::TrainingData& data) {
 
 } // namespace
 
-training::TrainingData load_training_data(training::TrainingConfig& c, std::int64_t memory,
+training::TrainingData load_training_data(training::TrainingConfig& c, MemoryUse memory,
                                           cli::Context& context) {
+    const std::string place = c.data.empty() ? "training data" : c.data + ": train";
     training::TrainingData data;
     if (c.task) {
         data.task = training::make_task(*c.task);
@@ -41,15 +42,16 @@ training::TrainingData load_training_data(training::TrainingConfig& c, std::int6
     } else {
         const hdf5::Address address = hdf5::Address::parse(c.data);
         const hdf5::Group group = data_group(context, address);
-        const MemoryUse use{memory, context.spill_directory()};
-        data.train = tools::open_split(group, "train", use);
+        data.train = tools::open_split(group, "train", memory);
         if (!data.train)
             throw Error(group.where() + ": there is no split 'train' with inputs and targets");
         if (!group.has_dataset("inputs"))
-            data.held_out = tools::open_split(group, c.evaluate_split, use);
+            data.held_out = c.evaluate_split == "train"
+                                ? data.train
+                                : tools::open_split(group, c.evaluate_split, memory);
         if (c.online) throw Error("online: only a built-in task makes data as training goes on");
     }
-    training::prepare(data, c.data_settings, c.seed);
+    training::prepare(data, c.data_settings, c.seed, place);
     return data;
 }
 
@@ -67,8 +69,10 @@ std::optional<network::Model> load_network(const ModelFileOptions& files,
     if (c.model.empty())
         throw Error("there is no network: --model FILE, or a word such as mlp:64,64 or gru:64");
     if (training::is_architecture_word(c.model) && !std::filesystem::exists(c.model)) {
+        const auto shape = at_place(c.data.empty() ? "training data" : c.data + ": train/inputs",
+                                    [&] { return network_shape(data); });
         try {
-            c.architecture = training::named_architecture(c.model, network_shape(data));
+            c.architecture = training::named_architecture(c.model, shape);
         } catch (const Error& e) {
             if (named_in.empty()) throw UsageError(std::string("option '--model': ") + e.what());
             throw Error(named_in + ": model: " + e.what());

@@ -18,6 +18,7 @@ namespace checkpoint_app {
 using tools::add_repeated;
 using tools::data_group;
 using tools::declare_model_file;
+using tools::memory_use;
 using tools::MemoryUse;
 using tools::ModelFileOptions;
 using tools::open_model;
@@ -30,9 +31,9 @@ using tools::RunWords;
 constexpr assay::Index kTaskTestSamples = 512;
 
 // The data that a configuration names, prepared; a built-in task gives its test split too.
-// `memory`: bytes of --memory, 0 for the default.
+// `memory`: for all splits together.
 assay::training::TrainingData load_training_data(assay::training::TrainingConfig& c,
-                                                 std::int64_t memory, assay::cli::Context& context);
+                                                 MemoryUse memory, assay::cli::Context& context);
 // What a run's file and its state say of the run.
 assay::training::RunDescription describe_run(const assay::training::TrainingConfig& c,
                                              const assay::training::TrainingData& data);

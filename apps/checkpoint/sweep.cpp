@@ -9,6 +9,7 @@
 #include <assay/training/sweep_io.hpp>
 #include <assay/training/tpe.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -84,8 +85,9 @@ void note_trial(hdf5::Group root, const training::SweepPlan& plan, Index trial, 
 
 class TrialRunner {
   public:
-    TrialRunner(const Options& o, cli::Context& context, const training::SweepPlan& plan)
-        : options_(o), context_(context), plan_(plan) {}
+    TrialRunner(const Options& o, cli::Context& context, const training::SweepPlan& plan,
+                MemoryUse memory)
+        : options_(o), context_(context), plan_(plan), memory_(std::move(memory)) {}
 
     void run(Index trial, Index repeat, const Execution& execution) {
         const auto& point = plan_.points[static_cast<std::size_t>(trial - plan_.first)];
@@ -96,7 +98,7 @@ class TrialRunner {
         std::optional<network::Model> start;
         {
             const std::lock_guard<std::mutex> lock(reading_); // HDF5 serves one thread at a time
-            data = load_training_data(c, options_.memory, context_);
+            data = load_training_data(c, memory_, context_);
             training::resolve_loss(c, data);
             start = load_network(options_.files, c, data, "base configuration", context_);
         }
@@ -131,6 +133,7 @@ class TrialRunner {
     const Options& options_;
     cli::Context& context_;
     const training::SweepPlan& plan_;
+    MemoryUse memory_; // of one job
     std::mutex reading_;
 };
 
@@ -146,10 +149,11 @@ void run_trials(const Options& o, cli::Context& context) {
                                 " asked for; the plan has ", plan.first, " to ",
                                 plan.first + trials - 1));
     fs::create_directories(o.results);
-    TrialRunner runner(o, context, plan);
     const Execution one{o.jobs > 1 ? 1 : context.execution().threads,
                         o.jobs > 1 ? &silent_monitor() : &context.monitor()};
     const Index runs = count * plan.repeats;
+    TrialRunner runner(o, context, plan,
+                       memory_use(context, o.memory, std::min<std::int64_t>(o.jobs, runs)));
     parallel_blocks(runs, static_cast<int>(o.jobs), [&](Index i) {
         context.monitor().stop_if_interrupted();
         runner.run(first + i / plan.repeats, i % plan.repeats, one);
@@ -305,6 +309,7 @@ cli::Command sweep() {
         .range(1, 1024)
         .execution_only();
     c.memory_limit(o->memory);
+    c.memory("as checkpoint train, for each of the --jobs, which share --memory for their data.");
     c.flag("--summary-only", o->summary_only, "metrics and the last model, no checkpoints");
     c.group("collect");
     c.option("--plan", *plan_file, "PLAN.h5", "the plan of the results");

@@ -159,7 +159,7 @@ void report(const training::RunResult& result, const TrainingConfig& c, cli::Con
 
 void run(const Options& o, cli::Context& context) {
     TrainingConfig c = read_configuration(o, context);
-    training::TrainingData data = load_training_data(c, o.memory, context);
+    training::TrainingData data = load_training_data(c, memory_use(context, o.memory), context);
     training::resolve_loss(c, data);
     const auto overrides = overrides_of(o);
     const bool model_given = std::any_of(overrides.begin(), overrides.end(),
@@ -292,7 +292,8 @@ cli::Command train() {
     c.memory("parameters x (2 + optimiser states) + activations of a batch + the splits as they "
              "are stored. Splits beyond --memory stay on disk: contiguous datasets are read in "
              "place, others are unpacked once into a temporary file (in $TMPDIR). Samples are "
-             "then read in the order of training, the next batch ahead; the bits are the same.");
+             "then read in the order of training, the next batch ahead; the bits are the same. "
+             "The training split has --memory first, the evaluation split what is left.");
     declare_model_file(c, o->files);
     c.example("Digits, two hidden layers",
               "checkpoint train --data digits.h5 --model mlp:64,64 --epochs 20 --momentum 0.9 "

@@ -39,6 +39,14 @@ template <>
 Id memory_type<std::uint8_t>() {
     return H5T_NATIVE_UINT8;
 }
+template <>
+Id memory_type<std::int16_t>() {
+    return H5T_NATIVE_INT16;
+}
+template <>
+Id memory_type<std::int8_t>() {
+    return H5T_NATIVE_INT8;
+}
 namespace {
 
 // numpy's complex128: a compound of r and i. Made once, for as long as the program runs.
@@ -88,6 +96,14 @@ Id file_type<std::uint16_t>() {
 template <>
 Id file_type<std::uint8_t>() {
     return H5T_STD_U8LE;
+}
+template <>
+Id file_type<std::int16_t>() {
+    return H5T_STD_I16LE;
+}
+template <>
+Id file_type<std::int8_t>() {
+    return H5T_STD_I8LE;
 }
 
 namespace {
@@ -334,6 +350,8 @@ ASSAY_INSTANTIATE(std::int32_t)
 ASSAY_INSTANTIATE(std::uint64_t)
 ASSAY_INSTANTIATE(std::uint16_t)
 ASSAY_INSTANTIATE(std::uint8_t)
+ASSAY_INSTANTIATE(std::int16_t)
+ASSAY_INSTANTIATE(std::int8_t)
 #undef ASSAY_INSTANTIATE
 template ASSAY_API void Dataset::write_box(const Shape&, const Shape&, const std::complex<double>*);
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace assay::hdf5 {
@@ -39,6 +40,12 @@ std::size_t read_some(int descriptor, char* data, std::size_t bytes, const std::
         if (got >= 0) return static_cast<std::size_t>(got);
         if (errno != EINTR) throw Error(name + ": cannot be read (" + system_reason() + ")");
     }
+}
+
+std::optional<std::int64_t> free_bytes(const std::string& directory) {
+    struct statvfs status {};
+    if (statvfs(directory.c_str(), &status) != 0) return std::nullopt;
+    return static_cast<std::int64_t>(status.f_bavail) * static_cast<std::int64_t>(status.f_frsize);
 }
 
 bool write_all(int descriptor, const char* data, std::size_t bytes) {

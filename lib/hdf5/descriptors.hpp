@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -27,6 +29,8 @@ Descriptor open_waiting(const std::string& path, int flags);
 // Some bytes of what may keep us waiting, 0 at its end. Throws Interrupted when asked to stop, and
 // Error that names it.
 std::size_t read_some(int descriptor, char* data, std::size_t bytes, const std::string& name);
+// What may still be written into a folder, where the system tells.
+std::optional<std::int64_t> free_bytes(const std::string& directory);
 bool write_all(int descriptor, const char* data, std::size_t bytes);
 // Makes a file in `directory`, opens it and keeps its name; the caller unlinks it.
 std::pair<Descriptor, std::string> temporary_in(const std::string& directory);

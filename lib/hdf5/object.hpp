@@ -108,8 +108,8 @@ class ASSAY_API Dataset : public Object {
     [[nodiscard]] std::string type_text() const; // "float64", "int16", "boolean"
     [[nodiscard]] std::string axes() const { return text_attribute("axes").value_or(""); }
 
-    // Whole numeric arrays, converted to T (double, float, int64, int32, uint64, uint16, uint8), C
-    // order.
+    // Whole numeric arrays, converted to T (double, float, int64, int32, int16, int8, uint64,
+    // uint16, uint8), C order.
     template <class T>
     [[nodiscard]] std::vector<T> read() const;
     // Complex numbers (compound of r and i, as numpy stores them).

@@ -14,7 +14,9 @@
 #include <cstring>
 #include <fcntl.h>
 #include <future>
+#include <limits>
 #include <sys/stat.h>
+#include <type_traits>
 #include <unistd.h>
 #include <vector>
 
@@ -24,18 +26,18 @@ namespace {
 constexpr double kBlockBytes = 8 << 20;     // of one read from the file
 constexpr double kLargestBlock = 128 << 20; // where chunks are tall
 constexpr Index kBlocksPerRelease = 4;
+constexpr double kReadBytes = 1 << 20; // of rows on disk, at once
 
-enum class Stored { float32, float64, uint8, uint16, int32, int64, uint64 };
+enum class Stored { float32, float64, int8, uint8, int16, uint16, int32, int64, uint64 };
 
 // The smallest of our types that holds all numbers of a dataset's.
 Stored stored_as(const Dataset& dataset) {
     const int bytes = dataset.element_bytes();
     if (dataset.kind() == Kind::floating) return bytes <= 4 ? Stored::float32 : Stored::float64;
     const Handle type(H5Dget_type(dataset.id()));
-    const bool plain = H5Tget_class(type.get()) == H5T_INTEGER;
-    const bool is_signed = plain && H5Tget_sign(type.get()) == H5T_SGN_2;
-    if (!is_signed && bytes == 1) return Stored::uint8;
-    if (!is_signed && bytes == 2) return Stored::uint16;
+    const bool is_signed = H5Tget_sign(type.get()) == H5T_SGN_2; // an enumeration's is its base's
+    if (bytes == 1) return is_signed ? Stored::int8 : Stored::uint8;
+    if (bytes == 2) return is_signed ? Stored::int16 : Stored::uint16;
     if (bytes < 4 || (is_signed && bytes == 4)) return Stored::int32;
     return is_signed || bytes == 4 ? Stored::int64 : Stored::uint64;
 }
@@ -46,8 +48,12 @@ auto with_type(Stored stored, Body&& body) {
     switch (stored) {
     case Stored::float32:
         return body(float{});
+    case Stored::int8:
+        return body(std::int8_t{});
     case Stored::uint8:
         return body(std::uint8_t{});
+    case Stored::int16:
+        return body(std::int16_t{});
     case Stored::uint16:
         return body(std::uint16_t{});
     case Stored::int32:
@@ -125,8 +131,19 @@ struct RowStore::State {
         return std::min(count, std::max<Index>(1, rows));
     }
 
+    // A folder that fills up stops more than this program.
+    void expect_room(const std::string& directory) const {
+        const double bytes = static_cast<double>(rows) * static_cast<double>(row_bytes);
+        const auto room = free_bytes(directory);
+        if (room && bytes > static_cast<double>(*room))
+            throw Error(concat(where, ": unpacked it takes ", human_bytes(bytes), "; ", directory,
+                               " has ", human_bytes(static_cast<double>(*room)),
+                               " free (TMPDIR names another folder)"));
+    }
+
     // While one block is written the next is read.
     void unpack(const Dataset& dataset, const std::string& directory) {
+        expect_room(directory);
         auto [descriptor, path] = temporary_in(directory);
         unlink(path.c_str());
         file = std::move(descriptor);
@@ -166,21 +183,48 @@ struct RowStore::State {
         return true;
     }
 
-    const char* row(Index row) const {
-        if (!on_disk) return memory.data() + static_cast<std::size_t>(row) * row_bytes;
+    // Bytes of consecutive rows; of those on disk, until this thread asks for others.
+    [[nodiscard]] const char* bytes_of(Index first, Index count) const {
+        const auto start = static_cast<std::uint64_t>(first) * row_bytes;
+        if (!on_disk) return memory.data() + start;
         thread_local std::vector<char> buffer;
-        buffer.resize(row_bytes);
-        const auto start = offset + static_cast<std::uint64_t>(row) * row_bytes;
-        for (std::size_t got = 0; got < row_bytes;) {
-            const ssize_t more = pread(file.get(), buffer.data() + got, row_bytes - got,
-                                       static_cast<off_t>(start + got));
+        buffer.resize(static_cast<std::size_t>(count) * row_bytes);
+        for (std::size_t got = 0; got < buffer.size();) {
+            const ssize_t more = pread(file.get(), buffer.data() + got, buffer.size() - got,
+                                       static_cast<off_t>(offset + start + got));
             if (more < 0 && errno == EINTR) continue;
             if (more <= 0)
-                throw Error(concat(where, ": row ", row, " cannot be read (",
+                throw Error(concat(where, ": row ", first + static_cast<Index>(got / row_bytes),
+                                   " cannot be read (",
                                    more < 0 ? system_reason() : "the file has shrunk", ")"));
             got += static_cast<std::size_t>(more);
         }
         return buffer.data();
+    }
+
+    // Rows of one reading.
+    [[nodiscard]] Index most_rows(Index count) const {
+        if (!on_disk) return count;
+        return std::max<Index>(1, static_cast<Index>(kReadBytes / static_cast<double>(row_bytes)));
+    }
+
+    // Numbers that int64 cannot hold.
+    void check_range(const std::uint64_t* numbers, Index count, Index first) const {
+        constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+        const auto* const found = std::find_if(numbers, numbers + count,
+                                               [](std::uint64_t number) { return number > kMost; });
+        if (found != numbers + count)
+            throw Error(concat(where, ": row ", first + (found - numbers) / row_size, " holds ",
+                               *found, "; integers up to ", kMost, " are expected"));
+    }
+
+    template <class From, class To>
+    void convert(const char* bytes, Index first, Index count, To* out) const {
+        const auto* const numbers = reinterpret_cast<const From*>(bytes);
+        if constexpr (std::is_same_v<From, std::uint64_t> && std::is_same_v<To, std::int64_t>)
+            check_range(numbers, count * row_size, first);
+        std::transform(numbers, numbers + count * row_size, out,
+                       [](From number) { return static_cast<To>(number); });
     }
 };
 
@@ -221,26 +265,33 @@ Index RowStore::row_size() const {
     return state_->row_size;
 }
 
+const std::string& RowStore::where() const {
+    return state_->where;
+}
+
 template <class T>
-void RowStore::read(Index row, T* out) const {
-    const char* const from = state_->row(row);
-    with_type(state_->stored, [&](auto number) {
-        using From = decltype(number);
-        const auto* numbers = reinterpret_cast<const From*>(from);
-        std::transform(numbers, numbers + state_->row_size, out,
-                       [](From value) { return static_cast<T>(value); });
-    });
+void RowStore::read(Index first, Index count, T* out) const {
+    const State& s = *state_;
+    const Index most = s.most_rows(count);
+    for (Index done = 0; done < count; done += most) {
+        const Index now = std::min(most, count - done);
+        const char* const bytes = s.bytes_of(first + done, now);
+        with_type(s.stored, [&](auto number) {
+            s.convert<decltype(number)>(bytes, first + done, now, out + done * s.row_size);
+        });
+    }
 }
 
-void RowStore::announce(Index row) const {
-    if (!state_->on_disk) return;
-    posix_fadvise(
-        state_->file.get(),
-        static_cast<off_t>(state_->offset + static_cast<std::uint64_t>(row) * state_->row_bytes),
-        static_cast<off_t>(state_->row_bytes), POSIX_FADV_WILLNEED);
+void RowStore::announce(Index first, Index count) const {
+    const State& s = *state_;
+    if (!s.on_disk) return;
+    posix_fadvise(s.file.get(),
+                  static_cast<off_t>(s.offset + static_cast<std::uint64_t>(first) * s.row_bytes),
+                  static_cast<off_t>(static_cast<std::uint64_t>(count) * s.row_bytes),
+                  POSIX_FADV_WILLNEED);
 }
 
-template ASSAY_API void RowStore::read(Index, double*) const;
-template ASSAY_API void RowStore::read(Index, std::int64_t*) const;
+template ASSAY_API void RowStore::read(Index, Index, double*) const;
+template ASSAY_API void RowStore::read(Index, Index, std::int64_t*) const;
 
 } // namespace assay::hdf5

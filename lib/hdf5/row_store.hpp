@@ -17,8 +17,8 @@ enum class RowPlace { memory, disk };
 class ASSAY_API RowStore {
   public:
     // `dataset` has at least one axis and was opened for reading by rows; `directory` is for the
-    // temporary file. Throws Error where
-    // numbers cannot be read or stored.
+    // temporary file. Throws Error where numbers cannot be read, or the folder has no room for
+    // them.
     RowStore(const Dataset& dataset, RowPlace place, const std::string& directory);
     ~RowStore();
     RowStore(RowStore&&) noexcept;
@@ -26,11 +26,13 @@ class ASSAY_API RowStore {
 
     [[nodiscard]] Index rows() const;
     [[nodiscard]] Index row_size() const; // numbers
-    // A row's numbers, converted to T (double, int64). Throws Error where reading fails.
+    [[nodiscard]] const std::string& where() const;
+    // Rows `first` ... `first + count - 1`, converted to T (double, or int64 for datasets of
+    // integers). Throws Error where reading fails, or an integer leaves 63 bits.
     template <class T>
-    void read(Index row, T* out) const;
-    // The row is needed soon: on disk the system begins to fetch it.
-    void announce(Index row) const;
+    void read(Index first, Index count, T* out) const;
+    // The rows are needed soon: on disk the system begins to fetch them.
+    void announce(Index first, Index count) const;
     // Bytes that a dataset takes in memory.
     [[nodiscard]] static double bytes(const Dataset& dataset);
 

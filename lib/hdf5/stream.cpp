@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -29,15 +28,9 @@ namespace fs = std::filesystem;
 constexpr std::array<unsigned char, 8> kSignature{0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
 constexpr std::size_t kPipeChunk = std::size_t{1} << 20U;
 
-std::int64_t free_bytes(const std::string& directory) {
-    struct statvfs status {};
-    if (statvfs(directory.c_str(), &status) != 0) return 0;
-    return static_cast<std::int64_t>(status.f_bavail) * static_cast<std::int64_t>(status.f_frsize);
-}
-
 std::string stream_directory(const StreamSettings& settings) {
     const bool roomy = access(settings.memory_directory.c_str(), W_OK) == 0 &&
-                       free_bytes(settings.memory_directory) > settings.memory_bytes;
+                       free_bytes(settings.memory_directory).value_or(0) > settings.memory_bytes;
     return roomy ? settings.memory_directory : settings.spill_directory;
 }
 

@@ -82,6 +82,15 @@ std::string loss_name(LossKind kind) {
     return "";
 }
 
+void check_inputs_finite(const Samples& samples, Index first, const std::string& place) {
+    if (samples.inputs.allFinite()) return;
+    for (Index i = 0; i < samples.inputs.size(); ++i)
+        if (!std::isfinite(samples.inputs.data()[i]))
+            throw Error(concat(place, "/inputs: sample ", first + i / samples.inputs.cols(),
+                               ", number ", i % samples.inputs.cols(), " is ",
+                               samples.inputs.data()[i]));
+}
+
 namespace {
 
 // Targets of cross entropies are probabilities; those of a softmax sum to 1.
@@ -112,12 +121,7 @@ void check_block(const Samples& samples, Index first, Index total, const TensorI
     if (samples.inputs.cols() != input.size())
         throw Error(concat(place, "/inputs: ", shape_text(samples.input_shape),
                            " numbers a sample; the network expects ", shape_text(input.shape)));
-    if (!samples.inputs.allFinite())
-        for (Index i = 0; i < samples.inputs.size(); ++i)
-            if (!std::isfinite(samples.inputs.data()[i]))
-                throw Error(concat(place, "/inputs: sample ", first + i / samples.inputs.cols(),
-                                   ", number ", i % samples.inputs.cols(), " is ",
-                                   samples.inputs.data()[i]));
+    check_inputs_finite(samples, first, place);
     if (loss.top_k < 1 ||
         (loss.top_k > 1 && (loss.kind != LossKind::softmax_cross_entropy || loss.top_k > columns)))
         throw Error(concat("a class among the ", loss.top_k, " largest of ", columns,

@@ -43,6 +43,10 @@ struct Batch {
     [[nodiscard]] Index samples() const { return inputs.rows(); }
 };
 
+// Throws Error that tells the first input that is not finite; sample `first` of `place` is the
+// first of these.
+ASSAY_API void check_inputs_finite(const Samples& samples, Index first, const std::string& place);
+
 // Checks samples against a network's input and output and the loss. Throws Error naming what is
 // wrong: shapes, classes out of range, lengths, non-finite inputs (with the index of the first).
 ASSAY_API void check_samples(const Samples& samples, const TensorInfo& input,

@@ -4,7 +4,6 @@
 #include <assay/network/sample_file_io.hpp>
 
 #include <algorithm>
-#include <limits>
 
 namespace assay::network {
 namespace {
@@ -96,7 +95,7 @@ void write_model(hdf5::Group group, const Model& model, Storage storage) {
 }
 
 Samples read_samples(const hdf5::Group& group) {
-    return read_all(SampleFile(group, std::numeric_limits<double>::infinity(), ""));
+    return read_all(SampleFile(group, SampleFile::kWhole, ""));
 }
 
 void write_samples(hdf5::Group group, const Samples& samples, Storage storage) {

@@ -1,5 +1,6 @@
 #include <assay/network/sample_file_io.hpp>
 
+#include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
 
 namespace assay::network {
@@ -14,10 +15,37 @@ hdf5::Dataset rows_of(const hdf5::Group& group, const std::string& name, Index c
     return dataset;
 }
 
-void read_rows(const hdf5::RowStore& store, const std::vector<Index>& chosen, RowMatrix& into) {
-    into.resize(static_cast<Index>(chosen.size()), store.row_size());
-    for (Index i = 0; i < into.rows(); ++i)
-        store.read(chosen[static_cast<std::size_t>(i)], into.row(i).data());
+// Calls body(place in `rows`, first row, count) for every stretch of consecutive rows.
+template <class Body>
+void for_runs(const std::vector<Index>& rows, Body&& body) {
+    for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+        for (end = begin + 1; end < rows.size() && rows[end] == rows[end - 1] + 1;) ++end;
+        body(static_cast<Index>(begin), rows[begin], static_cast<Index>(end - begin));
+    }
+}
+
+// `out` has room for the chosen rows, one behind the other.
+template <class T>
+void read_rows(const hdf5::RowStore& store, const std::vector<Index>& chosen, T* out) {
+    for_runs(chosen, [&](Index place, Index first, Index count) {
+        store.read(first, count, out + place * store.row_size());
+    });
+}
+
+void read_rows(const std::optional<hdf5::RowStore>& store, const std::vector<Index>& chosen,
+               RowMatrix& into) {
+    if (!store) {
+        into.resize(0, 0);
+        return;
+    }
+    into.resize(static_cast<Index>(chosen.size()), store->row_size());
+    read_rows(*store, chosen, into.data());
+}
+
+// Adds what so many numbers take once they are read; throws Error where that is too much.
+void add_memory(double& bytes, double numbers, const std::string& where) {
+    bytes += numbers * sizeof(double);
+    check_memory(bytes, where + ": as float64");
 }
 
 } // namespace
@@ -33,16 +61,23 @@ SampleFile::SampleFile(const hdf5::Group& group, double memory, const std::strin
     if (static_cast<Index>(axes.size()) == inputs.rank())
         form_.input_axes.assign(axes.begin() + 1, axes.end());
     std::optional<hdf5::Dataset> targets, mask;
-    double bytes = hdf5::RowStore::bytes(inputs);
+    double bytes = 0, whole = 0;
+    const auto add = [&](const hdf5::Dataset& dataset) {
+        bytes += hdf5::RowStore::bytes(dataset);
+        if (memory == kWhole)
+            add_memory(whole, static_cast<double>(dataset.size()), dataset.where());
+    };
+    add(inputs);
     if (group.has_dataset("targets")) {
         targets = rows_of(group, "targets", count);
-        bytes += hdf5::RowStore::bytes(*targets);
+        add(*targets);
     }
     if (group.has_dataset("mask")) {
         mask = rows_of(group, "mask", count);
-        bytes += hdf5::RowStore::bytes(*mask);
+        add(*mask);
     }
     place_ = bytes <= memory ? hdf5::RowPlace::memory : hdf5::RowPlace::disk;
+    if (!on_disk()) bytes_ = bytes;
     inputs_.emplace(inputs, place_, directory);
     if (mask) mask_.emplace(*mask, place_, directory);
     if (group.has_dataset("lengths")) {
@@ -66,25 +101,26 @@ SampleFile::SampleFile(const hdf5::Group& group, double memory, const std::strin
 }
 
 void SampleFile::read(const std::vector<Index>& chosen, Samples& into) const {
+    double bytes = 0;
+    for (const auto* store : {&inputs_, &targets_, &mask_})
+        if (*store)
+            add_memory(bytes,
+                       static_cast<double>(chosen.size()) *
+                           static_cast<double>((*store)->row_size()),
+                       (*store)->where());
     into.input_shape = form_.input_shape;
     into.input_axes = form_.input_axes;
     into.target_shape = form_.target_shape;
-    read_rows(*inputs_, chosen, into.inputs);
+    read_rows(inputs_, chosen, into.inputs);
+    read_rows(mask_, chosen, into.mask);
     into.classes.clear();
     if (classes_) {
-        const auto per = static_cast<std::size_t>(targets_->row_size());
-        into.classes.resize(chosen.size() * per);
-        for (std::size_t i = 0; i < chosen.size(); ++i)
-            targets_->read(chosen[i], into.classes.data() + i * per);
-    }
-    if (targets_ && !classes_)
-        read_rows(*targets_, chosen, into.values);
-    else
         into.values.resize(0, 0);
-    if (mask_)
-        read_rows(*mask_, chosen, into.mask);
-    else
-        into.mask.resize(0, 0);
+        into.classes.resize(chosen.size() * static_cast<std::size_t>(targets_->row_size()));
+        read_rows(*targets_, chosen, into.classes.data());
+    } else {
+        read_rows(targets_, chosen, into.values);
+    }
     into.lengths.clear();
     if (!lengths_.empty())
         for (const Index row : chosen)
@@ -94,7 +130,8 @@ void SampleFile::read(const std::vector<Index>& chosen, Samples& into) const {
 void SampleFile::announce(const std::vector<Index>& chosen) const {
     for (const auto* store : {&inputs_, &targets_, &mask_})
         if (*store)
-            for (const Index row : chosen) (*store)->announce(row);
+            for_runs(chosen,
+                     [&](Index, Index first, Index count) { (*store)->announce(first, count); });
 }
 
 } // namespace assay::network

@@ -7,6 +7,7 @@
 #include <assay/hdf5/row_store.hpp>
 #include <assay/network/sample_source.hpp>
 
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -14,18 +15,23 @@ namespace assay::network {
 
 class ASSAY_API SampleFile : public SampleSource {
   public:
+    // As `memory`: all samples will be read at once, so that they must fit as float64 too.
+    static constexpr double kWhole = std::numeric_limits<double>::infinity();
     // `memory`: bytes that the arrays may take together. `directory` is for temporary files. Throws
-    // Error where arrays do not fit each other.
+    // Error where arrays do not fit each other, or the machine.
     SampleFile(const hdf5::Group& group, double memory, const std::string& directory);
     [[nodiscard]] Index count() const override { return inputs_->rows(); }
     void read(const std::vector<Index>& chosen, Samples& into) const override;
     void announce(const std::vector<Index>& chosen) const override;
     // Whether arrays are read from disk.
     [[nodiscard]] bool on_disk() const { return place_ == hdf5::RowPlace::disk; }
+    // What the arrays take of the memory allowed.
+    [[nodiscard]] double memory() const { return bytes_; }
 
   private:
     Samples form_; // shapes
     hdf5::RowPlace place_ = hdf5::RowPlace::memory;
+    double bytes_ = 0;
     std::optional<hdf5::RowStore> inputs_, targets_, mask_;
     bool classes_ = false;
     std::vector<Index> lengths_;

@@ -16,6 +16,8 @@ using Json = nlohmann::json;
 constexpr std::array<const char*, 7> kCells{"rnn",   "gru",   "lstm",      "ugrnn",
                                             "janet", "ctrnn", "linear_rnn"};
 
+constexpr double kMostTokens = 1e9;
+
 struct Word {
     std::string kind;
     std::vector<Index> widths;
@@ -148,8 +150,12 @@ NetworkShape shape_of(const network::SampleSource& samples, const Survey& survey
     const network::Samples one = network::read_first(samples);
     NetworkShape shape{one.input_shape, one.input_axes, 1, false, 0};
     const bool sequence = !one.input_axes.empty() && one.input_axes[0] == "time";
-    if (sequence && one.input_shape.size() == 1 && one.inputs.size() > 0)
+    if (sequence && one.input_shape.size() == 1 && one.inputs.size() > 0) {
+        if (survey.largest_input >= kMostTokens)
+            throw Error(concat("the largest token id is ", survey.largest_input, "; ids below ",
+                               kMostTokens, " are expected"));
         shape.vocabulary = static_cast<Index>(survey.largest_input) + 1;
+    }
     if (!one.classes.empty()) {
         shape.outputs = std::max<Index>(2, survey.largest_class + 1);
         shape.outputs_per_step = one.classes.size() > 1;

@@ -24,7 +24,8 @@ struct NetworkShape {
 // The architecture as JSON. Throws Error for a word that does not fit the data.
 [[nodiscard]] ASSAY_API std::string named_architecture(const std::string& word,
                                                        const NetworkShape& shape);
-// The shape that samples call for: classes (largest + 1) or values.
+// The shape that samples call for: classes (largest + 1) or values. Throws Error where token ids
+// are too large for a vocabulary.
 [[nodiscard]] ASSAY_API NetworkShape shape_of(const network::SampleSource& samples,
                                               const Survey& survey);
 

@@ -3,12 +3,17 @@
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
+#include <assay/core/text.hpp>
+#include <assay/network/loss.hpp>
 
 #include <algorithm>
 #include <cmath>
 
 namespace assay::training {
 namespace {
+
+// Of a survey's digest: another formula, another form.
+constexpr const char* kDigestForm = "samples-2:";
 
 Index groups_of(const std::string& kind, const network::Samples& sample) {
     if (kind == "pixel" || kind == "pixel_mean") return sample.inputs.cols();
@@ -21,14 +26,14 @@ struct Moments {
     Eigen::RowVectorXd origin, mean, squares;
     double count = 0;
 
-    void add(const RowMatrix& block, double scale) {
+    void add(const RowMatrix& block) {
         const auto number = static_cast<double>(block.rows());
         if (count == 0) {
-            origin = block.row(0) * scale;
+            origin = block.row(0);
             mean.setZero(block.cols());
             squares.setZero(block.cols());
         }
-        const RowMatrix values = (block * scale).rowwise() - origin;
+        const RowMatrix values = block.rowwise() - origin;
         const Eigen::RowVectorXd middle = values.colwise().mean();
         const Eigen::RowVectorXd step = middle - mean;
         const double total = count + number;
@@ -56,20 +61,20 @@ Preprocessing measure_inputs(const network::SampleSource& train, const DataSetti
     if (settings.standardize.empty() || settings.standardize == "none") return done;
     done.standardize = settings.standardize;
     Moments all;
-    network::for_blocks(train, [&](Index, const network::Samples& block) {
-        all.add(block.inputs, settings.scale);
-    });
+    network::for_blocks(train,
+                        [&](Index, const network::Samples& block) { all.add(block.inputs); });
     if (all.count == 0) return done;
     const Index groups = groups_of(settings.standardize, one);
     const Index width = one.inputs.cols() / groups;
     const Eigen::RowVectorXd means = all.origin + all.mean;
     for (Index g = 0; g < groups; ++g) {
         const auto of_group = means.segment(g * width, width);
-        const double mean = of_group.mean();
+        // From the first of them, so that a constant group has exactly no deviation.
+        const double mean = of_group(0) + (of_group.array() - of_group(0)).mean();
         const double square = all.squares.segment(g * width, width).mean() / all.count +
                               (of_group.array() - mean).square().mean();
-        const double deviation = std::sqrt(square);
-        done.mean.push_back(mean);
+        const double deviation = std::abs(settings.scale) * std::sqrt(square);
+        done.mean.push_back(settings.scale * mean);
         done.factor.push_back(deviation > 0 && settings.standardize != "pixel_mean" ? 1 / deviation
                                                                                     : 1);
     }
@@ -143,14 +148,15 @@ std::vector<Index> other_rows(Index count, const std::vector<Index>& held_out) {
     return rows;
 }
 
-Survey survey(const network::SampleSource& samples) {
+Survey survey(const network::SampleSource& samples, const std::string& place) {
     Survey found;
     const network::Samples one = network::read_first(samples);
     Digest shapes, inputs, targets, rest;
     add_values(shapes, std::vector<Index>{samples.count()});
     add_values(shapes, one.input_shape);
     add_values(shapes, one.target_shape);
-    network::for_blocks(samples, [&](Index, const network::Samples& block) {
+    network::for_blocks(samples, [&](Index first, const network::Samples& block) {
+        network::check_inputs_finite(block, first, place);
         add_values(inputs, block.inputs);
         add_values(targets, block.classes);
         add_values(targets, block.values);
@@ -163,8 +169,12 @@ Survey survey(const network::SampleSource& samples) {
     });
     Digest all;
     for (const Digest* part : {&shapes, &inputs, &targets, &rest}) all.add(part->hex());
-    found.digest = all.hex();
+    found.digest = kDigestForm + all.hex();
     return found;
+}
+
+bool comparable(const std::string& digest) {
+    return starts_with(digest, kDigestForm);
 }
 
 } // namespace assay::training

@@ -69,6 +69,11 @@ struct Survey {
     std::int64_t largest_class = -1;
     double largest_input = 0;
 };
-[[nodiscard]] ASSAY_API Survey survey(const network::SampleSource& samples);
+// Throws Error where an input is not finite; `place` is the split's, for the message.
+[[nodiscard]] ASSAY_API Survey survey(const network::SampleSource& samples,
+                                      const std::string& place);
+// Whether a digest that a file holds was made as `survey` makes them; one of an earlier form tells
+// nothing.
+[[nodiscard]] ASSAY_API bool comparable(const std::string& digest);
 
 } // namespace assay::training

@@ -196,6 +196,9 @@ void RunFolder::check_same(const hdf5::Group& saved, const std::string& where) c
         throw Error(where + ": the saved state is of another configuration; these keys differ: " +
                     join(keys, ", "));
     const std::string digest = saved.text_attribute("data_digest").value_or("");
+    if (!digest.empty() && !comparable(digest))
+        throw Error(where + ": the saved state tells its training data in an earlier form, so that "
+                            "they cannot be compared; without --resume the run starts anew");
     if (digest != run_.data_digest)
         throw Error(concat(where, ": the saved state learnt from training data of digest ", digest,
                            "; those of ", run_.data, " have changed to ", run_.data_digest));

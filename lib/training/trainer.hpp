@@ -87,8 +87,10 @@ struct RunResult {
 };
 
 // Splits the training data where asked for, has them scaled and standardised by statistics of the
-// training split as they are read, and notes both in `data`.
-ASSAY_API void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed);
+// training split as they are read, and notes both in `data`. Throws Error where inputs are not
+// finite; `place` is the training split's, for messages.
+ASSAY_API void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed,
+                       const std::string& place);
 
 // Fills `loss` by the task or targets where the configuration leaves it out.
 ASSAY_API void resolve_loss(TrainingConfig& config, const TrainingData& data);

@@ -3,8 +3,9 @@
 // The data of a run before it begins: splits, scales, standardisation, and the loss they call for.
 namespace assay::training {
 
-void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed) {
-    data.survey = survey(*data.train);
+void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed,
+             const std::string& place) {
+    data.survey = survey(*data.train, place);
     const auto raw = data.train;
     std::vector<Index> held_out;
     std::optional<std::vector<Index>> kept;

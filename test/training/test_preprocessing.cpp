@@ -1,9 +1,14 @@
 // Statistics over blocks against two passes over the whole; samples prepared as they are read.
 #include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
+#include <assay/training/architectures.hpp>
 #include <assay/training/preprocessing.hpp>
+#include <assay/training/trainer.hpp>
 
 #include <catch2/catch.hpp>
+
+#include <cmath>
+#include <limits>
 
 using namespace assay;
 using namespace assay::training;
@@ -47,6 +52,32 @@ TEST_CASE("statistics of inputs over blocks", "[preprocessing]") {
     }
 }
 
+TEST_CASE("constant groups of inputs are not divided by", "[preprocessing]") {
+    const double value = GENERATE(0.1, 0.3, 1.0 / 3, 128.0, 1e-3, -7.7e8);
+    const Index width = GENERATE(1, 3, 7, 49, 784);
+    const double scale = GENERATE(1.0, 0.00392, 1.0 / 3);
+    network::Samples s;
+    s.input_shape = {2, width};
+    s.inputs.setConstant(37, 2 * width, value);
+    // The second channel of two is not constant.
+    const bool alone = GENERATE(true, false);
+    if (!alone) s.inputs(20, 2 * width - 1) += 1;
+    const network::SamplesInMemory source(&s);
+    DataSettings settings;
+    settings.scale = scale;
+    for (const std::string kind : {"channel", "pixel", "global"}) {
+        if (kind == "global" && !alone) continue;
+        settings.standardize = kind;
+        const Preprocessing found = measure_inputs(source, settings);
+        CAPTURE(kind, value, width, scale);
+        CHECK(found.factor[0] == 1);
+        CHECK((found.factor.back() == 1) == alone);
+        network::Samples prepared = s;
+        apply(found, prepared);
+        CHECK(prepared.inputs.leftCols(width).cwiseAbs().maxCoeff() == 0);
+    }
+}
+
 TEST_CASE("prepared samples are chosen, scaled and standardised as they are read",
           "[preprocessing]") {
     const network::Samples s = samples_of(50, 2, 3);
@@ -78,9 +109,9 @@ TEST_CASE("prepared samples are chosen, scaled and standardised as they are read
 
 TEST_CASE("a survey of data tells whether they are the same", "[preprocessing]") {
     network::Samples s = samples_of(3000, 2, 200); // several blocks
-    const auto digest = [&] { return survey(network::SamplesInMemory(&s)).digest; };
+    const auto digest = [&] { return survey(network::SamplesInMemory(&s), "data").digest; };
     const std::string before = digest();
-    CHECK(survey(network::SamplesInMemory(&s)).largest_class == 2);
+    CHECK(survey(network::SamplesInMemory(&s), "data").largest_class == 2);
     const double number = s.inputs(2999, 399);
     s.inputs(2999, 399) += 1e-9;
     CHECK(digest() != before);
@@ -88,6 +119,40 @@ TEST_CASE("a survey of data tells whether they are the same", "[preprocessing]")
     CHECK(digest() == before);
     s.classes[2999] = 1;
     CHECK(digest() != before);
+}
+
+TEST_CASE("an input that is not finite is told by its sample", "[preprocessing]") {
+    network::Samples s = samples_of(3000, 2, 200);
+    s.inputs(2900, 333) = std::nan("");
+    TrainingData data;
+    data.train = std::make_shared<network::SamplesInMemory>(&s);
+    DataSettings settings;
+    settings.standardize = "pixel";
+    CHECK_THROWS_WITH(prepare(data, settings, 0, "d.h5: train"),
+                      Catch::Contains("d.h5: train/inputs: sample 2900, number 333 is nan"));
+    s.inputs(2900, 333) = -std::numeric_limits<double>::infinity();
+    CHECK_THROWS_WITH(survey(network::SamplesInMemory(&s), "d"),
+                      Catch::Contains("d/inputs: sample 2900, number 333 is -inf"));
+}
+
+TEST_CASE("token ids beyond any vocabulary are refused", "[preprocessing]") {
+    network::Samples s;
+    s.input_shape = {4};
+    s.input_axes = {"time"};
+    s.inputs.setConstant(5, 4, 2);
+    s.inputs(3, 1) = 11;
+    const network::SamplesInMemory source(&s);
+    CHECK(shape_of(source, survey(source, "d")).vocabulary == 12);
+    s.inputs(3, 1) = 1e300;
+    CHECK_THROWS_WITH(shape_of(source, survey(source, "d")),
+                      Catch::Contains("the largest token id is 1e+300"));
+}
+
+TEST_CASE("digests of an earlier form are told apart", "[preprocessing]") {
+    const network::Samples s = samples_of(3, 2, 3);
+    CHECK(comparable(survey(network::SamplesInMemory(&s), "d").digest));
+    CHECK_FALSE(comparable(std::string(64, 'a')));
+    CHECK_FALSE(comparable(""));
 }
 
 TEST_CASE("samples whose arrays are of different length are refused", "[preprocessing]") {
