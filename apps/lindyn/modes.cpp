@@ -15,12 +15,13 @@ namespace {
 using namespace assay;
 using namespace assay::lindyn;
 
-constexpr std::int64_t kMemory = std::int64_t{4} << 30;
+// About two arrays of 2000 x 2000.
+constexpr std::int64_t kMemory = std::int64_t{64} << 20;
 
 struct Options {
     ProblemOptions problem;
     std::string noise_unit = "median";
-    Options() { problem.memory = kMemory; }
+    Options() { problem.memory_of_few = kMemory; }
 };
 
 std::string listed(const Vector& values) {
@@ -82,7 +83,7 @@ cli::Command modes() {
     c.bytes("--memory", o->problem.memory,
             "of the correlations; larger ones are not formed, and --modes K are found by passes "
             "through the samples",
-            "4GiB");
+            "64MiB for at most a quarter of the modes, else any");
     c.group("Noise");
     c.option("--noise-unit", o->noise_unit, "median|none|X",
              "sqrt(N1) times the standard deviation of the noise in an entry of Syx");

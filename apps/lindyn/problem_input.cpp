@@ -5,6 +5,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace lindyn_app {
@@ -57,6 +58,13 @@ std::unique_ptr<SampleSource> sample_source(cli::Context& context, const Problem
 
 namespace {
 
+std::int64_t memory_limit(const ProblemOptions& o, const SampleSource& samples) {
+    const Index width = samples.inputs() == 0 ? samples.samples() : samples.inputs();
+    const bool few =
+        o.modes.count > 0 && 4 * o.modes.count <= std::min(width, samples.outputs()) && !o.whiten;
+    return o.memory > 0 || !few ? o.memory : o.memory_of_few;
+}
+
 Problem unformed_problem(cli::Context& context, const ProblemOptions& o,
                          const SampleSource& samples) {
     const std::string size =
@@ -84,7 +92,8 @@ Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5:
         if (samples->inputs() == 0 && !o.one_hot)
             context.monitor().info("there are no inputs; rows of the targets are taken as one-hot "
                                    "items");
-        if (o.memory > 0 && statistics_bytes(*samples) > static_cast<double>(o.memory))
+        const std::int64_t limit = memory_limit(o, *samples);
+        if (limit > 0 && statistics_bytes(*samples) > static_cast<double>(limit))
             return unformed_problem(context, o, *samples);
         return make_problem(accumulate(*samples, o.statistics, context.execution(), o.precision),
                             o.whiten, o.modes);

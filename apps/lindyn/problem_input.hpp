@@ -18,7 +18,9 @@ struct ProblemOptions {
     bool one_hot = false, whiten = false;
     assay::lindyn::ModeOptions modes;
     assay::lindyn::BlockPrecision precision = assay::lindyn::BlockPrecision::float64;
-    std::int64_t memory = 0; // correlations larger than this are not formed; 0: any are
+    // Correlations larger than this are not formed; 0: any are, but for those of which at most a
+    // quarter of the modes is wanted, where the second number counts (0: any).
+    std::int64_t memory = 0, memory_of_few = 0;
 };
 
 // --modes, --degeneracy, --one-hot, --precision.
