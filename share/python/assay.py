@@ -322,7 +322,8 @@ def _run(program, words, call=None):
         return printed
     said = said.decode("utf-8", "replace").splitlines()
     message = said[-1] if said else "%s ended with status %d" % (os.path.basename(program), status)
-    state = call and call.saved_state()
+    # A mistake says nothing of a state that lay there before.
+    state = call.saved_state() if call and (call.own_state or stopped or status == 75 or status < 0) else None
     if state is not None:
         message += "; resume=True, state=%r goes on" % state
     if stopped:
