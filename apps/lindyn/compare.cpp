@@ -106,6 +106,10 @@ void warn(cli::Context& context, const RunToCompare& run, const RunComparison& c
         context.monitor().info(run.name + ": " + run.why_fitted +
                                "; maps are fitted to its outputs");
     const bool closed = c.method == Method::aligned || c.method == Method::discrete;
+    if (closed && std::isnan(run.problem.commutation))
+        context.monitor().warn(run.name +
+                               ": whether the modes diagonalise the inputs is not known, so "
+                               "that closed forms may be approximations");
     if (closed && run.problem.commutation > 1e-6)
         context.monitor().warn(concat(
             run.name, ": the modes do not diagonalise the inputs (commutation ",

@@ -40,6 +40,9 @@ void report(cli::Context& context, const Problem& p, const NoiseReport& noise) {
     context.report("asymptotes", listed(p.modes.asymptote));
     context.report("residual", p.modes.residual.maxCoeff() / p.modes.s(0),
                    "largest of the singular triplets, over the first singular value");
+    context.report("widest variance", p.modes.widest.value,
+                   concat("of the inputs in any direction, residual ",
+                          significant(p.modes.widest.residual, 2)));
     if (std::isfinite(p.whiteness)) {
         context.report("whiteness", p.whiteness, "|Sx - d I| / |Sx|, 0: white");
         context.report("commutation", p.commutation, "0: the modes diagonalise the inputs");

@@ -53,13 +53,20 @@ void report(cli::Context& context, const Problem& problem, const Options& o,
         if (std::isfinite(p.conditions.expected_error))
             context.report("expected error", p.conditions.expected_error, "of the exact solution");
     }
-    context.report("largest stable rate", p.conditions.stable_rate);
+    context.report("largest stable rate", p.conditions.stable_rate,
+                   std::isnan(p.conditions.stable_rate)
+                       ? "not known: the modes do not say how wide the inputs are"
+                       : "");
     context.propose("lindyn plot " + context.output_target() + " -o curves.svg");
 }
 
 void warn_of_conditions(cli::Context& context, const Problem& problem, double rate,
                         const Prediction& p) {
     const bool closed = p.method == Method::aligned || p.method == Method::discrete;
+    if (closed && std::isnan(problem.commutation))
+        context.monitor().warn(
+            "whether the modes diagonalise the inputs is not known (correlations "
+            "that were not formed): closed forms may be approximations");
     if (closed && problem.commutation > 1e-6)
         context.monitor().warn(concat("the modes do not diagonalise the inputs (commutation ",
                                       significant(problem.commutation, 3),

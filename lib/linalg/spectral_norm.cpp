@@ -1,12 +1,20 @@
 #include <assay/linalg/spectral_norm.hpp>
 
+#include <assay/core/error.hpp>
+#include <assay/core/random.hpp>
+#include <assay/linalg/orthonormal.hpp>
+
 #include <Eigen/Eigenvalues>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 namespace assay::linalg {
 namespace {
+
+constexpr Index kBlock = 4; // vectors of a block, so that as many large eigenvalues may be close
+constexpr Index kMostProducts = 40;
 
 // Whether all eigenvalues of a tridiagonal matrix lie below x: all pivots of T - x I are negative.
 bool all_below(const Vector& diagonal, const Vector& squared_below, double x) {
@@ -22,6 +30,24 @@ double gershgorin(const Vector& diagonal, const Vector& below) {
     ends.head(below.size()) += below.cwiseAbs();
     ends.tail(below.size()) += below.cwiseAbs();
     return ends.maxCoeff();
+}
+
+Matrix random_block(Index rows, Index columns) {
+    const Random random(0, "linalg/spectral_norm/start");
+    Matrix block(rows, columns);
+    for (Index i = 0; i < block.size(); ++i)
+        block.data()[i] = random.normal(static_cast<std::uint64_t>(i));
+    return block;
+}
+
+// Orthonormal columns in the directions of `block` outside a space; no more than there is room for.
+// Twice, so that rounding leaves no part of the space in them.
+Matrix new_directions(const Matrix& space, const Matrix& block) {
+    const Index fresh = std::min(block.cols(), space.rows() - space.cols());
+    Matrix next = block.leftCols(fresh);
+    for (int pass = 0; pass < 2; ++pass)
+        next = orthonormalised(next - space * (space.transpose() * next));
+    return next;
 }
 
 } // namespace
@@ -40,6 +66,30 @@ double largest_eigenvalue(const Matrix& symmetric) {
          middle = 0.5 * (low + high))
         (all_below(diagonal, squared, middle) ? high : low) = middle;
     return scale * high;
+}
+
+Eigenvalue largest_eigenvalue(Index n, const std::function<Matrix(const Matrix&)>& product,
+                              double tolerance) {
+    Matrix space(n, 0), image(n, 0), next = orthonormalised(random_block(n, std::min(n, kBlock)));
+    for (Index products = 1;; ++products) {
+        const Index known = space.cols(), count = known + next.cols();
+        space.conservativeResize(n, count);
+        image.conservativeResize(n, count);
+        space.rightCols(next.cols()) = next;
+        image.rightCols(next.cols()) = product(next);
+        if (!image.rightCols(next.cols()).allFinite())
+            throw Error("largest eigenvalue: the matrix has non-finite entries");
+        const Eigen::SelfAdjointEigenSolver<Matrix> small(space.transpose() * image);
+        const double value = small.eigenvalues()(count - 1);
+        const Index best = std::min(count, kBlock);
+        const Matrix weights = small.eigenvectors().rightCols(best);
+        const Matrix residual =
+            image * weights - space * weights * small.eigenvalues().tail(best).asDiagonal();
+        const double size = residual.col(best - 1).norm();
+        if (size <= tolerance * value || products == kMostProducts || count == n)
+            return {value, size};
+        next = new_directions(space, residual.rowwise().reverse());
+    }
 }
 
 double spectral_norm(const Matrix& a) {

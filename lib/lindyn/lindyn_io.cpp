@@ -95,6 +95,17 @@ Vector need_vector(const hdf5::Group& group, const std::string& name, Index coun
     return v;
 }
 
+// The largest eigenvalue of Sx; files without it do not tell.
+linalg::Eigenvalue read_widest(const hdf5::Group& group) {
+    const auto value = group.number_attribute("widest_variance"),
+               residual = group.number_attribute("widest_variance_residual");
+    if (!value || !residual) return Modes::kNotKnown;
+    if (*value < 0 || *residual < 0)
+        throw Error(concat(group.where(), ": widest_variance ", *value, ", residual ", *residual,
+                           "; numbers of 0 or more are expected"));
+    return {*value, *residual};
+}
+
 // Layers of an architecture that change nothing.
 bool does_nothing(const Json& layer) {
     const std::string type = layer.value("type", "");
@@ -211,6 +222,8 @@ void write_modes(hdf5::Group group, const Problem& p, const NoiseReport& noise) 
     group.set_attribute("whole", p.whole ? 1 : 0);
     group.set_attribute("formed", p.statistics.formed() ? 1 : 0);
     group.set_attribute("output_power", m.output_power);
+    group.set_attribute("widest_variance", m.widest.value);
+    group.set_attribute("widest_variance_residual", m.widest.residual);
     if (const auto white = white_scale(p.statistics)) group.set_attribute("input_scale", *white);
 }
 
@@ -252,6 +265,7 @@ Problem read_modes(const hdf5::Group& group) {
         m.v = p.basis.transpose() * m.v;
     }
     if (group.has_dataset("residual")) m.residual = need_vector(group, "residual", count);
+    m.widest = read_widest(group);
     const bool formed = group.number_attribute("formed").value_or(1) != 0;
     if (formed) {
         p.statistics.syx = m.u * m.s.asDiagonal() * m.v.transpose();

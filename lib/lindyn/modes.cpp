@@ -13,6 +13,7 @@ namespace {
 constexpr Index kDense = 2000;                 // sizes up to which all modes are cheap
 constexpr double kNegligible = 1e-12;          // singular values below this share are rounding
 constexpr double kFine = 1e-10, kRough = 1e-5; // residuals of streamed triplets, by precision
+constexpr double kWide = 1e-4;                 // residual of the widest input direction
 constexpr Index kTile = 256;                   // rows or columns of one product
 
 linalg::LinearOperator dense_operator(const Matrix& syx) {
@@ -49,7 +50,7 @@ Vector residuals(const linalg::LinearOperator& syx, const linalg::Svd& svd) {
 
 // `variance` d of each v.
 Modes modes_of(linalg::Svd svd, const linalg::LinearOperator& syx, Vector variance, double power,
-               double degeneracy) {
+               linalg::Eigenvalue widest, double degeneracy) {
     if (!(svd.s(0) > 0)) throw Error("inputs and targets are uncorrelated: no mode");
     Modes modes;
     modes.residual = residuals(syx, svd);
@@ -64,7 +65,14 @@ Modes modes_of(linalg::Svd svd, const linalg::LinearOperator& syx, Vector varian
                                  : 0.0;
     modes.group = group_equal(modes.s, degeneracy);
     modes.output_power = power;
+    modes.widest = widest;
     return modes;
+}
+
+linalg::Eigenvalue widest_input(const Statistics& statistics) {
+    if (statistics.has_scalar_inputs()) return {statistics.input_scale, 0};
+    const auto product = [&](const Matrix& block) { return statistics.input_product(block); };
+    return linalg::largest_eigenvalue(statistics.inputs(), product, kWide);
 }
 
 Modes modes_of(const Statistics& statistics, const ModeOptions& options) {
@@ -72,7 +80,7 @@ Modes modes_of(const Statistics& statistics, const ModeOptions& options) {
     Vector variance =
         svd.v.cwiseProduct(statistics.input_product(svd.v)).colwise().sum().transpose();
     return modes_of(std::move(svd), dense_operator(statistics.syx), std::move(variance),
-                    statistics.output_power, options.degeneracy);
+                    statistics.output_power, widest_input(statistics), options.degeneracy);
 }
 
 // ---- matrix-free
@@ -107,6 +115,12 @@ class StreamedCorrelations {
                          .transpose();
         });
         return power / divisor_;
+    }
+    // The largest eigenvalue of Sx.
+    [[nodiscard]] linalg::Eigenvalue widest_input() const {
+        if (source_.inputs() == 0) return {1 / divisor_, 0};
+        return linalg::largest_eigenvalue(
+            source_.inputs(), [this](const Matrix& right) { return input_product(right); }, kWide);
     }
     [[nodiscard]] double output_power() const {
         double power = 0;
@@ -167,6 +181,14 @@ class StreamedCorrelations {
         });
         return sum / divisor_;
     }
+    [[nodiscard]] Matrix input_product(const Matrix& right) const {
+        Matrix sum = Matrix::Zero(source_.inputs(), right.cols());
+        each_block([&](Index first, Index count) {
+            const Block rows = inputs(first, count);
+            add(rows, seen(rows, right.cast<Scalar>()), sum);
+        });
+        return sum / divisor_;
+    }
     [[nodiscard]] Matrix apply_transpose(const Matrix& left) const {
         const bool one_hot = source_.inputs() == 0;
         Matrix sum = Matrix::Zero(one_hot ? source_.samples() : source_.inputs(), left.cols());
@@ -197,7 +219,8 @@ Modes streamed_modes(const SampleSource& source, Normalisation normalisation,
     linalg::Svd svd =
         linalg::leading_svd(op, options.count, 0, std::is_same_v<Scalar, float> ? kRough : kFine);
     Vector variance = correlations.input_power(svd.v);
-    return modes_of(std::move(svd), op, std::move(variance), power, options.degeneracy);
+    return modes_of(std::move(svd), op, std::move(variance), power, correlations.widest_input(),
+                    options.degeneracy);
 }
 
 } // namespace

@@ -6,23 +6,29 @@
 
 #include <assay/core/export.hpp>
 #include <assay/core/recording.hpp>
+#include <assay/linalg/spectral_norm.hpp>
 #include <assay/lindyn/statistics.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
 namespace assay::lindyn {
 
 struct Modes {
-    Vector s;                        // K, descending
-    Matrix u;                        // N3 x K
-    Matrix v;                        // N1 x K
-    Vector input_variance;           // d_a = v_a^T Sx v_a
-    Vector asymptote;                // q_a = s_a / d_a, the strength at the end of learning
-    std::vector<std::int32_t> group; // from 0, ascending
-    double output_power = 0;         // tr Syy
-    Vector residual;                 // max(|Syx v - s u|, |Syx^T u - s v|); empty: not known
+    Vector s;                              // K, descending
+    Matrix u;                              // N3 x K
+    Matrix v;                              // N1 x K
+    Vector input_variance;                 // d_a = v_a^T Sx v_a
+    Vector asymptote;                      // q_a = s_a / d_a, the strength at the end of learning
+    std::vector<std::int32_t> group;       // from 0, ascending
+    double output_power = 0;               // tr Syy
+    Vector residual;                       // max(|Syx v - s u|, |Syx^T u - s v|); empty: not known
+    linalg::Eigenvalue widest = kNotKnown; // the largest of Sx, whether or not a mode has it
+
+    static constexpr linalg::Eigenvalue kNotKnown{std::numeric_limits<double>::quiet_NaN(),
+                                                  std::numeric_limits<double>::quiet_NaN()};
 
     [[nodiscard]] Index count() const { return s.size(); }
     [[nodiscard]] ASSAY_API Index rank() const; // singular values above 1e-12 of the first
@@ -38,7 +44,8 @@ struct ModeOptions {
 [[nodiscard]] ASSAY_API Modes find_modes(const Statistics& statistics, const ModeOptions& options);
 // Modes of samples whose correlations are never formed: every product with a block of vectors is
 // one pass through the samples, X^T (Y b)/P or Y^T (X b)/P. 10 to 30 passes, O(P (N1 + N3) count)
-// each; `count` must be given. Triplets have residuals of 1e-10 s_1 (float32: 1e-5 s_1).
+// each; `count` must be given. Triplets have residuals of 1e-10 s_1 (float32: 1e-5 s_1). The widest
+// input direction takes 5 to 40 passes through the inputs more, X^T (X b)/P.
 [[nodiscard]] ASSAY_API Modes find_modes(const SampleSource& source, Normalisation normalisation,
                                          const ModeOptions& options, BlockPrecision precision,
                                          const Execution& run);

@@ -244,6 +244,14 @@ double deep_end(double s, double d, int depth, double decay) {
     }
 }
 
+double widest_variance(const Problem& problem) {
+    const Statistics& s = problem.statistics;
+    if (s.has_scalar_inputs()) return s.input_scale;
+    if (s.formed() && problem.has_inputs) return linalg::largest_eigenvalue(s.sxx);
+    // Where Sx is not at hand, what was found when it was; on the safe side.
+    return problem.modes.widest.value + problem.modes.widest.residual;
+}
+
 } // namespace
 
 std::string method_name(Method method) {
@@ -264,10 +272,8 @@ std::string method_name(Method method) {
 
 double stable_rate(const Problem& problem, int depth) {
     const Modes& m = problem.modes;
-    const Statistics& statistics = problem.statistics;
-    const double widest = statistics.has_scalar_inputs() ? statistics.input_scale
-                          : statistics.formed() ? linalg::largest_eigenvalue(statistics.sxx)
-                                                : m.input_variance.maxCoeff();
+    const double widest = widest_variance(problem);
+    if (std::isnan(widest)) return kNaN;
     const auto curvature = [depth](double d, double q_output, double q_input) {
         double sum = 0;
         for (int l = 1; l <= depth; ++l)

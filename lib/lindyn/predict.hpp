@@ -41,7 +41,8 @@ struct Conditions {
     double imbalance = 0;      // of the given start, relative_imbalance
     double misalignment = 0;   // of the given start
     double expected_error = 0; // relative, of the map; NaN where nothing is known of it
-    double stable_rate = 0;    // the largest learning rate that converges, 1/tau of the flow
+    double stable_rate = 0;    // the largest learning rate that converges, 1/tau of the flow; NaN:
+                               // not known
 };
 
 struct Prediction {
@@ -58,7 +59,8 @@ struct Prediction {
 // The largest rate at which gradient descent converges: 2 over the largest curvature at the aligned
 // balanced solution, max over pairs of modes k, b of d_b sum_l q_k^{2(D-l)/D} q_b^{2(l-1)/D}, with
 // the largest eigenvalue of Sx for an input direction that no mode has. For white inputs this is
-// 2 / (D d q_1^{2-2/D}). O(K^2 D), and O(N1^3) where inputs are not white.
+// 2 / (D d q_1^{2-2/D}). NaN where that eigenvalue is not known. Of modes that were not found it
+// knows nothing. O(K^2 D), and O(N1^3) where inputs are not white.
 [[nodiscard]] ASSAY_API double stable_rate(const Problem& problem, int depth);
 // Strengths at the end of learning with weight decay gamma: (s - gamma)/d for two layers, the upper
 // root of (s - d a) a^{1-2/D} = gamma for more, 0 where the decay wins.

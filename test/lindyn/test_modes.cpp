@@ -6,6 +6,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <Eigen/Eigenvalues>
+
 #include <cmath>
 
 using namespace assay;
@@ -96,6 +98,14 @@ TEST_CASE("modes without the correlations are those with them", "[lindyn]") {
     CHECK(std::abs(modes.output_power - whole.output_power) < tolerance * whole.output_power);
     CHECK(modes.residual.maxCoeff() <= tolerance * s1);
     CHECK(whole.residual.maxCoeff() < 1e-12 * s1);
+    const Statistics formed = accumulate(table, normalisation, {});
+    const double widest =
+        one_hot ? formed.input_scale
+                : Eigen::SelfAdjointEigenSolver<Matrix>(formed.sxx).eigenvalues().maxCoeff();
+    for (const Modes* m : {&modes, &whole}) {
+        CHECK(m->widest.value == Approx(widest).epsilon(1e-5));
+        CHECK(m->widest.residual <= 1e-4 * widest);
+    }
     CHECK_FALSE(found.whole);
     CHECK(found.statistics.inputs() == (one_hot ? 150 : 140));
     CHECK(white_scale(found.statistics).has_value() == one_hot);
