@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "recording_input.hpp"
 
+#include <assay/cli/rank_parts.hpp>
 #include <assay/cli/state_file.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/ranks.hpp>
@@ -46,6 +47,20 @@ std::string state_name(bool divided, int rank) {
     return divided ? concat("fit-", rank + 1, "-of-", ranks::count()) : "fit";
 }
 
+// States of all ranks end with the output; --resume wants those of as many ranks.
+void settle_states(cli::Context& context, bool divided) {
+    for (int rank = 0; divided && rank < ranks::count(); ++rank)
+        static_cast<void>(cli::StateFile(context, state_name(divided, rank)));
+    static_cast<void>(ranks::from_first([&] {
+        const std::string directory = context.state_directory();
+        if (context.resuming())
+            cli::check_divided_states(directory, "fit", divided ? ranks::count() : 1);
+        for (const auto& left : cli::divided_states(directory, "fit"))
+            context.discard_when_done(left.path);
+        return std::string();
+    }));
+}
+
 void run(Options& o, cli::Context& context) {
     read_start(context, o);
     if (o.lag_seconds) {
@@ -67,8 +82,7 @@ void run(Options& o, cli::Context& context) {
                              {o.data.hold_out, o.data.hold_out_block, o.fit.seed, 0}));
     const bool divided = ranks::count() > 1 && o.fit.restarts > 1;
     cli::StateFile state(context, state_name(divided, ranks::rank()));
-    for (int rank = 1; divided && rank < ranks::count(); ++rank) // all end with the output
-        static_cast<void>(cli::StateFile(context, state_name(divided, rank)));
+    settle_states(context, divided);
     cnmf::FitControl control =
         state.keeping<cnmf::FitState>(cnmf::read_state, cnmf::write_state, kSaveEvery);
     if (!divided && control.save && !context.keeps_state())

@@ -122,8 +122,9 @@ void Part::commit() {
 PartStore::PartStore(cli::Context& context, const PopulationHeader& header)
     : context_(context), header_(header), directory_(context.state_directory()) {
     if (directory_.empty()) {
-        std::string name = (fs::temp_directory_path() / "fixedpoints-XXXXXX").string();
-        if (mkdtemp(name.data()) == nullptr) throw Error(name + ": cannot be made");
+        std::string name = context.spill_directory() + "/fixedpoints-XXXXXX";
+        if (mkdtemp(name.data()) == nullptr)
+            throw Error("TMPDIR=" + context.spill_directory() + ": no folder can be made there");
         directory_ = name;
         temporary_ = true;
     }

@@ -202,7 +202,7 @@ cli::Command generalize() {
               {"/lindyn/generalize/optimal_time, optimal_error", "when to stop"},
               {"/lindyn/generalize/non_gradient_error", "with shrunk singular values"},
               {"/lindyn/generalize/check", "simulated students"}});
-    c.sharded();
+    c.sharded([o] { return !o->from_data; });
     declare_theory(c, *o);
     c.group("Network");
     c.option("--depth", o->study.base.student.depth, "D", "weight matrices").range(1, 64);

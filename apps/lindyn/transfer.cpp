@@ -189,7 +189,7 @@ cli::Command transfer() {
              {{"/lindyn/transfer/benefit", "error alone - error with B; snr of A x snr of B x q"},
               {"/lindyn/transfer/best_q, sign_change", "of grids"},
               {"/lindyn/transfer/joint_singular_values, head_weight", "of both teachers stacked"}});
-    c.sharded();
+    c.sharded([o] { return o->repeats > 0; });
     c.group("Tasks");
     c.option("--sizes", o->sizes, "N1,N3,N3", "inputs, outputs of A, outputs of B").range(1, 1e9);
     c.option("--singular-values-a", o->a, "LIST", "of teacher A, in units of the noise");

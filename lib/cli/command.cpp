@@ -36,8 +36,9 @@ Command& Command::resumable() {
     return *this;
 }
 
-Command& Command::sharded() {
+Command& Command::sharded(std::function<bool()> divides) {
     declaration_->sharded = true;
+    declaration_->divides = std::move(divides);
     return *this;
 }
 

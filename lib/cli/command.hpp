@@ -41,7 +41,8 @@ struct Declaration {
     std::vector<OutputItem> output_items;
     bool resumable = false;
     bool sharded = false;
-    bool together = false; // ranks share the work of one result (core/ranks.hpp)
+    std::function<bool()> divides; // whether the options given leave something to divide; else yes
+    bool together = false;         // ranks share the work of one result (core/ranks.hpp)
     std::deque<OptionSpec> options;
     std::vector<std::pair<std::string, std::string>> conflicts;
     std::vector<Example> examples;
@@ -60,7 +61,8 @@ class ASSAY_API Command {
     Command& inputs(std::string meaning);
     Command& output(OutputKind kind, std::vector<OutputItem> items);
     Command& resumable();
-    Command& sharded();
+    // `divides`: for the given options, where that depends on them.
+    Command& sharded(std::function<bool()> divides = {});
     // Under mpirun every rank runs the body and takes part in its sums; rank 0 alone writes.
     Command& together();
     // The output is about many inputs and stands for itself: nothing of them is carried forward.

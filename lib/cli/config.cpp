@@ -1,6 +1,7 @@
 #include <assay/cli/config.hpp>
 
 #include <assay/cli/words.hpp>
+#include <assay/core/ranks.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -169,7 +170,7 @@ json shown_value(const OptionSpec& spec, const std::string& text) {
 std::vector<std::string> apply_config(const std::string& file, Declaration& declaration,
                                       const std::vector<std::string>& subcommands,
                                       const std::vector<std::string>& given) {
-    const json parsed = parse_strictly(read_text(file), file);
+    const json parsed = parse_strictly(ranks::from_first([&] { return read_text(file); }), file);
     if (!parsed.is_object()) throw UsageError(file + ": a JSON object is expected");
     Reader reader(file, declaration, subcommands, given);
     reader.read(parsed);

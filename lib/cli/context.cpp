@@ -67,8 +67,14 @@ Context::Context(const Declaration& declaration, SharedOptions shared, TerminalM
       config_(std::move(config)) {
     if (declaration.input == InputKind::one && shared_.inputs.empty())
         shared_.inputs.emplace_back("-");
-    if (declaration.output == OutputKind::hdf5 || declaration.output == OutputKind::hdf5_if_wanted)
+    if (declaration.output != OutputKind::hdf5 && declaration.output != OutputKind::hdf5_if_wanted)
+        return;
+    const auto decide = [&] {
         decide_output();
+        return shared_.output;
+    };
+    shared_.output =
+        declaration.together ? ranks::from_first(decide) : decide(); // by who writes it
 }
 
 void Context::decide_output() {
@@ -80,6 +86,8 @@ void Context::decide_output() {
     const std::string target = shared_.output.empty() ? "-" : shared_.output;
     if (leads_to_terminal(target)) {
         if (shared_.output.empty() && declaration_.output == OutputKind::hdf5_if_wanted) return;
+        if (target == "-" && started_as_rank())
+            throw UsageError("mpirun hides whether stdout is a pipe; name a file with -o");
         throw UsageError("refusing to write HDF5 to a terminal; use -o FILE or a pipe");
     }
     shared_.output = target;
@@ -113,8 +121,11 @@ hdf5::InputFile& Context::open(const hdf5::Address& address) {
 std::unique_ptr<hdf5::InputFile> Context::opened(const hdf5::Address& address) const {
     if (!address.is_stream() || ranks::count() == 1)
         return std::make_unique<hdf5::InputFile>(address, streams_);
-    return std::make_unique<hdf5::InputFile>(ranks::from_first(read_standard_input), address.name(),
-                                             streams_);
+    std::string content, block(std::size_t{1} << 20U, '\0');
+    while (const std::size_t got = standard_input().read(block.data(), block.size()))
+        content.append(block, 0, got);
+    if (content.empty()) throw Error("stdin: empty stream; the previous command wrote nothing");
+    return std::make_unique<hdf5::InputFile>(content, address.name(), streams_);
 }
 
 bool Context::is_hdf5(const hdf5::Address& address) {
@@ -183,6 +194,7 @@ Shard Context::shard() const {
 }
 
 std::string Context::state_directory() const {
+    if (shared_.no_state) return {};
     if (!shared_.state.empty()) return shared_.state;
     if (shared_.output.empty() || shared_.output == "-") return {};
     return shared_.output + ".parts";
@@ -275,6 +287,17 @@ void Context::finish(const Finish& facts) {
     }
     discard_state();
     show_summary();
+}
+
+void Context::take_inputs(std::vector<std::string> contents) {
+    shared_.inputs.clear();
+    for (std::string& content : contents) {
+        const std::string name =
+            concat("part ", shared_.inputs.size() + 1, " of ", contents.size());
+        opened_.push_back({name, std::make_unique<hdf5::InputFile>(content, name, streams_)});
+        shared_.inputs.push_back(name);
+        content = {};
+    }
 }
 
 void Context::finish_part() {

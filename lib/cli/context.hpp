@@ -32,6 +32,7 @@ struct SharedOptions {
     std::string shard;
     bool config_print = false, quiet = false, strict = false, force = false, resume = false,
          no_provenance = false;
+    bool no_state = false; // nothing is kept, whatever the output's name
     int verbosity = 0;
 };
 
@@ -124,9 +125,10 @@ class ASSAY_API Context {
     void finish(const Finish& facts);
     // The same for a part of a step that is divided among ranks: earlier steps only, no summary.
     void finish_part();
+    // HDF5 files that are the inputs, in this order.
+    void take_inputs(std::vector<std::string> contents);
     // The inputs of a part count as ours: what we read ourselves came of them.
     void take_inputs_of(const Context& part) { stated_inputs_ = part.input_digests(); }
-    void set_inputs(std::vector<std::string> files) { shared_.inputs = std::move(files); }
     [[nodiscard]] const std::vector<SummaryLine>& summary() const { return summary_; }
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> input_digests() const;
 

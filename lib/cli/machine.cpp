@@ -119,16 +119,13 @@ bool started_as_rank() {
     return false;
 }
 
-std::string read_standard_input() {
-    if (isatty(STDIN_FILENO) != 0)
-        throw Error("stdin: is a terminal; name an input file or connect a pipe");
-    std::string all;
-    std::vector<char> buffer(std::size_t{1} << 20U);
-    while (const std::size_t got =
-               hdf5::read_some(STDIN_FILENO, buffer.data(), buffer.size(), "stdin"))
-        all.append(buffer.data(), got);
-    if (all.empty()) throw Error("stdin: empty stream; the previous command wrote nothing");
-    return all;
+ranks::FirstStream& standard_input() {
+    static ranks::FirstStream stream([](char* bytes, std::size_t most) {
+        if (isatty(STDIN_FILENO) != 0)
+            throw Error("stdin: is a terminal; name an input file or connect a pipe");
+        return hdf5::read_some(STDIN_FILENO, bytes, most, "stdin");
+    });
+    return stream;
 }
 
 hdf5::StreamSettings stream_settings() {

@@ -1,6 +1,7 @@
 // What the machine and a scheduler grant: threads, and the part of an array job.
 #pragma once
 
+#include <assay/core/ranks.hpp>
 #include <assay/hdf5/stream.hpp>
 
 #include <string>
@@ -21,8 +22,8 @@ namespace assay::cli {
 [[nodiscard]] std::string host_name();
 // Whether mpirun or a scheduler's like of it started this process.
 [[nodiscard]] bool started_as_rank();
-// All that stands on stdin. Throws Error where it is closed, a terminal or empty.
-[[nodiscard]] std::string read_standard_input();
+// Rank 0's stdin, for all ranks. Reading throws Error where it is closed or a terminal.
+[[nodiscard]] ranks::FirstStream& standard_input();
 
 [[nodiscard]] hdf5::StreamSettings stream_settings();
 

@@ -216,67 +216,78 @@ class Run {
 
   private:
     void work() {
+        if (!d_.sharded && !d_.together && !goes_on_alone()) return;
         const auto given = read_options();
+        if (!d_.together && !divides() && !goes_on_alone()) return;
         const std::string config = resolved_config(d_, ConfigScope::everything, given);
         if (shared_.config_print) return print(nlohmann::json::parse(config).dump(2) + "\n");
-        if (!shared_.json.empty()) check_json(named_files());
+        check_json_once();
         const InterruptionGuard guard;
         const SignalRecorder recorder;
         const std::string result_config = resolved_config(d_, ConfigScope::results_only, given);
         if (ranks::count() == 1 || d_.together)
             work_as_one(config, result_config);
-        else if (d_.sharded)
+        else
             work_in_parts(config, result_config);
-        else if (ranks::first())
-            work_alone(config, result_config);
+    }
+
+    [[nodiscard]] bool divides() const { return d_.sharded && (!d_.divides || d_.divides()); }
+
+    // Where nothing is divided rank 0 works as one process does; whether this is rank 0.
+    bool goes_on_alone() {
+        idle_ranks_ += ranks::count() - 1;
+        ranks::leave_to_first();
+        return ranks::first();
     }
 
     void work_as_one(const std::string& config, const std::string& result_config) {
         open_context(d_, shared_, config);
         context_->set_result_config(result_config);
-        state_ = context_->state_directory();
-        if (d_.resumable && context_->state_directory().empty())
-            monitor_.info("without -o FILE or --state DIR an interruption loses the work");
+        find_state();
+        if (idle_ranks_ > 0)
+            monitor_.info(
+                concat("one rank works: there is nothing here to divide among ", idle_ranks_ + 1));
         run_body(d_, *context_);
         finish();
-    }
-
-    void work_alone(const std::string& config, const std::string& result_config) {
-        monitor_.info(
-            concat("one rank works: this command divides nothing among ", ranks::count()));
-        work_as_one(config, result_config);
+        if (d_.sharded) remove_states_of_parts(state_);
     }
 
     // Each rank does a part as --shard does, rank 0 joins them as `merge` does.
     void work_in_parts(const std::string& config, const std::string& result_config) {
         const Command* const merge = named_command("merge");
         if (merge == nullptr) throw Error("has no merge to join the parts of ranks with");
-        const ScratchFolder scratch;
-        const std::string output = scratch.file("part.h5");
-        const SharedOptions mine = options_of_part(shared_, output);
+        if (!scheduler_shard().empty())
+            monitor_.info("the ranks divide the work, not the tasks of the scheduler's array");
         state_ = ranks::from_first([&] {
             open_context(merge->declaration(), shared_, config);
-            return context_->state_directory();
+            find_state();
+            return state_;
         });
-        Context part(d_, with_state(mine, state_), monitor_, stream_settings(), config);
-        part.set_result_config(result_config);
-        const auto parts = done_by_all(
+        std::optional<Context> part;
+        auto parts = done_by_all(
             [&] {
-                run_body(d_, part);
-                part.finish_part();
+                const ScratchFolder scratch;
+                part.emplace(d_, options_of_part(shared_, scratch.file("part.h5"), state_),
+                             monitor_, stream_settings(), config);
+                part->set_result_config(result_config);
+                run_body(d_, *part);
+                part->finish_part();
+                return scratch.content("part.h5");
             },
-            output, monitor_);
+            monitor_);
         if (!ranks::first()) return;
-        std::vector<std::string> files;
-        for (const auto& content : parts) {
-            files.push_back(scratch.file(concat("part", files.size() + 1, ".h5")));
-            hdf5::write_file_atomically(files.back(), content, hdf5::Existing::replace);
-        }
-        context_->set_inputs(files);
+        context_->take_inputs(std::move(parts));
         run_body(merge->declaration(), *context_);
-        context_->take_inputs_of(part);
+        context_->take_inputs_of(*part);
         finish();
         remove_states_of_parts(state_);
+    }
+
+    void find_state() {
+        state_ = context_->state_directory();
+        if (d_.resumable && state_.empty())
+            monitor_.info("without -o FILE or --state DIR an interruption loses the work");
+        if (d_.sharded && context_->resuming()) check_divided_states(state_, "", ranks::count());
     }
 
     void open_context(const Declaration& declaration, SharedOptions shared,
@@ -314,7 +325,8 @@ class Run {
         }
         check_conflicts(d_, given);
         shared_.threads = granted_threads(shared_.threads);
-        if (d_.sharded && shared_.shard.empty()) shared_.shard = scheduler_shard();
+        if (divides() && shared_.shard.empty() && ranks::count() == 1)
+            shared_.shard = scheduler_shard();
         monitor_.configure(shared_.quiet || !ranks::first(), ranks::first() ? shared_.verbosity : 0,
                            shared_.strict);
         return given;
@@ -349,6 +361,15 @@ class Run {
                              shared_.force ? hdf5::Existing::replace : hdf5::Existing::refuse);
         shared_.json = target;
         json_is_checked_ = true;
+    }
+
+    // By the rank that writes it, for all.
+    void check_json_once() {
+        if (shared_.json.empty()) return;
+        static_cast<void>(ranks::from_first([&] {
+            check_json(named_files());
+            return std::string();
+        }));
     }
 
     // A target is tried once: a second failure would only repeat the first.
@@ -434,6 +455,7 @@ class Run {
     std::unique_ptr<Context> context_;
     std::string state_; // folder of the resumable state
     bool json_is_checked_ = false;
+    int idle_ranks_ = 0; // that left the work to rank 0
 };
 
 int list_paths(const Tool& tool, const std::string& file) {
@@ -487,7 +509,7 @@ std::optional<std::string> answer(const std::vector<std::string>& args, Tool too
 
 int dispatch(const std::vector<std::string>& args, const Tool& tool) {
     if (args.empty()) {
-        std::fputs(help_text(tool, terminal_width()).c_str(), stderr);
+        if (ranks::first()) std::fputs(help_text(tool, terminal_width()).c_str(), stderr);
         return kWrongUsage;
     }
     const std::string& word = args.front();
@@ -511,7 +533,8 @@ int main(int argc, char** argv, const Tool& tool) {
     keep_free_memory();
     const ranks::Session session(argc, argv, started_as_rank());
     const auto fail = [&](const std::exception& e, int code) {
-        std::fputs((one_line(tool.name + ": " + e.what()) + "\n").c_str(), stderr);
+        if (ranks::first())
+            std::fputs((one_line(tool.name + ": " + e.what()) + "\n").c_str(), stderr);
         return code;
     };
     try {

@@ -1,94 +1,41 @@
 #include <assay/cli/rank_parts.hpp>
 
+#include <assay/cli/machine.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/ranks.hpp>
+#include <assay/core/text.hpp>
 
-#include <nlohmann/json.hpp>
-
-#include <unistd.h>
-
+#include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <new>
+#include <optional>
+#include <utility>
 
 namespace assay::cli {
 namespace {
 
-using nlohmann::json;
 namespace fs = std::filesystem;
-
-std::string content_of(const std::string& file) {
-    std::ifstream in(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::string state_of_part(const std::string& state, int rank) {
     return concat(state, "/", rank + 1, "-of-", ranks::count());
 }
 
-enum class Outcome { done, interrupted, wrong_usage, failed };
-
-struct Report {
-    Outcome outcome = Outcome::done;
-    std::string text;
-};
-
-Report report_of(const std::function<void()>& work) {
-    try {
-        work();
-        return {};
-    } catch (const UsageError& e) {
-        return {Outcome::wrong_usage, e.what()};
-    } catch (const Interrupted& e) {
-        return {Outcome::interrupted, e.what()};
-    } catch (const std::bad_alloc&) {
-        return {Outcome::failed, "memory ran out"};
-    } catch (const std::exception& e) {
-        return {Outcome::failed, e.what()};
-    }
-}
-
-void raise(const Report& report) {
-    switch (report.outcome) {
-    case Outcome::done:
-        return;
-    case Outcome::interrupted:
-        throw Interrupted(report.text);
-    case Outcome::wrong_usage:
-        throw UsageError(report.text);
-    default:
-        throw Error(report.text);
-    }
-}
-
-std::string packed(const Report& report, const std::vector<std::string>& warnings) {
-    return json{{"outcome", report.outcome}, {"text", report.text}, {"warnings", warnings}}.dump(
-        -1, ' ', false, json::error_handler_t::replace);
-}
-
-// An interruption first: what failed because of it says less.
-Report first_failure(const std::vector<std::string>& reports, TerminalMonitor& monitor) {
-    Report found;
-    for (const auto& text : reports) {
-        const json report = json::parse(text);
-        for (const auto& warning : report.at("warnings")) monitor.warn(warning);
-        const auto outcome = report.at("outcome").get<Outcome>();
-        if (outcome == Outcome::done) continue;
-        if (found.outcome == Outcome::done ||
-            (outcome == Outcome::interrupted && found.outcome != Outcome::interrupted))
-            found = {outcome, report.at("text")};
-    }
-    return found;
+// N of a name I-of-N.
+std::optional<std::int64_t> count_of_parts(const std::string& name) {
+    const auto middle = name.find("-of-");
+    if (middle == std::string::npos || !parse_integer(name.substr(0, middle))) return std::nullopt;
+    return parse_integer(name.substr(middle + 4));
 }
 
 } // namespace
 
 ScratchFolder::ScratchFolder() {
-    std::string name = (fs::temp_directory_path() / "assay-rank-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr)
-        throw Error(fs::temp_directory_path().string() + ": no folder can be made there");
-    path_ = name;
+    const std::string directory = stream_settings().spill_directory;
+    path_ = directory + "/assay-rank-XXXXXX";
+    if (mkdtemp(path_.data()) == nullptr)
+        throw Error("TMPDIR=" + directory + ": no folder can be made there");
 }
 
 ScratchFolder::~ScratchFolder() {
@@ -96,37 +43,77 @@ ScratchFolder::~ScratchFolder() {
     fs::remove_all(path_, ignored);
 }
 
-SharedOptions options_of_part(const SharedOptions& whole, const std::string& output) {
+std::string ScratchFolder::content(const std::string& name) const {
+    std::ifstream in(file(name), std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+SharedOptions options_of_part(const SharedOptions& whole, const std::string& output,
+                              const std::string& state) {
     if (!whole.shard.empty())
         throw UsageError("option '--shard': the ranks of mpirun divide the work already");
     SharedOptions part = whole;
     part.shard = concat(ranks::rank() + 1, "/", ranks::count());
     part.output = output;
     part.force = true;
-    return part;
-}
-
-SharedOptions with_state(SharedOptions part, const std::string& state) {
+    part.no_state = state.empty();
     if (!state.empty()) part.state = state_of_part(state, ranks::rank());
     return part;
 }
 
-void remove_states_of_parts(const std::string& state) {
-    if (state.empty()) return;
+std::vector<DividedState> divided_states(const std::string& directory, const std::string& name) {
+    std::vector<DividedState> found;
     std::error_code ignored;
-    for (int r = 0; r < ranks::count(); ++r) fs::remove_all(state_of_part(state, r), ignored);
-    fs::remove(state, ignored); // where nothing else is in it
+    for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+        const fs::path& path = entry.path();
+        std::optional<std::int64_t> count;
+        if (name.empty())
+            count = entry.is_directory(ignored) ? count_of_parts(path.filename().string())
+                                                : std::optional<std::int64_t>(1);
+        else if (path.filename() == name + ".h5")
+            count = 1;
+        else if (starts_with(path.stem().string(), name + "-") && path.extension() == ".h5")
+            count = count_of_parts(path.stem().string().substr(name.size() + 1));
+        if (count) found.push_back({path.string(), *count});
+    }
+    return found;
 }
 
-std::vector<std::string> done_by_all(const std::function<void()>& work, const std::string& output,
+void check_divided_states(const std::string& directory, const std::string& name, int parts) {
+    const auto found = divided_states(directory, name);
+    for (const DividedState& state : found)
+        if (state.parts == parts) return;
+    if (found.empty()) return;
+    const auto other = found.front().parts;
+    throw Error(concat(directory, ": holds the state of ", other,
+                       other == 1 ? " process" : " ranks", ", found ", parts,
+                       "; the same number goes on with it, without --resume the "
+                       "work starts anew"));
+}
+
+void remove_states_of_parts(const std::string& directory) {
+    std::error_code ignored;
+    bool removed = false;
+    for (const DividedState& state : divided_states(directory, ""))
+        if (fs::is_directory(state.path, ignored))
+            removed = fs::remove_all(state.path, ignored) > 0 || removed;
+    if (removed) fs::remove(directory, ignored); // where nothing else is in it
+}
+
+std::vector<std::string> done_by_all(const std::function<std::string()>& work,
                                      TerminalMonitor& monitor) {
-    const Report mine = report_of(work);
-    const auto reports = ranks::gather(packed(mine, monitor.warnings()));
-    const std::string verdict =
-        ranks::from_first([&] { return packed(first_failure(reports, monitor), {}); });
-    const json said = json::parse(verdict);
-    raise({said.at("outcome").get<Outcome>(), said.at("text")});
-    return ranks::gather(content_of(output));
+    std::string made;
+    const ranks::Report mine = ranks::report_of([&] { made = work(); });
+    standard_input().pass_over();
+    const auto warnings = ranks::gather(join(monitor.warnings(), "\n"));
+    static_cast<void>(ranks::from_first([&] {
+        for (const auto& warning : split(join(warnings, "\n"), '\n'))
+            if (!warning.empty()) monitor.warn(warning);
+        return std::string();
+    }));
+    const ranks::Together together;
+    ranks::raise_any(mine);
+    return ranks::gather(made);
 }
 
 } // namespace assay::cli

@@ -3,6 +3,7 @@
 #include <assay/cnmf/block_store.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
+#include <assay/core/ranks.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -28,11 +29,11 @@ constexpr double kEnough = 0.005; // a level ends when an iteration lowers the l
 constexpr ActivationStop kActivationStop{1e-2, 10};
 constexpr double kMultiplicativeSeed = 1e-3; // of the mean
 
-// Says nothing, and hears what the other hears.
+// Says nothing, and hears what the other hears, at any rank of the team.
 class QuietMonitor : public Monitor {
   public:
     explicit QuietMonitor(const Monitor& other) : other_(&other) {}
-    [[nodiscard]] bool interrupted() const override { return other_->interrupted(); }
+    [[nodiscard]] bool interrupted() const override { return ranks::any(other_->interrupted()); }
 
   private:
     const Monitor* other_;

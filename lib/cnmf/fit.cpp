@@ -113,10 +113,10 @@ class Runner {
             end = r + 1;
         }
         state.restart = std::max(state.restart, first);
-        {
+        ranks::raise_any(ranks::report_of([&] {
             const ranks::Apart apart;
             make_starts(state, end);
-        }
+        }));
         state.work = work();
         FitState joined = joined_starts(ranks::gather_all(packed_starts(state)));
         // What follows is every rank's own, after the work of all.

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <limits>
+#include <new>
 #include <thread>
 
 #ifdef ASSAY_HAVE_MPI
@@ -65,22 +66,109 @@ bool mine(Eigen::Index piece, Eigen::Index pieces) {
     return owner(piece, pieces) == rank();
 }
 
+void leave_to_first() {
+    all_ranks = 1;
+}
+
+Report report_of(const std::function<void()>& work) {
+    try {
+        work();
+        return {};
+    } catch (const UsageError& e) {
+        return {Outcome::wrong_usage, e.what()};
+    } catch (const Interrupted& e) {
+        return {Outcome::interrupted, e.what()};
+    } catch (const std::bad_alloc&) {
+        return {Outcome::out_of_memory, "memory ran out"};
+    } catch (const std::exception& e) {
+        return {Outcome::failed, e.what()};
+    }
+}
+
+void raise(const Report& report) {
+    switch (report.outcome) {
+    case Outcome::done:
+        return;
+    case Outcome::interrupted:
+        throw Interrupted(report.text);
+    case Outcome::wrong_usage:
+        throw UsageError(report.text);
+    case Outcome::out_of_memory:
+        throw std::bad_alloc();
+    default:
+        throw Error(report.text);
+    }
+}
+
+namespace {
+
+// As bytes: the outcome, then the text.
+std::string told(const Report& report) {
+    return std::string(1, static_cast<char>(report.outcome)) + report.text;
+}
+Report heard(std::string bytes) {
+    const auto outcome = static_cast<Outcome>(bytes.front());
+    bytes.erase(0, 1);
+    return {outcome, std::move(bytes)};
+}
+
+} // namespace
+
 std::string from_first(const std::function<std::string()>& make) {
     if (all_ranks == 1) return make();
     std::string answer;
-    std::exception_ptr failure;
     if (first()) {
-        try {
-            answer = "+" + make();
-        } catch (const std::exception& e) {
-            failure = std::current_exception();
-            answer = std::string("-") + e.what();
-        }
+        const Report report = report_of([&] { answer = told({Outcome::done, make()}); });
+        if (report.outcome != Outcome::done) answer = told(report);
     }
-    answer = broadcast(std::move(answer));
-    if (failure) std::rethrow_exception(failure);
-    if (answer.front() == '-') throw Error(answer.substr(1));
-    return answer.substr(1);
+    Report report = heard(broadcast(std::move(answer)));
+    raise(report);
+    return std::move(report.text);
+}
+
+void raise_any(const Report& mine) {
+    Report found;
+    for (const std::string& bytes : gather_all(told(mine))) {
+        const Report report = heard(bytes);
+        const bool first = found.outcome == Outcome::done;
+        // What failed because of an interruption says less than it.
+        const bool stopped = report.outcome == Outcome::interrupted;
+        if (first || (stopped && found.outcome != Outcome::interrupted)) found = report;
+    }
+    raise(found);
+}
+
+void FirstStream::next_block() {
+    constexpr std::size_t kBlock = std::size_t{1} << 20U;
+    taken_ = 0;
+    block_.clear();
+    ended_ = true; // also where it fails
+    block_ = from_first([&] {
+        std::string bytes(kBlock, '\0');
+        bytes.resize(read_(bytes.data(), bytes.size()));
+        return bytes;
+    });
+    ended_ = block_.empty();
+}
+
+std::size_t FirstStream::read(char* bytes, std::size_t most) {
+    if (taken_ == block_.size() && !ended_) next_block();
+    const std::size_t given = std::min(most, block_.size() - taken_);
+    std::copy_n(block_.data() + taken_, given, bytes);
+    taken_ += given;
+    return given;
+}
+
+void FirstStream::pass_over() {
+    if (all_ranks > 1 && first() && !ended_)
+        static_cast<void>(broadcast(told({Outcome::failed, "stdin: was not read to its end"})));
+    try {
+        while (all_ranks > 1 && !first() && !ended_) next_block();
+    } catch (const std::exception&) { // told by rank 0
+    }
+    block_.clear();
+    taken_ = 0;
+    ended_ = true;
 }
 
 #ifdef ASSAY_HAVE_MPI
@@ -155,8 +243,7 @@ std::vector<std::string> gather(const std::string& bytes) {
 }
 
 bool meet(double seconds) {
-    if (all_ranks == 1) return true;
-    if (have_met) return true;
+    if (meeting == MPI_COMM_NULL || have_met) return true;
     MPI_Request request{};
     MPI_Ibarrier(meeting, &request);
     const auto start = std::chrono::steady_clock::now();

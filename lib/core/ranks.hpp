@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace assay::ranks {
@@ -34,9 +35,22 @@ class ASSAY_API Session {
     return rank() == 0;
 }
 
+// From here on rank 0 works as one process does: count() is 1; the others have only to end.
+ASSAY_API void leave_to_first();
+
+// How work went, as one rank tells it to others.
+enum class Outcome : char { done, interrupted, wrong_usage, out_of_memory, failed };
+struct Report {
+    Outcome outcome = Outcome::done;
+    std::string text;
+};
+[[nodiscard]] ASSAY_API Report report_of(const std::function<void()>& work);
+// Throws what the work threw: UsageError, Interrupted, bad_alloc, else Error; nothing where done.
+ASSAY_API void raise(const Report& report);
+
 // The bytes that rank 0 gives, at every rank.
 [[nodiscard]] ASSAY_API std::string broadcast(std::string bytes);
-// What `make` returns at rank 0, at every rank; an Error that it throws is thrown at every rank.
+// What `make` returns at rank 0, at every rank; what it throws is thrown at every rank (raise()).
 [[nodiscard]] ASSAY_API std::string from_first(const std::function<std::string()>& make);
 // The bytes of all ranks in their order, at rank 0; nothing elsewhere.
 [[nodiscard]] ASSAY_API std::vector<std::string> gather(const std::string& bytes);
@@ -45,6 +59,27 @@ class ASSAY_API Session {
 ASSAY_API bool meet(double seconds);
 // Ends all ranks at once.
 [[noreturn]] ASSAY_API void abort(int status);
+
+// A stream that rank 0 reads, at every rank, in blocks. What has been read at one rank is in step
+// with the others only after pass_over(), which a rank must call before other calls of this module
+// where ranks may have stopped reading at different places.
+class ASSAY_API FirstStream {
+  public:
+    // `read`: at most so many bytes, 0 at the end.
+    using Read = std::function<std::size_t(char* bytes, std::size_t most)>;
+    explicit FirstStream(Read read) : read_(std::move(read)) {}
+    // The same; throws what rank 0 met with.
+    std::size_t read(char* bytes, std::size_t most);
+    // What is left is read by no one: rank 0 says so, the others take what it still sends.
+    void pass_over();
+
+  private:
+    void next_block();
+    Read read_;
+    std::string block_;
+    std::size_t taken_ = 0; // of the block
+    bool ended_ = false;
+};
 
 // While one lives, the functions below join the ranks' work; otherwise a rank works alone, as ranks
 // with different tasks do.
@@ -84,6 +119,10 @@ struct Filled {
 // After it every rank has the bytes of all owners: what follows is the same sum in the same order
 // everywhere.
 ASSAY_API void exchange(const std::vector<Filled>& pieces);
+
+// After it all ranks of the team go on, or all throw what the first of them met with, an
+// interruption before errors.
+ASSAY_API void raise_any(const Report& mine);
 
 // The bytes of all ranks in their order, at every rank.
 [[nodiscard]] ASSAY_API std::vector<std::string> gather_all(const std::string& bytes);

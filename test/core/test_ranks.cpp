@@ -4,7 +4,11 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <new>
+#include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 using namespace assay;
@@ -40,6 +44,42 @@ TEST_CASE("one process is one rank, and joins with itself", "[core]") {
     CHECK_THROWS_AS(agreed.stop_if_interrupted(), Interrupted);
     CHECK(ranks::any(true));
     CHECK_FALSE(ranks::any(false));
+}
+
+TEST_CASE("how a rank's work went is told with its kind", "[core]") {
+    using ranks::Outcome;
+    const auto outcome = [](const auto& error) {
+        const ranks::Report report = ranks::report_of([&] { throw error; });
+        CHECK(report.text == error.what());
+        CHECK_THROWS_AS(ranks::raise_any(report), std::decay_t<decltype(error)>);
+        return report.outcome;
+    };
+    CHECK(outcome(UsageError("a mistake")) == Outcome::wrong_usage);
+    CHECK(outcome(Interrupted("a signal")) == Outcome::interrupted);
+    CHECK(outcome(Error("a failure")) == Outcome::failed);
+    CHECK_THROWS_AS(ranks::raise(ranks::report_of([] { throw std::bad_alloc(); })), std::bad_alloc);
+    CHECK_THROWS_AS(ranks::raise(ranks::report_of([] { throw std::runtime_error("x"); })), Error);
+    CHECK_NOTHROW(ranks::raise(ranks::report_of([] {})));
+}
+
+TEST_CASE("a stream of rank 0 comes in blocks, to its end", "[core]") {
+    std::string source = "some bytes";
+    ranks::FirstStream stream([&](char* bytes, std::size_t most) {
+        const std::size_t given = std::min({most, source.size(), std::size_t{4}});
+        std::copy_n(source.data(), given, bytes);
+        source.erase(0, given);
+        return given;
+    });
+    std::string got;
+    char block[3];
+    while (const std::size_t given = stream.read(block, sizeof block)) got.append(block, given);
+    CHECK(got == "some bytes");
+    CHECK(stream.read(block, sizeof block) == 0);
+    ranks::FirstStream broken([](char*, std::size_t) -> std::size_t { throw UsageError("none"); });
+    CHECK_THROWS_AS(broken.read(block, sizeof block), UsageError);
+    ranks::FirstStream unread([](char*, std::size_t) -> std::size_t { return 1; });
+    unread.pass_over();
+    CHECK(unread.read(block, sizeof block) == 0);
 }
 
 TEST_CASE("a phase tells its name and how long it took, as detail for -vv", "[core]") {
