@@ -161,6 +161,9 @@ void run(const Options& o, cli::Context& context) {
     if (o.from_data) return run_data(o, context);
     if (!context.input_address().is_stream())
         throw UsageError("an input needs --from-data; theory takes --sizes and --singular-values");
+    if (any_chosen(o.problem) || o.problem.statistics != Normalisation::mean)
+        throw UsageError("--whiten, --one-hot, --statistics, --modes, --degeneracy and --precision "
+                         "are for data, with --from-data");
     run_theory(o, context);
 }
 

@@ -28,6 +28,12 @@ std::string path_of_data(const hdf5::Address& address, const hdf5::Group& root) 
 
 } // namespace
 
+bool any_chosen(const ProblemOptions& o) {
+    const ProblemOptions usual;
+    return o.whiten || o.one_hot || o.modes.count != 0 ||
+           o.modes.degeneracy != usual.modes.degeneracy || o.precision != usual.precision;
+}
+
 void declare_modes(cli::Command& c, ProblemOptions& o) {
     c.flag("--one-hot", o.one_hot, "the inputs are one-hot items; those of the file are not read");
     c.option("--modes", o.modes.count, "K", "only the first K modes").word("all", 0).range(1);
@@ -86,6 +92,8 @@ Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5:
     const hdf5::Group root = context.open(address).root();
     const std::string path = path_of_data(address, root);
     return at_place(hdf5::Address{address.file, path}.name(), [&] {
+        if (has_statistics(root, path) && o.precision == BlockPrecision::float32)
+            throw UsageError("statistics are given; --precision float32 is for samples");
         if (has_statistics(root, path))
             return make_problem(read_statistics(root, path, o.statistics), o.whiten, o.modes);
         const auto samples = sample_source(context, o, address);
@@ -111,11 +119,10 @@ Problem load_problem(cli::Context& context, const ProblemOptions& o, std::size_t
     Problem problem = read_modes(root.group("/lindyn/modes"));
     const bool other_sums =
         o.statistics != Normalisation::mean && o.statistics != problem.statistics.normalisation;
-    if (o.whiten || o.one_hot || o.modes.count != 0 || other_sums ||
-        o.modes.degeneracy != ModeOptions().degeneracy)
+    if (any_chosen(o) || other_sums)
         throw UsageError(context.input_address(input).name() +
-                         ": a result of modes; --whiten, --one-hot, --statistics, --modes and "
-                         "--degeneracy were chosen there");
+                         ": a result of modes; --whiten, --one-hot, --statistics, --modes, "
+                         "--degeneracy and --precision were chosen there");
     // Modes do not keep inputs that are not white; data that came along do.
     if (!problem.has_inputs && problem.statistics.formed() && !data_path(root).empty())
         return data_problem(context, o, input);

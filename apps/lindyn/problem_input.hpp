@@ -23,6 +23,9 @@ struct ProblemOptions {
     std::int64_t memory = 0, memory_of_few = 0;
 };
 
+// Whether anything is asked for that is decided where modes are found: all but --statistics.
+bool any_chosen(const ProblemOptions& o);
+
 // --modes, --degeneracy, --one-hot, --precision.
 void declare_modes(assay::cli::Command& c, ProblemOptions& o);
 enum class Whitening { offered, none };
