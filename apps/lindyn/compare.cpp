@@ -61,13 +61,19 @@ void report_modes(cli::Context& context, const Problem& problem, const RunCompar
 void report_test_errors(cli::Context& context, const RunComparison& c) {
     if (c.test_error.size() == 0) return;
     std::vector<double> least, step, last;
+    std::string note;
     for (Index k = 0; k < c.test_error.cols(); ++k) {
+        if (std::isnan(c.test_error(0, k))) {
+            for (auto* list : {&least, &step, &last}) list->push_back(c.test_error(0, k));
+            note = "NaN: the map behind the targets of that task is 0";
+            continue;
+        }
         Index best = 0;
         least.push_back(c.test_error.col(k).minCoeff(&best));
         step.push_back(static_cast<double>(c.steps[static_cast<std::size_t>(best)]));
         last.push_back(c.test_error(c.test_error.rows() - 1, k));
     }
-    context.report("least test error", least);
+    context.report("least test error", least, note);
     context.report("best step", step);
     context.report("last test error", last);
 }

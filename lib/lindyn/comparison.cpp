@@ -220,7 +220,8 @@ Vector test_errors(const KnownMap& known, const Matrix& map) {
         error(known.task[at(i)]) += (map.row(i) - known.map.row(i)).squaredNorm();
         power(known.task[at(i)]) += known.map.row(i).squaredNorm();
     }
-    return error.cwiseQuotient(power);
+    for (Index k = 0; k < error.size(); ++k) error(k) = power(k) > 0 ? error(k) / power(k) : kNaN;
+    return error;
 }
 
 std::string regime_name(Regime regime) {

@@ -61,7 +61,7 @@ struct KnownMap {
     Matrix map;
     std::vector<std::int32_t> task; // N3, each number from 0 to the largest at least once
 };
-// |W - W*|^2 / |W*|^2 over the outputs of each task.
+// |W - W*|^2 / |W*|^2 over the outputs of each task; NaN where W* is 0.
 [[nodiscard]] ASSAY_API Vector test_errors(const KnownMap& known, const Matrix& map);
 
 struct ComparisonSettings {

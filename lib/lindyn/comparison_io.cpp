@@ -168,8 +168,10 @@ void write_comparison(hdf5::Group group, const RunComparison& c) {
     group.write("loss_observed", c.loss_observed, {"time", "", "half the squared error"});
     group.write("loss_predicted", c.loss_predicted, {"time", "", "the same in theory"});
     if (c.test_error.size() > 0)
-        group.write("test_error", c.test_error,
-                    {"time,task", "", "|W - W*|^2 / |W*|^2 of /truth/W, over each task's outputs"});
+        group.write(
+            "test_error", c.test_error,
+            {"time,task", "",
+             "|W - W*|^2 / |W*|^2 of /truth/W, over each task's outputs; NaN: W* is 0 there"});
     group.set_attribute("method", method_name(c.method));
     group.set_attribute("regime", regime_name(c.regime));
     group.set_attribute("loss_r2", c.loss_r2);

@@ -382,7 +382,12 @@ network::Model model_of(const Layers& layers) {
 
 std::optional<Matrix> read_target_map(const hdf5::Group& root) {
     if (!root.has_dataset("/truth/W")) return std::nullopt;
-    return Matrix(root.dataset("/truth/W").expect_rank(2).expect_numeric().read_matrix());
+    const hdf5::Dataset dataset = root.dataset("/truth/W").expect_rank(2).expect_numeric();
+    Matrix map = dataset.read_matrix();
+    if (!map.allFinite())
+        throw Error(dataset.where() + ": not all numbers are finite; the map behind the targets is "
+                                      "expected");
+    return map;
 }
 
 } // namespace assay::lindyn
