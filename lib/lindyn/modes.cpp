@@ -146,9 +146,13 @@ class StreamedCorrelations {
     }
     template <class Body>
     void each_block(const Body& body) const {
+        ++passes_;
         for (Index b = 0; b < blocks_.count(); ++b) {
             run_.monitor->stop_if_interrupted();
             body(blocks_.begin(b), blocks_.extent(b));
+            run_.monitor->progress({static_cast<double>(blocks_.begin(b) + blocks_.extent(b)),
+                                    static_cast<double>(source_.samples()), "samples",
+                                    concat("pass ", passes_)});
         }
     }
     // rows * vectors, in tiles of rows.
@@ -206,6 +210,7 @@ class StreamedCorrelations {
     Blocks blocks_;
     double divisor_;
     const Execution& run_;
+    mutable Index passes_ = 0; // so far; how many there will be is not known
 };
 
 template <class Scalar>

@@ -45,7 +45,7 @@ Problem make_problem(const SampleSource& source, Normalisation normalisation,
     s.output_power = p.modes.output_power;
     s.samples = source.samples();
     s.normalisation = normalisation;
-    p.whole = false;
+    p.whole = p.modes.count() == std::min(s.inputs(), s.outputs());
     p.has_inputs = one_hot;
     p.whiteness = p.commutation = one_hot ? 0 : std::numeric_limits<double>::quiet_NaN();
     return p;

@@ -33,6 +33,15 @@ class Table : public SampleSource {
     RowMatrix inputs_, targets_;
 };
 
+struct PassCounter : Monitor {
+    void progress(const Progress& progress) override {
+        last = progress;
+        if (progress.done == progress.total) ++ends;
+    }
+    Progress last;
+    int ends = 0;
+};
+
 RowMatrix random_rows(Index rows, Index cols, std::uint64_t seed) {
     const Random random(seed, "test/modes");
     RowMatrix m(rows, cols);
@@ -107,11 +116,21 @@ TEST_CASE("modes without the correlations are those with them", "[lindyn]") {
         CHECK(m->widest.residual <= 1e-4 * widest);
     }
     CHECK_FALSE(found.whole);
+    CHECK(make_problem(Table(x.topRows(150), y.topRows(150).leftCols(4)), normalisation, {4, 1e-6},
+                       precision, {})
+              .whole);
     CHECK(found.statistics.inputs() == (one_hot ? 150 : 140));
     CHECK(white_scale(found.statistics).has_value() == one_hot);
     Execution many;
     many.threads = 3;
+    PassCounter counter;
+    many.monitor = &counter;
     CHECK(make_problem(table, normalisation, {4, 1e-6}, precision, many).modes.v == modes.v);
+    // Output power, two products or more for the triplets, input power or not, residuals.
+    CHECK(counter.ends >= 5);
+    CHECK(counter.last.what == "samples");
+    CHECK(counter.last.total == double(samples));
+    CHECK_THAT(counter.last.status, Catch::StartsWith("pass "));
     CHECK_THROWS_WITH(make_problem(table, normalisation, {}, precision, {}),
                       Catch::Contains("--modes K"));
     CHECK_THROWS_WITH(need_formed(found.statistics), Catch::Contains("were not formed"));
