@@ -5,6 +5,9 @@
 #include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -29,13 +32,34 @@ std::optional<std::int64_t> count_of_parts(const std::string& name) {
     return parse_integer(name.substr(middle + 4));
 }
 
+constexpr const char* kScratch = "assay-rank-";
+
+hdf5::Descriptor opened_folder(const std::string& path) {
+    return hdf5::Descriptor(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+// Scratch folders of ours that no process has locked.
+void remove_abandoned(const std::string& directory) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+        if (!starts_with(entry.path().filename().string(), kScratch)) continue;
+        const hdf5::Descriptor folder = opened_folder(entry.path().string());
+        if (folder.get() >= 0 && flock(folder.get(), LOCK_EX | LOCK_NB) == 0)
+            fs::remove_all(entry.path(), ignored);
+    }
+}
+
 } // namespace
 
 ScratchFolder::ScratchFolder() {
     const std::string directory = stream_settings().spill_directory;
-    path_ = directory + "/assay-rank-XXXXXX";
-    if (mkdtemp(path_.data()) == nullptr)
-        throw Error("TMPDIR=" + directory + ": no folder can be made there");
+    remove_abandoned(directory);
+    do { // again where another process took it for abandoned before it was locked
+        path_ = directory + "/" + kScratch + "XXXXXX";
+        if (mkdtemp(path_.data()) == nullptr)
+            throw Error("TMPDIR=" + directory + ": no folder can be made there");
+        lock_ = opened_folder(path_);
+    } while (flock(lock_.get(), LOCK_EX) == 0 && !fs::exists(path_));
 }
 
 ScratchFolder::~ScratchFolder() {

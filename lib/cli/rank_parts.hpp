@@ -6,6 +6,7 @@
 #include <assay/cli/context.hpp>
 #include <assay/cli/terminal.hpp>
 #include <assay/core/export.hpp>
+#include <assay/hdf5/stream.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -14,7 +15,8 @@
 
 namespace assay::cli {
 
-// A folder in $TMPDIR for what lives as long as this does.
+// A folder in $TMPDIR for what lives as long as this does; one that a killed process left is
+// removed by the next.
 class ScratchFolder {
   public:
     ScratchFolder();
@@ -26,6 +28,7 @@ class ScratchFolder {
 
   private:
     std::string path_;
+    hdf5::Descriptor lock_; // tells that the folder is in use
 };
 
 // How a rank's part is asked for: part rank + 1 of as many as there are ranks, in a file of its
