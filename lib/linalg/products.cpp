@@ -137,10 +137,6 @@ void dot_tile(RowParts parts, const S* x, Index x_row, Index x_part, const S* co
         for (int j = 0; j < kColumns; ++j) d[r * d_step + j] += predux(sum[r][j]);
 }
 
-} // namespace
-
-namespace {
-
 // Calls body(matrix) with a row-major or a column-major view, whose steps Eigen's products know.
 template <class S, class Body>
 void with_view(Strided<S> a, Index rows, Index columns, Body&& body) {

@@ -1,8 +1,9 @@
 // Products of dense matrices in register tiles over the platform's vectors, where Eigen's leave a
 // third of a recent core unused, and with rows that stand anywhere in memory: what convolutions
-// come to where the patches of an image are shifted views of it. Every number is one chain of fused
-// multiplications and additions in ascending order, so that its bits depend on no blocking, nor on
-// how rows and columns are shared out.
+// come to where the patches of an image are shifted views of it. Every number is one chain of
+// multiplications and additions in ascending order, fused where the platform has it, so that its
+// bits depend on no blocking, nor on how rows and columns are shared out into parts that `multiply`
+// does not call thin.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -32,7 +33,8 @@ template <class S>
 enum class Target { set, add };
 
 // c = a b or c += a b: a (m x k), b (k x n), each with one step of 1; c (m x n) with rows c_step
-// apart. Products too thin for a tile (m below 8 or n below half a vector) are Eigen's.
+// apart. Products too thin for a tile (m below 8, or n below half a vector, which is 8 at most) are
+// Eigen's, whose bits may be others.
 template <class S>
 ASSAY_API void multiply(Eigen::Index m, Eigen::Index n, Eigen::Index k, Strided<S> a, Strided<S> b,
                         Target target, S* c, Eigen::Index c_step);

@@ -109,13 +109,19 @@ TEMPLATE_TEST_CASE("products of long chains go in several panels", "[linalg][pro
 TEMPLATE_TEST_CASE("the bits of a product depend on no other row or column", "[linalg][products]",
                    float, double) {
     using S = TestType;
-    const Index m = 40, n = 130, k = 300;
+    const Index m = 40, n = 130, k = 600; // more than one panel of steps
     const auto a = random_matrix<S>(m, k, "a"), b = random_matrix<S>(k, n, "b");
-    RowMajor<S> whole(m, n), part(11, 60);
+    RowMajor<S> whole(m, n);
     multiply<S>(m, n, k, plain(a.data(), k), plain(b.data(), n), Target::set, whole.data(), n);
-    multiply<S>(11, 60, k, plain(a.data() + 13 * k, k), Strided<S>{b.data() + 29, n, 1},
-                Target::set, part.data(), 60);
-    CHECK(part == whole.block(13, 29, 11, 60));
+    // Parts down to the smallest that are not thin on any platform.
+    const Index rows = GENERATE(8, 9, 11, 15, 16, 39), columns = GENERATE(8, 9, 17, 60, 129);
+    for (const Index row : {Index{0}, (m - rows) / 2, m - rows})
+        for (const Index column : {Index{0}, (n - columns) / 2, n - columns}) {
+            RowMajor<S> part(rows, columns);
+            multiply<S>(rows, columns, k, plain(a.data() + row * k, k),
+                        Strided<S>{b.data() + column, n, 1}, Target::set, part.data(), columns);
+            CHECK(part == whole.block(row, column, rows, columns));
+        }
 }
 
 TEST_CASE("a product without terms", "[linalg][products]") {
