@@ -34,9 +34,8 @@ struct SearchOptions {
     // A start takes a step with the inverse Jacobian of the nearest certified root where that
     // promises to leave less than this share of its distance from it. Up to 0.1, starts reach the
     // roots that they reach without (0). At 0.8 three in ten go elsewhere, but only a third of the
-    // factorisations is left, and in trained
-    // networks more roots are found: near one that is not known yet the residual
-    // and so the step are small, and no start is led away.
+    // factorisations is left, and in trained networks more roots are found: near one that is not
+    // known yet the residual and so the step are small, and no start is led away.
     double chord_share = 0.1;
     Expansion expansion = Expansion::midpoints;
     Index expand_rounds = 3;
