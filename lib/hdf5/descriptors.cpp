@@ -3,10 +3,13 @@
 #include <assay/core/error.hpp>
 #include <assay/core/interruption.hpp>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -28,14 +31,21 @@ Descriptor open_waiting(const std::string& path, int flags) {
     }
 }
 
-std::size_t read_some(int descriptor, char* data, std::size_t bytes, const std::string& name) {
+void wait_for(int descriptor, short events) {
     // A signal that comes just before the wait does not end it.
     constexpr int kLookEveryMs = 500;
     for (;;) {
-        stop_if_interrupted();
-        pollfd waited{descriptor, POLLIN, 0};
+        pollfd waited{descriptor, events, 0};
         const int ready = poll(&waited, 1, kLookEveryMs);
-        if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+        if (ready > 0 || (ready < 0 && errno != EINTR)) return;
+        stop_if_interrupted();
+    }
+}
+
+std::size_t read_some(int descriptor, char* data, std::size_t bytes, const std::string& name) {
+    for (;;) {
+        stop_if_interrupted();
+        wait_for(descriptor, POLLIN);
         const ssize_t got = read(descriptor, data, bytes);
         if (got >= 0) return static_cast<std::size_t>(got);
         if (errno != EINTR) throw Error(name + ": cannot be read (" + system_reason() + ")");
@@ -49,8 +59,13 @@ std::optional<std::int64_t> free_bytes(const std::string& directory) {
 }
 
 bool write_all(int descriptor, const char* data, std::size_t bytes) {
+    struct stat status {};
+    const bool pipe = fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode);
     while (bytes > 0) {
-        const ssize_t written = write(descriptor, data, bytes);
+        wait_for(descriptor, POLLOUT);
+        // So much a pipe takes without a further wait once it takes anything.
+        const std::size_t part = pipe ? std::min<std::size_t>(bytes, PIPE_BUF) : bytes;
+        const ssize_t written = write(descriptor, data, part);
         if (written < 0 && errno == EINTR) {
             stop_if_interrupted();
             continue;

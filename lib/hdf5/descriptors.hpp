@@ -26,6 +26,9 @@ auto repeated(const Call& call) {
 }
 // open(2); a named pipe waits for its other end. Throws Interrupted when asked to stop.
 Descriptor open_waiting(const std::string& path, int flags);
+// Until poll(2) sees one of `events`. Throws Interrupted when asked to stop meanwhile, also just
+// before.
+void wait_for(int descriptor, short events);
 // Some bytes of what may keep us waiting, 0 at its end. Throws Interrupted when asked to stop, and
 // Error that names it.
 std::size_t read_some(int descriptor, char* data, std::size_t bytes, const std::string& name);

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -371,6 +372,7 @@ void OutputFile::send_stream() {
     // splice moves pages into a pipe without copying; anything but a pipe refuses, and is written
     // to.
     while (at < status.st_size) {
+        wait_for(opened.get(), POLLOUT);
         const ssize_t moved = splice(descriptor_.get(), &at, opened.get(), nullptr, kPipeChunk, 0);
         if (moved < 0 && errno == EINTR) {
             stop_if_interrupted();

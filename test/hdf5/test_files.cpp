@@ -1,6 +1,7 @@
 // Sealed files: equal bytes, no silent damage, nothing under a name before it is whole.
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/interruption.hpp>
 #include <assay/core/random.hpp>
 #include <assay/hdf5/library_errors.hpp>
 #include <assay/hdf5/provenance.hpp>
@@ -10,9 +11,12 @@
 
 #include <array>
 #include <cmath>
+#include <csignal>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace assay;
@@ -261,4 +265,23 @@ TEST_CASE("the HDF5 library's own errors belong to the failure that reports them
     CHECK_THAT(errors.front(), Catch::Contains("HDF5: H5Fopen"));
     CHECK(hdf5::library_errors("a place: " + message) == errors);
     CHECK(hdf5::library_errors("another failure").empty());
+}
+
+TEST_CASE("a request to stop that came before the wait ends it: nobody reads the pipe", "[hdf5]") {
+    const Folder folder;
+    const std::string pipe = folder.file("pipe");
+    REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+    const hdf5::Descriptor held(open(pipe.c_str(), O_RDWR | O_CLOEXEC)); // so that it opens
+    const InterruptionGuard guard;
+    hdf5::OutputFile output(pipe, hdf5::Existing::replace, hdf5::Compression::none, {});
+    output.root().write("x", std::vector<double>(1000000, 1.0)); // more than a pipe holds
+    REQUIRE(std::raise(SIGTERM) == 0);
+    CHECK_THROWS_AS(output.commit(), Interrupted);
+    CHECK_THROWS_AS(
+        hdf5::write_file_atomically(pipe, std::string(1 << 20, 'x'), hdf5::Existing::replace),
+        Interrupted);
+    // What can be written is: a summary says that work was interrupted.
+    hdf5::write_file_atomically(folder.file("summary"), "{}", hdf5::Existing::replace);
+    CHECK(bytes_of(folder.file("summary")) == "{}");
+    const InterruptionGuard forgets; // the request, for the tests that follow
 }
