@@ -21,7 +21,7 @@ namespace assay::ranks {
 class ASSAY_API Session {
   public:
     Session(int argc, char** argv, bool start);
-    ~Session();
+    ~Session(); // NOLINT(performance-trivially-destructible): with MPI it ends that
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 };
