@@ -547,7 +547,9 @@ TransferStudy read_transfer(const hdf5::Group& group, const Execution& run) {
     study.part = {whole_attribute(group, "shard", 1), whole_attribute(group, "shards", 1)};
     if (group.has_dataset("snr_a")) {
         const auto axis = [&](const char* name) {
-            return group.dataset(name).expect_numeric().expect_rank(1).read_vector();
+            const Vector values = group.dataset(name).expect_numeric().expect_rank(1).read_vector();
+            if (values.size() == 0) throw Error(concat(group.where(), "/", name, ": is empty"));
+            return values;
         };
         s.alignment = equal_alignment(s.a.size(), s.b.size(), axis("q")(0));
         check_transfer(s);

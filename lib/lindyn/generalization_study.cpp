@@ -80,23 +80,6 @@ std::map<Index, Record> in_parallel(const std::vector<Index>& numbers, const Exe
     return by_number;
 }
 
-template <class Record>
-void take(std::map<Index, Record>& whole, std::map<Index, Record>& part, const char* what) {
-    for (auto& [number, record] : part)
-        if (!whole.emplace(number, std::move(record)).second)
-            throw Error(concat(what, " ", number, " is in two shards"));
-}
-
-template <class Record>
-void check_complete(const std::map<Index, Record>& whole, Index count, const char* what) {
-    for (Index i = 0; i < count; ++i)
-        if (whole.count(i) == 0)
-            throw Error(concat(what, " ", i, " of ", count, " is in no shard"));
-    if (static_cast<Index>(whole.size()) > count)
-        throw Error(
-            concat(what, " ", whole.rbegin()->first, " is beyond the ", count, " of the study"));
-}
-
 // W* in the coordinates of the problem's inputs, and |W*|^2 there.
 Matrix teacher_in(const Problem& p, const Matrix& teacher) {
     const Matrix& first = p.whitened() ? p.basis : p.modes.v;
@@ -169,8 +152,8 @@ Study merge_studies(std::vector<Study> parts) {
     check_parts(dealt);
     Study whole{parts.front().settings, {}, {}, {}};
     for (Study& part : parts) {
-        take(whole.points, part.points, "point");
-        for (auto& [kind, runs] : part.runs) take(whole.runs[kind], runs, "student");
+        take_records(whole.points, part.points, "point");
+        for (auto& [kind, runs] : part.runs) take_records(whole.runs[kind], runs, "student");
     }
     const StudySettings& settings = whole.settings;
     check_complete(whole.points, settings.points(), "point");

@@ -1,7 +1,5 @@
 #include <assay/lindyn/shards.hpp>
 
-#include <assay/core/error.hpp>
-
 #include <set>
 
 namespace assay::lindyn {

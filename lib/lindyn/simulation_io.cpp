@@ -177,18 +177,12 @@ SimulationStudy merge_simulations(std::vector<SimulationStudy> parts) {
     for (const SimulationStudy& part : parts) dealt.push_back(part.part);
     check_parts(dealt);
     SimulationStudy all{parts.front().facts, parts.front().repeats, {}, {}};
-    for (SimulationStudy& part : parts)
-        for (auto& [number, record] : part.runs) {
-            if (!all.runs.empty() &&
-                (record.steps != all.runs.begin()->second.steps ||
-                 record.strength.cols() != all.runs.begin()->second.strength.cols()))
-                throw Error(concat("repeat ", number, " is of other steps or modes"));
-            if (!all.runs.emplace(number, std::move(record)).second)
-                throw Error(concat("repeat ", number, " is in two shards"));
-        }
-    for (Index r = 0; r < all.repeats; ++r)
-        if (all.runs.count(r) == 0)
-            throw Error(concat("repeat ", r, " of ", all.repeats, " is in no shard"));
+    for (SimulationStudy& part : parts) take_records(all.runs, part.runs, "repeat");
+    check_complete(all.runs, all.repeats, "repeat");
+    for (const auto& [number, record] : all.runs)
+        if (record.steps != all.runs.begin()->second.steps ||
+            record.strength.cols() != all.runs.begin()->second.strength.cols())
+            throw Error(concat("repeat ", number, " is of other steps or modes"));
     return all;
 }
 

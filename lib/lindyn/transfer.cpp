@@ -205,13 +205,8 @@ TransferStudy merge_transfers(std::vector<TransferStudy> parts) {
     TransferStudy whole = std::move(parts.front());
     whole.part = {};
     for (std::size_t i = 1; i < parts.size(); ++i)
-        for (const auto& [number, draw] : parts[i].draws)
-            if (!whole.draws.emplace(number, draw).second)
-                throw Error(concat("pair ", number, " is in two shards"));
-    const Index count = whole.points() * whole.repeats;
-    for (Index i = 0; i < count; ++i)
-        if (whole.draws.count(i) == 0)
-            throw Error(concat("pair ", i, " of ", count, " is in no shard"));
+        take_records(whole.draws, parts[i].draws, "pair");
+    check_complete(whole.draws, whole.points() * whole.repeats, "pair");
     return whole;
 }
 

@@ -15,6 +15,8 @@
 
 #include <cmath>
 #include <functional>
+#include <map>
+#include <utility>
 
 using namespace assay;
 using namespace assay::lindyn;
@@ -770,4 +772,26 @@ TEST_CASE("errors over time do not depend on threads", "[lindyn]") {
     const ErrorCurves one = error_curves(model, times, {}), five = error_curves(model, times, many);
     CHECK(one.test == five.test);
     CHECK(one.train == five.train);
+}
+
+TEST_CASE("shards of pairs join to all pairs and no other", "[lindyn]") {
+    const auto part = [](Index index, std::map<Index, TransferDraw> draws) {
+        TransferStudy study;
+        study.repeats = 3;
+        study.part = {index, 2};
+        study.draws = std::move(draws);
+        return study;
+    };
+    const TransferStudy first = part(1, {{0, {0.1, 0, 0}}, {2, {0.3, 0, 0}}});
+    const TransferStudy whole = merge_transfers({first, part(2, {{1, {0.2, 0, 0}}})});
+    REQUIRE(whole.draws.size() == 3);
+    for (Index pair = 0; pair < 3; ++pair)
+        CHECK(std::abs(whole.draws.at(pair).benefit - 0.1 * static_cast<double>(pair + 1)) < 1e-15);
+    using Catch::Matchers::Contains;
+    CHECK_THROWS_WITH(merge_transfers({first, part(2, {})}), Contains("pair 1 of 3"));
+    CHECK_THROWS_WITH(merge_transfers({first, part(2, {{2, {}}})}), Contains("pair 2 is in two"));
+    // Numbers that a file states and the study does not have would be written beside its arrays.
+    for (const Index stray : {Index{3}, Index{1000000}, Index{-1}})
+        CHECK_THROWS_WITH(merge_transfers({first, part(2, {{1, {}}, {stray, {}}})}),
+                          Contains(concat("pair ", stray, " is none of the 3")));
 }
