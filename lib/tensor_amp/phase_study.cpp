@@ -14,8 +14,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-constexpr Index kChunk = 16; // points, at least, between two reports of progress
-
 // Where the value of a key stands in "name:key=value,...": the commas of lists do not count.
 struct Place {
     std::size_t begin, end;
@@ -289,7 +287,8 @@ PhaseStudy run_phase_study(const PhaseSettings& settings, const PhasePart& part,
     if (settings.model.rank == 1 && settings.quantity != PhaseQuantity::specialisation)
         safe_points.step(so_far, [&] { cache = make_responses(settings, open, run); });
     std::mutex adding;
-    const Blocks chunks{static_cast<Index>(open.size()), std::max<Index>(kChunk, 4 * run.threads)};
+    // Few points at once: some take minutes, and are saved in between.
+    const Blocks chunks{static_cast<Index>(open.size()), Index{2} * run.threads};
     for (Index chunk = 0; chunk < chunks.count(); ++chunk) {
         const Index first = chunks.begin(chunk), count = chunks.extent(chunk);
         const Execution inside{count == 1 ? run.threads : 1, run.monitor};

@@ -262,6 +262,19 @@ bool by_point(const hdf5::Dataset& dataset) {
     return starts_with(dataset.axes() + ",", "point,");
 }
 
+// The same in the order in which write_phase makes them, so that merged bytes are those of an
+// undivided run: what all points share, then their numbers outside of groups, then in groups.
+std::vector<std::string> arrays_as_written(const hdf5::Group& group) {
+    std::vector<std::string> names = arrays_of(group);
+    const auto turn = [&](const std::string& name) {
+        if (!by_point(group.dataset(name))) return 0;
+        return name.find('/') == std::string::npos ? 1 : 2;
+    };
+    std::stable_sort(names.begin(), names.end(),
+                     [&](const std::string& a, const std::string& b) { return turn(a) < turn(b); });
+    return names;
+}
+
 // Whether a part has the settings and grid of the first.
 void check_same_settings(const hdf5::Group& part, const hdf5::Group& first) {
     for (const std::string& name : first.attribute_names())
@@ -434,7 +447,7 @@ void merge_phase(hdf5::Group group, const std::vector<hdf5::Group>& parts) {
         else
             group.set_attribute(name, static_cast<std::int64_t>(whole_attribute(first, name)));
     }
-    for (const std::string& name : arrays_of(first)) {
+    for (const std::string& name : arrays_as_written(first)) {
         if (name == "point") continue;
         const hdf5::Dataset dataset = first.dataset(name);
         if (by_point(dataset)) {
