@@ -75,7 +75,7 @@ GaussBernoulliPrior::supports(const MatrixXd& precision) const {
 
 RowBelief GaussBernoulliPrior::posterior(const std::vector<Support>& sets,
                                          const VectorXd& field) const {
-    const VectorXd total = field.array() + slab_mean_ / slab_variance_;
+    const VectorXd total = field.array() + slab_pull();
     VectorXd exponents(static_cast<Index>(sets.size()));
     MatrixXd means = MatrixXd::Zero(rank_, exponents.size());
     for (Index s = 0; s < exponents.size(); ++s) {

@@ -10,6 +10,13 @@ inline constexpr Index kLargestSparseRank = 10;
 
 class ASSAY_API GaussBernoulliPrior final : public Prior {
   public:
+    // One set of non-zero components, with what does not depend on the field.
+    struct Support {
+        std::vector<Index> members;
+        MatrixXd covariance; // of the members, given that they are the support
+        double offset = 0;   // log-weight without the field's part
+    };
+
     // Throws Error where rho is outside (0, 1), the variance is not positive, or the rank is above
     // kLargestSparseRank.
     GaussBernoulliPrior(Index rank, double density, double slab_mean, double slab_variance);
@@ -25,15 +32,12 @@ class ASSAY_API GaussBernoulliPrior final : public Prior {
     [[nodiscard]] Belief denoise_rows(const MatrixXd& precision,
                                       const MatrixXd& fields) const override;
     [[nodiscard]] PriorPointer maximised(const Belief& belief, bool tie_components) const override;
+    // All 2^r of them. At field B the log-weight of one gains J^T covariance J / 2 with
+    // J = B + slab_pull() on its members, whose mean is covariance J.
+    [[nodiscard]] std::vector<Support> supports(const MatrixXd& precision) const;
+    [[nodiscard]] double slab_pull() const { return slab_mean_ / slab_variance_; }
 
   private:
-    // One set of non-zero components, with what does not depend on the field.
-    struct Support {
-        std::vector<Index> members;
-        MatrixXd covariance; // of the members, given that they are the support
-        double offset = 0;   // log-weight without the field's part
-    };
-    [[nodiscard]] std::vector<Support> supports(const MatrixXd& precision) const;
     [[nodiscard]] RowBelief posterior(const std::vector<Support>& sets,
                                       const VectorXd& field) const;
 

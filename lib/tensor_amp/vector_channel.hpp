@@ -7,6 +7,7 @@
 
 #include <assay/core/export.hpp>
 #include <assay/core/monitor.hpp>
+#include <assay/tensor_amp/mixture_channel.hpp>
 #include <assay/tensor_amp/prior.hpp>
 
 namespace assay::tensor_amp {
@@ -22,8 +23,6 @@ struct ChannelAverages {
     double overlap_error = 0;
     double free_entropy_error = 0;
 };
-
-enum class WithResponse { no, yes };
 
 // At Qhat, symmetric and positive semidefinite, r x r. Throws Error for an inexact prior and where
 // there are more directions than Sobol dimensions.
