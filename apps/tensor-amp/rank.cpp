@@ -94,7 +94,7 @@ void run(Options& o, cli::Context& context) {
     cli::StateFile state = state_file(context, "rank");
     RankChoice choice = at_place(context.input_address().name(), [&] {
         return choose_rank(input.named.tensor, o.choice, context.execution(),
-                           keeping_in<RankScores>(state, o.save_every));
+                           keeping_in<RankProgress>(state, o.save_every));
     });
     choice.data = state.digest();
     write_rank_choice(context.output().create_group(kRankGroup), choice);

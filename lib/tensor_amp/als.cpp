@@ -378,10 +378,14 @@ AlsResult run_als(const TensorSource& source, const std::vector<Factors>& starts
     if (starts.empty()) throw Error("least squares needs a start");
     if (settings.rank < 1) throw Error(concat("rank ", settings.rank, "; at least 1 is expected"));
     AlsResult result;
-    if (!settings.allow_empty_slices) check_slices(source, run);
-    result.squared_norm = squared_norm(source, run);
-    AlsRun fit(source, settings, result.squared_norm, run, keeping);
     AlsProgress progress = keeping.resume.value_or(AlsProgress{});
+    SafePoints safe_points(keeping, *run.monitor);
+    safe_points.step([&]() -> const AlsProgress& { return progress; },
+                     [&] {
+                         if (!settings.allow_empty_slices) check_slices(source, run);
+                         result.squared_norm = squared_norm(source, run);
+                     });
+    AlsRun fit(source, settings, result.squared_norm, run, keeping);
     // Per-row equations need r(r+1)/2 columns a replicate: too many for all at once.
     const std::size_t together = source.masked() ? 1 : starts.size();
     while (progress.done.size() < starts.size()) {

@@ -223,13 +223,15 @@ std::vector<AmpState> run_amp(const AmpProblem& problem, const std::vector<Facto
         problem.missing == MissingForm::mean_field)
         throw Error("noise of slices, with missing entries: the exact treatment is expected, not "
                     "mean-field");
-    Replicates replicates(problem, starts, settings, run, keeping.resume);
     SafePoints safe_points(keeping, *run.monitor);
-    while (replicates.running()) {
-        safe_points.step([&] { return replicates.iterates(); }, [&] { replicates.sweep(); });
-        run.monitor->progress(replicates.progress());
+    std::optional<Replicates> replicates;
+    safe_points.step([&] { return keeping.resume.value_or(std::vector<AmpIterate>{}); },
+                     [&] { replicates.emplace(problem, starts, settings, run, keeping.resume); });
+    while (replicates->running()) {
+        safe_points.step([&] { return replicates->iterates(); }, [&] { replicates->sweep(); });
+        run.monitor->progress(replicates->progress());
     }
-    return replicates.take();
+    return replicates->take();
 }
 
 } // namespace assay::tensor_amp

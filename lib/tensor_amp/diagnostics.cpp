@@ -123,8 +123,8 @@ class ResidualPass {
         const Blocks blocks{slab.count, slices_together()};
         if (slab.first == 0) choose_shift(slab, blocks.extent(0));
         std::vector<Sums> parts(at(blocks.count()));
+        run.monitor->stop_if_interrupted();
         parallel_blocks(blocks.count(), run.threads, [&](Index block) {
-            run.monitor->stop_if_interrupted();
             const Index skipped = blocks.begin(block) * slice_size();
             parts[at(block)] = of_slices(Slab<Scalar>{
                 slab.values + skipped, slab.observed == nullptr ? nullptr : slab.observed + skipped,

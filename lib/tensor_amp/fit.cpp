@@ -7,7 +7,6 @@
 #include <assay/tensor_amp/evidence.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
-#include <assay/tensor_amp/spectral_start.hpp>
 #include <assay/tensor_amp/starts.hpp>
 #include <assay/tensor_amp/symmetric_amp.hpp>
 
@@ -31,20 +30,31 @@ double observed_entries(const TensorSource& source, const Execution& run) {
                            : static_cast<double>(source.size());
 }
 
+// What of a fit is kept while one of its starts is made.
+using StartKeeping = Keeping<SpectralProgress>;
+StartKeeping keeping_start(const Keeping<FitState>& keeping, FitState& state) {
+    return keeping.of_part(std::optional(std::exchange(state.start, {})),
+                           [&state](const SpectralProgress& start) {
+                               FitState whole = state;
+                               whole.start = start;
+                               return whole;
+                           });
+}
+
 SpectralStart spectral(const TensorSource& source, const FitSettings& settings,
-                       const Execution& run) {
+                       const Execution& run, const StartKeeping& keeping) {
     SpectralSettings spectral;
     spectral.rank = settings.rank;
     spectral.polish_sweeps = settings.polish;
     spectral.seed = settings.seed;
     for (Index a = 0; a < static_cast<Index>(settings.priors.size()); ++a)
         if (settings.priors[at(a)]->nonnegative()) spectral.nonnegative_modes.push_back(a);
-    return spectral_start(source, spectral, prior_means(settings.priors), run);
+    return spectral_start(source, spectral, prior_means(settings.priors), run, keeping);
 }
 
 // A random start after as many sweeps of least squares as a spectral one gets.
 Factors polished_start(const TensorSource& source, const FitSettings& settings,
-                       std::uint64_t replicate, const Execution& run) {
+                       std::uint64_t replicate, const Execution& run, const StartKeeping& keeping) {
     // Least squares know nothing of a slice that was not observed.
     for (const VectorXd& counts : observed_counts(source, run))
         if (!(counts.minCoeff() > 0))
@@ -56,21 +66,27 @@ Factors polished_start(const TensorSource& source, const FitSettings& settings,
         if (settings.priors[at(a)]->nonnegative()) als.nonnegative_modes.push_back(a);
     const Factors start =
         random_start(source.shape(), als, settings.seed, static_cast<Index>(replicate));
-    Factors polished = run_als(source, {start}, als, run).best_replicate().factors;
+    const SpectralProgress resumed = keeping.resume.value_or(SpectralProgress{});
+    const auto kept = keeping.of_part(std::optional(resumed.polish), [](const AlsProgress& polish) {
+        SpectralProgress whole;
+        whole.polish = polish;
+        return whole;
+    });
+    Factors polished = run_als(source, {start}, als, run, kept).best_replicate().factors;
     match_means(polished, prior_means(settings.priors));
     return polished;
 }
 
 Factors one_start(const TensorSource& source, const FitSettings& settings, std::uint64_t replicate,
-                  const Execution& run) {
+                  const Execution& run, const StartKeeping& keeping) {
     switch (settings.start) {
     case Start::prior_mean:
         return prior_mean_start(source.shape(), settings.priors, settings.seed, replicate);
     case Start::random:
         return random_start(source.shape(), settings.priors, settings.seed, replicate);
     case Start::spectral:
-        return replicate == 0 ? spectral(source, settings, run).factors
-                              : polished_start(source, settings, replicate, run);
+        return replicate == 0 ? spectral(source, settings, run, keeping).factors
+                              : polished_start(source, settings, replicate, run, keeping);
     case Start::informed:
         return informed_start(settings.given, settings.rank, settings.start_noise, settings.seed,
                               replicate);
@@ -80,31 +96,32 @@ Factors one_start(const TensorSource& source, const FitSettings& settings, std::
     return settings.given;
 }
 
-// Delta of the residual that least squares leave.
-double noise_of_residual(const TensorSource& source, const FitSettings& settings,
-                         const Execution& run) {
+// Delta of the residual that least squares leave after a spectral start, which is also that of the
+// fit where it asks for the same.
+void find_noise(FitState& state, const TensorSource& source, const FitSettings& settings,
+                const Execution& run, const Keeping<FitState>& keeping) {
     constexpr int sweeps = 20;
+    if (settings.noise_variance || state.noise_variance) return;
     FitSettings own = settings;
     own.polish = std::max(own.polish, sweeps);
-    const SpectralStart start = spectral(source, own, run);
+    const double entries = observed_entries(source, run);
+    const SpectralStart start = spectral(source, own, run, keeping_start(keeping, state));
     if (!(start.squared_norm > 0)) throw Error("all values are 0; there is nothing to decompose");
-    return std::max(std::pow(start.relative_error.value_or(1), 2), 1e-14) * start.squared_norm /
-           observed_entries(source, run);
+    state.noise_variance = std::max(std::pow(start.relative_error.value_or(1), 2), 1e-14) *
+                           start.squared_norm / entries;
+    if (settings.start == Start::spectral && own.polish == settings.polish)
+        state.starts.push_back(start.factors);
 }
 
-// The beginning of a fit, piece by piece: what is there already is not made again.
-void find_noise(FitState& state, SafePoints<FitState>& safe_points, const TensorSource& source,
-                const FitSettings& settings, const Execution& run) {
-    if (settings.noise_variance || state.noise_variance) return;
-    safe_points.step([&]() -> const FitState& { return state; },
-                     [&] { state.noise_variance = noise_of_residual(source, settings, run); });
-}
-
-void make_starts(FitState& state, SafePoints<FitState>& safe_points, Index count,
-                 const std::function<Factors(Index)>& start) {
-    for (auto k = static_cast<Index>(state.starts.size()); k < count; ++k)
-        safe_points.step([&]() -> const FitState& { return state; },
-                         [&] { state.starts.push_back(start(k)); });
+// What is there already is not made again.
+void make_starts(FitState& state, Index count, const Monitor& monitor,
+                 const Keeping<FitState>& keeping,
+                 const std::function<Factors(Index, const StartKeeping&)>& make) {
+    SafePoints safe_points(keeping, monitor);
+    for (auto k = static_cast<Index>(state.starts.size()); k < count; ++k) {
+        safe_points.reached([&]() -> const FitState& { return state; });
+        state.starts.push_back(make(k, keeping_start(keeping, state)));
+    }
 }
 
 class Stopwatch {
@@ -238,30 +255,32 @@ FitResult amp_result(const FitSettings& settings, const std::vector<AmpState>& s
     return fit;
 }
 
+// The best of all replicates; leaves them in `state`.
 FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const Execution& run,
-                  const Keeping<FitState>& keeping) {
-    FitState state = keeping.resume.value_or(FitState{});
+                  const Keeping<FitState>& keeping, FitState& state) {
     SafePoints safe_points(keeping, *run.monitor);
-    find_noise(state, safe_points, source, settings, run);
+    const auto so_far = [&]() -> const FitState& { return state; };
+    find_noise(state, source, settings, run, keeping);
     AmpProblem problem;
     problem.source = &source;
     problem.priors = settings.priors;
     problem.noise_mode = settings.noise_mode;
     problem.noise_variance =
         settings.noise_variance ? *settings.noise_variance : *state.noise_variance;
-    if (source.masked())
+    bool uneven = false;
+    safe_points.step(so_far, [&] {
+        if (!source.masked()) return;
+        uneven = suitable_form(source.shape(), observed_counts(source, run)) == MissingForm::exact;
         problem.missing = settings.missing      ? *settings.missing
                           : settings.noise_mode ? MissingForm::exact
                                                 : form_for(source, problem.noise_variance, run);
+    });
     AmpSettings amp = settings.amp;
     amp.inference = settings.algorithm == Algorithm::vb ? Inference::variational : Inference::amp;
     constexpr Index uneven_restarts = 5;
-    const bool uneven =
-        source.masked() &&
-        suitable_form(source.shape(), observed_counts(source, run)) == MissingForm::exact;
     const Index restarts = settings.restarts.value_or(uneven ? uneven_restarts : 1);
-    make_starts(state, safe_points, restarts, [&](Index k) {
-        return one_start(source, settings, static_cast<std::uint64_t>(k), run);
+    make_starts(state, restarts, *run.monitor, keeping, [&](Index k, const StartKeeping& kept) {
+        return one_start(source, settings, static_cast<std::uint64_t>(k), run, kept);
     });
     const bool from_data = settings.start == Start::spectral || settings.start == Start::given ||
                            settings.start == Start::informed;
@@ -283,10 +302,13 @@ FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const
     const Stopwatch stopwatch;
     const std::vector<AmpState> states = run_amp(problem, state.starts, amp, run, kept);
     const double seconds = stopwatch.seconds_each(sweeps);
-    const std::size_t best =
-        states.size() == 1 ? 0
-                           : best_of(states, squared_norm(source, run),
-                                     observed_entries(source, run), mean_dimension(source.shape()));
+    for (const AmpState& replicate : states) state.amp.push_back(replicate.iterate());
+    std::size_t best = 0;
+    safe_points.step(so_far, [&] {
+        if (states.size() > 1)
+            best = best_of(states, squared_norm(source, run), observed_entries(source, run),
+                           mean_dimension(source.shape()));
+    });
     FitResult fit = amp_result(settings, states, best);
     fit.seconds_per_sweep = seconds;
     if (restarts == 1) {
@@ -310,18 +332,17 @@ MatrixXd common_start(const Factors& start) {
 }
 
 // All restarts, one after the other.
-std::vector<SymmetricRun> symmetric_runs(const TensorSource& source, const FitSettings& settings,
-                                         const Execution& run, const Keeping<FitState>& keeping) {
-    FitState state = keeping.resume.value_or(FitState{});
-    SafePoints safe_points(keeping, *run.monitor);
-    find_noise(state, safe_points, source, settings, run);
+void make_symmetric_runs(const TensorSource& source, const FitSettings& settings,
+                         const Execution& run, const Keeping<FitState>& keeping, FitState& state) {
+    find_noise(state, source, settings, run, keeping);
     const double noise = settings.noise_variance ? *settings.noise_variance : *state.noise_variance;
     const Index restarts = settings.restarts.value_or(1);
     std::vector<SymmetricRun>& runs = state.symmetric_done;
     for (auto k = static_cast<Index>(runs.size()); k < restarts; ++k) {
-        make_starts(state, safe_points, k + 1, [&](Index number) {
-            return one_start(source, settings, static_cast<std::uint64_t>(number), run);
-        });
+        make_starts(
+            state, k + 1, *run.monitor, keeping, [&](Index number, const StartKeeping& kept) {
+                return one_start(source, settings, static_cast<std::uint64_t>(number), run, kept);
+            });
         Factors start = state.starts[at(k)];
         // Draws and means of the prior are of x; the others are in model units.
         if (settings.start == Start::prior_mean || settings.start == Start::random)
@@ -335,15 +356,15 @@ std::vector<SymmetricRun> symmetric_runs(const TensorSource& source, const FitSe
         runs.push_back(run_symmetric_amp(source, settings.priors.front(), noise,
                                          common_start(start), settings.amp, run, kept));
     }
-    return std::move(runs);
 }
 
 FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
-                        const Execution& run, const Keeping<FitState>& keeping) {
+                        const Execution& run, const Keeping<FitState>& keeping, FitState& state) {
     check_symmetric(source);
     const double unit = symmetric_unit(source.order());
     const Stopwatch stopwatch;
-    const std::vector<SymmetricRun> runs = symmetric_runs(source, settings, run, keeping);
+    make_symmetric_runs(source, settings, run, keeping, state);
+    const std::vector<SymmetricRun>& runs = state.symmetric_done;
     int sweeps = 0;
     for (const SymmetricRun& one : runs) sweeps += static_cast<int>(one.trace.size());
     const double seconds = stopwatch.seconds_each(sweeps);
@@ -386,7 +407,7 @@ FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
 }
 
 FitResult fit_als(const TensorSource& source, const FitSettings& settings, const Execution& run,
-                  const Keeping<FitState>& keeping) {
+                  const Keeping<FitState>& keeping, FitState& state) {
     AlsSettings als = settings.als;
     als.rank = settings.rank;
     als.max_iterations = settings.amp.max_iterations;
@@ -394,12 +415,10 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
     if (settings.algorithm == Algorithm::hals && als.nonnegative_modes.empty())
         for (Index a = 0; a < source.order(); ++a) als.nonnegative_modes.push_back(a);
     const Index restarts = settings.restarts.value_or(10);
-    FitState state = keeping.resume.value_or(FitState{});
-    SafePoints safe_points(keeping, *run.monitor);
-    make_starts(state, safe_points, restarts, [&](Index k) {
+    make_starts(state, restarts, *run.monitor, keeping, [&](Index k, const StartKeeping& kept) {
         return settings.start == Start::random
                    ? random_start(source.shape(), als, settings.seed, k)
-                   : one_start(source, settings, static_cast<std::uint64_t>(k), run);
+                   : one_start(source, settings, static_cast<std::uint64_t>(k), run, kept);
     });
     const auto kept =
         keeping.of_part(std::optional(std::exchange(state.als, {})), [&](const AlsProgress& part) {
@@ -407,8 +426,10 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
             whole.als = part;
             return whole;
         });
+    const double entries = observed_entries(source, run);
     const Stopwatch stopwatch;
     const AlsResult result = run_als(source, state.starts, als, run, kept);
+    state.als.done = result.replicates;
     const AlsReplicate& best = result.best_replicate();
     FitResult fit;
     fit.algorithm = settings.algorithm == Algorithm::hals ? "hals" : "als";
@@ -417,8 +438,7 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
     fit.status = status_name(best.status);
     fit.iterations = best.iterations();
     fit.seconds_per_sweep = stopwatch.seconds_each(result.sweeps);
-    fit.noise_variance =
-        std::pow(best.relative_error, 2) * result.squared_norm / observed_entries(source, run);
+    fit.noise_variance = std::pow(best.relative_error, 2) * result.squared_norm / entries;
     fit.noise_variance_learned = true;
     fit.trace.objective = Eigen::Map<const VectorXd>(best.relative_trace.data(), best.iterations());
     for (const AlsReplicate& replicate : result.replicates) {
@@ -445,14 +465,20 @@ FitResult fit_tensor(const TensorSource& source, const FitSettings& settings, co
             if (settings.priors[a]->rank() != settings.rank)
                 throw Error(concat("mode ", a, ": a prior of ", settings.priors[a]->rank(),
                                    " components for rank ", settings.rank));
-    FitResult fit = settings.symmetric ? fit_symmetric(source, settings, run, keeping)
-                    : bayesian         ? fit_amp(source, settings, run, keeping)
-                                       : fit_als(source, settings, run, keeping);
+    FitState state = keeping.resume.value_or(FitState{});
+    FitResult fit = settings.symmetric ? fit_symmetric(source, settings, run, keeping, state)
+                    : bayesian         ? fit_amp(source, settings, run, keeping, state)
+                                       : fit_als(source, settings, run, keeping, state);
     fit.shape = source.shape();
     fit.rank = settings.rank;
     fit.seed = settings.seed;
-    if (!settings.symmetric)
-        fit.explained_variance = diagnose(source, fit.factors, run).explained_variance;
+    SafePoints safe_points(keeping, *run.monitor);
+    safe_points.step([&]() -> const FitState& { return state; },
+                     [&] {
+                         if (!settings.symmetric)
+                             fit.explained_variance =
+                                 diagnose(source, fit.factors, run).explained_variance;
+                     });
     set_unit_form(fit);
     return in_canonical_order(fit);
 }

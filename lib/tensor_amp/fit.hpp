@@ -5,6 +5,7 @@
 #include <assay/tensor_amp/als.hpp>
 #include <assay/tensor_amp/amp.hpp>
 #include <assay/tensor_amp/fit_result.hpp>
+#include <assay/tensor_amp/spectral_start.hpp>
 #include <assay/tensor_amp/symmetric_amp.hpp>
 
 #include <assay/core/keeping.hpp>
@@ -47,6 +48,7 @@ struct FitSettings {
 struct FitState {
     std::optional<double> noise_variance; // of the residual at the start, where none is given
     std::vector<Factors> starts;          // as far as they are made
+    SpectralProgress start;               // the one that is being made
     std::vector<AmpIterate> amp;          // of all restarts; empty: not yet begun
     std::vector<std::vector<MatrixXd>> truth_overlap, self_overlap; // of the first, by sweep
     AlsProgress als;

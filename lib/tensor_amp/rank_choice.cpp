@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace assay::tensor_amp {
 namespace {
@@ -65,68 +66,92 @@ double held_out_error(const DenseTensor& tensor, const std::vector<std::uint8_t>
     return square > 0 ? error / square : 0;
 }
 
-struct FoldErrors {
-    double mean, sem;
-};
+// Judges one rank, fit by fit; what `progress` says of it already is not done again.
+class Judge {
+  public:
+    Judge(const DenseTensor& tensor, const MemoryTensor& source, const RankChoiceSettings& settings,
+          Index rank, const Execution& run, const Keeping<RankProgress>& keeping,
+          RankProgress& progress)
+        : tensor_(tensor), source_(source), settings_(settings), rank_(rank), run_(run),
+          keeping_(keeping), progress_(progress) {}
 
-FoldErrors cross_validate(const DenseTensor& tensor, const RankChoiceSettings& settings, Index rank,
-                          const Execution& run) {
-    VectorXd errors(settings.folds);
-    for (int fold = 0; fold < settings.folds; ++fold) {
-        const std::vector<std::uint8_t> held_out = held_out_entries(tensor, settings, fold);
-        DenseTensor kept = tensor;
-        if (kept.observed.empty()) kept.observed.assign(held_out.size(), 1);
-        for (std::size_t e = 0; e < held_out.size(); ++e)
-            if (held_out[e] != 0) kept.observed[e] = 0;
-        const MemoryTensor source(std::move(kept), settings.storage);
-        const FitResult fit = fit_tensor(source, settings_of_rank(settings, rank), run);
-        errors(fold) = held_out_error(tensor, held_out, fit.factors);
+    [[nodiscard]] RankScore score() {
+        if (!progress_.by_evidence)
+            progress_.by_evidence = settings_.evidence ? by_evidence() : RankScore{};
+        RankScore score = *progress_.by_evidence;
+        if (settings_.cross_validation) cross_validate(score);
+        if (settings_.core_consistency || settings_.similarity) judge_restarts(score);
+        return score;
     }
-    const double mean = errors.mean();
-    const auto folds = static_cast<double>(settings.folds);
-    const double variance = folds > 1 ? (errors.array() - mean).square().sum() / (folds - 1) : 0;
-    return {mean, std::sqrt(variance / folds)};
-}
 
-FitResult least_squares(const TensorSource& source, const RankChoiceSettings& settings, Index rank,
-                        const Execution& run) {
-    FitSettings fit = settings_of_rank(settings, rank);
-    fit.algorithm = Algorithm::als;
-    fit.start = Start::random;
-    fit.restarts = settings.restarts;
-    return fit_tensor(source, fit, run);
-}
+  private:
+    [[nodiscard]] FitResult fit(const TensorSource& source, const FitSettings& settings) {
+        const auto kept = keeping_.of_part(std::optional(std::exchange(progress_.fit, {})),
+                                           [this](const FitState& state) {
+                                               RankProgress whole = progress_;
+                                               whole.fit = state;
+                                               return whole;
+                                           });
+        return fit_tensor(source, settings, run_, kept);
+    }
 
-RankScore score_of(const DenseTensor& tensor, const MemoryTensor& source,
-                   const RankChoiceSettings& settings, Index rank, const Execution& run) {
-    RankScore score;
-    if (settings.evidence) {
-        FitSettings fit = settings_of_rank(settings, rank);
-        fit.restarts = settings.restarts;
-        const FitResult result = fit_tensor(source, fit, run);
-        const Observed part = observed_part(tensor);
+    [[nodiscard]] RankScore by_evidence() {
+        FitSettings settings = settings_of_rank(settings_, rank_);
+        settings.restarts = settings_.restarts;
+        const FitResult result = fit(source_, settings);
+        const Observed part = observed_part(tensor_);
+        RankScore score;
         score.evidence =
             result.status == "diverged"
                 ? -std::numeric_limits<double>::infinity()
                 : log_evidence(result.bethe_free_entropy.value_or(0), result.noise_variance,
-                               part.squared_norm, part.entries, mean_dimension(tensor.shape));
+                               part.squared_norm, part.entries, mean_dimension(tensor_.shape));
         score.status = result.status;
+        return score;
     }
-    if (settings.cross_validation) {
-        const FoldErrors errors = cross_validate(tensor, settings, rank, run);
-        score.cv_error = errors.mean;
-        score.cv_sem = errors.sem;
+
+    void cross_validate(RankScore& score) {
+        for (auto fold = static_cast<int>(progress_.fold_errors.size()); fold < settings_.folds;
+             ++fold) {
+            const std::vector<std::uint8_t> held_out = held_out_entries(tensor_, settings_, fold);
+            DenseTensor kept = tensor_;
+            if (kept.observed.empty()) kept.observed.assign(held_out.size(), 1);
+            for (std::size_t e = 0; e < held_out.size(); ++e)
+                if (held_out[e] != 0) kept.observed[e] = 0;
+            const MemoryTensor source(std::move(kept), settings_.storage);
+            const FitResult result = fit(source, settings_of_rank(settings_, rank_));
+            progress_.fold_errors.push_back(held_out_error(tensor_, held_out, result.factors));
+        }
+        const Eigen::Map<const VectorXd> errors(progress_.fold_errors.data(), settings_.folds);
+        score.cv_error = errors.mean();
+        const auto folds = static_cast<double>(settings_.folds);
+        const double variance =
+            folds > 1 ? (errors.array() - score.cv_error).square().sum() / (folds - 1) : 0;
+        score.cv_sem = std::sqrt(variance / folds);
     }
-    if (!settings.core_consistency && !settings.similarity) return score;
-    const FitResult fit = least_squares(source, settings, rank, run);
-    if (settings.core_consistency)
-        score.core_consistency =
-            diagnose(tensor, fit.factors, run)
-                .core_consistency.value_or(std::numeric_limits<double>::quiet_NaN());
-    const auto others = static_cast<double>(fit.restarts.similarity.size()) - 1;
-    score.similarity = others > 0 ? (fit.restarts.similarity.sum() - 1) / others : 1.0;
-    return score;
-}
+
+    void judge_restarts(RankScore& score) {
+        FitSettings settings = settings_of_rank(settings_, rank_);
+        settings.algorithm = Algorithm::als;
+        settings.start = Start::random;
+        settings.restarts = settings_.restarts;
+        const FitResult result = fit(source_, settings);
+        if (settings_.core_consistency)
+            score.core_consistency =
+                diagnose(tensor_, result.factors, run_)
+                    .core_consistency.value_or(std::numeric_limits<double>::quiet_NaN());
+        const auto others = static_cast<double>(result.restarts.similarity.size()) - 1;
+        score.similarity = others > 0 ? (result.restarts.similarity.sum() - 1) / others : 1.0;
+    }
+
+    const DenseTensor& tensor_;
+    const MemoryTensor& source_;
+    const RankChoiceSettings& settings_;
+    Index rank_;
+    const Execution& run_;
+    const Keeping<RankProgress>& keeping_;
+    RankProgress& progress_;
+};
 
 RankChoice choice_of(const RankScores& scores, const RankCriteria& criteria,
                      double mean_dimension) {
@@ -240,20 +265,25 @@ std::vector<std::uint8_t> held_out_entries(const DenseTensor& tensor,
 }
 
 RankChoice choose_rank(const DenseTensor& tensor, const RankChoiceSettings& settings,
-                       const Execution& run, const Keeping<RankScores>& keeping) {
+                       const Execution& run, const Keeping<RankProgress>& keeping) {
     for (const Index rank : settings.ranks) check_rank(tensor.shape, rank);
     const MemoryTensor source(tensor, settings.storage);
-    RankScores scores = keeping.resume.value_or(RankScores{});
+    RankProgress progress = keeping.resume.value_or(RankProgress{});
     SafePoints safe_points(keeping, *run.monitor);
     const auto count = static_cast<Index>(settings.ranks.size());
     for (Index k = settings.part; k < count; k += settings.parts) {
         const Index rank = settings.ranks[at(k)];
-        if (scores.count(rank) != 0) continue;
+        if (progress.scores.count(rank) != 0) continue;
         run.monitor->progress({static_cast<double>(k), static_cast<double>(count), "ranks", {}});
-        safe_points.step([&]() -> const RankScores& { return scores; },
-                         [&] { scores[rank] = score_of(tensor, source, settings, rank, run); });
+        safe_points.reached([&]() -> const RankProgress& { return progress; });
+        const RankScore score =
+            Judge(tensor, source, settings, rank, run, keeping, progress).score();
+        RankProgress next;
+        next.scores = std::move(progress.scores);
+        next.scores[rank] = score;
+        progress = std::move(next);
     }
-    RankChoice choice = choice_of(scores, settings, mean_dimension(tensor.shape));
+    RankChoice choice = choice_of(progress.scores, settings, mean_dimension(tensor.shape));
     choice.part = settings.part;
     choice.parts = settings.parts;
     return choice;

@@ -8,6 +8,7 @@
 #include <assay/core/keeping.hpp>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,11 +70,20 @@ struct RankChoice {
     [[nodiscard]] ASSAY_API Index selected() const; // by `criteria.chosen_by`
 };
 
-// The ranks of the part asked for. Every rank is kept once it is finished.
+// How far a choice has come.
+struct RankProgress {
+    RankScores scores; // of ranks that are finished
+    // Of the rank at work:
+    std::optional<RankScore> by_evidence;
+    std::vector<double> fold_errors;
+    FitState fit; // the one at work
+};
+
+// The ranks of the part asked for. Every sweep of every fit is kept.
 [[nodiscard]] ASSAY_API RankChoice choose_rank(const DenseTensor& tensor,
                                                const RankChoiceSettings& settings,
                                                const Execution& run,
-                                               const Keeping<RankScores>& keeping = {});
+                                               const Keeping<RankProgress>& keeping = {});
 
 // The choice among the ranks of all parts. Throws Error where one is missing or there twice, or
 // where they have other criteria.

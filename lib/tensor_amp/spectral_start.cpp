@@ -1,12 +1,11 @@
 #include <assay/tensor_amp/spectral_start.hpp>
 
-#include <assay/tensor_amp/als.hpp>
-#include <assay/tensor_amp/tucker_core.hpp>
 #include <assay/tensor_amp/unit_form.hpp>
 
 #include <assay/linalg/assignment.hpp>
 
 #include <cmath>
+#include <utility>
 
 namespace assay::tensor_amp {
 
@@ -16,17 +15,28 @@ constexpr int kCoreSweeps = 200;
 constexpr double kCoreTolerance = 1e-6;
 constexpr double kMostCoreEntries = 1 << 22;
 
+// A monitor that stops work as another does, and says nothing of it.
+class Quiet final : public Monitor {
+  public:
+    explicit Quiet(const Monitor& other) : other_(other) {}
+    [[nodiscard]] bool interrupted() const override { return other_.interrupted(); }
+
+  private:
+    const Monitor& other_;
+};
+
 // The components of the core, by the best of many random starts.
 [[nodiscard]] UnitForm core_components(const DenseTensor& core, const SpectralSettings& settings,
-                                       const Execution& run) {
+                                       const Execution& run, const Keeping<AlsProgress>& keeping) {
     AlsSettings als;
     als.rank = settings.rank;
     als.max_iterations = kCoreSweeps;
     als.tolerance = kCoreTolerance;
-    Execution silent = run;
-    silent.monitor = &silent_monitor();
+    Quiet quiet(*run.monitor);
     const auto starts = random_starts(core.shape, als, settings.seed, settings.core_starts);
-    return unit_form(run_als(MemoryTensor(core), starts, als, silent).best_replicate().factors);
+    return unit_form(run_als(MemoryTensor(core), starts, als, {run.threads, &quiet}, keeping)
+                         .best_replicate()
+                         .factors);
 }
 
 // For a core that is too large: the eigenvectors themselves, each mode's k-th together.
@@ -89,17 +99,56 @@ void match_means(Factors& factors, const std::vector<VectorXd>& prior_means) {
     }
 }
 
-SpectralStart spectral_start(const TensorSource& source, const SpectralSettings& settings,
-                             const std::vector<VectorXd>& prior_means, const Execution& run) {
-    const TuckerCore tucker = tucker_core(source, settings.rank, settings.seed, run);
+namespace {
+
+// What of a start is kept while `part` of it, an AlsProgress, grows.
+[[nodiscard]] Keeping<AlsProgress> keeping_part(const Keeping<SpectralProgress>& keeping,
+                                                SpectralProgress& progress,
+                                                AlsProgress SpectralProgress::*part) {
+    return keeping.of_part(std::optional(std::exchange(progress.*part, {})),
+                           [&progress, part](const AlsProgress& now) {
+                               SpectralProgress whole = progress;
+                               whole.*part = now;
+                               return whole;
+                           });
+}
+
+[[nodiscard]] Factors unpolished_start(const TensorSource& source, const SpectralSettings& settings,
+                                       const std::vector<VectorXd>& prior_means,
+                                       const Execution& run,
+                                       const Keeping<SpectralProgress>& keeping,
+                                       SpectralProgress& progress) {
+    if (!progress.tucker) {
+        SafePoints safe_points(keeping, *run.monitor);
+        safe_points.step(
+            [&]() -> const SpectralProgress& { return progress; },
+            [&] { progress.tucker = tucker_core(source, settings.rank, settings.seed, run); });
+    }
+    const TuckerCore& tucker = *progress.tucker;
     UnitForm form = entry_count(tucker.core.shape) <= kMostCoreEntries
-                        ? core_components(tucker.core, settings, run)
+                        ? core_components(tucker.core, settings, run,
+                                          keeping_part(keeping, progress, &SpectralProgress::core))
                         : diagonal_components(tucker.core, settings.rank);
     for (std::size_t a = 0; a < form.columns.size(); ++a)
         form.columns[a] = tucker.bases[a] * form.columns[a];
+    Factors factors = balanced_factors(form);
+    match_means(factors, prior_means);
+    return factors;
+}
+
+} // namespace
+
+SpectralStart spectral_start(const TensorSource& source, const SpectralSettings& settings,
+                             const std::vector<VectorXd>& prior_means, const Execution& run,
+                             const Keeping<SpectralProgress>& keeping) {
+    SpectralProgress progress = keeping.resume.value_or(SpectralProgress{});
+    if (!progress.unpolished) {
+        progress.unpolished =
+            unpolished_start(source, settings, prior_means, run, keeping, progress);
+        progress.tucker.reset();
+    }
     SpectralStart start;
-    start.factors = balanced_factors(form);
-    match_means(start.factors, prior_means);
+    start.factors = *progress.unpolished;
     if (settings.polish_sweeps < 1) return start;
     AlsSettings als;
     als.rank = settings.rank;
@@ -107,7 +156,8 @@ SpectralStart spectral_start(const TensorSource& source, const SpectralSettings&
     als.line_search = false;
     als.nonnegative_modes = settings.nonnegative_modes;
     als.allow_empty_slices = true;
-    const AlsResult polished = run_als(source, {start.factors}, als, run);
+    const AlsResult polished = run_als(source, {start.factors}, als, run,
+                                       keeping_part(keeping, progress, &SpectralProgress::polish));
     start.factors = polished.best_replicate().factors;
     start.relative_error = polished.best_replicate().relative_error;
     start.squared_norm = polished.squared_norm;

@@ -4,8 +4,11 @@
 // can collapse.
 #pragma once
 
+#include <assay/tensor_amp/als.hpp>
 #include <assay/tensor_amp/tensor_source.hpp>
+#include <assay/tensor_amp/tucker_core.hpp>
 
+#include <assay/core/keeping.hpp>
 #include <assay/core/monitor.hpp>
 
 #include <cstdint>
@@ -28,12 +31,21 @@ struct SpectralStart {
     double squared_norm = 0;              // |Y|^2 over observed entries; 0 without polishing
 };
 
+// How far a start is made.
+struct SpectralProgress {
+    std::optional<TuckerCore> tucker;
+    AlsProgress core;                  // of the core's components
+    std::optional<Factors> unpolished; // then `tucker` is no longer there
+    AlsProgress polish;
+};
+
 // `prior_means`: the mean of a row of each mode, r numbers; none (an empty list) counts as zero.
 // Slices that were not observed come out as 0.
 [[nodiscard]] ASSAY_API SpectralStart spectral_start(const TensorSource& source,
                                                      const SpectralSettings& settings,
                                                      const std::vector<VectorXd>& prior_means,
-                                                     const Execution& run);
+                                                     const Execution& run,
+                                                     const Keeping<SpectralProgress>& keeping = {});
 
 // Orders components and flips pairs of their signs (the product of all modes stays), so that the
 // sum over modes and columns of <column sum, mean> is largest. Nothing changes where all means are

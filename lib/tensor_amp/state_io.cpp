@@ -49,6 +49,18 @@ void members(Archive& archive, AlsProgress& p) {
     archive(p.done, p.running, p.sweeps);
 }
 template <class Archive>
+void members(Archive& archive, DenseTensor& t) {
+    archive(t.shape, t.values, t.observed);
+}
+template <class Archive>
+void members(Archive& archive, TuckerCore& c) {
+    archive(c.bases, c.core);
+}
+template <class Archive>
+void members(Archive& archive, SpectralProgress& p) {
+    archive(p.tucker, p.core, p.unpolished, p.polish);
+}
+template <class Archive>
 void members(Archive& archive, SymmetricRun& r) {
     archive(r.mean, r.belief, r.precision, r.field, r.prior, r.noise_variance, r.free_entropy,
             r.explained_variance, r.status, r.trace);
@@ -59,7 +71,7 @@ void members(Archive& archive, SymmetricIterate& i) {
 }
 template <class Archive>
 void members(Archive& archive, FitState& s) {
-    archive(s.noise_variance, s.starts, s.amp, s.truth_overlap, s.self_overlap, s.als,
+    archive(s.noise_variance, s.starts, s.start, s.amp, s.truth_overlap, s.self_overlap, s.als,
             s.symmetric_done, s.symmetric);
 }
 
@@ -75,7 +87,7 @@ void members(Archive& archive, SweepRow& r) {
 }
 template <class Archive>
 void members(Archive& archive, SweepState& s) {
-    archive(s.theory, s.rows);
+    archive(s.theory, s.theory_done, s.rows, s.fit, s.fit_seconds);
 }
 
 template <class Archive>
@@ -97,6 +109,11 @@ void members(Archive& archive, RankScore& s) {
     archive(s.evidence, s.cv_error, s.cv_sem, s.core_consistency, s.similarity, s.status);
 }
 
+template <class Archive>
+void members(Archive& archive, RankProgress& p) {
+    archive(p.scores, p.by_evidence, p.fold_errors, p.fit);
+}
+
 template <class State>
 void write_state(hdf5::Group group, const State& state) {
     group.write("packed", packed(state), {"byte", "", "state of the work"});
@@ -111,10 +128,10 @@ State read_state(const hdf5::Group& group) {
 template ASSAY_API void write_state(hdf5::Group group, const FitState& state);
 template ASSAY_API void write_state(hdf5::Group group, const SweepState& state);
 template ASSAY_API void write_state(hdf5::Group group, const PhasePoints& state);
-template ASSAY_API void write_state(hdf5::Group group, const RankScores& state);
+template ASSAY_API void write_state(hdf5::Group group, const RankProgress& state);
 template ASSAY_API FitState read_state(const hdf5::Group& group);
 template ASSAY_API SweepState read_state(const hdf5::Group& group);
 template ASSAY_API PhasePoints read_state(const hdf5::Group& group);
-template ASSAY_API RankScores read_state(const hdf5::Group& group);
+template ASSAY_API RankProgress read_state(const hdf5::Group& group);
 
 } // namespace assay::tensor_amp

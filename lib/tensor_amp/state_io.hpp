@@ -11,7 +11,7 @@
 
 namespace assay::tensor_amp {
 
-// State: FitState, SweepState, PhasePoints or RankScores.
+// State: FitState, SweepState, PhasePoints or RankProgress.
 template <class State>
 void write_state(hdf5::Group group, const State& state);
 // Throws Error where the bytes are not those of a state.

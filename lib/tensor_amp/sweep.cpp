@@ -7,30 +7,61 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <tuple>
+#include <utility>
 
 namespace assay::tensor_amp {
 namespace {
 
-SweepRow fit_one(const SweepSettings& settings, const SweepAlgorithm& algorithm,
-                 const TensorSource& source, const Factors& truth, double noise, std::uint64_t seed,
-                 const Execution& run) {
+// A tensor of the sweep and what it was made of.
+struct Instance {
+    Instance(const SweepSettings& settings, Index place, const Execution& run)
+        : noise(place / settings.instances), number(place % settings.instances) {
+        SyntheticSettings model = settings.model;
+        model.noise_variance = settings.noise_variances(noise);
+        // The same factors at every noise variance.
+        model.seed = settings.model.seed + static_cast<std::uint64_t>(number) * 1000003;
+        Synthetic synthetic = make_synthetic(model, run);
+        seed = model.seed;
+        truth = std::move(synthetic.truth.factors);
+        source.emplace(std::move(synthetic.tensor), Storage::float64);
+    }
+    Index noise, number; // place in the grid; which of its instances
+    std::uint64_t seed = 0;
+    Factors truth;
+    std::optional<MemoryTensor> source;
+};
+
+SweepRow fit_one(const SweepSettings& settings, Index place, const Instance& instance,
+                 const Execution& run, const Keeping<SweepState>& keeping, SweepState& state) {
+    const SweepAlgorithm& algorithm = settings.algorithms[at(place)];
     FitSettings fit = settings.fit;
     fit.algorithm = algorithm.algorithm;
     fit.start = algorithm.start;
     fit.restarts = algorithm.restarts;
     fit.rank = settings.model.rank;
     fit.priors = settings.model.priors;
-    fit.noise_variance = noise;
-    fit.seed = seed;
-    if (fit.start == Start::informed) fit.given = truth;
-    const double begin = linalg::cpu_seconds();
-    const FitResult result = fit_tensor(source, fit, run);
+    fit.noise_variance = settings.noise_variances(instance.noise);
+    fit.seed = instance.seed;
+    if (fit.start == Start::informed) fit.given = instance.truth;
+    const double begin = linalg::cpu_seconds() - std::exchange(state.fit_seconds, 0);
+    const auto kept = keeping.of_part(std::optional(std::exchange(state.fit, {})),
+                                      [&state, begin](const FitState& now) {
+                                          SweepState whole = state;
+                                          whole.fit = now;
+                                          whole.fit_seconds = linalg::cpu_seconds() - begin;
+                                          return whole;
+                                      });
+    const FitResult result = fit_tensor(*instance.source, fit, run, kept);
     SweepRow row;
     row.cpu_seconds = linalg::cpu_seconds() - begin;
     const TruthComparison comparison =
-        compare_with_truth(result, truth, SimilarityScore::product,
+        compare_with_truth(result, instance.truth, SimilarityScore::product,
                            result.covariances.empty() ? ScaleGauge::match : ScaleGauge::keep);
+    row.noise = instance.noise;
+    row.instance = instance.number;
+    row.algorithm = place;
     row.status = result.status;
     row.iterations = result.iterations;
     row.mse = comparison.mse;
@@ -38,27 +69,6 @@ SweepRow fit_one(const SweepSettings& settings, const SweepAlgorithm& algorithm,
     row.similarity = comparison.alignment.mean_similarity();
     row.evidence = result.bethe_free_entropy.value_or(result.elbo.value_or(NAN));
     return row;
-}
-
-// One tensor by all algorithms.
-std::vector<SweepRow> fit_all(const SweepSettings& settings, Index noise, Index instance,
-                              const Execution& run) {
-    SyntheticSettings model = settings.model;
-    model.noise_variance = settings.noise_variances(noise);
-    // The same factors at every noise variance.
-    model.seed = settings.model.seed + static_cast<std::uint64_t>(instance) * 1000003;
-    Synthetic synthetic = make_synthetic(model, run);
-    const MemoryTensor source(std::move(synthetic.tensor), Storage::float64);
-    std::vector<SweepRow> rows;
-    for (std::size_t a = 0; a < settings.algorithms.size(); ++a) {
-        SweepRow row = fit_one(settings, settings.algorithms[a], source, synthetic.truth.factors,
-                               model.noise_variance, model.seed, run);
-        row.noise = noise;
-        row.instance = instance;
-        row.algorithm = static_cast<Index>(a);
-        rows.push_back(row);
-    }
-    return rows;
 }
 
 SweepTheory theory_at(const Ensemble& ensemble, const SweepSettings& settings, double noise,
@@ -74,22 +84,27 @@ SweepTheory theory_at(const Ensemble& ensemble, const SweepSettings& settings, d
             uninformed.free_entropy, informed.free_entropy};
 }
 
-std::vector<SweepTheory> theory_of(const SweepSettings& settings, const Execution& run) {
+void find_theory(SweepState& state, SafePoints<SweepState>& safe_points,
+                 const SweepSettings& settings, const Execution& run) {
     const Shape& shape = settings.model.shape;
     VectorXd dimensions(static_cast<Index>(shape.size()));
     for (Index a = 0; a < dimensions.size(); ++a) dimensions(a) = static_cast<double>(shape[at(a)]);
-    std::vector<SweepTheory> theory;
     try {
         const Ensemble ensemble = make_ensemble(dimensions, settings.model.priors);
-        for (const double noise : settings.noise_variances)
-            theory.push_back(theory_at(ensemble, settings, noise, run));
+        for (auto k = static_cast<Index>(state.theory.size()); k < settings.noise_variances.size();
+             ++k)
+            safe_points.step([&]() -> const SweepState& { return state; },
+                             [&] {
+                                 state.theory.push_back(theory_at(
+                                     ensemble, settings, settings.noise_variances(k), run));
+                             });
     } catch (const Interrupted&) {
         throw;
     } catch (const Error& error) {
         run.monitor->warn(concat("theory is left out: ", error.what()));
-        theory.clear();
+        state.theory.clear();
     }
-    return theory;
+    state.theory_done = true;
 }
 
 double median_of(std::vector<double> values) {
@@ -212,20 +227,24 @@ Sweep run_sweep(const SweepSettings& settings, const Execution& run,
     SafePoints safe_points(keeping, *run.monitor);
     const auto so_far = [&]() -> const SweepState& { return state; };
     // One part has it; before the fits, so that nothing is lost where it fails.
-    if (settings.with_theory && settings.part == 0 && !state.theory)
-        safe_points.step(so_far, [&] { state.theory = theory_of(settings, run); });
+    if (settings.with_theory && settings.part == 0 && !state.theory_done)
+        find_theory(state, safe_points, settings, run);
     const Index total = settings.noise_variances.size() * settings.instances;
     const auto algorithms = static_cast<Index>(settings.algorithms.size());
-    const Index done = static_cast<Index>(state.rows.size()) / algorithms;
-    for (Index k = settings.part + done * settings.parts; k < total; k += settings.parts) {
+    const auto done = static_cast<Index>(state.rows.size());
+    Index next = done % algorithms; // of the tensor at which the state stands
+    for (Index k = settings.part + done / algorithms * settings.parts; k < total;
+         k += settings.parts) {
         run.monitor->progress({static_cast<double>(k), static_cast<double>(total), "tensors", {}});
-        safe_points.step(so_far, [&] {
-            const std::vector<SweepRow> rows =
-                fit_all(settings, k / settings.instances, k % settings.instances, run);
-            state.rows.insert(state.rows.end(), rows.begin(), rows.end());
-        });
+        std::optional<Instance> instance;
+        safe_points.step(so_far, [&] { instance.emplace(settings, k, run); });
+        for (; next < algorithms; ++next) {
+            safe_points.reached(so_far);
+            state.rows.push_back(fit_one(settings, next, *instance, run, keeping, state));
+        }
+        next = 0;
     }
-    sweep.theory = state.theory.value_or(std::vector<SweepTheory>{});
+    sweep.theory = std::move(state.theory);
     sweep.rows = std::move(state.rows);
     return sweep;
 }

@@ -8,7 +8,6 @@
 
 #include <assay/core/keeping.hpp>
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,13 +80,17 @@ struct Sweep {
     [[nodiscard]] ASSAY_API SweepSummary summary(Index noise, Index algorithm) const;
 };
 
-// What of a sweep is done: theory, and all fits of some tensors.
+// What of a sweep is done.
 struct SweepState {
-    std::optional<std::vector<SweepTheory>> theory;
+    std::vector<SweepTheory> theory; // of the first noise variances
+    bool theory_done = false;
     std::vector<SweepRow> rows;
+    FitState fit;           // the one at work
+    double fit_seconds = 0; // of the processor, spent on it
 };
 
 // One tensor at a time; all algorithms see the same one. The rows of a part are those of the whole.
+// Every sweep of every fit is kept.
 [[nodiscard]] ASSAY_API Sweep run_sweep(const SweepSettings& settings, const Execution& run,
                                         const Keeping<SweepState>& keeping = {});
 

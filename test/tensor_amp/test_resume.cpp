@@ -26,14 +26,16 @@ class StopsAfter : public Monitor {
     mutable std::atomic<int> left_;
 };
 
-// Runs `work(execution, keeping)` again and again, each time a few looks further, from the state
-// that the last attempt left in a file. Returns the result and how often it was interrupted.
+// Runs `work(execution, keeping)` again and again from the state that the last attempt left in a
+// file: each time a few looks further, or as far as the same number of looks goes, which ends only
+// where all pieces of the work are that small. Returns the result and how often it was interrupted.
+enum class Attempts { longer, equal };
 template <class State, class Work>
-auto run_in_pieces(const Work& work, int looks) {
+auto run_in_pieces(const Work& work, int looks, Attempts attempts = Attempts::longer) {
     const tensor_amp_test::ScratchFile file;
     bool saved = false;
     for (int attempt = 1;; ++attempt) {
-        StopsAfter monitor(attempt * looks);
+        StopsAfter monitor(attempts == Attempts::longer ? attempt * looks : looks);
         Keeping<State> keeping;
         if (saved) keeping.resume = read_state<State>(file.root().group("state"));
         keeping.save = [&](const State& state) {
@@ -48,6 +50,9 @@ auto run_in_pieces(const Work& work, int looks) {
         }
     }
 }
+
+// Looks that are enough for any one piece of the work: a sweep, the unfoldings of a start.
+constexpr int kSmallPiece = 100;
 
 bool same(const std::vector<MatrixXd>& a, const std::vector<MatrixXd>& b) {
     if (a.size() != b.size()) return false;
@@ -97,6 +102,12 @@ void check_resumed(const TensorSource& source, const FitSettings& settings) {
         CHECK(interruptions > 1);
         check_same(pieces, whole);
     }
+    const auto [pieces, interruptions] = run_in_pieces<FitState>(
+        [&](const Execution& run, const Keeping<FitState>& keeping) {
+            return fit_tensor(source, settings, run, keeping);
+        },
+        kSmallPiece, Attempts::equal);
+    check_same(pieces, whole);
 }
 
 FitSettings settings_for(const std::string& prior, Index rank) {
@@ -242,8 +253,8 @@ TEST_CASE("sweeps resume", "[tensor_amp][resume][sweep]") {
         [&](const Execution& run, const Keeping<SweepState>& keeping) {
             return run_sweep(settings, run, keeping);
         },
-        40);
-    CHECK(interruptions > 2);
+        kSmallPiece, Attempts::equal);
+    CHECK(interruptions > 6);
     REQUIRE(pieces.rows.size() == whole.rows.size());
     for (std::size_t k = 0; k < whole.rows.size(); ++k) {
         CHECK(pieces.rows[k].signal_error == whole.rows[k].signal_error);
@@ -305,12 +316,12 @@ TEST_CASE("choices of rank resume, and parts are the whole", "[tensor_amp][resum
         CHECK(choice.status == whole.status);
         CHECK(choice.selected() == whole.selected());
     };
-    const auto [pieces, interruptions] = run_in_pieces<RankScores>(
-        [&](const Execution& run, const Keeping<RankScores>& keeping) {
+    const auto [pieces, interruptions] = run_in_pieces<RankProgress>(
+        [&](const Execution& run, const Keeping<RankProgress>& keeping) {
             return choose_rank(one.tensor, settings, run, keeping);
         },
-        300);
-    CHECK(interruptions > 2);
+        kSmallPiece, Attempts::equal);
+    CHECK(interruptions > 20);
     check(pieces);
     std::vector<RankChoice> parts;
     settings.parts = 3;
