@@ -4,7 +4,10 @@
 #include <assay/core/text.hpp>
 
 #include <malloc.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#include <cstdint>
 
 namespace assay {
 
@@ -17,6 +20,18 @@ void check_memory(double bytes, const std::string& what) {
     if (!(bytes <= physical_memory()))
         throw Error(what + ": " + human_bytes(bytes) + "; the machine has " +
                     human_bytes(physical_memory()));
+}
+
+void prefer_large_pages(void* data, std::size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    constexpr std::size_t worth = std::size_t{1} << 25U;
+    if (bytes < worth) return;
+    // Whole pages within the array.
+    const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGE_SIZE));
+    const auto begin = (reinterpret_cast<std::uintptr_t>(data) + page - 1) / page * page;
+    const auto end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / page * page;
+    static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
+#endif
 }
 
 void release_free_memory() {

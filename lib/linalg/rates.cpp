@@ -1,7 +1,9 @@
 #include <assay/linalg/rates.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
+#include <utility>
 #include <vector>
 
 namespace assay::linalg {
@@ -10,15 +12,27 @@ double cpu_seconds() {
     return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
-double median_cpu_seconds(Eigen::Index repetitions, const std::function<void()>& body) {
-    std::vector<double> seconds;
+namespace {
+
+double median_of(std::vector<double> values) {
+    if (values.empty()) return 0;
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+} // namespace
+
+Seconds median_seconds(Eigen::Index repetitions, const std::function<void()>& body) {
+    using Clock = std::chrono::steady_clock;
+    std::vector<double> cpu, wall;
     for (Eigen::Index i = 0; i < repetitions; ++i) {
         const double start = cpu_seconds();
+        const auto begin = Clock::now();
         body();
-        seconds.push_back(cpu_seconds() - start);
+        cpu.push_back(cpu_seconds() - start);
+        wall.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
     }
-    std::sort(seconds.begin(), seconds.end());
-    return seconds.empty() ? 0 : seconds[seconds.size() / 2];
+    return {median_of(std::move(cpu)), median_of(std::move(wall))};
 }
 
 double gemm_rate() {

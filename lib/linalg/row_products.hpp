@@ -175,7 +175,7 @@ inline void times_right(const Rows<Scalar>& rows, const Scalar* k, Index k_strid
 
 // u[c * u_stride + j] += sum_row rows[row][j] k[c * 8 + row] over `vectors` vectors from `first`
 // on.
-template <class Scalar, int vectors>
+template <class Scalar, int vectors, bool ahead>
 inline void times_left_vectors(const Rows<Scalar>& rows, Index first, const Scalar* k,
                                Index columns, Scalar* u, Index u_stride) {
     Vector<Scalar> y[kRows][vectors];
@@ -184,6 +184,14 @@ inline void times_left_vectors(const Rows<Scalar>& rows, Index first, const Scal
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v)
             y[row][v] = load(rows.data + row * rows.stride + (first + v) * kLanes<Scalar>);
+    // The eight rows after these, which come next where rows are all of the data's.
+    if constexpr (ahead)
+#pragma GCC unroll 8
+        for (int row = 0; row < kRows; ++row)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; ++v)
+                __builtin_prefetch(rows.data + (row + kRows) * rows.stride +
+                                   (first + v) * kLanes<Scalar>);
     Scalar* to = u + first * kLanes<Scalar>;
     for (Index c = 0; c < columns; ++c) {
         Vector<Scalar> sums[vectors];
@@ -198,13 +206,15 @@ inline void times_left_vectors(const Rows<Scalar>& rows, Index first, const Scal
     }
 }
 
-template <class Scalar>
+// `ahead`: asks for the next eight rows, which nothing else has asked for.
+template <class Scalar, bool ahead = false>
 inline void times_left(const Rows<Scalar>& rows, const Scalar* k, Index columns, Scalar* u,
                        Index u_stride) {
     Index v = 0;
     for (; v + kTileVectors <= rows.vectors; v += kTileVectors)
-        times_left_vectors<Scalar, kTileVectors>(rows, v, k, columns, u, u_stride);
-    for (; v < rows.vectors; ++v) times_left_vectors<Scalar, 1>(rows, v, k, columns, u, u_stride);
+        times_left_vectors<Scalar, kTileVectors, ahead>(rows, v, k, columns, u, u_stride);
+    for (; v < rows.vectors; ++v)
+        times_left_vectors<Scalar, 1, ahead>(rows, v, k, columns, u, u_stride);
 }
 
 } // namespace assay::linalg::row_products

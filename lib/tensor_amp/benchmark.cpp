@@ -9,11 +9,11 @@ namespace assay::tensor_amp {
 namespace {
 
 // Work that does `sweeps` sweeps beside work that does one: the cost of a sweep without its set-up.
-double per_sweep(Index repetitions, const std::function<void(int)>& work) {
+linalg::Seconds per_sweep(Index repetitions, const std::function<void(int)>& work) {
     constexpr int sweeps = 5;
-    const double one = linalg::median_cpu_seconds(repetitions, [&] { work(1); });
-    const double many = linalg::median_cpu_seconds(repetitions, [&] { work(1 + sweeps); });
-    return (many - one) / sweeps;
+    const linalg::Seconds one = linalg::median_seconds(repetitions, [&] { work(1); });
+    const linalg::Seconds many = linalg::median_seconds(repetitions, [&] { work(1 + sweeps); });
+    return {(many.cpu - one.cpu) / sweeps, (many.wall - one.wall) / sweeps};
 }
 
 } // namespace
@@ -31,23 +31,23 @@ BenchmarkResult benchmark(const TensorSource& source, Index rank, Index repetiti
     SweepKernel kernel(source);
     BenchmarkResult result;
     result.gemm_gflops = linalg::gemm_rate();
-    const auto add = [&](const char* name, double seconds, double operations, double passes) {
-        result.phases.push_back({name, seconds, operations * 1e-9 / seconds, passes});
+    const auto add = [&](const char* name, linalg::Seconds seconds, double operations,
+                         double passes) {
+        result.phases.push_back({name, seconds, operations * 1e-9 / seconds.cpu, passes});
     };
     add("read",
-        linalg::median_cpu_seconds(repetitions,
-                                   [&] { static_cast<void>(squared_norm(source, run)); }),
+        linalg::median_seconds(repetitions, [&] { static_cast<void>(squared_norm(source, run)); }),
         0, 1);
     add("products in one pass",
-        linalg::median_cpu_seconds(repetitions,
-                                   [&] { static_cast<void>(kernel.all_modes(factors, run)); }),
+        linalg::median_seconds(repetitions,
+                               [&] { static_cast<void>(kernel.all_modes(factors, run)); }),
         flops, 1);
     add("products in a sweep",
-        linalg::median_cpu_seconds(repetitions,
-                                   [&] {
-                                       for (Index a = 0; a < source.order(); ++a)
-                                           static_cast<void>(kernel.in_sweep(a, factors, run));
-                                   }),
+        linalg::median_seconds(repetitions,
+                               [&] {
+                                   for (Index a = 0; a < source.order(); ++a)
+                                       static_cast<void>(kernel.in_sweep(a, factors, run));
+                               }),
         flops, 2);
     AmpProblem problem;
     problem.source = &source;

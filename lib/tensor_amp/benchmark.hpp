@@ -1,6 +1,7 @@
 // What work on a tensor costs on this machine, beside reading it once.
 #pragma once
 
+#include <assay/linalg/rates.hpp>
 #include <assay/tensor_amp/tensor_source.hpp>
 
 #include <string>
@@ -10,9 +11,9 @@ namespace assay::tensor_amp {
 
 struct BenchmarkPhase {
     std::string name;
-    double cpu_seconds = 0; // median over repetitions
-    double gflops = 0;      // 0 where no count applies
-    double passes = 0;      // over the tensor
+    linalg::Seconds seconds; // medians over repetitions
+    double gflops = 0;       // of the processor's time; 0 where no count applies
+    double passes = 0;       // over the tensor
 };
 
 struct BenchmarkResult {

@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/synthetic.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 
@@ -301,6 +302,7 @@ Synthetic make_synthetic(const SyntheticSettings& s, const Execution& run) {
     made.truth.slice_noise = noise.slice_variance();
     made.tensor.shape = s.shape;
     made.tensor.values.resize(static_cast<Index>(std::llround(entry_count(s.shape))));
+    prefer_large_pages(made.tensor.values.data(), sizeof(double) * at(made.tensor.values.size()));
     run.monitor->stop_if_interrupted();
     if (s.symmetric)
         fill_symmetric(made.tensor, made.truth.factors.front(), scale, noise, run);

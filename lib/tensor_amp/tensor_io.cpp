@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/tensor_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 
@@ -112,6 +113,7 @@ NamedTensor read_tensor(const hdf5::Group& root, const TensorReading& reading) {
     DenseTensor& tensor = named.tensor;
     tensor.shape = dataset.shape();
     tensor.values.resize(hdf5::element_count(dataset.shape(), dataset.where()));
+    prefer_large_pages(tensor.values.data(), sizeof(double) * at(tensor.values.size()));
     if (const auto mask = mask_beside(root, reading)) tensor.observed = read_mask(*mask, dataset);
     dataset.read_box<double>(hdf5::Shape(tensor.shape.size(), 0), dataset.shape(),
                              tensor.values.data());

@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/tensor_source.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/tensor_amp/settle_entries.hpp>
 
@@ -110,6 +111,8 @@ MemoryTensor::MemoryTensor(DenseTensor tensor, Storage storage)
         throw Error("no entry of the tensor was observed");
     settle(doubles_.data(), masked() ? observed_.data() : nullptr, size(), false, 0);
     if (storage == Storage::float64) return;
+    floats_.resize(size());
+    prefer_large_pages(floats_.data(), sizeof(float) * at(size()));
     floats_ = doubles_.cast<float>();
     doubles_.resize(0);
     settle(floats_.data(), nullptr, size(), false, 0);

@@ -5,6 +5,7 @@
 // sum of absolute values over all modes, so that others can be compared. The data are y_i = frac(i
 // a) - 1/2, those of factor c of mode m frac((i + 1) a + (c + m) b) - 1/2, with a =
 // .6180339887498949, b = .3247179572447461.
+#include <assay/core/memory.hpp>
 #include <assay/tensor_amp/als.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
 #include <assay/tensor_amp/spectral_start.hpp>
@@ -47,6 +48,9 @@ DenseTensor make_tensor(const Shape& shape) {
     DenseTensor tensor;
     tensor.shape = shape;
     tensor.values.resize(static_cast<Index>(entry_count(shape)));
+    // As whoever reads or makes a tensor.
+    prefer_large_pages(tensor.values.data(),
+                       sizeof(double) * static_cast<std::size_t>(tensor.values.size()));
     for (Index i = 0; i < tensor.values.size(); ++i)
         tensor.values(i) = centred_fraction(static_cast<double>(i) * kA);
     return tensor;
