@@ -5,6 +5,7 @@
 #include "tensor_input.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/fit.hpp>
 #include <assay/tensor_amp/fit_io.hpp>
@@ -24,6 +25,7 @@ struct Options {
     TensorOptions tensor;
     PriorOptions priors{"", {}};
     FitSettings fit;
+    std::optional<Index> rank; // must be given
     std::string noise = "auto", damping = "auto", noise_mode = "none", truth;
     std::vector<std::string> learn{"auto"}, tie{"none"}, nonneg_modes;
     std::string init = "auto", missing_method = "auto", gauge = "auto";
@@ -214,17 +216,32 @@ void report(cli::Context& context, const FitResult& fit) {
                                "component; the posterior is approximate");
 }
 
+// Rank 0's number at every rank: with the same threads and memory they stop and exchange at the
+// same places.
+std::int64_t of_first(std::int64_t number) {
+    return *parse_integer(ranks::from_first([&] { return std::to_string(number); }));
+}
+
 void run(Options& o, cli::Context& context) {
+    if (!o.rank)
+        throw UsageError("option '--rank' is missing; the number of components is expected (see "
+                         "tensor-amp rank)");
+    o.fit.rank = *o.rank;
+    o.tensor.memory = of_first(static_cast<std::int64_t>(allowed_memory(o.tensor.memory)));
     o.tensor.symmetric = o.fit.symmetric;
     const LoadedTensor tensor = load_tensor(context, o.tensor);
     at_place(context.input_address().name(), [&] { settle(o, context, tensor); });
     warn_of_signs(context, o.fit, tensor);
     cli::StateFile state = state_file(context, "fit");
+    Keeping<FitState> keeping = keeping_in<FitState>(state, o.save_every);
+    // Of ranks that share the products one keeps the state.
+    if (keeping.save && !context.keeps_state()) keeping.save = [](const FitState&) {};
+    const ranks::Together together;
+    ranks::AgreedMonitor agreed(context.monitor());
+    const Execution run{static_cast<int>(of_first(context.execution().threads)), &agreed};
     const auto begin = std::chrono::steady_clock::now();
-    FitResult fit = at_place(context.input_address().name(), [&] {
-        return fit_tensor(*tensor.source, o.fit, context.execution(),
-                          keeping_in<FitState>(state, o.save_every));
-    });
+    FitResult fit = at_place(context.input_address().name(),
+                             [&] { return fit_tensor(*tensor.source, o.fit, run, keeping); });
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     fit.mode_names = tensor.mode_names;
     if (tensor.centering) {
@@ -241,7 +258,8 @@ void run(Options& o, cli::Context& context) {
 
 void declare_model(cli::Command& c, Options& o) {
     c.group("Model");
-    c.option("-r,--rank", o.fit.rank, "R", "number of components").range(1, 1e6);
+    c.option("-r,--rank", o.rank, "R", "number of components, to be given (tensor-amp rank helps)")
+        .range(1, 1e6);
     c.choice<Algorithm>("--algorithm", o.fit.algorithm,
                         {{"amp", Algorithm::amp},
                          {"vb", Algorithm::vb},
@@ -312,6 +330,7 @@ cli::Command fit() {
               {"/tensor_amp/fit/weights, unit_factors", "Y ~ sum of weights x unit columns"},
               {"/tensor_amp/fit/trace", "change, evidence, noise after every sweep"}});
     c.resumable();
+    c.together();
     declare_model(c, *o);
     declare_algorithm(c, *o);
     declare_tensor(c, o->tensor);

@@ -130,14 +130,16 @@ ASSAY_API void raise_any(const Report& mine);
 // Whether any rank says so: all ranks take the same turn.
 [[nodiscard]] ASSAY_API bool any(bool here);
 
-// Asks all ranks of the team: what is to stop one stops all at the same place.
+// Asks all ranks of the team: what is to stop one stops all at the same place. Tells its own rank.
 class ASSAY_API AgreedMonitor : public Monitor {
   public:
-    explicit AgreedMonitor(const Monitor& own) : own_(own) {}
+    explicit AgreedMonitor(Monitor& own) : own_(own) {}
+    void message(Level level, const std::string& text) override { own_.message(level, text); }
+    void progress(const Progress& progress) override { own_.progress(progress); }
     [[nodiscard]] bool interrupted() const override { return any(own_.interrupted()); }
 
   private:
-    const Monitor& own_;
+    Monitor& own_;
 };
 
 } // namespace assay::ranks

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 
 #include <assay/core/parallel.hpp>
+#include <assay/core/ranks.hpp>
 #include <assay/linalg/row_products.hpp>
 
 #include <algorithm>
@@ -36,6 +37,11 @@ constexpr Index kBlockColumns = 3072 / static_cast<Index>(sizeof(Scalar));
 // A few microseconds of work are not worth waking threads for.
 [[nodiscard]] int threads_worth(double multiplications, const Execution& run) {
     return multiplications < 1 << 20 ? 1 : run.threads;
+}
+
+// Nor a few milliseconds messages between processes.
+[[nodiscard]] bool worth_dividing(double multiplications) {
+    return ranks::team() > 1 && multiplications >= 1 << 22;
 }
 
 // Modes first .. last-1, of which the last runs fastest.
@@ -143,19 +149,24 @@ class Pass {
     }
 
     void run(const Execution& run) {
-        const int threads =
-            threads_worth(static_cast<double>(source_.size()) * static_cast<double>(columns_), run);
+        const double work = static_cast<double>(source_.size()) * static_cast<double>(columns_);
+        const int threads = threads_worth(work, run);
+        const bool divided = worth_dividing(work);
         source_.visit(content_, [&](const RowBlock& block) {
             const Index slabs = Blocks{block.count, matrix_.slab_rows}.count();
             const Index tasks = slabs * tasks_across_.count();
             // Tasks of a wave run at once, then their sums are added in order.
-            const Index wave = threads > 1 ? tasks_at_once(threads) : 1;
+            const Index wave = threads > 1 || divided ? tasks_at_once(threads) : 1;
             if (sums_.size() < static_cast<std::size_t>(wave))
                 sums_.resize(static_cast<std::size_t>(wave));
             for (Index first = 0; first < tasks; first += wave) {
                 run.monitor->stop_if_interrupted();
                 const Index count = std::min(wave, tasks - first);
-                parallel_blocks(count, threads, [&](Index i) { work(block, first + i, sums(i)); });
+                parallel_blocks(count, threads, [&](Index i) {
+                    if (!divided || ranks::mine(first + i, tasks))
+                        work_on(block, first + i, sums(i));
+                });
+                if (divided) share(block, {first, count}, tasks);
                 for (Index i = 0; i < count; ++i) combine(block, first + i, sums(i));
             }
         });
@@ -236,23 +247,14 @@ class Pass {
         }
     }
 
-    void work(const RowBlock& block, Index number, Sums& sums) const {
+    void work_on(const RowBlock& block, Index number, Sums& sums) {
         const Task part = task(block, number);
         const Index padded = rounded_up(part.columns, kLanes<Scalar>);
         if (left_ != nullptr) {
             sums.left.setZero(padded, columns_);
             fill_weights(block.first + part.first_row, part.rows, sums.weights);
         }
-        double* right = nullptr;
-        Index right_stride = 0;
-        if (right_ != nullptr) {
-            // Where one task has whole rows, its sums need no combining.
-            const bool direct = tasks_across_.count() == 1;
-            if (!direct) sums.right.resize(matrix_.slab_rows, columns_);
-            right =
-                direct ? right_->values.data() + block.first + part.first_row : sums.right.data();
-            right_stride = direct ? right_->values.rows() : sums.right.rows();
-        }
+        const auto [right, right_stride] = right_sums(block, part, sums);
         const Blocks blocks = even_blocks(part.columns);
         for (Index i = 0; i < blocks.count(); ++i) {
             const Index column = part.first_column + blocks.begin(i);
@@ -260,14 +262,60 @@ class Pass {
                 const auto rows =
                     eight_rows(block, part.first_row + row, std::min<Index>(kRows, part.rows - row),
                                column, blocks.extent(i), sums.copied);
-                if (right_ != nullptr)
+                if (right != nullptr)
                     row_products::times_right(rows, factor_.data() + column, factor_.rows(),
                                               columns_, right + row, right_stride, i > 0);
-                if (left_ != nullptr)
-                    row_products::times_left(rows, sums.weights.data() + row * columns_, columns_,
-                                             sums.left.data() + blocks.begin(i), padded);
+                if (left_ == nullptr) continue;
+                const Scalar* weights = sums.weights.data() + row * columns_;
+                Scalar* to = sums.left.data() + blocks.begin(i);
+                if (right != nullptr)
+                    row_products::times_left(rows, weights, columns_, to, padded);
+                else
+                    row_products::times_left<Scalar, true>(rows, weights, columns_, to, padded);
             }
         }
+    }
+
+    // Where a task writes its part of Y KR(right), and the distance of its columns. Where one task
+    // has whole rows, its sums need no combining.
+    [[nodiscard]] std::pair<double*, Index> right_sums(const RowBlock& block, const Task& part,
+                                                       Sums& sums) {
+        if (right_ == nullptr) return {nullptr, 0};
+        if (tasks_across_.count() == 1)
+            return {right_->values.data() + block.first + part.first_row, right_->values.rows()};
+        sums.right.resize(matrix_.slab_rows, columns_);
+        return {sums.right.data(), sums.right.rows()};
+    }
+
+    // What tasks in a row have summed, at every rank of the team: the sums that follow are the same
+    // everywhere.
+    struct Wave {
+        Index first, count;
+    };
+    void share(const RowBlock& block, const Wave& wave, Index tasks) {
+        std::vector<ranks::Filled> pieces;
+        const auto add = [&](Index i, void* data, std::size_t bytes) {
+            const int owner = ranks::owner(wave.first + i, tasks);
+            const bool goes_on =
+                !pieces.empty() && pieces.back().owner == owner &&
+                static_cast<char*>(pieces.back().data) + pieces.back().bytes == data;
+            if (goes_on)
+                pieces.back().bytes += bytes;
+            else
+                pieces.push_back({data, bytes, owner});
+        };
+        for (Index c = 0; right_ != nullptr && c < columns_; ++c)
+            for (Index i = 0; i < wave.count; ++i) {
+                const Task part = task(block, wave.first + i);
+                const auto [right, stride] = right_sums(block, part, sums(i));
+                add(i, right + c * stride, sizeof(double) * static_cast<std::size_t>(part.rows));
+            }
+        for (Index i = 0; left_ != nullptr && i < wave.count; ++i) {
+            Matrix& left = sums(i).left;
+            left.resize(rounded_up(task(block, wave.first + i).columns, kLanes<Scalar>), columns_);
+            add(i, left.data(), sizeof(Scalar) * static_cast<std::size_t>(left.size()));
+        }
+        ranks::exchange(pieces);
     }
 
     // Blocks of like size.
