@@ -28,7 +28,7 @@ void declare_graph(cli::Command& c, GraphRequest& o) {
 
 void PointGraph::write(const hdf5::Group& group) const {
     write_graph(group, graph);
-    if (kicks) write_kicks(group, *kicks);
+    if (kicks) write_kicks(group, *kicks, kicks_a_point);
     if (chain) write_chain(group, *chain);
 }
 
@@ -36,11 +36,12 @@ PointGraph graph_points(const GraphRequest& o, const Dynamics& dynamics, const P
                         Index inputs, const std::vector<EigenSystem>& systems,
                         const Execution& execution) {
     PointGraph result;
+    result.kicks_a_point = o.kicks;
     result.graph = find_graph(dynamics, points, systems, o.graph, execution);
     if (o.kicks > 0)
         result.kicks = kick_probability(
             dynamics, points, systems,
-            {o.kicks, o.kick_scale, {o.graph.arrival, o.graph.max_steps}, o.graph.seed}, execution);
+            {o.kicks, o.kick_scale, {o.graph.arrival, o.graph.max_steps, {}}, o.graph.seed}, execution);
     if (inputs > 1) result.chain = chain_graph(points);
     return result;
 }

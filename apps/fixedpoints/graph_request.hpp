@@ -19,7 +19,8 @@ void declare_graph(assay::cli::Command& c, GraphRequest& o);
 
 struct PointGraph {
     assay::fixedpoints::Graph graph;
-    std::optional<assay::RowMatrix> kicks;          // where kicks were asked for
+    std::optional<assay::RowMatrix> kicks; // where kicks were asked for
+    assay::Index kicks_a_point = 0;
     std::optional<assay::fixedpoints::Chain> chain; // of points of several inputs
     void write(const assay::hdf5::Group& group) const;
 };

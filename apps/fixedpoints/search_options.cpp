@@ -28,7 +28,7 @@ RowMatrix starts_of(const SearchRequest& o, cli::Context& context, const Dynamic
     const int threads = context.execution().threads;
     switch (o.init) {
     case InitMode::uniform:
-        return uniform_states(o.starts, size, o.range[0], o.range[1], o.seed, threads);
+        return uniform_states(*o.starts, size, o.range[0], o.range[1], o.seed, threads);
     case InitMode::grid:
         return grid_states(o.grid, size, o.range[0], o.range[1]);
     case InitMode::file: {
@@ -41,10 +41,10 @@ RowMatrix starts_of(const SearchRequest& o, cli::Context& context, const Dynamic
         break;
     }
     TrajectorySampling sampling;
-    sampling.count = o.starts;
+    sampling.count = *o.starts;
     sampling.skip_steps = o.skip_time;
     sampling.seed = o.seed;
-    sampling.noise = o.noise.value_or(0.5);
+    sampling.noise = *o.noise;
     sampling.noise_relative = o.noise_relative.value_or(-1);
     if (!o.states.empty()) {
         Trajectories stored;
@@ -65,19 +65,20 @@ FindOptions resolve(SearchRequest& o) {
     if (o.range.size() != 2 || !(o.range[0] < o.range[1]))
         throw UsageError("option '--range': LOW,HIGH with LOW < HIGH is expected");
     FindOptions f = o.find;
-    if (o.preset == Preset::established) {
+    const bool established = o.preset == Preset::established,
+               sentiment = o.preset == Preset::sentiment;
+    if (established) {
         f.mode = FindMode::exact;
         f.method = Method::adam;
         f.exact.residual = Residual::full;
         f.exact.expansion = Expansion::none;
         f.adam.learning_rate = 1.0;
-        o.precision = "float32";
-    } else if (o.preset == Preset::sentiment) {
-        f.mode = FindMode::slow;
-        o.starts = 500;
-        if (!o.noise) o.noise = 0;
-        o.inputs = "mean";
     }
+    if (sentiment) f.mode = FindMode::slow;
+    o.starts = o.starts.value_or(sentiment ? 500 : 1024);
+    o.inputs = o.inputs.value_or(sentiment ? "mean" : "zero");
+    o.noise = o.noise.value_or(sentiment ? 0 : 0.5);
+    f.adam.learning_rate = o.learning_rate.value_or(f.adam.learning_rate);
     if (o.max_iterations) {
         f.exact.max_iterations = *o.max_iterations;
         f.adam.max_iterations = *o.max_iterations;
@@ -89,21 +90,22 @@ FindOptions resolve(SearchRequest& o) {
     f.slow.norm = o.norm == NormChoice::half ? SpeedNorm::half : SpeedNorm::mean;
     f.slow.tolerance = o.slow_tolerance.value_or(f.slow.tolerance);
     f.slow.tolerance_unique = f.exact.tolerance_unique;
-    f.adam.single = o.precision == "float32";
+    f.adam.single =
+        o.precision == Arithmetic::float32 || (established && o.precision == Arithmetic::automatic);
     return f;
 }
 
 Index trials_to_draw(const SearchRequest& o) {
     // The inputs themselves come from all trials.
-    if (o.inputs == "each" || (o.inputs == "mean" && o.trials < 0)) return 0;
+    if (*o.inputs == "each" || (*o.inputs == "mean" && o.trials < 0)) return 0;
     // A trial has many states: one for sixteen starts is enough to draw from.
-    return o.trials >= 0 ? o.trials : std::max<Index>(64, o.starts / 16);
+    return o.trials >= 0 ? o.trials : std::max<Index>(64, *o.starts / 16);
 }
 
 SearchPlan plan_search(const SearchRequest& o, cli::Context& context, const Dynamics& dynamics,
                        const std::optional<Trials>& trials) {
     SearchPlan plan;
-    plan.inputs = constant_inputs("--inputs", o.inputs, context, dynamics, trials);
+    plan.inputs = constant_inputs("--inputs", *o.inputs, context, dynamics, trials);
     plan.starts = starts_of(o, context, dynamics, trials);
     return plan;
 }
@@ -140,7 +142,8 @@ void declare_search(cli::Command& c, SearchRequest& o) {
                       {"sentiment", Preset::sentiment}},
                      "established: Adam on the full residual as common tools do it; sentiment: "
                      "slow points under the mean input");
-    c.option("--inputs", o.inputs, "WHICH", concat("constant inputs: ", kInputWords));
+    c.option("--inputs", o.inputs, "WHICH", concat("constant inputs: ", kInputWords))
+        .default_text("zero; preset sentiment mean");
     c.choice<Method>("--solver", o.find.method,
                      {{"lm", Method::lm}, {"newton", Method::newton}, {"adam", Method::adam}},
                      "Levenberg-Marquardt, Newton with backtracking, or Adam");
@@ -172,7 +175,9 @@ void declare_search(cli::Command& c, SearchRequest& o) {
 
 void declare_starts(cli::Command& c, SearchRequest& o) {
     c.group("Starts");
-    c.option("--starts", o.starts, "N", "how many").range(1);
+    c.option("--starts", o.starts, "N", "how many")
+        .range(1)
+        .default_text("1024; preset sentiment 500");
     c.choice<InitMode>("--init-mode", o.init,
                        {{"trajectory", InitMode::trajectory},
                         {"uniform", InitMode::uniform},
@@ -182,7 +187,7 @@ void declare_starts(cli::Command& c, SearchRequest& o) {
     c.option("--states", o.states, "FILE:/path", "states to draw from instead of trials");
     c.option("--noise", o.noise, "X", "standard deviation added to drawn states")
         .range(0)
-        .default_text("0.5");
+        .default_text("0.5; preset sentiment 0");
     c.option("--noise-relative", o.noise_relative, "X",
              "instead: times the standard deviation of each unit")
         .range(0);
@@ -221,15 +226,20 @@ void declare_points(cli::Command& c, SearchRequest& o) {
 
 void declare_adam(cli::Command& c, SearchRequest& o) {
     c.group("Adam");
-    c.option("--learning-rate", o.find.adam.learning_rate, "X", "first rate").range(0);
+    c.option("--learning-rate", o.learning_rate, "X", "first rate")
+        .range(0)
+        .default_text("0.02; preset established 1");
     c.option("--lr-patience", o.find.adam.patience, "N", "iterations without a gain").range(0);
     c.option("--lr-factor", o.find.adam.rate_factor, "X", "then the rate is so much").range(0, 1);
     c.option("--tol-q", o.find.adam.tolerance_q, "Q", "a start has converged below it").range(0);
     c.option("--tol-dq", o.find.adam.tolerance_change, "X",
              "or when q changes by less, times the rate")
         .range(0);
-    c.choice<std::string>("--precision", o.precision,
-                          {{"float64", "float64"}, {"float32", "float32"}}, "arithmetic of Adam");
+    c.choice<Arithmetic>("--precision", o.precision,
+                         {{"auto", Arithmetic::automatic},
+                          {"float64", Arithmetic::float64},
+                          {"float32", Arithmetic::float32}},
+                         "arithmetic of Adam; auto: float64, of preset established float32");
 }
 
 } // namespace fixedpoints_app

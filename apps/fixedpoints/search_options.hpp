@@ -17,21 +17,24 @@ namespace fixedpoints_app {
 enum class InitMode { trajectory, uniform, grid, file };
 enum class NormChoice { automatic, half, mean };
 enum class Preset { none, established, sentiment };
+enum class Arithmetic { automatic, float64, float32 };
 
 struct SearchRequest {
     SearchRequest() { find.exact.chord_share = 0.8; } // points are asked for, not basins
     assay::fixedpoints::FindOptions find;
     Preset preset = Preset::none;
-    std::string inputs = "zero", states;
+    std::string states;
+    std::optional<std::string> inputs; // what a preset may choose holds a value after resolve
     InitMode init = InitMode::trajectory;
     std::vector<double> range{-1, 1};
-    assay::Index starts = 1024, grid = 3, trials = -1;
-    std::optional<double> noise, noise_relative;
+    std::optional<assay::Index> starts;
+    assay::Index grid = 3, trials = -1;
+    std::optional<double> noise, noise_relative, learning_rate;
     assay::Index skip_time = 0;
     std::optional<assay::Index> max_iterations, max_points;
     std::optional<double> slow_tolerance;
     NormChoice norm = NormChoice::automatic;
-    std::string precision = "float64";
+    Arithmetic precision = Arithmetic::automatic;
     bool no_certify = false;
     std::uint64_t seed = 0;
 };
@@ -43,7 +46,8 @@ void declare_slow(assay::cli::Command& c, SearchRequest& o);
 void declare_points(assay::cli::Command& c, SearchRequest& o);
 void declare_adam(assay::cli::Command& c, SearchRequest& o);
 
-// Fills in what follows from the preset and from other options. Throws UsageError for a range that
+// Fills in what follows from the preset and from other options; what was asked for by name stays.
+// Throws UsageError for a range that
 // is none.
 assay::fixedpoints::FindOptions resolve(SearchRequest& o);
 

@@ -5,6 +5,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/fixedpoints/fixedpoints_io.hpp>
 
 #include <map>
 
@@ -22,7 +23,7 @@ struct Options {
 void report_edges(cli::Context& context, const Graph& graph, const Points& points) {
     std::map<std::pair<std::int32_t, std::int32_t>, Index> between;
     Index to_attractors = 0, adjacent = 0;
-    double farthest = 0;
+    double farthest = 0, corrected = 0;
     for (const Edge& edge : graph.edges) {
         const auto from = points.n_unstable[static_cast<std::size_t>(edge.from)],
                    to = points.n_unstable[static_cast<std::size_t>(edge.to)];
@@ -32,6 +33,7 @@ void report_edges(cli::Context& context, const Graph& graph, const Points& point
             ++to_attractors;
         else
             farthest = std::max(farthest, edge.distance / graph.spacing(edge.to));
+        corrected = std::max(corrected, edge.correction);
     }
     std::vector<std::string> counts;
     for (const auto& [ends, count] : between)
@@ -42,8 +44,24 @@ void report_edges(cli::Context& context, const Graph& graph, const Points& point
     context.report("between adjacent dimensions", static_cast<std::int64_t>(adjacent));
     context.report("to attractors", static_cast<std::int64_t>(to_attractors));
     context.report("heteroclinic", edges - to_attractors,
-                   edges > to_attractors ? concat("within ", significant(farthest, 2), " spacings")
-                                         : std::string());
+                   edges > to_attractors
+                       ? concat("within ", significant(farthest, 2),
+                                " spacings, jumps of orbits at most ", significant(corrected, 2))
+                       : std::string());
+}
+
+// What the graph tells of itself.
+void report_gaps(cli::Context& context, const Graph& graph) {
+    context.report("edges complete", word_of(graph.complete),
+                   graph.complete == Completeness::no    ? "(edges or points are missing)"
+                   : graph.complete == Completeness::yes ? "(as if none is missing)"
+                                                         : "(no law where not all rests)");
+    if (!graph.gaps.implied.empty())
+        context.report("implied edges", static_cast<std::int64_t>(graph.gaps.implied.size()),
+                       "over a third point, but by no orbit met");
+    if (!graph.gaps.odd.empty())
+        context.report("odd pairs", static_cast<std::int64_t>(graph.gaps.odd.size()),
+                       "two dimensions apart, with an odd number of ways");
 }
 
 void report_rest(cli::Context& context, const Graph& graph) {
@@ -80,6 +98,7 @@ void run(const Options& o, cli::Context& context) {
     context.report("points", static_cast<std::int64_t>(found.points.count()));
     context.report("attractors", static_cast<std::int64_t>(graph.attractors.size()));
     report_edges(context, graph, found.points);
+    report_gaps(context, graph);
     report_rest(context, graph);
     if (result.kicks && !graph.attractors.empty())
         context.report("memory errors", error_rate(graph, *result.kicks), "of a kick");
@@ -96,12 +115,15 @@ cli::Command topology() {
     c.describe(
         "Starts on a small sphere in the unstable subspace of every exact point are followed until "
         "they arrive at an attractor, run in a cycle, or diverge. Where neighbouring starts part, "
-        "bisection and shooting find the saddles that the border leads to. Points of several "
+        "bisection and shooting find the saddles that the border leads to. Two laws tell whether "
+        "edges are missing (attribute complete; implied, odd). Points of several "
         "inputs are joined in a chain as well.");
     c.input("result of find, or of linearize");
     c.output(cli::OutputKind::hdf5,
              {{"/fixedpoints/topology/edges", "rows of find/points: from, to"},
               {"/fixedpoints/topology/edge_kind", "to_attractor, heteroclinic"},
+              {"/fixedpoints/topology/edge_distance", "how near; also departure, correction"},
+              {"/fixedpoints/topology/implied", "pairs that miss an edge; also odd"},
               {"/fixedpoints/topology/attractor_probability", "where starts of a point fall to"},
               {"/fixedpoints/topology/kick_probability", "with --kicks: the chain of errors"},
               {"/fixedpoints/topology/chain", "several inputs: joined neighbours"}});

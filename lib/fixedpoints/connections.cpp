@@ -135,11 +135,12 @@ Launch launch_from_orbit(const RowMatrix& state, const ShootingTask& task) {
 
 } // namespace
 
-double aim_again(const Dynamics& dynamics, const RowMatrix& input, const ShootingTask& task,
-                 const Shot& shot, double growth, double enough) {
+Aimed aim_again(const Dynamics& dynamics, const RowMatrix& input, const ShootingTask& task,
+                const Shot& shot, double growth, double enough) {
     const auto back = static_cast<Index>(std::log(kPieceGrowth) / std::log(growth));
     ShootingTask piece = task;
     Shot best = shot;
+    double largest = 0;
     for (int count = 0; count < kPieces && best.distance > enough; ++count) {
         const Index skipped = best.steps - back;
         if (skipped <= 0) break;
@@ -148,15 +149,17 @@ double aim_again(const Dynamics& dynamics, const RowMatrix& input, const Shootin
         piece.source = launch_from_orbit(state, task);
         const Vector straight = Vector::Unit(piece.source.dimensions(), 0);
         Shot next = shoot(dynamics, input, piece, {straight, back, best.distance});
-        const double correction = (piece.source.states(next.direction) - state).norm();
-        if (!(correction <= kLargestCorrection * (1 + state.norm()))) break;
+        const double correction =
+            (piece.source.states(next.direction) - state).norm() / (1 + state.norm());
+        if (!(correction <= kLargestCorrection)) break;
+        largest = std::max(largest, correction);
         const bool gained = next.distance < kPieceGain * best.distance;
         best.distance = std::min(best.distance, next.distance);
         best.direction = std::move(next.direction);
         best.steps = next.steps;
         if (!gained) break;
     }
-    return best.distance;
+    return {best.distance, largest};
 }
 
 } // namespace assay::fixedpoints

@@ -34,12 +34,17 @@ struct ShootingTask {
 [[nodiscard]] ASSAY_API Shot shoot(const Dynamics& dynamics, const RowMatrix& input,
                                    const ShootingTask& task, Shot guess);
 
+struct Aimed {
+    double distance = 0;   // from the saddle
+    double correction = 0; // the largest, relative to 1 + |h|
+};
+
 // How near the orbit of a shot comes when it is aimed anew from its later points, by corrections of
 // at most 1e-7 (1 + |h|) towards the stable manifold of the saddle: multiple shooting, one piece
 // after another. Ends at `enough`, where a piece gains less than 1 %, or after 50 pieces. `growth`:
 // the largest modulus of the saddle's eigenvalues, above 1. Cost: a `shoot` each piece.
-[[nodiscard]] ASSAY_API double aim_again(const Dynamics& dynamics, const RowMatrix& input,
-                                         const ShootingTask& task, const Shot& shot, double growth,
-                                         double enough);
+[[nodiscard]] ASSAY_API Aimed aim_again(const Dynamics& dynamics, const RowMatrix& input,
+                                        const ShootingTask& task, const Shot& shot, double growth,
+                                        double enough);
 
 } // namespace assay::fixedpoints

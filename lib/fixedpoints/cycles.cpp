@@ -58,8 +58,14 @@ Eigen::RowVectorXd orthonormalise(Eigen::Ref<RowMatrix> rows, const RowMatrix& g
 struct Crossings {
     Index count = 0;
     double first = 0, last = 0; // in steps
+    double squares = 0;         // of the intervals between them
     [[nodiscard]] double period() const {
         return count < 3 ? kNone : (last - first) / static_cast<double>(count - 1);
+    }
+    [[nodiscard]] double relative_error() const {
+        const auto intervals = static_cast<double>(count - 1);
+        const double variance = squares / intervals - period() * period();
+        return std::sqrt(std::max(0.0, variance) / intervals) / period();
     }
 };
 
@@ -68,8 +74,12 @@ Crossings upward_crossings(const Vector& signal) {
     Crossings result;
     for (Index t = 0; t + 1 < y.size(); ++t) {
         if (!(y(t) < 0 && y(t + 1) >= 0)) continue;
-        result.last = static_cast<double>(t) - y(t) / (y(t + 1) - y(t));
-        if (result.count++ == 0) result.first = result.last;
+        const double at = static_cast<double>(t) - y(t) / (y(t + 1) - y(t));
+        if (result.count++ == 0)
+            result.first = at;
+        else
+            result.squares += (at - result.last) * (at - result.last);
+        result.last = at;
     }
     return result;
 }
@@ -82,14 +92,23 @@ RowMatrix leading_plane(const RowMatrix& centred) {
     return centred * solver.eigenvectors().rightCols(planes).rowwise().reverse();
 }
 
-double mean_rotation(const RowMatrix& plane) {
-    if (plane.cols() < 2 || plane.rows() < 2) return kNone;
-    double sum = 0;
-    for (Index t = 0; t + 1 < plane.rows(); ++t) {
+// Angles between successive states of a plane.
+Vector rotations(const RowMatrix& plane) {
+    if (plane.cols() < 2) return {};
+    Vector angle(plane.rows() - 1);
+    for (Index t = 0; t < angle.size(); ++t) {
         const double cross = plane(t, 0) * plane(t + 1, 1) - plane(t, 1) * plane(t + 1, 0);
-        sum += std::atan2(cross, plane.row(t).dot(plane.row(t + 1)));
+        angle(t) = std::atan2(cross, plane.row(t).dot(plane.row(t + 1)));
     }
-    return std::abs(sum) / static_cast<double>(plane.rows() - 1);
+    return angle;
+}
+
+// Of the mean of all, from those of blocks (not of equal length where they do not divide).
+double standard_error(const Vector& block_means) {
+    const auto blocks = static_cast<double>(block_means.size());
+    if (block_means.size() < 2) return kNone;
+    return std::sqrt((block_means.array() - block_means.mean()).square().sum() / (blocks - 1) /
+                     blocks);
 }
 
 // The smallest number of steps after which the last state has been before, twice; 0: none.
@@ -164,26 +183,33 @@ class Batch {
 
     [[nodiscard]] RowMatrix input(Index b) const { return x_.row(x_.rows() == 1 ? 0 : b); }
 
+    // Block i holds the steps t with floor(t blocks / steps) = i.
+    [[nodiscard]] Index first_step(Index block) const {
+        return (block * options_.steps + options_.blocks - 1) / options_.blocks;
+    }
+
     void report_exponents(LongRun& result, Index row, Index b) const {
-        const auto blocks = static_cast<double>(options_.blocks);
         for (Index k = 0; k < exponents_; ++k) {
             Vector means(options_.blocks);
             double total = 0;
             for (Index i = 0; i < options_.blocks; ++i) {
-                // Block i holds the steps t with floor(t blocks / steps) = i.
-                const auto border = [&](Index block) {
-                    return (block * options_.steps + options_.blocks - 1) / options_.blocks;
-                };
                 const double sum = sums_[static_cast<std::size_t>(i)](b, k);
-                means(i) = sum / static_cast<double>(border(i + 1) - border(i));
+                means(i) = sum / static_cast<double>(first_step(i + 1) - first_step(i));
                 total += sum;
             }
             result.lyapunov(row, k) = total / static_cast<double>(options_.steps);
-            result.lyapunov_error(row, k) =
-                options_.blocks > 1 ? std::sqrt((means.array() - means.mean()).square().sum() /
-                                                (blocks - 1) / blocks)
-                                    : kNone;
+            result.lyapunov_error(row, k) = standard_error(means);
         }
+    }
+
+    void report_rotation(LongRun& result, Index row, const RowMatrix& plane) const {
+        const Vector angle = rotations(plane);
+        if (angle.size() == 0) return;
+        Vector means(options_.blocks);
+        for (Index i = 0; i < options_.blocks; ++i)
+            means(i) = angle.segment(first_step(i), first_step(i + 1) - first_step(i)).mean();
+        result.rotation(row) = std::abs(angle.mean());
+        result.rotation_error(row) = standard_error(means);
     }
 
     void report_one(LongRun& result, Index row, Index b) const {
@@ -207,9 +233,10 @@ class Batch {
         const Vector section = options_.output ? Vector(outputs_.col(b)) : Vector(plane.col(0));
         const Crossings crossings = upward_crossings(section);
         result.amplitude(row) = std::sqrt(2 * (section.array() - section.mean()).square().mean());
-        result.rotation(row) = mean_rotation(plane);
+        report_rotation(result, row, plane);
         result.period(row) = crossings.period();
         result.frequency(row) = 2 * kPi / (result.period(row) * dynamics_.dt());
+        result.frequency_error(row) = result.frequency(row) * crossings.relative_error();
         const double first = result.lyapunov(row, 0);
         const Index whole = whole_period(states);
         if (whole > 0) {
@@ -285,8 +312,8 @@ LongRun run_long(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& 
     const Index exponents = std::min(options.exponents, size);
     LongRun result;
     result.motion.resize(static_cast<std::size_t>(count));
-    for (Vector* vector :
-         {&result.speed, &result.period, &result.frequency, &result.amplitude, &result.rotation})
+    for (Vector* vector : {&result.speed, &result.period, &result.frequency, &result.amplitude,
+                           &result.rotation, &result.frequency_error, &result.rotation_error})
         *vector = Vector::Constant(count, kNone);
     for (RowMatrix* matrix : {&result.lyapunov, &result.lyapunov_error, &result.floquet_exponents})
         *matrix = RowMatrix::Constant(count, exponents, kNone);

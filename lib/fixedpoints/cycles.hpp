@@ -31,11 +31,14 @@ struct CycleOptions {
 // One row a start. Numbers without a meaning for a motion (the frequency of a point) are NaN.
 struct LongRun {
     std::vector<Motion> motion;
-    Vector speed;       // |F(h) - h| at the end
-    Vector period;      // in steps: whole of a periodic motion, else between upward crossings
-    Vector frequency;   // omega, radians per unit of time
-    Vector amplitude;   // sqrt(2) standard deviations of the section
-    Vector rotation;    // |mean angle| per step in the plane of the first two components
+    Vector speed;     // |F(h) - h| at the end
+    Vector period;    // in steps: whole of a periodic motion, else between upward crossings
+    Vector frequency; // omega, radians per unit of time
+    Vector amplitude; // sqrt(2) standard deviations of the section
+    Vector rotation;  // |mean angle| per step in the plane of the first two components
+    // Standard errors: of the crossings' intervals as if they were independent (regular motion is
+    // known better), and of the blocks' mean angles.
+    Vector frequency_error, rotation_error;
     RowMatrix lyapunov; // B x exponents, per step, falling; -infinity where a direction vanishes
     RowMatrix lyapunov_error;    // block standard errors
     RowMatrix floquet_exponents; // exponents times period

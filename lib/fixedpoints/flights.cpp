@@ -114,9 +114,7 @@ class Formation {
         result_.distance(id_[i]) = distance;
     }
 
-    [[nodiscard]] double radius(Index node) const {
-        return std::min(rules_.arrival, 0.1 * land_.spacing(node));
-    }
+    [[nodiscard]] double radius(Index node) const { return arrival_radius(land_, node, rules_); }
 
     void note_approaches(Index step) {
         const RowMatrix d = distances(state_, land_.state);
@@ -235,6 +233,11 @@ Vector nearest_spacing(const RowMatrix& states) {
 }
 
 } // namespace
+
+double arrival_radius(const Landscape& landscape, Index node, const FlightRules& rules) {
+    const double near = std::min(rules.arrival, 0.1 * landscape.spacing(node));
+    return rules.capture.size() > 0 ? std::max(near, rules.capture(node)) : near;
+}
 
 std::vector<Landscape> landscapes(const Points& points, const std::vector<EigenSystem>& systems) {
     if (static_cast<Index>(systems.size()) != points.count())

@@ -30,6 +30,9 @@ struct Destination {
 struct FlightRules {
     double arrival = 1e-3; // this near to an attractor, or a tenth of its spacing: it has arrived
     Index max_steps = 5000;
+    // One a node: radii around attractors from which nothing is expected to leave; empty: none.
+    // They save the last, slow part of an approach where only the fate is asked for.
+    Vector capture;
 };
 
 // The exact points of one input, as places where states may end.
@@ -45,6 +48,10 @@ struct Landscape {
         return unstable[static_cast<std::size_t>(node)] == 0;
     }
 };
+
+// How near a flight has arrived at a node.
+[[nodiscard]] ASSAY_API double arrival_radius(const Landscape& landscape, Index node,
+                                              const FlightRules& rules);
 
 // One landscape for every input that has an exact point, by ascending input id. `systems`: one a
 // point. Throws Error where their number differs.

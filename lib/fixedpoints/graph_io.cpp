@@ -19,6 +19,14 @@ void write_pairs(Group group, const std::string& name, const std::vector<std::in
     group.write(name, ends.data(), {static_cast<Index>(ends.size()) / 2, 2}, info);
 }
 
+void write_gaps(Group group, const std::string& name,
+                const std::vector<std::array<Index, 2>>& pairs, const std::string& what) {
+    std::vector<std::int32_t> ends;
+    for (const auto& pair : pairs)
+        for (const Index p : pair) ends.push_back(whole(p));
+    write_pairs(group, name, ends, {"gap,end", "", "rows of find/points: " + what});
+}
+
 // Rows of find/points.
 std::vector<Index> read_points(const hdf5::Dataset& dataset, Index points) {
     std::vector<Index> rows;
@@ -169,25 +177,41 @@ std::string word_of(BifurcationKind kind) {
 void write_graph(Group group, const Graph& graph) {
     std::vector<std::int32_t> attractors, ends;
     std::vector<EdgeKind> kinds;
-    std::vector<double> distance;
+    std::vector<std::int32_t> orbits;
+    std::vector<double> distance, departure, correction;
     for (const Index p : graph.attractors) attractors.push_back(whole(p));
     for (const Edge& edge : graph.edges) {
         ends.push_back(whole(edge.from));
         ends.push_back(whole(edge.to));
         kinds.push_back(edge.kind);
         distance.push_back(edge.distance);
+        departure.push_back(edge.departure);
+        correction.push_back(edge.correction);
+        orbits.push_back(whole(edge.orbits));
     }
     write_pairs(group, "edges", ends, {"edge,end", "", "rows of find/points: from, to"});
     write_words(group, "edge_kind", kinds, kEdgeKinds, {"edge", "", "what the flow leads to"});
     group.write("edge_distance", distance, {"edge", "", "how near the orbit came to the point"});
+    group.write("edge_departure", departure,
+                {"edge", "", "how far from the first point the orbit starts"});
+    group.write("edge_correction", correction,
+                {"edge", "", "largest jump on the way, relative to 1 + |h|; 0: one orbit"});
+    group.write("edge_orbits", orbits,
+                {"edge", "", "orbits met; all from one or two to one unstable dimension less"});
     group.write("attractors", attractors,
                 {"attractor", "", "rows of find/points without an unstable dimension"});
     write_rows(group, "attractor_probability", graph.probability,
                {"point,fate", "",
                 "share of starts that falls to each attractor; then to a cycle, to infinity, to "
                 "nowhere known"});
+    write_rows(group, "attractor_probability_error", graph.probability_error,
+               {"point,fate", "", "of these shares: standard error, on a circle a bound"});
     group.write("spacing", graph.spacing,
                 {"point", "", "distance to the nearest other point of the input"});
+    write_gaps(group, "implied", graph.gaps.implied, "joined over a third point, but by no edge");
+    write_gaps(group, "odd", graph.gaps.odd,
+               "two dimensions apart with an odd number of ways between");
+    group.set_attribute("complete", word_of(graph.complete));
     group.write("unexplained", graph.unexplained,
                 {"point", "", "borders between fates that lead to no known saddle"});
     write_rows(group, "cycle_state", graph.cycle_state,
@@ -195,9 +219,11 @@ void write_graph(Group group, const Graph& graph) {
     group.write("cycle_input", graph.cycle_input, {"cycle", "", "row of find/inputs"});
 }
 
-void write_kicks(Group group, const RowMatrix& probability) {
+void write_kicks(Group group, const RowMatrix& probability, Index kicks) {
     write_rows(group, "kick_probability", probability,
                {"from,to", "", "share of a point's kicks that ends at each point"});
+    write_rows(group, "kick_probability_error", share_error(probability, kicks),
+               {"from,to", "", "standard error of these shares"});
 }
 
 void write_chain(Group group, const Chain& chain) {
@@ -217,14 +243,23 @@ Graph read_graph(const Group& group, Index points) {
     if (graph.probability.cols() != static_cast<Index>(graph.attractors.size()) + 3)
         throw Error(concat(group.where(), "/attractor_probability: ", graph.probability.cols(),
                            " columns, expected ", graph.attractors.size(), " attractors and 3"));
+    graph.probability_error = read_rows(group, "attractor_probability_error", points);
     const auto ends = read_pairs(group, "edges", points);
     const auto edges = static_cast<Index>(ends.size());
     const auto kinds = read_words<EdgeKind>(group, "edge_kind", kEdgeKinds);
-    const auto distance = read_column<double>(group, "edge_distance", edges);
+    const auto distance = read_column<double>(group, "edge_distance", edges),
+               departure = read_column<double>(group, "edge_departure", edges),
+               correction = read_column<double>(group, "edge_correction", edges);
+    const auto orbits = read_column<std::int32_t>(group, "edge_orbits", edges);
     if (static_cast<Index>(kinds.size()) != edges)
         throw Error(concat(group.where(), "/edge_kind: ", kinds.size(), " rows, expected ", edges));
     for (std::size_t e = 0; e < ends.size(); ++e)
-        graph.edges.push_back({ends[e][0], ends[e][1], kinds[e], distance[e]});
+        graph.edges.push_back({ends[e][0], ends[e][1], kinds[e], distance[e], departure[e],
+                               correction[e], orbits[e]});
+    const auto complete = group.text_attribute("complete");
+    for (const auto one : {Completeness::yes, Completeness::no})
+        if (complete == word_of(one)) graph.complete = one;
+    graph.gaps = {read_pairs(group, "implied", points), read_pairs(group, "odd", points)};
     graph.spacing = vector_of(read_column<double>(group, "spacing", points));
     graph.unexplained = read_column<std::int32_t>(group, "unexplained", points);
     graph.cycle_state = read_rows(group, "cycle_state", -1);
@@ -251,10 +286,14 @@ void write_long_run(Group group, const RowMatrix& starts,
                 {"run", "steps", "whole of a periodic motion, else between upward crossings"});
     group.write("frequency", runs.frequency,
                 {"run", "radians per time", "between upward crossings of the section"});
+    group.write("frequency_error", runs.frequency_error,
+                {"run", "radians per time", "standard error, intervals taken as independent"});
     group.write("amplitude", runs.amplitude,
                 {"run", "", "sqrt(2) standard deviations of the section"});
     group.write("rotation", runs.rotation,
                 {"run", "radians per step", "mean, in the plane of the first two components"});
+    group.write("rotation_error", runs.rotation_error,
+                {"run", "radians per step", "standard error over blocks of steps"});
     write_rows(group, "lyapunov", runs.lyapunov,
                {"run,exponent", "per step", "falling; -infinity: the direction vanishes"});
     write_rows(group, "lyapunov_error", runs.lyapunov_error,

@@ -26,7 +26,8 @@ inline constexpr const char* kBifurcations =
 
 // /fixedpoints/topology.
 ASSAY_API void write_graph(hdf5::Group group, const Graph& graph);
-ASSAY_API void write_kicks(hdf5::Group group, const RowMatrix& probability);
+// `kicks`: how many of a point.
+ASSAY_API void write_kicks(hdf5::Group group, const RowMatrix& probability, Index kicks);
 ASSAY_API void write_chain(hdf5::Group group, const Chain& chain);
 // Back again, for so many points. Throw Error that names the dataset: a row that names no point,
 // arrays whose lengths differ, probabilities that do not belong to the attractors; a chain that is

@@ -11,7 +11,6 @@ namespace assay::fixedpoints {
 namespace {
 
 constexpr double kTurn = 6.28318530717958647693;
-constexpr double kLargestShare = 1.0 / 20; // of the scale: beyond, the subspace bends away
 constexpr Index kPhases = 8;
 
 } // namespace
@@ -32,13 +31,13 @@ Launch launch_from_sphere(const RowMatrix& centre, const EigenSystem& system, do
 }
 
 Launch launch_from_ellipsoid(const RowMatrix& centre, const EigenSystem& system, double epsilon,
-                             double scale) {
+                             double scale, double largest_share) {
     UnstableVectors modes = unstable_vectors(system);
     if (modes.rate.size() > 0) {
         const double fastest = modes.rate.maxCoeff();
         for (Index k = 0; k < modes.rate.size(); ++k) {
             const double length = scale * std::pow(epsilon / scale, modes.rate(k) / fastest);
-            modes.columns.col(k) *= std::max(epsilon, std::min(length, kLargestShare * scale));
+            modes.columns.col(k) *= std::max(epsilon, std::min(length, largest_share * scale));
         }
     }
     return {centre, std::move(modes.columns), std::move(modes.pairs)};

@@ -30,10 +30,11 @@ struct Launch {
 [[nodiscard]] ASSAY_API Launch launch_from_sphere(const RowMatrix& centre,
                                                   const EigenSystem& system, double epsilon);
 // C = eigenvectors, each of length L (epsilon / L)^(r / r_max) with L = `scale`, the size at which
-// growth ends (the distance of the next point); at most L / 20, at least epsilon.
+// growth ends (the distance of the next point); at least epsilon, at most `largest_share` of L, in
+// which the unstable manifold hardly bends away from its tangent space.
 [[nodiscard]] ASSAY_API Launch launch_from_ellipsoid(const RowMatrix& centre,
                                                      const EigenSystem& system, double epsilon,
-                                                     double scale);
+                                                     double scale, double largest_share = 1.0 / 20);
 
 // Directions, as columns of unit norm: `count` around a circle (2 x count),
 [[nodiscard]] ASSAY_API Matrix circle_directions(Index count);

@@ -4,184 +4,235 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 namespace assay::fixedpoints {
 namespace {
 
-constexpr double kNarrow = 1e-13; // width of a bracket relative to 1 + |h|
-constexpr double kParted = 1e-5;  // width at which a pair no longer follows the border
-constexpr double kReached = 1e-3; // distance in spacings at which a saddle has been reached
-constexpr int kRounds = 8;
-constexpr Index kLevels = 60;     // of bisection between parted states
-constexpr Index kPairBlock = 128; // pairs that one thread follows together
+constexpr double kNarrow = 1e-13;     // relative width of starts that rounding in a step ends
+constexpr double kTogether = 1e-7;    // relative width of a pair that moves as one
+constexpr double kReached = 0.01;     // distance in spacings at which a saddle has been reached
+constexpr Index kStallLevels = 64;    // halvings within which an approach must gain
+constexpr double kStallGain = 0.99;   // this
+constexpr std::size_t kPairsEach = 4; // borders of a bracket, at most
+constexpr Index kPairBlock = 128;     // pairs that one thread follows together
+constexpr double kFar = std::numeric_limits<double>::infinity();
 
-double scale(const RowMatrix& states, Index row) {
-    return 1 + states.row(row).norm();
+using State = Eigen::RowVectorXd;
+
+struct Pair {
+    Border border;
+    State a, b, start_a, start_b;
+    Destination to_a, to_b;
+    double jump = 0; // the largest so far
+    double left = 0; // distance from the source
+    // At the last look: the nearest approach to a saddle, and the distance from the source.
+    double nearest_mark = kFar, left_mark = 0;
+    Index steps = 0, halvings = 0;
+    bool starts_open = true; // they are halved as well
+    bool ended = false;
+};
+
+double relative_width(const State& a, const State& b) {
+    return (a - b).norm() / (1 + a.norm());
 }
 
-Brackets chosen(const Brackets& brackets, const std::vector<Index>& rows) {
-    Brackets result;
-    const auto count = static_cast<Index>(rows.size());
-    result.a.resize(count, brackets.a.cols());
-    result.b.resize(count, brackets.b.cols());
-    for (Index k = 0; k < count; ++k) {
-        const Index row = rows[static_cast<std::size_t>(k)];
-        const auto i = static_cast<std::size_t>(row);
-        result.a.row(k) = brackets.a.row(row);
-        result.b.row(k) = brackets.b.row(row);
-        result.source.push_back(brackets.source[i]);
-        result.to_a.push_back(brackets.to_a[i]);
-        result.to_b.push_back(brackets.to_b[i]);
+class Walk {
+  public:
+    Walk(const Surroundings& around, const std::vector<Bracket>& brackets,
+         const std::vector<Launch>& launches, const BorderRules& rules)
+        : around_(around), land_(around.landscape), launches_(launches), rules_(rules),
+          most_pairs_(kPairsEach * brackets.size()) {
+        for (const Bracket& bracket : brackets) add(bracket);
     }
-    return result;
-}
 
-RowMatrix middle(const Brackets& brackets, Index k, const std::vector<Launch>* launches) {
-    const RowMatrix state = (brackets.a.row(k) + brackets.b.row(k)) / 2;
-    if (!launches) return state;
-    const Launch& source =
-        (*launches)[static_cast<std::size_t>(brackets.source[static_cast<std::size_t>(k)])];
-    return source.states(source.direction(state));
-}
-
-// Steps a block of pairs together until each has parted, noting the distances on both sides.
-void follow_block(const Surroundings& around, Brackets& brackets, Index first, Index count,
-                  RowMatrix& closest, std::vector<Index>& when, std::vector<char>& parted) {
-    const Landscape& land = around.landscape;
-    std::vector<Index> active;
-    for (Index k = first; k < first + count; ++k) active.push_back(k);
-    for (Index step = 1; step <= around.rules.max_steps && !active.empty(); ++step) {
-        const auto pairs = static_cast<Index>(active.size());
-        RowMatrix states(2 * pairs, land.state.cols());
-        for (Index i = 0; i < pairs; ++i) {
-            states.row(i) = brackets.a.row(active[static_cast<std::size_t>(i)]);
-            states.row(pairs + i) = brackets.b.row(active[static_cast<std::size_t>(i)]);
+    std::vector<Border> operator()() {
+        std::vector<std::size_t> open;
+        for (std::size_t k = 0; k < pairs_.size(); ++k) open.push_back(k);
+        while (!open.empty()) {
+            around_.run.monitor->stop_if_interrupted();
+            const Blocks blocks{static_cast<Index>(open.size()), kPairBlock};
+            parallel_blocks(blocks.count(), around_.run.threads, [&](Index block) {
+                const auto first = open.begin() + blocks.begin(block);
+                advance({first, first + blocks.extent(block)});
+            });
+            note_reached(open);
+            drop_ended(open);
+            const std::size_t known = pairs_.size();
+            halve(open);
+            for (std::size_t k = known; k < pairs_.size(); ++k) open.push_back(k);
+            drop_ended(open);
         }
-        states = around.dynamics.step(land.input, states);
-        const RowMatrix d = distances(states, land.state);
-        std::vector<Index> together;
-        for (Index i = 0; i < pairs; ++i) {
-            const Index k = active[static_cast<std::size_t>(i)];
-            brackets.a.row(k) = states.row(i);
-            brackets.b.row(k) = states.row(pairs + i);
-            for (Index node = 0; node < d.cols(); ++node) {
-                const double distance = std::max(d(i, node), d(pairs + i, node));
-                if (!(distance < closest(k, node))) continue;
-                closest(k, node) = distance;
-                when[static_cast<std::size_t>(k * d.cols() + node)] = step;
+        std::vector<Border> result;
+        for (Pair& pair : pairs_) {
+            pair.border.start = std::move(pair.start_a);
+            pair.border.a = std::move(pair.a);
+            pair.border.b = std::move(pair.b);
+            result.push_back(std::move(pair.border));
+        }
+        return result;
+    }
+
+  private:
+    void add(const Bracket& bracket) {
+        const State far = State::Constant(land_.count(), kFar);
+        Pair pair;
+        pair.border.source = bracket.source;
+        pair.border.distance = pair.border.start_distance = far;
+        pair.border.start_when.assign(static_cast<std::size_t>(land_.count()), 0);
+        pair.border.correction = State::Zero(land_.count());
+        pair.a = pair.start_a = bracket.a;
+        pair.b = pair.start_b = bracket.b;
+        pair.to_a = bracket.to_a;
+        pair.to_b = bracket.to_b;
+        pairs_.push_back(std::move(pair));
+    }
+
+    void drop_ended(std::vector<std::size_t>& open) const {
+        open.erase(std::remove_if(open.begin(), open.end(),
+                                  [this](std::size_t k) { return pairs_[k].ended; }),
+                   open.end());
+    }
+
+    [[nodiscard]] bool simple_saddle(const Pair& pair, Index node) const {
+        return node != pair.border.source && land_.unstable[static_cast<std::size_t>(node)] == 1;
+    }
+    [[nodiscard]] double approach(const Pair& pair, Index node) const {
+        return pair.border.distance(node) / land_.spacing(node);
+    }
+
+    // Steps pairs as long as they stay together.
+    void advance(std::vector<std::size_t> active) {
+        while (!active.empty()) {
+            const auto count = static_cast<Index>(active.size());
+            RowMatrix a(count, land_.state.cols()), b = a;
+            for (Index i = 0; i < count; ++i) {
+                a.row(i) = pairs_[active[static_cast<std::size_t>(i)]].a;
+                b.row(i) = pairs_[active[static_cast<std::size_t>(i)]].b;
             }
-            const double width = (states.row(i) - states.row(pairs + i)).norm();
-            if (width <= kParted * scale(states, i))
-                together.push_back(k);
-            else
-                parted[static_cast<std::size_t>(k)] = 1;
+            a = around_.dynamics.step(land_.input, a);
+            b = around_.dynamics.step(land_.input, b);
+            const RowMatrix from_a = distances(a, land_.state), from_b = distances(b, land_.state);
+            std::vector<std::size_t> together;
+            for (Index i = 0; i < count; ++i) {
+                const std::size_t k = active[static_cast<std::size_t>(i)];
+                Pair& pair = pairs_[k];
+                if (!(relative_width(a.row(i), b.row(i)) <= kTogether)) continue;
+                pair.a = a.row(i);
+                pair.b = b.row(i);
+                note_approach(pair, from_a.row(i).cwiseMax(from_b.row(i)));
+                if (!pair.ended) together.push_back(k);
+            }
+            active = std::move(together);
         }
-        active = std::move(together);
     }
-}
 
-bool reached_saddle(const Landscape& land, const RowMatrix& closest, Index row, Index source) {
-    for (Index node = 0; node < land.count(); ++node)
-        if (node != source && land.unstable[static_cast<std::size_t>(node)] == 1 &&
-            closest(row, node) <= kReached * land.spacing(node))
-            return true;
-    return false;
-}
-
-// Rounding may have carried both states of a pair to one side: those are given up.
-std::vector<char> still_straddle(const Surroundings& around, Brackets& brackets) {
-    RowMatrix states(2 * brackets.count(), brackets.a.cols());
-    states << brackets.a, brackets.b;
-    const Flights flights =
-        fly(around.dynamics, around.landscape, states, around.rules, around.cycles, around.run);
-    std::vector<char> good;
-    for (std::size_t k = 0; k < brackets.source.size(); ++k) {
-        brackets.to_a[k] = flights.destination[k];
-        brackets.to_b[k] = flights.destination[brackets.source.size() + k];
-        good.push_back(brackets.to_a[k] != brackets.to_b[k]);
+    void note_approach(Pair& pair, const State& distance) const {
+        Border& border = pair.border;
+        ++pair.steps;
+        pair.left = distance(border.source);
+        pair.ended = pair.steps >= around_.rules.max_steps;
+        for (Index node = 0; node < land_.count(); ++node) {
+            if (distance(node) < border.distance(node)) {
+                border.distance(node) = distance(node);
+                border.correction(node) = pair.jump;
+            }
+            if (pair.starts_open && distance(node) < border.start_distance(node)) {
+                border.start_distance(node) = distance(node);
+                border.start_when[static_cast<std::size_t>(node)] = pair.steps;
+            }
+            if (simple_saddle(pair, node) && approach(pair, node) <= kReached) pair.ended = true;
+            if (land_.attracts(node) &&
+                distance(node) <= arrival_radius(land_, node, around_.rules))
+                pair.ended = true;
+        }
     }
-    return good;
-}
+
+    // Saddles that borders have come to; others of the same source need not come as near.
+    void note_reached(const std::vector<std::size_t>& open) {
+        const auto each_near = [&](double limit, auto&& body) {
+            for (const std::size_t k : open)
+                for (Index node = 0; node < land_.count(); ++node)
+                    if (simple_saddle(pairs_[k], node) && approach(pairs_[k], node) <= limit)
+                        body(pairs_[k], std::make_pair(pairs_[k].border.source, node));
+        };
+        each_near(kReached, [&](Pair&, const auto& ends) { reached_.insert(ends); });
+        each_near(rules_.near_saddle, [&](Pair& pair, const auto& ends) {
+            if (reached_.count(ends) > 0) pair.ended = true;
+        });
+    }
+
+    // Ends what neither comes nearer to a saddle nor goes farther from its source.
+    void look_for_gain(Pair& pair) const {
+        double nearest = kFar;
+        for (Index node = 0; node < land_.count(); ++node)
+            if (node != pair.border.source && !land_.attracts(node))
+                nearest = std::min(nearest, approach(pair, node));
+        const bool gained =
+            nearest < kStallGain * pair.nearest_mark || pair.left_mark < kStallGain * pair.left;
+        if (!gained) pair.ended = true;
+        pair.nearest_mark = nearest;
+        pair.left_mark = pair.left;
+    }
+
+    [[nodiscard]] State middle_of_starts(const Pair& pair, double width) const {
+        const State state = (pair.start_a + pair.start_b) / 2;
+        if (width <= kTogether) return state;
+        const Launch& launch = launches_[static_cast<std::size_t>(pair.border.source)];
+        return launch.states(launch.direction(state)).row(0);
+    }
+
+    // One level of all pairs.
+    void halve(const std::vector<std::size_t>& open) {
+        const auto count = static_cast<Index>(open.size());
+        RowMatrix middles(count, land_.state.cols()), starts = middles;
+        for (Index i = 0; i < count; ++i) {
+            Pair& pair = pairs_[open[static_cast<std::size_t>(i)]];
+            const double width = relative_width(pair.start_a, pair.start_b);
+            if (width <= kNarrow || pair.halvings >= rules_.bisections) pair.starts_open = false;
+            starts.row(i) = middle_of_starts(pair, width);
+            if (pair.starts_open && pair.steps == 0)
+                middles.row(i) = starts.row(i);
+            else
+                middles.row(i) = (pair.a + pair.b) / 2;
+            if (!pair.starts_open) pair.jump = std::max(pair.jump, relative_width(pair.a, pair.b));
+        }
+        const Flights flights =
+            fly(around_.dynamics, land_, middles, around_.rules, around_.cycles, around_.run);
+        for (Index i = 0; i < count; ++i) {
+            const auto n = static_cast<std::size_t>(i);
+            take_half(open[n], middles.row(i), starts.row(i), flights.destination[n]);
+        }
+    }
+
+    void take_half(std::size_t k, const State& middle, const State& start, const Destination& to) {
+        const bool on_border = to.fate == Fate::node && !land_.attracts(to.place);
+        const bool third =
+            to != pairs_[k].to_a && to != pairs_[k].to_b && !on_border && to.fate != Fate::none;
+        if (third && pairs_[k].steps == 0 && pairs_.size() < most_pairs_)
+            add({pairs_[k].border.source, middle, pairs_[k].b, to, pairs_[k].to_b});
+        Pair& pair = pairs_[k];
+        const bool to_a = to == pair.to_a;
+        (to_a ? pair.a : pair.b) = middle;
+        if (pair.starts_open) (to_a ? pair.start_a : pair.start_b) = start;
+        if (!to_a) pair.to_b = to;
+        if (++pair.halvings % kStallLevels == 0) look_for_gain(pair);
+    }
+
+    const Surroundings& around_;
+    const Landscape& land_;
+    const std::vector<Launch>& launches_;
+    const BorderRules& rules_;
+    std::size_t most_pairs_;
+    std::vector<Pair> pairs_;
+    std::set<std::pair<Index, Index>> reached_; // source and saddle
+};
 
 } // namespace
 
-void bisect(const Surroundings& around, Brackets& brackets, Index levels,
-            const std::vector<Launch>* launches) {
-    std::vector<Index> open;
-    for (Index k = 0; k < brackets.count(); ++k) open.push_back(k);
-    for (Index level = 0; level < levels; ++level) {
-        std::vector<Index> wide;
-        for (const Index k : open)
-            if ((brackets.a.row(k) - brackets.b.row(k)).norm() > kNarrow * scale(brackets.a, k))
-                wide.push_back(k);
-        open = std::move(wide);
-        if (open.empty()) return;
-        around.run.monitor->stop_if_interrupted();
-        RowMatrix middles(static_cast<Index>(open.size()), brackets.a.cols());
-        for (std::size_t i = 0; i < open.size(); ++i)
-            middles.row(static_cast<Index>(i)) = middle(brackets, open[i], launches);
-        const Flights flights = fly(around.dynamics, around.landscape, middles, around.rules,
-                                    around.cycles, around.run);
-        for (std::size_t i = 0; i < open.size(); ++i) {
-            const auto k = static_cast<std::size_t>(open[i]);
-            if (flights.destination[i] == brackets.to_a[k]) {
-                brackets.a.row(open[i]) = middles.row(static_cast<Index>(i));
-            } else {
-                brackets.b.row(open[i]) = middles.row(static_cast<Index>(i));
-                brackets.to_b[k] = flights.destination[i];
-            }
-        }
-    }
-}
-
-Approaches follow_border(const Surroundings& around, Brackets brackets) {
-    const Landscape& land = around.landscape;
-    const Index nodes = land.count();
-    std::vector<Index> row; // of the result, for each bracket still followed
-    for (Index k = 0; k < brackets.count(); ++k) row.push_back(k);
-    Approaches result;
-    result.distance =
-        RowMatrix::Constant(brackets.count(), nodes, std::numeric_limits<double>::infinity());
-    for (int round = 0; round < kRounds && brackets.count() > 0; ++round) {
-        const Index count = brackets.count();
-        RowMatrix closest =
-            RowMatrix::Constant(count, nodes, std::numeric_limits<double>::infinity());
-        std::vector<Index> when(static_cast<std::size_t>(count * nodes), 0);
-        std::vector<char> parted(static_cast<std::size_t>(count), 0);
-        const Blocks blocks{count, kPairBlock};
-        parallel_blocks(blocks.count(), around.run.threads, [&](Index block) {
-            follow_block(around, brackets, blocks.begin(block), blocks.extent(block), closest, when,
-                         parted);
-        });
-        for (Index k = 0; k < count; ++k) {
-            auto best = result.distance.row(row[static_cast<std::size_t>(k)]);
-            best = best.cwiseMin(closest.row(k));
-        }
-        if (round == 0) {
-            result.first_distance = closest;
-            result.first_when = std::move(when);
-        }
-        if (round + 1 == kRounds) break;
-        std::vector<Index> unfinished, rows;
-        for (Index k = 0; k < count; ++k) {
-            const auto i = static_cast<std::size_t>(k);
-            if (!parted[i] || reached_saddle(land, result.distance, row[i], brackets.source[i]))
-                continue;
-            unfinished.push_back(k);
-        }
-        Brackets next = chosen(brackets, unfinished);
-        const auto good = still_straddle(around, next);
-        std::vector<Index> straddling;
-        for (std::size_t i = 0; i < good.size(); ++i) {
-            if (!good[i]) continue;
-            straddling.push_back(static_cast<Index>(i));
-            rows.push_back(row[static_cast<std::size_t>(unfinished[i])]);
-        }
-        brackets = chosen(next, straddling);
-        row = std::move(rows);
-        bisect(around, brackets, kLevels);
-    }
-    return result;
+std::vector<Border> follow_borders(const Surroundings& around, const std::vector<Bracket>& brackets,
+                                   const std::vector<Launch>& launches, const BorderRules& rules) {
+    return Walk(around, brackets, launches, rules)();
 }
 
 } // namespace assay::fixedpoints

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <assay/fixedpoints/flights.hpp>
+#include <assay/fixedpoints/graph_gaps.hpp>
+#include <assay/fixedpoints/search.hpp>
 
 #include <array>
 #include <cstdint>
@@ -30,7 +32,11 @@ enum class EdgeKind : std::uint8_t { to_attractor, heteroclinic };
 struct Edge {
     Index from = 0, to = 0; // rows of the points
     EdgeKind kind = EdgeKind::to_attractor;
-    double distance = 0; // how near the orbit came to the point
+    double distance = 0;   // how near the orbit came to the point
+    double departure = 0;  // how far from its source it started
+    double correction = 0; // the largest on its way, relative to 1 + |h|; 0: an orbit in one piece
+    Index orbits = 1;      // how many were met; of a point with one or two unstable dimensions, to
+                           // one with one less, these are all
 };
 
 struct Graph {
@@ -39,10 +45,17 @@ struct Graph {
     // cycle, to infinity, nowhere within the steps (or to rest at no known point). Rows of slow
     // points are zero; an attractor falls to itself.
     RowMatrix probability;
+    // Of every share: 0 where one start a side tells it; on a circle, where each border lies
+    // between two starts, at most half their distance a border; else see `share_error`.
+    RowMatrix probability_error;
     std::vector<Edge> edges; // ordered by (from, to)
     Vector spacing;          // P: distance to the nearest other point of the input; slow: NaN
     // P: borders between fates that lead to no known saddle (to a saddle cycle, or a missing point)
     std::vector<std::int32_t> unexplained;
+    GraphGaps gaps;
+    // no: gaps, or borders unexplained. unknown: not all starts end at points, so that no law
+    // tells.
+    Completeness complete = Completeness::unknown;
     RowMatrix cycle_state;                 // one state on every cycle that was met
     std::vector<std::int32_t> cycle_input; // its input id
 };
@@ -54,13 +67,17 @@ struct Graph {
 // both, bisections along great circles between `pairs` random pairs that differ, and shooting at
 // the saddles with two and more unstable dimensions (see connections.hpp), first along eigenvectors
 // and from the nearest approaches of all orbits. Orbits to saddles are corrected on their way
-// against rounding: by at most 1e-5 (1 + |h|) on borders, 1e-7 (1 + |h|) where shot. Cost: all
-// starts of an input advance as one batch; (bisections + 8 rounds) batches of the borders. Throws
+// against rounding, by at most 1e-7 (1 + |h|). Cost: all starts of an input advance as one batch; a
+// batch of the borders for every halving (see separatrix.hpp). Throws
 // Error: another number of systems than of points, a system without its unstable modes, options
 // below 1 or not positive.
 [[nodiscard]] ASSAY_API Graph find_graph(const Dynamics& dynamics, const Points& points,
                                          const std::vector<EigenSystem>& systems,
                                          const TopologyOptions& options, const Execution& run);
+
+// The standard deviation of probabilities of which `draws` independent draws are known, from their
+// shares (uniform prior: not 0 for what never or always came).
+[[nodiscard]] ASSAY_API RowMatrix share_error(const RowMatrix& share, Index draws);
 
 struct KickOptions {
     Index kicks = 100;  // of every point

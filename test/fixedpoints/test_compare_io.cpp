@@ -171,9 +171,13 @@ TEST_CASE("graphs and chains are read as they were written", "[fixedpoints][comp
     Graph graph;
     graph.attractors = {0, 1};
     graph.probability = RowMatrix::Random(3, 5);
-    graph.edges = {{2, 0, EdgeKind::to_attractor, 0.5}, {2, 1, EdgeKind::heteroclinic, 0.25}};
+    graph.probability_error = RowMatrix::Random(3, 5);
+    graph.edges = {{2, 0, EdgeKind::to_attractor, 0.5, 0.125, 0},
+                   {2, 1, EdgeKind::heteroclinic, 0.25, 0.75, 1e-8, 3}};
     graph.spacing = Vector::LinSpaced(3, 1, 3);
     graph.unexplained = {0, 0, 4};
+    graph.gaps = {{{2, 1}}, {{2, 0}, {2, 1}}};
+    graph.complete = Completeness::no;
     graph.cycle_state = RowMatrix::Random(1, 6);
     graph.cycle_input = {2};
     Chain chain;
@@ -188,11 +192,18 @@ TEST_CASE("graphs and chains are read as they were written", "[fixedpoints][comp
     const Graph read = read_graph(group, 3);
     CHECK(read.attractors == graph.attractors);
     CHECK(read.probability == graph.probability);
+    CHECK(read.probability_error == graph.probability_error);
     REQUIRE(read.edges.size() == 2);
     CHECK(read.edges[1].from == 2);
     CHECK(read.edges[1].to == 1);
     CHECK(read.edges[1].kind == EdgeKind::heteroclinic);
     CHECK(read.edges[0].distance == 0.5);
+    CHECK(read.edges[1].departure == 0.75);
+    CHECK(read.edges[1].correction == 1e-8);
+    CHECK(read.edges[1].orbits == 3);
+    CHECK(read.gaps.implied == graph.gaps.implied);
+    CHECK(read.gaps.odd == graph.gaps.odd);
+    CHECK(read.complete == Completeness::no);
     CHECK(read.spacing == graph.spacing);
     CHECK(read.unexplained == graph.unexplained);
     CHECK(read.cycle_state == graph.cycle_state);

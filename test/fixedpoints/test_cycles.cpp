@@ -62,6 +62,9 @@ TEST_CASE("a linear rotation keeps amplitude and frequency", "[cycles]") {
     CHECK(run.amplitude(0) == Approx(1).epsilon(1e-3));
     CHECK(run.frequency(0) == Approx(0.37).epsilon(1e-5));
     CHECK(run.rotation(0) == Approx(0.37).epsilon(1e-3));
+    CHECK(std::abs(run.frequency(0) - 0.37) <= run.frequency_error(0));
+    CHECK(run.frequency_error(0) < 1e-3);
+    CHECK(std::abs(run.rotation(0) - 0.37) <= 3 * run.rotation_error(0) + 1e-9);
     CHECK(run.lyapunov.isZero(1e-12));
 }
 
@@ -124,6 +127,21 @@ TEST_CASE("the tent map is chaotic with the logarithm of its slope", "[cycles]")
     CHECK(run.motion[0] == Motion::chaotic);
     CHECK(run.lyapunov(0, 0) == Approx(std::log(mu)).margin(1e-4));
     CHECK(run.lyapunov(0, 1) == -std::numeric_limits<double>::infinity()); // W has rank 1
+}
+
+TEST_CASE("the error of a frequency is that of its crossings", "[cycles]") {
+    const Dynamics dynamics =
+        plain_network(rotation_weights(1, 1.0), Matrix::Zero(2, 1), Function::identity);
+    RowMatrix start(1, 2);
+    start << 1, 0;
+    CycleOptions options;
+    options.transient = 0;
+    options.steps = 400;
+    const LongRun run = run_long(dynamics, no_input(), start, options, {});
+    // Linear interpolation of a sine sampled six times a turn.
+    CHECK(std::abs(run.frequency(0) - 1) <= 3 * run.frequency_error(0));
+    CHECK(run.frequency_error(0) > 1e-5);
+    CHECK(run.frequency_error(0) < 0.01);
 }
 
 TEST_CASE("crossings are interpolated", "[cycles]") {
