@@ -41,7 +41,8 @@ PointGraph graph_points(const GraphRequest& o, const Dynamics& dynamics, const P
     if (o.kicks > 0)
         result.kicks = kick_probability(
             dynamics, points, systems,
-            {o.kicks, o.kick_scale, {o.graph.arrival, o.graph.max_steps, {}}, o.graph.seed}, execution);
+            {o.kicks, o.kick_scale, {o.graph.arrival, o.graph.max_steps, {}}, o.graph.seed},
+            execution);
     if (inputs > 1) result.chain = chain_graph(points);
     return result;
 }
