@@ -253,7 +253,8 @@ class InputGraph {
             add_edges(part.node, starts.states, flights, part.first, part.count);
     }
 
-    // The nearest border of each edge must lie between two fates indeed.
+    // The nearest border of each edge must lie between two fates indeed, to which its source leads
+    // as well.
     void confirm_borders(const std::vector<Border>& borders) {
         std::map<std::array<Index, 2>, const Border*> nearest;
         std::map<std::array<Index, 2>, std::int32_t> count;
@@ -279,6 +280,7 @@ class InputGraph {
         std::size_t row = 0;
         for (const auto& [ends, border] : nearest) {
             const bool parts = flights.destination[row] != flights.destination[row + 1];
+            add_sides(*border, flights, static_cast<Index>(row));
             row += 2;
             if (parts)
                 add_border(*border, ends[1], count.at(ends));
@@ -386,6 +388,21 @@ class InputGraph {
         add_edge(edge);
     }
 
+    // Edges to where both sides of a border fall: rows `row` and `row` + 1 of the flights.
+    void add_sides(const Border& border, const Flights& flights, Index row) {
+        for (Index i = row; i < row + 2; ++i) {
+            const Destination& to = flights.destination[static_cast<std::size_t>(i)];
+            if (to.fate != Fate::node) continue;
+            Edge edge;
+            edge.from = border.source;
+            edge.to = to.place;
+            edge.distance = flights.distance(i);
+            edge.departure = (border.start - land_.state.row(border.source)).norm();
+            edge.correction = border.correction.maxCoeff();
+            if (edges_.count({edge.from, edge.to}) == 0) add_edge(edge);
+        }
+    }
+
     void shoot_saddles() {
         std::vector<std::array<Index, 2>> ends;
         for (const auto& [pair, shots] : guesses_) ends.push_back(pair);
@@ -398,31 +415,33 @@ class InputGraph {
             if (edge.distance < options_.edge_distance * land_.spacing(edge.to)) add_edge(edge);
     }
 
+    // The nearest that orbits come to a saddle, from the nearest passages.
     [[nodiscard]] Edge nearest_shot(Index source, Index saddle,
                                     const std::vector<Shot>& guesses) const {
-        // In spacings: a shot this near needs no other guess, nor to be aimed again.
-        constexpr double kHit = 1e-4, kReached = 1e-3;
+        constexpr double kReached = 1e-3; // in spacings: near enough
+        constexpr double kHopeful = 0.5;  // worth to be aimed again on its way
         const double spacing = land_.spacing(saddle);
         ShootingTask task;
         task.source = launch(source);
         task.saddle = land_.state.row(saddle);
         task.saddle_left = unstable_left_basis(system(saddle));
-        Shot best;
+        const double growth = system(saddle).values.cwiseAbs().maxCoeff();
+        Edge best;
+        best.from = source;
+        best.to = saddle;
         best.distance = std::numeric_limits<double>::infinity();
         for (const Shot& guess : guesses) {
-            Shot shot = shoot(around_.dynamics, land_.input, task, guess);
-            if (shot.distance < best.distance) best = std::move(shot);
-            if (best.distance < kHit * spacing) break;
+            const Shot shot = shoot(around_.dynamics, land_.input, task, guess);
+            if (!(shot.distance < kHopeful * spacing)) continue;
+            const Aimed aimed =
+                aim_again(around_.dynamics, land_.input, task, shot, growth, kReached * spacing);
+            if (!(aimed.distance < best.distance)) continue;
+            best.distance = aimed.distance;
+            best.departure = departure(source, task.source.states(shot.direction), 0);
+            best.correction = aimed.correction;
+            if (best.distance < kReached * spacing) break;
         }
-        const double growth = system(saddle).values.cwiseAbs().maxCoeff();
-        const Aimed aimed =
-            aim_again(around_.dynamics, land_.input, task, best, growth, kReached * spacing);
-        return {source,
-                saddle,
-                {},
-                aimed.distance,
-                departure(source, task.source.states(best.direction), 0),
-                aimed.correction};
+        return best;
     }
 
     const Landscape& land_;
