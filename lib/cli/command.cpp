@@ -1,4 +1,5 @@
 #include <assay/cli/command.hpp>
+#include <assay/core/seed.hpp>
 
 namespace assay::cli {
 
@@ -126,9 +127,9 @@ void Command::seed(std::uint64_t& target) {
     OptionSpec* const self = &spec;
     std::uint64_t* const value = &target;
     spec.set = [self, value](const std::string& text) {
-        const auto number = parse_integer(text);
-        if (!number || *number < 0) refuse_value(*self, text, "an integer from 0 to 2^63 - 1");
-        *value = static_cast<std::uint64_t>(*number);
+        const auto number = parse_seed(text);
+        if (!number) refuse_value(*self, text, "an integer from 0 to 2^64 - 1");
+        *value = *number;
     };
     spec.show = [value] { return std::to_string(*value); };
 }

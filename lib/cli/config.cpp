@@ -2,6 +2,7 @@
 
 #include <assay/cli/words.hpp>
 #include <assay/core/ranks.hpp>
+#include <assay/core/seed.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -157,8 +158,10 @@ class Reader {
 json shown_value(const OptionSpec& spec, const std::string& text) {
     if (spec.is_flag() && !spec.repeatable) return text == "true";
     if (spec.list) return text;
-    if (spec.repeatable || spec.type == "integer" || spec.type == "bytes")
+    if (spec.repeatable || spec.type == "integer" || spec.type == "bytes") {
         if (const auto number = parse_integer(text)) return *number;
+        if (const auto number = parse_seed(text)) return *number;
+    }
     if (spec.type == "number")
         if (const auto number = parse_double(text); number && std::isfinite(*number))
             return *number;

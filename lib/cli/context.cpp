@@ -248,7 +248,7 @@ void Context::write_step(const Finish& facts) {
     entry.config = config_;
     for (const auto& [name, digest] : input_digests()) entry.input_digests.push_back(digest);
     entry.has_seed = facts.seed.has_value();
-    entry.seed = static_cast<std::int64_t>(facts.seed.value_or(0));
+    entry.seed = facts.seed.value_or(0);
     entry.threads = execution_.threads;
     entry.started = facts.started;
     entry.elapsed_s = facts.elapsed_s;

@@ -12,6 +12,7 @@
 #include <assay/core/memory.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/ranks.hpp>
+#include <assay/core/seed.hpp>
 #include <assay/hdf5/library_errors.hpp>
 #include <assay/hdf5/provenance.hpp>
 
@@ -434,8 +435,7 @@ class Run {
 
     std::optional<std::uint64_t> seed() const {
         for (const auto& spec : d_.options)
-            if (spec.long_name() == "--seed")
-                return static_cast<std::uint64_t>(parse_integer(spec.show()).value_or(0));
+            if (spec.long_name() == "--seed") return parse_seed(spec.show()).value_or(0);
         return std::nullopt;
     }
 

@@ -10,6 +10,15 @@
 namespace assay::hdf5 {
 namespace {
 
+// A number, as text where int64 has no room for it.
+void write_seed(Group& step, std::uint64_t seed) {
+    const auto number = static_cast<std::int64_t>(seed);
+    if (number >= 0)
+        step.set_attribute("seed", number);
+    else
+        step.set_attribute("seed", std::to_string(seed));
+}
+
 // Two inputs of one pipeline share their early steps; these tell them apart from steps of their
 // own.
 std::string identity(const Group& step) {
@@ -59,7 +68,7 @@ void write_provenance(Group output, const std::vector<Group>& inputs,
     step.set_attribute("version", entry.version);
     step.write_text("config", entry.config);
     step.set_attribute("input_digests", join(entry.input_digests, ","));
-    if (entry.has_seed) step.set_attribute("seed", entry.seed);
+    if (entry.has_seed) write_seed(step, entry.seed);
     step.set_attribute("threads", entry.threads);
     step.set_attribute("started", entry.started);
     step.set_attribute("elapsed_s", entry.elapsed_s);

@@ -19,7 +19,7 @@ struct ProvenanceEntry {
     std::string version; // with instruction level
     std::string config;  // resolved options, JSON
     std::vector<std::string> input_digests;
-    std::int64_t seed = 0;
+    std::uint64_t seed = 0;
     bool has_seed = false;
     int threads = 1;
     std::string started; // ISO 8601, UTC

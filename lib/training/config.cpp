@@ -156,6 +156,14 @@ std::string setting_text(const Json& value) {
     return join(parts, ",");
 }
 
+// Any number of 64 bits without sign; numbers beyond 2^53 only where JSON writes them as integers.
+std::uint64_t read_seed(Keys& keys, std::uint64_t otherwise) {
+    if (keys.has("seed") && keys.value("seed").is_number_unsigned())
+        return keys.value("seed").get<std::uint64_t>();
+    const Index given = keys.count("seed", 0, Index{1} << 53, -1);
+    return given < 0 ? otherwise : static_cast<std::uint64_t>(given);
+}
+
 TaskSettings read_task(const Json& value, std::uint64_t seed) {
     TaskSettings task;
     task.seed = seed;
@@ -166,8 +174,7 @@ TaskSettings read_task(const Json& value, std::uint64_t seed) {
     Keys keys(value, "task");
     task.name = keys.text("name");
     task.preset = keys.text("preset", "");
-    task.seed =
-        static_cast<std::uint64_t>(keys.count("seed", 0, Index{1} << 53, static_cast<Index>(seed)));
+    task.seed = read_seed(keys, seed);
     for (const auto& [key, setting] : value.items())
         if (key != "name" && key != "preset" && key != "seed")
             task.values[key] = setting_text(setting);
@@ -247,7 +254,7 @@ TrainingConfig parse(const Json& json) {
     const std::string format = keys.text("format", "assay-training/1");
     if (format != "assay-training/1")
         keys.refuse("format", "expected 'assay-training/1', found '" + printable(format, 40) + "'");
-    c.seed = static_cast<std::uint64_t>(keys.count("seed", 0, Index{1} << 53, 0));
+    c.seed = read_seed(keys, 0);
     c.precision = keys.word("precision", {"float32", "float64"}, "float32") == "float64"
                       ? Precision::float64
                       : Precision::float32;
