@@ -1,10 +1,30 @@
 #include <assay/lindyn/deep_linear.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/linalg/products.hpp>
 
 #include <algorithm>
 
 namespace assay::lindyn {
+namespace {
+
+enum class As { is, transposed };
+
+// The product's columns of a or a^T as rows.
+linalg::Strided<double> turned(const Matrix& a, As as) {
+    return as == As::is ? linalg::plain(a.data(), a.rows())
+                        : linalg::transposed(a.data(), a.rows());
+}
+
+// to = a b, or to += a b, of matrices as they are or transposed: in register tiles of the rows of
+// to^T = b^T a^T.
+void multiply(const Matrix& a, As a_as, const Matrix& b, As b_as, linalg::Target target,
+              Matrix& to) {
+    linalg::multiply<double>(to.cols(), to.rows(), a_as == As::is ? a.cols() : a.rows(),
+                             turned(b, b_as), turned(a, a_as), target, to.data(), to.rows());
+}
+
+} // namespace
 
 void check_layers(const Layers& layers, Index inputs, Index outputs) {
     if (layers.empty()) throw Error("no weight matrix; one or more are expected");
@@ -66,24 +86,23 @@ Descent::Descent(const Statistics& statistics, const Layers& shapes)
     }
 }
 
-// Syx - W Sx; for white inputs the last product goes straight into it.
+// Syx - W Sx.
 void Descent::find_error(const Layers& layers) {
     const std::size_t last = layers.size() - 1;
-    for (std::size_t l = 1; l < last; ++l) below_[l].noalias() = layers[l] * input(layers, l);
+    for (std::size_t l = 1; l < last; ++l)
+        multiply(layers[l], As::is, input(layers, l), As::is, linalg::Target::set, below_[l]);
     Matrix& error = errors_[last];
-    error = statistics_.syx;
-    const bool white = statistics_.has_scalar_inputs();
-    if (last == 0) {
-        if (white)
-            error -= statistics_.input_scale * layers[0];
-        else
-            error.noalias() -= layers[0] * statistics_.sxx;
-    } else if (white) {
-        error.noalias() -= statistics_.input_scale * layers[last] * input(layers, last);
-    } else {
-        below_[last].noalias() = layers[last] * input(layers, last);
-        error.noalias() -= below_[last] * statistics_.sxx;
+    Matrix& map = statistics_.has_scalar_inputs() ? error : below_[last];
+    if (last == 0)
+        map = layers[0];
+    else
+        multiply(layers[last], As::is, input(layers, last), As::is, linalg::Target::set, map);
+    if (statistics_.has_scalar_inputs()) {
+        error = statistics_.syx - statistics_.input_scale * error;
+        return;
     }
+    multiply(map, As::is, statistics_.sxx, As::is, linalg::Target::set, error);
+    error = statistics_.syx - error;
 }
 
 void Descent::direction(const Layers& layers, double decay, Layers& direction) {
@@ -92,22 +111,29 @@ void Descent::direction(const Layers& layers, double decay, Layers& direction) {
         if (l == 0)
             direction[l] = errors_[l];
         else
-            direction[l].noalias() = errors_[l] * input(layers, l).transpose();
+            multiply(errors_[l], As::is, input(layers, l), As::transposed, linalg::Target::set,
+                     direction[l]);
         if (decay != 0) direction[l] -= decay * layers[l];
-        if (l > 0) errors_[l - 1].noalias() = layers[l].transpose() * errors_[l];
+        if (l > 0)
+            multiply(layers[l], As::transposed, errors_[l], As::is, linalg::Target::set,
+                     errors_[l - 1]);
     }
 }
 
 void Descent::step(double rate, double decay, Layers& layers) {
     find_error(layers);
+    errors_.back() *= rate;
     // From above, so that what a layer sees is still that of before.
     for (std::size_t l = layers.size(); l-- > 0;) {
-        if (l > 0) errors_[l - 1].noalias() = layers[l].transpose() * errors_[l];
+        if (l > 0)
+            multiply(layers[l], As::transposed, errors_[l], As::is, linalg::Target::set,
+                     errors_[l - 1]);
         if (decay != 0) layers[l] *= 1 - rate * decay;
         if (l == 0)
-            layers[l] += rate * errors_[l];
+            layers[l] += errors_[l];
         else
-            layers[l].noalias() += rate * errors_[l] * input(layers, l).transpose();
+            multiply(errors_[l], As::is, input(layers, l), As::transposed, linalg::Target::add,
+                     layers[l]);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
+#include <assay/linalg/orthonormal.hpp>
 
 #include <cmath>
 #include <utility>
@@ -14,6 +15,20 @@ bool same_sizes(const Layers& a, const Layers& b) {
     for (std::size_t l = 0; l < a.size(); ++l)
         if (a[l].rows() != b[l].rows() || a[l].cols() != b[l].cols()) return false;
     return true;
+}
+
+// Outputs, or white inputs, beyond those that a step can reach.
+bool has_spare_outputs(const Statistics& s, const Layers& start) {
+    return s.inputs() + start.back().cols() < s.outputs();
+}
+bool has_spare_inputs(const Statistics& s, const Layers& start) {
+    return s.has_scalar_inputs() && s.outputs() + start.front().rows() < s.inputs();
+}
+
+Matrix side_by_side(const Matrix& left, const Matrix& right) {
+    Matrix both(left.rows(), left.cols() + right.cols());
+    both << left, right;
+    return both;
 }
 
 } // namespace
@@ -37,9 +52,56 @@ void GradientDescent::step(Index /*number*/) {
     }
 }
 
-void GradientDescent::restore(Layers layers, Layers velocities) {
-    layers_ = std::move(layers);
+void GradientDescent::restore(Layers state, Layers velocities) {
+    layers_ = std::move(state);
     velocities_ = std::move(velocities);
+}
+
+bool ReducedDescent::pays(const Statistics& s, const Layers& start) {
+    if (start.size() < 2) return false;
+    return has_spare_outputs(s, start) || has_spare_inputs(s, start);
+}
+
+ReducedDescent::ReducedDescent(const Statistics& statistics, Layers start, StepSettings settings)
+    : start_(std::move(start)), statistics_(statistics) {
+    check_layers(start_, statistics.inputs(), statistics.outputs());
+    Layers reduced = start_;
+    if (has_spare_outputs(statistics, start_)) {
+        outputs_ = linalg::orthonormalised(side_by_side(statistics.syx, start_.back()));
+        statistics_.syx = outputs_.transpose() * statistics.syx;
+        reduced.back() = outputs_.transpose() * start_.back();
+    } else if (has_spare_inputs(statistics, start_)) {
+        inputs_ = linalg::orthonormalised(
+            side_by_side(statistics.syx.transpose(), start_.front().transpose()));
+        statistics_.syx = statistics.syx * inputs_;
+        reduced.front() = start_.front() * inputs_;
+    }
+    descent_ = std::make_unique<GradientDescent>(statistics_, std::move(reduced), settings);
+}
+
+void ReducedDescent::step(Index number) {
+    start_.clear();
+    descent_->step(number);
+}
+
+Layers ReducedDescent::layers() const {
+    if (!start_.empty()) return start_;
+    Layers layers = descent_->layers();
+    if (outputs_.size() > 0) layers.back() = outputs_ * layers.back();
+    if (inputs_.size() > 0) layers.front() = layers.front() * inputs_.transpose();
+    return layers;
+}
+
+void ReducedDescent::restore(Layers state, Layers velocities) {
+    start_.clear();
+    descent_->restore(std::move(state), std::move(velocities));
+}
+
+std::unique_ptr<Learner> gradient_descent(const Statistics& statistics, Layers start,
+                                          const StepSettings& settings) {
+    if (ReducedDescent::pays(statistics, start))
+        return std::make_unique<ReducedDescent>(statistics, std::move(start), settings);
+    return std::make_unique<GradientDescent>(statistics, std::move(start), settings);
 }
 
 BatchDescent::BatchDescent(const RowMatrix& inputs, const RowMatrix& targets,
@@ -81,8 +143,8 @@ void BatchDescent::step(Index number) {
     descent_->step(number);
 }
 
-void BatchDescent::restore(Layers layers, Layers velocities) {
-    descent_->restore(std::move(layers), std::move(velocities));
+void BatchDescent::restore(Layers state, Layers velocities) {
+    descent_->restore(std::move(state), std::move(velocities));
 }
 
 FlowLearner::FlowLearner(const Statistics& statistics, Layers start, const StepSettings& settings)
@@ -99,8 +161,8 @@ void FlowLearner::step(Index number) {
     layers_ = flow_->at(settings_.rate * static_cast<double>(number + 1 - first_));
 }
 
-void FlowLearner::restore(Layers layers, Layers /*velocities*/) {
-    layers_ = std::move(layers);
+void FlowLearner::restore(Layers state, Layers /*velocities*/) {
+    layers_ = std::move(state);
     flow_.reset();
 }
 
@@ -132,7 +194,8 @@ void Simulation::advance(const Monitor& monitor) {
 
 void Simulation::look() {
     const Index i = state_.recorded;
-    const Matrix map = whole_map(learner_->layers());
+    const Layers layers = learner_->layers();
+    const Matrix map = whole_map(layers);
     SimulationRecord& record = state_.record;
     record.loss(i) = loss_of_map(statistics_, map);
     if (!std::isfinite(record.loss(i)))
@@ -142,13 +205,13 @@ void Simulation::look() {
     if (settings_.target)
         record.test_error(i) =
             (map - *settings_.target).squaredNorm() / settings_.target->squaredNorm();
-    if (settings_.keep_layers) state_.kept.push_back(learner_->layers());
+    if (settings_.keep_layers) state_.kept.push_back(layers);
     ++state_.recorded;
 }
 
 SimulationState Simulation::state() const {
     SimulationState state = state_;
-    state.layers = learner_->layers();
+    state.layers = learner_->state();
     state.velocities = learner_->velocities();
     return state;
 }
@@ -159,7 +222,7 @@ void Simulation::restore(SimulationState state) {
         state.record.strength.cols() != modes_.count() ||
         state.record.test_error.size() != state_.record.test_error.size() ||
         kept != (settings_.keep_layers ? state.recorded : 0) ||
-        !same_sizes(state.layers, learner_->layers()) ||
+        !same_sizes(state.layers, learner_->state()) ||
         state.velocities.size() != learner_->velocities().size())
         throw Error("the saved state is of another simulation");
     learner_->restore(std::move(state.layers), std::move(state.velocities));

@@ -23,10 +23,12 @@ class ASSAY_API Learner {
     virtual ~Learner() = default;
     // Update `number` (from 0).
     virtual void step(Index number) = 0;
-    [[nodiscard]] virtual const Layers& layers() const = 0;
+    [[nodiscard]] virtual Layers layers() const = 0;
+    // The state that is kept: the layers, or what stands for them, and what moves them.
+    [[nodiscard]] virtual const Layers& state() const = 0;
     [[nodiscard]] virtual const Layers& velocities() const = 0; // empty: none
     // Goes on from a state that was kept.
-    virtual void restore(Layers layers, Layers velocities) = 0;
+    virtual void restore(Layers state, Layers velocities) = 0;
 };
 
 // W_l <- W_l + rate V_l, V_l <- momentum V_l - dL/dW_l - decay W_l.
@@ -35,15 +37,43 @@ class ASSAY_API GradientDescent : public Learner {
     // `statistics` must outlive this.
     GradientDescent(const Statistics& statistics, Layers start, StepSettings settings);
     void step(Index number) override;
-    [[nodiscard]] const Layers& layers() const override { return layers_; }
+    [[nodiscard]] Layers layers() const override { return layers_; }
+    [[nodiscard]] const Layers& state() const override { return layers_; }
     [[nodiscard]] const Layers& velocities() const override { return velocities_; }
-    void restore(Layers layers, Layers velocities) override;
+    void restore(Layers state, Layers velocities) override;
 
   private:
     StepSettings settings_;
     Layers layers_, direction_, velocities_;
     Descent descent_;
 };
+
+// Gradient descent with all samples in the fewest dimensions that are exact. A step moves the
+// columns of W_D within those of Syx and W_D, and for white inputs the rows of W_1 within those of
+// Syx and W_1: where N1 + N_{D-1} < N3 (or N3 + N_1 < N1), the last (first) layer is trained in an
+// orthonormal basis of that span, which changes nothing but rounding.
+class ASSAY_API ReducedDescent : public Learner {
+  public:
+    // `statistics` must outlive this; two layers or more.
+    ReducedDescent(const Statistics& statistics, Layers start, StepSettings settings);
+    // Whether there is something to be gained.
+    [[nodiscard]] static bool pays(const Statistics& statistics, const Layers& start);
+    void step(Index number) override;
+    [[nodiscard]] Layers layers() const override;
+    [[nodiscard]] const Layers& state() const override { return descent_->state(); }
+    [[nodiscard]] const Layers& velocities() const override { return descent_->velocities(); }
+    void restore(Layers state, Layers velocities) override;
+
+  private:
+    Layers start_;          // as it was given, until the first step
+    Matrix inputs_;         // N1 x n1, orthonormal; empty: all inputs
+    Matrix outputs_;        // N3 x n3, orthonormal; empty: all outputs
+    Statistics statistics_; // in these bases
+    std::unique_ptr<GradientDescent> descent_;
+};
+// The cheaper of the two.
+[[nodiscard]] ASSAY_API std::unique_ptr<Learner>
+gradient_descent(const Statistics& statistics, Layers start, const StepSettings& settings);
 
 // Random batches of samples (rows of inputs P x N1 and targets P x N3): every epoch runs through
 // all samples in an order of its own, addressed by (seed, repeat, epoch); what does not fill a
@@ -61,9 +91,10 @@ class ASSAY_API BatchDescent : public Learner {
     BatchDescent(const RowMatrix& inputs, const RowMatrix& targets, Normalisation normalisation,
                  Layers start, StepSettings settings, const BatchSettings& batches);
     void step(Index number) override;
-    [[nodiscard]] const Layers& layers() const override { return descent_->layers(); }
+    [[nodiscard]] Layers layers() const override { return descent_->layers(); }
+    [[nodiscard]] const Layers& state() const override { return descent_->state(); }
     [[nodiscard]] const Layers& velocities() const override { return descent_->velocities(); }
-    void restore(Layers layers, Layers velocities) override;
+    void restore(Layers state, Layers velocities) override;
 
   private:
     void load_batch(Index number);
@@ -83,10 +114,11 @@ class ASSAY_API FlowLearner : public Learner {
     // `statistics` must outlive this.
     FlowLearner(const Statistics& statistics, Layers start, const StepSettings& settings);
     void step(Index number) override;
-    [[nodiscard]] const Layers& layers() const override { return layers_; }
+    [[nodiscard]] Layers layers() const override { return layers_; }
+    [[nodiscard]] const Layers& state() const override { return layers_; }
     [[nodiscard]] const Layers& velocities() const override { return none_; }
     // Integration goes on from the weights alone: close to, but not bit for bit, the undisturbed.
-    void restore(Layers layers, Layers velocities) override;
+    void restore(Layers state, Layers velocities) override;
 
   private:
     const Statistics& statistics_;
@@ -111,9 +143,9 @@ struct SimulationRecord {
 
 // Where a run stands; all that resuming needs.
 struct SimulationState {
-    Index done = 0;     // updates made
-    Index recorded = 0; // steps of the record that are filled
-    Layers layers, velocities;
+    Index done = 0;            // updates made
+    Index recorded = 0;        // steps of the record that are filled
+    Layers layers, velocities; // of the learner's state
     SimulationRecord record;
     std::vector<Layers> kept; // at recorded steps, where asked for
 };
@@ -133,7 +165,6 @@ class ASSAY_API Simulation {
     void restore(SimulationState state);
     [[nodiscard]] const SimulationRecord& record() const { return state_.record; }
     [[nodiscard]] const std::vector<Layers>& kept() const { return state_.kept; }
-    [[nodiscard]] const Layers& layers() const { return learner_->layers(); }
 
   private:
     void look();

@@ -199,6 +199,31 @@ TEST_CASE("the discrete recursion is gradient descent on aligned modes", "[lindy
         for (Index t = 1; t < record.loss.size(); ++t) CHECK(record.loss(t) <= record.loss(t - 1));
 }
 
+namespace {
+
+// W_l and its velocity after a step by the gradient's formula, literally.
+void literal_step(const Matrix& syx, const Matrix& sxx, const StepSettings& settings, Layers& w,
+                  Layers& v) {
+    const Layers old = w;
+    const Matrix error = syx - whole_map(old) * sxx;
+    for (std::size_t l = 0; l < w.size(); ++l) {
+        Matrix above = Matrix::Identity(old[l].rows(), old[l].rows());
+        Matrix below = Matrix::Identity(sxx.rows(), sxx.rows());
+        for (std::size_t k = l + 1; k < w.size(); ++k) above = old[k] * above;
+        for (std::size_t k = 0; k < l; ++k) below = old[k] * below;
+        v[l] = settings.momentum * v[l] + above.transpose() * error * below.transpose() -
+               settings.decay * old[l];
+        w[l] += settings.rate * v[l];
+    }
+}
+
+Layers zeros_like(Layers layers) {
+    for (Matrix& one : layers) one.setZero();
+    return layers;
+}
+
+} // namespace
+
 TEST_CASE("a step of any network on any inputs is the gradient's formula", "[lindyn]") {
     const std::size_t depth = GENERATE(1U, 2U, 3U);
     const bool white = GENERATE(true, false);
@@ -210,23 +235,64 @@ TEST_CASE("a step of any network on any inputs is the gradient's formula", "[lin
     std::vector<Index> widths(depth + 1, 5);
     widths.front() = 6;
     widths.back() = 4;
-    Layers w = initial_layers(widths, {}, {StartLaw::gaussian, 0.4, 3, 0}), v = w;
-    for (Matrix& one : v) one.setZero();
-    GradientDescent descent(s, w, {0.05, momentum, 0.02});
+    Layers w = initial_layers(widths, {}, {StartLaw::gaussian, 0.4, 3, 0}), v = zeros_like(w);
+    const StepSettings settings{0.05, momentum, 0.02};
+    GradientDescent descent(s, w, settings);
     for (Index t = 0; t < 3; ++t) {
         descent.step(t);
-        const Layers old = w;
-        const Matrix error = s.syx - whole_map(old) * sxx;
-        for (std::size_t l = 0; l < depth; ++l) {
-            Matrix above = Matrix::Identity(old[l].rows(), old[l].rows());
-            Matrix below = Matrix::Identity(6, 6);
-            for (std::size_t k = l + 1; k < depth; ++k) above = old[k] * above;
-            for (std::size_t k = 0; k < l; ++k) below = old[k] * below;
-            v[l] = momentum * v[l] + above.transpose() * error * below.transpose() - 0.02 * old[l];
-            w[l] += 0.05 * v[l];
-        }
+        literal_step(s.syx, sxx, settings, w, v);
     }
     for (std::size_t l = 0; l < depth; ++l) CHECK((descent.layers()[l] - w[l]).norm() < 1e-13);
+}
+
+TEST_CASE("descent in the fewest dimensions is descent in all", "[lindyn]") {
+    struct Shape {
+        Index inputs, outputs;
+        bool white;
+    };
+    const Shape shape = GENERATE(Shape{4, 30, true}, Shape{4, 30, false}, Shape{30, 4, true});
+    const std::size_t depth = GENERATE(2U, 3U);
+    const double momentum = GENERATE(0.0, 0.6);
+    Statistics s = statistics_of(random_matrix(shape.outputs, shape.inputs, 1, 0.3), 0.7);
+    const Matrix x = random_matrix(shape.inputs, 9, 2);
+    if (!shape.white) s.sxx = x * x.transpose() / 9;
+    const Matrix sxx =
+        shape.white ? Matrix(0.7 * Matrix::Identity(shape.inputs, shape.inputs)) : s.sxx;
+    std::vector<Index> widths(depth + 1, 3);
+    widths.front() = shape.inputs;
+    widths.back() = shape.outputs;
+    const Layers start = initial_layers(widths, {}, {StartLaw::gaussian, 0.4, 3, 0});
+    Layers w = start, v = zeros_like(w);
+    const StepSettings settings{0.05, momentum, 0.02};
+    const auto learner = gradient_descent(s, start, settings);
+    const auto dimensions = [&] {
+        return std::max(learner->state().front().cols(), learner->state().back().rows());
+    };
+    CHECK(dimensions() == 4 + 3); // of one side the data's, of the hidden layer's the start's
+    for (std::size_t l = 0; l < depth; ++l) CHECK(learner->layers()[l] == start[l]);
+    const auto resumed = gradient_descent(s, start, settings);
+    for (Index t = 0; t < 60; ++t) {
+        if (t == 30) resumed->restore(learner->state(), learner->velocities());
+        learner->step(t);
+        if (t >= 30) resumed->step(t);
+        literal_step(s.syx, sxx, settings, w, v);
+    }
+    for (std::size_t l = 0; l < depth; ++l) {
+        CHECK((learner->layers()[l] - w[l]).norm() < 1e-12 * w[l].norm());
+        CHECK(resumed->layers()[l] == learner->layers()[l]);
+    }
+}
+
+TEST_CASE("descent takes all dimensions where none is spare", "[lindyn]") {
+    Statistics s = statistics_of(random_matrix(7, 4, 1), 0.7);
+    const Layers start = initial_layers({4, 3, 7}, {}, {StartLaw::gaussian, 0.4, 3, 0});
+    CHECK_FALSE(ReducedDescent::pays(s, start));
+    s = statistics_of(random_matrix(4, 30, 1), 0.7);
+    s.sxx = Matrix::Identity(30, 30); // inputs that are not known to be white
+    CHECK_FALSE(
+        ReducedDescent::pays(s, initial_layers({30, 3, 4}, {}, {StartLaw::gaussian, 1, 3, 0})));
+    CHECK_FALSE(
+        ReducedDescent::pays(s, initial_layers({30, 4}, {}, {StartLaw::gaussian, 1, 3, 0})));
 }
 
 TEST_CASE("steps converge just below the bound and not above", "[lindyn]") {
