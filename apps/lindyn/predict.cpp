@@ -5,6 +5,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/lindyn/stable_rate.hpp>
 
 #include <cmath>
 
@@ -37,7 +38,7 @@ PredictSettings settings_of(const Options& o, const Problem& problem, const Cloc
 }
 
 void report(cli::Context& context, const Problem& problem, const Options& o,
-            const std::string& unit, const Prediction& p) {
+            const std::string& unit, const Prediction& p, const StableRate& stable) {
     context.report("method", method_name(p.method));
     for (Index a = 0; a < std::min<Index>(problem.modes.count(), 6); ++a)
         if (std::isfinite(p.half_time(a)))
@@ -53,10 +54,11 @@ void report(cli::Context& context, const Problem& problem, const Options& o,
         if (std::isfinite(p.conditions.expected_error))
             context.report("expected error", p.conditions.expected_error, "of the exact solution");
     }
-    context.report("largest stable rate", p.conditions.stable_rate,
-                   std::isnan(p.conditions.stable_rate)
+    context.report("largest stable rate", stable.value,
+                   std::isnan(stable.value)
                        ? "not known: the modes do not say how wide the inputs are"
-                       : "");
+                   : stable.complete ? ""
+                                     : "or less: modes that were not found may need a smaller one");
     context.propose("lindyn plot " + context.output_target() + " -o curves.svg");
 }
 
@@ -91,7 +93,9 @@ void run(const Options& o, cli::Context& context) {
         const Prediction p = predict(problem, settings, times, context.execution());
         write_prediction(context.output().create_group("/lindyn/predict"), p, settings, scale.unit);
         warn_of_conditions(context, problem, clock.step.rate, p);
-        report(context, problem, o, scale.unit, p);
+        const auto depth =
+            settings.weights ? static_cast<int>(settings.weights->size()) : settings.depth;
+        report(context, problem, o, scale.unit, p, find_stable_rate(problem, depth));
     });
 }
 

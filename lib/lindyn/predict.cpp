@@ -2,11 +2,11 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
-#include <assay/linalg/spectral_norm.hpp>
 #include <assay/lindyn/exact_solution.hpp>
 #include <assay/lindyn/flow.hpp>
 #include <assay/lindyn/mode_curve.hpp>
 #include <assay/lindyn/passage.hpp>
+#include <assay/lindyn/stable_rate.hpp>
 #include <assay/lindyn/starts.hpp>
 
 #include <algorithm>
@@ -244,14 +244,6 @@ double deep_end(double s, double d, int depth, double decay) {
     }
 }
 
-double widest_variance(const Problem& problem) {
-    const Statistics& s = problem.statistics;
-    if (s.has_scalar_inputs()) return s.input_scale;
-    if (s.formed() && problem.has_inputs) return linalg::largest_eigenvalue(s.sxx);
-    // Where Sx is not at hand, what was found when it was; on the safe side.
-    return problem.modes.widest.value + problem.modes.widest.residual;
-}
-
 } // namespace
 
 std::string method_name(Method method) {
@@ -271,24 +263,7 @@ std::string method_name(Method method) {
 }
 
 double stable_rate(const Problem& problem, int depth) {
-    const Modes& m = problem.modes;
-    const double widest = widest_variance(problem);
-    if (std::isnan(widest)) return kNaN;
-    const auto curvature = [depth](double d, double q_output, double q_input) {
-        double sum = 0;
-        for (int l = 1; l <= depth; ++l)
-            sum += std::pow(q_output, 2.0 * (depth - l) / depth) *
-                   std::pow(q_input, 2.0 * (l - 1) / depth);
-        return d * sum;
-    };
-    double largest = 0;
-    for (Index k = 0; k < m.rank(); ++k) {
-        largest = std::max(largest, curvature(widest, m.asymptote(k), 0));
-        for (Index b = 0; b < m.rank(); ++b)
-            largest =
-                std::max(largest, curvature(m.input_variance(b), m.asymptote(k), m.asymptote(b)));
-    }
-    return 2 / largest;
+    return find_stable_rate(problem, depth).value;
 }
 
 Vector mode_ends(const Modes& modes, int depth, double decay) {

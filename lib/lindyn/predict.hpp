@@ -59,8 +59,8 @@ struct Prediction {
 // The largest rate at which gradient descent converges: 2 over the largest curvature at the aligned
 // balanced solution, max over pairs of modes k, b of d_b sum_l q_k^{2(D-l)/D} q_b^{2(l-1)/D}, with
 // the largest eigenvalue of Sx for an input direction that no mode has. For white inputs this is
-// 2 / (D d q_1^{2-2/D}). NaN where that eigenvalue is not known. Of modes that were not found it
-// knows nothing. O(K^2 D), and O(N1^3) where inputs are not white.
+// 2 / (D d q_1^{2-2/D}). NaN where that eigenvalue is not known. Whether modes that were not found
+// may ask for less, and the cost: find_stable_rate of stable_rate.hpp.
 [[nodiscard]] ASSAY_API double stable_rate(const Problem& problem, int depth);
 // Strengths at the end of learning with weight decay gamma: (s - gamma)/d for two layers, the upper
 // root of (s - d a) a^{1-2/D} = gamma for more, 0 where the decay wins.
