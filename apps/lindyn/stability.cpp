@@ -162,12 +162,6 @@ Subject network_subject(const Options& o, const TrainingWords& words, AlignmentR
     if (!found.left_out.empty())
         context.monitor().info("layers without a theory here: " + join(found.left_out, ", "));
     subject.layers = std::move(found.layers);
-    const bool recurrent =
-        std::any_of(subject.layers.begin(), subject.layers.end(),
-                    [](const NetworkLayer& l) { return l.feedback.array != "weight"; });
-    if (recurrent)
-        context.monitor().info("the task's critical learning rate is that of recurrent layers "
-                               "whose errors go through their own weights");
     if (rule == AlignmentRule::fa)
         subject.stored =
             read_feedback(context.open(address).root().group("/model"), subject.layers);
@@ -210,9 +204,11 @@ TaskStability task_of(const Options& o, const TrainingWords& words, const Subjec
                          : samples.classes.empty()            ? "mse"
                                                               : "softmax_cross_entropy");
     std::vector<LayerFeedback> feedback = subject.stored;
-    for (std::size_t i = 0; i < layers.size(); ++i)
-        if (layers[i].feedback.size() > 0 && subject.layers[i].feedback.array == "weight")
-            feedback.push_back({layers[i].name, layers[i].feedback});
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        const FeedbackLayer& layer = subject.layers[i].feedback;
+        if (layers[i].feedback.size() > 0)
+            feedback.push_back({layer.layer(), layers[i].feedback, layer.array});
+    }
     task.rule = task_curvature(*subject.model, samples, loss, feedback, o.seed, run);
     task.backprop = task_curvature(*subject.model, samples, loss, {}, o.seed, run);
     return task;
@@ -388,7 +384,7 @@ cli::Command stability() {
                "way there; for drawn weights, given singular values, or the layers of a network on "
                "its data, with a warning where a configuration is beyond a limit. Of a recurrent "
                "layer, the kernel and the recurrent matrix are arrays of their own, on inputs x_t "
-               "and h_(t-1) of every step; the task's critical rate keeps its own weights there.");
+               "and h_(t-1) of every step; errors go back through time by them.");
     c.output(cli::OutputKind::hdf5,
              {{"/lindyn/stability/eta_critical, angle, norm_ratio", "of each layer"},
               {"/lindyn/stability/lr_critical, chain_lr_critical",

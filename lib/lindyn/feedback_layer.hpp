@@ -55,6 +55,11 @@ struct FeedbackLayer {
     Vector bias;   // empty: none, or not used
     Matrix taper;  // of a padded convolution, shape of weight: K; empty where nothing is cut off
     std::string array = "weight"; // of the layer in the network
+
+    // The layer's own name in the network.
+    [[nodiscard]] std::string layer() const {
+        return array == "weight" ? name : name.substr(0, name.size() - array.size() - 1);
+    }
 };
 
 struct AlignmentOptions {

@@ -393,9 +393,10 @@ TaskCurvature task_curvature(const network::Model& model, const network::Samples
     const auto weights = network.load(model);
     Vector back = weights.trained;
     for (const LayerFeedback& one : feedback) {
-        const auto* entry = entry_of(network, one.layer, "weight");
+        const auto* entry = entry_of(network, one.layer, one.array);
         if (!entry || entry->info.size() != one.weight.size())
-            throw Error("layer '" + one.layer + "': feedback of another shape than its weight");
+            throw Error(
+                concat("layer '", one.layer, "': feedback of another shape than its ", one.array));
         Eigen::Map<RowMatrix>(back.data() + entry->offset, one.weight.rows(), one.weight.cols()) =
             one.weight;
     }

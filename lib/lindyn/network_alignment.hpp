@@ -32,17 +32,17 @@ struct NetworkLayers {
                                                       const network::Samples& samples,
                                                       bool use_bias, const Execution& run);
 
-// What stands in the place of a layer's transposed weight; outputs x inputs. Of dense and
-// convolutional layers.
+// What stands in the place of a layer's transposed array; outputs x inputs.
 struct LayerFeedback {
     std::string layer;
     Matrix weight;
+    std::string array = "weight"; // of recurrent layers kernel or recurrent
 };
 // The eigenvalue of largest modulus of J = J_B^T H J_W, the Jacobian of the pseudo-gradient field
 // where the loss has no residual (its Gauss-Newton part elsewhere): J_W that of the outputs in the
-// parameters, H the loss's Hessian, J_B^T the backward pass through the feedback (layers without,
-// and recurrent ones, keep their weight). All parameters; restarted Arnoldi iteration of 40
-// products to a residual of 1e-8 or 10 restarts. Learning is locally stable below
+// parameters, H the loss's Hessian, J_B^T the backward pass through the feedback, of recurrent
+// layers through time (arrays without keep their own). All parameters; restarted Arnoldi iteration
+// of 40 products to a residual of 1e-8 or 10 restarts. Learning is locally stable below
 // critical_rate(value).
 struct TaskCurvature {
     std::complex<double> value;

@@ -215,19 +215,19 @@ std::vector<LayerFeedback> read_feedback(const hdf5::Group& model,
                                          const std::vector<NetworkLayer>& layers) {
     std::vector<LayerFeedback> found;
     for (const NetworkLayer& layer : layers) {
-        if (layer.feedback.array != "weight") continue; // see task_curvature
-        const std::string path = "feedback/" + layer.feedback.name + "/weight";
+        const FeedbackLayer& f = layer.feedback;
+        const std::string path = "feedback/" + f.layer() + "/" + f.array;
         if (!model.has_dataset(path))
             throw Error(model.where() + "/" + path +
                         ": missing; a rule with fixed feedback needs it");
         const hdf5::Dataset dataset = model.dataset(path).expect_numeric();
-        const Matrix& w = layer.feedback.weight;
+        const Matrix& w = f.weight;
         if (dataset.size() != w.size() || dataset.shape().empty() || dataset.shape()[0] != w.rows())
             throw Error(concat(dataset.where(), ": ", hdf5::shape_text(dataset.shape()),
                                "; the weight's shape is expected"));
         const auto values = dataset.read<double>();
         found.push_back(
-            {layer.feedback.name, Eigen::Map<const RowMatrix>(values.data(), w.rows(), w.cols())});
+            {f.layer(), Eigen::Map<const RowMatrix>(values.data(), w.rows(), w.cols()), f.array});
     }
     return found;
 }

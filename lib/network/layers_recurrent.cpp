@@ -191,6 +191,7 @@ class Recurrent : public Layer<S> {
     void backward(const Primal<S>& p, const Rows<S>& cotangent,
                   std::vector<Sink<S>>& dx) const override {
         auto& run = p.memory->template own<Run<S, false>>();
+        read_weights(run.weights, p.theta, nullptr); // may be those of a feedback path by now
         run.d_output.v = cotangent;
         roll_back(run, *p.pass, run.d_output);
         if (!dx[0].wanted()) return;

@@ -259,6 +259,107 @@ TEST_CASE("the task's curvature is that of the pseudo-gradient", "[lindyn][stabi
         Error);
 }
 
+TEST_CASE("errors go back through time by the feedback of recurrent layers", "[lindyn]") {
+    const network::Model net{R"({"format": "assay-architecture/1",
+      "input": {"shape": [4, 2], "axes": ["time", "feature"]},
+      "layers": [{"name": "a", "type": "rnn", "units": 3, "return_sequences": true},
+                 {"name": "b", "type": "rnn", "units": 2},
+                 {"name": "out", "type": "dense", "units": 1}]})",
+                             {{"a", "kernel", {3, 2}, normals(6, 1, 0.7)},
+                              {"a", "recurrent", {3, 3}, normals(9, 2, 0.5)},
+                              {"a", "bias", {3}, normals(3, 3, 0.3)},
+                              {"b", "kernel", {2, 3}, normals(6, 4, 0.7)},
+                              {"b", "recurrent", {2, 2}, normals(4, 5, 0.7)},
+                              {"b", "bias", {2}, normals(2, 6, 0.3)},
+                              {"out", "weight", {1, 2}, normals(2, 7, 1)},
+                              {"out", "bias", {1}, {0.1}}},
+                             {}};
+    constexpr Index kSteps = 4, kSamples = 40;
+    network::Samples data;
+    data.input_shape = {4, 2};
+    data.inputs = gaussian(kSamples, 8, 8);
+    const auto near = [&](std::size_t array, unsigned seed) {
+        const network::ParameterArray& a = net.parameters[array];
+        return Matrix(Eigen::Map<const RowMatrix>(a.values.data(), a.shape[0], a.shape[1]) +
+                      0.4 * gaussian(a.shape[0], a.shape[1], seed));
+    };
+    const Matrix back_ra = near(1, 11), back_kb = near(3, 12), back_rb = near(4, 13),
+                 back_out = near(6, 14);
+    Vector theta(33);
+    Index at = 0;
+    for (const auto& a : net.parameters)
+        for (const double v : a.values) theta(at++) = v;
+    REQUIRE(at == theta.size());
+    Vector targets;
+    // The pseudo-gradient of half the squared error, sample by sample and step by step.
+    const auto pseudo = [&](const Vector& p) {
+        const auto w = [&](Index offset, Index rows, Index cols) {
+            return Matrix(Eigen::Map<const RowMatrix>(p.data() + offset, rows, cols));
+        };
+        const Matrix ka = w(0, 3, 2), ra = w(6, 3, 3), kb = w(18, 2, 3), rb = w(24, 2, 2),
+                     out = w(30, 1, 2);
+        const Vector bias_a = p.segment(15, 3), bias_b = p.segment(28, 2);
+        Vector outputs(kSamples), g = Vector::Zero(p.size());
+        const auto add = [&](Index offset, const RowMatrix& m) {
+            g.segment(offset, m.size()) += Eigen::Map<const Vector>(m.data(), m.size());
+        };
+        for (Index s = 0; s < kSamples; ++s) {
+            Matrix x(2, kSteps), ha = Matrix::Zero(3, kSteps + 1), hb = Matrix::Zero(2, kSteps + 1);
+            for (Index t = 0; t < kSteps; ++t) {
+                x.col(t) = data.inputs.row(s).segment(2 * t, 2).transpose();
+                ha.col(t + 1) = (ka * x.col(t) + ra * ha.col(t) + bias_a).array().tanh();
+                hb.col(t + 1) = (kb * ha.col(t + 1) + rb * hb.col(t) + bias_b).array().tanh();
+            }
+            outputs(s) = (out * hb.col(kSteps))(0) + p(32);
+            if (targets.size() == 0) continue;
+            const double error = (outputs(s) - targets(s)) / kSamples;
+            add(30, error * hb.col(kSteps).transpose());
+            g(32) += error;
+            Vector into_b = error * back_out.transpose(), into_a = Vector::Zero(3);
+            for (Index t = kSteps; t > 0; --t) {
+                const Vector db = into_b.array() * (1 - hb.col(t).array().square());
+                add(18, db * ha.col(t).transpose());
+                add(24, db * hb.col(t - 1).transpose());
+                add(28, db);
+                into_b = back_rb.transpose() * db;
+                into_a += back_kb.transpose() * db;
+                const Vector da = into_a.array() * (1 - ha.col(t).array().square());
+                add(0, da * x.col(t - 1).transpose());
+                add(6, da * ha.col(t - 1).transpose());
+                add(15, da);
+                into_a = back_ra.transpose() * da;
+            }
+        }
+        if (targets.size() == 0) targets = outputs; // a solution
+        return g;
+    };
+    static_cast<void>(pseudo(theta));
+    Matrix jacobian(theta.size(), theta.size());
+    for (Index i = 0; i < theta.size(); ++i) {
+        Vector up = theta, down = theta;
+        up(i) += 1e-5;
+        down(i) -= 1e-5;
+        jacobian.col(i) = (pseudo(up) - pseudo(down)) / 2e-5;
+    }
+    const auto values = Eigen::EigenSolver<Matrix>(jacobian).eigenvalues().eval();
+    Index largest = 0;
+    values.cwiseAbs().maxCoeff(&largest);
+    data.values = targets;
+    data.target_shape = {1};
+    const std::vector<LayerFeedback> feedback{{"a", back_ra, "recurrent"},
+                                              {"b", back_kb, "kernel"},
+                                              {"b", back_rb, "recurrent"},
+                                              {"out", back_out}};
+    const network::Loss loss{network::LossKind::half_squared_error};
+    const TaskCurvature found = task_curvature(net, data, loss, feedback, 3, {});
+    CHECK(std::abs(found.value.real() - values(largest).real()) < 1e-6 * std::abs(values(largest)));
+    CHECK(found.residual < 1e-7);
+    // Feedback through time is not the same as the layers' own arrays.
+    const TaskCurvature dense = task_curvature(net, data, loss, {feedback.back()}, 3, {});
+    CHECK(std::abs(dense.value - found.value) > 1e-3 * std::abs(found.value));
+    CHECK_THROWS_AS(task_curvature(net, data, loss, {{"b", back_kb, "recurrent"}}, 3, {}), Error);
+}
+
 TEST_CASE("arrays of a recurrent layer see its inputs and its states", "[lindyn]") {
     const bool sequences = GENERATE(true, false);
     const std::string text = std::string(R"({"format": "assay-architecture/1",
