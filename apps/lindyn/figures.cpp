@@ -32,7 +32,7 @@ plot::Figure curves_figure(const hdf5::Group& root) {
     plot::Figure figure;
     figure.height = 3.2;
     figure.width = shallow ? 7 : 4.5;
-    plot::Panel deep = panel_at(shallow ? 0.09 : 0.14, shallow ? 0.38 : 0.66,
+    plot::Panel deep = panel_at(shallow ? 0.09 : 0.14, shallow ? 0.38 : 0.6,
                                 shallow ? "with hidden layers" : "", time_label(root), "strength");
     deep.legend = !shallow;
     deep.legend_outside = !shallow;
@@ -66,9 +66,11 @@ plot::Figure loss_figure(const hdf5::Group& root) {
         for (const double half : numbers(root, "/lindyn/predict/half_time"))
             if (half >= time.front() && half <= time.back())
                 panel.series.push_back(line({half, half}, {0, top}, -2));
-        panel.series.push_back(line(time, loss, 0));
-        if (root.has_dataset("/lindyn/predict/loss_shallow"))
-            panel.series.push_back(line(time, numbers(root, "/lindyn/predict/loss_shallow"), 1));
+        panel.legend = root.has_dataset("/lindyn/predict/loss_shallow");
+        panel.series.push_back(line(time, loss, 0, panel.legend ? "with hidden layers" : ""));
+        if (panel.legend)
+            panel.series.push_back(
+                line(time, numbers(root, "/lindyn/predict/loss_shallow"), 1, "without"));
     } else {
         const RowMatrix losses = root.dataset("/lindyn/simulate/loss").expect_rank(2).read_matrix();
         const auto steps = numbers(root, "/lindyn/simulate/step");
@@ -111,9 +113,10 @@ plot::Figure modes_figure(const hdf5::Group& root) {
 
 } // namespace
 
+// What came later in a chain of steps stands before what its file carries of earlier ones.
 const std::vector<FigureKind>& figures() {
     static const std::vector<FigureKind> list = [] {
-        std::vector<FigureKind> all = generalization_figures();
+        std::vector<FigureKind> all = compare_figures();
         const std::vector<FigureKind> own{
             {"curves", {kPredict, kSimulate}, "strengths of the modes over time", curves_figure},
             {"loss",
@@ -121,8 +124,7 @@ const std::vector<FigureKind>& figures() {
              "loss over time and the half times of the modes",
              loss_figure},
             {"modes", {kModes}, "the correlations and their singular vectors", modes_figure}};
-        all.insert(all.end(), own.begin(), own.end());
-        for (const auto& kinds : {development_figures(), compare_figures()})
+        for (const auto& kinds : {generalization_figures(), development_figures(), own})
             all.insert(all.end(), kinds.begin(), kinds.end());
         all.push_back(stability_figure_kind());
         all.push_back(spectrum_kind());
