@@ -5,9 +5,8 @@
 #include "study_input.hpp"
 
 #include <assay/core/error.hpp>
-#include <assay/core/parallel.hpp>
 #include <assay/core/text.hpp>
-#include <assay/lindyn/generalization_io.hpp>
+#include <assay/lindyn/regression_io.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -27,59 +26,54 @@ struct Options {
     std::uint64_t seed = 0;
 };
 
-RegressionSetting setting_at(const Options& o, double load) {
-    RegressionSetting s = o.setting;
-    s.load = load;
-    check_regression(s);
-    return s;
-}
-
-Vector times_of(const Options& o, const TimeScale& scale, cli::Context& context) {
-    if (o.time.grid != "auto") return times_in_tau(context, o.time, scale);
+Vector times_of(const Options& o, const RegressionStudy& study, cli::Context& context) {
+    if (o.time.grid != "auto") return times_in_tau(context, o.time, study.scale);
     Vector latest;
-    for (const double load : o.loads) {
-        const Vector times = usual_times(setting_at(o, load));
+    for (Index i = 0; i < study.loads.size(); ++i) {
+        const Vector times = usual_times(setting_at(study, i));
         if (latest.size() == 0 || times(times.size() - 1) > latest(latest.size() - 1))
             latest = times;
     }
     return latest;
 }
 
-RegressionResult result_of(const Options& o, double load, const Vector& times,
-                           const Execution& run) {
-    RegressionResult r{setting_at(o, load), {}, {}, 0, {}};
-    r.error = regression_error(r.setting, times);
-    r.optimum = best_regression_time(r.setting);
-    r.late = late_regression_error(r.setting);
-    if (o.repeats == 0) return r;
-    r.repeats.resize(o.repeats, times.size());
-    parallel_blocks(o.repeats, run.threads, [&](Index repeat) {
-        run.monitor->stop_if_interrupted();
-        r.repeats.row(repeat) =
-            simulate_regression(r.setting, o.inputs, times, o.seed, repeat).transpose();
-    });
-    return r;
-}
-
-void run(const Options& o, cli::Context& context) {
+TimeScale scale_of(const Options& o) {
     if (o.time.unit != TimeUnit::tau && !o.clock.tau && o.loads.size() > 1)
         throw UsageError("option '--time-unit': a step depends on the samples, which the loads "
                          "vary; tau, or --tau STEPS, is expected");
-    const TimeScale scale = time_scale(
-        o.time, theory_clock(o.clock, 1,
-                             std::max<Index>(1, std::llround(o.loads.front() *
-                                                             static_cast<double>(o.inputs)))));
-    const Vector times = times_of(o, scale, context);
-    std::vector<RegressionResult> results;
-    for (const double load : o.loads)
-        results.push_back(result_of(o, load, times, context.execution()));
-    write_regression(context.output().create_group("/lindyn/regress"), times, results, scale);
-    for (const RegressionResult& r : results)
-        context.report(concat("load ", significant(r.setting.load, 4)), r.optimum.value,
+    const double samples = o.loads.front() * static_cast<double>(o.inputs);
+    return time_scale(o.time, theory_clock(o.clock, 1, std::max<Index>(1, std::llround(samples))));
+}
+
+void report(cli::Context& context, const RegressionStudy& study) {
+    for (Index i = 0; i < study.loads.size(); ++i) {
+        const RegressionTheory& theory = study.theory[static_cast<std::size_t>(i)];
+        context.report(concat("load ", significant(study.loads(i), 4)), theory.optimum.value,
                        concat("least error beyond the noise, at ",
-                              significant(scale.per_tau * r.optimum.at, 4), " ", scale.unit, "; ",
-                              significant(r.late, 4), " at the end"));
-    context.propose("lindyn plot " + context.output_target() + " -o regression.svg");
+                              significant(study.scale.per_tau * theory.optimum.at, 4), " ",
+                              study.scale.unit, "; ", significant(theory.late, 4), " at the end"));
+    }
+}
+
+void run(const Options& o, cli::Context& context) {
+    const cli::Shard shard = context.shard();
+    if (shard.count > 1 && o.repeats == 0)
+        throw UsageError("--shard deals simulated data sets; --check R is expected");
+    RegressionStudy study;
+    study.setting = o.setting;
+    study.loads = to_vector(o.loads);
+    study.scale = scale_of(o);
+    study.inputs = o.inputs;
+    study.repeats = o.repeats;
+    study.seed = o.seed;
+    study.part = {shard.index, shard.count};
+    study.time = times_of(o, study, context);
+    find_theory(study);
+    draw_regressions(study, context.execution());
+    write_regression(context.output().create_group("/lindyn/regress"), study);
+    report(context, study);
+    if (shard.count == 1)
+        context.propose("lindyn plot " + context.output_target() + " -o regression.svg");
 }
 
 } // namespace
@@ -93,6 +87,7 @@ cli::Command regress() {
     c.output(cli::OutputKind::hdf5,
              {{"/lindyn/regress/generalization_error", "load x time"},
               {"/lindyn/regress/optimal_time, optimal_error, late_error", "of each load"}});
+    c.sharded([o] { return o->repeats > 0; });
     c.group("Theory");
     c.option("--load", o->loads, "LIST", "samples an input, P/N");
     c.option("--noise", o->setting.noise, "X", "standard deviation of the noise");

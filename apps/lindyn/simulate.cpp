@@ -140,8 +140,7 @@ std::unique_ptr<Learner> learner_of(const Options& o, const Problem& problem,
     check_layers(start, problem.statistics.inputs(), problem.statistics.outputs());
     if (o.method == SimulationMethod::flow)
         return std::make_unique<FlowLearner>(problem.statistics, std::move(start), step);
-    if (o.batch_size == 0)
-        return std::make_unique<GradientDescent>(problem.statistics, std::move(start), step);
+    if (o.batch_size == 0) return gradient_descent(problem.statistics, std::move(start), step);
     return std::make_unique<BatchDescent>(samples.inputs, samples.targets,
                                           problem.statistics.normalisation, std::move(start), step,
                                           BatchSettings{o.batch_size, o.seed, repeat});
@@ -242,7 +241,7 @@ void run(const Options& o, cli::Context& context) {
     hdf5::Group root = context.output();
     SimulationStudy study{facts, o.repeats, part, {}};
     for (std::size_t r = 0; r < runs.size(); ++r) study.runs[numbers[r]] = runs[r].record();
-    if (study.runs.count(0) > 0) write_run(root, runs.front(), facts);
+    if (study.runs.count(0) > 0) write_run(root, run_of(runs.front(), facts));
     write_simulation(root.create_group("/lindyn/simulate"), study);
     write_modes(
         root.create_group("/lindyn/modes"), problem,

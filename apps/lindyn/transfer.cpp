@@ -8,7 +8,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
-#include <assay/lindyn/generalization_io.hpp>
+#include <assay/lindyn/transfer_io.hpp>
 
 #include <cmath>
 

@@ -1,6 +1,7 @@
 #include <assay/lindyn/regression.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
 #include <assay/linalg/svd.hpp>
 #include <assay/lindyn/quadrature.hpp>
 #include <assay/lindyn/students.hpp>
@@ -124,6 +125,47 @@ Vector simulate_regression(const RegressionSetting& s, Index inputs, const Vecto
         }
         return sum / n;
     });
+}
+
+RegressionSetting setting_at(const RegressionStudy& study, Index load) {
+    RegressionSetting s = study.setting;
+    s.load = study.loads(load);
+    check_regression(s);
+    return s;
+}
+
+void find_theory(RegressionStudy& study) {
+    study.theory.clear();
+    for (Index i = 0; i < study.loads.size(); ++i) {
+        const RegressionSetting s = setting_at(study, i);
+        study.theory.push_back(
+            {regression_error(s, study.time), best_regression_time(s), late_regression_error(s)});
+    }
+}
+
+void draw_regressions(RegressionStudy& study, const Execution& run) {
+    const auto numbers = own_numbers(study.loads.size() * study.repeats, study.part);
+    std::vector<Vector> draws(numbers.size());
+    parallel_blocks(static_cast<Index>(numbers.size()), run.threads, [&](Index i) {
+        run.monitor->stop_if_interrupted();
+        const Index number = numbers[static_cast<std::size_t>(i)];
+        draws[static_cast<std::size_t>(i)] =
+            simulate_regression(setting_at(study, number / study.repeats), study.inputs, study.time,
+                                study.seed, number % study.repeats);
+    });
+    for (std::size_t i = 0; i < numbers.size(); ++i) study.draws[numbers[i]] = std::move(draws[i]);
+}
+
+RegressionStudy merge_regressions(std::vector<RegressionStudy> parts) {
+    std::vector<StudyPart> dealt;
+    for (const RegressionStudy& part : parts) dealt.push_back(part.part);
+    check_parts(dealt);
+    RegressionStudy whole = std::move(parts.front());
+    whole.part = {};
+    for (std::size_t i = 1; i < parts.size(); ++i)
+        take_records(whole.draws, parts[i].draws, "data set");
+    check_complete(whole.draws, whole.loads.size() * whole.repeats, "data set");
+    return whole;
 }
 
 } // namespace assay::lindyn

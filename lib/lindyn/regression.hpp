@@ -8,9 +8,14 @@
 #pragma once
 
 #include <assay/core/export.hpp>
+#include <assay/core/monitor.hpp>
 #include <assay/lindyn/scalar_search.hpp>
+#include <assay/lindyn/shards.hpp>
+#include <assay/lindyn/time_scale.hpp>
 
 #include <cstdint>
+#include <map>
+#include <vector>
 
 namespace assay::lindyn {
 
@@ -40,5 +45,33 @@ ASSAY_API void check_regression(const RegressionSetting& setting);
 [[nodiscard]] ASSAY_API Vector simulate_regression(const RegressionSetting& setting, Index inputs,
                                                    const Vector& times, std::uint64_t seed,
                                                    Index repeat);
+
+struct RegressionTheory {
+    Vector error; // T, excess
+    Minimum optimum;
+    double late = 0;
+};
+// Several loads and simulated data sets of each; those of all, or of a part.
+struct RegressionStudy {
+    RegressionSetting setting; // its load does not count
+    Vector loads;
+    Vector time;      // T, tau
+    TimeScale scale;  // in which times are written
+    Index inputs = 0; // of a simulated data set
+    Index repeats = 0;
+    std::uint64_t seed = 0;
+    StudyPart part;
+    std::vector<RegressionTheory> theory; // one a load
+    std::map<Index, Vector> draws;        // excess error, by load * repeats + repeat
+};
+// Throws Error where the setting makes no sense.
+[[nodiscard]] ASSAY_API RegressionSetting setting_at(const RegressionStudy& study, Index load);
+// The theory of every load.
+ASSAY_API void find_theory(RegressionStudy& study);
+// Draws the part's data sets.
+ASSAY_API void draw_regressions(RegressionStudy& study, const Execution& run);
+// The whole from all its parts, which have the same settings. Throws Error where a part or a draw
+// is missing or given twice.
+[[nodiscard]] ASSAY_API RegressionStudy merge_regressions(std::vector<RegressionStudy> parts);
 
 } // namespace assay::lindyn

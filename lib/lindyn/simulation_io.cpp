@@ -2,11 +2,10 @@
 
 #include <assay/core/error.hpp>
 #include <assay/lindyn/lindyn_io.hpp>
+#include <assay/lindyn/study_records_io.hpp>
 #include <assay/network/network_io.hpp>
 #include <assay/training/config.hpp>
 #include <assay/training/run_io.hpp>
-
-#include <cmath>
 
 namespace assay::lindyn {
 namespace {
@@ -98,12 +97,9 @@ void write_simulation(hdf5::Group group, const SimulationStudy& study) {
     group.set_attribute("momentum", facts.step.momentum);
     group.set_attribute("weight_decay", facts.step.decay);
     group.set_attribute("batch_size", static_cast<std::int64_t>(facts.batch_size));
-    group.set_attribute("seed", static_cast<std::int64_t>(facts.seed));
-    if (part) {
-        group.set_attribute("repeats", static_cast<std::int64_t>(study.repeats));
-        group.set_attribute("shard", static_cast<std::int64_t>(study.part.index));
-        group.set_attribute("shards", static_cast<std::int64_t>(study.part.count));
-    }
+    write_seed(group, facts.seed);
+    if (part) group.set_attribute("repeats", static_cast<std::int64_t>(study.repeats));
+    write_part(group, study.part);
     if (study.runs.empty()) return;
     const SimulationRecord& first = study.runs.begin()->second;
     const auto count = static_cast<Index>(study.runs.size()), times = first.loss.size();
@@ -127,25 +123,15 @@ void write_simulation(hdf5::Group group, const SimulationStudy& study) {
 }
 
 SimulationStudy read_simulation(const hdf5::Group& group) {
-    const auto number = [&](const char* name) {
-        const auto value = group.number_attribute(name);
-        if (!value) throw Error(group.where() + ": attribute '" + name + "' is missing");
-        return *value;
-    };
-    const auto whole_number = [&](const char* name) {
-        const double value = number(name);
-        if (!(value >= 0 && value <= 1e15 && value == std::floor(value)))
-            throw Error(concat(group.where(), ": ", name, " ", value, " is no count"));
-        return static_cast<Index>(value);
-    };
     SimulationStudy study;
     SimulationFacts& facts = study.facts;
     facts.flow = group.text_attribute("method").value_or("") == "flow";
-    facts.step = {number("learning_rate"), number("momentum"), number("weight_decay")};
-    facts.batch_size = whole_number("batch_size");
-    facts.seed = static_cast<std::uint64_t>(whole_number("seed"));
-    study.repeats = whole_number("repeats");
-    study.part = {whole_number("shard"), whole_number("shards")};
+    facts.step = {number_attribute(group, "learning_rate"), number_attribute(group, "momentum"),
+                  number_attribute(group, "weight_decay")};
+    facts.batch_size = whole_attribute(group, "batch_size", 0);
+    facts.seed = read_seed(group);
+    study.repeats = whole_attribute(group, "repeats", 1);
+    study.part = read_part(group);
     if (!group.has_dataset("repeat")) return study;
     const auto numbers = group.dataset("repeat").expect_numeric().read<std::int64_t>();
     const auto steps = group.dataset("step").expect_numeric().read<std::int64_t>();
@@ -186,25 +172,47 @@ SimulationStudy merge_simulations(std::vector<SimulationStudy> parts) {
     return all;
 }
 
-void write_run(hdf5::Group root, const Simulation& first, const SimulationFacts& facts) {
+SimulatedRun run_of(const Simulation& first, const SimulationFacts& facts) {
     const SimulationRecord& record = first.record();
-    const network::Model model = model_of(first.layers());
-    network::write_model(root.create_group("/model"), model, network::Storage::float64);
+    return {training_json(record, facts, model_of(first.kept().back()).architecture),
+            facts.learning_rate, record.steps, record.loss, first.kept()};
+}
+
+void write_run(hdf5::Group root, const SimulatedRun& simulated) {
+    network::write_model(root.create_group("/model"), model_of(simulated.kept.back()),
+                         network::Storage::float64);
     hdf5::Group run = root.create_group("/run");
-    run.write_text("training", training_json(record, facts, model.architecture));
+    run.write_text("training", simulated.training);
     run.set_attribute("finished", 1);
     run.set_attribute("stop_reason", "steps");
     run.set_attribute("rule", "bp");
-    run.write("steps", whole(record.steps), {"checkpoint", "", "steps of the checkpoints"});
-    for (std::size_t i = 0; i < first.kept().size(); ++i) {
-        hdf5::Group group =
-            root.create_group("/run/checkpoints/" + training::step_name(record.steps[i]));
-        group.set_attribute("step", static_cast<std::int64_t>(record.steps[i]));
-        group.set_attribute("epoch", static_cast<double>(record.steps[i]));
-        group.set_attribute("loss", record.loss(static_cast<Index>(i)));
-        group.set_attribute("learning_rate", facts.learning_rate);
-        network::write_weights(group, model_of(first.kept()[i]), network::Storage::float64);
+    run.write("steps", whole(simulated.steps), {"checkpoint", "", "steps of the checkpoints"});
+    for (std::size_t i = 0; i < simulated.kept.size(); ++i) {
+        const Index step = simulated.steps[i];
+        hdf5::Group group = root.create_group("/run/checkpoints/" + training::step_name(step));
+        group.set_attribute("step", static_cast<std::int64_t>(step));
+        group.set_attribute("epoch", static_cast<double>(step));
+        group.set_attribute("loss", simulated.loss(static_cast<Index>(i)));
+        group.set_attribute("learning_rate", simulated.learning_rate);
+        network::write_weights(group, model_of(simulated.kept[i]), network::Storage::float64);
     }
+}
+
+SimulatedRun read_run(const hdf5::Group& root) {
+    const hdf5::Group run = root.group("/run");
+    const auto training = run.read_text("training");
+    if (!training) throw Error(run.where() + ": attribute 'training' is missing");
+    SimulatedRun simulated;
+    simulated.training = *training;
+    simulated.steps = training::run_steps(run);
+    simulated.loss.resize(static_cast<Index>(simulated.steps.size()));
+    for (const Index step : simulated.steps) {
+        const hdf5::Group group = root.group("/run/checkpoints/" + training::step_name(step));
+        simulated.loss(static_cast<Index>(simulated.kept.size())) = number_attribute(group, "loss");
+        simulated.learning_rate = number_attribute(group, "learning_rate");
+        simulated.kept.push_back(read_layers(training::read_checkpoint(root, step)));
+    }
+    return simulated;
 }
 
 void write_states(hdf5::Group group, const std::vector<Simulation>& repeats) {

@@ -38,8 +38,18 @@ ASSAY_API void write_simulation(hdf5::Group group, const SimulationStudy& study)
 // The whole from all its parts, which have the same settings. Throws Error where a part or a repeat
 // is missing or given twice.
 [[nodiscard]] ASSAY_API SimulationStudy merge_simulations(std::vector<SimulationStudy> parts);
-// /model and /run of a simulation that kept its layers.
-ASSAY_API void write_run(hdf5::Group root, const Simulation& first, const SimulationFacts& facts);
+// A simulation that kept its layers, as a training run that every tool reads (/model, /run).
+struct SimulatedRun {
+    std::string training; // the resolved configuration with which `checkpoint train` does the same
+    double learning_rate = 0; // of half_squared_error
+    std::vector<Index> steps;
+    Vector loss;              // at the steps
+    std::vector<Layers> kept; // at the steps
+};
+[[nodiscard]] ASSAY_API SimulatedRun run_of(const Simulation& first, const SimulationFacts& facts);
+ASSAY_API void write_run(hdf5::Group root, const SimulatedRun& run);
+// Throws Error where the checkpoints are not those of a linear network.
+[[nodiscard]] ASSAY_API SimulatedRun read_run(const hdf5::Group& root);
 
 // The state of all repeats. Reading throws Error where arrays do not fit each other.
 ASSAY_API void write_states(hdf5::Group group, const std::vector<Simulation>& repeats);
