@@ -100,12 +100,16 @@ TransferSetting data_setting(const Options& o, cli::Context& context) {
 // Means of the simulated pairs of a single point.
 void report_check(cli::Context& context, const TransferStudy& study, double theory) {
     if (study.draws.empty() || study.part.count > 1) return;
-    Matrix benefit(static_cast<Index>(study.draws.size()), 1);
-    for (const auto& [number, draw] : study.draws) benefit(number, 0) = draw.benefit;
+    Matrix benefit(static_cast<Index>(study.draws.size()), 1), alone = benefit;
+    for (const auto& [number, draw] : study.draws) {
+        benefit(number, 0) = draw.benefit;
+        alone(number, 0) = draw.alone;
+    }
     const RepeatSummary summary = summarise_repeats(benefit, Vector::Constant(1, theory));
     context.report("simulated benefit", summary.mean(0),
                    concat("+- ", significant(summary.sem(0), 2), ", z ",
                           significant(summary.z(0), 2), " (", benefit.rows(), " pairs)"));
+    context.report("simulated error alone", alone.mean());
 }
 
 // Of the network that learns both.
