@@ -1,6 +1,7 @@
 #include <assay/cnmf/cnmf_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/hdf5/seed.hpp>
 
 #include <algorithm>
 
@@ -138,7 +139,7 @@ void describe_options(hdf5::Group& group, const FitOptions& o) {
     group.set_attribute("inner", static_cast<std::int64_t>(o.inner));
     group.set_attribute("components", static_cast<std::int64_t>(o.components));
     group.set_attribute("lags", static_cast<std::int64_t>(o.lags));
-    group.set_attribute("seed", static_cast<std::int64_t>(o.seed));
+    hdf5::write_seed(group, o.seed);
     group.set_attribute("init", name_of(o.start));
     group.set_attribute("restarts", static_cast<std::int64_t>(o.restarts));
     group.set_attribute("max_iterations", static_cast<std::int64_t>(o.max_iterations));

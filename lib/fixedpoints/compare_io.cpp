@@ -1,6 +1,7 @@
 #include <assay/fixedpoints/compare_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/seed.hpp>
 #include <assay/fixedpoints/dataset_io.hpp>
 #include <assay/fixedpoints/fixedpoints_io.hpp>
 #include <assay/fixedpoints/graph_io.hpp>
@@ -372,9 +373,9 @@ ComparisonHeader read_comparison(const Group& group) {
     o.starts = whole_attribute(group, "starts", 1);
     o.permutations = whole_attribute(group, "permutations", 0);
     // As text: a number attribute has no room for all seeds.
-    const auto seed = parse_integer(group.text_attribute("seed").value_or(""));
+    const auto seed = parse_seed(group.text_attribute("seed").value_or(""));
     if (!seed) throw Error(group.where() + "@seed: a whole number is expected");
-    o.seed = static_cast<std::uint64_t>(*seed);
+    o.seed = *seed;
     return header;
 }
 

@@ -1,6 +1,7 @@
 #include <assay/hdf5/provenance.hpp>
 
 #include <assay/core/text.hpp>
+#include <assay/hdf5/seed.hpp>
 
 #include <algorithm>
 #include <array>
@@ -9,15 +10,6 @@
 
 namespace assay::hdf5 {
 namespace {
-
-// A number, as text where int64 has no room for it.
-void write_seed(Group& step, std::uint64_t seed) {
-    const auto number = static_cast<std::int64_t>(seed);
-    if (number >= 0)
-        step.set_attribute("seed", number);
-    else
-        step.set_attribute("seed", std::to_string(seed));
-}
 
 // Two inputs of one pipeline share their early steps; these tell them apart from steps of their
 // own.

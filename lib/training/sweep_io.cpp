@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/seed.hpp>
 #include <assay/hdf5/table.hpp>
 #include <assay/training/architectures.hpp>
 
@@ -28,7 +29,7 @@ void write_sources(hdf5::Group& group, const SweepPlan& plan) {
     group.write_text("base", plan.base);
     group.write_text("space", plan.space);
     group.set_attribute("sampler", plan.sampler);
-    group.set_attribute("seed", static_cast<double>(plan.seed));
+    hdf5::write_seed(group, plan.seed);
     group.set_attribute("repeats", static_cast<std::int64_t>(plan.repeats));
     group.set_attribute("first", static_cast<std::int64_t>(plan.first));
     group.set_attribute("settings", paths_of(parse_search_space(plan.space)));
@@ -44,7 +45,7 @@ SweepPlan read_sources(const hdf5::Group& group) {
     plan.base = text("base");
     plan.space = text("space");
     plan.sampler = group.text_attribute("sampler").value_or("random");
-    plan.seed = static_cast<std::uint64_t>(group.number_attribute("seed").value_or(0));
+    plan.seed = hdf5::read_seed(group).value_or(0);
     plan.repeats = static_cast<Index>(group.number_attribute("repeats").value_or(1));
     plan.first = static_cast<Index>(group.number_attribute("first").value_or(1));
     if (plan.repeats < 1 || plan.repeats > 1000000 || plan.first < 1)
