@@ -28,4 +28,8 @@ Phase::~Phase() {
                                            significant(cpu, 3), " s)"));
 }
 
+void WithoutPhases::message(Level level, const std::string& text) {
+    if (level != Level::debug) other_->message(level, text);
+}
+
 } // namespace assay

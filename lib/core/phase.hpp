@@ -6,6 +6,7 @@
 #include <assay/core/monitor.hpp>
 
 #include <string>
+#include <utility>
 
 namespace assay {
 
@@ -23,5 +24,24 @@ class ASSAY_API Phase {
     double wall_s_;
     double cpu_s_; // of all threads
 };
+
+// Tells what another does except for phases: of many pieces of work only the whole has some.
+class ASSAY_API WithoutPhases : public Monitor {
+  public:
+    explicit WithoutPhases(Monitor& other) : other_(&other) {}
+    void message(Level level, const std::string& text) override;
+    void progress(const Progress& progress) override { other_->progress(progress); }
+    [[nodiscard]] bool interrupted() const override { return other_->interrupted(); }
+
+  private:
+    Monitor* other_;
+};
+
+// What `work` returns, its time told.
+template <class Work>
+auto timed(Monitor& monitor, std::string name, const Work& work) {
+    const Phase phase(monitor, std::move(name));
+    return work();
+}
 
 } // namespace assay
