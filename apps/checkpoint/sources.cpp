@@ -1,6 +1,7 @@
 #include "sources.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/network.hpp>
 #include <assay/network/network_io.hpp>
@@ -27,6 +28,7 @@ training::NetworkShape network_shape(const training::TrainingData& data) {
 
 training::TrainingData load_training_data(training::TrainingConfig& c, MemoryUse memory,
                                           cli::Context& context) {
+    const Phase phase(context.monitor(), "training data");
     const std::string place = c.data.empty() ? "training data" : c.data + ": train";
     training::TrainingData data;
     if (c.task) {

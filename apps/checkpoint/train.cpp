@@ -3,6 +3,7 @@
 #include "sources.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 #include <assay/training/run_io.hpp>
@@ -191,6 +192,7 @@ void run(const Options& o, cli::Context& context) {
         training::train(c, data, start, resumed, folder, limits, context.execution());
     if (!ranks::first()) return;
     const hdf5::Group* before = earlier ? &*earlier : nullptr;
+    const Phase phase(context.monitor(), "assemble the run");
     hdf5::Group root = context.output();
     folder.assemble(root, result, before, context.keeps_timing());
     root.group("/run").set_attribute("rule", c.rule);

@@ -2,6 +2,7 @@
 
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/network/evaluation.hpp>
 #include <assay/network/network_io.hpp>
 
@@ -51,6 +52,7 @@ LoadedNetwork loaded(formats::OpenedModel opened, const NetworkOptions& o,
 
 LoadedNetwork load_network(cli::Context& context, const NetworkOptions& o,
                            const hdf5::Address& address) {
+    const Phase phase(context.monitor(), "read the network");
     return loaded(tools::open_model(context, address, o.files, o.checkpoint), o, address);
 }
 
@@ -157,6 +159,7 @@ std::string samples_digest(const network::Samples& samples) {
 Trials run_samples(network::Samples samples, const std::string& where,
                    const fixedpoints::Dynamics& dynamics, Index most, const Execution& execution,
                    double noise, std::uint64_t seed) {
+    const Phase phase(*execution.monitor, "trials");
     const Index steps = samples.input_shape.at(0), width = dynamics.raw_inputs();
     thin(samples, most < 0 ? affordable(dynamics, steps) : most);
     if (samples.inputs.cols() != steps * width)

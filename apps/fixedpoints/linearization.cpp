@@ -1,6 +1,7 @@
 #include "linearization.hpp"
 
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/fixedpoints/point_modes.hpp>
 #include <assay/fixedpoints/slow_modes.hpp>
 
@@ -82,6 +83,7 @@ Index LinearizedBlock::unfinished() const {
 void linearize_points(const LinearizeRequest& o, const Dynamics& dynamics, const Points& points,
                       const Execution& execution,
                       const std::function<void(LinearizedBlock)>& take) {
+    const Phase phase(*execution.monitor, "linearization");
     const Index modes = modes_of(o, dynamics.state_size()), count = points.count();
     const Blocks blocks{count, kBlock};
     for (Index block = 0; block < blocks.count(); ++block) {

@@ -3,6 +3,7 @@
 #include "model_input.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 
 #include <algorithm>
@@ -91,6 +92,7 @@ Problem data_problem(cli::Context& context, const ProblemOptions& o, std::size_t
 Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5::Address& address) {
     const hdf5::Group root = context.open(address).root();
     const std::string path = path_of_data(address, root);
+    const Phase phase(context.monitor(), "statistics and modes");
     return at_place(hdf5::Address{address.file, path}.name(), [&] {
         if (has_statistics(root, path) && o.precision == BlockPrecision::float32)
             throw UsageError("statistics are given; --precision float32 is for samples");

@@ -6,6 +6,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/mode_curve.hpp>
 #include <assay/lindyn/simulation_io.hpp>
@@ -166,6 +167,7 @@ void save(cli::StateFile& state, const std::vector<Simulation>& runs) {
 
 // All repeats from one recorded step to the next, in parallel.
 void run_all(std::vector<Simulation>& runs, cli::StateFile& state, const Execution& execution) {
+    const Phase phase(*execution.monitor, "steps");
     auto saved = std::chrono::steady_clock::now();
     const auto count = static_cast<Index>(runs.size());
     const auto working = [&] {

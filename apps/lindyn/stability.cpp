@@ -5,6 +5,7 @@
 #include "commands.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/stability_io.hpp>
 #include <assay/training/run_io.hpp>
@@ -184,6 +185,7 @@ Subject subject_of(const Options& o, const TrainingWords& words, AlignmentRule r
 TaskStability task_of(const Options& o, const TrainingWords& words, const Subject& subject,
                       const StudySettings& s, const std::vector<LayerStability>& layers,
                       const Execution& run) {
+    const Phase phase(*run.monitor, "curvature");
     TaskStability task;
     task.momentum = o.momentum.value_or(words.momentum.value_or(0));
     if (!subject.model) {

@@ -5,6 +5,7 @@
 #include "tensor_input.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/fit.hpp>
@@ -229,7 +230,8 @@ void run(Options& o, cli::Context& context) {
     o.fit.rank = *o.rank;
     o.tensor.memory = of_first(static_cast<std::int64_t>(allowed_memory(o.tensor.memory)));
     o.tensor.symmetric = o.fit.symmetric;
-    const LoadedTensor tensor = load_tensor(context, o.tensor);
+    const LoadedTensor tensor =
+        timed(context.monitor(), "read the tensor", [&] { return load_tensor(context, o.tensor); });
     at_place(context.input_address().name(), [&] { settle(o, context, tensor); });
     warn_of_signs(context, o.fit, tensor);
     cli::StateFile state = state_file(context, "fit");

@@ -1,6 +1,7 @@
 #include <assay/cnmf/compare.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 
 #include <algorithm>
 
@@ -68,6 +69,7 @@ Comparison compare(const Model& first, const Model& second, const std::vector<In
         throw Error(concat("the models have ", first.units(), " and ", second.units(), " units, ",
                            first.activations.cols(), " and ", second.activations.cols(),
                            " bins; the same are expected"));
+    const Phase phase(*run.monitor, "similarities");
     const Model both = joined(first, second);
     const TimeAxis axis(both.activations.cols(), segment_start, both.lags);
     const MotifCorrelation correlation(both.motifs, both.components);

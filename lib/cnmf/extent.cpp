@@ -1,6 +1,7 @@
 #include <assay/cnmf/extent.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/random.hpp>
 
 #include <algorithm>
@@ -114,6 +115,7 @@ Extent extent(const Recording& recording, const Model& model, const ExtentOption
     const Random random(options.seed, "cnmf/extent");
     const Matrix observed_peaks = peaks(observed);
     Matrix reached = Matrix::Zero(components, units);
+    const Phase phase(*run.monitor, "shifted activations");
     std::vector<std::vector<double>> null_peaks(static_cast<std::size_t>(components * units));
     for (Index m = 0; m < options.nulls; ++m) {
         run.monitor->stop_if_interrupted();

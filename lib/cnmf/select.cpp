@@ -2,6 +2,7 @@
 
 #include <assay/cnmf/compare.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/random.hpp>
 
 #include <algorithm>
@@ -41,6 +42,9 @@ select(const Data& data, const Mask& excluded, const SelectOptions& options, Ind
         fit_options.lags = point.lags;
         fit_options.penalties.x_ortho = point.x_ortho;
         fit_options.restarts = 1;
+        const Phase phase(*run.monitor, concat("fits of K ", point.components, ", L ", point.lags));
+        WithoutPhases quieter(*run.monitor);
+        const Execution inside{run.threads, &quieter};
         const auto products = data.products(point.components, point.lags, run);
         std::vector<Model> models;
         std::vector<SelectRow> of_point;
@@ -55,11 +59,11 @@ select(const Data& data, const Mask& excluded, const SelectOptions& options, Ind
             row.repetition = r;
             if (options.hold_out > 0) {
                 const FitResult held =
-                    fit(data, unseen[static_cast<std::size_t>(r)], fit_options, run);
+                    fit(data, unseen[static_cast<std::size_t>(r)], fit_options, inside);
                 row.train_loss = held.evaluation.relative_loss();
                 row.test_loss = held.evaluation.test_loss();
             }
-            FitResult full = fit(data, all, fit_options, run);
+            FitResult full = fit(data, all, fit_options, inside);
             row.full_loss = full.evaluation.relative_loss();
             row.iterations = static_cast<Index>(full.history.loss.size()) - 1;
             row.penalty = cross_orthogonality(full.model, *products, run);
@@ -71,7 +75,8 @@ select(const Data& data, const Mask& excluded, const SelectOptions& options, Ind
             for (std::size_t j = 0; j < models.size(); ++j)
                 if (i != j)
                     to_others.push_back(
-                        compare(models[i], models[j], recording.segment_start, run).dissimilarity);
+                        compare(models[i], models[j], recording.segment_start, inside)
+                            .dissimilarity);
             of_point[i].dissimilarity = median(to_others);
         }
         rows.insert(rows.end(), of_point.begin(), of_point.end());
@@ -144,13 +149,16 @@ Sequenciness sequenciness(const Recording& recording, const FitOptions& options,
     const Index bins = x.cols();
     const TimeAxis axis(bins, recording.segment_start, 1);
     const Random random(options.seed, "cnmf/sequenciness");
+    const Phase phase(*run.monitor, "fits of data and shuffles");
+    WithoutPhases quieter(*run.monitor);
+    const Execution inside{run.threads, &quieter};
     const auto fitted_power = [&](Matrix shuffled) {
         DenseRecording copy(std::move(shuffled));
         copy.segment_start = recording.segment_start;
-        return best_power(copy, options, choice, run);
+        return best_power(copy, options, choice, inside);
     };
     Sequenciness result;
-    result.power = best_power(recording, options, choice, run);
+    result.power = best_power(recording, options, choice, inside);
     for (Index s = 0; s < shuffles; ++s) {
         run.monitor->progress(
             {static_cast<double>(s), static_cast<double>(shuffles), "shuffles", ""});

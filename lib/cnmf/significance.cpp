@@ -1,6 +1,7 @@
 #include <assay/cnmf/significance.hpp>
 
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/random.hpp>
 
 #include <algorithm>
@@ -55,6 +56,7 @@ Significance significance(const Data& test_data, const Model& model,
     result.skewness = column_skewness(products->with_motifs(model.motifs, run), axis, run);
     result.null.resize(components, nulls);
     const Random random(options.seed, "cnmf/significance");
+    const Phase phase(*run.monitor, "null motifs");
     for (Index first = 0; first < components * nulls; first += kBatch) {
         run.monitor->stop_if_interrupted();
         run.monitor->progress({static_cast<double>(first), static_cast<double>(components * nulls),

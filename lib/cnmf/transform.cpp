@@ -1,5 +1,7 @@
 #include <assay/cnmf/fit.hpp>
 
+#include <assay/core/phase.hpp>
+
 #include <algorithm>
 #include <cmath>
 
@@ -50,6 +52,7 @@ ActivationFit fit_activations(DataProducts& products, const Unseen& unseen, cons
         axis.clear_padding(gradient);
         return gradient;
     };
+    const Phase phase(*run.monitor, "activations");
     ActivationFit result;
     result.activations = std::move(start);
     TimeMatrix& h = result.activations;
@@ -89,6 +92,7 @@ TransformResult transform(const Data& data, const Unseen& unseen, const Model& m
     result.activations = axis.unpadded(fitted.activations);
     result.kkt = fitted.kkt;
     result.sweeps = fitted.sweeps;
+    const Phase phase(*run.monitor, "evaluate");
     const Model whole{model.components, model.lags, model.motifs, result.activations};
     result.evaluation = evaluate(whole, data.recording(), unseen, run);
     result.loadings = loadings(whole, *products, data.survey().squared_norm, run);

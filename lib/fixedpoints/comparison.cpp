@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 #include <assay/fixedpoints/similarity_blocks.hpp>
 #include <assay/linalg/canonical.hpp>
@@ -204,6 +205,7 @@ Trajectories principal_trajectories(const Trajectories& trajectories) {
 PairwiseDistances compare_networks(const NetworkSet& networks, const AnyMetric& metric,
                                    const ComparisonOptions& options, const Shard& shard,
                                    const Execution& run) {
+    const Phase phase(*run.monitor, "distances");
     if (const auto* similarity = std::get_if<Metric>(&metric))
         return by_activations(networks, *similarity, options, shard, run);
     if (const auto* dynamics = std::get_if<DynamicsMetric>(&metric))
@@ -224,6 +226,7 @@ NetworkLabel combined_label(const std::vector<NetworkLabel>& labels) {
 
 ComparisonSummary summarise(const Matrix& distance, const std::vector<NetworkLabel>& labels,
                             const SummaryOptions& options, const Execution& run) {
+    const Phase phase(*run.monitor, "summary of distances");
     const auto networks = static_cast<double>(distance.rows());
     ComparisonSummary summary;
     summary.mean = distance.sum() / (networks * (networks - 1));

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/random.hpp>
 #include <assay/fixedpoints/tangents.hpp>
 
@@ -308,6 +309,7 @@ void check(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts
 LongRun run_long(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
                  const CycleOptions& options, const Execution& run) {
     check(dynamics, x, starts, options);
+    const Phase phase(*run.monitor, "long runs");
     const Index count = starts.rows(), size = starts.cols();
     const Index exponents = std::min(options.exponents, size);
     LongRun result;

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -138,6 +139,7 @@ Completeness FindResult::completeness() const {
 
 FindResult find_points(const Dynamics& dynamics, const RowMatrix& inputs, const RowMatrix& starts,
                        const FindOptions& options, const Execution& run) {
+    const Phase phase(*run.monitor, "search");
     FindResult result;
     result.inputs = inputs;
     result.best_slow_q = std::numeric_limits<double>::infinity();

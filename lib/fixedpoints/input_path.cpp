@@ -1,6 +1,7 @@
 #include <assay/fixedpoints/input_path.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 
 #include <algorithm>
@@ -68,6 +69,7 @@ std::vector<PathBranch> track_path(const Dynamics& dynamics, const Points& point
         throw Error(concat("a path of ", path.rows(), " inputs; at least 2 are expected"));
     std::vector<Index> here = points_under(points, path.row(0));
     if (here.empty()) throw Error("no point is known at the first input of the path");
+    const Phase phase(*run.monitor, "branches");
     std::vector<PathBranch> branches;
     std::size_t first = 0; // branch of the segment before
     for (Index segment = 0; segment + 1 < path.rows(); ++segment) {

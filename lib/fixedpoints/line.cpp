@@ -1,6 +1,7 @@
 #include <assay/fixedpoints/line.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/fixedpoints/point_modes.hpp>
 #include <assay/network/initialise.hpp>
 #include <assay/network/network.hpp>
@@ -79,6 +80,7 @@ LineAttractors line_attractors(const Dynamics& dynamics, const Points& points,
                                const Trajectories& trajectories, const LineOptions& options,
                                const Execution& run) {
     check(dynamics, points, systems, options.readout);
+    const Phase phase(*run.monitor, "lines");
     LineAttractors found;
     found.states = dimensionality(trajectories, run);
     const RowMatrix inputs = valid_inputs(trajectories);

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/fixedpoints/point_modes.hpp>
 
 #include <algorithm>
@@ -122,6 +123,7 @@ std::vector<InputResponse> input_responses(const Dynamics& dynamics, const Point
     if (probes.cols() != dynamics.inputs())
         throw Error(
             concat("probes of ", probes.cols(), " numbers, the cell takes ", dynamics.inputs()));
+    const Phase phase(*run.monitor, "responses");
     std::vector<InputResponse> found;
     for (Index input = 0; input < input_count(points); ++input) {
         InputResponse response;

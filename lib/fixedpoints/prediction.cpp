@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -158,6 +159,7 @@ Prediction predict(const Dynamics& dynamics, const LocalLinear& linear,
                    const Trajectories& trajectories, const PredictionOptions& options,
                    const Execution& run) {
     if (options.steps < 1) throw Error(concat("--steps ", options.steps, ": must be >= 1"));
+    const Phase phase(*run.monitor, "predictions");
     Prediction prediction;
     for (Index b = 0; b < trajectories.trials; ++b)
         for (Index t = options.steps - 1; t < length_of(trajectories, b); ++t) {

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/random.hpp>
 #include <assay/fixedpoints/connections.hpp>
 #include <assay/fixedpoints/cycle_starts.hpp>
@@ -543,6 +544,7 @@ Graph find_graph(const Dynamics& dynamics, const Points& points,
                  const std::vector<EigenSystem>& systems, const TopologyOptions& options,
                  const Execution& run) {
     check(options);
+    const Phase phase(*run.monitor, "graph");
     const auto lands = landscapes(points, systems);
     Graph graph;
     std::map<Index, Index> column;
@@ -583,6 +585,7 @@ RowMatrix kick_probability(const Dynamics& dynamics, const Points& points,
                            const std::vector<EigenSystem>& systems, const KickOptions& options,
                            const Execution& run) {
     if (options.kicks < 1) throw Error(concat("kicks ", options.kicks, ": must be >= 1"));
+    const Phase phase(*run.monitor, "kicks");
     const auto lands = landscapes(points, systems);
     RowMatrix probability = RowMatrix::Zero(points.count(), points.count());
     each_input(lands, run, [&](std::size_t which, const Execution& inner) {

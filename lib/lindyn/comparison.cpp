@@ -1,6 +1,7 @@
 #include <assay/lindyn/comparison.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/linalg/assignment.hpp>
 #include <assay/linalg/svd.hpp>
 #include <assay/lindyn/passage.hpp>
@@ -250,6 +251,7 @@ double stage_likeness(const Modes& modes, const Vector& half, const Vector& ten,
 
 RunComparison compare_run(const Problem& problem, const RunSource& run, const Vector& clock,
                           const ComparisonSettings& settings, const Execution& execution) {
+    const Phase phase(*execution.monitor, "modes along the run");
     RunComparison c;
     c.steps = run.steps();
     const auto times = static_cast<Index>(c.steps.size());

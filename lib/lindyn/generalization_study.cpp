@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 
 #include <algorithm>
@@ -130,10 +131,13 @@ Study run_study(const StudySettings& settings, const StudyPart& part, const Exec
         run.monitor->stop_if_interrupted();
         static_cast<void>(setting_at(settings, p));
     }
-    study.points = in_parallel<StudyPoint>(
-        own_numbers(count, part), run,
-        [&](Index p, const Execution& inside) { return theory_point(settings, p, inside); });
+    study.points = timed(*run.monitor, "theory", [&] {
+        return in_parallel<StudyPoint>(
+            own_numbers(count, part), run,
+            [&](Index p, const Execution& inside) { return theory_point(settings, p, inside); });
+    });
     if (settings.repeats == 0) return study;
+    const Phase phase(*run.monitor, "students");
     for (const StudentKind kind : settings.students)
         study.runs[kind] = in_parallel<StudentRecord>(
             own_numbers(count * settings.repeats, part), run, [&](Index i, const Execution&) {
@@ -165,6 +169,7 @@ Study merge_studies(std::vector<Study> parts) {
 DataStudy study_data(const Problem& p, const std::optional<Matrix>& teacher,
                      const DataStudySettings& s, const Execution& run) {
     const double d = need_white(p);
+    const Phase phase(*run.monitor, "theory");
     DataStudy study;
     study.s = p.modes.s;
     study.inputs = p.statistics.inputs();

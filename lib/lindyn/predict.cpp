@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/lindyn/exact_solution.hpp>
 #include <assay/lindyn/flow.hpp>
 #include <assay/lindyn/mode_curve.hpp>
@@ -297,6 +298,7 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
     for (Index i = 0; i < times.size(); ++i)
         if (!(times(i) >= (i == 0 ? 0.0 : times(i - 1))))
             throw Error(concat("time ", times(i), " at ", i, "; rising times from 0 are expected"));
+    const Phase phase(*run.monitor, "prediction");
     Prediction p;
     p.time = times;
     p.initial_strength = initial_strengths(problem, s);

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/random.hpp>
 #include <assay/linalg/svd.hpp>
 #include <assay/lindyn/alignment_moments.hpp>
@@ -227,6 +228,7 @@ LayerStability study_layer(const NetworkLayer& layer, Index number, const StudyS
                            const Execution& run) {
     const FeedbackLayer& f = layer.feedback;
     if (!(f.weight.norm() > 0)) throw Error("layer '" + f.name + "': all weights are 0");
+    const Phase phase(*run.monitor, "layer " + f.name);
     LayerStability found;
     found.name = f.name;
     found.outputs = f.projection->outputs();

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/linalg/svd.hpp>
 
 #include <Eigen/Eigenvalues>
@@ -187,6 +188,7 @@ TransferSetting point_setting(const TransferStudy& study, Index point) {
 
 void draw_transfers(TransferStudy& study, const Execution& run) {
     const auto numbers = own_numbers(study.points() * study.repeats, study.part);
+    const Phase phase(*run.monitor, "simulated pairs");
     std::vector<TransferDraw> draws(numbers.size());
     parallel_blocks(static_cast<Index>(numbers.size()), run.threads, [&](Index i) {
         run.monitor->stop_if_interrupted();

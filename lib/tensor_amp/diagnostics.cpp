@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/linalg/svd.hpp>
 
 #include <cmath>
@@ -383,6 +384,7 @@ Diagnosis diagnose(const DenseTensor& tensor, const Factors& factors, const Exec
 Diagnosis diagnose(const TensorSource& source, const Factors& factors, const Execution& run,
                    const Center& center) {
     check_inputs(source.shape(), factors, center);
+    const Phase phase(*run.monitor, "residuals");
     ResidualPass pass(source.shape(), factors, center);
     GroupGatherer<float> floats(pass, run);
     GroupGatherer<double> doubles(pass, run);

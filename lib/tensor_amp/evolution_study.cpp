@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -54,6 +55,7 @@ StateEvolution run_one(const EvolutionSettings& settings, const Ensemble& ensemb
 
 // Thresholds beside the runs; without them, where the whole curve cannot be had.
 std::optional<Thresholds> marks_of(const Ensemble& ensemble, const Execution& run) {
+    const Phase phase(*run.monitor, "thresholds");
     try {
         return thresholds(PhaseCurve(ensemble, run));
     } catch (const Interrupted&) {
@@ -78,6 +80,7 @@ EvolutionStudy run_evolution_study(const EvolutionSettings& settings, const Exec
     const auto starts = static_cast<Index>(settings.starts.size());
     const Index count = settings.noise_var.size() * starts;
     study.runs.resize(static_cast<std::size_t>(count));
+    const Phase phase(*run.monitor, "evolution");
     const Execution inside{count == 1 ? run.threads : 1, run.monitor};
     const Blocks chunks{count, kChunk};
     for (Index chunk = 0; chunk < chunks.count(); ++chunk) {

@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/fit.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/alignment.hpp>
 #include <assay/tensor_amp/diagnostics.hpp>
@@ -114,9 +115,9 @@ void find_noise(FitState& state, const TensorSource& source, const FitSettings& 
 }
 
 // What is there already is not made again.
-void make_starts(FitState& state, Index count, const Monitor& monitor,
-                 const Keeping<FitState>& keeping,
+void make_starts(FitState& state, Index count, Monitor& monitor, const Keeping<FitState>& keeping,
                  const std::function<Factors(Index, const StartKeeping&)>& make) {
+    const Phase phase(monitor, "starts");
     SafePoints safe_points(keeping, monitor);
     for (auto k = static_cast<Index>(state.starts.size()); k < count; ++k) {
         safe_points.reached([&]() -> const FitState& { return state; });
@@ -300,7 +301,8 @@ FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const
         return whole;
     });
     const Stopwatch stopwatch;
-    const std::vector<AmpState> states = run_amp(problem, state.starts, amp, run, kept);
+    const std::vector<AmpState> states = timed(
+        *run.monitor, "sweeps", [&] { return run_amp(problem, state.starts, amp, run, kept); });
     const double seconds = stopwatch.seconds_each(sweeps);
     for (const AmpState& replicate : states) state.amp.push_back(replicate.iterate());
     std::size_t best = 0;
@@ -353,8 +355,10 @@ void make_symmetric_runs(const TensorSource& source, const FitSettings& settings
                                               whole.symmetric = iterate;
                                               return whole;
                                           });
-        runs.push_back(run_symmetric_amp(source, settings.priors.front(), noise,
-                                         common_start(start), settings.amp, run, kept));
+        runs.push_back(timed(*run.monitor, "sweeps", [&] {
+            return run_symmetric_amp(source, settings.priors.front(), noise, common_start(start),
+                                     settings.amp, run, kept);
+        }));
     }
 }
 
@@ -428,7 +432,8 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
         });
     const double entries = observed_entries(source, run);
     const Stopwatch stopwatch;
-    const AlsResult result = run_als(source, state.starts, als, run, kept);
+    const AlsResult result = timed(*run.monitor, "sweeps",
+                                   [&] { return run_als(source, state.starts, als, run, kept); });
     state.als.done = result.replicates;
     const AlsReplicate& best = result.best_replicate();
     FitResult fit;

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/state_evolution.hpp>
 
@@ -86,6 +87,7 @@ using ResponseCache = std::map<std::string, std::shared_ptr<const ScalarResponse
 // Tabulates every prior of the points, each once.
 ResponseCache make_responses(const PhaseSettings& settings, const std::vector<Index>& points,
                              const Execution& run) {
+    const Phase phase(*run.monitor, "responses");
     std::map<std::string, PriorPointer> priors;
     for (const Index p : points)
         for (const PriorPointer& prior : settings.model_at(p).ensemble().priors)
@@ -286,6 +288,7 @@ PhaseStudy run_phase_study(const PhaseSettings& settings, const PhasePart& part,
     ResponseCache cache;
     if (settings.model.rank == 1 && settings.quantity != PhaseQuantity::specialisation)
         safe_points.step(so_far, [&] { cache = make_responses(settings, open, run); });
+    const Phase phase(*run.monitor, "points");
     std::mutex adding;
     // Few points at once: some take minutes, and are saved in between.
     const Blocks chunks{static_cast<Index>(open.size()), Index{2} * run.threads};

@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/rank_choice.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/random.hpp>
 #include <assay/tensor_amp/diagnostics.hpp>
 #include <assay/tensor_amp/discrete_io.hpp>
@@ -270,14 +271,17 @@ RankChoice choose_rank(const DenseTensor& tensor, const RankChoiceSettings& sett
     const MemoryTensor source(tensor, settings.storage);
     RankProgress progress = keeping.resume.value_or(RankProgress{});
     SafePoints safe_points(keeping, *run.monitor);
+    WithoutPhases quieter(*run.monitor);
+    const Execution inside{run.threads, &quieter};
     const auto count = static_cast<Index>(settings.ranks.size());
     for (Index k = settings.part; k < count; k += settings.parts) {
         const Index rank = settings.ranks[at(k)];
         if (progress.scores.count(rank) != 0) continue;
         run.monitor->progress({static_cast<double>(k), static_cast<double>(count), "ranks", {}});
         safe_points.reached([&]() -> const RankProgress& { return progress; });
+        const Phase phase(*run.monitor, concat("rank ", rank));
         const RankScore score =
-            Judge(tensor, source, settings, rank, run, keeping, progress).score();
+            Judge(tensor, source, settings, rank, inside, keeping, progress).score();
         RankProgress next;
         next.scores = std::move(progress.scores);
         next.scores[rank] = score;

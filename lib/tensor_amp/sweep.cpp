@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/sweep.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 #include <assay/linalg/rates.hpp>
 #include <assay/tensor_amp/alignment.hpp>
@@ -228,10 +229,13 @@ Sweep run_sweep(const SweepSettings& settings, const Execution& run,
     const auto so_far = [&]() -> const SweepState& { return state; };
     // One part has it; before the fits, so that nothing is lost where it fails.
     if (settings.with_theory && settings.part == 0 && !state.theory_done)
-        find_theory(state, safe_points, settings, run);
+        timed(*run.monitor, "theory", [&] { find_theory(state, safe_points, settings, run); });
     const Index total = settings.noise_variances.size() * settings.instances;
     const auto algorithms = static_cast<Index>(settings.algorithms.size());
     const auto done = static_cast<Index>(state.rows.size());
+    const Phase phase(*run.monitor, "fits");
+    WithoutPhases quieter(*run.monitor);
+    const Execution inside{run.threads, &quieter};
     Index next = done % algorithms; // of the tensor at which the state stands
     for (Index k = settings.part + done / algorithms * settings.parts; k < total;
          k += settings.parts) {
@@ -240,7 +244,7 @@ Sweep run_sweep(const SweepSettings& settings, const Execution& run,
         safe_points.step(so_far, [&] { instance.emplace(settings, k, run); });
         for (; next < algorithms; ++next) {
             safe_points.reached(so_far);
-            state.rows.push_back(fit_one(settings, next, *instance, run, keeping, state));
+            state.rows.push_back(fit_one(settings, next, *instance, inside, keeping, state));
         }
         next = 0;
     }

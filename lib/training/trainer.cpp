@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/initialise.hpp>
@@ -606,6 +607,7 @@ class Trainer {
 RunResult train(const TrainingConfig& config, const TrainingData& data,
                 const std::optional<network::Model>& start, const std::optional<RunState>& resume,
                 RunSink& sink, const RunLimits& limits, const Execution& run) {
+    const Phase phase(*run.monitor, "steps");
     if (config.precision == Precision::float64)
         return Trainer<double>(config, data, start, sink, limits, run).run(resume);
     return Trainer<float>(config, data, start, sink, limits, run).run(resume);
