@@ -3,6 +3,7 @@
 #include "sources.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/evaluation.hpp>
 #include <assay/network/network_io.hpp>
@@ -89,7 +90,8 @@ class OutputWriter {
         network::Shape offset(shape.size() + 1, 0);
         shape.insert(shape.begin(), samples_);
         if (!dataset_)
-            dataset_ = group_.create<double>("outputs", shape, {"", "", "what the network says"});
+            dataset_ = group_.create<double>("outputs", shape, {"", "", "what the network says"},
+                                             {}, outputs.data(), outputs.size());
         offset[0] = first;
         shape[0] = outputs.rows();
         dataset_->write_box(offset, shape, outputs.data());
@@ -111,6 +113,8 @@ void run(const Options& o, cli::Context& context) {
     std::optional<hdf5::Group> group;
     if (context.has_output()) group = context.output().create_group("/checkpoint/evaluate");
     for (const auto& source : list) {
+        const Phase phase(context.monitor(),
+                          source.step < 0 ? "outputs" : concat("outputs at step ", source.step));
         std::optional<hdf5::Group> one;
         if (group)
             one = source.step < 0 ? *group : group->create_group(training::step_name(source.step));

@@ -5,6 +5,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/sha256.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/provenance.hpp>
 #include <assay/network/network.hpp>
 #include <assay/training/run_io.hpp>
 
@@ -17,7 +18,7 @@ namespace {
 using namespace assay;
 
 struct Options {
-    bool digest = false;
+    bool digest = false, script = false;
     std::string checkpoint;
     ModelFileOptions files;
 };
@@ -76,6 +77,10 @@ std::string layers_text(const network::Network<double>& network) {
 }
 
 void run(const Options& o, cli::Context& context) {
+    if (o.script) {
+        context.write_document(hdf5::script_of(context.open(context.input_address()).root()));
+        return;
+    }
     const auto opened = open_model(context, context.input_address(), o.files, o.checkpoint);
     std::string text = "kind: " + opened.kind + "\n";
     for (const auto& [key, value] : opened.metadata)
@@ -112,10 +117,12 @@ cli::Command inspect() {
     c.input("run or model file");
     c.output(cli::OutputKind::document, {});
     c.group("What");
+    c.flag("--script", o->script, "the shell script that makes this result again, of any tool's");
     c.flag("--digest", o->digest, "SHA-256 of every array, as little-endian float64 in C order");
     c.option("--checkpoint", o->checkpoint, "STEP", "of a run").default_text("/model");
     declare_model_file(c, o->files);
     c.example("What a downloaded file holds", "checkpoint inspect net.pt");
+    c.example("How a result was made", "checkpoint inspect --script fit.h5 >again.sh");
     c.run([o](cli::Context& context) { run(*o, context); });
     return c;
 }

@@ -4,6 +4,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
 #include <assay/training/run_io.hpp>
 #include <assay/training/sweep_io.hpp>
@@ -116,7 +117,7 @@ class TrialRunner {
             failure = e.what(); // diverged: a result too
         }
         const std::lock_guard<std::mutex> lock(reading_);
-        hdf5::OutputFile file(target, hdf5::Existing::replace, hdf5::Compression::automatic, {});
+        hdf5::OutputFile file(target, hdf5::Existing::replace, context_.compression(), {});
         if (result) {
             if (options_.summary_only) result->state.checkpoints.clear();
             folder.assemble(file.root(), *result, nullptr, false);
@@ -152,6 +153,7 @@ void run_trials(const Options& o, cli::Context& context) {
     const Execution one{o.jobs > 1 ? 1 : context.execution().threads,
                         o.jobs > 1 ? &silent_monitor() : &context.monitor()};
     const Index runs = count * plan.repeats;
+    const Phase phase(context.monitor(), "trials");
     TrialRunner runner(o, context, plan,
                        memory_use(context, o.memory, std::min<std::int64_t>(o.jobs, runs)));
     parallel_blocks(runs, static_cast<int>(o.jobs), [&](Index i) {

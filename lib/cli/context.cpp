@@ -65,6 +65,7 @@ Context::Context(const Declaration& declaration, SharedOptions shared, TerminalM
     : declaration_(declaration), shared_(std::move(shared)),
       terminal_(monitor), execution_{shared_.threads, &monitor}, streams_(std::move(streams)),
       config_(std::move(config)) {
+    streams_.memory_bytes = shared_.stream_memory;
     if (declaration.input == InputKind::one && shared_.inputs.empty())
         shared_.inputs.emplace_back("-");
     if (declaration.output != OutputKind::hdf5 && declaration.output != OutputKind::hdf5_if_wanted)
@@ -121,11 +122,10 @@ hdf5::InputFile& Context::open(const hdf5::Address& address) {
 std::unique_ptr<hdf5::InputFile> Context::opened(const hdf5::Address& address) const {
     if (!address.is_stream() || ranks::count() == 1)
         return std::make_unique<hdf5::InputFile>(address, streams_);
-    std::string content, block(std::size_t{1} << 20U, '\0');
-    while (const std::size_t got = standard_input().read(block.data(), block.size()))
-        content.append(block, 0, got);
-    if (content.empty()) throw Error("stdin: empty stream; the previous command wrote nothing");
-    return std::make_unique<hdf5::InputFile>(content, address.name(), streams_);
+    const auto receive = [](char* bytes, std::size_t most) {
+        return standard_input().read(bytes, most);
+    };
+    return std::make_unique<hdf5::InputFile>(receive, address.name(), streams_);
 }
 
 bool Context::is_hdf5(const hdf5::Address& address) {
@@ -168,9 +168,7 @@ bool Context::keeps_state() const {
 }
 
 hdf5::Compression Context::compression() const {
-    const bool compress =
-        shared_.compress == "deflate" || (shared_.compress == "auto" && shared_.output != "-");
-    return compress ? hdf5::Compression::automatic : hdf5::Compression::none;
+    return hdf5::compression_of(shared_.output, shared_.compress);
 }
 
 void Context::set_result_config(std::string json) {

@@ -25,7 +25,8 @@ struct SharedOptions {
     std::string output;
     std::string config;
     std::string json;
-    std::string compress = "auto";
+    hdf5::Compression compress = hdf5::Compression::automatic;
+    std::int64_t stream_memory = hdf5::StreamSettings{}.memory_bytes;
     std::string provenance = "short";
     std::vector<std::string> carry;
     std::string state;

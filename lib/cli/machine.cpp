@@ -18,11 +18,14 @@
 namespace assay::cli {
 namespace {
 
-// Whether the command line asks for one thread in so many words.
-bool asks_for_one_thread(char** argv) {
+// Whether the command line asks for one thread in so many words, or only for words about the tool.
+bool needs_one_thread(char** argv) {
+    static constexpr std::array<std::string_view, 10> kAlone{
+        "--threads=1", "--help",      "-h",           "--help-all",     "--version",
+        "--help-man",  "--help-json", "--completion", "--config-print", "__paths"};
     for (char** word = argv; *word != nullptr; ++word) {
         const std::string_view text = *word;
-        if (text == "--threads=1") return true;
+        if (std::find(kAlone.begin(), kAlone.end(), text) != kAlone.end()) return true;
         if (text == "--threads" && word[1] != nullptr && std::string_view(word[1]) == "1")
             return true;
     }
@@ -136,7 +139,7 @@ hdf5::StreamSettings stream_settings() {
 }
 
 void wait_passively(char** argv) {
-    if (allowed_cores() < 2 || asks_for_one_thread(argv) ||
+    if (allowed_cores() < 2 || needs_one_thread(argv) ||
         std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr)
         return;
     std::array<char, 4096> program{};

@@ -69,9 +69,12 @@ void add_shared_options(Command& command, SharedOptions& shared) {
             here()->choices = {"data", "run"};
             here()->execution_only = true;
         }
-        command.choice<std::string>("--compress", shared.compress,
-                                    {{"auto", "auto"}, {"none", "none"}, {"deflate", "deflate"}},
-                                    "compression of arrays; auto: in files, where it pays");
+        command.choice<hdf5::Compression>("--compress", shared.compress,
+                                          {{"auto", hdf5::Compression::automatic},
+                                           {"none", hdf5::Compression::none},
+                                           {"deflate", hdf5::Compression::always}},
+                                          "compression of arrays from 4 KB on; auto: in files, not "
+                                          "in streams, of arrays that shrink below 0.7");
         here()->execution_only = true;
         command.choice<std::string>("--provenance", shared.provenance,
                                     {{"short", "short"}, {"full", "full"}, {"none", "none"}},
@@ -101,6 +104,9 @@ void add_shared_options(Command& command, SharedOptions& shared) {
     command.option("--threads", shared.threads, "N", "threads; results do not depend on it")
         .range(1, 4096)
         .default_text("what the scheduler or machine grants");
+    if (d.input != InputKind::none)
+        command.bytes("--stream-memory", shared.stream_memory,
+                      "a longer stream is kept in a file below TMPDIR", "1GiB");
     command.option("--config", shared.config, "FILE.json",
                    "read options from a file; the command line wins");
     refuse_empty(*here());
@@ -530,6 +536,7 @@ int dispatch(const std::vector<std::string>& args, const Tool& tool) {
 int main(int argc, char** argv, const Tool& tool) {
     fill_standard_descriptors();
     wait_passively(argv);
+    hdf5::leave_files_at_exit();
     keep_free_memory();
     const ranks::Session session(argc, argv, started_as_rank());
     const auto fail = [&](const std::exception& e, int code) {

@@ -4,6 +4,7 @@
 #include <assay/hdf5/seed.hpp>
 
 #include <algorithm>
+#include <optional>
 
 namespace assay::cnmf {
 namespace {
@@ -485,14 +486,16 @@ void write_blocks(hdf5::Group& group, const std::string& name, Index units, Inde
     constexpr Index kChunkNumbers = Index{1} << 16;
     const Index chunk_bins = std::min(kWrittenBins, bins),
                 chunk_units = std::clamp<Index>(kChunkNumbers / chunk_bins, 1, units);
-    hdf5::Dataset dataset = group.create<Scalar>(
-        name, {units, bins}, info, hdf5::Compression::automatic, {chunk_units, chunk_bins});
+    std::optional<hdf5::Dataset> dataset;
     for (Index first = 0; first < bins; first += kWrittenBins) {
         monitor.stop_if_interrupted();
         const Index count = std::min(kWrittenBins, bins - first);
         const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows =
             block(first, count).template cast<Scalar>();
-        dataset.write_box({0, first}, {units, count}, rows.data());
+        if (!dataset)
+            dataset = group.create<Scalar>(name, {units, bins}, info, {chunk_units, chunk_bins},
+                                           rows.data(), rows.size());
+        dataset->write_box({0, first}, {units, count}, rows.data());
         monitor.progress(
             {static_cast<double>(first + count), static_cast<double>(bins), "bins", ""});
     }

@@ -173,8 +173,10 @@ std::string Dataset::type_text() const {
     switch (kind_) {
     case Kind::floating:
         return "float" + bits;
-    case Kind::integer:
-        return "int" + bits;
+    case Kind::integer: {
+        const Handle type(H5Dget_type(id()));
+        return (H5Tget_sign(type.get()) == H5T_SGN_NONE ? "uint" : "int") + bits;
+    }
     case Kind::boolean:
         return "boolean";
     case Kind::string:

@@ -1,5 +1,6 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/descriptors.hpp>
 #include <assay/hdf5/object.hpp>
 #include <assay/hdf5/types.hpp>
 
@@ -8,7 +9,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <utility>
 
 namespace assay::hdf5 {
@@ -262,12 +266,19 @@ Group Group::create_group(const std::string& path) {
     return group(path);
 }
 
+bool Group::deflates(const void* sample, Index numbers, std::size_t number_bytes) const {
+    if (compression_ == Compression::always) return true;
+    return compression_ == Compression::automatic && numbers > 0 &&
+           worth_compressing(sample, static_cast<std::size_t>(numbers), number_bytes);
+}
+
 template <class T>
-Dataset Group::create_chunked(const std::string& name, const Shape& shape, const ArrayInfo& info,
-                              bool deflate, const Shape& wanted_chunk) {
+Dataset Group::create(const std::string& name, const Shape& shape, const ArrayInfo& info,
+                      const Shape& chunk, const T* sample, Index sample_size) {
     const std::string place = file_ + ":" + absolute(name);
     const auto bytes = static_cast<std::size_t>(element_count(shape, place)) * sizeof(T);
-    const Handle list = dataset_creation(shape, sizeof(T), bytes, deflate, wanted_chunk);
+    const bool deflate = bytes >= kCompactLimit && deflates(sample, sample_size, sizeof(T));
+    const Handle list = dataset_creation(shape, sizeof(T), bytes, deflate, chunk);
     const std::vector<hsize_t> extents(shape.begin(), shape.end());
     const Handle space(extents.empty() ? H5Screate(H5S_SCALAR)
                                        : H5Screate_simple(static_cast<int>(extents.size()),
@@ -281,22 +292,11 @@ Dataset Group::create_chunked(const std::string& name, const Shape& shape, const
 }
 
 template <class T>
-Dataset Group::create(const std::string& name, const Shape& shape, const ArrayInfo& info,
-                      Compression compression, const Shape& chunk) {
-    return create_chunked<T>(
-        name, shape, info,
-        compression == Compression::automatic && compression_ == Compression::automatic, chunk);
-}
-
-template <class T>
 void Group::write(const std::string& name, const T* data, const Shape& shape,
                   const ArrayInfo& info) {
     const std::string place = file_ + ":" + absolute(name);
-    const auto elements = static_cast<std::size_t>(element_count(shape, place));
-    const bool deflate = compression_ == Compression::automatic &&
-                         elements * sizeof(T) >= kCompactLimit &&
-                         worth_compressing(data, elements, sizeof(T));
-    const Dataset dataset = create_chunked<T>(name, shape, info, deflate);
+    const Index elements = element_count(shape, place);
+    const Dataset dataset = create<T>(name, shape, info, {}, data, elements);
     if (elements > 0)
         check(H5Dwrite(dataset.id(), memory_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, data), place,
               "cannot be written; is the disk full?");
@@ -331,7 +331,42 @@ std::optional<std::string> Group::read_text(const std::string& name) const {
     return std::string(bytes.begin(), bytes.end());
 }
 
+namespace {
+
+hsize_t stored_bytes(const Group& source, const std::string& path) {
+    if (source.has_dataset(path)) return H5Dget_storage_size(source.dataset(path).id());
+    const Group group = source.group(path);
+    hsize_t bytes = 0;
+    for (const auto& one : group.dataset_paths())
+        bytes += H5Dget_storage_size(group.dataset(one).id());
+    return bytes;
+}
+
+// Takes blocks on the disk for what a file will grow by: the library crashes over a copy that a
+// full disk cannot take. Where the file system does not know of that, nothing is done.
+void reserve(Id object, hsize_t bytes, const std::string& place) {
+    if (bytes < kCompactLimit) return;
+    const Handle file(H5Iget_file_id(object));
+    void* descriptor = nullptr;
+    hsize_t end = 0;
+    if (H5Fget_vfd_handle(file.get(), H5P_DEFAULT, &descriptor) < 0 ||
+        H5Fget_filesize(file.get(), &end) < 0)
+        return;
+    rlimit limit{};
+    getrlimit(RLIMIT_FSIZE, &limit);
+    if (end + bytes > limit.rlim_cur)
+        errno = EFBIG;
+    else if (fallocate(*static_cast<int*>(descriptor), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(end),
+                       static_cast<off_t>(bytes)) == 0)
+        return;
+    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+        throw Error(place + ": cannot be copied to the output (" + system_reason() + ")");
+}
+
+} // namespace
+
 void Group::copy_from(const Group& source, const std::string& path) {
+    reserve(id(), stored_bytes(source, path), file_ + ":" + absolute(path));
     const Handle list(H5Pcreate(H5P_OBJECT_COPY));
     check(H5Ocopy(source.id(), path.c_str(), id(), path.c_str(), list.get(), link_creation().get()),
           source.file_ + ":" + source.absolute(path), "cannot be copied to the output");
@@ -339,7 +374,7 @@ void Group::copy_from(const Group& source, const std::string& path) {
 
 #define ASSAY_INSTANTIATE(T)                                                                       \
     template ASSAY_API Dataset Group::create<T>(const std::string&, const Shape&,                  \
-                                                const ArrayInfo&, Compression, const Shape&);      \
+                                                const ArrayInfo&, const Shape&, const T*, Index);  \
     template ASSAY_API void Group::write<T>(const std::string&, const T*, const Shape&,            \
                                             const ArrayInfo&);
 ASSAY_INSTANTIATE(double)

@@ -21,6 +21,10 @@ void silence_library() {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 
+void leave_files_at_exit() {
+    H5dont_atexit();
+}
+
 namespace {
 
 // The library forgets its errors at its next call, so that they are taken down where they are

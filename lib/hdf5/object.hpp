@@ -39,7 +39,9 @@ class ASSAY_API Handle {
 };
 
 enum class Kind { floating, integer, boolean, string, complex, reference, compound, other };
-enum class Compression { none, automatic };
+// Of the arrays of a file, from 4 KB on, by shuffling bytes and deflate level 1. automatic: where a
+// sample says that it pays, and never in a stream.
+enum class Compression { none, automatic, always };
 // How an array will be read: a few columns of it, for which the chunks of all rows are kept in
 // memory (up to a limit), or whole rows, each once.
 enum class ReadOrder { columns, rows };
@@ -161,10 +163,11 @@ class ASSAY_API Group : public Object {
 
     Group create_group(const std::string& path); // opens it where it exists; makes the way to it
     // An array to be written in boxes; `chunk` (empty: whole rows) should be the shape of the
-    // boxes.
+    // boxes. From `sample`, the first of its numbers, automatic compression decides (none: not
+    // compressed).
     template <class T>
     Dataset create(const std::string& name, const Shape& shape, const ArrayInfo& info,
-                   Compression compression = Compression::none, const Shape& chunk = {});
+                   const Shape& chunk = {}, const T* sample = nullptr, Index sample_size = 0);
     template <class T>
     void write(const std::string& name, const T* data, const Shape& shape,
                const ArrayInfo& info = {});
@@ -184,9 +187,7 @@ class ASSAY_API Group : public Object {
   private:
     void check_links(const std::string& path) const;
     [[nodiscard]] std::string absolute(const std::string& path) const;
-    template <class T>
-    Dataset create_chunked(const std::string& name, const Shape& shape, const ArrayInfo& info,
-                           bool deflate, const Shape& chunk = {});
+    [[nodiscard]] bool deflates(const void* sample, Index numbers, std::size_t number_bytes) const;
     Compression compression_;
 };
 

@@ -1,5 +1,6 @@
 #include <assay/hdf5/provenance.hpp>
 
+#include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/hdf5/seed.hpp>
 
@@ -28,6 +29,39 @@ std::vector<std::string> numbered(const Group& steps) {
         return *parse_integer(a) < *parse_integer(b);
     });
     return names;
+}
+
+// Words of a command as shell_quoted() writes them, quotes included.
+std::vector<std::string> quoted_words(const std::string& command) {
+    std::vector<std::string> words{""};
+    enum class Quotes { none, plain, escaping } quotes = Quotes::none;
+    for (std::size_t i = 0; i < command.size(); ++i) {
+        const char c = command[i];
+        if (c == ' ' && quotes == Quotes::none) {
+            words.emplace_back();
+            continue;
+        }
+        words.back() += c;
+        if (c == '\\' && quotes != Quotes::plain && i + 1 < command.size())
+            words.back() += command[++i];
+        else if (c == '\'')
+            quotes = quotes != Quotes::none          ? Quotes::none
+                     : ends_with(words.back(), "$'") ? Quotes::escaping
+                                                     : Quotes::plain;
+    }
+    return words;
+}
+
+// Whether a command sends its output to the next one.
+bool streams(const std::string& command) {
+    const auto words = quoted_words(command);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const bool apart = words[i] == "-o" || words[i] == "--output";
+        if (apart && i + 1 < words.size()) return words[i + 1] == "-";
+        if (starts_with(words[i], "--output=")) return words[i] == "--output=-";
+        if (starts_with(words[i], "-o") && words[i].size() > 2) return words[i] == "-o-";
+    }
+    return true;
 }
 
 } // namespace
@@ -92,6 +126,26 @@ std::vector<std::string> carry_forward(Group output, const Group& input,
             if (!output.has(name + "/" + member)) carry(name + "/" + member);
     }
     return left_out;
+}
+
+std::string script_of(const Group& root) {
+    if (!root.has_group("/provenance"))
+        throw Error(root.where() + ": has no /provenance; the commands that made it are not known");
+    const Group steps = root.group("/provenance");
+    const auto names = numbered(steps);
+    std::string script = "#!/bin/sh\nset -eu\n";
+    for (const auto& name : names) {
+        const Group step = steps.group(name);
+        const std::string command = step.read_text("command").value_or("");
+        const std::string tool = step.text_attribute("tool").value_or("?"),
+                          version = step.text_attribute("version").value_or("?");
+        script += "# " + printable(tool + " " + version, 200) + "\n" + printable(command, 60000);
+        if (!streams(command))
+            script += "\n";
+        else
+            script += &name == &names.back() ? " >output.h5\n" : " |\n";
+    }
+    return script;
 }
 
 std::string shell_quoted(const std::string& word) {

@@ -44,6 +44,10 @@ ASSAY_API std::vector<std::string> carry_forward(Group output, const Group& inpu
                                                  const std::vector<std::string>& also,
                                                  Timings timings = Timings::keep);
 
+// The shell script that makes a file again, from the commands of its chain. Throws Error where it
+// has none.
+[[nodiscard]] ASSAY_API std::string script_of(const Group& root);
+
 // Quotes a word for a POSIX shell where it needs to be.
 [[nodiscard]] ASSAY_API std::string shell_quoted(const std::string& word);
 

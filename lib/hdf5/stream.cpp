@@ -167,7 +167,7 @@ InputFile::InputFile(const Address& address, const StreamSettings& settings)
     fstat(descriptor_.get(), &status);
     if (S_ISFIFO(status.st_mode)) {
         const Descriptor source = std::move(descriptor_);
-        receive_stream(source.get(), settings);
+        receive_from(source.get(), settings);
         return;
     }
     if (S_ISREG(status.st_mode) && status.st_size == 0)
@@ -182,6 +182,11 @@ InputFile::InputFile(const Address& address, const StreamSettings& settings)
     check_foreign_metadata(address.file, name_);
     file_ = File::open(address.file, name_);
     check_format(root());
+}
+
+InputFile::InputFile(const Receive& receive, std::string name, const StreamSettings& settings)
+    : name_(std::move(name)) {
+    receive_stream(receive, settings);
 }
 
 // By way of a file: its structure is then looked at in a child of its own, as that of any other.
@@ -219,16 +224,22 @@ void InputFile::open_stdin(const StreamSettings& settings) {
         check_format(root());
         return;
     }
-    receive_stream(STDIN_FILENO, settings);
+    receive_from(STDIN_FILENO, settings);
 }
 
-void InputFile::receive_stream(int source, const StreamSettings& settings) {
+void InputFile::receive_from(int source, const StreamSettings& settings) {
 #ifdef F_SETPIPE_SZ
     fcntl(source, F_SETPIPE_SZ, static_cast<int>(kPipeChunk));
 #endif
+    receive_stream(
+        [&](char* bytes, std::size_t most) { return read_some(source, bytes, most, name_); },
+        settings);
+}
+
+void InputFile::receive_stream(const Receive& read, const StreamSettings& settings) {
     std::vector<char> buffer(kPipeChunk);
     const auto receive = [&](std::size_t at) {
-        return read_some(source, buffer.data() + at, buffer.size() - at, name_);
+        return read(buffer.data() + at, buffer.size() - at);
     };
     // The first bytes tell whether this is HDF5 at all, before anything is stored. MATLAB puts 512
     // bytes of its own before them.
@@ -319,6 +330,10 @@ void check_target(const std::string& target, Existing existing) {
         throw Error(target + ": the directory " + directory + " is not writable");
 }
 
+Compression compression_of(const std::string& target, Compression wanted) {
+    return wanted == Compression::automatic && is_special(target) ? Compression::none : wanted;
+}
+
 OutputFile::OutputFile(const std::string& target, Existing existing, Compression compression,
                        const StreamSettings& settings)
     : target_(link_target(target)), name_(target == "-" ? "stdout" : target), existing_(existing),
@@ -332,7 +347,7 @@ OutputFile::OutputFile(const std::string& target, Existing existing, Compression
         temporary_ = temporary_name(target_);
     }
     try {
-        file_ = File::create(temporary_, name_, compression);
+        file_ = File::create(temporary_, name_, compression_of(target, compression));
     } catch (...) {
         unlink(temporary_.c_str());
         throw;

@@ -4,7 +4,9 @@
 #include <assay/core/export.hpp>
 #include <assay/hdf5/object.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -52,6 +54,10 @@ class ASSAY_API InputFile {
     // Throws Error that names the file: missing, a directory, not HDF5, damaged, an empty or
     // foreign stream.
     InputFile(const Address& address, const StreamSettings& settings);
+    // A stream that comes some bytes at a time: `receive` puts at most so many at a place and
+    // returns how many, 0 at the end.
+    using Receive = std::function<std::size_t(char* bytes, std::size_t most)>;
+    InputFile(const Receive& receive, std::string name, const StreamSettings& settings);
     // An HDF5 file that stood inside another one; `name` is what messages call it.
     InputFile(const std::string& content, std::string name, const StreamSettings& settings);
     [[nodiscard]] const File& file() const { return *file_; }
@@ -61,7 +67,8 @@ class ASSAY_API InputFile {
 
   private:
     void open_stdin(const StreamSettings& settings);
-    void receive_stream(int source, const StreamSettings& settings);
+    void receive_from(int source, const StreamSettings& settings);
+    void receive_stream(const Receive& receive, const StreamSettings& settings);
     std::string name_;
     Descriptor descriptor_;
     std::optional<File> file_;
@@ -69,6 +76,9 @@ class ASSAY_API InputFile {
 };
 
 enum class Existing { refuse, replace };
+
+// What is written to `target` under this setting: nothing automatic in a stream.
+[[nodiscard]] ASSAY_API Compression compression_of(const std::string& target, Compression wanted);
 
 // An HDF5 file in the making. Nothing stands under its name until commit(); if it is destroyed
 // before, all is removed.

@@ -6,6 +6,7 @@
 #include <assay/training/run_io.hpp>
 
 #include <cmath>
+#include <optional>
 
 namespace assay::lindyn {
 namespace {
@@ -101,11 +102,13 @@ Matrix read_labels(const hdf5::Dataset& dataset, std::int64_t items) {
 
 void write_moments(hdf5::Group& group, const std::string& name, Index moments, Index size,
                    const std::function<Matrix(Index)>& at_moment, const hdf5::ArrayInfo& info) {
-    hdf5::Dataset dataset = group.create<double>(name, {moments, size, size}, info,
-                                                 hdf5::Compression::none, {1, size, size});
+    std::optional<hdf5::Dataset> dataset;
     for (Index t = 0; t < moments; ++t) {
         const RowMatrix one = at_moment(t);
-        dataset.write_box({t, 0, 0}, {1, size, size}, one.data());
+        if (!dataset)
+            dataset = group.create<double>(name, {moments, size, size}, info, {1, size, size},
+                                           one.data(), one.size());
+        dataset->write_box({t, 0, 0}, {1, size, size}, one.data());
     }
 }
 
@@ -116,7 +119,7 @@ void write_embedding(hdf5::Group& group, const Embedding& embedding) {
     hdf5::Dataset dataset = group.create<double>(
         "mds", {moments, items, dims},
         {"time,item,dimension", "", "places by classical scaling of hidden distances"},
-        hdf5::Compression::none, {1, items, dims});
+        {1, items, dims}, embedding.coordinates.front().data(), items * dims);
     for (Index t = 0; t < moments; ++t)
         dataset.write_box({t, 0, 0}, {1, items, dims}, embedding.coordinates[at(t)].data());
     group.write("mds_variance_kept", embedding.variance_kept,
@@ -171,7 +174,7 @@ void write_illusions(hdf5::Group group, const Illusions& f, const Matrix& parts,
         hdf5::Dataset dataset = group.create<double>(
             "contribution", {static_cast<Index>(peak_parts.size()), rows, cols},
             {"group,feature,item", "", "what each group of modes adds to the peak"},
-            hdf5::Compression::none, {1, rows, cols});
+            {1, rows, cols}, peak_parts.front().data(), rows * cols);
         for (std::size_t g = 0; g < peak_parts.size(); ++g) {
             const RowMatrix one = peak_parts[g];
             dataset.write_box({static_cast<Index>(g), 0, 0}, {1, rows, cols}, one.data());

@@ -126,7 +126,7 @@ void write_matrices(hdf5::Group& group, const std::string& name, const std::vect
     const Index rows = stack.front().rows(), cols = stack.front().cols();
     hdf5::Dataset dataset =
         group.create<double>(name, {static_cast<Index>(stack.size()), rows, cols}, info,
-                             hdf5::Compression::none, {1, rows, cols});
+                             {1, rows, cols}, stack.front().data(), rows * cols);
     for (std::size_t i = 0; i < stack.size(); ++i) {
         const RowMatrix c_order = stack[i];
         dataset.write_box({static_cast<Index>(i), 0, 0}, {1, rows, cols}, c_order.data());

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -252,6 +253,66 @@ TEST_CASE("a later format is refused", "[hdf5]") {
                       Catch::Contains("inner") && Catch::Contains("assay/1 is expected"));
 }
 
+namespace {
+
+constexpr Index kNumbers = 20000;
+
+// Bytes that a file of these numbers takes; written whole, or in two boxes.
+std::size_t bytes_taken(const std::string& target, const std::vector<double>& numbers,
+                        hdf5::Compression compression, bool whole) {
+    hdf5::OutputFile output(target, hdf5::Existing::replace, compression, {});
+    if (whole) {
+        output.root().write("x", numbers);
+    } else {
+        constexpr Index kHalf = kNumbers / 2;
+        auto dataset =
+            output.root().create<double>("x", {kNumbers}, {}, {kHalf}, numbers.data(), kHalf);
+        dataset.write_box({0}, {kHalf}, numbers.data());
+        dataset.write_box({kHalf}, {kHalf}, numbers.data() + kHalf);
+    }
+    output.commit();
+    return bytes_of(target).size();
+}
+
+// The same through a pipe.
+std::size_t bytes_streamed(const std::string& pipe, const std::vector<double>& numbers,
+                           hdf5::Compression compression) {
+    auto reading = std::async(std::launch::async, [&] { return bytes_of(pipe).size(); });
+    hdf5::OutputFile output(pipe, hdf5::Existing::replace, compression, {});
+    output.root().write("x", numbers);
+    output.commit();
+    return reading.get();
+}
+
+} // namespace
+
+TEST_CASE("arrays are compressed where it pays, everywhere, or nowhere; streams when asked",
+          "[hdf5]") {
+    using hdf5::Compression;
+    const Folder folder;
+    constexpr std::size_t kRaw = kNumbers * sizeof(double);
+    std::vector<double> noise(kNumbers), counts(kNumbers);
+    for (std::size_t i = 0; i < noise.size(); ++i) {
+        noise[i] = Random(1, "noise").normal(i);
+        counts[i] = static_cast<double>(i % 7);
+    }
+    for (const bool whole : {true, false}) {
+        const auto taken = [&](const std::vector<double>& numbers, Compression compression) {
+            return bytes_taken(folder.file("x.h5"), numbers, compression, whole);
+        };
+        CHECK(taken(noise, Compression::none) >= kRaw);
+        CHECK(taken(counts, Compression::none) >= kRaw);
+        CHECK(taken(noise, Compression::automatic) >= kRaw);
+        CHECK(taken(counts, Compression::automatic) < kRaw / 4);
+        CHECK(taken(noise, Compression::always) < kRaw);
+        CHECK(taken(counts, Compression::always) < kRaw / 4);
+    }
+    const std::string pipe = folder.file("pipe");
+    REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+    CHECK(bytes_streamed(pipe, counts, Compression::automatic) >= kRaw);
+    CHECK(bytes_streamed(pipe, counts, Compression::always) < kRaw / 4);
+}
+
 TEST_CASE("the HDF5 library's own errors belong to the failure that reports them", "[hdf5]") {
     std::string message;
     try {
@@ -284,4 +345,34 @@ TEST_CASE("a request to stop that came before the wait ends it: nobody reads the
     hdf5::write_file_atomically(folder.file("summary"), "{}", hdf5::Existing::replace);
     CHECK(bytes_of(folder.file("summary")) == "{}");
     const InterruptionGuard forgets; // the request, for the tests that follow
+}
+
+TEST_CASE("the commands of a chain make a script", "[hdf5]") {
+    const Folder folder;
+    const std::vector<std::string> commands{"cnmf synth --seed 3", // a stream: no output is named
+                                            "cnmf fit -k 2 -o -",
+                                            "cnmf align -o x.h5",
+                                            "cnmf events - -o 'my -o - file.h5'",
+                                            "cnmf score a.h5 --output=b.h5",
+                                            "cnmf score $'a\\' -o \\x0a' -ob.h5",
+                                            "cnmf synth --output=-",
+                                            "cnmf events -o-",
+                                            "cnmf events"};
+    hdf5::File file = hdf5::File::create(folder.file("x.h5"), "x.h5", hdf5::Compression::none);
+    CHECK_THROWS_WITH(hdf5::script_of(file.root()), Catch::Contains("x.h5:/: has no /provenance"));
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        hdf5::Group step = file.root().create_group("/provenance/" + std::to_string(i));
+        step.set_attribute("command", commands[i]);
+        step.set_attribute("tool", commands[i].substr(0, commands[i].find(' ', 5)));
+        step.set_attribute("version", "1.2+native");
+    }
+    std::string script = hdf5::script_of(file.root());
+    CHECK(script.substr(0, 18) == "#!/bin/sh\nset -eu\n");
+    CHECK_THAT(script,
+               Catch::Contains("\n# cnmf synth 1.2+native\ncnmf synth --seed 3 |\n# cnmf fit"));
+    for (const std::size_t i : {0, 1, 6, 7})
+        CHECK_THAT(script, Catch::Contains(commands[i] + " |\n"));
+    for (const std::size_t i : {2, 3, 4, 5})
+        CHECK_THAT(script, Catch::Contains(commands[i] + "\n"));
+    CHECK_THAT(script, Catch::EndsWith("cnmf events >output.h5\n"));
 }

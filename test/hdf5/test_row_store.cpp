@@ -32,13 +32,12 @@ void check_rows(const Folder& folder, const std::string& name, Index rows, Index
                 const hdf5::Shape& chunk) {
     const std::string file = folder.file(name);
     {
-        hdf5::OutputFile output(file, hdf5::Existing::replace, hdf5::Compression::automatic, {});
+        hdf5::OutputFile output(file, hdf5::Existing::replace, hdf5::Compression::always, {});
         std::vector<T> values;
         for (Index r = 0; r < rows; ++r)
             for (Index i = 0; i < columns; ++i) values.push_back(number<T>(r, i));
         hdf5::Group root = output.root();
-        auto dataset = root.create<T>("x", {rows, columns}, {"", "", "numbers"},
-                                      hdf5::Compression::automatic, chunk);
+        auto dataset = root.create<T>("x", {rows, columns}, {"", "", "numbers"}, chunk);
         dataset.write_box({0, 0}, {rows, columns}, values.data());
         output.commit();
     }
