@@ -6,6 +6,7 @@
 #include <assay/core/error.hpp>
 
 #include <cmath>
+#include <map>
 
 namespace cnmf_app {
 namespace {
@@ -35,13 +36,16 @@ struct Options {
     DataOptions input; // how to read --data
 };
 
+// That of the newest result: a step's own stands before what it carried forward.
 Name default_figure(const hdf5::Group& root, const hdf5::Address& address) {
-    if (!address.path.empty()) return Name::overview;
-    for (const auto& [path, name] : {std::pair<const char*, Name>{"/cnmf/select", Name::select},
-                                     {"/cnmf/compare", Name::similarity},
-                                     {"/cnmf/significance", Name::significance},
-                                     {"/cnmf/transform", Name::warp}})
-        if (root.has_group(path) && !root.has_group("/cnmf/fit")) return name;
+    static const std::map<std::string, Name> kOwn{{"select", Name::select},
+                                                  {"compare", Name::similarity},
+                                                  {"significance", Name::significance},
+                                                  {"transform", Name::warp},
+                                                  {"fit", Name::overview}};
+    if (!address.path.empty() || !root.has_group("/cnmf")) return Name::overview;
+    for (const auto& result : root.group("/cnmf").names())
+        if (const auto found = kOwn.find(result); found != kOwn.end()) return found->second;
     return Name::overview;
 }
 
@@ -243,7 +247,7 @@ cli::Command plot() {
                     {"triggered", Name::triggered},
                     {"residual", Name::residual},
                     {"warp", Name::warp}},
-                   "what to draw; auto: by what the file holds");
+                   "what to draw; auto: the newest result");
     c.option("--data", o->data, "FILE[:/path]",
              "the recording, for overview, triggered and residual")
         .default_text("what the input carries");
