@@ -350,7 +350,7 @@ TEST_CASE("a request to stop that came before the wait ends it: nobody reads the
 TEST_CASE("the commands of a chain make a script", "[hdf5]") {
     const Folder folder;
     const std::vector<std::string> commands{"cnmf synth --seed 3", // a stream: no output is named
-                                            "cnmf fit -k 2 -o -",
+                                            "cnmf fit --init 'a -o b' -o -",
                                             "cnmf align -o x.h5",
                                             "cnmf events - -o 'my -o - file.h5'",
                                             "cnmf score a.h5 --output=b.h5",
