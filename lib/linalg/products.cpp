@@ -4,12 +4,19 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #include <assay/linalg/products.hpp>
 
+#include <assay/core/parallel.hpp>
+
 #include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
 namespace assay::linalg {
 namespace {
+
+thread_local int product_threads = 1;
+// A product is shared out among threads only where each gets so many multiplications.
+constexpr double kSharedWork = 1 << 22;
 
 using Eigen::Index;
 
@@ -24,10 +31,12 @@ constexpr int kTileRows = kManyRegisters ? 8 : 4;
 constexpr int kTileVectors = 3;
 constexpr int kDotRows = kManyRegisters ? 4 : 3;
 constexpr int kDotColumns = kManyRegisters ? 6 : 4;
-// Steps of a chain between two visits of its result, and rows that share a panel of b: so much of a
-// and b stays in the second-level cache.
+// Steps of a chain between two visits of its result, and numbers of a that share a panel of b: so
+// much of a and b stays in the second-level cache.
 constexpr Index kPanelSteps = 512;
-constexpr Index kPanelRows = 256;
+constexpr Index kPanelNumbers = 1 << 17;
+// Fewer rows or columns make no tile worth copying for.
+constexpr Index kFew = 8;
 
 // Calls body(integral_constant<int, value>) for 1 <= value <= kMost; larger values count as kMost.
 template <int kMost, class Body>
@@ -52,21 +61,51 @@ struct PanelRows {
     [[nodiscard]] const S* operator()(Index p) const { return data + p * step; }
 };
 
+// Element (r, p) of a, from the tile's first row on.
+template <class S>
+struct StridedRows {
+    Strided<S> a;
+    template <int kRows>
+    [[nodiscard]] StridedRows tile() const {
+        return *this;
+    }
+    [[nodiscard]] S operator()(Index r, Index p) const {
+        return a.data[r * a.row_step + p * a.column_step];
+    }
+};
+template <class S>
+struct PlacedRows {
+    Placed<S> a;
+    template <int kRows>
+    struct Tile {
+        const S* rows[kRows];
+        const Index* columns;
+        [[nodiscard]] S operator()(Index r, Index p) const { return rows[r][columns[p]]; }
+    };
+    template <int kRows>
+    [[nodiscard]] Tile<kRows> tile() const {
+        Tile<kRows> made{{}, a.columns};
+        for (int r = 0; r < kRows; ++r) made.rows[r] = a.data + a.rows[r];
+        return made;
+    }
+};
+
 // kRows x kVectors packets of c (+)= a b over k steps.
-template <int kRows, int kVectors, class S, class B>
-void product_tile(Index k, Strided<S> a, B b, Target target, S* c, Index c_step) {
+template <int kRows, int kVectors, class S, class A, class B>
+void product_tile(Index k, A rows_of_a, B b, Target target, S* c, Index c_step) {
     using namespace Eigen::internal;
     Packet<S> sum[kRows][kVectors];
     for (int r = 0; r < kRows; ++r)
         for (int v = 0; v < kVectors; ++v)
             sum[r][v] = target == Target::add ? ploadu<Packet<S>>(c + r * c_step + v * kWidth<S>)
                                               : pset1<Packet<S>>(S(0));
+    const auto a = rows_of_a.template tile<kRows>();
     for (Index p = 0; p < k; ++p) {
         const S* const row = b(p);
         Packet<S> x[kVectors];
         for (int v = 0; v < kVectors; ++v) x[v] = ploadu<Packet<S>>(row + v * kWidth<S>);
         for (int r = 0; r < kRows; ++r) {
-            const Packet<S> factor = pset1<Packet<S>>(a.data[r * a.row_step + p * a.column_step]);
+            const Packet<S> factor = pset1<Packet<S>>(a(r, p));
             for (int v = 0; v < kVectors; ++v) sum[r][v] = pmadd(factor, x[v], sum[r][v]);
         }
     }
@@ -74,9 +113,8 @@ void product_tile(Index k, Strided<S> a, B b, Target target, S* c, Index c_step)
         for (int v = 0; v < kVectors; ++v) pstoreu(c + r * c_step + v * kWidth<S>, sum[r][v]);
 }
 
-template <class S, class B>
-void product_tile(Index rows, Index vectors, Index k, Strided<S> a, B b, Target target, S* c,
-                  Index c_step) {
+template <class S, class A, class B>
+void product_tile(Index rows, Index vectors, Index k, A a, B b, Target target, S* c, Index c_step) {
     with_constant<kTileVectors>(vectors, [&](auto v) {
         with_constant<kTileRows>(
             rows, [&](auto r) { product_tile<r(), v()>(k, a, b, target, c, c_step); });
@@ -86,15 +124,18 @@ void product_tile(Index rows, Index vectors, Index k, Strided<S> a, B b, Target 
 // `steps` x `columns` of b into rows of `width`, zeros behind.
 template <class S>
 void pack(Strided<S> b, Index steps, Index columns, Index width, S* to) {
+    using namespace Eigen::internal;
+    constexpr Index kSide = kWidth<S>;
     if (b.column_step == 1) {
+        const Index whole = columns / kSide * kSide;
         for (Index p = 0; p < steps; ++p) {
-            std::copy_n(b.data + p * b.row_step, columns, to + p * width);
-            std::fill_n(to + p * width + columns, width - columns, S(0));
+            const S* const from = b.data + p * b.row_step;
+            S* const row = to + p * width;
+            for (Index i = 0; i < whole; i += kSide) pstoreu(row + i, ploadu<Packet<S>>(from + i));
+            for (Index i = whole; i < width; ++i) row[i] = i < columns ? from[i] : S(0);
         }
         return;
     }
-    using namespace Eigen::internal;
-    constexpr Index kSide = kWidth<S>;
     for (Index column = 0; column < width; column += kSide) {
         Index p = 0;
         for (; column + kSide <= columns && p + kSide <= steps; p += kSide) {
@@ -164,9 +205,48 @@ void multiply_thin(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target
 }
 
 template <class S>
+Strided<S> transpose_of(Strided<S> a) {
+    return {a.data, a.column_step, a.row_step};
+}
+
+template <class S>
 Strided<S> part_of(Strided<S> a, Index row, Index column) {
     a.data += row * a.row_step + column * a.column_step;
     return a;
+}
+
+// Few rows: to copy b would cost more than the product. Whole vectors of columns first.
+template <class S>
+void multiply_few_rows(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target target, S* c,
+                       Index c_step) {
+    const Index whole = n / kWidth<S> * kWidth<S>;
+    for (Index step = 0; step < k; step += kPanelSteps)
+        for (Index column = 0; column < whole; column += kTileVectors * kWidth<S>)
+            for (Index row = 0; row < m; row += kTileRows) {
+                const Strided<S> part = part_of(b, step, column);
+                product_tile(m - row, (whole - column) / kWidth<S>, std::min(kPanelSteps, k - step),
+                             StridedRows<S>{part_of(a, row, step)},
+                             PanelRows<S>{part.data, part.row_step},
+                             step > 0 ? Target::add : target, c + row * c_step + column, c_step);
+            }
+    if (whole < n)
+        multiply_thin(m, n - whole, k, a, part_of(b, Index{0}, whole), target, c + whole, c_step);
+}
+
+// Few columns: the transposed product has few rows.
+template <class S>
+void multiply_few_columns(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target target,
+                          S* c, Index c_step) {
+    thread_local std::vector<S> turned;
+    turned.resize(static_cast<std::size_t>(n * m));
+    multiply_few_rows(n, m, k, transpose_of(b), transpose_of(a), Target::set, turned.data(), m);
+    using Step = Eigen::OuterStride<>;
+    Eigen::Map<RowMajor<S>, 0, Step> to(c, m, n, Step(c_step));
+    const Eigen::Map<const RowMajor<S>> from(turned.data(), n, m);
+    if (target == Target::set)
+        to = from.transpose();
+    else
+        to += from.transpose();
 }
 
 // Panels of b, one after the other, meet all rows of a.
@@ -184,7 +264,7 @@ void multiply_part(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target
         const PanelRows<S> rows_of_b{panel.data(), width};
         for (Index row = 0; row < m; row += kTileRows) {
             const Index rows = std::min<Index>(kTileRows, m - row);
-            const Strided<S> rows_of_a = part_of(a, row, Index{0});
+            const StridedRows<S> rows_of_a{part_of(a, row, Index{0})};
             S* const to = c + row * c_step + column;
             if (columns == width) {
                 product_tile(rows, vectors, k, rows_of_a, rows_of_b, target, to, c_step);
@@ -200,19 +280,108 @@ void multiply_part(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target
     }
 }
 
+template <class S>
+void multiply_panels(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target target, S* c,
+                     Index c_step) {
+    const Index rows = kPanelNumbers / std::clamp<Index>(k, 128, kPanelSteps);
+    for (Index step = 0; step < k; step += kPanelSteps)
+        for (Index row = 0; row < m; row += rows)
+            multiply_part(std::min(rows, m - row), n, std::min(kPanelSteps, k - step),
+                          part_of(a, row, step), part_of(b, step, Index{0}),
+                          step > 0 ? Target::add : target, c + row * c_step, c_step);
+}
+
+// Columns that one thread makes: whole panels.
+template <class S>
+Index columns_together(Index m, Index n, Index k) {
+    const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+    const Index parts = std::min<Index>(product_threads, static_cast<Index>(work / kSharedWork));
+    if (parts < 2) return n;
+    constexpr Index kPanel = kTileVectors * kWidth<S>;
+    return ((n + parts - 1) / parts + kPanel - 1) / kPanel * kPanel;
+}
+
 } // namespace
+
+ProductThreads::ProductThreads(int threads) : before_(product_threads) {
+    product_threads = std::max(1, threads);
+}
+ProductThreads::~ProductThreads() {
+    product_threads = before_;
+}
 
 template <class S>
 void multiply(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target target, S* c,
               Index c_step) {
-    if (m < 8 || 2 * n < kWidth<S>) return multiply_thin(m, n, k, a, b, target, c, c_step);
+    if (k > 0 && m < kFew && n >= kWidth<S> && b.column_step == 1)
+        return multiply_few_rows(m, n, k, a, b, target, c, c_step);
+    if (k > 0 && n < kFew && m >= kWidth<S> && a.row_step == 1)
+        return multiply_few_columns(m, n, k, a, b, target, c, c_step);
+    if (m < kFew || 2 * n < kWidth<S>) return multiply_thin(m, n, k, a, b, target, c, c_step);
     if (k == 0 && target == Target::set)
         for (Index row = 0; row < m; ++row) std::fill_n(c + row * c_step, n, S(0));
+    const Blocks columns{n, columns_together<S>(m, n, k)};
+    const auto make = [&](Index block) {
+        const Index first = columns.begin(block);
+        multiply_panels(m, columns.extent(block), k, a, part_of(b, Index{0}, first), target,
+                        c + first, c_step);
+    };
+    parallel_blocks(columns.count(), product_threads, std::ref(make)); // nothing to allocate
+}
+
+template <class S>
+Index whole_vectors(Index count) {
+    return (count + kWidth<S> - 1) / kWidth<S> * kWidth<S>;
+}
+
+template <class S>
+void placed_product(Index m, Index n, Index k, Placed<S> a, const S* b, Index b_step, Target target,
+                    S* c, Index c_step) {
+    const Index vectors = whole_vectors<S>(n) / kWidth<S>;
+    if (k == 0 && target == Target::set)
+        for (Index row = 0; row < m; ++row) std::fill_n(c + row * c_step, n, S(0));
+    const Index groups = (vectors + kTileVectors - 1) / kTileVectors;
+    const Index together = (vectors + groups - 1) / std::max<Index>(1, groups);
     for (Index step = 0; step < k; step += kPanelSteps)
-        for (Index row = 0; row < m; row += kPanelRows)
-            multiply_part(std::min(kPanelRows, m - row), n, std::min(kPanelSteps, k - step),
-                          part_of(a, row, step), part_of(b, step, Index{0}),
-                          step > 0 ? Target::add : target, c + row * c_step, c_step);
+        for (Index v = 0; v < vectors; v += together) {
+            const Index column = v * kWidth<S>;
+            for (Index row = 0; row < m; row += kTileRows)
+                product_tile(m - row, std::min(together, vectors - v),
+                             std::min(kPanelSteps, k - step),
+                             PlacedRows<S>{{a.data, a.rows + row, a.columns + step}},
+                             PanelRows<S>{b + step * b_step + column, b_step},
+                             step > 0 ? Target::add : target, c + row * c_step + column, c_step);
+        }
+}
+
+template <class S>
+void transpose(Index m, Index n, const S* from, Index from_step, Target target, S* to,
+               Index to_step) {
+    using namespace Eigen::internal;
+    constexpr Index kSide = kWidth<S>;
+    const auto put = [&](Index i, Index j) {
+        S& number = to[j * to_step + i];
+        number = (target == Target::add ? number : S(0)) + from[i * from_step + j];
+    };
+    Index row = 0;
+    for (; row + kSide <= m; row += kSide) {
+        Index column = 0;
+        for (; column + kSide <= n; column += kSide) {
+            PacketBlock<Packet<S>, kSide> block;
+            for (Index i = 0; i < kSide; ++i)
+                block.packet[i] = ploadu<Packet<S>>(from + (row + i) * from_step + column);
+            ptranspose(block);
+            for (Index i = 0; i < kSide; ++i) {
+                S* const at = to + (column + i) * to_step + row;
+                pstoreu(at, target == Target::add ? padd(ploadu<Packet<S>>(at), block.packet[i])
+                                                  : block.packet[i]);
+            }
+        }
+        for (; column < n; ++column)
+            for (Index i = row; i < row + kSide; ++i) put(i, column);
+    }
+    for (; row < m; ++row)
+        for (Index column = 0; column < n; ++column) put(row, column);
 }
 
 template <class S>
@@ -221,7 +390,7 @@ void row_products(Index m, Index n, Index k, const S* a, const S* const* b, S* c
     // The rows of b under a tile stay in the cache while all rows of a pass over them.
     for (Index packet = 0; packet < packets; packet += kTileVectors)
         for (Index row = 0; row < m; row += kTileRows)
-            product_tile(m - row, packets - packet, k, Strided<S>{a + row * k, k, 1},
+            product_tile(m - row, packets - packet, k, StridedRows<S>{{a + row * k, k, 1}},
                          PointedRows<S>{b, packet * kWidth<S>}, Target::set,
                          c + row * c_step + packet * kWidth<S>, c_step);
 }
@@ -244,6 +413,10 @@ void add_row_dots(Index m, Index k, RowParts parts, const S* x, Index x_row, Ind
                                      Index);                                                       \
     template ASSAY_API void row_products(Index, Index, Index, const S*, const S* const*, S*,       \
                                          Index);                                                   \
+    template ASSAY_API Index whole_vectors<S>(Index);                                              \
+    template ASSAY_API void placed_product(Index, Index, Index, Placed<S>, const S*, Index,        \
+                                           Target, S*, Index);                                     \
+    template ASSAY_API void transpose(Index, Index, const S*, Index, Target, S*, Index);           \
     template ASSAY_API void add_row_dots(Index, Index, RowParts, const S*, Index, Index,           \
                                          const S* const*, Index, S*);
 ASSAY_INSTANTIATE(double)

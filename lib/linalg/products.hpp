@@ -33,11 +33,47 @@ template <class S>
 enum class Target { set, add };
 
 // c = a b or c += a b: a (m x k), b (k x n), each with one step of 1; c (m x n) with rows c_step
-// apart. Products too thin for a tile (m below 8, or n below half a vector, which is 8 at most) are
-// Eigen's, whose bits may be others.
+// apart. Products with m or n below 8, or n below half a vector, are made in other ways, some by
+// Eigen, some as sums that are added to c in the end: their bits may be others.
 template <class S>
 ASSAY_API void multiply(Eigen::Index m, Eigen::Index n, Eigen::Index k, Strided<S> a, Strided<S> b,
                         Target target, S* c, Eigen::Index c_step);
+
+// While one lives, large products that its thread asks for run on so many threads, to the same
+// bits.
+class ASSAY_API ProductThreads {
+  public:
+    explicit ProductThreads(int threads);
+    ~ProductThreads();
+    ProductThreads(const ProductThreads&) = delete;
+    ProductThreads& operator=(const ProductThreads&) = delete;
+
+  private:
+    int before_;
+};
+
+// A number of columns, up to the next multiple of a vector.
+template <class S>
+[[nodiscard]] ASSAY_API Eigen::Index whole_vectors(Eigen::Index count);
+
+// Element (i, j) stands at data[rows[i] + columns[j]].
+template <class S>
+struct Placed {
+    const S* data;
+    const Eigen::Index *rows, *columns;
+};
+// c = a b or c += a b: a (m x k), b (k x n) with rows b_step apart, c (m x n) with rows c_step
+// apart. Rows of b and c are as long as whole_vectors(n).
+template <class S>
+ASSAY_API void placed_product(Eigen::Index m, Eigen::Index n, Eigen::Index k, Placed<S> a,
+                              const S* b, Eigen::Index b_step, Target target, S* c,
+                              Eigen::Index c_step);
+
+// to = from^T or to += from^T: from (m x n) with rows from_step apart, to (n x m) with rows to_step
+// apart.
+template <class S>
+ASSAY_API void transpose(Eigen::Index m, Eigen::Index n, const S* from, Eigen::Index from_step,
+                         Target target, S* to, Eigen::Index to_step);
 
 // Rows by pointer are read and written up to the next multiple of this many numbers.
 inline constexpr Eigen::Index kRowPadding = 16;

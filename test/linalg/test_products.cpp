@@ -92,7 +92,51 @@ void check_rows(Index m, Index n, Index k) {
     check<S>(d, expected, 2 * parts.length);
 }
 
+// Numbers that stand anywhere, also twice.
+template <class S>
+void check_placed(Index m, Index n, Index k) {
+    const Index width = whole_vectors<S>(n) + 16, reach = 11;
+    const auto pool = random_matrix<S>(1, m * reach + k * 3, "pool");
+    std::vector<Index> rows, columns;
+    for (Index i = 0; i < m; ++i) rows.push_back((m - 1 - i) * reach);
+    for (Index p = 0; p < k; ++p) columns.push_back(p * 3);
+    RowMajor<S> a(m, k);
+    for (Index i = 0; i < m; ++i)
+        for (Index p = 0; p < k; ++p) a(i, p) = pool(0, (m - 1 - i) * reach + p * 3);
+    const auto b = random_matrix<S>(k, width, "b");
+    for (const auto target : {Target::set, Target::add}) {
+        RowMajor<S> c = random_matrix<S>(m, width, "c");
+        const RowMajor<S> before = c;
+        placed_product<S>(m, n, k, {pool.data(), rows.data(), columns.data()}, b.data(), width,
+                          target, c.data(), width);
+        RowMajor<long double> expected = exact<S>(a, b.leftCols(n));
+        if (target == Target::add) expected += before.leftCols(n).template cast<long double>();
+        check<S>(c.leftCols(n), expected, k);
+        REQUIRE(c.rightCols(16) == before.rightCols(16));
+    }
+}
+
 } // namespace
+
+TEMPLATE_TEST_CASE("products of numbers by their places", "[linalg][products]", float, double) {
+    const Index m = GENERATE(1, 7, 8, 21), n = GENERATE(1, 8, 16, 33, 64, 100),
+                k = GENERATE(0, 1, 9, 700);
+    check_placed<TestType>(m, n, k);
+}
+
+TEMPLATE_TEST_CASE("transposes write each number once", "[linalg][products]", float, double) {
+    using S = TestType;
+    const Index m = GENERATE(1, 8, 16, 37), n = GENERATE(1, 8, 16, 50);
+    const auto from = random_matrix<S>(m, n + 2, "from");
+    for (const auto target : {Target::set, Target::add}) {
+        RowMajor<S> to = random_matrix<S>(n, m + 3, "to");
+        RowMajor<S> expected = to;
+        if (target == Target::set) expected.leftCols(m).setZero();
+        expected.leftCols(m) += from.leftCols(n).transpose();
+        transpose<S>(m, n, from.data(), from.cols(), target, to.data(), to.cols());
+        REQUIRE(to == expected);
+    }
+}
 
 TEMPLATE_TEST_CASE("products in register tiles", "[linalg][products]", float, double) {
     const Index m = GENERATE(1, 7, 8, 9, 19), n = GENERATE(1, 8, 16, 47, 48, 50, 100),
@@ -104,6 +148,28 @@ TEMPLATE_TEST_CASE("products in register tiles", "[linalg][products]", float, do
 TEMPLATE_TEST_CASE("products of long chains go in several panels", "[linalg][products]", float,
                    double) {
     check_multiply<TestType>(9, 20, 4100);
+    check_multiply<TestType>(3, 75, 1100);
+    check_multiply<TestType>(75, 3, 1100);
+    check_multiply<TestType>(6, 75, 1100);
+    check_multiply<TestType>(75, 6, 1100);
+}
+
+TEMPLATE_TEST_CASE("threads share a product to the same bits", "[linalg][products]", float,
+                   double) {
+    using S = TestType;
+    const Index m = 260, n = 310, k = 700;
+    const auto a = random_matrix<S>(m, k, "a"), b = random_matrix<S>(k, n, "b");
+    const auto product = [&] {
+        RowMajor<S> c(m, n);
+        multiply<S>(m, n, k, plain(a.data(), k), plain(b.data(), n), Target::set, c.data(), n);
+        return c;
+    };
+    const RowMajor<S> alone = product();
+    check<S>(alone, exact(a, b), k);
+    for (const int threads : {2, 5, 40}) {
+        const ProductThreads shared(threads);
+        CHECK(product() == alone);
+    }
 }
 
 TEMPLATE_TEST_CASE("the bits of a product depend on no other row or column", "[linalg][products]",
