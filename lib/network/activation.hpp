@@ -187,6 +187,25 @@ Dual<T> activate(const Activation& a, const Dual<T>& x) {
     return {y, T(slope(a, x.v, y) * x.d)};
 }
 
+// The commonest function by itself: loops over it are a few instructions.
+struct Relu {};
+template <class T>
+T activate(Relu, const T& x) {
+    return step(x) * x;
+}
+template <class T>
+T slope(Relu, const T& x, const T&) {
+    return step(x);
+}
+// Calls body(Relu or the activation).
+template <class Body>
+void with_function(const Activation& a, Body&& body) {
+    if (a.function == Function::relu)
+        body(Relu{});
+    else
+        body(a);
+}
+
 // --- walking arrays chunk by chunk ---
 
 template <class S>

@@ -22,7 +22,7 @@ Index checked_size(const Shape& shape, const std::string& path) {
     }
     if (size > 1e12)
         throw Error(concat(path, ": a tensor of ", size, " numbers a sample is too large"));
-    return TensorInfo{shape, false}.size();
+    return size_of(shape);
 }
 
 void expect_equal_shapes(const LayerRequest& request) {

@@ -13,6 +13,7 @@
 #include <assay/network/keys.hpp>
 #include <assay/network/model.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -32,15 +33,18 @@ using RowsView = Eigen::Ref<const Rows<S>>;
 template <class S>
 using Columns = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic>;
 
+// Numbers in an array.
+[[nodiscard]] inline Index size_of(const Shape& shape) {
+    Index product = 1;
+    for (const Index extent : shape) product *= extent;
+    return product;
+}
+
 // What flows between layers, of one sample.
 struct TensorInfo {
     Shape shape;
     bool sequence = false; // the first axis is time
-    [[nodiscard]] Index size() const {
-        Index product = 1;
-        for (const Index extent : shape) product *= extent;
-        return product;
-    }
+    [[nodiscard]] Index size() const { return size_of(shape); }
 };
 
 enum class Mode { inference, training };
@@ -55,7 +59,7 @@ struct ParameterInfo {
     Index fan_in = 1, fan_out = 1;
     bool trained = true; // running statistics are not
 
-    [[nodiscard]] Index size() const { return TensorInfo{shape, false}.size(); }
+    [[nodiscard]] Index size() const { return size_of(shape); }
 };
 
 // What a layer remembers of a pass, in arrays it numbers itself.
@@ -120,8 +124,9 @@ template <class S>
 class Sink {
   public:
     Sink() = default;
-    // `fresh` tells all sinks of one array whether nobody wrote to it yet.
-    Sink(Rows<S>& rows, char& fresh) : rows_(&rows), fresh_(&fresh) {}
+    // `fresh` tells all sinks of one array whether nobody wrote to it yet; `work` is room for what
+    // is added to it.
+    Sink(Rows<S>& rows, char& fresh, Rows<S>& work) : rows_(&rows), fresh_(&fresh), work_(&work) {}
     [[nodiscard]] bool wanted() const { return rows_ != nullptr; }
     template <class Expression>
     void add(const Expression& value) {
@@ -131,12 +136,13 @@ class Sink {
             rows_->noalias() += value;
         *fresh_ = 0;
     }
-    // The same, of an array that is not needed any more.
-    void take(Rows<S>&& value) {
-        if (*fresh_)
-            rows_->swap(value);
-        else
-            *rows_ += value;
+    // The same of what body(array of `count` x `size`) writes: every number of it.
+    template <class Body>
+    void write(Index count, Index size, Body&& body) {
+        Rows<S>& to = *fresh_ ? *rows_ : *work_;
+        to.resize(count, size);
+        body(to);
+        if (!*fresh_) *rows_ += to;
         *fresh_ = 0;
     }
     // The array itself; `fresh` where nobody wrote to it yet: then it must be written, not added
@@ -158,6 +164,7 @@ class Sink {
   private:
     Rows<S>* rows_ = nullptr;
     char* fresh_ = nullptr;
+    Rows<S>* work_ = nullptr;
 };
 
 struct SampleRange {
@@ -201,6 +208,14 @@ class Layer {
                                   std::vector<Sink<S>>& dx) const = 0;
     // Adds dL/dtheta of some samples; after backward on the same cotangent.
     virtual void parameter_gradient(const Primal<S>&, const Rows<S>&, SampleRange, S*) const {}
+    // dL/dtheta of all samples, into an array that holds nothing yet.
+    virtual void write_parameter_gradient(const Primal<S>& p, const Rows<S>& cotangent,
+                                          S* gradient) const {
+        Index size = 0;
+        for (const auto& info : parameters_) size += info.trained ? info.size() : 0;
+        std::fill_n(gradient, size, S(0));
+        parameter_gradient(p, cotangent, {0, cotangent.rows()}, gradient);
+    }
     // Adds its directional derivatives, (size x K) with the given distance between columns; after
     // backward_tangent.
     virtual void parameter_gradient_tangent(const Primal<S>&, const Tangents<S>&, const Rows<S>&,

@@ -104,8 +104,10 @@ class Elementwise : public Layer<S> {
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         const Rows<S>& x = *p.x[0];
         y.resize(x.rows(), x.cols());
-        for_chunks(x.size(), [&](Index i, Index n) {
-            store(activate(activation_, load(x.data() + i, n)), y.data() + i, n);
+        with_function(activation_, [&](const auto& function) {
+            for_chunks(x.size(), [&](Index i, Index n) {
+                store(Chunk<S>(activate(function, load(x.data() + i, n))), y.data() + i, n);
+            });
         });
     }
     void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
@@ -115,37 +117,36 @@ class Elementwise : public Layer<S> {
     void backward(const Primal<S>& p, const Rows<S>& cotangent,
                   std::vector<Sink<S>>& dx) const override {
         if (!dx[0].wanted()) return;
-        Rows<S> scaled(cotangent.rows(), cotangent.cols());
-        scale(p, cotangent, 1, scaled);
-        dx[0].take(std::move(scaled));
+        dx[0].write(cotangent.rows(), cotangent.cols(),
+                    [&](Rows<S>& to) { scale(p, cotangent, 1, to); });
     }
     void backward_tangent(const Primal<S>& p, const Tangents<S>& t, const Rows<S>& cotangent,
                           const Rows<S>& cotangent_tangent,
                           std::vector<Sink<S>>& dx) const override {
         if (!dx[0].wanted()) return;
         const Rows<S>&x = *p.x[0], &y = *p.y;
-        Rows<S> result(cotangent_tangent.rows(), cotangent_tangent.cols());
-        const Index size = x.size();
-        for (Index k = 0; k < t.directions; ++k) {
-            const S* d_tangent = cotangent_tangent.data() + k * size;
-            const S* x_tangent = t.dx[0] ? t.dx[0]->data() + k * size : nullptr;
-            const S* y_tangent = t.dx[0] ? t.dy->data() + k * size : nullptr;
-            for_chunks(size, [&](Index i, Index n) {
-                const auto xs = load(x.data() + i, n), ys = load(y.data() + i, n);
-                Chunk<S> out;
-                if (x_tangent) {
-                    const Dual<Chunk<S>> slopes =
-                        slope(activation_, Dual<Chunk<S>>{xs, load(x_tangent + i, n)},
-                              Dual<Chunk<S>>{ys, load(y_tangent + i, n)});
-                    out = slopes.v * load(d_tangent + i, n) +
-                          slopes.d * load(cotangent.data() + i, n);
-                } else {
-                    out = slope(activation_, xs, ys) * load(d_tangent + i, n);
-                }
-                store(out, result.data() + k * size + i, n);
-            });
-        }
-        dx[0].take(std::move(result));
+        dx[0].write(cotangent_tangent.rows(), cotangent_tangent.cols(), [&](Rows<S>& result) {
+            const Index size = x.size();
+            for (Index k = 0; k < t.directions; ++k) {
+                const S* d_tangent = cotangent_tangent.data() + k * size;
+                const S* x_tangent = t.dx[0] ? t.dx[0]->data() + k * size : nullptr;
+                const S* y_tangent = t.dx[0] ? t.dy->data() + k * size : nullptr;
+                for_chunks(size, [&](Index i, Index n) {
+                    const auto xs = load(x.data() + i, n), ys = load(y.data() + i, n);
+                    Chunk<S> out;
+                    if (x_tangent) {
+                        const Dual<Chunk<S>> slopes =
+                            slope(activation_, Dual<Chunk<S>>{xs, load(x_tangent + i, n)},
+                                  Dual<Chunk<S>>{ys, load(y_tangent + i, n)});
+                        out = slopes.v * load(d_tangent + i, n) +
+                              slopes.d * load(cotangent.data() + i, n);
+                    } else {
+                        out = slope(activation_, xs, ys) * load(d_tangent + i, n);
+                    }
+                    store(out, result.data() + k * size + i, n);
+                });
+            }
+        });
     }
 
   private:
@@ -153,13 +154,20 @@ class Elementwise : public Layer<S> {
     void scale(const Primal<S>& p, const Rows<S>& in, Index times, Rows<S>& out) const {
         const Rows<S>& x = *p.x[0];
         const Index size = x.size();
-        for_chunks(size, [&](Index i, Index n) {
-            const Chunk<S> slopes =
-                p.slopes ? load(p.slopes->data() + i, n)
-                         : slope(activation_, load(x.data() + i, n), load(p.y->data() + i, n));
-            for (Index k = 0; k < times; ++k)
-                store(Chunk<S>(slopes * load(in.data() + k * size + i, n)),
-                      out.data() + k * size + i, n);
+        const auto scale_by = [&](auto&& slope_at) {
+            for_chunks(size, [&](Index i, Index n) {
+                const Chunk<S> slopes = slope_at(i, n);
+                for (Index k = 0; k < times; ++k)
+                    store(Chunk<S>(slopes * load(in.data() + k * size + i, n)),
+                          out.data() + k * size + i, n);
+            });
+        };
+        if (p.slopes)
+            return scale_by([&](Index i, Index n) { return load(p.slopes->data() + i, n); });
+        with_function(activation_, [&](const auto& function) {
+            scale_by([&](Index i, Index n) {
+                return slope(function, load(x.data() + i, n), load(p.y->data() + i, n));
+            });
         });
     }
     Activation activation_;
@@ -193,37 +201,37 @@ class Softmax : public Layer<S> {
     void backward(const Primal<S>& p, const Rows<S>& cotangent,
                   std::vector<Sink<S>>& dx) const override {
         if (!dx[0].wanted()) return;
-        Rows<S> result(cotangent.rows(), cotangent.cols());
-        each_direction(cotangent, result, 1,
-                       [&](const auto& d, auto& out) { out = adjoint_of(p.memory->at(0), d); });
-        dx[0].take(std::move(result));
+        dx[0].write(cotangent.rows(), cotangent.cols(), [&](Rows<S>& to) {
+            each_direction(cotangent, to, 1,
+                           [&](const auto& d, auto& out) { out = adjoint_of(p.memory->at(0), d); });
+        });
     }
     void backward_tangent(const Primal<S>& p, const Tangents<S>& t, const Rows<S>& cotangent,
                           const Rows<S>& cotangent_tangent,
                           std::vector<Sink<S>>& dx) const override {
         if (!dx[0].wanted()) return;
         const Rows<S>& probabilities = p.memory->at(0);
-        Rows<S> result(cotangent_tangent.rows(), cotangent_tangent.cols());
-        const Rows<S> d = rows_of(cotangent);
-        Index k = 0;
-        each_direction(cotangent_tangent, result, t.directions, [&](const auto& rd, auto& out) {
-            out = adjoint_of(probabilities, rd);
-            if (t.dx[0]) {
-                const Eigen::Map<const Rows<S>> dx_k(t.dx[0]->data() + k * cotangent.size(),
-                                                     d.rows(), classes_);
-                const Rows<S> moved = softmax_tangent(probabilities, dx_k);
-                if (logarithm_) { // D - p sum(D)
-                    out -= d.rowwise().sum().asDiagonal() * moved;
-                } else { // p (D - sum(p D))
-                    const Column<S> inner = probabilities.cwiseProduct(d).rowwise().sum();
-                    const Column<S> inner_moved = moved.cwiseProduct(d).rowwise().sum();
-                    out += moved.cwiseProduct(d.colwise() - inner);
-                    out -= inner_moved.asDiagonal() * probabilities;
+        dx[0].write(cotangent_tangent.rows(), cotangent_tangent.cols(), [&](Rows<S>& result) {
+            const Rows<S> d = rows_of(cotangent);
+            Index k = 0;
+            each_direction(cotangent_tangent, result, t.directions, [&](const auto& rd, auto& out) {
+                out = adjoint_of(probabilities, rd);
+                if (t.dx[0]) {
+                    const Eigen::Map<const Rows<S>> dx_k(t.dx[0]->data() + k * cotangent.size(),
+                                                         d.rows(), classes_);
+                    const Rows<S> moved = softmax_tangent(probabilities, dx_k);
+                    if (logarithm_) { // D - p sum(D)
+                        out -= d.rowwise().sum().asDiagonal() * moved;
+                    } else { // p (D - sum(p D))
+                        const Column<S> inner = probabilities.cwiseProduct(d).rowwise().sum();
+                        const Column<S> inner_moved = moved.cwiseProduct(d).rowwise().sum();
+                        out += moved.cwiseProduct(d.colwise() - inner);
+                        out -= inner_moved.asDiagonal() * probabilities;
+                    }
                 }
-            }
-            ++k;
+                ++k;
+            });
         });
-        dx[0].take(std::move(result));
     }
 
   private:
@@ -294,29 +302,29 @@ class ParametricSoftplus : public Layer<S> {
     void backward(const Primal<S>& p, const Rows<S>& cotangent,
                   std::vector<Sink<S>>& dx) const override {
         if (!dx[0].wanted()) return;
-        Rows<S> result(cotangent.rows(), cotangent.cols());
-        each(p, [&](Index at, Index unit, Index n) {
-            const Formula f = formula(p, at, unit, n);
-            store(Chunk<S>(f.alpha * f.beta * f.s * load(cotangent.data() + at, n)),
-                  result.data() + at, n);
+        dx[0].write(cotangent.rows(), cotangent.cols(), [&](Rows<S>& to) {
+            each(p, [&](Index at, Index unit, Index n) {
+                const Formula f = formula(p, at, unit, n);
+                store(Chunk<S>(f.alpha * f.beta * f.s * load(cotangent.data() + at, n)),
+                      to.data() + at, n);
+            });
         });
-        dx[0].take(std::move(result));
     }
     void backward_tangent(const Primal<S>& p, const Tangents<S>& t, const Rows<S>& cotangent,
                           const Rows<S>& cotangent_tangent,
                           std::vector<Sink<S>>& dx) const override {
         if (!dx[0].wanted()) return;
         const Index size = p.x[0]->size();
-        Rows<S> result(cotangent_tangent.rows(), cotangent_tangent.cols());
-        for (Index k = 0; k < t.directions; ++k)
-            each(p, [&](Index at, Index unit, Index n) {
-                const Moved m = moved(p, t, k, at, unit, n);
-                const auto gain = m.alpha * m.beta * m.s;
-                store(Chunk<S>(gain.v * load(cotangent_tangent.data() + k * size + at, n) +
-                               gain.d * load(cotangent.data() + at, n)),
-                      result.data() + k * size + at, n);
-            });
-        dx[0].take(std::move(result));
+        dx[0].write(cotangent_tangent.rows(), cotangent_tangent.cols(), [&](Rows<S>& result) {
+            for (Index k = 0; k < t.directions; ++k)
+                each(p, [&](Index at, Index unit, Index n) {
+                    const Moved m = moved(p, t, k, at, unit, n);
+                    const auto gain = m.alpha * m.beta * m.s;
+                    store(Chunk<S>(gain.v * load(cotangent_tangent.data() + k * size + at, n) +
+                                   gain.d * load(cotangent.data() + at, n)),
+                          result.data() + k * size + at, n);
+                });
+        });
     }
     void parameter_gradient(const Primal<S>& p, const Rows<S>& cotangent, SampleRange range,
                             S* gradient) const override {

@@ -1,8 +1,8 @@
-// Convolutions over one to three spatial axes, with groups: products with shifted views of the
-// images, or, where outputs are few, matrix products over blocks of patches (im2col) that fit the
-// second-level cache.
+// Convolutions over one to three spatial axes, with groups, in one of three ways, by what share of
+// the arithmetic counts: patches read where they stand (vectors over filters), shifted views of the
+// images (vectors over positions), or blocks of patches (im2col) that fit the second-level cache.
 #include <assay/network/bilinear.hpp>
-#include <assay/network/shifted_convolution.hpp>
+#include <assay/network/placed_convolution.hpp>
 
 #include <assay/core/error.hpp>
 #include <assay/linalg/products.hpp>
@@ -11,6 +11,8 @@ namespace assay::network {
 namespace {
 
 constexpr Index kPatchBytes = 512 << 10;
+// Below this share patches that are copied cost less.
+constexpr double kLeastShare = 0.4, kLeastAdjointShare = 0.6;
 
 template <class S>
 class Convolution : public Bilinear<S> {
@@ -41,7 +43,9 @@ class Convolution : public Bilinear<S> {
             this->parameters_.push_back({"bias", {filters_}, Role::bias, patch_, fan_out});
         const Index bytes = patch_ * windows_.positions() * static_cast<Index>(sizeof(S));
         together_ = std::max<Index>(1, kPatchBytes / std::max<Index>(1, bytes));
-        shifted_ = ShiftedConvolution<S>::make(windows_, {in_, out_});
+        const double share = PlacedConvolution<S>::share({in_, out_});
+        shifted_ = ShiftedConvolution<S>::make(windows_, {in_, out_}, std::max(share, kLeastShare));
+        if (!shifted_ && share >= kLeastShare) placed_.emplace(windows_, GroupSizes{in_, out_});
     }
     [[nodiscard]] double flops() const override {
         return 2.0 * static_cast<double>(patch_) * static_cast<double>(this->output_.size());
@@ -49,6 +53,10 @@ class Convolution : public Bilinear<S> {
 
   protected:
     void product(const ConstRows& x, const S* w, MutableRows y, bool add) const override {
+        if (placed_)
+            return each_group([&](Index image, Index output, Index weight) {
+                placed_->product(steps(x, y), x.data() + image, w + weight, y.data() + output, add);
+            });
         if (shifted_)
             return each_group([&](Index image, Index output, Index weight) {
                 shifted_->product(steps(x, y), x.data() + image, w + weight, y.data() + output,
@@ -72,6 +80,11 @@ class Convolution : public Bilinear<S> {
         });
     }
     void adjoint(const ConstRows& cotangent, const S* w, MutableRows dx, bool add) const override {
+        if (placed_ && placed_->adjoint_share() >= kLeastAdjointShare)
+            return each_group([&](Index image, Index output, Index weight) {
+                placed_->adjoint(steps(dx, cotangent), cotangent.data() + output, w + weight,
+                                 dx.data() + image, add);
+            });
         if (!add) dx.setZero();
         if (shifted_)
             return each_group([&](Index image, Index output, Index weight) {
@@ -93,6 +106,11 @@ class Convolution : public Bilinear<S> {
         });
     }
     void weight_gradient(const ConstRows& cotangent, const ConstRows& x, S* dw) const override {
+        if (placed_)
+            return each_group([&](Index image, Index output, Index weight) {
+                placed_->weight_gradient(steps(x, cotangent), cotangent.data() + output,
+                                         x.data() + image, dw + weight);
+            });
         if (shifted_)
             return each_group([&](Index image, Index output, Index weight) {
                 shifted_->weight_gradient(steps(x, cotangent), cotangent.data() + output,
@@ -169,6 +187,7 @@ class Convolution : public Bilinear<S> {
         });
     }
     Windows windows_;
+    std::optional<PlacedConvolution<S>> placed_;
     std::optional<ShiftedConvolution<S>> shifted_;
     Index filters_ = 0, channels_ = 0, groups_ = 1, in_ = 0, out_ = 0, patch_ = 0;
     Index together_ = 1; // samples a block

@@ -27,6 +27,13 @@ class Dense : public Bilinear<S> {
         if (keys.flag("bias", true))
             this->parameters_.push_back({"bias", {out_}, Role::bias, in_, out_});
     }
+    void write_parameter_gradient(const Primal<S>& p, const Rows<S>& cotangent,
+                                  S* gradient) const override {
+        outer_product(cotangent, *p.x[0], linalg::Target::set, gradient);
+        if (!this->has_bias()) return;
+        std::fill_n(gradient + this->weights(), out_, S(0));
+        bias_gradient(cotangent, gradient + this->weights());
+    }
     [[nodiscard]] double flops() const override {
         return 2.0 * static_cast<double>(in_) * static_cast<double>(this->output_.size());
     }
@@ -41,8 +48,7 @@ class Dense : public Bilinear<S> {
                          linalg::plain(w, in_), target(add), dx.data(), in_);
     }
     void weight_gradient(const ConstRows& cotangent, const ConstRows& x, S* dw) const override {
-        linalg::multiply(out_, in_, rows(x, in_), linalg::transposed(cotangent.data(), out_),
-                         linalg::plain(x.data(), in_), linalg::Target::add, dw, in_);
+        outer_product(cotangent, x, linalg::Target::add, dw);
     }
     void add_bias(const S* bias, MutableRows y) const override {
         mapped(y, out_).rowwise() += Eigen::Map<const Column<S>>(bias, out_).transpose();
@@ -52,6 +58,11 @@ class Dense : public Bilinear<S> {
     }
 
   private:
+    void outer_product(const ConstRows& cotangent, const ConstRows& x, linalg::Target target,
+                       S* dw) const {
+        linalg::multiply(out_, in_, rows(x, in_), linalg::transposed(cotangent.data(), out_),
+                         linalg::plain(x.data(), in_), target, dw, in_);
+    }
     // All leading axes as rows: samples are contiguous.
     static Index rows(const ConstRows& samples, Index columns) { return samples.size() / columns; }
     static linalg::Target target(bool add) {

@@ -30,7 +30,10 @@ class Noise : public Layer<S> {
         }
         Rows<S>& drawn = p.memory->at(0);
         draw(p, drawn);
-        y = dropout_ ? Rows<S>(p.x[0]->cwiseProduct(drawn)) : Rows<S>(*p.x[0] + drawn);
+        if (dropout_)
+            y = p.x[0]->cwiseProduct(drawn);
+        else
+            y = *p.x[0] + drawn;
     }
     void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
         dy = *t.dx[0];
@@ -70,9 +73,10 @@ class Noise : public Layer<S> {
     }
     void send_back(const Primal<S>& p, const Rows<S>& cotangent, std::vector<Sink<S>>& dx) const {
         if (!dx[0].wanted()) return;
-        Rows<S> back = cotangent;
-        apply_gain(p, back);
-        dx[0].take(std::move(back));
+        dx[0].write(cotangent.rows(), cotangent.cols(), [&](Rows<S>& to) {
+            to = cotangent;
+            apply_gain(p, to);
+        });
     }
     bool dropout_;
     double level_;

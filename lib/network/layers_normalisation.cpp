@@ -11,76 +11,64 @@ namespace {
 
 constexpr double kEpsilon = 1e-5;
 
-// The shared algebra. A "unit" is what has its own gamma and beta; a "group" is what is averaged.
+// The shared algebra of directions. A "unit" is what has its own gamma and beta; a "group" is what
+// is averaged.
 template <class S>
 class Normalisation : public Layer<S> {
   public:
-    void forward(const Primal<S>& p, Rows<S>& y) const override {
-        Rows<S>&xhat = p.memory->at(0), &scale = p.memory->at(1);
-        standardise(p, xhat, scale);
-        y = weighted(p.theta, xhat) + spread(p.theta + units(), xhat.rows());
-    }
     void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
         const Index samples = p.pass->samples;
+        const Standard standard{standardised(p), scales(p), frozen(p)};
+        const Rows<S> gamma = spread(p.theta, samples);
         dy.setZero(samples * t.directions, this->output_.size());
         for (Index k = 0; k < t.directions; ++k) {
             auto out = dy.middleRows(k * samples, samples);
             if (t.dx[0])
-                out = spread(p.theta, samples)
-                          .cwiseProduct(
-                              standardised_tangent(p, t.dx[0]->middleRows(k * samples, samples)));
+                out = gamma.cwiseProduct(
+                    projected(standard, t.dx[0]->middleRows(k * samples, samples)));
             if (t.moves_parameters())
-                out += p.memory->at(0).cwiseProduct(spread(t.dtheta.col(k).data(), samples)) +
+                out += standard.xhat.cwiseProduct(spread(t.dtheta.col(k).data(), samples)) +
                        spread(t.dtheta.col(k).data() + units(), samples);
         }
-    }
-    void backward(const Primal<S>& p, const Rows<S>& cotangent,
-                  std::vector<Sink<S>>& dx) const override {
-        if (!dx[0].wanted()) return;
-        dx[0].take(projected(p, weighted(p.theta, cotangent)));
     }
     void backward_tangent(const Primal<S>& p, const Tangents<S>& t, const Rows<S>& cotangent,
                           const Rows<S>& cotangent_tangent,
                           std::vector<Sink<S>>& dx) const override {
         if (!dx[0].wanted()) return;
         const Index samples = p.pass->samples;
-        const Rows<S>&xhat = p.memory->at(0), &scale = p.memory->at(1);
+        const Standard standard{standardised(p), scales(p), frozen(p)};
+        const Rows<S>& xhat = standard.xhat;
         Rows<S>& to = dx[0].zeroed(cotangent_tangent.rows(), cotangent_tangent.cols());
-        const Rows<S> e = cotangent.cwiseProduct(spread(p.theta, samples));
+        const Rows<S> gamma = spread(p.theta, samples), e = cotangent.cwiseProduct(gamma);
         for (Index k = 0; k < t.directions; ++k) {
             auto out = to.middleRows(k * samples, samples);
-            Rows<S> re = cotangent_tangent.middleRows(k * samples, samples)
-                             .cwiseProduct(spread(p.theta, samples));
+            Rows<S> re = cotangent_tangent.middleRows(k * samples, samples).cwiseProduct(gamma);
             if (t.moves_parameters())
                 re += cotangent.cwiseProduct(spread(t.dtheta.col(k).data(), samples));
-            out += adjoint(p, re);
-            if (!t.dx[0] || frozen(p)) continue;
+            out += projected(standard, re);
+            if (!t.dx[0] || standard.frozen) continue;
             const Rows<S> x_tangent = t.dx[0]->middleRows(k * samples, samples);
-            const Rows<S> moved = standardised_tangent(p, x_tangent);
+            const Rows<S> moved = projected(standard, x_tangent);
             // d of scale (e - A e - xhat A(xhat e)) through xhat and through scale.
-            out -= scale.cwiseProduct(moved.cwiseProduct(averaged(xhat.cwiseProduct(e))) +
-                                      xhat.cwiseProduct(averaged(moved.cwiseProduct(e))));
-            out -= adjoint(p, e).cwiseProduct(scale).cwiseProduct(
-                averaged(xhat.cwiseProduct(x_tangent)));
+            out -= standard.scale.cwiseProduct(moved.cwiseProduct(averaged(xhat.cwiseProduct(e))) +
+                                               xhat.cwiseProduct(averaged(moved.cwiseProduct(e))));
+            out -= projected(standard, e)
+                       .cwiseProduct(standard.scale)
+                       .cwiseProduct(averaged(xhat.cwiseProduct(x_tangent)));
         }
-    }
-    void parameter_gradient(const Primal<S>& p, const Rows<S>& cotangent, SampleRange range,
-                            S* gradient) const override {
-        const Rows<S> d = cotangent.middleRows(range.first, range.count);
-        collect(d.cwiseProduct(p.memory->at(0).middleRows(range.first, range.count)), gradient);
-        collect(d, gradient + units());
     }
     void parameter_gradient_tangent(
         const Primal<S>& p, const Tangents<S>& t, const Rows<S>& cotangent,
         const Rows<S>& cotangent_tangent,
         Eigen::Ref<Columns<S>, 0, Eigen::OuterStride<>> gradient) const override {
         const Index samples = p.pass->samples;
+        const Standard standard{standardised(p), scales(p), frozen(p)};
         for (Index k = 0; k < t.directions; ++k) {
             const Rows<S> rd = cotangent_tangent.middleRows(k * samples, samples);
-            Rows<S> sum = rd.cwiseProduct(p.memory->at(0));
+            Rows<S> sum = rd.cwiseProduct(standard.xhat);
             if (t.dx[0])
                 sum += cotangent.cwiseProduct(
-                    standardised_tangent(p, t.dx[0]->middleRows(k * samples, samples)));
+                    projected(standard, t.dx[0]->middleRows(k * samples, samples)));
             collect(sum, gradient.col(k).data());
             collect(rd, gradient.col(k).data() + units());
         }
@@ -96,34 +84,22 @@ class Normalisation : public Layer<S> {
     [[nodiscard]] virtual Rows<S> averaged(const Rows<S>& rows) const = 0;
     // True where mean and variance do not depend on x.
     [[nodiscard]] virtual bool frozen(const Primal<S>& p) const = 0;
-    virtual void standardise(const Primal<S>& p, Rows<S>& xhat, Rows<S>& scale) const {
-        const Rows<S>& x = *p.x[0];
-        xhat = x - averaged(x);
-        scale =
-            (averaged(xhat.cwiseProduct(xhat)).array() + static_cast<S>(epsilon_)).sqrt().inverse();
-        xhat = xhat.cwiseProduct(scale);
-    }
-    // d xhat: scale (dx - A dx - xhat A(xhat dx)), symmetric, so its own adjoint.
-    [[nodiscard]] virtual Rows<S> projected(const Primal<S>& p, Rows<S> dx) const {
-        const Rows<S>&xhat = p.memory->at(0), &scale = p.memory->at(1);
-        if (frozen(p)) return scale.cwiseProduct(dx);
-        return scale.cwiseProduct(dx - averaged(dx) -
-                                  xhat.cwiseProduct(averaged(xhat.cwiseProduct(dx))));
-    }
-    // Every cell times its unit's value.
-    [[nodiscard]] virtual Rows<S> weighted(const S* values, const Rows<S>& rows) const {
-        return rows.cwiseProduct(spread(values, rows.rows()));
-    }
+    // After forward: xhat, and 1 / sqrt(var + epsilon) in every cell.
+    [[nodiscard]] virtual Rows<S> standardised(const Primal<S>& p) const = 0;
+    [[nodiscard]] virtual Rows<S> scales(const Primal<S>& p) const = 0;
     double epsilon_ = kEpsilon;
 
   private:
-    template <class In>
-    Rows<S> standardised_tangent(const Primal<S>& p, const In& in) const {
-        return projected(p, Rows<S>(in));
-    }
-    template <class In>
-    Rows<S> adjoint(const Primal<S>& p, const In& e) const {
-        return standardised_tangent(p, e);
+    // After forward: of every cell, and whether they do not depend on x.
+    struct Standard {
+        Rows<S> xhat, scale;
+        bool frozen;
+    };
+    // d xhat: scale (dx - A dx - xhat A(xhat dx)), symmetric, so its own adjoint.
+    Rows<S> projected(const Standard& s, const Rows<S>& dx) const {
+        if (s.frozen) return s.scale.cwiseProduct(dx);
+        return s.scale.cwiseProduct(dx - averaged(dx) -
+                                    s.xhat.cwiseProduct(averaged(s.xhat.cwiseProduct(dx))));
     }
 };
 
@@ -148,18 +124,64 @@ class BatchNorm : public Normalisation<S> {
                              {"moving_mean", shape, Role::mean, 1, 1, false},
                              {"moving_variance", shape, Role::variance, 1, 1, false}};
     }
+    void forward(const Primal<S>& p, Rows<S>& y) const override {
+        Statistics& s = measured(p);
+        const Rows<S>& x = *p.x[0];
+        y.resize(x.rows(), x.cols());
+        s.gain = s.scale * gamma(p);
+        s.offset = Channels::Map(p.theta + channels_, channels_);
+        each_segment({0, x.rows()}, [&](const auto& segment) {
+            segment.of(y) = segment.value(s.gain) * (segment.of(x) - segment.value(s.mean)) +
+                            segment.value(s.offset);
+        });
+    }
+    // With D = sum d and P = sum d (x - mean) over a channel's n cells:
+    // dx = gamma scale (d - D / n - (x - mean) scale^2 P / n).
+    void backward(const Primal<S>& p, const Rows<S>& cotangent,
+                  std::vector<Sink<S>>& dx) const override {
+        Statistics& s = p.memory->template own<Statistics>();
+        collect_products(p, cotangent, {0, cotangent.rows()}, s.cotangents, s.products);
+        if (!dx[0].wanted()) return;
+        const Rows<S>& x = *p.x[0];
+        s.gain = s.scale * gamma(p);
+        if (frozen(p)) {
+            s.slope.setZero(channels_);
+            s.offset.setZero(channels_);
+        } else {
+            const S share = S(1) / static_cast<S>(x.rows() * cells_);
+            s.slope = -share * s.gain * s.scale.square() * s.products;
+            s.offset = -share * s.gain * s.cotangents;
+        }
+        dx[0].write(x.rows(), x.cols(), [&](Rows<S>& to) {
+            each_segment({0, x.rows()}, [&](const auto& segment) {
+                segment.of(to) = segment.value(s.gain) * segment.of(cotangent) +
+                                 segment.value(s.slope) * (segment.of(x) - segment.value(s.mean)) +
+                                 segment.value(s.offset);
+            });
+        });
+    }
+    void parameter_gradient(const Primal<S>& p, const Rows<S>& cotangent, SampleRange range,
+                            S* gradient) const override {
+        const Statistics& s = p.memory->template own<Statistics>();
+        const auto add = [&](const Channels& cotangents, const Channels& products) {
+            Channels::Map(gradient, channels_) += s.scale * products;
+            Channels::Map(gradient + channels_, channels_) += cotangents;
+        };
+        if (range.count == cotangent.rows()) return add(s.cotangents, s.products);
+        Channels cotangents, products;
+        collect_products(p, cotangent, range, cotangents, products);
+        add(cotangents, products);
+    }
     // Running statistics: (1 - momentum) old + momentum new, the variance unbiased.
     void update_statistics(const Primal<S>& p, S* statistics) const override {
-        const Rows<S>& x = *p.x[0];
-        const auto count = static_cast<S>(x.rows() * cells_), rate = static_cast<S>(momentum_);
-        const Rows<S> centred = x - averaged(x);
-        Column<S> sums = Column<S>::Zero(channels_), squares = Column<S>::Zero(channels_);
-        collect(x, sums.data());
-        collect(centred.cwiseProduct(centred), squares.data());
-        Eigen::Map<Column<S>> mean(statistics, channels_);
-        Eigen::Map<Column<S>> variance(statistics + channels_, channels_);
-        mean = (S(1) - rate) * mean + rate / count * sums;
-        variance = (S(1) - rate) * variance + rate / std::max(S(1), count - S(1)) * squares;
+        const Statistics& s = p.memory->template own<Statistics>();
+        const auto count = static_cast<S>(p.x[0]->rows() * cells_);
+        const auto rate = static_cast<S>(momentum_);
+        auto mean = Channels::Map(statistics, channels_);
+        auto variance = Channels::Map(statistics + channels_, channels_);
+        mean = (S(1) - rate) * mean + rate * s.mean;
+        variance =
+            (S(1) - rate) * variance + rate * count / std::max(S(1), count - S(1)) * s.variance;
     }
 
   protected:
@@ -172,75 +194,102 @@ class BatchNorm : public Normalisation<S> {
         return all;
     }
     void collect(const Rows<S>& rows, S* sums) const override {
-        if (cells_ == 1) {
-            Eigen::Map<Rows<S>>(sums, 1, channels_) += rows.colwise().sum();
-            return;
-        }
-        Column<S> total = Column<S>::Zero(channels_);
-        for (Index row = 0; row < rows.rows(); ++row)
-            for (Index c = 0; c < channels_; ++c)
-                total(c) += rows.row(row).segment(c * cells_, cells_).sum();
-        Eigen::Map<Column<S>>(sums, channels_) += total;
+        Channels total = Channels::Zero(channels_);
+        each_segment({0, rows.rows()},
+                     [&](const auto& segment) { segment.add(segment.of(rows), total); });
+        Channels::Map(sums, channels_) += total;
     }
     Rows<S> averaged(const Rows<S>& rows) const override {
-        Column<S> sums = Column<S>::Zero(channels_);
+        Channels sums = Channels::Zero(channels_);
         collect(rows, sums.data());
         sums /= static_cast<S>(rows.rows() * cells_);
         return spread(sums.data(), rows.rows());
     }
     bool frozen(const Primal<S>& p) const override { return p.pass->mode == Mode::inference; }
-    void standardise(const Primal<S>& p, Rows<S>& xhat, Rows<S>& scale) const override {
-        if (!frozen(p)) {
-            if (p.pass->samples * cells_ < 2)
-                throw Error("batch norm in training needs more than one value a channel");
-            Normalisation<S>::standardise(p, xhat, scale);
-            return;
-        }
-        const Column<S> inverse =
-            (Eigen::Map<const Column<S>>(p.statistics + channels_, channels_).array() +
-             static_cast<S>(this->epsilon_))
-                .sqrt()
-                .inverse();
-        scale = spread(inverse.data(), p.pass->samples);
-        xhat = (*p.x[0] - spread(p.statistics, p.pass->samples)).cwiseProduct(scale);
+    Rows<S> standardised(const Primal<S>& p) const override {
+        const Statistics& s = p.memory->template own<Statistics>();
+        return (*p.x[0] - spread(s.mean.data(), p.pass->samples)).cwiseProduct(scales(p));
     }
-
-    // Images: two passes over memory in place of full-size arrays of what a channel shares.
-    Rows<S> projected(const Primal<S>& p, Rows<S> dx) const override {
-        if (cells_ == 1 || frozen(p)) return Normalisation<S>::projected(p, std::move(dx));
-        const Rows<S>&xhat = p.memory->at(0), &scale = p.memory->at(1);
-        Column<S> sums = Column<S>::Zero(channels_), products = Column<S>::Zero(channels_);
-        each_channel(dx.rows(), [&](Index channel, Index at) {
-            const auto d = cells(dx, at);
-            sums(channel) += d.sum();
-            products(channel) += (d * cells(xhat, at)).sum();
-        });
-        const S share = S(1) / static_cast<S>(dx.rows() * cells_);
-        each_channel(dx.rows(), [&](Index channel, Index at) {
-            Eigen::Map<Cells> d(dx.data() + at, cells_);
-            d = scale(0, channel * cells_) *
-                (d - share * sums(channel) - cells(xhat, at) * (share * products(channel)));
-        });
-        return dx;
-    }
-    Rows<S> weighted(const S* values, const Rows<S>& rows) const override {
-        if (cells_ == 1) return Normalisation<S>::weighted(values, rows);
-        Rows<S> result(rows.rows(), rows.cols());
-        each_channel(rows.rows(), [&](Index channel, Index at) {
-            Eigen::Map<Cells>(result.data() + at, cells_) = values[channel] * cells(rows, at);
-        });
-        return result;
+    Rows<S> scales(const Primal<S>& p) const override {
+        return spread(p.memory->template own<Statistics>().scale.data(), p.pass->samples);
     }
 
   private:
-    using Cells = Eigen::Array<S, Eigen::Dynamic, 1>;
-    Eigen::Map<const Cells> cells(const Rows<S>& rows, Index at) const {
-        return {rows.data() + at, cells_};
-    }
-    // body(channel, offset of its cells) for all samples.
+    using Channels = Eigen::Array<S, Eigen::Dynamic, 1>;
+    // One number a channel.
+    struct Statistics {
+        Channels mean, variance, scale;
+        Channels cotangents, products; // sums of d and of d (x - mean)
+        Channels gain, slope, offset;  // work space
+    };
+    // A row of channels where each has one cell, else the cells of one channel in one sample.
+    template <bool kCells>
+    struct Segment {
+        Index at, count, channel;
+        auto of(const Rows<S>& rows) const {
+            return Eigen::Map<const Channels>(rows.data() + at, count);
+        }
+        auto of(Rows<S>& rows) const { return Eigen::Map<Channels>(rows.data() + at, count); }
+        [[nodiscard]] decltype(auto) value(const Channels& all) const {
+            if constexpr (kCells)
+                return all(channel);
+            else
+                return (all);
+        }
+        template <class Expression>
+        void add(const Expression& numbers, Channels& sums) const {
+            if constexpr (kCells)
+                sums(channel) += numbers.sum();
+            else
+                sums += numbers;
+        }
+    };
+    // Channel by channel, so that what is read again is still in the cache.
     template <class Body>
-    void each_channel(Index samples, Body&& body) const {
-        for (Index i = 0; i < samples * channels_; ++i) body(i % channels_, i * cells_);
+    void each_segment(SampleRange range, Body&& body) const {
+        const Index size = channels_ * cells_, end = range.first + range.count;
+        if (cells_ == 1) {
+            for (Index i = range.first; i < end; ++i) body(Segment<false>{i * size, size, 0});
+            return;
+        }
+        for (Index c = 0; c < channels_; ++c)
+            for (Index i = range.first; i < end; ++i)
+                body(Segment<true>{i * size + c * cells_, cells_, c});
+    }
+    [[nodiscard]] auto gamma(const Primal<S>& p) const { return Channels::Map(p.theta, channels_); }
+    void collect_products(const Primal<S>& p, const Rows<S>& cotangent, SampleRange range,
+                          Channels& cotangents, Channels& products) const {
+        const Statistics& s = p.memory->template own<Statistics>();
+        cotangents.setZero(channels_);
+        products.setZero(channels_);
+        each_segment(range, [&](const auto& segment) {
+            const auto d = segment.of(cotangent);
+            segment.add(d, cotangents);
+            segment.add(d * (segment.of(*p.x[0]) - segment.value(s.mean)), products);
+        });
+    }
+    Statistics& measured(const Primal<S>& p) const {
+        Statistics& s = p.memory->template own<Statistics>();
+        if (frozen(p)) {
+            s.mean = Channels::Map(p.statistics, channels_);
+            s.variance = Channels::Map(p.statistics + channels_, channels_);
+        } else {
+            const Rows<S>& x = *p.x[0];
+            const Index count = x.rows() * cells_;
+            if (count < 2)
+                throw Error("batch norm in training needs more than one value a channel");
+            s.mean.setZero(channels_);
+            s.variance.setZero(channels_);
+            each_segment({0, x.rows()},
+                         [&](const auto& segment) { segment.add(segment.of(x), s.mean); });
+            s.mean /= static_cast<S>(count);
+            each_segment({0, x.rows()}, [&](const auto& segment) {
+                segment.add((segment.of(x) - segment.value(s.mean)).square(), s.variance);
+            });
+            s.variance /= static_cast<S>(count);
+        }
+        s.scale = (s.variance + static_cast<S>(this->epsilon_)).sqrt().inverse();
+        return s;
     }
     Index channels_ = 1, cells_ = 1;
     double momentum_ = 0.1;
@@ -257,8 +306,47 @@ class LayerNorm : public Normalisation<S> {
         this->epsilon_ = keys.number("epsilon", kEpsilon);
         if (this->epsilon_ <= 0) keys.refuse("epsilon", "expected a number above 0");
         const Shape shape = all ? this->output_.shape : Shape{this->output_.shape.back()};
-        size_ = TensorInfo{shape, false}.size();
+        size_ = size_of(shape);
         this->parameters_ = {{"gamma", shape, Role::scale}, {"beta", shape, Role::offset}};
+    }
+    void forward(const Primal<S>& p, Rows<S>& y) const override {
+        const Rows<S>& x = *p.x[0];
+        y.resize(x.rows(), x.cols());
+        Rows<S>& scale = p.memory->at(kScale);
+        Rows<S>& mean = p.memory->at(kMean);
+        mean.resize(x.size() / size_, 1);
+        scale.resize(x.size() / size_, 1);
+        for (Index g = 0; g < mean.rows(); ++g) {
+            const auto values = group(x, g);
+            auto to = group(y, g);
+            mean(g) = values.mean();
+            to = values - mean(g);
+            scale(g) = S(1) / std::sqrt(to.square().mean() + static_cast<S>(this->epsilon_));
+            to = to * scale(g) * vector(p.theta) + vector(p.theta + size_);
+        }
+    }
+    void backward(const Primal<S>& p, const Rows<S>& cotangent,
+                  std::vector<Sink<S>>& dx) const override {
+        if (!dx[0].wanted()) return;
+        const Rows<S>&x = *p.x[0], &mean = p.memory->at(kMean), &scale = p.memory->at(kScale);
+        dx[0].write(x.rows(), x.cols(), [&](Rows<S>& to) {
+            for (Index g = 0; g < mean.rows(); ++g) {
+                const auto e = group(cotangent, g) * vector(p.theta);
+                const auto xhat = (group(x, g) - mean(g)) * scale(g);
+                const S first = e.mean(), second = (e * xhat).mean();
+                group(to, g) = scale(g) * (e - first - xhat * second);
+            }
+        });
+    }
+    void parameter_gradient(const Primal<S>& p, const Rows<S>& cotangent, SampleRange range,
+                            S* gradient) const override {
+        const Rows<S>&x = *p.x[0], &mean = p.memory->at(kMean), &scale = p.memory->at(kScale);
+        const Index groups = x.cols() / size_;
+        for (Index g = range.first * groups; g < (range.first + range.count) * groups; ++g) {
+            const auto d = group(cotangent, g);
+            Cells::Map(gradient, size_) += d * (group(x, g) - mean(g)) * scale(g);
+            Cells::Map(gradient + size_, size_) += d;
+        }
     }
 
   protected:
@@ -270,16 +358,33 @@ class LayerNorm : public Normalisation<S> {
         Eigen::Map<Rows<S>>(sums, 1, size_) += grouped(rows).colwise().sum();
     }
     Rows<S> averaged(const Rows<S>& rows) const override {
-        const Column<S> means = grouped(rows).rowwise().mean();
-        Rows<S> result(rows.rows(), rows.cols());
-        Eigen::Map<Rows<S>>(result.data(), means.size(), size_) = means.replicate(1, size_);
-        return result;
+        return in_every_cell(grouped(rows).rowwise().mean());
     }
     bool frozen(const Primal<S>&) const override { return false; }
+    Rows<S> standardised(const Primal<S>& p) const override {
+        return (*p.x[0] - in_every_cell(p.memory->at(kMean))).cwiseProduct(scales(p));
+    }
+    Rows<S> scales(const Primal<S>& p) const override {
+        return in_every_cell(p.memory->at(kScale));
+    }
 
   private:
+    using Cells = Eigen::Array<S, Eigen::Dynamic, 1>;
+    enum Slot : std::size_t { kMean, kScale }; // one number a group
+    [[nodiscard]] auto group(const Rows<S>& rows, Index g) const {
+        return Eigen::Map<const Cells>(rows.data() + g * size_, size_);
+    }
+    [[nodiscard]] auto group(Rows<S>& rows, Index g) const {
+        return Eigen::Map<Cells>(rows.data() + g * size_, size_);
+    }
+    [[nodiscard]] auto vector(const S* values) const { return Cells::Map(values, size_); }
     Eigen::Map<const Rows<S>> grouped(const Rows<S>& rows) const {
         return {rows.data(), rows.size() / size_, size_};
+    }
+    [[nodiscard]] Rows<S> in_every_cell(const Column<S>& of_groups) const {
+        Rows<S> result(of_groups.size() * size_ / this->output_.size(), this->output_.size());
+        Eigen::Map<Rows<S>>(result.data(), of_groups.size(), size_) = of_groups.replicate(1, size_);
+        return result;
     }
     Index size_ = 1;
 };

@@ -1,120 +1,20 @@
 // Recurrent layers, unrolled over time, with backpropagation through time. Forward and backward are
 // written once over fields that may carry a tangent: with it, the same lines give Jv and the
 // directional derivative of the gradient.
-#include <assay/network/cell.hpp>
+#include <assay/network/recurrent_run.hpp>
 
 #include <assay/core/error.hpp>
-#include <assay/linalg/products.hpp>
 
 #include <algorithm>
 
 namespace assay::network {
 namespace {
 
-// An array, and its tangent where it moves.
-template <class S, bool kMoving>
-struct Field {
-    Rows<S> v, d;
-    void resize(Index rows, Index cols) {
-        v.resize(rows, cols);
-        if (kMoving) d.resize(rows, cols);
-    }
-    void set_zero(Index rows, Index cols) {
-        v.setZero(rows, cols);
-        if (kMoving) d.setZero(rows, cols);
-    }
-};
+using namespace recurrent;
 
-template <class S, bool kMoving>
-using Number = std::conditional_t<kMoving, Dual<Chunk<S>>, Chunk<S>>;
-
-template <class S, bool kMoving>
-Number<S, kMoving> load_from(const Field<S, kMoving>& field, Index row, Index column, Index count) {
-    const Index at = row * field.v.cols() + column;
-    if constexpr (kMoving)
-        return {load(field.v.data() + at, count), load(field.d.data() + at, count)};
-    else
-        return load(field.v.data() + at, count);
-}
-
-template <class S, bool kMoving>
-void store_to(const Number<S, kMoving>& value, Field<S, kMoving>& field, Index row, Index column,
-              Index count) {
-    const Index at = row * field.v.cols() + column;
-    if constexpr (kMoving) {
-        store(value.v, field.v.data() + at, count);
-        store(value.d, field.d.data() + at, count);
-    } else {
-        store(value, field.v.data() + at, count);
-    }
-}
-
-// A block of rows and columns of a field.
-struct Block {
-    Index row, rows, column, columns;
-};
-template <class S>
-linalg::Strided<S> at_block(const Rows<S>& matrix, const Block& b) {
-    return linalg::plain(matrix.data() + b.row * matrix.cols() + b.column, matrix.cols());
-}
-template <class S>
-linalg::Strided<S> transposed_at_block(const Rows<S>& matrix, const Block& b) {
-    return linalg::transposed(matrix.data() + b.row * matrix.cols() + b.column, matrix.cols());
-}
-template <class S>
-void add_to_block(Rows<S>& sum, const Block& to, Index terms, linalg::Strided<S> a,
-                  linalg::Strided<S> b) {
-    linalg::multiply(to.rows, to.columns, terms, a, b, linalg::Target::add,
-                     sum.data() + to.row * sum.cols() + to.column, sum.cols());
-}
-
-// y += x w^T.
-template <class S, bool kMoving>
-void add_product(Field<S, kMoving>& y, const Block& to, const Field<S, kMoving>& x,
-                 const Block& from, const Field<S, kMoving>& w, const Block& weight) {
-    const auto add = [&](Rows<S>& sum, const Rows<S>& left, const Rows<S>& right) {
-        add_to_block(sum, to, from.columns, at_block(left, from),
-                     transposed_at_block(right, weight));
-    };
-    add(y.v, x.v, w.v);
-    if constexpr (kMoving) {
-        add(y.d, x.d, w.v);
-        add(y.d, x.v, w.d);
-    }
-}
-
-// x += y w.
-template <class S, bool kMoving>
-void add_adjoint(Field<S, kMoving>& x, const Block& to, const Field<S, kMoving>& y,
-                 const Block& from, const Field<S, kMoving>& w, const Block& weight) {
-    const auto add = [&](Rows<S>& sum, const Rows<S>& left, const Rows<S>& right) {
-        add_to_block(sum, to, from.columns, at_block(left, from), at_block(right, weight));
-    };
-    add(x.v, y.v, w.v);
-    if constexpr (kMoving) {
-        add(x.d, y.d, w.v);
-        add(x.d, y.v, w.d);
-    }
-}
-
-template <class S, bool kMoving>
-struct Weights {
-    Field<S, kMoving> kernel, recurrent, bias, recurrent_bias, initial_state;
-};
-
-// One pass over a sequence, time-major: row t B + b.
-template <class S, bool kMoving>
-struct Run {
-    Weights<S, kMoving> weights;
-    Field<S, kMoving> x;                    // T B x inputs
-    Field<S, kMoving> slots;                // T B x slots N
-    Field<S, kMoving> fed;                  // T B x N: what the recurrent weight sees
-    Field<S, kMoving> reset;                // gru_before: T B x N, r * h
-    Field<S, kMoving> state;                // (T + 1) B x state
-    Field<S, kMoving> d_input, d_recurrent; // T B x gates N: cotangents of the two pre-activations
-    Field<S, kMoving> d_output;             // B x output
-    Field<S, kMoving> d_state;              // B x state: of the initial state after backward
-};
+// From so many samples on, the input's part is made step by step, while the step's slots are in the
+// cache; below, products of one step are too small.
+constexpr Index kStepSamples = 32;
 
 template <class S>
 class Recurrent : public Layer<S> {
@@ -195,9 +95,8 @@ class Recurrent : public Layer<S> {
         run.d_output.v = cotangent;
         roll_back(run, *p.pass, run.d_output);
         if (!dx[0].wanted()) return;
-        Field<S, false> back;
-        input_cotangent(run, back);
-        add_sample_major(back.v, 0, dx[0].zeroed(p.pass->samples, p.x[0]->cols()));
+        input_cotangent(run);
+        add_sample_major(run.d_x.v, 0, dx[0].zeroed(p.pass->samples, p.x[0]->cols()));
     }
     void backward_tangent(const Primal<S>& p, const Tangents<S>& t, const Rows<S>& cotangent,
                           const Rows<S>& cotangent_tangent,
@@ -209,9 +108,8 @@ class Recurrent : public Layer<S> {
             const Field<S, true> d{cotangent, cotangent_tangent.middleRows(k * samples, samples)};
             roll_back(run, *p.pass, d);
             if (!dx[0].wanted()) continue;
-            Field<S, true> back;
-            input_cotangent(run, back);
-            add_sample_major(back.d, k * samples,
+            input_cotangent(run);
+            add_sample_major(run.d_x.d, k * samples,
                              dx[0].zeroed(samples * t.directions, p.x[0]->cols()));
         }
     }
@@ -232,6 +130,18 @@ class Recurrent : public Layer<S> {
   private:
     [[nodiscard]] Index units() const { return form_.units; }
     [[nodiscard]] bool resets_before() const { return form_.kind == CellKind::gru_before; }
+    [[nodiscard]] bool feeds_rates() const { return form_.kind == CellKind::ctrnn_current; }
+    // Whether the recurrent part of the candidate is no part of its slot.
+    [[nodiscard]] bool apart() const { return form_.kind == CellKind::gru_after; }
+    // What the recurrent weight sees, N columns from the first; a row a step and sample.
+    template <bool kMoving>
+    const Field<S, kMoving>& fed(const Run<S, kMoving>& run) const {
+        return feeds_rates() ? run.rates : run.state;
+    }
+    template <bool kMoving>
+    const Field<S, kMoving>& recurrent_cotangent(const Run<S, kMoving>& run) const {
+        return apart() ? run.d_recurrent : run.d_input;
+    }
     // Gates whose recurrent part is a product with `fed`; gru_before's candidate has its own.
     [[nodiscard]] Index plain_gates() const { return resets_before() ? 2 : form_.gates(); }
     static bool frozen(const PassInfo& pass, Index sample, Index step) {
@@ -244,7 +154,7 @@ class Recurrent : public Layer<S> {
     }
 
     template <bool kMoving>
-    void read_weights(Weights<S, kMoving>& w, const S* theta, const S* moved) const {
+    void read_weights(RunWeights<S, kMoving>& w, const S* theta, const S* moved) const {
         Index offset = 0;
         const auto read = [&](Field<S, kMoving>& field, Index rows, Index cols) {
             field.v = Eigen::Map<const Rows<S>>(theta + offset, rows, cols);
@@ -268,6 +178,16 @@ class Recurrent : public Layer<S> {
         read_or_zero(w.bias, form_.bias, rows);
         read_or_zero(w.recurrent_bias, form_.recurrent_bias, rows);
         read_or_zero(w.initial_state, form_.initial_state, form_.state_size());
+        w.offset.set_zero(1, form_.slots() * units());
+        // The recurrent candidate of gru_after has a slot, and its bias, of its own.
+        const Index shared = apart() ? 2 * units() : rows;
+        const auto add_up = [&](Rows<S>& sum, const Rows<S>& bias, const Rows<S>& recurrent_bias) {
+            sum.leftCols(rows) = bias;
+            sum.leftCols(shared) += recurrent_bias.leftCols(shared);
+            if (apart()) sum.rightCols(units()) = recurrent_bias.rightCols(units());
+        };
+        add_up(w.offset.v, w.bias.v, w.recurrent_bias.v);
+        if constexpr (kMoving) add_up(w.offset.d, w.bias.d, w.recurrent_bias.d);
     }
 
     void to_time_major(const Rows<S>& x, Index first, Index samples, Rows<S>& to) const {
@@ -283,37 +203,33 @@ class Recurrent : public Layer<S> {
                     from.row(t * samples + b);
     }
 
-    // The slots start as the input's part W x + b, for all steps by one product.
+    // Some rows of the slots start as the input's part W x + b.
     template <bool kMoving>
-    void project_inputs(Run<S, kMoving>& run) const {
-        const Index rows = run.x.v.rows(), gates = form_.gates() * units();
-        run.slots.set_zero(rows, form_.slots() * units());
-        add_product(run.slots, {0, rows, 0, gates}, run.x, {0, rows, 0, form_.inputs},
-                    run.weights.kernel, {0, gates, 0, form_.inputs});
-        const auto add_bias = [&](Rows<S>& slots, const Rows<S>& bias, const Rows<S>& recurrent) {
-            slots.leftCols(gates).rowwise() += bias.row(0);
-            // gru_after's recurrent candidate has a slot, and its bias, of its own.
-            const Index shared = form_.slots() == form_.gates() ? gates : 2 * units();
-            slots.leftCols(shared).rowwise() += recurrent.row(0).head(shared);
-            if (shared < gates)
-                slots.rightCols(units()).rowwise() += recurrent.row(0).tail(units());
-        };
-        add_bias(run.slots.v, run.weights.bias.v, run.weights.recurrent_bias.v);
+    void project_inputs(Run<S, kMoving>& run, Index row, Index rows) const {
+        const Index gates = form_.gates() * units();
+        run.slots.v.middleRows(row, rows).rowwise() = run.weights.offset.v.row(0);
         if constexpr (kMoving)
-            add_bias(run.slots.d, run.weights.bias.d, run.weights.recurrent_bias.d);
+            run.slots.d.middleRows(row, rows).rowwise() = run.weights.offset.d.row(0);
+        add_product(run.slots, {row, rows, 0, gates}, run.x, {row, rows, 0, form_.inputs},
+                    run.weights.kernel, {0, gates, 0, form_.inputs});
     }
 
     template <bool kMoving>
     void unroll(Run<S, kMoving>& run, const PassInfo& pass) const {
         const Index samples = pass.samples;
-        project_inputs(run);
-        run.fed.resize(steps_ * samples, units());
+        run.slots.resize(steps_ * samples, form_.slots() * units());
+        if (feeds_rates()) run.rates.resize(steps_ * samples, units());
         if (resets_before()) run.reset.resize(steps_ * samples, units());
         run.state.resize((steps_ + 1) * samples, form_.state_size());
-        run.state.v.topRows(samples) = run.weights.initial_state.v.replicate(samples, 1);
+        run.state.v.topRows(samples).rowwise() = run.weights.initial_state.v.row(0);
         if constexpr (kMoving)
-            run.state.d.topRows(samples) = run.weights.initial_state.d.replicate(samples, 1);
-        for (Index t = 0; t < steps_; ++t) step(run, pass, t);
+            run.state.d.topRows(samples).rowwise() = run.weights.initial_state.d.row(0);
+        const bool by_step = samples >= kStepSamples;
+        if (!by_step) project_inputs(run, 0, steps_ * samples);
+        for (Index t = 0; t < steps_; ++t) {
+            if (by_step) project_inputs(run, t * samples, samples);
+            step(run, pass, t);
+        }
     }
 
     template <bool kMoving, class Body>
@@ -326,18 +242,16 @@ class Recurrent : public Layer<S> {
     void step(Run<S, kMoving>& run, const PassInfo& pass, Index t) const {
         using T = Number<S, kMoving>;
         const Index samples = pass.samples, row = t * samples, n = units();
-        each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
-            T h = load_from(run.state, row + b, unit, count);
-            if (form_.kind == CellKind::ctrnn_current) h = activate(form_.activation, h);
-            store_to(h, run.fed, row + b, unit, count);
-        });
-        const Block fed{row, samples, 0, n};
-        const bool apart = form_.kind == CellKind::gru_after;
-        const Index shared = apart ? 2 : plain_gates();
-        add_product(run.slots, {row, samples, 0, shared * n}, run.fed, fed, run.weights.recurrent,
+        if (feeds_rates())
+            each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
+                store_to(rate_at(run, row + b, unit, count), run.rates, row + b, unit, count);
+            });
+        const FieldBlock from{row, samples, 0, n};
+        const Index shared = apart() ? 2 : plain_gates();
+        add_product(run.slots, {row, samples, 0, shared * n}, fed(run), from, run.weights.recurrent,
                     {0, shared * n, 0, n});
-        if (apart)
-            add_product(run.slots, {row, samples, 3 * n, n}, run.fed, fed, run.weights.recurrent,
+        if (apart())
+            add_product(run.slots, {row, samples, 3 * n, n}, fed(run), from, run.weights.recurrent,
                         {2 * n, n, 0, n});
         if (resets_before()) {
             each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
@@ -345,7 +259,7 @@ class Recurrent : public Layer<S> {
                 store_to(T(r * load_from(run.state, row + b, unit, count)), run.reset, row + b,
                          unit, count);
             });
-            add_product(run.slots, {row, samples, 2 * n, n}, run.reset, fed, run.weights.recurrent,
+            add_product(run.slots, {row, samples, 2 * n, n}, run.reset, from, run.weights.recurrent,
                         {2 * n, n, 0, n});
         }
         each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
@@ -407,20 +321,17 @@ class Recurrent : public Layer<S> {
     void roll_back(Run<S, kMoving>& run, const PassInfo& pass, const Field<S, kMoving>& d) const {
         const Index samples = pass.samples, gates = form_.gates() * units();
         run.d_input.resize(steps_ * samples, gates);
-        run.d_recurrent.resize(steps_ * samples, gates);
+        if (apart()) run.d_recurrent.resize(steps_ * samples, gates);
         run.d_state.set_zero(samples, form_.state_size());
-        Field<S, kMoving> fed; // cotangent of `fed`, of one step
         for (Index t = steps_ - 1; t >= 0; --t) {
             if (sequences_ || t == steps_ - 1) add_output_cotangent(run, pass, d, t);
             if (pass.rate_penalty > 0) add_rate_cotangent(run, pass, t);
             step_back(run, pass, t);
-            if (resets_before()) reset_back(run, pass, t, fed);
-            fed.set_zero(samples, units());
-            const Index plain = plain_gates() * units();
-            add_adjoint(fed, {0, samples, 0, units()}, run.d_recurrent,
-                        {t * samples, samples, 0, plain}, run.weights.recurrent,
-                        {0, plain, 0, units()});
-            fed_back(run, pass, t, fed);
+            if (resets_before()) reset_back(run, pass, t);
+            if (feeds_rates())
+                rates_back(run, pass, t);
+            else
+                recurrent_back(run, t, samples, run.d_state);
             if (pass.truncate > 0 && t > 0 && t % pass.truncate == 0) cut(run, pass, t);
         }
     }
@@ -494,50 +405,58 @@ class Recurrent : public Layer<S> {
             for (int gate = 0; gate < form_.gates(); ++gate) {
                 const auto g = static_cast<std::size_t>(gate);
                 store_to(d_a[g], run.d_input, row + b, gate * n + unit, count);
-                const bool apart = form_.kind == CellKind::gru_after && gate == 2;
-                store_to(apart ? d_a[3] : d_a[g], run.d_recurrent, row + b, gate * n + unit, count);
+                if (apart())
+                    store_to(gate == 2 ? d_a[3] : d_a[g], run.d_recurrent, row + b, gate * n + unit,
+                             count);
             }
         });
     }
 
     // gru_before: through r * h to the reset gate and to h.
     template <bool kMoving>
-    void reset_back(Run<S, kMoving>& run, const PassInfo& pass, Index t,
-                    Field<S, kMoving>& work) const {
+    void reset_back(Run<S, kMoving>& run, const PassInfo& pass, Index t) const {
         using T = Number<S, kMoving>;
         const Index samples = pass.samples, row = t * samples, n = units();
-        work.set_zero(samples, n);
-        add_adjoint(work, {0, samples, 0, n}, run.d_recurrent, {row, samples, 2 * n, n},
+        run.d_part.set_zero(samples, n);
+        add_adjoint(run.d_part, {0, samples, 0, n}, run.d_input, {row, samples, 2 * n, n},
                     run.weights.recurrent, {2 * n, n, 0, n});
         each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
-            const T d = load_from(work, b, unit, count);
+            const T d = load_from(run.d_part, b, unit, count);
             const T a = load_from(run.slots, row + b, unit, count);
             const T r = activate(form_.gate, a);
             const T d_a = d * load_from(run.state, row + b, unit, count) * slope(form_.gate, a, r);
             store_to(d_a, run.d_input, row + b, unit, count);
-            store_to(d_a, run.d_recurrent, row + b, unit, count);
             store_to(T(load_from(run.d_state, b, unit, count) + d * r), run.d_state, b, unit,
                      count);
         });
     }
 
+    // The cotangent of `fed` at a step, added to columns of another.
     template <bool kMoving>
-    void fed_back(Run<S, kMoving>& run, const PassInfo& pass, Index t,
-                  const Field<S, kMoving>& fed) const {
+    void recurrent_back(const Run<S, kMoving>& run, Index t, Index samples,
+                        Field<S, kMoving>& sum) const {
+        const Index plain = plain_gates() * units();
+        add_adjoint(sum, {0, samples, 0, units()}, recurrent_cotangent(run),
+                    {t * samples, samples, 0, plain}, run.weights.recurrent,
+                    {0, plain, 0, units()});
+    }
+    template <bool kMoving>
+    void rates_back(Run<S, kMoving>& run, const PassInfo& pass, Index t) const {
         using T = Number<S, kMoving>;
+        run.d_part.set_zero(pass.samples, units());
+        recurrent_back(run, t, pass.samples, run.d_part);
         each_chunk<kMoving>(pass, [&](Index b, Index unit, Index count) {
-            T d = load_from(fed, b, unit, count);
-            if (form_.kind == CellKind::ctrnn_current)
-                d = d * rate_slope(run, t * pass.samples + b, unit, count);
+            const T d = load_from(run.d_part, b, unit, count) *
+                        rate_slope(run, t * pass.samples + b, unit, count);
             store_to(T(load_from(run.d_state, b, unit, count) + d), run.d_state, b, unit, count);
         });
     }
 
     template <bool kMoving>
-    void input_cotangent(const Run<S, kMoving>& run, Field<S, kMoving>& back) const {
+    void input_cotangent(Run<S, kMoving>& run) const {
         const Index rows = run.x.v.rows(), gates = form_.gates() * units();
-        back.set_zero(rows, form_.inputs);
-        add_adjoint(back, {0, rows, 0, form_.inputs}, run.d_input, {0, rows, 0, gates},
+        run.d_x.set_zero(rows, form_.inputs);
+        add_adjoint(run.d_x, {0, rows, 0, form_.inputs}, run.d_input, {0, rows, 0, gates},
                     run.weights.kernel, {0, gates, 0, form_.inputs});
     }
 
@@ -582,11 +501,11 @@ class Recurrent : public Layer<S> {
         };
         outer(0, gates, run.d_input, run.x, form_.inputs);
         to += gates * form_.inputs;
-        outer(0, plain_gates() * n, run.d_recurrent, run.fed, n);
-        if (resets_before()) outer(2 * n, n, run.d_recurrent, run.reset, n);
+        outer(0, plain_gates() * n, recurrent_cotangent(run), fed(run), n);
+        if (resets_before()) outer(2 * n, n, run.d_input, run.reset, n);
         to += gates * n;
         if (form_.bias) sums(run.d_input, gates);
-        if (form_.recurrent_bias) sums(run.d_recurrent, gates);
+        if (form_.recurrent_bias) sums(recurrent_cotangent(run), gates);
         if (form_.initial_state) sums(run.d_state, form_.state_size());
     }
 

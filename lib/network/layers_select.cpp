@@ -154,14 +154,15 @@ class Selection : public Layer<S> {
             for (Index number = 0; number < candidates_; ++number, ++share)
                 if (*share != S(0)) body(output, candidate(output, number), *share);
     }
-    std::vector<Rows<S>*> zeroed(std::vector<Sink<S>>& dx, Index rows) const {
-        std::vector<Rows<S>*> to;
+    const std::vector<Rows<S>*>& zeroed(std::vector<Sink<S>>& dx, Index rows) const {
+        thread_local std::vector<Rows<S>*> to;
+        to.clear();
         for (auto& sink : dx)
             to.push_back(sink.wanted() ? &sink.zeroed(rows, input_size_) : nullptr);
         return to;
     }
     void share_out(const Primal<S>& p, const Rows<S>& cotangent, std::vector<Sink<S>>& dx) const {
-        const auto to = zeroed(dx, cotangent.rows());
+        const auto& to = zeroed(dx, cotangent.rows());
         for (Index row = 0; row < cotangent.rows(); ++row)
             each_share(p, row % p.pass->samples, [&](Index output, Index cell, S share) {
                 if (cell < 0) return;
@@ -170,7 +171,7 @@ class Selection : public Layer<S> {
             });
     }
     void send_back(const Primal<S>& p, const Rows<S>& cotangent, std::vector<Sink<S>>& dx) const {
-        const auto to = zeroed(dx, cotangent.rows());
+        const auto& to = zeroed(dx, cotangent.rows());
         for (Index row = 0; row < cotangent.rows(); ++row) {
             const Index* chosen = chosen_of(p, row % p.pass->samples);
             if (to.size() == 1) {
@@ -268,7 +269,7 @@ template <class S>
 class GlobalMaxPool : public Selection<S> {
   public:
     explicit GlobalMaxPool(const LayerRequest& request)
-        : cells_(product_of(space_of(request.inputs[0].shape))) {
+        : cells_(size_of(space_of(request.inputs[0].shape))) {
         this->input_size_ = request.inputs[0].size();
         this->output_.shape = {request.inputs[0].shape[0]};
         this->candidates_ = cells_;

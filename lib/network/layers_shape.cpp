@@ -99,7 +99,7 @@ template <class Source>
 Table one_to_one(const Shape& output, Source&& source) {
     Table table;
     Shape index(output.size(), 0);
-    for (Index i = 0; i < product_of(output); ++i) {
+    for (Index i = 0; i < size_of(output); ++i) {
         const Index from = source(index);
         if (from >= 0) table.source.push_back(static_cast<std::int32_t>(from));
         table.add_output();
@@ -132,7 +132,7 @@ Mapped flatten(const LayerRequest& request) {
     const Shape& in = request.inputs[0].shape;
     const bool last = request.keys->word("order", {"channels_first", "channels_last"},
                                          "channels_first") == "channels_last";
-    Mapped result{{{product_of(in)}, false}, {}};
+    Mapped result{{{size_of(in)}, false}, {}};
     if (!last || in.size() < 2) return result;
     Shape moved(in.begin() + 1, in.end()); // (space..., channel)
     moved.push_back(in[0]);
@@ -151,7 +151,7 @@ Mapped reshape(const LayerRequest& request) {
     const Shape shape = request.keys->integers("shape", -1, 1);
     if (checked_size(shape, request.keys->path()) != in.size())
         request.keys->refuse(
-            "shape", concat("expected ", in.size(), " numbers in all, found ", product_of(shape)));
+            "shape", concat("expected ", in.size(), " numbers in all, found ", size_of(shape)));
     const bool stays = in.sequence && !shape.empty() && shape[0] == in.shape[0] && shape.size() > 1;
     return {{shape, request.keys->flag("sequence", stays)}, {}};
 }
@@ -273,7 +273,7 @@ Mapped average_pool(const LayerRequest& request) {
 Mapped global_average_pool(const LayerRequest& request) {
     expect_rank(request, 2, 4);
     const Shape& in = request.inputs[0].shape;
-    const Index cells = product_of(space_of(in));
+    const Index cells = size_of(space_of(in));
     Table table;
     for (Index channel = 0; channel < in[0]; ++channel) {
         for (Index cell = 0; cell < cells; ++cell) {

@@ -41,12 +41,11 @@ Rows<S> softmax_of(const Eigen::Map<const Rows<S>>& z, S temperature) {
     return p;
 }
 
-// Log-sum-exp of every row.
-template <class S>
-Column<S> log_sum(const Eigen::Map<const Rows<S>>& z, S temperature) {
-    const Column<S> largest = z.rowwise().maxCoeff();
-    return ((z.colwise() - largest) / temperature).array().exp().rowwise().sum().log().matrix() +
-           largest / temperature;
+// Log-sum-exp.
+template <class S, class Row>
+S log_sum(const Row& z, S temperature) {
+    const S largest = z.maxCoeff();
+    return std::log(((z.array() - largest) / temperature).exp().sum()) + largest / temperature;
 }
 
 // Whether fewer than `count` outputs come before that of `index`; equal ones in their order.
@@ -239,14 +238,15 @@ LossSums loss_sums(const Loss& loss, const Rows<S>& outputs, const Batch<S>& bat
     const auto columns = static_cast<double>(z.cols());
     const auto temperature = static_cast<S>(loss.temperature);
     LossSums sums;
-    Column<S> log_sums;
-    if (loss.kind == LossKind::softmax_cross_entropy) log_sums = log_sum(z, temperature);
     for (Index r = 0; r < rows; ++r) {
         const double weight = static_cast<double>(batch.weights(r));
         if (weight == 0) continue;
         const S* y = batch.classes.empty() ? batch.values.data() + r * z.cols() : nullptr;
         const std::int64_t label =
             batch.classes.empty() ? -1 : batch.classes[static_cast<std::size_t>(r)];
+        const bool softmax = loss.kind == LossKind::softmax_cross_entropy;
+        const auto log_of_sum =
+            static_cast<double>(softmax ? log_sum(z.row(r), temperature) : S(0));
         double sum = 0, correct = 0;
         for (Index c = 0; c < z.cols(); ++c) {
             const auto value = static_cast<double>(z(r, c));
@@ -254,8 +254,7 @@ LossSums loss_sums(const Loss& loss, const Rows<S>& outputs, const Batch<S>& bat
                 y ? static_cast<double>(y[c]) : (z.cols() == 1 ? static_cast<double>(label) : 0.0);
             switch (loss.kind) {
             case LossKind::softmax_cross_entropy:
-                if (y)
-                    sum += target * (static_cast<double>(log_sums(r)) - value / loss.temperature);
+                if (y) sum += target * (log_of_sum - value / loss.temperature);
                 break;
             case LossKind::sigmoid_cross_entropy:
                 sum += (std::max(value, 0.0) + std::log1p(std::exp(-std::abs(value))) -
@@ -274,13 +273,12 @@ LossSums loss_sums(const Loss& loss, const Rows<S>& outputs, const Batch<S>& bat
                 break;
             }
         }
-        if (loss.kind == LossKind::softmax_cross_entropy) {
+        if (softmax) {
             Index expected = label;
             if (y)
                 Eigen::Map<const Column<S>>(y, z.cols()).maxCoeff(&expected);
             else
-                sum = static_cast<double>(log_sums(r)) -
-                      static_cast<double>(z(r, label)) / loss.temperature;
+                sum = log_of_sum - static_cast<double>(z(r, label)) / loss.temperature;
             correct = among_largest(z.row(r), expected, loss.top_k) ? 1 : 0;
         }
         sums.loss += weight * sum;
@@ -299,27 +297,30 @@ void loss_cotangent(const Loss& loss, const Rows<S>& outputs, const Batch<S>& ba
     Eigen::Map<Rows<S>> d(cotangent.data(), rows, z.cols());
     const auto each = static_cast<S>(1.0 / static_cast<double>(z.cols()));
     const bool classes = !batch.classes.empty();
-    Rows<S> y;
-    if (!classes) y = as_rows(batch.values, rows);
-    if (classes && z.cols() == 1) {
-        y.resize(rows, 1);
-        for (Index r = 0; r < rows; ++r)
-            y(r, 0) = static_cast<S>(batch.classes[static_cast<std::size_t>(r)]);
-    }
+    const Eigen::Map<const Rows<S>> y(batch.values.data(), classes ? 0 : rows, z.cols());
     switch (loss.kind) {
     case LossKind::softmax_cross_entropy: {
         const auto temperature = static_cast<S>(loss.temperature);
-        d = softmax_of(z, temperature);
-        if (classes)
-            for (Index r = 0; r < rows; ++r)
-                d(r, batch.classes[static_cast<std::size_t>(r)]) -= S(1);
-        else
-            d = Rows<S>(y.rowwise().sum().asDiagonal() * d) - y;
+        for (Index r = 0; r < rows; ++r) {
+            auto out = d.row(r);
+            out = ((z.row(r).array() - z.row(r).maxCoeff()) / temperature).exp().matrix();
+            out *= (classes ? S(1) : y.row(r).sum()) / out.sum();
+            if (classes)
+                out(batch.classes[static_cast<std::size_t>(r)]) -= S(1);
+            else
+                out -= y.row(r);
+        }
         d /= temperature;
         break;
     }
     case LossKind::sigmoid_cross_entropy:
-        d = each * ((S(1) + (-z.array()).exp()).inverse().matrix() - y);
+        d = (S(1) + (-z.array()).exp()).inverse().matrix();
+        if (classes) // of one output
+            for (Index r = 0; r < rows; ++r)
+                d(r, 0) -= static_cast<S>(batch.classes[static_cast<std::size_t>(r)]);
+        else
+            d -= y;
+        d *= each;
         break;
     case LossKind::mse:
         d = 2 * each * (z - y);

@@ -331,13 +331,17 @@ struct Pass<S>::NodeState {
     std::vector<Rows<S>> y, dy, cotangent, cotangent_tangent, slopes;
     std::vector<Memory<S>> memory, tangent_memory;
     std::vector<char> moving, fresh, tangent_fresh;
+    std::vector<Primal<S>> primal; // set by forward
+    std::vector<Sink<S>> sinks;    // of the node that a backward pass is at
+    Rows<S> sink_work;
     const Rows<S>* inputs = nullptr;
     Columns<S> directions;
     Index count = 0;
+    PassInfo info;
     explicit NodeState(std::size_t nodes)
         : y(nodes), dy(nodes), cotangent(nodes), cotangent_tangent(nodes), slopes(nodes),
           memory(nodes), tangent_memory(nodes), moving(nodes, 0), fresh(nodes, 1),
-          tangent_fresh(nodes, 1) {}
+          tangent_fresh(nodes, 1), primal(nodes) {}
 };
 
 template <class S>
@@ -371,21 +375,28 @@ void Pass<S>::set_slopes(Index node, Rows<S> slopes) {
     if (slopes.size() > 0 && slopes.cols() != size)
         throw Error(concat("slopes of '", one.name, "': ", slopes.cols(), " numbers a sample, ",
                            size, " are expected"));
-    state_->slopes[static_cast<std::size_t>(node)] = std::move(slopes);
+    const auto at = static_cast<std::size_t>(node);
+    state_->slopes[at] = std::move(slopes);
+    state_->primal[at].slopes = state_->slopes[at].size() > 0 ? &state_->slopes[at] : nullptr;
 }
 
 template <class S>
-Primal<S> Pass<S>::primal(Index node) const {
+const Primal<S>& Pass<S>::primal(Index node) const {
+    return state_->primal[static_cast<std::size_t>(node)];
+}
+
+template <class S>
+const Primal<S>& Pass<S>::prepared(Index node) {
     const auto at = static_cast<std::size_t>(node);
     const auto& one = *network_->nodes_[at];
-    Primal<S> p;
-    p.pass = &info_;
+    Primal<S>& p = state_->primal[at];
+    p.pass = &state_->info;
+    p.x.clear();
     for (const Index input : one.inputs) p.x.push_back(&activation(input));
     p.y = &state_->y[at];
     p.theta = weights_->trained.data() + one.trained;
     p.statistics = weights_->statistics.data() + one.statistics;
     p.memory = &state_->memory[at];
-    p.slopes = state_->slopes[at].size() > 0 ? &state_->slopes[at] : nullptr;
     return p;
 }
 
@@ -415,11 +426,11 @@ const Rows<S>& Pass<S>::forward(const Weights<S>& weights, const Rows<S>& inputs
                            network_->input().size()));
     weights_ = &weights;
     state_->inputs = &inputs;
-    info_ = info;
-    info_.samples = inputs.rows();
+    state_->info = info;
+    state_->info.samples = inputs.rows();
     for (Index node = 1; node < network_->nodes(); ++node)
         network_->nodes_[static_cast<std::size_t>(node)]->layer->forward(
-            primal(node), state_->y[static_cast<std::size_t>(node)]);
+            prepared(node), state_->y[static_cast<std::size_t>(node)]);
     return activation(network_->output_node());
 }
 
@@ -448,7 +459,7 @@ const Rows<S>& Pass<S>::tangent(const Columns<S>& directions, Index count,
     }
     const auto out = static_cast<std::size_t>(network_->output_node());
     if (!state_->moving[out])
-        state_->dy[out].setZero(info_.samples * count, network_->output().size());
+        state_->dy[out].setZero(state_->info.samples * count, network_->output().size());
     return state_->dy[out];
 }
 
@@ -460,11 +471,13 @@ void Pass<S>::walk_back(std::vector<Rows<S>>& arrays, std::vector<char>& fresh, 
         const auto at = static_cast<std::size_t>(node);
         const auto& one = *network_->nodes_[at];
         if (fresh[at]) continue; // no way from here to the output
-        std::vector<Sink<S>> sinks;
+        auto& sinks = state_->sinks;
+        sinks.clear();
         for (const Index input : one.inputs) {
             const auto from = static_cast<std::size_t>(input);
             const bool wanted = inputs_too_ || network_->nodes_[from]->upstream_parameters;
-            sinks.push_back(wanted ? Sink<S>(arrays[from], fresh[from]) : Sink<S>());
+            sinks.push_back(wanted ? Sink<S>(arrays[from], fresh[from], state_->sink_work)
+                                   : Sink<S>());
         }
         body(*one.layer, node, sinks);
     }
@@ -496,9 +509,28 @@ void Pass<S>::add_gradient(S* gradient, SampleRange range) const {
 }
 
 template <class S>
+void Pass<S>::add_gradient(S* gradient) const {
+    add_gradient(gradient, {0, state_->info.samples});
+}
+
+template <class S>
+void Pass<S>::write_gradient(S* gradient) const {
+    for (Index node = 1; node < network_->nodes(); ++node) {
+        const auto at = static_cast<std::size_t>(node);
+        const auto& one = *network_->nodes_[at];
+        if (one.trained_count == 0) continue;
+        if (state_->fresh[at])
+            std::fill_n(gradient + one.trained, one.trained_count, S(0));
+        else
+            one.layer->write_parameter_gradient(primal(node), state_->cotangent[at],
+                                                gradient + one.trained);
+    }
+}
+
+template <class S>
 void Pass<S>::add_adjoint(const Rows<S>& cotangents, Columns<S>& gradients) {
     for (Index k = 0; k < gradients.cols(); ++k) {
-        backward(cotangents.middleRows(k * info_.samples, info_.samples), false);
+        backward(cotangents.middleRows(k * state_->info.samples, state_->info.samples), false);
         add_gradient(gradients.col(k).data());
     }
 }

@@ -127,7 +127,9 @@ class ASSAY_API Pass {
     [[nodiscard]] const Rows<S>& cotangent(Index node) const;
     // Adds dL/dtheta of some samples to `gradient` (P).
     void add_gradient(S* gradient, SampleRange range) const;
-    void add_gradient(S* gradient) const { add_gradient(gradient, {0, info_.samples}); }
+    void add_gradient(S* gradient) const; // of all samples
+    // Writes dL/dtheta of all samples, P numbers that need not be there before.
+    void write_gradient(S* gradient) const;
 
     // Adds J^T d to the columns of `gradients` (P x K) for stacked cotangents d of the output; the
     // cotangents of `backward` are lost.
@@ -152,13 +154,13 @@ class ASSAY_API Pass {
 
   private:
     struct NodeState;
-    [[nodiscard]] Primal<S> primal(Index node) const;
+    [[nodiscard]] const Primal<S>& primal(Index node) const;
+    const Primal<S>& prepared(Index node);
     [[nodiscard]] Tangents<S> tangents(Index node) const;
     template <class Body>
     void walk_back(std::vector<Rows<S>>& arrays, std::vector<char>& fresh, Body&& body);
     const Network<S>* network_;
     const Weights<S>* weights_ = nullptr;
-    PassInfo info_;
     std::unique_ptr<NodeState> state_;
     bool inputs_too_ = false;
 };

@@ -9,8 +9,6 @@ using linalg::padded;
 
 // Rows of about so many output positions keep the tiles full.
 constexpr Index kLeastRow = 192;
-// Positions that are none may cost so much of the work.
-constexpr double kLeastShare = 0.4;
 // What the gradient's sums run over at once stays in the second-level cache.
 constexpr Index kGradientBytes = 256 << 10;
 
@@ -20,6 +18,8 @@ template <class S>
 struct ShiftedConvolution<S>::Buffers {
     std::vector<S> images, outputs, weight;
     std::vector<const S*> pointers;
+    std::vector<std::size_t> elements; // of one phase
+    std::vector<Index> terms;          // of each phase
     static Buffers& of_thread() {
         thread_local Buffers buffers;
         return buffers;
@@ -34,12 +34,12 @@ ShiftedConvolution<S>::ShiftedConvolution(const Windows& windows, GroupSizes siz
 }
 
 template <class S>
-std::optional<ShiftedConvolution<S>> ShiftedConvolution<S>::make(const Windows& windows,
-                                                                 GroupSizes sizes) {
+std::optional<ShiftedConvolution<S>>
+ShiftedConvolution<S>::make(const Windows& windows, GroupSizes sizes, double least_share) {
     ShiftedConvolution made(windows, sizes);
     const double share = static_cast<double>(made.joined_ * made.positions_) /
                          static_cast<double>(padded(made.width()));
-    if (share < kLeastShare) return std::nullopt;
+    if (share < least_share) return std::nullopt;
     return made;
 }
 
@@ -110,9 +110,10 @@ void ShiftedConvolution<S>::adjoint(Samples samples, const S* outputs, const S* 
     buffers.images.resize(static_cast<std::size_t>(sizes_.in * width));
     buffers.weight.clear();
     buffers.pointers.clear();
-    std::vector<Index> terms(static_cast<std::size_t>(grid_.phases()), 0); // of each phase
+    buffers.terms.clear();
     for (Index phase = 0; phase < grid_.phases(); ++phase) {
-        std::vector<std::size_t> elements;
+        auto& elements = buffers.elements;
+        elements.clear();
         for (std::size_t e = 0; e < grid_.places().size(); ++e)
             if (grid_.places()[e].phase == phase) elements.push_back(e);
         for (Index filter = 0; filter < sizes_.out; ++filter)
@@ -124,7 +125,7 @@ void ShiftedConvolution<S>::adjoint(Samples samples, const S* outputs, const S* 
                 for (const std::size_t e : elements)
                     buffers.weight.push_back(
                         weight[filter * patch() + channel * elements_ + static_cast<Index>(e)]);
-        terms[static_cast<std::size_t>(phase)] = sizes_.out * static_cast<Index>(elements.size());
+        buffers.terms.push_back(sizes_.out * static_cast<Index>(elements.size()));
     }
     for (Index first = 0; first < samples.count; first += joined_) {
         const Index count = std::min(joined_, samples.count - first);
@@ -136,7 +137,7 @@ void ShiftedConvolution<S>::adjoint(Samples samples, const S* outputs, const S* 
         const S* factors = buffers.weight.data();
         const S* const* pointers = buffers.pointers.data();
         for (Index phase = 0; phase < grid_.phases(); ++phase) {
-            const Index number = terms[static_cast<std::size_t>(phase)];
+            const Index number = buffers.terms[static_cast<std::size_t>(phase)];
             linalg::row_products(sizes_.in, count * grid_.cells(), number, factors, pointers,
                                  buffers.images.data(), width);
             for (Index i = 0; i < count; ++i)

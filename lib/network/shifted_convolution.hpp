@@ -16,8 +16,9 @@ struct GroupSizes {
 template <class S>
 class ShiftedConvolution {
   public:
-    // None where most of the grid would be no output position.
-    static std::optional<ShiftedConvolution> make(const Windows& windows, GroupSizes sizes);
+    // None where less than a share of the grid would be output positions.
+    static std::optional<ShiftedConvolution> make(const Windows& windows, GroupSizes sizes,
+                                                  double least_share);
 
     // Images and outputs of `count` samples, `step` apart, from the group's first channel on;
     // weight (out x in x element).

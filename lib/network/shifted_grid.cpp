@@ -27,7 +27,7 @@ ShiftedGrid::ShiftedGrid(const Windows& windows) {
         extents.push_back(reach / axis.stride + 1);
         last.push_back(axis.outputs - 1);
     }
-    cells_ = product_of(extents);
+    cells_ = size_of(extents);
     span_ = place_of(last, extents) + 1;
     stride_ = axes.back().stride;
     std::map<Shape, Index> phases;

@@ -33,8 +33,11 @@ class ShiftedGrid {
             Index done = 0;
             for (const Stretch& one : stretches_[phase]) {
                 std::fill(grid + done, grid + one.grid, S(0));
-                for (Index i = 0; i < one.length; ++i)
-                    grid[one.grid + i] = image[one.other + i * stride_];
+                if (stride_ == 1)
+                    std::copy_n(image + one.other, one.length, grid + one.grid);
+                else
+                    for (Index i = 0; i < one.length; ++i)
+                        grid[one.grid + i] = image[one.other + i * stride_];
                 done = one.grid + one.length;
             }
             std::fill(grid + done, grid + cells_, S(0));

@@ -34,10 +34,6 @@ std::vector<Shape> read_padding(Keys& keys, const Shape& space, const Shape& ker
 
 } // namespace
 
-Index product_of(const Shape& shape) {
-    return TensorInfo{shape, false}.size();
-}
-
 Shape space_of(const Shape& shape) {
     return Shape(shape.begin() + 1, shape.end());
 }
@@ -76,9 +72,9 @@ Windows::Windows(Keys& keys, const Shape& space, bool default_stride_is_kernel) 
         axes_.push_back({space[axis], kernel_[axis], stride[axis], dilation[axis], padding[axis][0],
                          output_[axis]});
     }
-    positions_ = product_of(output_);
-    cells_ = product_of(space);
-    elements_ = product_of(kernel_);
+    positions_ = size_of(output_);
+    cells_ = size_of(space);
+    elements_ = size_of(kernel_);
     step_ = stride.back();
     if (static_cast<double>(positions_) * static_cast<double>(elements_) > 2e8 ||
         cells_ > std::numeric_limits<std::int32_t>::max())
@@ -145,8 +141,11 @@ template <class S>
 void Windows::scatter_add(S* from, const S* to, Index stride) const {
     for (Index element = 0; element < elements_; ++element, to += stride)
         for (const Run& run : runs_[static_cast<std::size_t>(element)])
-            for (Index i = 0; i < run.length; ++i)
-                from[run.source + i * step_] += to[run.position + i];
+            if (step_ == 1)
+                for (Index i = 0; i < run.length; ++i) from[run.source + i] += to[run.position + i];
+            else
+                for (Index i = 0; i < run.length; ++i)
+                    from[run.source + i * step_] += to[run.position + i];
 }
 
 template void Windows::gather(const double*, double*, Index, double) const;

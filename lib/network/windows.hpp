@@ -75,6 +75,5 @@ void for_indices(const Shape& extents, Body&& body) {
 [[nodiscard]] std::vector<Shape> read_pairs(Keys& keys, const std::string& key, Index axes);
 // Where the spatial axes of (channel, space...) are.
 [[nodiscard]] Shape space_of(const Shape& shape);
-[[nodiscard]] Index product_of(const Shape& shape);
 
 } // namespace assay::network

@@ -194,7 +194,9 @@ Json random_layer(Draw& draw, const TensorInfo& in) {
         const Index groups = draw.one_in(2) ? in.shape[0] : 1;
         Json layer{{"type", "conv" + std::to_string(axes) + "d"},
                    {"groups", groups},
-                   {"filters", groups * draw.between(1, groups > 2 ? 1 : 2)},
+                   {"filters", groups == 1 && draw.one_in(3)
+                                   ? draw.between(4, 9)
+                                   : groups * draw.between(1, groups > 2 ? 1 : 2)},
                    {"bias", !draw.one_in(3)}};
         add_windows(draw, layer, space, false);
         return layer;
@@ -339,6 +341,10 @@ void check_jacobian(const Problem& p, Draw& draw) {
     pass.backward(u, true);
     Column<double> gradient = Column<double>::Zero(v.rows());
     pass.add_gradient(gradient.data());
+    Column<double> written =
+        Column<double>::Constant(v.rows(), std::numeric_limits<double>::quiet_NaN());
+    pass.write_gradient(written.data());
+    CHECK(written == gradient);
     const double forward = dot(u, jv);
     const double backward = gradient.dot(v.col(0)) + dot(pass.cotangent(0), dx);
     const double scale = u.norm() * jv.norm() + gradient.norm() * v.norm();
