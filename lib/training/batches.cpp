@@ -17,21 +17,21 @@ BatchPlan::BatchPlan(const TrainingConfig& c, Index samples) : config_(c), sampl
     per_epoch_ = std::max<Index>(1, per_epoch_);
 }
 
-std::vector<Index> BatchPlan::indices(Index step) {
-    std::vector<Index> chosen;
+void BatchPlan::choose(Index step, std::vector<Index>& chosen) {
     if (config_.full_batch) {
         chosen.resize(static_cast<std::size_t>(samples_));
         std::iota(chosen.begin(), chosen.end(), Index{0});
-        return chosen;
+        return;
     }
     if (config_.sampling == Sampling::epoch) {
         const Index epoch = step / per_epoch_, first = step % per_epoch_ * size_;
         shuffle(epoch);
         const Index count = std::min(size_, samples_ - first);
         chosen.assign(order_.begin() + first, order_.begin() + first + count);
-        return chosen;
+        return;
     }
     const Random random(config_.seed, "shuffle");
+    chosen.clear();
     for (Index i = 0; i < size_; ++i)
         chosen.push_back(
             config_.sampling == Sampling::replacement
@@ -39,7 +39,6 @@ std::vector<Index> BatchPlan::indices(Index step) {
                                                   static_cast<std::uint64_t>(i),
                                                   {static_cast<std::uint64_t>(step), 1, 0}))
                 : (step * size_ + i) % samples_);
-    return chosen;
 }
 
 void BatchPlan::shuffle(Index epoch) {
@@ -86,22 +85,24 @@ void augment(network::Batch<S>& batch, const AugmentSettings& a, const network::
 }
 
 template <class S>
-network::Batch<S> piece_of(const network::Batch<S>& batch, Index first, Index count) {
+void copy_piece(const network::Batch<S>& batch, Index first, Index count,
+                network::Batch<S>& piece) {
     const Index steps = batch.weights.size() / batch.samples();
-    network::Batch<S> piece;
     piece.inputs = batch.inputs.middleRows(first, count);
-    if (batch.values.size() > 0) piece.values = batch.values.middleRows(first, count);
+    const bool values = batch.values.size() > 0;
+    piece.values = batch.values.middleRows(values ? first : 0, values ? count : 0);
+    piece.classes.clear();
     if (!batch.classes.empty())
         piece.classes.assign(batch.classes.begin() + first * steps,
                              batch.classes.begin() + (first + count) * steps);
     piece.weights = batch.weights.segment(first * steps, count * steps);
+    piece.lengths.clear();
     if (!batch.lengths.empty())
         piece.lengths.assign(batch.lengths.begin() + first, batch.lengths.begin() + first + count);
-    return piece;
 }
 
-template network::Batch<double> piece_of(const network::Batch<double>&, Index, Index);
-template network::Batch<float> piece_of(const network::Batch<float>&, Index, Index);
+template void copy_piece(const network::Batch<double>&, Index, Index, network::Batch<double>&);
+template void copy_piece(const network::Batch<float>&, Index, Index, network::Batch<float>&);
 template void augment<double>(network::Batch<double>&, const AugmentSettings&,
                               const network::TensorInfo&, std::uint64_t, Index);
 template void augment<float>(network::Batch<float>&, const AugmentSettings&,

@@ -16,7 +16,8 @@ class BatchPlan {
     BatchPlan(const TrainingConfig& config, Index samples);
     [[nodiscard]] Index size() const { return size_; }
     [[nodiscard]] Index per_epoch() const { return per_epoch_; }
-    [[nodiscard]] std::vector<Index> indices(Index step);
+    // The samples of a step.
+    void choose(Index step, std::vector<Index>& chosen);
 
   private:
     void shuffle(Index epoch);
@@ -27,7 +28,7 @@ class BatchPlan {
 
 // Samples first ... first + count - 1 of a batch.
 template <class S>
-[[nodiscard]] network::Batch<S> piece_of(const network::Batch<S>& batch, Index first, Index count);
+void copy_piece(const network::Batch<S>& batch, Index first, Index count, network::Batch<S>& piece);
 
 // Shifts, flips and noise of images (channel, height, width) and noise of anything, in place.
 // Throws Error for shifts and flips of other tensors.

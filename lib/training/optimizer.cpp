@@ -1,6 +1,7 @@
 #include <assay/training/optimizer.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 namespace assay::training {
 namespace {
 
+constexpr Index kBlock = 1024;
 constexpr double kPi = 3.14159265358979323846;
 
 // The standard recipe for residual networks: warm-up over 5 of 90 epochs, then a tenth at 30,
@@ -66,82 +68,98 @@ void Optimizer<S>::restore(std::vector<network::Column<S>> states, Index updates
 }
 
 template <class S>
+struct Optimizer<S>::Factors {
+    S beta1, beta2, epsilon, momentum;
+    S inverse1, root2; // 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
+    S rectification;   // of radam; 0: the moving variance is not known well enough yet
+};
+
+template <class S>
+typename Optimizer<S>::Factors Optimizer<S>::factors_at(Index update) const {
+    const OptimizerSettings& o = settings_;
+    const auto t = static_cast<double>(update);
+    // 1 - beta^t without loss of digits.
+    const double correction1 = o.beta1 > 0 ? -std::expm1(t * std::log(o.beta1)) : 1.0;
+    const double correction2 = o.beta2 > 0 ? -std::expm1(t * std::log(o.beta2)) : 1.0;
+    double rectification = 1;
+    if (o.name == "radam") {
+        // The length of the approximated average (Liu et al. 2019, eq. 5 and algorithm 2).
+        const double most = 2 / (1 - o.beta2) - 1;
+        const double rho = most - 2 * t * (1 - correction2) / correction2;
+        rectification =
+            rho > 5 ? std::sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+                    : 0.0;
+    }
+    return {static_cast<S>(o.beta1),         static_cast<S>(o.beta2),
+            static_cast<S>(o.epsilon),       static_cast<S>(o.momentum),
+            static_cast<S>(1 / correction1), static_cast<S>(1 / std::sqrt(correction2)),
+            static_cast<S>(rectification)};
+}
+
+// Some parameters from `offset` on: w by g, both arrays.
+template <class S>
+template <class Weights, class Gradient>
+void Optimizer<S>::advance(const Factors& f, S lr, Weights& w, const Gradient& g, Index offset) {
+    const OptimizerSettings& o = settings_;
+    const auto state = [&](std::size_t k) { return states_[k].segment(offset, w.size()).array(); };
+    if (o.name == "sgd" && o.momentum == 0) {
+        w -= lr * g;
+    } else if (o.name == "sgd") {
+        auto v = state(0);
+        v = f.momentum * v + g;
+        if (o.nesterov)
+            w -= lr * (g + f.momentum * v);
+        else
+            w -= lr * v;
+    } else if (o.name == "rmsprop") {
+        auto s = state(0);
+        s = f.beta2 * s + (S(1) - f.beta2) * g.square();
+        w -= lr * g / (s.sqrt() + f.epsilon);
+    } else if (o.name == "adagrad") {
+        auto s = state(0);
+        s += g.square();
+        w -= lr * g / (s.sqrt() + f.epsilon);
+    } else {
+        auto m = state(0), s = state(1);
+        m = f.beta1 * m + (S(1) - f.beta1) * g;
+        s = f.beta2 * s + (S(1) - f.beta2) * g.square();
+        if (o.amsgrad) {
+            auto most = state(2);
+            most = most.max(s);
+        }
+        const S gain = lr * f.inverse1 * f.rectification;
+        if (f.rectification == S(0))
+            w -= lr * f.inverse1 * m;
+        else if (o.amsgrad)
+            w -= gain * m / (state(2).sqrt() * f.root2 + f.epsilon);
+        else
+            w -= gain * m / (s.sqrt() * f.root2 + f.epsilon);
+    }
+}
+
+template <class S>
 void Optimizer<S>::update(network::Column<S>& theta, const network::Column<S>& gradient,
                           double learning_rate, std::vector<double>* changes) {
     const OptimizerSettings& o = settings_;
-    const auto t = static_cast<double>(++updates_);
-    // 1 - beta^t without loss of digits.
-    const double correction1 = -std::expm1(t * std::log(o.beta1));
-    const double correction2 = o.beta2 > 0 ? -std::expm1(t * std::log(o.beta2)) : 1.0;
-    const auto beta1 = static_cast<S>(o.beta1), beta2 = static_cast<S>(o.beta2),
-               epsilon = static_cast<S>(o.epsilon), mu = static_cast<S>(o.momentum);
-    const auto inverse1 = static_cast<S>(1 / (o.beta1 > 0 ? correction1 : 1.0));
-    const auto root2 = static_cast<S>(1 / std::sqrt(correction2));
-    // radam: length of the approximated average (Liu et al. 2019, eq. 5 and algorithm 2).
-    const double rho_most = 2 / (1 - o.beta2) - 1;
-    const double rho = rho_most - 2 * t * (1 - correction2) / correction2;
-    const bool rectified = rho > 5;
-    const double rectification =
-        rectified
-            ? std::sqrt((rho - 4) * (rho - 2) * rho_most / ((rho_most - 4) * (rho_most - 2) * rho))
-            : 1.0;
+    const Factors factors = factors_at(++updates_);
     for (std::size_t i = 0; i < slices_.size(); ++i) {
         const ParameterSlice& slice = slices_[i];
         if (slice.lr_scale == 0) continue;
         const auto lr = static_cast<S>(learning_rate * slice.lr_scale);
         const auto decay = static_cast<S>(slice.decays ? o.weight_decay : 0.0);
-        auto w = theta.segment(slice.offset, slice.size).array();
-        const auto raw = gradient.segment(slice.offset, slice.size).array();
-        const auto state = [&](std::size_t k) {
-            return states_[k].segment(slice.offset, slice.size).array();
-        };
-        network::Column<S> before;
-        if (changes) before = w.matrix();
-        if (o.decoupled && decay > 0) w *= S(1) - lr * decay;
         const S l2 = o.decoupled ? S(0) : decay;
-        const auto g = raw + l2 * w;
-        if (o.name == "sgd" && o.momentum == 0) {
-            w -= lr * g;
-        } else if (o.name == "sgd") {
-            auto v = state(0);
-            if (o.nesterov) {
-                const network::Column<S> now = g.matrix();
-                v = mu * v + now.array();
-                w -= lr * (now.array() + mu * v);
-            } else {
-                v = mu * v + g;
-                w -= lr * v;
-            }
-        } else if (o.name == "rmsprop") {
-            auto s = state(0);
-            const network::Column<S> now = g.matrix();
-            s = beta2 * s + (S(1) - beta2) * now.array().square();
-            w -= lr * now.array() / (s.sqrt() + epsilon);
-        } else if (o.name == "adagrad") {
-            auto s = state(0);
-            const network::Column<S> now = g.matrix();
-            s += now.array().square();
-            w -= lr * now.array() / (s.sqrt() + epsilon);
-        } else {
-            auto m = state(0), s = state(1);
-            m = beta1 * m + (S(1) - beta1) * g;
-            s = beta2 * s + (S(1) - beta2) * g.square();
-            if (o.amsgrad) {
-                auto most = state(2);
-                most = most.max(s);
-            }
-            if (o.name == "radam" && !rectified) {
-                w -= lr * inverse1 * m;
-            } else {
-                const S gain =
-                    lr * inverse1 * static_cast<S>(o.name == "radam" ? rectification : 1.0);
-                if (o.amsgrad)
-                    w -= gain * m / (state(2).sqrt() * root2 + epsilon);
-                else
-                    w -= gain * m / (s.sqrt() * root2 + epsilon);
-            }
+        // In blocks, so that all statements on one of them find it in the first-level cache.
+        const Blocks blocks{slice.size, kBlock};
+        for (Index block = 0; block < blocks.count(); ++block) {
+            const Index offset = slice.offset + blocks.begin(block), size = blocks.extent(block);
+            auto w = theta.segment(offset, size).array();
+            const auto raw = gradient.segment(offset, size).array();
+            if (changes) before_ = w.matrix();
+            if (o.decoupled && decay > 0) w *= S(1) - lr * decay;
+            advance(factors, lr, w, raw + l2 * w, offset);
+            if (changes)
+                (*changes)[i] += (w.matrix() - before_).template cast<double>().squaredNorm();
         }
-        if (changes) (*changes)[i] += (w.matrix() - before).template cast<double>().squaredNorm();
     }
 }
 

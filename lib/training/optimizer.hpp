@@ -48,9 +48,15 @@ class ASSAY_API Optimizer {
     void restore(std::vector<network::Column<S>> states, Index updates);
 
   private:
+    struct Factors; // what all parameters share in one update
+    [[nodiscard]] Factors factors_at(Index update) const;
+    template <class Weights, class Gradient>
+    void advance(const Factors& factors, S lr, Weights& weights, const Gradient& gradient,
+                 Index offset);
     OptimizerSettings settings_;
     std::vector<ParameterSlice> slices_;
     std::vector<network::Column<S>> states_;
+    network::Column<S> before_; // of the block that changes
     Index updates_ = 0;
 };
 

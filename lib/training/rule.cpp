@@ -37,9 +37,9 @@ std::unique_ptr<LearningRule<S>> make_rule(const std::string& name, const RuleRe
         return type.make_float(request);
 }
 
-template std::unique_ptr<LearningRule<double>> make_rule(const std::string&,
-                                                         const RuleRequest<double>&);
-template std::unique_ptr<LearningRule<float>> make_rule(const std::string&,
-                                                        const RuleRequest<float>&);
+template ASSAY_API std::unique_ptr<LearningRule<double>> make_rule(const std::string&,
+                                                                   const RuleRequest<double>&);
+template ASSAY_API std::unique_ptr<LearningRule<float>> make_rule(const std::string&,
+                                                                  const RuleRequest<float>&);
 
 } // namespace assay::training

@@ -26,8 +26,8 @@ template <class S>
 class LearningRule {
   public:
     virtual ~LearningRule() = default;
-    // Adds the (pseudo-)gradient to `gradient` (P).
-    virtual void add_gradient(const RuleStep<S>& step, S* gradient) = 0;
+    // Writes the (pseudo-)gradient: P numbers that need not be there before.
+    virtual void write_gradient(const RuleStep<S>& step, S* gradient) = 0;
 };
 
 // What a rule is made from.
@@ -59,7 +59,7 @@ struct RuleRegistration {
 // Throws Error for an unknown rule.
 void check_rule(const std::string& name);
 template <class S>
-[[nodiscard]] std::unique_ptr<LearningRule<S>> make_rule(const std::string& name,
-                                                         const RuleRequest<S>& request);
+[[nodiscard]] ASSAY_API std::unique_ptr<LearningRule<S>> make_rule(const std::string& name,
+                                                                   const RuleRequest<S>& request);
 
 } // namespace assay::training

@@ -10,9 +10,9 @@ namespace {
 template <class S>
 class Backprop : public LearningRule<S> {
   public:
-    void add_gradient(const RuleStep<S>& step, S* gradient) override {
+    void write_gradient(const RuleStep<S>& step, S* gradient) override {
         step.pass->backward(*step.cotangent, false);
-        step.pass->add_gradient(gradient);
+        step.pass->write_gradient(gradient);
     }
 };
 

@@ -1,12 +1,12 @@
 #include <assay/training/trainer.hpp>
 
 #include <assay/core/error.hpp>
-#include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/initialise.hpp>
 #include <assay/network/objective.hpp>
+#include <assay/training/batch_gradient.hpp>
 #include <assay/training/batches.hpp>
 #include <assay/training/optimizer.hpp>
 #include <assay/training/rule.hpp>
@@ -28,18 +28,9 @@ using network::Mode;
 using network::Network;
 using network::Objective;
 using network::ObjectiveOptions;
-using network::Pass;
-using network::PassInfo;
-using network::Rows;
 using network::Weights;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-// A step is shared out among threads in pieces of at least this much work and this many samples.
-constexpr double kPieceFlops = 1 << 27;
-constexpr Index kPieceSamples = 32;
-// Every piece has a gradient of its own: worth it only for this much work a parameter.
-constexpr double kPieceFlopsPerParameter = 768;
-constexpr Index kMostPieces = 4;
 constexpr Index kMostHalvings = 5;
 // With --on-nonfinite halve a run goes back to a multiple of so many steps, whenever states are
 // saved.
@@ -82,8 +73,9 @@ class Trainer {
                          : network::initial_weights(network_, config.init, config.seed);
         rule_ =
             make_rule<S>(config.rule, RuleRequest<S>{&network_, config.rule_settings, config.seed});
-        pieces_ = piece_count();
-        for (Index i = 0; i < pieces_; ++i) passes_.push_back(std::make_unique<Pass<S>>(network_));
+        gradient_ = std::make_unique<BatchGradient<S>>(
+            network_, loss_, *rule_,
+            GradientOptions{config.seed, config.truncate, config.rate_penalty}, plan_.size());
         if (data.held_out)
             evaluation_ = std::make_unique<Objective<S>>(
                 network_, *data.held_out, loss_, ObjectiveOptions{Mode::inference, 0, {}},
@@ -194,19 +186,6 @@ class Trainer {
         return slices;
     }
 
-    // Pieces of a batch that threads share: by shape only. Batch statistics need the whole batch.
-    [[nodiscard]] Index piece_count() const {
-        for (Index node = 1; node < network_.nodes(); ++node)
-            if (network_.node_type(node) == "batch_norm" || network_.node_type(node) == "dropout" ||
-                network_.node_type(node) == "gaussian_noise")
-                return 1;
-        const double flops = 3 * network_.flops() * static_cast<double>(plan_.size());
-        const double least = std::max(
-            kPieceFlops, kPieceFlopsPerParameter * static_cast<double>(network_.parameter_count()));
-        const auto by_work = static_cast<Index>(std::min(flops / least, 1e6));
-        return std::clamp<Index>(std::min(by_work, plan_.size() / kPieceSamples), 1, kMostPieces);
-    }
-
     void begin() {
         if (evaluation_ && config_.evaluate_every > 0) {
             const auto value = evaluate();
@@ -227,93 +206,23 @@ class Trainer {
             samples_ = data_.task->samples(static_cast<std::uint64_t>(state_.step * plan_.size()),
                                            plan_.size(), Stream::train);
         } else {
-            if (upcoming_.step != state_.step) upcoming_.rows = plan_.indices(state_.step);
+            if (upcoming_.step != state_.step) plan_.choose(state_.step, upcoming_.rows);
             data_.train->read(upcoming_.rows, samples_);
-            upcoming_ = {state_.step + 1, plan_.indices(state_.step + 1)};
+            upcoming_.step = state_.step + 1;
+            plan_.choose(upcoming_.step, upcoming_.rows);
             data_.train->announce(upcoming_.rows);
         }
         network::make_batch(samples_, network_.output(), batch_);
-    }
-
-    struct Piece {
-        Column<S> gradient;
-        network::LossSums loss;
-        double squared_rates = 0;
-        void clear(Index parameters) {
-            gradient.setZero(parameters);
-            loss = {};
-            squared_rates = 0;
-        }
-        Piece& operator+=(const Piece& other) {
-            gradient += other.gradient;
-            loss += other.loss;
-            squared_rates += other.squared_rates;
-            return *this;
-        }
-    };
-
-    // Pieces that other ranks have summed.
-    static void share(std::vector<Piece>& pieces) {
-        std::vector<ranks::Filled> filled;
-        const auto count = static_cast<Index>(pieces.size());
-        for (Index i = 0; i < count; ++i) {
-            Piece& piece = pieces[static_cast<std::size_t>(i)];
-            const int owner = ranks::owner(i, count);
-            filled.push_back({piece.gradient.data(),
-                              sizeof(S) * static_cast<std::size_t>(piece.gradient.size()), owner});
-            filled.push_back({&piece.loss, sizeof piece.loss, owner});
-            filled.push_back({&piece.squared_rates, sizeof piece.squared_rates, owner});
-        }
-        ranks::exchange(filled);
-    }
-
-    // A part of a batch of `samples` samples, `rows` of whose rows count.
-    void add_piece(const Batch<S>& batch, Index samples, double rows, Pass<S>& pass, Piece& sum) {
-        PassInfo info;
-        info.mode = Mode::training;
-        info.lengths = batch.lengths.empty() ? nullptr : &batch.lengths;
-        info.seed = config_.seed;
-        info.step = static_cast<std::uint64_t>(state_.step);
-        info.truncate = config_.truncate;
-        info.rate_penalty = config_.rate_penalty / static_cast<double>(samples);
-        const Rows<S>& outputs = pass.forward(weights_, batch.inputs, info);
-        Rows<S> cotangent;
-        sum.loss += network::loss_sums(loss_, outputs, batch);
-        if (config_.rate_penalty > 0) sum.squared_rates += pass.mean_square_rates();
-        network::loss_cotangent(loss_, outputs, batch, 1 / rows, cotangent);
-        rule_->add_gradient({&weights_, &pass, &cotangent, state_.step}, sum.gradient.data());
     }
 
     void one_step() {
         next_batch();
         Batch<S>& batch = batch_;
         augment(batch, config_.data_settings.augment, network_.input(), config_.seed, state_.step);
-        const double rows = batch.weights.template cast<double>().sum();
-        if (rows == 0) throw Error(concat("step ", state_.step, ": nothing in the batch counts"));
-        if (pieces_ == 1) {
-            work_.clear(network_.parameter_count());
-            add_piece(batch, batch.samples(), rows, *passes_[0], work_);
-        } else {
-            const Blocks blocks{batch.samples(), (batch.samples() + pieces_ - 1) / pieces_};
-            std::vector<Piece>& sums = sums_;
-            sums.resize(static_cast<std::size_t>(blocks.count()));
-            std::vector<Batch<S>> parts(sums.size());
-            parallel_blocks(blocks.count(), run_.threads, [&](Index i) {
-                const auto at = static_cast<std::size_t>(i);
-                sums[at].clear(network_.parameter_count());
-                if (!ranks::mine(i, blocks.count())) return;
-                parts[at] = piece_of(batch, blocks.begin(i), blocks.extent(i));
-                add_piece(parts[at], batch.samples(), rows, *passes_[at], sums[at]);
-            });
-            share(sums);
-            for (std::size_t stride = 1; stride < sums.size(); stride *= 2)
-                for (std::size_t i = 0; i + stride < sums.size(); i += 2 * stride)
-                    sums[i] += sums[i + stride];
-            std::swap(work_, sums[0]);
-        }
-        const double loss = work_.loss.loss / rows;
+        sums_ = &gradient_->of(weights_, batch, state_.step, run_.threads);
+        const double rows = sums_->loss.rows, loss = sums_->loss.loss / rows;
         if (!check_finite(loss)) return;
-        clip(work_.gradient, config_.clip, slices_);
+        clip(sums_->gradient, config_.clip, slices_);
         const double learning_rate = rate();
         const bool logs = logs_at(state_.step), logs_next = logs_at(state_.step + 1);
         const bool looks =
@@ -321,13 +230,13 @@ class Trainer {
             ((state_.step + 1) % config_.evaluate_every == 0 || state_.step + 1 == total_);
         const bool keeps = std::binary_search(kept_.begin(), kept_.end(), state_.step + 1);
         const bool marks = halves() && (state_.step + 1) % kHalvingSteps == 0;
-        std::vector<double> changes(slices_.size(), 0.0);
+        changes_.assign(slices_.size(), 0.0);
         if (logs || logs_next) before_ = weights_.trained;
-        optimizer_.update(weights_.trained, work_.gradient, learning_rate,
-                          logs || looks ? &changes : nullptr);
+        optimizer_.update(weights_.trained, sums_->gradient, learning_rate,
+                          logs || looks ? &changes_ : nullptr);
         if (config_.noise.target == NoiseTarget::all)
             add_noise(weights_.trained, config_.noise, learning_rate, config_.seed, state_.step);
-        if (network_.statistics_count() > 0) passes_[0]->update_statistics(weights_);
+        gradient_->update_statistics(weights_);
         if ((keeps || logs || marks) && !check_weights()) return;
         const double cosine = follow_update(logs, logs_next);
         ++state_.step;
@@ -337,8 +246,8 @@ class Trainer {
             typename Objective<S>::Value value{kNan, kNan};
             if (looks) value = evaluate();
             MetricRow row =
-                measured(loss, work_.loss.correct / rows, value, learning_rate, &changes);
-            row.rate_penalty = config_.rate_penalty / 2 * work_.squared_rates /
+                measured(loss, sums_->loss.correct / rows, value, learning_rate, &changes_);
+            row.rate_penalty = config_.rate_penalty / 2 * sums_->squared_rates /
                                static_cast<double>(batch.samples());
             row.update_cosine = cosine;
             state_.metrics.push_back(std::move(row));
@@ -384,7 +293,7 @@ class Trainer {
                                   : loss > 0       ? "inf"
                                                    : "-inf",
                                   "; ", suspect()));
-        const std::string layer = not_finite(work_.gradient);
+        const std::string layer = not_finite(sums_->gradient);
         return layer.empty() || give_up("the gradient of layer '" + layer + "' is not finite");
     }
 
@@ -470,7 +379,7 @@ class Trainer {
                     .squaredNorm();
             };
             w[layer] += part(weights_.trained);
-            g[layer] += changes ? part(work_.gradient) : kNan;
+            g[layer] += changes ? part(sums_->gradient) : kNan;
             u[layer] += changes ? (*changes)[i] : kNan;
         }
         for (auto* list : {&w, &g, &u})
@@ -489,7 +398,7 @@ class Trainer {
         kept.learning_rate = state_.step == 0 ? rate() : last_rate_;
         kept.model = network_.store(weights_);
         if (config_.write_gradients && state_.step > 0)
-            kept.gradient = network_.store({work_.gradient, weights_.statistics});
+            kept.gradient = network_.store({sums_->gradient, weights_.statistics});
         sink_.checkpoint(kept);
         state_.checkpoints.push_back(state_.step);
     }
@@ -582,8 +491,10 @@ class Trainer {
     Loss loss_;
     Weights<S> weights_;
     Column<S> before_, last_update_; // around steps that are logged
+    std::vector<double> changes_;    // squared, of every slice
     std::unique_ptr<LearningRule<S>> rule_;
-    std::vector<std::unique_ptr<Pass<S>>> passes_;
+    std::unique_ptr<BatchGradient<S>> gradient_;
+    typename BatchGradient<S>::Sums* sums_ = nullptr; // of the batch that came last
     std::unique_ptr<Objective<S>> evaluation_;
     network::Samples samples_; // of the step's batch, as they are read
     Batch<S> batch_;
@@ -593,9 +504,7 @@ class Trainer {
     };
     Upcoming upcoming_; // the batch that comes next
     std::vector<Index> kept_;
-    Index total_ = 0, pieces_ = 1;
-    Piece work_;
-    std::vector<Piece> sums_; // one a piece of the batch
+    Index total_ = 0;
     RunState state_;
     std::optional<RunState> mark_; // to which halving goes back
     double last_loss_ = kNan, last_rate_ = kNan;

@@ -1,11 +1,11 @@
 // Speed of training steps and of Hessian-vector products, one measurement a run. compare_torch.py
-// runs it beside PyTorch; by itself it serves profilers. The step is that of
-// lib/training/trainer.cpp without metrics, checkpoints and the making of batches.
+// runs it beside PyTorch; by itself it serves profilers. The step is the trainer's without metrics,
+// checkpoints and the making of batches.
 #include <assay/core/error.hpp>
-#include <assay/core/parallel.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/initialise.hpp>
 #include <assay/network/objective.hpp>
+#include <assay/training/batch_gradient.hpp>
 #include <assay/training/optimizer.hpp>
 
 #include <nlohmann/json.hpp>
@@ -216,100 +216,32 @@ Samples random_samples(const Network<Number>& network, const Case& one, Index co
     return samples;
 }
 
-// What the trainer gives to each thread: by shape only.
-Index piece_count(const Network<Number>& network, Index batch) {
-    for (Index node = 1; node < network.nodes(); ++node)
-        if (network.node_type(node) == "batch_norm") return 1;
-    const double flops = 3 * network.flops() * static_cast<double>(batch);
-    return std::clamp<Index>(std::min(static_cast<Index>(flops / (1 << 27)), batch / 32), 1, 4);
-}
-
+// The trainer's step without the making of batches.
 class Steps {
   public:
     Steps(const Case& one, int threads)
-        : threads_(threads), network_(one.architecture.dump()), loss_(loss_of(one.loss)),
+        : threads_(threads), network_(one.architecture.dump()),
           weights_(initial_weights(network_, "auto", 0)), optimizer_(make_optimizer()),
-          pieces_(piece_count(network_, one.samples)) {
+          rule_(training::make_rule<Number>("bp", {&network_, "{}", 0})),
+          gradient_(network_, loss_of(one.loss), *rule_, {}, one.samples) {
         const Samples samples = random_samples(network_, one, kBatches * one.samples);
-        check_samples(samples, network_.input(), network_.output(), loss_, "data");
-        const Index length = (one.samples + pieces_ - 1) / pieces_;
-        for (Index batch = 0; batch < kBatches; ++batch) {
-            std::vector<Batch<Number>> parts;
-            for (Index first = 0; first < one.samples; first += length) {
-                std::vector<Index> chosen;
-                for (Index i = first; i < std::min(first + length, one.samples); ++i)
-                    chosen.push_back(batch * one.samples + i);
-                parts.push_back(make_batch<Number>(samples, chosen, network_.output()));
-            }
-            batches_.push_back(std::move(parts));
-        }
-        for (Index i = 0; i < pieces_; ++i) passes_.emplace_back(network_);
-        for (const auto& part : batches_[0]) rows_ += static_cast<double>(part.weights.sum());
+        check_samples(samples, network_.input(), network_.output(), loss_of(one.loss), "data");
+        for (Index batch = 0; batch < kBatches; ++batch)
+            batches_.push_back(make_batch<Number>(
+                samples, consecutive(batch * one.samples, one.samples), network_.output()));
     }
     [[nodiscard]] const Network<Number>& network() const { return network_; }
-    [[nodiscard]] Index pieces() const { return pieces_; }
+    [[nodiscard]] Index pieces() const { return gradient_.pieces(); }
 
     void step() {
-        const auto& parts = batches_[static_cast<std::size_t>(number_++ % kBatches)];
-        sums_.resize(parts.size());
-        losses_.resize(parts.size());
-        parallel_blocks(static_cast<Index>(parts.size()), threads_, [&](Index i) {
-            const auto at = static_cast<std::size_t>(i);
-            Mark mark(profile_);
-            sums_[at].setZero(network_.parameter_count());
-            Pass<Number>& pass = passes_[at];
-            PassInfo info;
-            info.mode = Mode::training;
-            const auto& outputs = pass.forward(weights_, parts[at].inputs, info);
-            mark.next("forward");
-            Rows<Number> cotangent;
-            losses_[at] = loss_sums(loss_, outputs, parts[at]);
-            loss_cotangent(loss_, outputs, parts[at], 1 / rows_, cotangent);
-            mark.next("loss");
-            pass.backward(cotangent, false);
-            mark.next("backward");
-            pass.add_gradient(sums_[at].data());
-            mark.next("gradient");
-        });
-        Mark mark(profile_);
-        for (std::size_t i = 1; i < sums_.size(); ++i) sums_[0] += sums_[i];
-        optimizer_.update(weights_.trained, sums_[0], 1e-6);
-        if (network_.statistics_count() > 0) passes_[0].update_statistics(weights_);
-        mark.next("update");
-    }
-    // Shares of the phases, of some steps on one thread.
-    [[nodiscard]] Json profile(double seconds) {
-        std::map<std::string, double> phases;
-        profile_ = &phases;
-        threads_ = 1;
-        const double begin = now().wall;
-        while (now().wall - begin < seconds) step();
-        profile_ = nullptr;
-        double total = 0;
-        for (const auto& [name, time] : phases) total += time;
-        for (auto& [name, time] : phases) time /= total;
-        return phases;
+        const auto& batch = batches_[static_cast<std::size_t>(number_ % kBatches)];
+        const auto& sums = gradient_.of(weights_, batch, number_++, threads_);
+        optimizer_.update(weights_.trained, sums.gradient, 1e-6);
+        gradient_.update_statistics(weights_);
     }
 
   private:
     static constexpr Index kBatches = 4;
-    // Adds the time since the last mark to a phase.
-    class Mark {
-      public:
-        explicit Mark(std::map<std::string, double>* phases) : phases_(phases) {
-            if (phases_) last_ = now().cpu;
-        }
-        void next(const char* name) {
-            if (!phases_) return;
-            const double time = now().cpu;
-            (*phases_)[name] += time - last_;
-            last_ = time;
-        }
-
-      private:
-        std::map<std::string, double>* phases_;
-        double last_ = 0;
-    };
     training::Optimizer<Number> make_optimizer() {
         training::OptimizerSettings settings;
         settings.momentum = 0.9;
@@ -320,16 +252,12 @@ class Steps {
     }
     int threads_;
     Network<Number> network_;
-    Loss loss_;
     Weights<Number> weights_;
     training::Optimizer<Number> optimizer_;
-    Index pieces_, number_ = 0;
-    std::vector<std::vector<Batch<Number>>> batches_;
-    std::vector<Pass<Number>> passes_;
-    std::vector<Column<Number>> sums_;
-    std::vector<LossSums> losses_;
-    double rows_ = 0;
-    std::map<std::string, double>* profile_ = nullptr;
+    std::unique_ptr<training::LearningRule<Number>> rule_;
+    training::BatchGradient<Number> gradient_;
+    Index number_ = 0;
+    std::vector<Batch<Number>> batches_;
 };
 
 // Multiplications and additions of the layers up to the first that has parameters.
@@ -380,12 +308,6 @@ Json run_step(const Options& o) {
     result["samples_per_cpu_second"] = samples / result["cpu"].get<double>();
     result["samples_per_second"] = samples / result["wall"].get<double>();
     return result;
-}
-
-Json run_profile(const Options& o) {
-    Steps steps(find(step_cases(), o.name), 1);
-    steps.step();
-    return steps.profile(o.seconds);
 }
 
 Json run_hessian(const Options& o) {
@@ -450,14 +372,12 @@ Options parse(const std::vector<std::string>& words) {
 int run(const Options& o) {
     if (o.what == "step") {
         std::cout << run_step(o) << '\n';
-    } else if (o.what == "profile") {
-        std::cout << run_profile(o) << '\n';
     } else if (o.what == "hessian") {
         std::cout << run_hessian(o) << '\n';
     } else if (o.what == "gemm") {
         std::cout << Json{{"gemm_gflops", gemm_rate()}} << '\n';
     } else {
-        std::cerr << "usage: assay-bench-network step|profile CASE [--seconds S] [--threads N]\n"
+        std::cerr << "usage: assay-bench-network step CASE [--seconds S] [--threads N]\n"
                      "       assay-bench-network hessian CASE [--directions K] [--keep] ...\n"
                      "       assay-bench-network gemm\n";
         return 2;

@@ -2,7 +2,7 @@
 """Training steps and Hessian-vector products beside PyTorch: one run, alternately, one thread against one.
 
     compare_torch.py --bench build/bench/assay-bench-network [--bin FOLDER] [--cases LIST] [--rounds N] [--seconds S]
-                     [--threads N] [--profile] [--json OUT]
+                     [--threads N] [--json OUT]
 
 Needs a build with -DASSAY_BENCH=ON, and Debian's python3-torch. --bin names the folder of the built tools: then whole
 runs of `checkpoint train` are measured too. --cases: step, hessian, run, all, or names such as step/gru, separated by
@@ -266,10 +266,6 @@ def compare_steps(options, names):
         print(f"{name:11s} {peer.samples:5d} {parameters(peer.model):10d} |{statistics.median(theirs):9.0f} "
               f"{statistics.median(own):9.0f} {statistics.median(rates):9.1f} |{ratio:7.2f} {target:7.2f} "
               f"{'met' if ratio >= target else 'missed'}", flush=True)
-        if options.profile:
-            shares = ours(options, "profile", name)
-            print("            " + ", ".join(f"{phase} {100 * share:.0f} %" for phase, share in
-                                             sorted(shares.items(), key=lambda one: -one[1])), flush=True)
     return found
 
 
@@ -386,7 +382,6 @@ def main():
     parser.add_argument("--rounds", type=positive(int), default=3, metavar="N", help="turns a case (3)")
     parser.add_argument("--seconds", type=positive(float), default=2, metavar="S", help="each turn (2)")
     parser.add_argument("--threads", type=positive(int), default=1, metavar="N", help="of both (1)")
-    parser.add_argument("--profile", action="store_true", help="shares of the phases of our steps")
     parser.add_argument("--json", metavar="OUT", help="write the numbers as JSON")
     options = parser.parse_args()
     options.bench = os.path.abspath(options.bench)
