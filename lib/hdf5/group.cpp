@@ -142,17 +142,30 @@ std::vector<std::string> Group::names() const {
     silence_library();
     H5G_info_t info{};
     check(H5Gget_info(id(), &info), where_, "its members cannot be listed; the file is damaged");
-    std::vector<std::string> members;
-    const auto collect = [](hid_t, const char* name, const H5L_info_t*, void* into) -> herr_t {
-        static_cast<std::vector<std::string>*>(into)->emplace_back(name);
+    // In the library's own order: for any other it makes a table first, and where damage stops it
+    // there, it frees what it has not filled.
+    struct Member {
+        std::string name;
+        std::int64_t created;
+    };
+    struct Members {
+        std::vector<Member> list;
+        bool ordered = true; // the order of creation is known
+    } members;
+    const auto collect = [](hid_t, const char* name, const H5L_info_t* link, void* into) -> herr_t {
+        auto& found = *static_cast<Members*>(into);
+        found.ordered = found.ordered && link->corder_valid;
+        found.list.push_back({name, link->corder});
         return 0;
     };
-    if (H5Literate(id(), H5_INDEX_CRT_ORDER, H5_ITER_INC, nullptr, collect, &members) < 0) {
-        members.clear();
-        check(H5Literate(id(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &members), where_,
-              "its members cannot be listed; the file is damaged");
-    }
-    return members;
+    check(H5Literate(id(), H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, collect, &members), where_,
+          "its members cannot be listed; the file is damaged");
+    std::sort(members.list.begin(), members.list.end(), [&](const Member& a, const Member& b) {
+        return members.ordered ? a.created < b.created : a.name < b.name;
+    });
+    std::vector<std::string> names;
+    for (auto& member : members.list) names.push_back(std::move(member.name));
+    return names;
 }
 
 // Every link on the way must exist and lie in this file.
@@ -245,8 +258,10 @@ std::vector<std::string> Group::dataset_paths(std::size_t limit) const {
         if (info->type == H5O_TYPE_DATASET) into.paths.push_back(into.prefix + name);
         return into.paths.size() >= into.limit ? 1 : 0;
     };
-    check(H5Ovisit2(id(), H5_INDEX_NAME, H5_ITER_INC, visit, &walk, H5O_INFO_BASIC), where_,
+    // As in names().
+    check(H5Ovisit2(id(), H5_INDEX_NAME, H5_ITER_NATIVE, visit, &walk, H5O_INFO_BASIC), where_,
           "its members cannot be listed; the file is damaged");
+    std::sort(walk.paths.begin(), walk.paths.end());
     return walk.paths;
 }
 

@@ -163,8 +163,10 @@ std::vector<std::string> Object::attribute_names() const {
         return 0;
     };
     hsize_t position = 0;
-    check(H5Aiterate2(id(), H5_INDEX_NAME, H5_ITER_INC, &position, collect, &names), where_,
-          "its attributes cannot be listed");
+    // As in Group::names.
+    check(H5Aiterate2(id(), H5_INDEX_NAME, H5_ITER_NATIVE, &position, collect, &names), where_,
+          "its attributes cannot be listed; the file is damaged");
+    std::sort(names.begin(), names.end());
     return names;
 }
 
