@@ -161,6 +161,7 @@ class InputGraph {
         struct Part {
             Index node, first, count;
         };
+        explicit Starts(Index size) : states(0, size) {}
         RowMatrix states;
         std::vector<Part> parts;
         void add(Index node, const RowMatrix& rows) {
@@ -177,7 +178,7 @@ class InputGraph {
 
     // Starts on spheres around all nodes, whose fates are counted.
     void count_all_fates() {
-        Starts starts;
+        Starts starts(land_.state.cols());
         for (Index node = 0; node < land_.count(); ++node) {
             if (land_.attracts(node))
                 probability_(node, node) = 1;
@@ -214,7 +215,7 @@ class InputGraph {
         if (nodes.empty()) return;
         brackets_.clear();
         guesses_.clear();
-        Starts few;
+        Starts few(land_.state.cols());
         for (const Index node : nodes) {
             forget_borders(node);
             if (dimensions(node) >= 3)
@@ -246,7 +247,7 @@ class InputGraph {
     }
 
     void confirm_falls() {
-        Starts starts;
+        Starts starts(land_.state.cols());
         for (const auto& [ends, state] : falls_) starts.add(ends[0], state);
         falls_.clear();
         const Flights flights = flights_of(starts, rules_);
@@ -271,7 +272,7 @@ class InputGraph {
             const Border*& best = nearest[{border.source, saddle}];
             if (!best || border.distance(saddle) < best->distance(saddle)) best = &border;
         }
-        Starts pairs;
+        Starts pairs(land_.state.cols());
         for (const auto& [ends, border] : nearest) {
             RowMatrix pair(2, land_.state.cols());
             pair << border->a, border->b;
@@ -315,7 +316,7 @@ class InputGraph {
         const Matrix random = directions(node), along = axis_directions(launch(node));
         Matrix u(random.rows(), random.cols() + along.cols());
         u << random, along;
-        Starts starts;
+        Starts starts(land_.state.cols());
         starts.add(node, launch(node).states(u));
         const Flights flights = flights_of(starts, fates_only_, true);
         note_falls(node, starts.states, flights, 0, u.cols());
