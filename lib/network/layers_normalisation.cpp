@@ -139,7 +139,7 @@ class BatchNorm : public Normalisation<S> {
     // dx = gamma scale (d - D / n - (x - mean) scale^2 P / n).
     void backward(const Primal<S>& p, const Rows<S>& cotangent,
                   std::vector<Sink<S>>& dx) const override {
-        Statistics& s = p.memory->template own<Statistics>();
+        auto& s = p.memory->template own<Statistics>();
         collect_products(p, cotangent, {0, cotangent.rows()}, s.cotangents, s.products);
         if (!dx[0].wanted()) return;
         const Rows<S>& x = *p.x[0];
@@ -269,7 +269,7 @@ class BatchNorm : public Normalisation<S> {
         });
     }
     Statistics& measured(const Primal<S>& p) const {
-        Statistics& s = p.memory->template own<Statistics>();
+        auto& s = p.memory->template own<Statistics>();
         if (frozen(p)) {
             s.mean = Channels::Map(p.statistics, channels_);
             s.variance = Channels::Map(p.statistics + channels_, channels_);
