@@ -3,21 +3,12 @@
 #include <assay/core/error.hpp>
 #include <assay/core/seed.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/attribute_text.hpp>
 
 #include <cmath>
 
 namespace assay::lindyn {
 namespace {
-
-// An attribute as a message shows it.
-std::string shown(const hdf5::Group& group, const std::string& name) {
-    if (const auto text = group.text_attribute(name)) return *text;
-    std::vector<std::string> numbers;
-    for (const double x : group.numbers_attribute(name)) numbers.push_back(shortest(x));
-    if (numbers.empty())
-        if (const auto number = group.number_attribute(name)) return shortest(*number);
-    return join(numbers, ",");
-}
 
 // A dataset that both have, or none.
 bool same_numbers(const hdf5::Group& one, const hdf5::Group& other, const std::string& name) {
@@ -108,9 +99,11 @@ StudyPart read_part(const hdf5::Group& group) {
 void check_same_study(const hdf5::Group& part, const hdf5::Group& first,
                       const std::vector<std::string>& datasets) {
     for (const std::string& name : first.attribute_names())
-        if (name != "shard" && shown(part, name) != shown(first, name))
-            throw Error(concat(part.where(), ": ", name, " ", printable(shown(part, name), 40),
-                               "; the first shard has ", printable(shown(first, name), 40)));
+        if (name != "shard" &&
+            hdf5::attribute_text(part, name) != hdf5::attribute_text(first, name))
+            throw Error(concat(
+                part.where(), ": ", name, " ", printable(hdf5::attribute_text(part, name), 40),
+                "; the first shard has ", printable(hdf5::attribute_text(first, name), 40)));
     const std::string sweep = first.text_attribute("sweep").value_or("");
     for (const std::string& name : sweep.empty() ? std::vector<std::string>{} : split(sweep, ','))
         if (!same_numbers(part, first, "sweep/" + name))

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/recording.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/attribute_text.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -249,15 +250,6 @@ std::vector<std::string> arrays_of(const hdf5::Group& group) {
     return names;
 }
 
-std::string attribute_text(const hdf5::Group& group, const std::string& name) {
-    if (const auto text = group.text_attribute(name)) return *text;
-    std::vector<std::string> numbers;
-    for (const double x : group.numbers_attribute(name)) numbers.push_back(shortest(x));
-    if (numbers.empty())
-        if (const auto number = group.number_attribute(name)) return shortest(*number);
-    return join(numbers, ",");
-}
-
 bool by_point(const hdf5::Dataset& dataset) {
     return starts_with(dataset.axes() + ",", "point,");
 }
@@ -278,10 +270,11 @@ std::vector<std::string> arrays_as_written(const hdf5::Group& group) {
 // Whether a part has the settings and grid of the first.
 void check_same_settings(const hdf5::Group& part, const hdf5::Group& first) {
     for (const std::string& name : first.attribute_names())
-        if (name != "shard" && attribute_text(part, name) != attribute_text(first, name))
-            throw Error(concat(part.where(), ": ", name, " ",
-                               printable(attribute_text(part, name), 40), "; the first shard has ",
-                               printable(attribute_text(first, name), 40)));
+        if (name != "shard" &&
+            hdf5::attribute_text(part, name) != hdf5::attribute_text(first, name))
+            throw Error(concat(
+                part.where(), ": ", name, " ", printable(hdf5::attribute_text(part, name), 40),
+                "; the first shard has ", printable(hdf5::attribute_text(first, name), 40)));
     for (const std::string& name : arrays_of(first)) {
         if (!part.has_dataset(name)) throw Error(part.where() + ": " + name + " is missing");
         const hdf5::Dataset mine = part.dataset(name), theirs = first.dataset(name);
