@@ -295,7 +295,10 @@ void declare_algorithm(cli::Command& c, Options& o) {
     c.choice<Schedule>("--schedule", o.fit.amp.schedule,
                        {{"sequential", Schedule::sequential}, {"parallel", Schedule::parallel}},
                        "modes in turn, or all at once (one pass over the data)");
-    c.option("--damping", o.damping, "X", "of the local fields; auto: as convergence asks");
+    c.option(
+        "--damping", o.damping, "X",
+        "of the local fields and the means their reaction remembers; auto: as convergence asks, "
+        "from 1, in parallel from the smaller of 0.5 and 1.5 / order");
     c.choice<std::string>("--gauge", o.gauge, {{"auto", "auto"}, {"none", "none"}},
                           "equilibrate scales between modes (Gaussian priors)");
     c.option("--onsager-noise", o.fit.amp.onsager_noise, "X",

@@ -71,6 +71,11 @@ constexpr Index kRowBlock = 512;
 
 } // namespace
 
+double vanishing_share(double squared_norm, double expected) {
+    constexpr double vanished = 1e-6, least_start = 1e-12;
+    return vanished * std::clamp(squared_norm / expected, least_start, 1.0);
+}
+
 std::string status_name(AmpStatus status) {
     switch (status) {
     case AmpStatus::running:
@@ -104,17 +109,26 @@ AmpState::AmpState(Shape shape, std::vector<PriorPointer> priors, Factors start,
     const Index r = now_.priors.front()->rank();
     now_.gram = gram_matrices(now_.mean);
     now_.summed.assign(modes, MatrixXd::Zero(r, r));
-    now_.cross.assign(modes, MatrixXd::Zero(r, r));
+    now_.seen.assign(modes, now_.mean);
     now_.belief.resize(modes);
     now_.fields.resize(modes);
     now_.row_scales.resize(modes);
+    now_.vanishing.resize(static_cast<Index>(modes), r);
     for (std::size_t a = 0; a < modes; ++a) {
+        const VectorXd expected =
+            static_cast<double>(shape_[a]) * now_.priors[a]->second_moment().diagonal();
+        for (Index k = 0; k < r; ++k)
+            now_.vanishing(static_cast<Index>(a), k) =
+                vanishing_share(now_.gram[a](k, k), expected(k));
         now_.previous.emplace_back(MatrixXd::Zero(now_.mean[a].rows(), r));
         now_.belief[a].covariance = MatrixXd::Zero(1, r * r);
     }
     settings_.gauge = settings_.gauge && all_gaussian(now_.priors);
     if (settings_.learn_noise || settings_.learn_priors) now_.learned_change = INFINITY;
-    now_.damping = settings_.damping.value_or(settings_.schedule == Schedule::parallel ? 0.5 : 1);
+    const double first = settings_.schedule == Schedule::parallel
+                             ? parallel_damping(static_cast<Index>(modes))
+                             : 1.0;
+    now_.damping = settings_.damping.value_or(first);
 }
 
 AmpState::AmpState(Shape shape, Observation observation, AmpSettings settings, AmpIterate iterate)
@@ -125,12 +139,16 @@ AmpState::AmpState(Shape shape, Observation observation, AmpSettings settings, A
     const Index r = now_.priors.front()->rank();
     bool fits = now_.previous.size() == modes && now_.belief.size() == modes &&
                 now_.fields.size() == modes && now_.gram.size() == modes &&
-                now_.cross.size() == modes && now_.summed.size() == modes &&
-                now_.row_scales.size() == modes;
+                now_.seen.size() == modes && now_.summed.size() == modes &&
+                now_.row_scales.size() == modes &&
+                now_.vanishing.rows() == static_cast<Index>(modes) && now_.vanishing.cols() == r;
     for (std::size_t a = 0; fits && a < modes; ++a) {
         fits = now_.previous[a].rows() == shape_[a] && now_.previous[a].cols() == r;
-        for (const MatrixXd* square : {&now_.gram[a], &now_.cross[a], &now_.summed[a]})
+        for (const MatrixXd* square : {&now_.gram[a], &now_.summed[a]})
             fits = fits && square->rows() == r && square->cols() == r;
+        fits = fits && now_.seen[a].size() == modes;
+        for (std::size_t b = 0; fits && b < modes; ++b)
+            fits = now_.seen[a][b].rows() == shape_[b] && now_.seen[a][b].cols() == r;
     }
     if (!fits) throw Error("the state to go on from does not fit the tensor");
     settings_.gauge = settings_.gauge && all_gaussian(now_.priors);
@@ -168,13 +186,6 @@ double AmpState::kappa() const {
     return scale_ * scale_ / now_.noise_variance;
 }
 
-// Whether `other` was replaced after `updated` was: in cyclic order it lies between `updated` and
-// `mode`.
-bool AmpState::replaced_since(Index mode, Index other, Index updated) const {
-    const auto p = static_cast<Index>(shape_.size());
-    return (other - updated + p) % p < (mode - updated + p) % p;
-}
-
 // o_{b != a} G_b, for variational Bayes of the whole moments G_b + V_b; one row for all, or sums
 // over the observed entries of each.
 MatrixXd AmpState::precision_sum(Index mode) const {
@@ -192,57 +203,46 @@ MatrixXd AmpState::precision_sum(Index mode) const {
     return observation_.masked_sum(mode, moments);
 }
 
-// D_a = sum_{b != a} V_b o (o_{g != a,b} C_g): what the mean of a row did to the others' means,
-// which comes back with the product. C_g holds g's values after (row) and before (column) where g
-// was replaced since b saw it, else its present ones.
-MatrixXd AmpState::reaction_sum(Index mode) const {
-    const bool parallel = settings_.schedule == Schedule::parallel;
-    const auto p = static_cast<Index>(shape_.size());
-    const Index r = now_.mean.front().cols();
-    const Index rows = observation_.masked_sum ? shape_[at(mode)] : 1;
-    MatrixXd reaction = MatrixXd::Zero(rows, r * r);
-    if (settings_.inference == Inference::variational) return reaction;
-    for (Index b = 0; b < p; ++b) {
-        if (b == mode || now_.summed[at(b)].isZero(0)) continue;
-        std::vector<MatrixXd> rows_of(now_.mean.size());
-        MatrixXd term = now_.summed[at(b)];
-        for (Index g = 0; g < p; ++g) {
-            const std::size_t other = at(g);
-            const bool lagged = parallel || replaced_since(mode, g, b);
-            if (observation_.masked_sum)
-                rows_of[other] =
-                    g == b ? on_every_row(now_.belief[other].covariance, shape_[other])
-                           : row_outer_products(now_.mean[other],
-                                                lagged ? now_.previous[other] : now_.mean[other]);
-            else if (g != b && g != mode)
-                term.array() *= (lagged ? now_.cross : now_.gram)[other].array();
-        }
-        if (observation_.masked_sum)
-            reaction += observation_.masked_sum(mode, rows_of);
-        else
-            reaction += observation_.fraction * term.reshaped().transpose();
+// D_ab = V_b o (o_{g != a,b} C_g), C_g = X_g^T S_g (row: g's mean now; column: g's mean as b saw
+// it): what the mean of a row of `mode` did to those of mode b, which comes back with the product.
+MatrixXd AmpState::reaction(Index mode, Index b) const {
+    const Factors& seen = now_.seen[at(b)];
+    if (!observation_.masked_sum) {
+        MatrixXd term = observation_.fraction * now_.summed[at(b)];
+        for (Index g = 0; g < static_cast<Index>(shape_.size()); ++g)
+            if (g != b && g != mode)
+                term.array() *= (now_.mean[at(g)].transpose() * seen[at(g)]).array();
+        return term.reshaped().transpose();
     }
-    return reaction;
+    std::vector<MatrixXd> rows_of(now_.mean.size());
+    for (std::size_t g = 0; g < rows_of.size(); ++g)
+        rows_of[g] = static_cast<Index>(g) == b ? on_every_row(now_.belief[g].covariance, shape_[g])
+                                                : row_outer_products(now_.mean[g], seen[g]);
+    return observation_.masked_sum(mode, rows_of);
 }
 
-// A_a = kappa (o_{b != a} G_b), B_a = c MTTKRP_a - kappa X D_a^T with the mean X that the others
-// saw.
+// A_a = kappa (o_{b != a} G_b), B_a = c MTTKRP_a - kappa sum_{b != a} S_a D_ab^T with the mean S_a
+// that b saw.
 LocalFields AmpState::local_fields(Index mode, const MatrixXd& product) {
     precision_sum_ = precision_sum(mode);
-    reaction_sum_ = reaction_sum(mode);
     LocalFields fields{kappa() * precision_sum_, scale_ / now_.noise_variance * product};
-    const MatrixXd& memory =
-        settings_.schedule == Schedule::parallel ? now_.previous[at(mode)] : now_.mean[at(mode)];
+    const Index r = product.cols();
+    reaction_sum_ = MatrixXd::Zero(observation_.masked_sum ? shape_[at(mode)] : 1, r * r);
+    if (settings_.inference == Inference::variational) return fields;
     const double strength =
         kappa() * settings_.onsager_noise.value_or(now_.noise_variance) / now_.noise_variance;
-    const Index r = memory.cols();
-    if (reaction_sum_.rows() == 1)
-        fields.field.noalias() -= strength * memory * reaction_sum_.reshaped(r, r).transpose();
-    else
-        for (Index i = 0; i < memory.rows(); ++i)
-            fields.field.row(i) -=
-                strength *
-                (row_matrix(reaction_sum_, i, r) * memory.row(i).transpose()).transpose();
+    for (Index b = 0; b < static_cast<Index>(shape_.size()); ++b) {
+        if (b == mode || now_.summed[at(b)].isZero(0)) continue;
+        const MatrixXd term = reaction(mode, b);
+        const MatrixXd& memory = now_.seen[at(b)][at(mode)];
+        reaction_sum_ += term;
+        if (term.rows() == 1)
+            fields.field.noalias() -= strength * memory * term.reshaped(r, r).transpose();
+        else
+            for (Index i = 0; i < memory.rows(); ++i)
+                fields.field.row(i) -=
+                    strength * (row_matrix(term, i, r) * memory.row(i).transpose()).transpose();
+    }
     return fields;
 }
 
@@ -259,11 +259,31 @@ VectorXd AmpState::expected_squares(Index mode) const {
            covariance.cwiseProduct(precision).rowwise().sum();
 }
 
+// The share of the new in damped fields, and in what they remember.
+double AmpState::newest_share() const {
+    return now_.sweeps == 0 ? 1.0 : now_.damping;
+}
+
 void AmpState::damp(Index mode, LocalFields& fields) const {
+    const double share = newest_share();
+    if (share == 1) return;
     const LocalFields& old = now_.fields[at(mode)];
-    if (now_.damping == 1 || now_.sweeps == 0 || old.field.size() == 0) return;
-    fields.field = now_.damping * fields.field + (1 - now_.damping) * old.field;
-    fields.precision = now_.damping * fields.precision + (1 - now_.damping) * old.precision;
+    fields.field = share * fields.field + (1 - share) * old.field;
+    fields.precision = share * fields.precision + (1 - share) * old.precision;
+}
+
+// The means that the mode's damped field is made of: averages like the field itself. With those of
+// the last product alone, the reaction is too strong by what earlier ones left in the field, and a
+// signal that grows from an uninformed start is lost to it.
+void AmpState::remember(Index mode) {
+    const double share = newest_share();
+    for (std::size_t b = 0; b < now_.mean.size(); ++b) {
+        MatrixXd& seen = now_.seen[at(mode)][b];
+        if (share == 1)
+            seen = now_.mean[b];
+        else
+            seen = share * now_.mean[b] + (1 - share) * seen;
+    }
 }
 
 // Rows share their precision unless entries are missing or rows have scales of their own: with the
@@ -306,7 +326,6 @@ void AmpState::take(Index mode) {
     now_.belief[a] = std::move(waiting_[a]);
     now_.mean[a] = now_.belief[a].mean;
     now_.gram[a] = now_.mean[a].transpose() * now_.mean[a];
-    now_.cross[a] = now_.mean[a].transpose() * now_.previous[a];
     now_.summed[a] = now_.belief[a].summed_covariance;
 }
 
@@ -316,6 +335,7 @@ void AmpState::update_mode(Index mode, const MatrixXd& product, int threads) {
     // With means that belong together: after the last update in sequence, before all in parallel.
     if (last && settings_.schedule == Schedule::parallel) measure_residual(product);
     if (settings_.schedule == Schedule::sequential) {
+        remember(mode);
         take(mode);
         if (last) measure_residual(product);
     }
@@ -376,7 +396,9 @@ void AmpState::update_status(double change) {
         finite = finite && now_.gram[a].allFinite() &&
                  now_.gram[a].trace() <= 1e6 * rows * scale * square.trace();
         for (Index k = 0; k < r; ++k)
-            if (now_.gram[a](k, k) < 1e-6 * rows * scale * square(k, k)) ++small[at(k)];
+            if (now_.gram[a](k, k) <
+                now_.vanishing(static_cast<Index>(a), k) * rows * scale * square(k, k))
+                ++small[at(k)];
     }
     if (!finite)
         now_.status = AmpStatus::diverged;
@@ -450,7 +472,8 @@ void AmpState::scale_column(Index mode, Index component, double factor) {
     now_.mean[a].col(component) *= factor;
     now_.previous[a].col(component) *= factor;
     now_.fields[a].field.col(component) /= factor;
-    for (MatrixXd* matrix : {&now_.gram[a], &now_.cross[a], &now_.summed[a]}) {
+    for (Factors& seen : now_.seen) seen[a].col(component) *= factor;
+    for (MatrixXd* matrix : {&now_.gram[a], &now_.summed[a]}) {
         matrix->row(component) *= factor;
         matrix->col(component) *= factor;
     }
@@ -500,14 +523,17 @@ void AmpState::set_slice_noise(Index mode, const VectorXd& noise_of_slices, doub
     now_.belief[a].covariance =
         change.cwiseAbs2().asDiagonal() * on_every_row(now_.belief[a].covariance, shape_[a]);
     now_.gram[a] = now_.mean[a].transpose() * now_.mean[a];
-    now_.cross[a] = now_.mean[a].transpose() * now_.previous[a];
+    for (Factors& seen : now_.seen) seen[a] = change.asDiagonal() * seen[a];
     const Index r = now_.mean[a].cols();
     now_.summed[a] = now_.belief[a].covariance.colwise().sum().reshaped(r, r);
 }
 
 bool AmpState::finish_sweep() {
-    if (settings_.schedule == Schedule::parallel)
-        for (Index a = 0; a < static_cast<Index>(shape_.size()); ++a) take(a);
+    if (settings_.schedule == Schedule::parallel) {
+        const auto modes = static_cast<Index>(shape_.size());
+        for (Index a = 0; a < modes; ++a) remember(a);
+        for (Index a = 0; a < modes; ++a) take(a);
+    }
     ++now_.sweeps;
     double change = 0;
     for (std::size_t a = 0; a < now_.mean.size(); ++a) {

@@ -9,6 +9,7 @@
 #include <assay/tensor_amp/prior.hpp>
 #include <assay/tensor_amp/schedule.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <string>
@@ -34,6 +35,17 @@ struct AmpSettings {
     // True noise where another is assumed: it stands in the reaction term alone.
     std::optional<double> onsager_noise;
 };
+
+// Below which share of its expected squared norm a component has vanished: a millionth of that, or
+// of its start where this is smaller, since a start that knows nothing (1e-3 of the prior) first
+// shrinks to what it happens to have of the signal. A start of 0 counts as 1e-12.
+[[nodiscard]] ASSAY_API double vanishing_share(double squared_norm, double expected);
+// What damps the parallel schedule at first: without noise a deviation of all modes alike comes
+// back
+// -(order - 1) times itself, which a damping below 2 / order makes shrink.
+[[nodiscard]] inline double parallel_damping(Index order) {
+    return std::min(0.5, 1.5 / static_cast<double>(order));
+}
 
 enum class AmpStatus { running, converged, max_iter, collapsed, diverged };
 [[nodiscard]] ASSAY_API std::string status_name(AmpStatus status);
@@ -72,9 +84,11 @@ struct AmpIterate {
     Factors mean, previous;
     std::vector<Belief> belief; // of the means
     std::vector<LocalFields> fields;
-    std::vector<MatrixXd> gram, cross; // X^T X; X^T X before
-    std::vector<MatrixXd> summed;      // V
-    std::vector<VectorXd> row_scales;  // empty where all are 1
+    std::vector<Factors> seen;        // by mode: the means that its field was made of, damped alike
+    std::vector<MatrixXd> gram;       // X^T X
+    std::vector<MatrixXd> summed;     // V
+    std::vector<VectorXd> row_scales; // empty where all are 1
+    MatrixXd vanishing;               // modes x r: see vanishing_share
     std::vector<SweepTrace> trace;
     double residual = 0;
     double damping = 1;
@@ -134,10 +148,11 @@ class ASSAY_API AmpState {
     [[nodiscard]] double kappa() const;
     [[nodiscard]] LocalFields local_fields(Index mode, const MatrixXd& product);
     [[nodiscard]] MatrixXd precision_sum(Index mode) const;
-    [[nodiscard]] MatrixXd reaction_sum(Index mode) const;
-    [[nodiscard]] bool replaced_since(Index mode, Index other, Index updated) const;
+    [[nodiscard]] MatrixXd reaction(Index mode, Index b) const;
     [[nodiscard]] VectorXd expected_squares(Index mode) const;
+    [[nodiscard]] double newest_share() const;
     void damp(Index mode, LocalFields& fields) const;
+    void remember(Index mode);
     void denoise(Index mode, LocalFields fields, int threads);
     void take(Index mode);
     void measure_residual(const MatrixXd& last_product);

@@ -29,8 +29,8 @@ void members(Archive& archive, SweepTrace& t) {
 template <class Archive>
 void members(Archive& archive, AmpIterate& i) {
     archive(i.priors, i.noise_variance, i.squared_norm, i.mean, i.previous, i.belief, i.fields,
-            i.gram, i.cross, i.summed, i.row_scales, i.trace, i.residual, i.damping, i.damped_at,
-            i.learned_change, i.free_entropy, i.sweeps, i.status);
+            i.seen, i.gram, i.summed, i.row_scales, i.vanishing, i.trace, i.residual, i.damping,
+            i.damped_at, i.learned_change, i.free_entropy, i.sweeps, i.status);
 }
 template <class Archive>
 void members(Archive& archive, UnitForm& f) {
@@ -67,7 +67,7 @@ void members(Archive& archive, SymmetricRun& r) {
 }
 template <class Archive>
 void members(Archive& archive, SymmetricIterate& i) {
-    archive(i.run, i.previous, i.summed, i.learned_change, i.sweeps);
+    archive(i.run, i.previous, i.seen, i.summed, i.vanishing, i.learned_change, i.sweeps);
 }
 template <class Archive>
 void members(Archive& archive, FitState& s) {

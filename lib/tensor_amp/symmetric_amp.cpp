@@ -31,16 +31,21 @@ class Symmetric {
         now_.run.noise_variance = noise_variance;
         const Index r = start.cols();
         now_.previous = MatrixXd::Zero(start.rows(), r);
+        now_.seen = now_.previous;
+        const VectorXd expected = rows_ * now_.run.prior->second_moment().diagonal();
+        now_.vanishing = start.colwise().squaredNorm().transpose().binaryExpr(
+            expected, [](double norm, double size) { return vanishing_share(norm, size); });
         now_.summed = MatrixXd::Zero(r, r);
         entries_ = 1;
         for (Index k = 0; k < order_; ++k) entries_ *= rows_ - static_cast<double>(k);
         fraction_ = entries_ / std::pow(rows_, static_cast<double>(order_));
-        damping_ = settings.damping.value_or(0.5);
+        damping_ = settings.damping.value_or(parallel_damping(order_));
     }
 
     // Entries with repeated indices are missing: a share of order 1 / N, taken as if at random.
     // A = Q^{o(p-1)} / Delta; B = N^{-(p-1)/2} MTTKRP / (Delta sqrt((p-1)!))
-    //     - (p-1) / Delta X_{t-1} [(V / N) o C^{o(p-2)}]^T, C = X_t^T X_{t-1} / N.
+    //     - (p-1) / Delta S [(V / N) o C^{o(p-2)}]^T, C = X^T S / N, with the mean S that the last
+    // field was made of (see AmpState::remember).
     void sweep() {
         const Index r = now_.run.mean.cols();
         const MatrixXd product =
@@ -48,13 +53,16 @@ class Symmetric {
         measure_residual(product);
         const double noise = now_.run.noise_variance;
         const MatrixXd gram = now_.run.mean.transpose() * now_.run.mean / rows_;
-        const MatrixXd cross = now_.run.mean.transpose() * now_.previous / rows_;
+        const MatrixXd cross = now_.run.mean.transpose() * now_.seen / rows_;
         MatrixXd precision = fraction_ / noise * power(gram, order_ - 1);
         MatrixXd field = strength_ / (factorial(order_ - 1) * noise) * product;
         const MatrixXd reaction = (now_.summed / rows_).cwiseProduct(power(cross, order_ - 2));
-        field.noalias() -= fraction_ * static_cast<double>(order_ - 1) / noise * now_.previous *
-                           reaction.transpose();
-        if (now_.sweeps > 0) {
+        field.noalias() -=
+            fraction_ * static_cast<double>(order_ - 1) / noise * now_.seen * reaction.transpose();
+        if (now_.sweeps == 0) {
+            now_.seen = now_.run.mean;
+        } else {
+            now_.seen = damping_ * now_.run.mean + (1 - damping_) * now_.seen;
             precision = damping_ * precision + (1 - damping_) * now_.run.precision.reshaped(r, r);
             field = damping_ * field + (1 - damping_) * now_.run.field;
         }
@@ -72,9 +80,11 @@ class Symmetric {
     // Goes on from where a run stood.
     void resume(SymmetricIterate iterate) {
         const MatrixXd& mean = now_.run.mean;
-        for (const MatrixXd* one : {&iterate.run.mean, &iterate.previous})
+        for (const MatrixXd* one : {&iterate.run.mean, &iterate.previous, &iterate.seen})
             if (one->rows() != mean.rows() || one->cols() != mean.cols())
                 throw Error("the state to go on from does not fit the tensor");
+        if (iterate.vanishing.size() != mean.cols())
+            throw Error("the state to go on from does not fit the tensor");
         now_ = std::move(iterate);
     }
     [[nodiscard]] SymmetricRun take() { return std::move(now_.run); }
@@ -139,7 +149,8 @@ class Symmetric {
         const VectorXd square = now_.run.mean.colwise().squaredNorm().transpose() / rows_;
         if (!(square.sum() <= 1e6 * second.trace()))
             now_.run.status = AmpStatus::diverged;
-        else if (now_.sweeps >= 3 && (square.array() < 1e-6 * second.diagonal().array()).any())
+        else if (now_.sweeps >= 3 &&
+                 (square.array() < now_.vanishing.array() * second.diagonal().array()).any())
             now_.run.status = AmpStatus::collapsed;
         else if (now_.sweeps >= 3 && change < settings_.tolerance)
             now_.run.status = AmpStatus::converged;

@@ -31,7 +31,10 @@ struct SymmetricRun {
 // A run between two sweeps.
 struct SymmetricIterate {
     SymmetricRun run;
-    MatrixXd previous, summed; // the means before, N x r; V, r x r
+    MatrixXd previous;  // the means before, N x r
+    MatrixXd seen;      // the means that the field was made of, damped alike
+    MatrixXd summed;    // V, r x r
+    VectorXd vanishing; // see vanishing_share
     double learned_change = 0;
     int sweeps = 0;
 };
@@ -43,7 +46,8 @@ ASSAY_API void clear_repeated_indices(DenseTensor& tensor);
 // Throws Error for a tensor that is not cubic, or with missing entries.
 ASSAY_API void check_symmetric(const TensorSource& source);
 
-// From `start` (N x r), with damping 0.5 unless another is set; one pass over the tensor a sweep.
+// From `start` (N x r), damped by parallel_damping unless another is set; one pass over the tensor
+// a sweep.
 [[nodiscard]] ASSAY_API SymmetricRun
 run_symmetric_amp(const TensorSource& source, const PriorPointer& prior, double noise_variance,
                   const MatrixXd& start, const AmpSettings& settings, const Execution& run,

@@ -396,6 +396,40 @@ TEST_CASE("slices with noise of their own", "[tensor_amp][amp]") {
                       Catch::Matchers::Contains("the exact treatment is expected"));
 }
 
+TEST_CASE("damping slows a signal that grows from an uninformed start, and does not end it",
+          "[tensor_amp][amp]") {
+    // Below the onset: undamped runs end at the signal from means that know nothing of it.
+    for (std::uint64_t seed : {21, 22, 23}) {
+        const Instance one = make_instance(
+            {90, 120, 150}, {"gauss:mean=0.8", "gauss:mean=0", "gauss:mean=0"}, 1, 0.3, seed, true);
+        Factors start = prior_means(one.priors, one.shape);
+        const Random random(seed, "tensor-amp/test-start");
+        for (std::size_t a = 0; a < start.size(); ++a)
+            for (Index i = 0; i < start[a].rows(); ++i)
+                start[a](i, 0) += 1e-3 * random.normal(static_cast<std::uint64_t>(i), {a});
+        for (Schedule schedule : {Schedule::sequential, Schedule::parallel}) {
+            AmpSettings settings;
+            settings.schedule = schedule;
+            settings.damping = schedule == Schedule::parallel ? 0.6 : 1.0;
+            const AmpState reference = fit(one, 0.3, settings, start);
+            INFO("seed " << seed << ": " << overlap(reference.means()[1], one.truth[1]));
+            REQUIRE(reference.status() == AmpStatus::converged);
+            CHECK(std::abs(overlap(reference.means()[1], one.truth[1])(0, 0)) > 0.3);
+            for (std::optional<double> damping : {std::optional<double>(0.4), {}}) {
+                settings.damping = damping;
+                const AmpState damped = fit(one, 0.3, settings, start);
+                CHECK(damped.status() == AmpStatus::converged);
+                for (std::size_t a = 0; a < 3; ++a) {
+                    const double sign =
+                        damped.means()[a].col(0).dot(reference.means()[a].col(0)) < 0 ? -1 : 1;
+                    CHECK((sign * damped.means()[a] - reference.means()[a]).norm() <
+                          1e-4 * reference.means()[a].norm());
+                }
+            }
+        }
+    }
+}
+
 TEST_CASE("what becomes of a hopeless or a wild run", "[tensor_amp][amp]") {
     // Zero means above every threshold: the trivial fixed point.
     const Instance one = make_instance({30, 30, 30}, {"gauss"}, 1, 50, 14);
