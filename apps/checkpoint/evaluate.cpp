@@ -71,12 +71,14 @@ samples_of(const Options& o, const std::optional<RunWords>& run, cli::Context& c
 
 // The loss that the run was trained with, unless one is named.
 network::Loss loss_for(const Options& o, const std::optional<RunWords>& run,
-                       const network::SampleSource& samples) {
-    const bool classes = !network::read_first(samples).classes.empty();
+                       const network::SampleSource& samples, const std::string& architecture) {
+    const auto usual = [&] {
+        return network::usual_loss(network::read_first(samples),
+                                   network::Network<double>(architecture).output());
+    };
     network::Loss loss = network::loss_of(!o.loss.empty() ? o.loss
                                           : run           ? run->config.loss
-                                          : classes       ? "softmax_cross_entropy"
-                                                          : "mse");
+                                                          : usual());
     loss.top_k = o.top_k;
     if (run) loss.epsilon = run->config.epsilon;
     return loss;
@@ -107,7 +109,7 @@ void run(const Options& o, cli::Context& context) {
     const auto list = sources(o, context);
     const auto words = run_words(context, context.input_address());
     const auto samples = samples_of(o, words, context);
-    const network::Loss loss = loss_for(o, words, *samples);
+    const network::Loss loss = loss_for(o, words, *samples, list[0].model.architecture);
     std::vector<std::int64_t> steps;
     std::vector<double> losses, accuracies;
     std::optional<hdf5::Group> group;

@@ -100,8 +100,8 @@ class TrialRunner {
         {
             const std::lock_guard<std::mutex> lock(reading_); // HDF5 serves one thread at a time
             data = load_training_data(c, memory_, context_);
-            training::resolve_loss(c, data);
             start = load_network(options_.files, c, data, "base configuration", context_);
+            training::resolve_loss(c, data);
         }
         const auto storage = c.precision == training::Precision::float32
                                  ? network::Storage::float32

@@ -161,12 +161,12 @@ void report(const training::RunResult& result, const TrainingConfig& c, cli::Con
 void run(const Options& o, cli::Context& context) {
     TrainingConfig c = read_configuration(o, context);
     training::TrainingData data = load_training_data(c, memory_use(context, o.memory), context);
-    training::resolve_loss(c, data);
     const auto overrides = overrides_of(o);
     const bool model_given = std::any_of(overrides.begin(), overrides.end(),
                                          [](const Override& one) { return one.path == "model"; });
     const auto start =
         load_network(o.files, c, data, model_given ? "" : context.input_address().name(), context);
+    training::resolve_loss(c, data);
     const auto storage = c.precision == training::Precision::float32 ? network::Storage::float32
                                                                      : network::Storage::float64;
     training::RunFolder saved(context.state_directory(), describe_run(c, data), storage);

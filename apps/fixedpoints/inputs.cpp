@@ -195,7 +195,9 @@ Judgement judge(const network::Model& model, const network::Samples& samples,
                 const std::string& loss, const Execution& execution) {
     if (!have_targets(samples)) return {};
     const std::string name =
-        !loss.empty() ? loss : (samples.classes.empty() ? "mse" : "softmax_cross_entropy");
+        !loss.empty()
+            ? loss
+            : network::usual_loss(samples, network::Network<double>(model.architecture).output());
     const auto judged =
         network::evaluate<double>(model, samples, network::loss_of(name), execution);
     return {judged.loss, judged.accuracy};

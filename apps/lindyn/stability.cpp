@@ -200,11 +200,11 @@ TaskStability task_of(const Options& o, const TrainingWords& words, const Subjec
     }
     const network::Samples& samples = subject.samples;
     if (samples.classes.empty() && samples.values.size() == 0) return task;
-    const network::Loss loss =
-        network::loss_of(!o.loss.empty()                      ? o.loss
-                         : words.loss && !words.loss->empty() ? *words.loss
-                         : samples.classes.empty()            ? "mse"
-                                                              : "softmax_cross_entropy");
+    const std::string usual = network::usual_loss(
+        samples, network::Network<double>(subject.model->architecture).output());
+    const network::Loss loss = network::loss_of(!o.loss.empty()                      ? o.loss
+                                                : words.loss && !words.loss->empty() ? *words.loss
+                                                                                     : usual);
     std::vector<LayerFeedback> feedback = subject.stored;
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const FeedbackLayer& layer = subject.layers[i].feedback;

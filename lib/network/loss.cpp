@@ -75,6 +75,11 @@ Loss loss_of(const std::string& name) {
                        join(loss_names(), ", ")));
 }
 
+std::string usual_loss(const Samples& one, const TensorInfo& output) {
+    if (one.classes.empty()) return "mse";
+    return columns_of(output) == 1 ? "sigmoid_cross_entropy" : "softmax_cross_entropy";
+}
+
 std::string loss_name(LossKind kind) {
     for (const auto& one : kLosses)
         if (one.kind == kind) return one.name;
@@ -126,6 +131,10 @@ void check_block(const Samples& samples, Index first, Index total, const TensorI
         throw Error(concat("a class among the ", loss.top_k, " largest of ", columns,
                            " outputs with ", loss_name(loss.kind),
                            "; softmax_cross_entropy and at most all outputs are expected"));
+    // A softmax of one output is 1 whatever the network says.
+    if (columns == 1 && loss.kind == LossKind::softmax_cross_entropy)
+        throw Error(place + "/targets: softmax_cross_entropy of one output; sigmoid_cross_entropy, "
+                            "or an output a class, is expected");
     if (classes) {
         if (loss.kind != LossKind::softmax_cross_entropy &&
             !(loss.kind == LossKind::sigmoid_cross_entropy && columns == 1))

@@ -31,6 +31,10 @@ struct Loss {
 [[nodiscard]] ASSAY_API Loss loss_of(const std::string& name);
 [[nodiscard]] ASSAY_API std::string loss_name(LossKind kind);
 [[nodiscard]] ASSAY_API const std::vector<std::string>& loss_names();
+// The loss for targets like those of `one` (a sample or more) where none is named: mse of values;
+// of integer classes softmax_cross_entropy, or sigmoid_cross_entropy where a row of `output` is one
+// number.
+[[nodiscard]] ASSAY_API std::string usual_loss(const Samples& one, const TensorInfo& output);
 
 // Some samples in a network's number type.
 template <class S>

@@ -205,6 +205,8 @@ class Trainer {
         if (config_.online) {
             samples_ = data_.task->samples(static_cast<std::uint64_t>(state_.step * plan_.size()),
                                            plan_.size(), Stream::train);
+            network::check_samples(samples_, network_.input(), network_.output(), loss_,
+                                   "training data");
         } else {
             if (upcoming_.step != state_.step) plan_.choose(state_.step, upcoming_.rows);
             data_.train->read(upcoming_.rows, samples_);

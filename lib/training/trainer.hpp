@@ -92,7 +92,8 @@ struct RunResult {
 ASSAY_API void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed,
                        const std::string& place);
 
-// Fills `loss` by the task or targets where the configuration leaves it out.
+// Fills `loss` by the task, or by targets and the network's output, where the configuration, whose
+// architecture is known, leaves it out.
 ASSAY_API void resolve_loss(TrainingConfig& config, const TrainingData& data);
 
 // `start`: weights in place of drawn ones. Throws Error (mistakes; non-finite numbers with step,

@@ -1,5 +1,7 @@
 #include <assay/training/trainer.hpp>
 
+#include <assay/network/loss.hpp>
+
 // The data of a run before it begins: splits, scales, standardisation, and the loss they call for.
 namespace assay::training {
 
@@ -26,11 +28,12 @@ void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t see
 
 void resolve_loss(TrainingConfig& config, const TrainingData& data) {
     if (!config.loss.empty()) return;
-    if (data.task)
-        config.loss = data.task->loss();
-    else
-        config.loss =
-            network::read_first(*data.train).classes.empty() ? "mse" : "softmax_cross_entropy";
+    const network::Samples one = network::read_first(*data.train);
+    // A task knows better only what kind of numbers its values are.
+    config.loss =
+        data.task && one.classes.empty()
+            ? data.task->loss()
+            : network::usual_loss(one, network::Network<double>(config.architecture).output());
 }
 
 } // namespace assay::training

@@ -314,6 +314,8 @@ Problem make_problem(const std::string& architecture, Index count, Draw& draw,
     p.samples.inputs = draw.rows(count, p.network.input().size());
     p.loss.kind = draw.of(kinds);
     const Index outputs = p.network.output().size();
+    if (outputs == 1 && p.loss.kind == LossKind::softmax_cross_entropy)
+        p.loss.kind = LossKind::sigmoid_cross_entropy;
     if (p.loss.kind == LossKind::softmax_cross_entropy) {
         for (Index n = 0; n < count; ++n) p.samples.classes.push_back(draw.below(outputs));
     } else {
