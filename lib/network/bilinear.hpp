@@ -13,6 +13,7 @@ class Bilinear : public Layer<S> {
     using MutableRows = Eigen::Ref<Rows<S>>;
 
     [[nodiscard]] bool affine() const override { return true; }
+    [[nodiscard]] Index slope_size() const override { return 0; }
 
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         y.resize(p.x[0]->rows(), this->output_.size());

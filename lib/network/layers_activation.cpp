@@ -181,6 +181,7 @@ class Softmax : public Layer<S> {
         this->output_ = request.inputs[0];
         classes_ = this->output_.shape.empty() ? 1 : this->output_.shape.back();
     }
+    [[nodiscard]] Index slope_size() const override { return 0; }
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         const auto x = rows_of(*p.x[0]);
         y.resize(p.x[0]->rows(), p.x[0]->cols());
@@ -304,9 +305,9 @@ class ParametricSoftplus : public Layer<S> {
         if (!dx[0].wanted()) return;
         dx[0].write(cotangent.rows(), cotangent.cols(), [&](Rows<S>& to) {
             each(p, [&](Index at, Index unit, Index n) {
-                const Formula f = formula(p, at, unit, n);
-                store(Chunk<S>(f.alpha * f.beta * f.s * load(cotangent.data() + at, n)),
-                      to.data() + at, n);
+                const Chunk<S> slopes =
+                    p.slopes ? load(p.slopes->data() + at, n) : slope_at(p, at, unit, n);
+                store(Chunk<S>(slopes * load(cotangent.data() + at, n)), to.data() + at, n);
             });
         });
     }
@@ -372,6 +373,10 @@ class ParametricSoftplus : public Layer<S> {
     Formula formula(const Primal<S>& p, Index at, Index unit, Index n) const {
         return terms(load(p.x[0]->data() + at, n), load(p.theta + unit, n),
                      load(p.theta + p.x[0]->cols() + unit, n));
+    }
+    Chunk<S> slope_at(const Primal<S>& p, Index at, Index unit, Index n) const {
+        const Formula f = formula(p, at, unit, n);
+        return f.alpha * f.beta * f.s;
     }
     Moved moved(const Primal<S>& p, const Tangents<S>& t, Index k, Index at, Index unit,
                 Index n) const {

@@ -18,6 +18,7 @@ class Sum : public Layer<S> {
         this->output_ = request.inputs[0];
     }
     [[nodiscard]] bool affine() const override { return true; }
+    [[nodiscard]] Index slope_size() const override { return 0; }
     void forward(const Primal<S>& p, Rows<S>& y) const override { add_up(p.x, y); }
     void tangent(const Primal<S>&, const Tangents<S>& t, Rows<S>& dy) const override {
         add_up(t.dx, dy);
@@ -58,6 +59,7 @@ class Product : public Layer<S> {
         expect_equal_shapes(request);
         this->output_ = request.inputs[0];
     }
+    [[nodiscard]] Index slope_size() const override { return 0; }
     void forward(const Primal<S>& p, Rows<S>& y) const override { y = without(p, {}); }
     void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
         const Index samples = p.pass->samples;
@@ -147,6 +149,7 @@ class Concatenation : public Layer<S> {
         checked_size(this->output_.shape, request.keys->path());
     }
     [[nodiscard]] bool affine() const override { return true; }
+    [[nodiscard]] Index slope_size() const override { return 0; }
     void forward(const Primal<S>& p, Rows<S>& y) const override { join(p.x, p.pass->samples, y); }
     void tangent(const Primal<S>& p, const Tangents<S>& t, Rows<S>& dy) const override {
         join(t.dx, p.pass->samples * t.directions, dy);

@@ -23,6 +23,7 @@ class Noise : public Layer<S> {
                                           : "expected a number of at least 0");
     }
     [[nodiscard]] bool affine() const override { return true; }
+    [[nodiscard]] Index slope_size() const override { return 0; }
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         if (p.pass->mode == Mode::inference) {
             y = *p.x[0];

@@ -124,6 +124,8 @@ class BatchNorm : public Normalisation<S> {
                              {"moving_mean", shape, Role::mean, 1, 1, false},
                              {"moving_variance", shape, Role::variance, 1, 1, false}};
     }
+    [[nodiscard]] bool affine() const override { return true; } // in inference
+    [[nodiscard]] Index slope_size() const override { return 0; }
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         Statistics& s = measured(p);
         const Rows<S>& x = *p.x[0];
@@ -309,6 +311,7 @@ class LayerNorm : public Normalisation<S> {
         size_ = size_of(shape);
         this->parameters_ = {{"gamma", shape, Role::scale}, {"beta", shape, Role::offset}};
     }
+    [[nodiscard]] Index slope_size() const override { return 0; }
     void forward(const Primal<S>& p, Rows<S>& y) const override {
         const Rows<S>& x = *p.x[0];
         y.resize(x.rows(), x.cols());

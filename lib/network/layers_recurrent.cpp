@@ -34,6 +34,7 @@ class Recurrent : public Layer<S> {
             this->output_ = {{form_.units}, false};
     }
     [[nodiscard]] std::string gates() const override { return form_.gate_names(); }
+    [[nodiscard]] Index slope_size() const override { return 0; }
     [[nodiscard]] double flops() const override {
         return 2.0 * static_cast<double>(steps_ * form_.gates() * form_.units) *
                static_cast<double>(form_.inputs + form_.units);

@@ -30,6 +30,7 @@ class LinearMap : public Layer<S> {
         weight_.assign(table_.weight.begin(), table_.weight.end());
     }
     [[nodiscard]] bool affine() const override { return true; }
+    [[nodiscard]] Index slope_size() const override { return 0; }
     void forward(const Primal<S>& p, Rows<S>& y) const override { apply(*p.x[0], y); }
     void tangent(const Primal<S>&, const Tangents<S>& t, Rows<S>& dy) const override {
         apply(*t.dx[0], dy);
@@ -167,7 +168,8 @@ Mapped permute(const LayerRequest& request) {
     const Shape strides = strides_of(in.shape);
     Shape out;
     for (const Index axis : axes) out.push_back(in.shape[static_cast<std::size_t>(axis)]);
-    return {{out, in.sequence && axes[0] == 0}, one_to_one(out, [&](const Shape& index) {
+    const bool sequence = request.keys->flag("sequence", in.sequence && axes[0] == 0);
+    return {{out, sequence}, one_to_one(out, [&](const Shape& index) {
                 Index cell = 0;
                 for (std::size_t i = 0; i < axes.size(); ++i)
                     cell += index[i] * strides[static_cast<std::size_t>(axes[i])];

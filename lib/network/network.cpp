@@ -257,12 +257,14 @@ Rows<S> Network<S>::envelope_shares(Index node, const std::vector<RowsView<S>>& 
 
 template <class S>
 Index Network<S>::affine_head() const {
-    Index head = 0;
-    for (Index node = 1; node < nodes(); ++node) {
+    // From the end, while nothing behind a node takes what stands before it.
+    Index earliest = output_; // that a node behind takes
+    for (Index node = output_; node > 0; --node) {
         const auto& one = *nodes_[static_cast<std::size_t>(node)];
-        if (one.affine && one.inputs.size() == 1 && one.inputs[0] == head) head = node;
+        if (one.affine && earliest >= node) return node;
+        for (const Index input : one.inputs) earliest = std::min(earliest, input);
     }
-    return head;
+    return 0;
 }
 
 template <class S>
@@ -372,6 +374,8 @@ template <class S>
 void Pass<S>::set_slopes(Index node, Rows<S> slopes) {
     const auto& one = *network_->nodes_.at(static_cast<std::size_t>(node));
     const Index size = one.layer ? one.layer->slope_size() : 0;
+    if (slopes.size() > 0 && size == 0)
+        throw Error(concat("slopes of '", one.name, "': ", one.type, " takes none"));
     if (slopes.size() > 0 && slopes.cols() != size)
         throw Error(concat("slopes of '", one.name, "': ", slopes.cols(), " numbers a sample, ",
                            size, " are expected"));
