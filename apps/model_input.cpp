@@ -38,6 +38,8 @@ void declare_model_file(cli::Command& c, ModelFileOptions& o) {
     c.option("--key", o.key, "NAME", "PyTorch: the entry that holds the state dict");
     c.option("--cell", o.cell, "NAME",
              "recurrent cell where the file does not tell: rnn-relu, gru");
+    c.option("--forget-bias", o.forget_bias, "X",
+             "TensorFlow 1: the constant in the forget gate, which files do not hold");
     add_repeated(c, "--treat", o.treat, "NAME=FUNCTION",
                  "Keras: a custom layer stands for identity or an activation");
     c.option("--keras-backend", o.keras_backend, "NAME",
@@ -60,11 +62,13 @@ formats::OpenedModel open_model(const formats::Opener& opener, const hdf5::Addre
                                 const ModelFileOptions& o, const std::string& checkpoint,
                                 Monitor& monitor) {
     formats::ModelOptions options;
-    if (!o.architecture.empty()) options.architecture = read_text_file(o.architecture);
+    options.architecture =
+        o.architecture.empty() ? o.architecture_text : read_text_file(o.architecture);
     options.key = o.key;
     options.cell = o.cell;
     options.keras_backend = o.keras_backend;
     options.keras1_bn = o.keras1_bn;
+    options.forget_bias = o.forget_bias;
     options.checkpoint = checkpoint;
     for (const auto& one : o.treat) {
         const auto equals = one.find('=');

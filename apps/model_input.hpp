@@ -19,8 +19,10 @@ namespace tools {
 
 // How to read other people's model files.
 struct ModelFileOptions {
-    std::string architecture; // FILE.json
+    std::string architecture;      // FILE.json
+    std::string architecture_text; // JSON that stands in where no file is named; no option
     std::string key, cell, keras_backend, keras1_bn;
+    double forget_bias = 1;
     std::vector<std::string> treat; // NAME=FUNCTION
 };
 

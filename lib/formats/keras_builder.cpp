@@ -59,7 +59,7 @@ KerasTensor KerasBuilder::activate(const std::string& name, const std::string& f
     if (ours == "identity") return input;
     // Over the last axis as Keras has it.
     const bool last_axis = ours == "softmax" || ours == "log_softmax";
-    const KerasTensor& taken = last_axis ? keras_order(input) : input;
+    const KerasTensor& taken = last_axis ? keras_features(input) : input;
     return emit(name, "activation", keys, {taken}, taken.shape);
 }
 
@@ -72,6 +72,19 @@ KerasTensor KerasBuilder::keras_order(const KerasTensor& tensor) {
                               {{"axes", axes}}, {tensor}, tensor.shape);
     turned.moved = false;
     return turned;
+}
+
+KerasTensor KerasBuilder::keras_features(const KerasTensor& tensor) {
+    KerasTensor ordered = keras_order(tensor);
+    if (ordered.rank() != 2) return ordered;
+    const auto maker =
+        std::find_if(parts_->layers.rbegin(), parts_->layers.rend(), [&](const Json& layer) {
+            return layer["name"].get<std::string>() == ordered.layer;
+        });
+    if (maker == parts_->layers.rend()) return ordered; // an input
+    const std::string type = (*maker)["type"].get<std::string>();
+    if (type == "permute" || type == "reshape") (*maker)["sequence"] = true;
+    return ordered;
 }
 
 KerasTensor KerasBuilder::channels_first(const KerasTensor& tensor) {

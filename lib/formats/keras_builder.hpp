@@ -57,6 +57,9 @@ class KerasBuilder {
     // The same tensor with our axes as Keras has them, or with channels first.
     KerasTensor keras_order(const KerasTensor& tensor);
     KerasTensor channels_first(const KerasTensor& tensor);
+    // As Keras has them, for a layer to which the last axis is features: of two axes the first is
+    // time.
+    KerasTensor keras_features(const KerasTensor& tensor);
 
     // The layer's arrays; `roles` names those that the file keeps by order only.
     [[nodiscard]] KerasArrays arrays(const KerasCall& call,

@@ -19,7 +19,7 @@ using network::Keys;
 
 KerasTensor dense(KerasBuilder& builder, const KerasCall& call) {
     Keys keys = keys_of(call);
-    const KerasTensor input = builder.keras_order(only_input(call));
+    const KerasTensor input = builder.keras_features(only_input(call));
     const Index units = keys.count(either(keys, "units", "output_dim"), 1, kMostUnits);
     const bool bias = uses_bias(keys);
     hdf5::Shape shape = input.shape;

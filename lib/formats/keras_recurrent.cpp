@@ -65,6 +65,24 @@ Json cell_settings(KerasBuilder& builder, Keys& keys, const Json& config, const 
     return settings;
 }
 
+// cuDNN keeps each gate's matrix as (units, inputs), row by row, in the place of an array (inputs,
+// units).
+void turn_cudnn_kernels(KerasArrays& arrays, Index gates) {
+    for (auto& [role, array] : arrays) {
+        if (role != "kernel" && role != "recurrent_kernel") continue;
+        if (array.shape.size() != 2 || array.shape[1] % gates != 0) continue; // refused later
+        const Index rows = array.shape[0], columns = array.shape[1], units = columns / gates;
+        const DenseArray stored = array;
+        for (Index row = 0; row < rows; ++row)
+            for (Index column = 0; column < columns; ++column) {
+                const Index gate = column / units, at = (column % units) * rows + row;
+                array.values[static_cast<std::size_t>(row * columns + column)] =
+                    stored.values[static_cast<std::size_t>((at / units) * columns + gate * units +
+                                                           at % units)];
+            }
+    }
+}
+
 void keep_cell(KerasBuilder& builder, const StoredLayer& layer, const Json& settings,
                const CellType& type) {
     std::vector<std::string> names{"kernel", "recurrent"};
@@ -84,7 +102,7 @@ void keep_cell(KerasBuilder& builder, const StoredLayer& layer, const Json& sett
 KerasTensor keras_recurrent(KerasBuilder& builder, const KerasCall& call) {
     Keys outer = keys_of(call);
     refuse_unknown_modes(outer);
-    const KerasTensor input = builder.keras_order(only_input(call));
+    const KerasTensor input = builder.keras_features(only_input(call));
     if (input.rank() != 2)
         throw Error(concat("takes a tensor of ", input.rank(),
                            " axes; time and features are "
@@ -95,8 +113,9 @@ KerasTensor keras_recurrent(KerasBuilder& builder, const KerasCall& call) {
     const Json& config = wraps ? wrapped.value("config") : *call.layer->config;
     const KerasCell& cell = cell_of(wraps ? wrapped.text("class_name") : call.layer->class_name);
     Keys keys(config, wraps ? "config.cell.config" : "config");
-    const StoredLayer layer = converted_layer(
-        call.name, builder.arrays(call, {"kernel", "recurrent_kernel", "bias"}), {});
+    KerasArrays arrays = builder.arrays(call, {"kernel", "recurrent_kernel", "bias"});
+    if (cell.cudnn) turn_cudnn_kernels(arrays, cell_type(cell.type)->gates);
+    const StoredLayer layer = converted_layer(call.name, std::move(arrays), {});
     Json settings = cell_settings(builder, keys, config, cell, layer);
     const bool sequences = outer.flag("return_sequences", false);
     settings["return_sequences"] = sequences;

@@ -24,6 +24,7 @@ struct ModelOptions {
     std::vector<std::pair<std::string, std::string>> treat;
     std::string keras_backend; // "theano" or "tensorflow", where the file does not tell
     std::string keras1_bn;     // "std": Keras before 1.1, whose running_std is no variance
+    double forget_bias = 1;    // of cells of TensorFlow 1, whose files do not hold it
     std::string checkpoint;    // which of a run's: a step or "last"; empty: /model
 };
 

@@ -148,7 +148,9 @@ void expect_text(const std::string& name, const std::string& where) {
     throw Error(where + ": '" + printable(name, 60) + "' is no name of a layer or an array");
 }
 
-void check_names(const std::vector<StoredLayer>& layers, const std::string& where) {
+} // namespace
+
+void check_layer_names(const std::vector<StoredLayer>& layers, const std::string& where) {
     std::set<std::string> seen;
     for (const auto& layer : layers) {
         expect_text(layer.name, where);
@@ -160,6 +162,8 @@ void check_names(const std::vector<StoredLayer>& layers, const std::string& wher
         }
     }
 }
+
+namespace {
 
 std::vector<ArrayName> parse_names(const NamedArrays& arrays, const std::string& where) {
     std::vector<ArrayName> names;
@@ -245,7 +249,7 @@ std::vector<StoredLayer> stored_layers(NamedArrays arrays, const std::string& wh
         name_gates(layer);
         name_bare_layer(layer);
     }
-    check_names(layers, where);
+    check_layer_names(layers, where);
     return layers;
 }
 

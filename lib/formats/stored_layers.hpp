@@ -31,4 +31,7 @@ void keep_without_architecture(const std::vector<StoredLayer>& layers, OpenedMod
 // counters are left out. Throws Error for names that appear twice and for cells we have no type of.
 [[nodiscard]] std::vector<StoredLayer> stored_layers(NamedArrays arrays, const std::string& where);
 
+// Throws Error for names that cannot stand in an architecture or in our files, or stand twice.
+void check_layer_names(const std::vector<StoredLayer>& layers, const std::string& where);
+
 } // namespace assay::formats

@@ -1,6 +1,8 @@
 // Every fixture of test/formats/models is read as its maker says, or refused with one line.
 #include <assay/core/error.hpp>
 #include <assay/formats/model_file.hpp>
+#include <assay/network/network.hpp>
+#include <assay/network/time_steps.hpp>
 
 #include <catch2/catch.hpp>
 #include <formats/models.hpp>
@@ -44,7 +46,9 @@ formats::ModelOptions options_of(const Json& json) {
                                                      {"keras1_bn", &options.keras1_bn},
                                                      {"checkpoint", &options.checkpoint}};
     for (const auto& [key, value] : json.items()) {
-        if (key != "treat")
+        if (key == "forget_bias")
+            options.forget_bias = value.get<double>();
+        else if (key != "treat")
             *fields.at(key) = text_of(value);
         else
             for (const auto& pair : value) options.treat.emplace_back(pair[0], pair[1]);
@@ -78,6 +82,29 @@ void check_notes(const std::vector<std::string>& notes, const Json& expected) {
     }
 }
 
+network::Rows<double> rows_of(const Json& array) {
+    const auto values = array["values"].get<std::vector<double>>();
+    const auto count = array["shape"][0].get<Index>();
+    return Eigen::Map<const network::Rows<double>>(values.data(), count,
+                                                   static_cast<Index>(values.size()) / count);
+}
+
+// What the other software makes of some inputs; it ran in float32 here and there.
+void check_outputs(const network::Model& model, const Json& input, const Json& output) {
+    network::Shape shape = input["shape"].get<network::Shape>();
+    shape.erase(shape.begin());
+    const network::Network<double> network(network::with_steps_of(model.architecture, shape));
+    const network::Weights<double> weights = network.load(model);
+    const network::Rows<double> x = rows_of(input), wanted = rows_of(output);
+    network::Pass<double> pass(network);
+    network::PassInfo info;
+    info.samples = x.rows();
+    const network::Rows<double>& found = pass.forward(weights, x, info);
+    REQUIRE(found.rows() == wanted.rows());
+    REQUIRE(found.cols() == wanted.cols());
+    CHECK((found - wanted).cwiseAbs().maxCoeff() < 1e-6);
+}
+
 void check_case(const formats::OpenedModel& opened, const Json& expected) {
     CHECK(opened.kind == expected["kind"]);
     if (expected["architecture"].is_null())
@@ -89,6 +116,8 @@ void check_case(const formats::OpenedModel& opened, const Json& expected) {
     for (const auto& one : opened.model.gates) gates[one.layer] = one.gates;
     CHECK(gates == expected["gates"]);
     check_notes(opened.notes, expected["notes"]);
+    if (expected.contains("output"))
+        check_outputs(opened.model, resolved(expected, "input"), resolved(expected, "output"));
 }
 
 } // namespace

@@ -542,6 +542,30 @@ def keras_lstm(x, gates, inner):
     return np.stack(states, 1)
 
 
+def native(kernel, gates):
+    """Kernels of cuDNN as other layers of Keras keep them (_convert_rnn_weights of tf.keras)."""
+    return np.hstack([block.T.reshape(block.shape, order="F") for block in np.split(kernel, gates, axis=1)])
+
+
+def windows(x, size, stride=None, dilation=None, padding="valid"):
+    """Of x (N, space..., C): (N, places..., prod(size), C), NaN outside, with TensorFlow's "same", or "causal"."""
+    axes = len(size)
+    stride, dilation = stride or [1] * axes, dilation or [1] * axes
+    pads = []
+    for n, k, s, d in zip(x.shape[1:-1], size, stride, dilation):
+        reach = (k - 1) * d
+        total = max((-(-n // s) - 1) * s + reach + 1 - n, 0) if padding == "same" else 0
+        pads.append((reach, 0) if padding == "causal" else (total // 2, total - total // 2))
+    x = np.pad(np.asarray(x, float), [(0, 0)] + pads + [(0, 0)], constant_values=np.nan)
+    places = [(n - (k - 1) * d - 1) // s + 1 for n, k, s, d in zip(x.shape[1:-1], size, stride, dilation)]
+    y = np.zeros((len(x), *places, int(np.prod(size)), x.shape[-1]))
+    for place in np.ndindex(*places):
+        for e, element in enumerate(np.ndindex(*size)):
+            cell = tuple(p * s + i * d for p, s, i, d in zip(place, stride, element, dilation))
+            y[(slice(None), *place, e)] = x[(slice(None), *cell)]
+    return y
+
+
 def first(x):
     """Channels last to channels first."""
     return np.moveaxis(x, -1, 1)
@@ -795,7 +819,7 @@ def keras1():
         {"name": "c1", "type": "conv1d", "filters": 4, "kernel": [3], "stride": [1], "padding": "valid", "bias": True},
         function("c1_tanh", "tanh"),
         {"name": "p1", "type": "max_pool", "kernel": [2], "stride": [2], "padding": "valid"},
-        {"name": "p1_channels_last", "type": "permute", "axes": [1, 0]},
+        {"name": "p1_channels_last", "type": "permute", "axes": [1, 0], "sequence": True},
         {"name": "l1", "type": "lstm", "units": 2, "activation": "tanh", "recurrent_activation": "hard_sigmoid",
          "bias": True, "recurrent_bias": False, "return_sequences": False}])
     EXPECTED.case("keras1_lstm.h5", "keras-h5", architecture, {
@@ -909,7 +933,8 @@ def keras2_cells():
     bn = [normal(2), normal(2), normal(2), np.abs(normal(2)) + np.float32(0.1)]
     lk, lr, lb = normal(2, 8), normal(2, 8), normal(8)
     x = RANDOM.standard_normal((2, 4, 3))
-    h = keras_gru(x, gk, gr, gb.reshape(2, 6), sigmoid, True)
+    native_k, native_r = native(gk, 3), native(gr, 3)
+    h = keras_gru(x, native_k, native_r, gb.reshape(2, 6), sigmoid, True)
     h = bn[0] * (h - bn[2]) / np.sqrt(bn[3].astype(float) + 0.001) + bn[1]
     gates = {g: (lk[:, 2 * i:2 * i + 2], lr[:, 2 * i:2 * i + 2], lb[2 * i:2 * i + 2]) for i, g in enumerate("ifco")}
     y = keras_lstm(h, gates, hard_sigmoid)[:, -1]
@@ -927,10 +952,10 @@ def keras2_cells():
          "reset_after": True, "bias": True, "recurrent_bias": True, "return_sequences": True},
         {"name": "g_channels_first", "type": "permute", "axes": [1, 0]},
         {"name": "norm", "type": "batch_norm", "epsilon": 0.001, "momentum": 0.5},
-        {"name": "norm_channels_last", "type": "permute", "axes": [1, 0]},
+        {"name": "norm_channels_last", "type": "permute", "axes": [1, 0], "sequence": True},
         {"name": "r", "type": "lstm", "units": n, "activation": "tanh", "recurrent_activation": "hard_sigmoid",
          "bias": True, "recurrent_bias": False, "return_sequences": False}]),
-        {"g": {"kernel": gk.T, "recurrent": gr.T, "bias": gb[:6], "recurrent_bias": gb[6:]},
+        {"g": {"kernel": native_k.T, "recurrent": native_r.T, "bias": gb[:6], "recurrent_bias": gb[6:]},
          "norm": dict(zip(("gamma", "beta", "moving_mean", "moving_variance"), bn)),
          "r": {"kernel": lk.T, "recurrent": lr.T, "bias": lb}}, {"g": "z,r,n", "r": "i,f,g,o"}, input=x, output=y)
 
@@ -1139,6 +1164,257 @@ def own():
     EXPECTED.case("assay.h5", options={"checkpoint": "7"}, case="step", says="has no step 7; it has 2 from 0 to 250")
 
 
+def l(one, *inputs):
+    return dict(one, name=one["config"]["name"], inbound_nodes=node(*inputs) if inputs else [])
+
+
+def write_graph(name, shape, layers, output, stored):
+    layers = [l(layer("InputLayer", "in", batch_input_shape=[None, *shape]))] + layers
+    named = dict(stored)
+    write_keras(name, {"class_name": "Model", "config": {
+        "name": "m", "layers": layers, "input_layers": [["in", 0, 0]], "output_layers": [[output, 0, 0]]}},
+        [(one["name"], named.get(one["name"], [])) for one in layers], "2.4.0", "tensorflow")
+
+
+def keras2_lines():
+    """Layers over one dimension, and a convolution before a cell."""
+    k, b, d, db, rows, bias = normal(3, 3, 4), normal(4), normal(2, 4, 2), normal(8), normal(16, 2), normal(2)
+    gates = [normal(8, 9), normal(3, 9), normal(9)]
+    x = RANDOM.standard_normal((2, 10, 3))
+    h = np.pad(x, ((0, 0), (1, 2), (0, 0)))
+    h = relu(np.einsum("ntec,ecf->ntf", np.nan_to_num(windows(h, [3], dilation=[2], padding="causal")), k.astype(float)) + b)
+    h = windows(h, [2], [2]).max(-2)
+    h = np.einsum("ntec,ecm->ntcm", np.nan_to_num(windows(h, [2], padding="same")), d.astype(float)).reshape(2, 6, 8) + db
+    h = h.repeat(2, 1)[:, 1:-2]
+    h = np.nanmean(windows(h, [3], [2], padding="same"), -2)
+    y = np.concatenate([h.max(1), h.mean(1)], -1) @ rows.astype(float) + bias
+    keys = dict(data_format="channels_last")
+    layers = [l(layer("ZeroPadding1D", "pad", padding=[1, 2]), "in"),
+              l(layer("Conv1D", "c", filters=4, kernel_size=[3], strides=[1], padding="causal", dilation_rate=[2],
+                      activation="relu", use_bias=True, **keys), "pad"),
+              l(layer("MaxPooling1D", "most2", pool_size=[2], strides=[2], padding="valid", **keys), "c"),
+              l(layer("DepthwiseConv1D", "d", kernel_size=[2], strides=[1], padding="same", depth_multiplier=2,
+                      activation="linear", use_bias=True, **keys), "most2"),
+              l(layer("SpatialDropout1D", "drop", rate=0.5), "d"),
+              l(layer("UpSampling1D", "up", size=2), "drop"),
+              l(layer("Cropping1D", "crop", cropping=[1, 2]), "up"),
+              l(layer("GaussianNoise", "noise", stddev=0.5), "crop"),
+              l(layer("AveragePooling1D", "mean3", pool_size=[3], strides=[2], padding="same", **keys), "noise"),
+              l(layer("GlobalMaxPooling1D", "most", **keys), "mean3"),
+              l(layer("GlobalAveragePooling1D", "mean", **keys), "mean3"),
+              l(layer("Concatenate", "join", axis=-1), "most", "mean"), l(dense2("out", 2), "join")]
+    shared = [("c", [("c/kernel:0", k), ("c/bias:0", b)]), ("d", [("d/depthwise_kernel:0", d), ("d/bias:0", db)])]
+    write_graph("keras2_lines.h5", (10, 3), layers, "out", shared + [("out", [("out/kernel:0", rows), ("out/bias:0", bias)])])
+    conv1 = lambda name, **keys: dict({"name": name, "type": "conv1d", "stride": [1], "bias": True}, **keys)
+    common = [
+        {"name": "pad", "type": "zero_padding", "padding": [[1, 2]]},
+        conv1("c", filters=4, kernel=[3], padding=[[4, 0]], dilation=[2]), function("c_relu", "relu"),
+        {"name": "most2", "type": "max_pool", "kernel": [2], "stride": [2], "padding": "valid"},
+        conv1("d", filters=8, kernel=[2], padding="same", groups=4),
+        {"name": "up", "type": "upsample", "factor": [2]},
+        {"name": "crop", "type": "cropping", "cropping": [[1, 2]]},
+        {"name": "mean3", "type": "average_pool", "kernel": [3], "stride": [2], "padding": "same", "count_include_pad": False}]
+    weights = {"c": {"weight": ours(k), "bias": b}, "d": {"weight": d.transpose(1, 2, 0).reshape(8, 1, 2), "bias": db}}
+    EXPECTED.case("keras2_lines.h5", "keras-h5", arch([3, 10], ("channel", "length"), common + [
+        {"name": "most", "type": "global_max_pool"},
+        {"name": "mean", "type": "global_average_pool", "inputs": ["mean3"]},
+        {"name": "join", "type": "concatenate", "inputs": ["most", "mean"], "axis": 0},
+        {"name": "out", "type": "dense", "units": 2, "bias": True}]),
+        dict(weights, out={"weight": rows.T, "bias": bias}), input=first(x), output=y)
+    write_graph("keras2_line_cell.h5", (10, 3), layers[:9] + [
+        l(layer("GRU", "g", units=3, activation="tanh", recurrent_activation="sigmoid", use_bias=True, reset_after=False,
+                return_sequences=True), "mean3")], "g",
+        shared + [("g", [("g/g/kernel:0", gates[0]), ("g/g/recurrent_kernel:0", gates[1]), ("g/g/bias:0", gates[2])])])
+    EXPECTED.case("keras2_line_cell.h5", "keras-h5", arch([3, 10], ("channel", "length"), common + [
+        {"name": "mean3_channels_last", "type": "permute", "axes": [1, 0], "sequence": True},
+        {"name": "g", "type": "gru", "units": 3, "activation": "tanh", "recurrent_activation": "sigmoid",
+         "reset_after": False, "bias": True, "recurrent_bias": False, "return_sequences": True}]),
+        dict(weights, g={"kernel": gates[0].T, "recurrent": gates[1].T, "bias": gates[2]}), {"g": "z,r,n"},
+        input=first(x), output=keras_gru(h, *gates, sigmoid, False))
+
+
+def keras2_volumes():
+    """Layers over three dimensions; global pooling of an image."""
+    k, b, rows, bias = normal(2, 3, 2, 2, 3), normal(3), normal(6, 2), normal(2)
+    x = RANDOM.standard_normal((2, 4, 5, 6, 2))
+    h = np.pad(x, ((0, 0), (1, 0), (0, 1), (1, 1), (0, 0)))
+    h = np.nan_to_num(windows(h, [2, 3, 2], [1, 2, 1], padding="same"))
+    h = np.tanh(np.einsum("nijkec,ecf->nijkf", h, k.astype(float).reshape(12, 2, 3)) + b)
+    h = h[:, :-1, :, 1:].repeat(2, 2)
+    h = windows(h, [2, 2, 2], [2, 2, 2]).max(-2)
+    h = np.nanmean(windows(h, [2, 1, 2], padding="same"), -2)
+    flat = h.reshape(2, -1, 3)
+    y = np.concatenate([flat.max(1), flat.mean(1)], -1) @ rows.astype(float) + bias
+    keys = dict(data_format="channels_last")
+    layers = [l(layer("ZeroPadding3D", "pad", padding=[[1, 0], [0, 1], [1, 1]], **keys), "in"),
+              l(layer("Conv3D", "c", filters=3, kernel_size=[2, 3, 2], strides=[1, 2, 1], padding="same",
+                      dilation_rate=[1, 1, 1], activation="tanh", use_bias=True, **keys), "pad"),
+              l(layer("SpatialDropout3D", "drop", rate=0.5, **keys), "c"),
+              l(layer("Cropping3D", "crop", cropping=[[0, 1], [0, 0], [1, 0]], **keys), "drop"),
+              l(layer("UpSampling3D", "up", size=[1, 2, 1], **keys), "crop"),
+              l(layer("MaxPooling3D", "most2", pool_size=[2, 2, 2], strides=[2, 2, 2], padding="valid", **keys), "up"),
+              l(layer("AveragePooling3D", "mean2", pool_size=[2, 1, 2], strides=[1, 1, 1], padding="same", **keys), "most2"),
+              l(layer("GlobalMaxPooling3D", "most", **keys), "mean2"),
+              l(layer("GlobalAveragePooling3D", "mean", **keys), "mean2"),
+              l(layer("Concatenate", "join", axis=-1), "most", "mean"), l(dense2("out", 2), "join")]
+    write_graph("keras2_volumes.h5", (4, 5, 6, 2), layers, "out", [
+        ("c", [("c/kernel:0", k), ("c/bias:0", b)]), ("out", [("out/kernel:0", rows), ("out/bias:0", bias)])])
+    EXPECTED.case("keras2_volumes.h5", "keras-h5", arch([2, 4, 5, 6], ("channel", "depth", "height", "width"), [
+        {"name": "pad", "type": "zero_padding", "padding": [[1, 0], [0, 1], [1, 1]]},
+        {"name": "c", "type": "conv3d", "filters": 3, "kernel": [2, 3, 2], "stride": [1, 2, 1], "padding": "same", "bias": True},
+        function("c_tanh", "tanh"),
+        {"name": "crop", "type": "cropping", "cropping": [[0, 1], [0, 0], [1, 0]]},
+        {"name": "up", "type": "upsample", "factor": [1, 2, 1]},
+        {"name": "most2", "type": "max_pool", "kernel": [2, 2, 2], "stride": [2, 2, 2], "padding": "valid"},
+        {"name": "mean2", "type": "average_pool", "kernel": [2, 1, 2], "stride": [1, 1, 1], "padding": "same",
+         "count_include_pad": False},
+        {"name": "most", "type": "global_max_pool"}, {"name": "mean", "type": "global_average_pool", "inputs": ["mean2"]},
+        {"name": "join", "type": "concatenate", "inputs": ["most", "mean"], "axis": 0},
+        {"name": "out", "type": "dense", "units": 2, "bias": True}]),
+        {"c": {"weight": ours(k), "bias": b}, "out": {"weight": rows.T, "bias": bias}}, input=first(x), output=y)
+    x = RANDOM.standard_normal((2, 4, 3, 5))
+    write_graph("keras2_image.h5", (4, 3, 5), [l(layer("SpatialDropout2D", "drop", rate=0.5, **keys), "in"),
+                                               l(layer("GlobalMaxPooling2D", "most", **keys), "drop"),
+                                               l(layer("Softmax", "s", axis=-1), "most")], "s", [])
+    EXPECTED.case("keras2_image.h5", "keras-h5", arch([5, 4, 3], IMAGE, [
+        {"name": "most", "type": "global_max_pool"}, function("s", "softmax")]), {}, input=first(x),
+        output=softmax(x.max((1, 2))))
+
+
+def keras2_merges():
+    """Layers with several inputs, and activations that are layers."""
+    kernels, biases = [normal(5, 4) for _ in "abc"], [normal(4) for _ in "abc"]
+    x = RANDOM.standard_normal((3, 5))
+    a, b, c = (x @ k.astype(float) + bias for k, bias in zip(kernels, biases))
+    leak = lambda z: np.where(z > 0, z, 0.1 * z)
+    elu = lambda z: np.where(z > 0, z, 0.7 * np.expm1(z))
+    product = (a - b) * c
+    y = np.concatenate([leak(np.maximum(np.maximum(product, (a + b + c) / 3), relu(a))), elu(product), softmax(b)], -1)
+    layers = [l(dense2(n, 4), "in") for n in "abc"] + [
+        l(layer("Subtract", "minus"), "a", "b"), l(layer("Multiply", "times"), "minus", "c"),
+        l(layer("Average", "mean"), "a", "b", "c"), l(layer("ReLU", "r", max_value=None, negative_slope=0.0, threshold=0.0), "a"),
+        l(layer("Maximum", "most"), "times", "mean", "r"),
+        l(layer("ReLU", "leak", max_value=None, negative_slope=0.1, threshold=0.0), "most"),
+        l(layer("ELU", "e", alpha=0.7), "times"), l(layer("Softmax", "s", axis=-1), "b"),
+        l(layer("Concatenate", "join", axis=-1), "leak", "e", "s")]
+    write_graph("keras2_merges.h5", (5,), layers, "join", [
+        (n, [(n + "/kernel:0", k), (n + "/bias:0", bias)]) for n, k, bias in zip("abc", kernels, biases)])
+    unit = lambda n, **keys: dict({"name": n, "type": "dense", "units": 4, "bias": True}, **keys)
+    merge = lambda n, type, *inputs: {"name": n, "type": type, "inputs": list(inputs)}
+    EXPECTED.case("keras2_merges.h5", "keras-h5", arch([5], ["feature"], [
+        unit("a"), unit("b", inputs=["input"]), unit("c", inputs=["input"]), merge("minus", "subtract", "a", "b"),
+        merge("times", "multiply", "minus", "c"), merge("mean", "average", "a", "b", "c"), function("r", "relu", inputs=["a"]),
+        merge("most", "maximum", "times", "mean", "r"), function("leak", "leaky_relu", slope=0.1),
+        function("e", "elu", alpha=0.7, inputs=["times"]), function("s", "softmax", inputs=["b"]),
+        dict(merge("join", "concatenate", "leak", "e", "s"), axis=0)]),
+        {n: {"weight": k.T, "bias": bias} for n, k, bias in zip("abc", kernels, biases)}, input=x, output=y)
+
+
+def keras2_steps():
+    """A plain recurrent layer, and an LSTM of cuDNN."""
+    k, r, b = normal(3, 4), normal(4, 4), normal(4)
+    ck, cr, cb = normal(4, 8), normal(2, 8), normal(16)
+    x = RANDOM.standard_normal((2, 5, 3))
+    h, states = np.zeros((2, 4)), []
+    for t in range(5):
+        h = np.tanh(x[:, t] @ k.astype(float) + h @ r.astype(float) + b)
+        states.append(h)
+    nk, nr, both = native(ck, 4), native(cr, 4), cb.astype(float)[:8] + cb.astype(float)[8:]
+    part = lambda a, i: a[..., 2 * i:2 * i + 2]
+    y = keras_lstm(np.stack(states, 1), {g: (part(nk, i), part(nr, i), part(both, i)) for i, g in enumerate("ifco")}, sigmoid)
+    write_graph("keras2_steps.h5", (5, 3), [
+        l(layer("SimpleRNN", "s", units=4, activation="tanh", use_bias=True, return_sequences=True), "in"),
+        l(layer("CuDNNLSTM", "c", units=2, return_sequences=True), "s")], "c", [
+            ("s", [("s/kernel:0", k), ("s/recurrent_kernel:0", r), ("s/bias:0", b)]),
+            ("c", [("c/kernel:0", ck), ("c/recurrent_kernel:0", cr), ("c/bias:0", cb)])])
+    EXPECTED.case("keras2_steps.h5", "keras-h5", arch([5, 3], ("time", "feature"), [
+        {"name": "s", "type": "rnn", "units": 4, "activation": "tanh", "bias": True, "recurrent_bias": False,
+         "return_sequences": True},
+        {"name": "c", "type": "lstm", "units": 2, "activation": "tanh", "recurrent_activation": "sigmoid", "bias": True,
+         "recurrent_bias": True, "return_sequences": True}]),
+        {"s": {"kernel": k.T, "recurrent": r.T, "bias": b},
+         "c": {"kernel": nk.T, "recurrent": nr.T, "bias": cb[:8], "recurrent_bias": cb[8:]}}, {"c": "i,f,g,o"},
+        input=x, output=y)
+
+
+def tensorflow_cells():
+    """Variables of TensorFlow 1 by name, as numpy keeps what a session returns."""
+    x = RANDOM.standard_normal((2, 5, 2))
+
+    def states(step, n):
+        h, all_states = np.zeros((2, n)), []
+        for t in range(5):
+            h = step(x[:, t], h)
+            all_states.append(h)
+        return np.stack(all_states, 1)
+    gk, gb, ck, cb, dk, db = (a.astype(float) for a in (normal(5, 6), normal(6), normal(5, 3), normal(3), normal(3, 2), normal(2)))
+
+    def gru(x, h):
+        r, u = np.split(sigmoid(np.hstack([x, h]) @ gk + gb), 2, 1)
+        return u * h + (1 - u) * np.tanh(np.hstack([x, r * h]) @ ck + cb)
+    variables = {"rnn/gru_cell/gates/kernel:0": gk, "rnn/gru_cell/gates/bias:0": gb, "rnn/gru_cell/candidate/kernel:0": ck,
+                 "rnn/gru_cell/candidate/bias:0": cb, "dense/kernel:0": dk, "dense/bias:0": db}
+    np.savez(path("tensorflow_gru.npz"), **variables)
+    rows = np.hstack([gk, ck]).T
+    EXPECTED.case("tensorflow_gru.npz", "npz", arch([1, 2], ("time", "feature"), [
+        {"name": "rnn.gru_cell", "type": "gru", "units": 3, "reset_after": False, "bias": True, "recurrent_bias": False,
+         "return_sequences": True}, {"name": "dense", "type": "dense", "units": 2, "bias": True}]),
+        {"rnn.gru_cell": {"kernel": rows[:, :2], "recurrent": rows[:, 2:], "bias": np.hstack([gb, cb])},
+         "dense": {"weight": dk.T, "bias": db}}, {"rnn.gru_cell": "r,z,n"}, notes=["time steps"], input=x,
+        output=states(gru, 3) @ dk + db)
+    k, b = normal(5, 12).astype(float), normal(12).astype(float)
+    np.savez(path("tensorflow_lstm.npz"), **{"rnn/basic_lstm_cell/kernel:0": k, "rnn/basic_lstm_cell/bias:0": b})
+    for case, options, forget in (("", {}, 1.0), ("none", {"forget_bias": 0}, 0.0)):
+        def lstm(x, state):
+            c, h = state[:, :3], state[:, 3:]
+            i, j, f, o = np.split(np.hstack([x, h]) @ k + b, 4, 1)
+            c = sigmoid(f + forget) * c + sigmoid(i) * np.tanh(j)
+            return np.hstack([c, sigmoid(o) * np.tanh(c)])
+        bias = b.copy()
+        bias[6:9] += forget
+        EXPECTED.case("tensorflow_lstm.npz", "npz", arch([1, 2], ("time", "feature"), [
+            {"name": "rnn.basic_lstm_cell", "type": "lstm", "units": 3, "bias": True, "recurrent_bias": False,
+             "return_sequences": True}]),
+            {"rnn.basic_lstm_cell": {"kernel": k.T[:, :2], "recurrent": k.T[:, 2:], "bias": bias}},
+            {"rnn.basic_lstm_cell": "i,g,f,o"}, options=options, notes=["--forget-bias"], input=x,
+            output=states(lstm, 6)[:, :, 3:], case=case)
+    k, b = normal(5, 6).astype(float), normal(6).astype(float)
+    np.savez(path("tensorflow_ugrnn.npz"), **{"rnn/ugrnn_cell/kernel:0": k, "rnn/ugrnn_cell/bias:0": b})
+
+    def ugrnn(x, h):
+        g, c = np.split(np.hstack([x, h]) @ k + b, 2, 1)
+        g = sigmoid(g + 1.0)
+        return g * h + (1 - g) * np.tanh(c)
+    EXPECTED.case("tensorflow_ugrnn.npz", "npz", arch([1, 2], ("time", "feature"), [
+        {"name": "rnn.ugrnn_cell", "type": "ugrnn", "units": 3, "bias": True, "recurrent_bias": False,
+         "return_sequences": True}]),
+        {"rnn.ugrnn_cell": {"kernel": k.T[:, :2], "recurrent": k.T[:, 2:], "bias": b + np.repeat([1.0, 0.0], 3)}},
+        {"rnn.ugrnn_cell": "u,c"}, options={"cell": "ugrnn"}, input=x, output=states(ugrnn, 3))
+    lower, upper = normal(5, 3).astype(float), normal(5, 2).astype(float)
+    lb, ub = normal(3).astype(float), normal(2).astype(float)
+    scope = "rnn/multi_rnn_cell/cell_%d/basic_rnn_cell/"
+    np.savez(path("tensorflow_stack.npz"), **{scope % 1 + "kernel:0": upper, scope % 1 + "bias:0": ub,
+                                              scope % 0 + "kernel:0": lower, scope % 0 + "bias:0": lb})
+
+    def stack(x, h):
+        one = np.tanh(np.hstack([x, h[:, :3]]) @ lower + lb)
+        return np.hstack([one, np.tanh(np.hstack([one, h[:, 3:]]) @ upper + ub)])
+    name = scope.replace("/", ".")[:-1]
+    cell = lambda d, units: {"name": name % d, "type": "rnn", "units": units, "activation": "tanh", "bias": True,
+                             "recurrent_bias": False, "return_sequences": True}
+    EXPECTED.case("tensorflow_stack.npz", "npz", arch([1, 2], ("time", "feature"), [cell(0, 3), cell(1, 2)]),
+                  {name % 0: {"kernel": lower.T[:, :2], "recurrent": lower.T[:, 2:], "bias": lb},
+                   name % 1: {"kernel": upper.T[:, :3], "recurrent": upper.T[:, 3:], "bias": ub}}, notes=["tanh was assumed"],
+                  input=x, output=states(stack, 5)[:, :, 3:])
+    np.savez(path("tensorflow_peepholes.npz"), **{"rnn/lstm_cell/kernel:0": normal(5, 12), "rnn/lstm_cell/bias:0": normal(12),
+                                                  "rnn/lstm_cell/w_f_diag:0": normal(3)})
+    EXPECTED.case("tensorflow_peepholes.npz", says="peepholes")
+    np.savez(path("tensorflow_shape.npz"), **{"rnn/gru_cell/gates/kernel:0": normal(5, 6), "rnn/gru_cell/gates/bias:0": normal(6),
+                                              "rnn/gru_cell/candidate/kernel:0": normal(5, 4),
+                                              "rnn/gru_cell/candidate/bias:0": normal(4)})
+    EXPECTED.case("tensorflow_shape.npz", says="has a kernel of 5 x 4 and a bias of 4")
+
+
 def check_outputs(cases):
     """Architecture and arrays, both written down by hand above, must give the outputs computed in the other
     software's own terms, when make_network_oracle.py evaluates them."""
@@ -1169,7 +1445,8 @@ def main():
         os.unlink(path(name))
     EXPECTED = Expected()
     for make in (torch_mlp, torch_types, torch_recurrent, torch_wrappers, torch_hostile, safetensors, npz, keras2,
-                 keras2_graph, keras2_shapes, keras2_cells, keras1, keras1_graph, keras_recurrent, keras3, keras_refused, own):
+                 keras2_graph, keras2_shapes, keras2_cells, keras1, keras1_graph, keras_recurrent, keras3, keras_refused, own,
+                 keras2_lines, keras2_volumes, keras2_merges, keras2_steps, tensorflow_cells):
         make()
     EXPECTED.write("expected.json")
     check_outputs(EXPECTED.cases)
