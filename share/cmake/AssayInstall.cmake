@@ -43,7 +43,7 @@ install(FILES ${PROJECT_BINARY_DIR}/assay.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT assay
   FILES_MATCHING PATTERN "*.1")
-foreach(folder slurm schemas python samples reproduce)
+foreach(folder slurm sge pbs schemas python samples reproduce)
   if(EXISTS ${PROJECT_SOURCE_DIR}/share/${folder})
     install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/${folder} DESTINATION ${CMAKE_INSTALL_DATADIR}/assay COMPONENT assay
       USE_SOURCE_PERMISSIONS)
