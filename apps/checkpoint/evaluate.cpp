@@ -7,6 +7,7 @@
 #include <assay/core/text.hpp>
 #include <assay/network/evaluation.hpp>
 #include <assay/network/network_io.hpp>
+#include <assay/network/time_steps.hpp>
 #include <assay/training/run_io.hpp>
 
 #include <cmath>
@@ -84,15 +85,26 @@ network::Loss loss_for(const Options& o, const std::optional<RunWords>& run,
     return loss;
 }
 
+std::string axes_of(const network::TensorInfo& output) {
+    static const std::vector<std::string> kSpace{"depth", "height", "width"};
+    const std::size_t rank = output.shape.size();
+    if (rank == 1) return "sample,output";
+    if (output.sequence && rank == 2) return "sample,time,output";
+    if (rank > kSpace.size() + 1) return "";
+    return "sample,channel," +
+           join({kSpace.end() - static_cast<std::ptrdiff_t>(rank - 1), kSpace.end()}, ",");
+}
+
 // Takes blocks of outputs to their dataset, which is made with the first of them.
 class OutputWriter {
   public:
-    OutputWriter(hdf5::Group group, Index samples) : group_(std::move(group)), samples_(samples) {}
+    OutputWriter(hdf5::Group group, Index samples, std::string axes)
+        : group_(std::move(group)), samples_(samples), axes_(std::move(axes)) {}
     void operator()(Index first, const RowMatrix& outputs, network::Shape shape) {
         network::Shape offset(shape.size() + 1, 0);
         shape.insert(shape.begin(), samples_);
         if (!dataset_)
-            dataset_ = group_.create<double>("outputs", shape, {"", "", "what the network says"},
+            dataset_ = group_.create<double>("outputs", shape, {axes_, "", "what the network says"},
                                              {}, outputs.data(), outputs.size());
         offset[0] = first;
         shape[0] = outputs.rows();
@@ -102,14 +114,19 @@ class OutputWriter {
   private:
     hdf5::Group group_;
     Index samples_;
+    std::string axes_;
     std::optional<hdf5::Dataset> dataset_;
 };
 
 void run(const Options& o, cli::Context& context) {
-    const auto list = sources(o, context);
+    auto list = sources(o, context);
     const auto words = run_words(context, context.input_address());
     const auto samples = samples_of(o, words, context);
+    for (auto& source : list)
+        source.model.architecture = network::with_steps_of(
+            source.model.architecture, network::read_first(*samples).input_shape);
     const network::Loss loss = loss_for(o, words, *samples, list[0].model.architecture);
+    training::warn_of_doubled_output(list[0].model.architecture, loss.kind, context.monitor());
     std::vector<std::int64_t> steps;
     std::vector<double> losses, accuracies;
     std::optional<hdf5::Group> group;
@@ -121,7 +138,9 @@ void run(const Options& o, cli::Context& context) {
         if (group)
             one = source.step < 0 ? *group : group->create_group(training::step_name(source.step));
         std::optional<OutputWriter> writer;
-        if (one && o.outputs) writer.emplace(*one, samples->count());
+        if (one && o.outputs)
+            writer.emplace(*one, samples->count(),
+                           axes_of(network::Network<double>(source.model.architecture).output()));
         const network::OutputSink sink =
             writer ? network::OutputSink(std::ref(*writer)) : network::OutputSink();
         const auto result =

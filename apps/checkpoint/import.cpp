@@ -13,11 +13,12 @@ using namespace assay;
 
 struct Options {
     network::Storage storage = network::Storage::float64;
+    std::string checkpoint;
     ModelFileOptions files;
 };
 
 void run(const Options& o, cli::Context& context) {
-    auto opened = open_model(context, context.input_address(), o.files);
+    auto opened = open_model(context, context.input_address(), o.files, o.checkpoint);
     if (opened.model.architecture.empty())
         throw Error(context.input_address().name() +
                     ": has weights only; --architecture FILE.json is expected");
@@ -42,6 +43,8 @@ cli::Command import() {
                "safetensors, npz. Told by content, not by name.");
     c.input("model file");
     c.output(cli::OutputKind::hdf5, {{"/model", "architecture, weights/<layer>/<parameter>"}});
+    c.group("What");
+    c.option("--checkpoint", o->checkpoint, "STEP", "of a run, or last").default_text("/model");
     c.group("Numbers");
     c.choice<network::Storage>(
         "--precision", o->storage,

@@ -18,7 +18,7 @@ namespace {
 using namespace assay;
 
 struct Options {
-    bool digest = false, script = false;
+    bool digest = false, digest_all = false, script = false;
     std::string checkpoint;
     ModelFileOptions files;
 };
@@ -52,17 +52,45 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
     return text;
 }
 
-std::string arrays_text(const network::Model& model, bool digest) {
-    std::vector<std::vector<std::string>> rows{{"array", "shape", "norm"}};
+// The type in which a file of ours keeps an array of /model; empty for others.
+std::string stored_type(const std::optional<hdf5::Group>& root, const std::string& array) {
+    const std::string path = "/model/weights/" + array;
+    return root && root->has_dataset(path) ? root->dataset(path).type_text() : "";
+}
+
+std::string arrays_text(const network::Model& model, const std::optional<hdf5::Group>& root,
+                        bool digest) {
+    std::vector<std::vector<std::string>> rows{{"array", "shape", "type", "norm"}};
     if (digest) rows[0].emplace_back("sha256");
     for (const auto& array : model.parameters) {
-        std::vector<std::string> row{array.layer + "/" + array.name, shape_words(array.shape),
+        const std::string name = array.layer + "/" + array.name;
+        std::vector<std::string> row{name, shape_words(array.shape), stored_type(root, name),
                                      significant(norm_of(array.values), 6)};
         if (digest)
             row.push_back(sha256(array.values.data(), array.values.size() * sizeof(double)));
         rows.push_back(std::move(row));
     }
     return table(rows);
+}
+
+Index number_count(const network::Model& model) {
+    Index count = 0;
+    for (const auto& array : model.parameters) count += static_cast<Index>(array.values.size());
+    return count;
+}
+
+// All arrays of numbers but durations and provenance.
+std::string digests_text(const hdf5::Group& root) {
+    std::vector<std::vector<std::string>> rows{{"dataset", "sha256"}};
+    for (const auto& path : root.dataset_paths()) {
+        const std::string whole = "/" + path.substr(path.find_first_not_of('/'));
+        if (starts_with(whole, "/provenance/") || starts_with(whole, "/run/timing/") ||
+            !root.dataset(path).numeric())
+            continue;
+        const auto values = root.dataset(path).read<double>();
+        rows.push_back({whole, sha256(values.data(), values.size() * sizeof(double))});
+    }
+    return "\n" + table(rows);
 }
 
 std::string layers_text(const network::Network<double>& network) {
@@ -94,16 +122,17 @@ void run(const Options& o, cli::Context& context) {
     } else {
         text += "no architecture: --architecture FILE.json names one\n";
     }
-    text += "\n" + arrays_text(opened.model, o.digest);
+    std::optional<hdf5::Group> file;
+    if (cli::Context::is_hdf5(context.input_address()))
+        file = context.open(context.input_address()).root();
+    text += concat("parameters: ", number_count(opened.model), "\n\n") +
+            arrays_text(opened.model, file, o.digest);
     for (const auto& note : opened.notes) text += "note: " + note + "\n";
-    const hdf5::Address address = context.input_address();
-    if (cli::Context::is_hdf5(address)) {
-        const hdf5::Group root = context.open(address).root();
-        if (root.has_group("/run") && root.group("/run").has_dataset("steps")) {
-            const auto steps = training::run_steps(root.group("/run"));
-            text += concat("\nrun: ", steps.size(), " checkpoints, steps ", steps.front(), " to ",
-                           steps.back(), "\n");
-        }
+    if (file && o.digest_all) text += digests_text(*file);
+    if (file && file->has_group("/run") && file->group("/run").has_dataset("steps")) {
+        const auto steps = training::run_steps(file->group("/run"));
+        text += concat("\nrun: ", steps.size(), " checkpoints, steps ", steps.front(), " to ",
+                       steps.back(), "\n");
     }
     context.write_document(text);
 }
@@ -118,7 +147,10 @@ cli::Command inspect() {
     c.output(cli::OutputKind::document, {});
     c.group("What");
     c.flag("--script", o->script, "the shell script that makes this result again, of any tool's");
-    c.flag("--digest", o->digest, "SHA-256 of every array, as little-endian float64 in C order");
+    c.flag("--digest", o->digest,
+           "SHA-256 of every array of the model, as little-endian float64 in C order");
+    c.flag("--digest-all", o->digest_all,
+           "the same of every array of an HDF5 file, but for durations and provenance");
     c.option("--checkpoint", o->checkpoint, "STEP", "of a run").default_text("/model");
     declare_model_file(c, o->files);
     c.example("What a downloaded file holds", "checkpoint inspect net.pt");

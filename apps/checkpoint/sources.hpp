@@ -6,6 +6,7 @@
 #include <assay/cli/command.hpp>
 #include <assay/cli/context.hpp>
 #include <assay/formats/model_file.hpp>
+#include <assay/hdf5/tree.hpp>
 #include <assay/training/run_io.hpp>
 #include <assay/training/trainer.hpp>
 
@@ -37,12 +38,22 @@ assay::training::TrainingData load_training_data(assay::training::TrainingConfig
 // What a run's file and its state say of the run.
 assay::training::RunDescription describe_run(const assay::training::TrainingConfig& c,
                                              const assay::training::TrainingData& data);
-// Fills the configuration's architecture; returns the weights to start from, where init is "file".
+// How a run's numbers stand in its file.
+assay::network::Storage storage_of(const assay::training::TrainingConfig& c);
+// A run's file: /model and /run, and of a built-in task /data/test and /truth. `earlier`: the run
+// that it goes on, or null.
+void write_run(assay::hdf5::Group root, const assay::training::TrainingConfig& c,
+               const assay::training::TrainingData& data, const assay::training::RunFolder& folder,
+               const assay::training::RunResult& result, const assay::hdf5::Group* earlier,
+               assay::hdf5::Timings timings);
+// Fills the configuration's architecture, for sequences as long as the data's; returns the weights
+// to start from, where init is "file": those of `repeated`, the root of a run, where that is given.
 // `named_in`: the file whose key `model` is meant, or empty for the command line's: its mistakes
 // are UsageErrors.
 std::optional<assay::network::Model> load_network(const ModelFileOptions& files,
                                                   assay::training::TrainingConfig& c,
                                                   const assay::training::TrainingData& data,
+                                                  const std::optional<assay::hdf5::Group>& repeated,
                                                   const std::string& named_in,
                                                   assay::cli::Context& context);
 

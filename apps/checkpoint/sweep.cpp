@@ -11,10 +11,12 @@
 #include <assay/training/tpe.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
+#include <set>
 
 namespace checkpoint_app {
 namespace {
@@ -74,15 +76,69 @@ std::string result_file(const std::string& folder, Index trial, Index repeat) {
 }
 
 // A trial's place in the sweep, beside its run.
-void note_trial(hdf5::Group root, const training::SweepPlan& plan, Index trial, Index repeat,
-                const training::TrialPoint& point, const std::string& failure) {
+void note_trial(hdf5::Group root, const training::SweepPlan& plan, const training::SweepRow& row) {
     hdf5::Group group = root.create_group("/checkpoint/trial");
-    group.set_attribute("trial", static_cast<std::int64_t>(trial));
-    group.set_attribute("repeat", static_cast<std::int64_t>(repeat));
+    group.set_attribute("trial", static_cast<std::int64_t>(row.trial));
+    group.set_attribute("repeat", static_cast<std::int64_t>(row.repeat));
     group.set_attribute("base", plan.base.size() < 60000 ? plan.base : "");
-    if (!failure.empty()) group.set_attribute("failure", printable(failure, 200));
-    group.write("values", point, {"setting", "", "of a choice its number, from 0"});
+    group.set_attribute("status", training::status_name(row.status));
+    if (!row.message.empty()) group.set_attribute("failure", printable(row.message, 200));
+    group.write("values", row.values, {"setting", "", "of a choice its number, from 0"});
 }
+
+// Keeps a run in memory, and on disk what an interruption must not cost: checkpoints and a state
+// once a run has lasted long, or when it is interrupted.
+class TrialFolder : public training::RunSink {
+  public:
+    // `folder`: on disk. `writing` guards HDF5, which serves one thread at a time.
+    TrialFolder(const std::string& folder, const training::RunDescription& description,
+                network::Storage storage, std::mutex& writing)
+        : memory_("", description, storage), disk_(folder, description, storage),
+          writing_(writing) {}
+    // Under the lock.
+    std::optional<training::RunState> resume() {
+        auto state = disk_.resume(nullptr);
+        on_disk_ = state.has_value();
+        return state;
+    }
+    void checkpoint(const training::RunCheckpoint& checkpoint) override {
+        memory_.checkpoint(checkpoint);
+        waiting_.push_back(checkpoint);
+    }
+    void state(const training::RunState& state) override {
+        latest_ = state;
+        if (std::chrono::steady_clock::now() - written_ > kBetweenStates) write_out();
+    }
+    void write_out() {
+        const std::lock_guard<std::mutex> lock(writing_);
+        for (const auto& one : waiting_) disk_.checkpoint(one);
+        waiting_.clear();
+        if (latest_) disk_.state(*latest_);
+        on_disk_ = true;
+        written_ = std::chrono::steady_clock::now();
+    }
+    // The folder that has all checkpoints; not under the lock.
+    const training::RunFolder& complete() {
+        if (on_disk_) write_out();
+        return on_disk_ ? disk_ : memory_;
+    }
+    void remove() const {
+        std::error_code ignored;
+        for (const auto& file : disk_.files()) {
+            fs::remove(file, ignored);
+            fs::remove(fs::path(file).parent_path(), ignored); // once it is empty
+        }
+    }
+
+  private:
+    static constexpr std::chrono::seconds kBetweenStates{300};
+    training::RunFolder memory_, disk_;
+    std::mutex& writing_;
+    std::vector<training::RunCheckpoint> waiting_; // for the disk
+    std::optional<training::RunState> latest_;
+    std::chrono::steady_clock::time_point written_ = std::chrono::steady_clock::now();
+    bool on_disk_ = false;
+};
 
 class TrialRunner {
   public:
@@ -91,51 +147,98 @@ class TrialRunner {
         : options_(o), context_(context), plan_(plan), memory_(std::move(memory)) {}
 
     void run(Index trial, Index repeat, const Execution& execution) {
-        const auto& point = plan_.points[static_cast<std::size_t>(trial - plan_.first)];
+        training::SweepRow row;
+        row.trial = trial;
+        row.repeat = repeat;
+        row.values = plan_.points[static_cast<std::size_t>(trial - plan_.first)];
         const std::string target = result_file(options_.results, trial, repeat);
-        if (fs::exists(target)) return;
-        training::TrainingConfig c = training::trial_config(plan_, point, repeat);
+        if (has_result(target)) return;
+        train(row, target, execution);
+    }
+    // Why runs failed, the first one's reason in front.
+    [[nodiscard]] const std::vector<std::string>& failures() const { return failures_; }
+
+  private:
+    // A run that failed is made again.
+    bool has_result(const std::string& target) {
+        if (!fs::exists(target)) return false;
+        const std::lock_guard<std::mutex> lock(files_);
+        const hdf5::Group root = hdf5::File::open(target, target).root();
+        return root.group("/checkpoint/trial").text_attribute("status").value_or("") != "failed";
+    }
+
+    void train(training::SweepRow& row, const std::string& target, const Execution& execution) {
+        training::TrainingConfig c = training::trial_config(plan_, row.values, row.repeat);
         training::TrainingData data;
         std::optional<network::Model> start;
+        std::optional<training::RunState> resumed;
+        std::optional<TrialFolder> folder;
         {
-            const std::lock_guard<std::mutex> lock(reading_); // HDF5 serves one thread at a time
+            const std::lock_guard<std::mutex> lock(files_);
             data = load_training_data(c, memory_, context_);
-            start = load_network(options_.files, c, data, "base configuration", context_);
+            start =
+                load_network(options_.files, c, data, std::nullopt, "base configuration", context_);
             training::resolve_loss(c, data);
+            folder.emplace(target + ".parts", describe_run(c, data), storage_of(c), files_);
+            resumed = folder->resume();
         }
-        const auto storage = c.precision == training::Precision::float32
-                                 ? network::Storage::float32
-                                 : network::Storage::float64;
-        training::RunFolder folder("", describe_run(c, data), storage);
-        std::string failure;
-        std::optional<training::RunResult> result;
+        training::RunResult result;
         try {
-            result = training::train(c, data, start, std::nullopt, folder, {}, execution);
+            result = training::train(c, data, start, resumed, *folder, {}, execution);
+            row.status = training::RunStatus::finished;
         } catch (const Interrupted&) {
+            folder->write_out();
             throw;
-        } catch (const Error& e) {
-            failure = e.what(); // diverged: a result too
+        } catch (const training::Diverged& e) {
+            result = e.until;
+            row.status = training::RunStatus::diverged;
+            row.message = e.what();
+        } catch (const Error& e) { // of this trial's settings; what all share was read before
+            return keep_failure(row, target, e.what());
         }
-        const std::lock_guard<std::mutex> lock(reading_);
+        const training::RunFolder& kept = folder->complete();
+        const std::lock_guard<std::mutex> lock(files_);
         hdf5::OutputFile file(target, hdf5::Existing::replace, context_.compression(), {});
-        if (result) {
-            if (options_.summary_only) result->state.checkpoints.clear();
-            folder.assemble(file.root(), *result, nullptr, false);
-            hdf5::Group run = file.root().group("/run");
-            run.set_attribute("last_loss", result->last_loss);
-            run.set_attribute("eval_loss", result->eval_loss.value_or(std::nan("")));
-            run.set_attribute("eval_accuracy", result->eval_accuracy.value_or(std::nan("")));
+        keep_result(file.root(), row, c, data, kept, std::move(result));
+        file.commit();
+        folder->remove();
+    }
+
+    void keep_result(hdf5::Group root, const training::SweepRow& row,
+                     const training::TrainingConfig& c, const training::TrainingData& data,
+                     const training::RunFolder& folder, training::RunResult result) const {
+        if (options_.summary_only) {
+            result.state.checkpoints.clear();
+            folder.assemble(root, result, nullptr, false);
+        } else {
+            write_run(root, c, data, folder, result, nullptr, hdf5::Timings::leave_out);
         }
-        note_trial(file.root(), plan_, trial, repeat, point, failure);
+        if (row.status == training::RunStatus::finished) {
+            hdf5::Group run = root.group("/run");
+            run.set_attribute("last_loss", result.last_loss);
+            run.set_attribute("eval_loss", result.eval_loss.value_or(std::nan("")));
+            run.set_attribute("eval_accuracy", result.eval_accuracy.value_or(std::nan("")));
+        }
+        note_trial(root, plan_, row);
+    }
+
+    void keep_failure(training::SweepRow& row, const std::string& target, const char* message) {
+        const std::lock_guard<std::mutex> lock(files_);
+        row.status = training::RunStatus::failed;
+        row.message = message;
+        failures_.emplace_back(message);
+        context_.monitor().warn(concat("trial ", row.trial, ": ", message));
+        hdf5::OutputFile file(target, hdf5::Existing::replace, context_.compression(), {});
+        note_trial(file.root(), plan_, row);
         file.commit();
     }
 
-  private:
     const Options& options_;
     cli::Context& context_;
     const training::SweepPlan& plan_;
     MemoryUse memory_; // of one job
-    std::mutex reading_;
+    std::mutex files_; // HDF5 serves one thread at a time
+    std::vector<std::string> failures_;
 };
 
 void run_trials(const Options& o, cli::Context& context) {
@@ -160,6 +263,10 @@ void run_trials(const Options& o, cli::Context& context) {
         context.monitor().stop_if_interrupted();
         runner.run(first + i / plan.repeats, i % plan.repeats, one);
     });
+    if (!runner.failures().empty())
+        throw Error(concat(runner.failures().size(), " of ", runs,
+                           " runs failed and are to be run again; the first: ",
+                           printable(runner.failures().front(), 120)));
     context.report("runs", static_cast<std::int64_t>(runs));
     context.propose("checkpoint sweep collect " + o.results + " --plan " +
                     context.input_address(1).file + " -o sweep.h5");
@@ -171,13 +278,19 @@ training::SweepRow read_row(const hdf5::Group& root) {
     row.trial = static_cast<Index>(trial.number_attribute("trial").value_or(0));
     row.repeat = static_cast<Index>(trial.number_attribute("repeat").value_or(0));
     row.values = trial.dataset("values").expect_numeric().read<double>();
-    row.loss = row.eval_loss = row.eval_accuracy = std::nan("");
-    if (!root.has_group("/run")) return row;
-    const hdf5::Group run = root.group("/run");
-    row.loss = run.number_attribute("last_loss").value_or(std::nan(""));
-    row.eval_loss = run.number_attribute("eval_loss").value_or(std::nan(""));
-    row.eval_accuracy = run.number_attribute("eval_accuracy").value_or(std::nan(""));
-    row.finished = std::isfinite(row.loss);
+    row.message = trial.text_attribute("failure").value_or("");
+    const auto measured = [&](const char* name) {
+        const double nan = std::nan("");
+        return root.has_group("/run") ? root.group("/run").number_attribute(name).value_or(nan)
+                                      : nan;
+    };
+    row.loss = measured("last_loss");
+    row.eval_loss = measured("eval_loss");
+    row.eval_accuracy = measured("eval_accuracy");
+    const char* const otherwise = std::isfinite(row.loss) ? "finished" : "diverged";
+    row.status = at_place(trial.where(), [&] {
+        return training::status_of(trial.text_attribute("status").value_or(otherwise));
+    });
     return row;
 }
 
@@ -199,21 +312,47 @@ std::vector<training::SweepRow> read_rows(const std::string& folder) {
     return rows;
 }
 
-// Mean scores by trial, one row a folder: the same settings on other networks.
+bool is_result(const training::SweepRow& row) {
+    return row.status == training::RunStatus::finished ||
+           row.status == training::RunStatus::diverged;
+}
+
+std::vector<training::SweepRow> results_of(std::vector<training::SweepRow> rows) {
+    rows.erase(std::remove_if(rows.begin(), rows.end(),
+                              [](const training::SweepRow& row) { return !is_result(row); }),
+               rows.end());
+    return rows;
+}
+
+// With those of the plan that have not been run.
+std::vector<training::SweepRow> with_missing(std::vector<training::SweepRow> rows,
+                                             const training::SweepPlan& plan) {
+    std::set<std::pair<Index, Index>> there;
+    for (const auto& row : rows) there.insert({row.trial, row.repeat});
+    for (Index i = 0; i < static_cast<Index>(plan.points.size()); ++i)
+        for (Index repeat = 0; repeat < plan.repeats; ++repeat)
+            if (there.count({plan.first + i, repeat}) == 0) {
+                training::SweepRow row;
+                row.trial = plan.first + i;
+                row.repeat = repeat;
+                rows.push_back(row);
+            }
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+        return std::pair{a.trial, a.repeat} < std::pair{b.trial, b.repeat};
+    });
+    return rows;
+}
+
+// The same settings on other networks.
 void write_transfer(hdf5::Group group, const std::vector<std::string>& folders) {
-    std::vector<std::vector<training::TrialScore>> scores;
-    for (const auto& folder : folders) scores.push_back(training::trial_scores(read_rows(folder)));
-    std::vector<double> table;
-    const auto trials = scores[0].size();
-    for (std::size_t f = 0; f < scores.size(); ++f) {
-        if (scores[f].size() != trials)
-            throw Error(concat(folders[f], ": ", scores[f].size(), " trials; ", folders[0], " has ",
-                               trials));
-        for (const auto& one : scores[f]) table.push_back(one.score);
-    }
-    group.write("transfer", table.data(),
-                {static_cast<Index>(folders.size()), static_cast<Index>(trials)},
+    std::vector<std::vector<training::SweepRow>> rows;
+    for (const auto& folder : folders) rows.push_back(results_of(read_rows(folder)));
+    const auto table = training::transfer_table(rows, folders);
+    group.write("transfer", table.score.data(), {table.score.rows(), table.score.cols()},
                 {"folder,trial", "", "score of the same settings: " + join(folders, ", ")});
+    group.write("transfer_trial",
+                std::vector<std::int64_t>(table.trials.begin(), table.trials.end()),
+                {"trial", "", "numbers of the trials in transfer"});
 }
 
 // The folder of results as the collected table names it: relative to where the table will stand,
@@ -235,19 +374,30 @@ void collect(const Options& o, const std::string& plan_file, cli::Context& conte
     std::vector<std::string> folders;
     for (std::size_t i = 1; i < context.input_count(); ++i)
         folders.push_back(context.input_address(i).file);
-    table.rows = read_rows(folders[0]);
+    const auto runs = with_missing(read_rows(folders[0]), table.plan);
+    table.rows = results_of(runs);
+    table.last_trial = runs.back().trial;
+    if (table.rows.empty())
+        throw Error(concat(folders[0], ": none of ", runs.size(), " runs has a result; the first ",
+                           training::status_name(runs[0].status), " ", runs[0].message));
     for (const auto& row : table.rows)
         if (row.values.size() != settings)
             throw Error(concat(folders[0], ": trial ", row.trial, " has ", row.values.size(),
                                " settings; the plan has ", settings));
     hdf5::Group group = context.output().create_group(kSweep);
+    training::write_status(group, runs);
     training::write_table(group, table);
     training::write_runs(group, table, results_folder(folders[0], context.output_target()));
     if (folders.size() > 1) write_transfer(group, folders);
-    std::int64_t diverged = 0;
-    for (const auto& row : table.rows) diverged += row.finished ? 0 : 1;
+    const auto count = [&](training::RunStatus status) {
+        return static_cast<std::int64_t>(
+            std::count_if(runs.begin(), runs.end(),
+                          [&](const training::SweepRow& row) { return row.status == status; }));
+    };
     context.report("runs", static_cast<std::int64_t>(table.rows.size()));
-    context.report("diverged", diverged);
+    context.report("diverged", count(training::RunStatus::diverged));
+    context.report("failed", count(training::RunStatus::failed));
+    context.report("missing", count(training::RunStatus::missing));
     context.report("best score", group.number_attribute("best_score").value_or(std::nan("")),
                    concat("trial ", group.number_attribute("best_trial").value_or(0)));
     context.report("within 2 points", group.number_attribute("robustness_2").value_or(0),
@@ -258,7 +408,7 @@ void suggest(const Options& o, cli::Context& context) {
     if (context.input_count() != 2) throw UsageError("checkpoint sweep suggest expects SWEEP.h5");
     const auto table = training::read_table(context.input(1).root().group(kSweep));
     std::vector<training::TrialResult> history;
-    Index last = 0;
+    Index last = table.last_trial;
     for (const auto& one : training::trial_scores(table.rows)) {
         history.push_back({static_cast<std::uint64_t>(one.trial), one.values, -one.score});
         last = std::max(last, one.trial);
@@ -283,8 +433,9 @@ cli::Command sweep() {
     c.describe(
         "plan BASE.json SPACE.json: which trials; SPACE maps keys of the configuration to "
         R"({"log-uniform": [a, b]}, {"uniform": [a, b]}, {"int": [a, b]} or {"choice": [...]}. )"
-        "run PLAN.h5: trains trials (--index and --count for an array job; finished ones are "
-        "skipped). collect FOLDER...: one table, marginal curves, robustness; several folders of "
+        "run PLAN.h5: trains trials (--index and --count for an array job; those that finished or "
+        "diverged are skipped, those that failed or were interrupted go on). collect FOLDER...: "
+        "one table, marginal curves, robustness; several folders of "
         "the same plan on other networks give a transfer table. suggest SWEEP.h5: the next trials "
         "by TPE.");
     c.inputs("plan|run|collect|suggest, then its files");
@@ -294,6 +445,7 @@ cli::Command sweep() {
               {"/checkpoint/sweep/runs",
                "their files and settings: networks for fixedpoints population"},
               {"/checkpoint/sweep/marginal", "score along each setting"},
+              {"/checkpoint/sweep/status", "of every run: finished, diverged, failed, missing"},
               {"/checkpoint/sweep/transfer", "(folder, trial)"}});
     c.group("plan and suggest");
     c.choice<std::string>(

@@ -27,7 +27,9 @@ struct Options {
     double max_seconds = 0, save_every = 300;
     std::int64_t memory = 0;
     std::string stop_when;
-    bool full_batch = false, online = false, nesterov = false, write_gradients = false;
+    bool full_batch = false, online = false, nesterov = false, write_gradients = false,
+         no_decay_bias = false;
+    std::string scale;
     // Options that are keys of the configuration as they are: (path, value).
     std::deque<std::pair<std::string, std::string>> keys;
     ModelFileOptions files;
@@ -85,7 +87,25 @@ void add_checkpoints(const std::string& text, std::vector<Override>& list) {
                                                                     "\":", settings.number, "}")});
 }
 
+// A number, or a quotient such as 1/255, as JSON.
+std::string number_text(const std::string& text, const std::string& option) {
+    const auto parts = split(text, '/');
+    const auto above = parse_double(parts[0]);
+    const auto below = parts.size() == 2 ? parse_double(parts[1]) : std::optional<double>(1);
+    if (!above || !below || parts.size() > 2 || *below == 0)
+        throw UsageError("option '" + option + "': found '" + printable(text, 40) +
+                         "'; a number or a quotient such as 1/255 is expected");
+    return shortest(*above / *below);
+}
+
+bool gives(const Options& o, const std::string& path) {
+    return std::any_of(o.keys.begin(), o.keys.end(),
+                       [&](const auto& key) { return key.first == path && !key.second.empty(); });
+}
+
 std::vector<Override> overrides_of(const Options& o) {
+    if (gives(o, "steps") && gives(o, "epochs"))
+        throw UsageError("option '--epochs': given beside --steps; one is expected");
     std::vector<Override> list;
     // First, so that --set task.KEY changes the task that is named.
     if (!o.task.empty()) list.push_back({"task", quoted(o.task)});
@@ -105,6 +125,8 @@ std::vector<Override> overrides_of(const Options& o) {
                                       {o.nesterov, "optimizer.nesterov"},
                                       {o.write_gradients, "write_gradients"}})
         if (given) list.push_back({path, "true"});
+    if (o.no_decay_bias) list.push_back({"optimizer.decay_bias", "false"});
+    if (!o.scale.empty()) list.push_back({"preprocess.scale", number_text(o.scale, "--scale")});
     if (!o.checkpoints.empty()) add_checkpoints(o.checkpoints, list);
     if (!o.clip.empty()) add_clip(o.clip, list);
     if (!o.stop_when.empty()) add_stop(o.stop_when, list);
@@ -120,29 +142,43 @@ std::vector<Override> overrides_of(const Options& o) {
     return list;
 }
 
+struct Configuration {
+    TrainingConfig config;
+    std::optional<hdf5::Group> repeated; // the root of the run that is repeated
+};
+
 // What the input is: a configuration, a run to repeat, or data.
-TrainingConfig read_configuration(const Options& o, cli::Context& context) {
+Configuration read_configuration(const Options& o, cli::Context& context) {
     const auto overrides = overrides_of(o);
     const bool named = !o.task.empty() || !o.data.empty();
     if (context.input_address().is_stream() && named)
-        return training::read_config("", overrides, "command line");
+        return {training::read_config("", overrides, "command line"), {}};
     const hdf5::Address input = context.input_address();
     if (!cli::Context::is_hdf5(input)) {
         const std::string text = read_text_file(input.file);
         context.note_foreign(input.file);
         TrainingConfig c = training::read_config(text, overrides, input.file);
         if (c.data.empty() && !c.task) c.data = "-";
-        return c;
+        return {std::move(c), {}};
     }
     const hdf5::Group root = context.open(input).root();
     if (input.path.empty() && root.has_group("/run") && !named) {
         const auto training = root.group("/run").read_text("training");
-        if (training) return training::read_config(*training, overrides, input.name() + ":/run");
+        if (training)
+            return {training::read_config(*training, overrides, input.name() + ":/run"), root};
     }
     TrainingConfig c = training::read_config("", overrides, "command line");
     if (!c.task && c.data.empty())
         c.data = input.file + (input.path.empty() ? "" : ":" + input.path);
-    return c;
+    return {std::move(c), {}};
+}
+
+void warn_of_changed_data(const hdf5::Group& repeated, const training::TrainingData& data,
+                          const TrainingConfig& c, cli::Context& context) {
+    const std::string digest = repeated.group("/run").text_attribute("data_digest").value_or("");
+    if (c.task || !training::comparable(digest) || digest == data.survey.digest) return;
+    context.monitor().warn(c.data + ": these are not the data that the run of " +
+                           context.input_address().name() + " learnt from");
 }
 
 void report(const training::RunResult& result, const TrainingConfig& c, cli::Context& context) {
@@ -158,17 +194,30 @@ void report(const training::RunResult& result, const TrainingConfig& c, cli::Con
         context.report("speed", std::round(result.samples_per_second), "samples/s");
 }
 
+// Makes a run file of what stood before; returns what the message says of it.
+std::string keep_diverged(const training::RunResult& until, const TrainingConfig& c,
+                          const training::TrainingData& data, const training::RunFolder& folder,
+                          const hdf5::Group* before, cli::Context& context) {
+    const std::string place = context.state_directory();
+    if (place.empty() || !context.keeps_state()) return "";
+    const std::string name = place + "/" + training::kDivergedRun;
+    hdf5::OutputFile file(name, hdf5::Existing::replace, context.compression(), {});
+    write_run(file.root(), c, data, folder, until, before, hdf5::Timings::leave_out);
+    file.commit();
+    return "; the run before is in " + name;
+}
+
 void run(const Options& o, cli::Context& context) {
-    TrainingConfig c = read_configuration(o, context);
+    auto [c, repeated] = read_configuration(o, context);
     training::TrainingData data = load_training_data(c, memory_use(context, o.memory), context);
+    if (repeated) warn_of_changed_data(*repeated, data, c, context);
     const auto overrides = overrides_of(o);
     const bool model_given = std::any_of(overrides.begin(), overrides.end(),
                                          [](const Override& one) { return one.path == "model"; });
-    const auto start =
-        load_network(o.files, c, data, model_given ? "" : context.input_address().name(), context);
+    const auto start = load_network(o.files, c, data, repeated,
+                                    model_given ? "" : context.input_address().name(), context);
     training::resolve_loss(c, data);
-    const auto storage = c.precision == training::Precision::float32 ? network::Storage::float32
-                                                                     : network::Storage::float64;
+    const network::Storage storage = storage_of(c);
     training::RunFolder saved(context.state_directory(), describe_run(c, data), storage);
     // Of ranks that share the sums one keeps the checkpoints.
     training::RunFolder folder(context.keeps_state() ? context.state_directory() : "",
@@ -186,22 +235,19 @@ void run(const Options& o, cli::Context& context) {
         resumed = saved.resume(earlier ? &*earlier : nullptr);
         if (!resumed) context.monitor().info("there is no saved state; the run starts anew");
     }
+    const hdf5::Group* before = earlier ? &*earlier : nullptr;
     const training::RunLimits limits{o.save_every, o.max_seconds};
     const ranks::Together together;
-    const auto result =
-        training::train(c, data, start, resumed, folder, limits, context.execution());
-    if (!ranks::first()) return;
-    const hdf5::Group* before = earlier ? &*earlier : nullptr;
-    const Phase phase(context.monitor(), "assemble the run");
-    hdf5::Group root = context.output();
-    folder.assemble(root, result, before, context.keeps_timing());
-    root.group("/run").set_attribute("rule", c.rule);
-    if (data.task) {
-        // As they are before preprocessing, like all data.
-        training::write_task_samples(root.create_group("/data"), *data.task, "test",
-                                     kTaskTestSamples, training::Stream::test, storage);
-        training::write_truth(root.create_group("/truth"), *data.task);
+    training::RunResult result;
+    try {
+        result = training::train(c, data, start, resumed, folder, limits, context.execution());
+    } catch (const training::Diverged& e) {
+        throw Error(e.what() + keep_diverged(e.until, c, data, folder, before, context));
     }
+    if (!ranks::first()) return;
+    const Phase phase(context.monitor(), "assemble the run");
+    write_run(context.output(), c, data, folder, result, before,
+              context.keeps_timing() ? hdf5::Timings::keep : hdf5::Timings::leave_out);
     for (const auto& file : folder.files()) context.discard_when_done(file);
     report(result, c, context);
 }
@@ -231,12 +277,23 @@ cli::Command train() {
              "architecture or model file, or linear, mlp:64,64, conv:16,32, gru:64, ...");
     c.option("--data", o->data, "FILE[:/group]", "splits train and test");
     c.option("--task", o->task, "NAME", "a built-in task (see checkpoint tasks)");
+    add_key(c, *o, "--preset", "task.preset", "NAME", "of the task: sets some of its parameters",
+            "none");
+    add_key(c, *o, "--samples", "samples", "N", "training samples of a built-in task",
+            "1024, or a batch");
     c.flag("--online", o->online, "fresh samples of the task at every step");
+    c.option("--scale", o->scale, "X", "inputs are multiplied by it: 0.5, 1/255").default_text("1");
+    add_key(c, *o, "--standardize", "preprocess.standardize", "WORD",
+            "none, pixel, pixel_mean, channel or global; statistics of the training split", "none");
+    add_key(c, *o, "--train-fraction", "preprocess.train_fraction", "X",
+            "of the training split that is learnt from; the rest is held out for evaluation",
+            "the splits of the data");
     add_key(c, *o, "--loss", "loss", "NAME", "loss", "by the targets, or the task's");
-    add_key(c, *o, "--init", "init", "LAW",
-            "auto, he, glorot, orthogonal:G, identity, normal:S, small:S, balanced:S, zeros, "
-            "torch:S, file",
-            "auto");
+    add_key(
+        c, *o, "--init", "init", "LAW",
+        "auto, he, he-uniform, glorot, glorot-uniform, lecun, orthogonal:G, identity, normal:S, "
+        "small:S, balanced:S, zeros, torch:S, file",
+        "auto");
     add_key(c, *o, "--precision", "precision", "WORD", "float32 or float64", "float32");
     add_key(c, *o, "--seed", "seed", "N", "of initial weights, order, noise", "0");
     c.group("How");
@@ -245,6 +302,8 @@ cli::Command train() {
     add_key(c, *o, "--batch-size", "batch_size", "N", "samples a step", "64");
     c.flag("--full-batch", o->full_batch, "all samples at every step");
     add_key(c, *o, "--sampling", "sampling", "WORD", "epoch, replacement, sequential", "epoch");
+    add_key(c, *o, "--last-batch", "last_batch", "WORD",
+            "drop, or keep: what is left of an epoch is a smaller batch", "drop");
     add_key(c, *o, "--optimizer", "optimizer.name", "NAME",
             "sgd, rmsprop, adagrad, adam, adamw, radam", "sgd");
     add_key(c, *o, "--learning-rate", "optimizer.learning_rate", "X", "", "0.01; adaptive: 0.001");
@@ -252,6 +311,8 @@ cli::Command train() {
     c.flag("--nesterov", o->nesterov, "Nesterov's form of momentum");
     add_key(c, *o, "--weight-decay", "optimizer.weight_decay", "X", "", "0");
     add_key(c, *o, "--decay-mode", "optimizer.decay_mode", "WORD", "l2 or decoupled", "l2");
+    c.flag("--no-decay-bias", o->no_decay_bias,
+           "biases and parameters of normalisations do not decay");
     c.option(
         "--lr-schedule", o->lr_schedule, "JSON",
         R"(such as {"name": "cosine"} or {"name": "exponential", "rate": 0.5, "period": 700})");
@@ -268,6 +329,8 @@ cli::Command train() {
     add_key(c, *o, "--rule", "rule.name", "NAME", "learning rule: bp", "bp");
     add_key(c, *o, "--noise-variance", "rule.noise.variance", "V",
             "noise after every update, times the learning rate", "0");
+    add_key(c, *o, "--noise-distribution", "rule.noise.distribution", "LAW", "normal or uniform",
+            "normal");
     add_key(c, *o, "--noise-target", "rule.noise.target", "WORD", "feedback or all", "feedback");
     add_key(c, *o, "--on-nonfinite", "on_nonfinite", "WORD",
             "stop, or halve: go back to the last state with half the learning rate", "stop");

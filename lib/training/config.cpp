@@ -85,6 +85,15 @@ void section(Keys& keys, const std::string& key, Body&& body) {
     inner.refuse_others();
 }
 
+// Refuses a setting that nobody would look at, unless it has one of the values that resolved
+// configurations write all the same.
+template <class Value>
+void refuse_idle(Keys& keys, const std::string& key, const Value& value,
+                 const std::vector<Value>& usual, const std::string& who, bool used) {
+    if (!used && std::find(usual.begin(), usual.end(), value) == usual.end())
+        keys.refuse(key, who + " does not take it");
+}
+
 OptimizerSettings read_optimizer(Keys& keys) {
     OptimizerSettings o;
     o.name = keys.word("name", kOptimizers, o.name);
@@ -103,6 +112,11 @@ OptimizerSettings read_optimizer(Keys& keys) {
     if (o.momentum > 0 && o.name != "sgd")
         keys.refuse("momentum", "only sgd takes it, found " + o.name);
     if (o.nesterov && o.momentum == 0) keys.refuse("nesterov", "needs a momentum above 0");
+    const bool moments = o.name == "adam" || o.name == "adamw" || o.name == "radam";
+    refuse_idle(keys, "beta1", o.beta1, {0.9}, o.name, moments);
+    refuse_idle(keys, "beta2", o.beta2, {0.99, 0.999}, o.name, moments || o.name == "rmsprop");
+    refuse_idle(keys, "epsilon", o.epsilon, {1e-8, 1e-10}, o.name, adaptive);
+    refuse_idle(keys, "amsgrad", o.amsgrad, {false}, o.name, moments);
     return o;
 }
 
@@ -118,6 +132,16 @@ ScheduleSettings read_schedule(Keys& keys) {
     s.warmup = keys.count("warmup", 0, kMostSteps, 0);
     if (s.name == "multistep" && s.milestones.empty()) keys.refuse("milestones", "missing");
     if (s.name == "exponential" && s.period == 0) keys.refuse("period", "missing");
+    const ScheduleSettings usual;
+    const bool multistep = s.name == "multistep", exponential = s.name == "exponential",
+               polynomial = s.name == "polynomial",
+               falls = polynomial || s.name == "cosine" || s.name == "linear";
+    refuse_idle(keys, "milestones", s.milestones, {usual.milestones}, s.name, multistep);
+    refuse_idle(keys, "gamma", s.gamma, {usual.gamma}, s.name, multistep);
+    refuse_idle(keys, "rate", s.rate, {usual.rate}, s.name, exponential);
+    refuse_idle(keys, "period", s.period, {usual.period}, s.name, exponential || falls);
+    refuse_idle(keys, "minimum", s.minimum, {usual.minimum}, s.name, falls);
+    refuse_idle(keys, "power", s.power, {usual.power}, s.name, polynomial);
     return s;
 }
 
@@ -130,6 +154,7 @@ ClipSettings read_clip(Keys& keys) {
              : mode == "value"      ? ClipMode::value
                                     : ClipMode::none;
     c.value = positive(keys, "value", 1);
+    refuse_idle(keys, "value", c.value, {1.0}, "mode none", c.mode != ClipMode::none);
     return c;
 }
 
@@ -201,6 +226,9 @@ void read_rule(Keys& keys, TrainingConfig& c) {
         c.noise.target = noise.word("target", {"feedback", "all"}, "feedback") == "all"
                              ? NoiseTarget::all
                              : NoiseTarget::feedback;
+        // Backpropagation has no feedback arrays.
+        if (c.rule == "bp" && c.noise.variance > 0 && c.noise.target == NoiseTarget::feedback)
+            noise.refuse("target", "rule bp has no feedback for the noise; 'all' is expected");
         noise.refuse_others();
         rule.erase("noise");
     }
@@ -211,6 +239,7 @@ void read_sources(Keys& keys, TrainingConfig& c) {
     if (keys.has("model") && keys.value("model").is_object()) {
         Keys model(keys.value("model"), "model");
         c.architecture = model.value("architecture").dump();
+        c.model = model.text("file", "");
         model.refuse_others();
     } else {
         c.model = keys.text("model", "");
@@ -230,6 +259,8 @@ void read_stop(Keys& keys, TrainingConfig& c) {
             static_cast<void>(
                 stop.word("metric", {"loss", "eval_loss", "error", "eval_error"}, "loss"));
         c.stop.below = stop.number("below", 0);
+        refuse_idle(stop, "below", c.stop.below, {0.0}, "a run without stop.metric",
+                    !c.stop.metric.empty());
         c.stop.plateau = stop.count("plateau", 0, kMostSteps, 0);
     });
 }
@@ -246,6 +277,22 @@ void read_data_settings(Keys& keys, TrainingConfig& c) {
             c.data_settings.augment.noise = at_least_zero(a, "noise", 0);
         });
     });
+}
+
+bool states_learning_rate(const Json& config) {
+    return config.contains("optimizer") && config.at("optimizer").contains("learning_rate");
+}
+
+// Data that are made as training goes on are learnt from as they are, in their order.
+void check_online(Keys& keys, const TrainingConfig& c) {
+    if (!c.online) return;
+    const auto& d = c.data_settings;
+    if (d.scale != 1 || d.standardize != "none" || d.train_fraction > 0)
+        keys.refuse("preprocess",
+                    "scale, standardize and train_fraction are of data that are there "
+                    "before training, not of 'online' ones");
+    refuse_idle(keys, "sampling", c.sampling, {Sampling::epoch}, "online training", false);
+    refuse_idle(keys, "full_batch", c.full_batch, {false}, "online training", false);
 }
 
 TrainingConfig parse(const Json& json) {
@@ -267,6 +314,9 @@ TrainingConfig parse(const Json& json) {
     c.batch_size = keys.count("batch_size", 1, kMostBatch, c.batch_size);
     c.full_batch = keys.flag("full_batch", false);
     c.online = keys.flag("online", false);
+    c.samples = keys.count("samples", 0, kMostBatch, 0);
+    refuse_idle(keys, "samples", c.samples, {Index{0}}, "a run on data of its own",
+                c.task.has_value());
     if (keys.has("steps")) c.steps = keys.count("steps", 1, kMostSteps);
     if (keys.has("epochs")) c.epochs = positive(keys, "epochs", 1);
     static_cast<void>(keys.has("steps") ? 0 : keys.count("steps", 0, 1, 0));
@@ -283,6 +333,12 @@ TrainingConfig parse(const Json& json) {
     check_rule(c.rule);
     section(keys, "optimizer", [&](Keys& k) { c.optimizer = read_optimizer(k); });
     section(keys, "schedule", [&](Keys& k) { c.schedule = read_schedule(k); });
+    if (c.schedule.name == "residual-network" && !states_learning_rate(json)) {
+        if (c.full_batch)
+            keys.refuse("optimizer", "learning_rate: missing; the usual one of residual-network "
+                                     "goes with a batch size");
+        c.optimizer.learning_rate = 0.1 * static_cast<double>(c.batch_size) / 256;
+    }
     section(keys, "clip", [&](Keys& k) { c.clip = read_clip(k); });
     if (keys.has("freeze")) c.freeze = keys.texts("freeze");
     section(keys, "lr_scale", [&](Keys& k) {
@@ -291,7 +347,12 @@ TrainingConfig parse(const Json& json) {
                 c.lr_scale.emplace_back(glob, at_least_zero(k, glob, 1));
     });
     c.init = keys.text("init", c.init);
-    if (c.init != "file") network::check_law(c.init);
+    if (c.init != "file") {
+        network::check_law(c.init);
+        if (!c.architecture.empty() && !c.model.empty() && !keys.has("init"))
+            keys.refuse("model", "file: holds weights to start from; init 'file' is expected");
+        if (!c.architecture.empty()) c.model.clear();
+    }
     const Json none = Json::object();
     section(keys, "checkpoints", [&](Keys& k) {
         c.checkpoints =
@@ -309,6 +370,7 @@ TrainingConfig parse(const Json& json) {
     read_stop(keys, c);
     c.on_nonfinite = keys.word("on_nonfinite", {"stop", "halve"}, "stop");
     read_data_settings(keys, c);
+    check_online(keys, c);
     if (!keys.has("freeze")) static_cast<void>(keys.text("freeze", ""));
     keys.refuse_others();
     return c;
@@ -392,6 +454,7 @@ std::string config_json(const TrainingConfig& c) {
               {"batch_size", c.batch_size},
               {"full_batch", c.full_batch},
               {"online", c.online},
+              {"samples", c.samples},
               {"sampling", c.sampling == Sampling::epoch         ? "epoch"
                            : c.sampling == Sampling::replacement ? "replacement"
                                                                  : "sequential"},
@@ -404,8 +467,12 @@ std::string config_json(const TrainingConfig& c) {
               {"evaluate", {{"every", c.evaluate_every}, {"split", c.evaluate_split}}},
               {"write_gradients", c.write_gradients},
               {"on_nonfinite", c.on_nonfinite}};
-    if (!c.architecture.empty()) json["model"] = {{"architecture", Json::parse(c.architecture)}};
-    if (!c.model.empty()) json["model"] = c.model;
+    if (!c.architecture.empty()) {
+        json["model"] = {{"architecture", Json::parse(c.architecture)}};
+        if (!c.model.empty()) json["model"]["file"] = c.model;
+    } else if (!c.model.empty()) {
+        json["model"] = c.model;
+    }
     if (!c.data.empty()) json["data"] = c.data;
     if (c.task) {
         Json task{{"name", c.task->name}, {"seed", c.task->seed}};
@@ -456,6 +523,7 @@ std::vector<std::string> differences(const std::string& resolved, const std::str
     for (Json* config : {&one, &two}) {
         for (const char* key : {"steps", "epochs", "checkpoints", "evaluate", "stop"})
             config->erase(key);
+        if (config->value("samples", 0) == 0) config->erase("samples");
         if (config->contains("metrics")) (*config)["metrics"].erase("every");
     }
     std::vector<std::string> found;

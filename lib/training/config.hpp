@@ -85,9 +85,9 @@ struct DataSettings {
 struct TrainingConfig {
     std::uint64_t seed = 0;
     Precision precision = Precision::float32;
-    std::string architecture; // JSON; empty where `model` names a file
-    std::string model;        // FILE[:/group]: architecture, and weights with init "file"
-    std::string data;         // FILE[:/group]
+    std::string architecture; // JSON; empty where `model` alone tells it
+    std::string model; // FILE[:/group]: architecture, and weights with init "file"; or a word
+    std::string data;  // FILE[:/group]
     std::optional<TaskSettings> task;
     std::string loss;      // empty: the task's, or by the targets
     double epsilon = 1e-8; // poisson
@@ -97,6 +97,7 @@ struct TrainingConfig {
     double rate_penalty = 0;
     Index batch_size = 64;
     bool full_batch = false, online = false;
+    Index samples = 0; // a built-in task's training split; 0: 1024, or a batch
     std::optional<Index> steps;
     std::optional<double> epochs;
     Sampling sampling = Sampling::epoch;

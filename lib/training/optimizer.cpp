@@ -23,6 +23,17 @@ double residual_network_rate(double base, double epoch) {
     return rate;
 }
 
+// The squared norm of what is not frozen: of all at once where nothing is.
+template <class SquareOf>
+double moving_square(const std::vector<ParameterSlice>& slices, Index size, SquareOf&& square_of) {
+    const auto frozen = [](const ParameterSlice& slice) { return slice.lr_scale == 0; };
+    if (std::none_of(slices.begin(), slices.end(), frozen)) return square_of(0, size);
+    double sum = 0;
+    for (const auto& slice : slices)
+        if (!frozen(slice)) sum += square_of(slice.offset, slice.size);
+    return sum;
+}
+
 std::size_t state_count(const OptimizerSettings& s) {
     if (s.name == "sgd") return s.momentum > 0 ? 1 : 0;
     if (s.name == "rmsprop" || s.name == "adagrad") return 1;
@@ -167,16 +178,18 @@ template <class S>
 void clip(network::Column<S>& g, const ClipSettings& settings,
           const std::vector<ParameterSlice>& slices) {
     const double limit = settings.value;
-    const auto shrink = [&](Index offset, Index size) {
-        auto part = g.segment(offset, size);
-        const double norm = std::sqrt(part.template cast<double>().squaredNorm());
-        if (norm > limit) part *= static_cast<S>(limit / norm);
+    const auto square_of = [&](Index offset, Index size) {
+        return g.segment(offset, size).template cast<double>().squaredNorm();
+    };
+    const auto shrink = [&](Index offset, Index size, double square) {
+        const double norm = std::sqrt(square);
+        if (norm > limit) g.segment(offset, size) *= static_cast<S>(limit / norm);
     };
     switch (settings.mode) {
     case ClipMode::none:
         return;
     case ClipMode::global_norm:
-        shrink(0, g.size());
+        shrink(0, g.size(), moving_square(slices, g.size(), square_of));
         return;
     case ClipMode::layer_norm:
         for (std::size_t i = 0; i < slices.size();) {
@@ -184,7 +197,7 @@ void clip(network::Column<S>& g, const ClipSettings& settings,
             Index size = 0;
             while (end < slices.size() && slices[end].layer == slices[i].layer)
                 size += slices[end++].size;
-            shrink(slices[i].offset, size);
+            shrink(slices[i].offset, size, square_of(slices[i].offset, size));
             i = end;
         }
         return;
@@ -196,16 +209,21 @@ void clip(network::Column<S>& g, const ClipSettings& settings,
 
 template <class S>
 void add_noise(network::Column<S>& weights, const NoiseSettings& settings, double learning_rate,
-               std::uint64_t seed, Index step) {
+               const std::vector<ParameterSlice>& slices, std::uint64_t seed, Index step) {
     if (settings.variance == 0) return;
     const Random random(seed, "noise");
+    const StreamWords words{static_cast<std::uint64_t>(step), 1, 0};
     const double deviation = std::sqrt(settings.variance);
-    for (Index i = 0; i < weights.size(); ++i) {
-        const auto at = static_cast<std::uint64_t>(i);
-        const StreamWords words{static_cast<std::uint64_t>(step), 1, 0};
-        const double xi = settings.uniform ? std::sqrt(3.0) * (2 * random.uniform(at, words) - 1)
-                                           : random.normal(at, words);
-        weights(i) += static_cast<S>(learning_rate * deviation * xi);
+    for (const auto& slice : slices) {
+        if (slice.lr_scale == 0) continue;
+        const double rate = learning_rate * slice.lr_scale;
+        for (Index i = slice.offset; i < slice.offset + slice.size; ++i) {
+            const auto at = static_cast<std::uint64_t>(i);
+            const double xi = settings.uniform
+                                  ? std::sqrt(3.0) * (2 * random.uniform(at, words) - 1)
+                                  : random.normal(at, words);
+            weights(i) += static_cast<S>(rate * deviation * xi);
+        }
     }
 }
 
@@ -213,10 +231,10 @@ template void clip(network::Column<double>&, const ClipSettings&,
                    const std::vector<ParameterSlice>&);
 template void clip(network::Column<float>&, const ClipSettings&,
                    const std::vector<ParameterSlice>&);
-template void add_noise(network::Column<double>&, const NoiseSettings&, double, std::uint64_t,
-                        Index);
-template void add_noise(network::Column<float>&, const NoiseSettings&, double, std::uint64_t,
-                        Index);
+template void add_noise(network::Column<double>&, const NoiseSettings&, double,
+                        const std::vector<ParameterSlice>&, std::uint64_t, Index);
+template void add_noise(network::Column<float>&, const NoiseSettings&, double,
+                        const std::vector<ParameterSlice>&, std::uint64_t, Index);
 template class Optimizer<double>;
 template class Optimizer<float>;
 

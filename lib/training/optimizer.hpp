@@ -23,14 +23,16 @@ struct ParameterSlice {
     std::size_t layer = 0; // to which it belongs; slices of one layer are neighbours
 };
 
-// Limits a gradient in place: its norm, that of every layer, or every number.
+// Limits a gradient in place: its norm (over all that is not frozen), that of every layer, or every
+// number.
 template <class S>
 void clip(network::Column<S>& gradient, const ClipSettings& settings,
           const std::vector<ParameterSlice>& slices);
-// weights += learning_rate xi, Var xi = variance, by (seed; step, index).
+// weights += learning_rate lr_scale xi, Var xi = variance, by (seed; step, index): what is frozen
+// stays.
 template <class S>
 void add_noise(network::Column<S>& weights, const NoiseSettings& settings, double learning_rate,
-               std::uint64_t seed, Index step);
+               const std::vector<ParameterSlice>& slices, std::uint64_t seed, Index step);
 
 template <class S>
 class ASSAY_API Optimizer {

@@ -298,7 +298,8 @@ void RunFolder::assemble(hdf5::Group root, const RunResult& result, const hdf5::
         std::vector<std::int64_t>(result.state.checkpoints.begin(), result.state.checkpoints.end()),
         {"checkpoint", "", "steps of the checkpoints"});
     write_metrics(run.create_group("metrics"), result.state.metrics);
-    write_state(run.create_group("state"), result.state, storage_);
+    if (!result.state.trained.empty())
+        write_state(run.create_group("state"), result.state, storage_);
     if (!with_timing) return;
     hdf5::Group timing = run.create_group("timing");
     timing.write_scalar("seconds", result.seconds, {"", "s", "wall clock of this call"});
@@ -311,7 +312,7 @@ std::vector<std::string> RunFolder::files() const {
     if (folder_.empty() || !fs::exists(folder_)) return list;
     for (const auto& entry : fs::directory_iterator(folder_)) {
         const std::string name = entry.path().filename().string();
-        const bool ours = name == kState || name == kOlderState ||
+        const bool ours = name == kState || name == kOlderState || name == kDivergedRun ||
                           (name.size() == 12 && ends_with(name, ".h5") &&
                            name.find_first_not_of("0123456789") == 9);
         if (ours) list.push_back(entry.path().string());

@@ -23,6 +23,9 @@ struct RunDescription {
     Preprocessing preprocessing;
 };
 
+// Name, in a run's folder, of the run file of what stood when it diverged.
+inline constexpr const char* kDivergedRun = "diverged.h5";
+
 class ASSAY_API RunFolder : public RunSink {
   public:
     // `folder` empty: kept in memory, lost with the program.
@@ -36,7 +39,7 @@ class ASSAY_API RunFolder : public RunSink {
     void checkpoint(const RunCheckpoint& checkpoint) override;
     void state(const RunState& state) override;
 
-    // Writes /model and /run. `earlier` as for resume.
+    // Writes /model and /run; /run/state where the result has one. `earlier` as for resume.
     void assemble(hdf5::Group root, const RunResult& result, const hdf5::Group* earlier,
                   bool with_timing) const;
     // Files of the folder, to be removed once the run file has its name.

@@ -53,6 +53,15 @@ SweepPlan read_sources(const hdf5::Group& group) {
     return plan;
 }
 
+struct StatusWord {
+    const char* word;
+    RunStatus status;
+};
+constexpr StatusWord kStatusWords[]{{"finished", RunStatus::finished},
+                                    {"diverged", RunStatus::diverged},
+                                    {"failed", RunStatus::failed},
+                                    {"missing", RunStatus::missing}};
+
 std::vector<double> column(const std::vector<SweepRow>& rows, double SweepRow::*member) {
     std::vector<double> values;
     for (const auto& row : rows) values.push_back(row.*member);
@@ -60,6 +69,19 @@ std::vector<double> column(const std::vector<SweepRow>& rows, double SweepRow::*
 }
 
 } // namespace
+
+std::string status_name(RunStatus status) {
+    for (const auto& one : kStatusWords)
+        if (one.status == status) return one.word;
+    return "";
+}
+
+RunStatus status_of(const std::string& word) {
+    for (const auto& one : kStatusWords)
+        if (one.word == word) return one.status;
+    throw Error("found status '" + printable(word, 40) +
+                "'; finished, diverged, failed or missing is expected");
+}
 
 void write_plan(hdf5::Group group, const SweepPlan& plan) {
     write_sources(group, plan);
@@ -84,7 +106,7 @@ SweepPlan read_plan(const hdf5::Group& group) {
 }
 
 double score_of(const SweepRow& row) {
-    if (!row.finished) return kNan;
+    if (row.status != RunStatus::finished) return kNan;
     if (std::isfinite(row.eval_accuracy)) return row.eval_accuracy;
     return std::isfinite(row.eval_loss) ? -row.eval_loss : -row.loss;
 }
@@ -115,7 +137,7 @@ void write_table(hdf5::Group group, const SweepTable& table) {
     for (const auto& row : rows) {
         trial.push_back(row.trial);
         repeat.push_back(row.repeat);
-        finished.push_back(row.finished ? 1 : 0);
+        finished.push_back(row.status == RunStatus::finished ? 1 : 0);
     }
     group.write("trial", trial, {"run", "", "numbered from 1"});
     group.write("repeat", repeat, {"run", "", "which seed"});
@@ -153,6 +175,7 @@ void write_table(hdf5::Group group, const SweepTable& table) {
     const bool classifies = std::any_of(rows.begin(), rows.end(), [](const SweepRow& row) {
         return std::isfinite(row.eval_accuracy);
     });
+    group.set_attribute("last_trial", static_cast<std::int64_t>(table.last_trial));
     group.set_attribute("metric", classifies ? "accuracy" : "minus loss");
     hdf5::Group marginal = group.create_group("marginal");
     for (const auto& curve : marginal_curves(space, points, means, kBins)) {
@@ -166,7 +189,8 @@ void write_table(hdf5::Group group, const SweepTable& table) {
 }
 
 SweepTable read_table(const hdf5::Group& group) {
-    SweepTable table{read_sources(group), {}};
+    SweepTable table{read_sources(group), {}, 0};
+    table.last_trial = static_cast<Index>(group.number_attribute("last_trial").value_or(0));
     const auto trial = group.dataset("trial").read<std::int64_t>();
     const auto numbers = [&](const std::string& name) {
         auto values = group.dataset(name).expect_numeric().read<double>();
@@ -188,7 +212,8 @@ SweepTable read_table(const hdf5::Group& group) {
                      loss[k],
                      eval_loss[k],
                      accuracy[k],
-                     finished[k] != 0,
+                     finished[k] != 0 ? RunStatus::finished : RunStatus::diverged,
+                     {},
                      {}};
         for (const auto& setting : values) row.values.push_back(setting[k]);
         table.rows.push_back(std::move(row));
@@ -227,6 +252,49 @@ void add_parts_of(const std::string& model, std::map<std::string, std::string>& 
 }
 
 } // namespace
+
+void write_status(hdf5::Group group, const std::vector<SweepRow>& runs) {
+    std::vector<std::int64_t> trial, repeat;
+    std::vector<std::string> status, message;
+    for (const auto& row : runs) {
+        trial.push_back(row.trial);
+        repeat.push_back(row.repeat);
+        status.push_back(status_name(row.status));
+        message.push_back(row.message);
+    }
+    hdf5::Table table;
+    table.add("trial", std::move(trial));
+    table.add("repeat", std::move(repeat));
+    table.add("status", std::move(status));
+    table.add("message", std::move(message));
+    hdf5::write_table(group, "status", table,
+                      {"run", "", "finished, diverged, failed or missing, and why"});
+}
+
+TransferTable transfer_table(const std::vector<std::vector<SweepRow>>& rows,
+                             const std::vector<std::string>& names) {
+    std::map<Index, TrialPoint> settings;
+    std::vector<std::vector<TrialScore>> scores;
+    for (std::size_t f = 0; f < rows.size(); ++f) {
+        scores.push_back(trial_scores(rows[f]));
+        for (const auto& one : scores.back())
+            if (settings.emplace(one.trial, one.values).first->second != one.values)
+                throw Error(concat(names[f], ": trial ", one.trial,
+                                   " has other settings than in the folders before"));
+    }
+    TransferTable table;
+    std::map<Index, Index> columns;
+    for (const auto& [trial, values] : settings) {
+        columns[trial] = static_cast<Index>(table.trials.size());
+        table.trials.push_back(trial);
+    }
+    table.score.setConstant(static_cast<Index>(rows.size()),
+                            static_cast<Index>(table.trials.size()), kNan);
+    for (std::size_t f = 0; f < scores.size(); ++f)
+        for (const auto& one : scores[f])
+            table.score(static_cast<Index>(f), columns[one.trial]) = one.score;
+    return table;
+}
 
 void write_runs(hdf5::Group group, const SweepTable& table, const std::string& results) {
     const SearchSpace space = parse_search_space(table.plan.space);
@@ -276,10 +344,10 @@ TrainingConfig trial_config(const SweepPlan& plan, const TrialPoint& point, Inde
     std::vector<Override> overrides;
     for (std::size_t i = 0; i < space.size(); ++i)
         overrides.push_back({space[i].path, value_json(space[i], point.at(i))});
-    TrainingConfig config = read_config(plan.base, overrides, "base configuration");
-    config.seed += static_cast<std::uint64_t>(repeat);
-    if (config.task) config.task->seed = config.seed;
-    return config;
+    const TrainingConfig config = read_config(plan.base, overrides, "base configuration");
+    if (repeat == 0) return config;
+    overrides.push_back({"seed", std::to_string(config.seed + static_cast<std::uint64_t>(repeat))});
+    return read_config(plan.base, overrides, "base configuration");
 }
 
 } // namespace assay::training

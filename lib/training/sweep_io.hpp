@@ -22,22 +22,33 @@ struct SweepPlan {
     std::vector<TrialPoint> points;
 };
 
+// What became of a run. A divergence is a result; a failure is not: it is tried again.
+enum class RunStatus { finished, diverged, failed, missing };
+[[nodiscard]] ASSAY_API std::string status_name(RunStatus status);
+// Throws Error for another word.
+[[nodiscard]] ASSAY_API RunStatus status_of(const std::string& word);
+
 // What is known of one run of one trial.
 struct SweepRow {
     Index trial = 0, repeat = 0;
     TrialPoint values;
     double loss = 0, eval_loss = 0, eval_accuracy = 0; // NaN: diverged or not measured
-    bool finished = false;
-    std::string file; // of its run, in the folder of results; not part of the table
+    RunStatus status = RunStatus::missing;
+    // Not part of the table:
+    std::string file;    // of its run, in the folder of results
+    std::string message; // why it did not finish
 };
 
 struct SweepTable {
-    SweepPlan plan; // without points
-    std::vector<SweepRow> rows;
+    SweepPlan plan;             // without points
+    std::vector<SweepRow> rows; // finished or diverged
+    Index last_trial = 0;       // of all that were planned or run
 };
 
 ASSAY_API void write_plan(hdf5::Group group, const SweepPlan& plan);
 [[nodiscard]] ASSAY_API SweepPlan read_plan(const hdf5::Group& group);
+// The table `status` of all runs, one row a run; and how many are missing as an attribute.
+ASSAY_API void write_status(hdf5::Group group, const std::vector<SweepRow>& runs);
 // The table, scores of trials, marginal curves, robustness, best trial.
 ASSAY_API void write_table(hdf5::Group group, const SweepTable& table);
 [[nodiscard]] ASSAY_API SweepTable read_table(const hdf5::Group& group);
@@ -64,7 +75,17 @@ struct TrialScore {
     double score = 0;
 };
 [[nodiscard]] ASSAY_API std::vector<TrialScore> trial_scores(const std::vector<SweepRow>& rows);
-// The configuration of one run: base, the trial's settings, seed + repeat.
+// Scores of the same trials in several folders: a row a folder, a column a trial that any has,
+// ascending; NaN where a folder has no result. Throws Error where a trial's settings are not the
+// same everywhere; `names` are the folders'.
+struct TransferTable {
+    std::vector<Index> trials;
+    RowMatrix score;
+};
+[[nodiscard]] ASSAY_API TransferTable transfer_table(const std::vector<std::vector<SweepRow>>& rows,
+                                                     const std::vector<std::string>& names);
+// The configuration of one run: base, the trial's settings, seed + repeat. A built-in task has the
+// run's seed too, unless base or settings give it one.
 [[nodiscard]] ASSAY_API TrainingConfig trial_config(const SweepPlan& plan, const TrialPoint& point,
                                                     Index repeat);
 

@@ -54,6 +54,7 @@ class Trainer {
         loss_ = network::loss_of(config.loss);
         loss_.epsilon = config.epsilon;
         loss_.top_k = config.top_k;
+        warn_of_doubled_output(config.architecture, loss_.kind, *run.monitor);
         if (!config.online)
             static_cast<void>(network::check_samples(*data.train, network_.input(),
                                                      network_.output(), loss_,
@@ -69,6 +70,7 @@ class Trainer {
                                  : 0;
         if (total_ < 1) throw Error("neither 'steps' nor 'epochs' is given (--steps, --epochs)");
         kept_ = checkpoint_steps(config.checkpoints, total_);
+        warn_of_late_checkpoints();
         weights_ = start ? network_.load(*start)
                          : network::initial_weights(network_, config.init, config.seed);
         rule_ =
@@ -84,13 +86,13 @@ class Trainer {
     }
 
     RunResult run(const std::optional<RunState>& resume) {
-        const double begun = seconds_now();
-        double saved = begun;
+        begun_ = seconds_now();
+        double saved = begun_;
         if (resume)
             restore(*resume);
         else
             begin();
-        const Index first = state_.step;
+        first_ = state_.step;
         std::string reason = "steps";
         while (state_.step < total_) {
             if (ranks::any(run_.monitor->interrupted())) {
@@ -102,7 +104,7 @@ class Trainer {
                 halved_ = false;
                 continue;
             }
-            if (const std::string stop = should_stop(seconds_now() - begun); !stop.empty()) {
+            if (const std::string stop = should_stop(seconds_now() - begun_); !stop.empty()) {
                 reason = stop;
                 break;
             }
@@ -116,19 +118,10 @@ class Trainer {
             (state_.checkpoints.empty() || state_.checkpoints.back() != state_.step))
             keep_checkpoint();
         save();
-        RunResult result;
-        result.seconds = seconds_now() - begun;
+        RunResult result = result_now(reason);
         result.state = snapshot();
         result.finished = reason != "seconds";
-        result.stop_reason = reason;
-        result.layers = layers_;
-        result.parameters = network_.parameter_count();
-        result.steps = state_.step;
-        result.steps_per_epoch = plan_.per_epoch();
-        result.samples_per_second = static_cast<double>((state_.step - first) * plan_.size()) /
-                                    std::max(1e-9, result.seconds);
         result.model = network_.store(weights_);
-        result.last_loss = last_loss_;
         if (evaluation_) {
             const auto value = evaluate();
             result.eval_loss = value.loss;
@@ -138,6 +131,32 @@ class Trainer {
     }
 
   private:
+    // All but the model and what resuming needs.
+    [[nodiscard]] RunResult result_now(const std::string& reason) const {
+        RunResult result;
+        result.seconds = seconds_now() - begun_;
+        result.state = state_;
+        result.finished = false;
+        result.stop_reason = reason;
+        result.layers = layers_;
+        result.parameters = network_.parameter_count();
+        result.steps = state_.step;
+        result.steps_per_epoch = plan_.per_epoch();
+        result.samples_per_second = static_cast<double>((state_.step - first_) * plan_.size()) /
+                                    std::max(1e-9, result.seconds);
+        result.last_loss = last_loss_;
+        return result;
+    }
+
+    void warn_of_late_checkpoints() const {
+        const auto& list = config_.checkpoints.list;
+        const auto late =
+            std::count_if(list.begin(), list.end(), [&](Index step) { return step > total_; });
+        if (late > 0)
+            run_.monitor->warn(concat("checkpoints.list: ", late, " of ", list.size(),
+                                      " steps come after the last, ", total_));
+    }
+
     // Settings of recurrent layers need one.
     void check_recurrent() const {
         const auto& entries = network_.parameters();
@@ -237,7 +256,8 @@ class Trainer {
         optimizer_.update(weights_.trained, sums_->gradient, learning_rate,
                           logs || looks ? &changes_ : nullptr);
         if (config_.noise.target == NoiseTarget::all)
-            add_noise(weights_.trained, config_.noise, learning_rate, config_.seed, state_.step);
+            add_noise(weights_.trained, config_.noise, learning_rate, slices_, config_.seed,
+                      state_.step);
         gradient_->update_statistics(weights_);
         if ((keeps || logs || marks) && !check_weights()) return;
         const double cosine = follow_update(logs, logs_next);
@@ -338,10 +358,14 @@ class Trainer {
 
     bool give_up(const std::string& what) {
         const std::string message = concat("step ", state_.step, ": ", what);
-        if (!halves() || state_.halvings >= kMostHalvings)
-            throw Error(message + (halves()
-                                       ? concat(" (after ", state_.halvings, " halvings)")
-                                       : " (a smaller learning rate, or --on-nonfinite halve)"));
+        if (!halves() || state_.halvings >= kMostHalvings) {
+            RunResult until = result_now("diverged");
+            until.model = last_kept_;
+            throw Diverged(message + (halves()
+                                          ? concat(" (after ", state_.halvings, " halvings)")
+                                          : " (a smaller learning rate, or --on-nonfinite halve)"),
+                           std::move(until));
+        }
         run_.monitor->warn(message + "; back to step " + std::to_string(mark_->step) +
                            " with half the learning rate");
         const double factor = state_.rate_factor / 2;
@@ -402,6 +426,7 @@ class Trainer {
         if (config_.write_gradients && state_.step > 0)
             kept.gradient = network_.store({sums_->gradient, weights_.statistics});
         sink_.checkpoint(kept);
+        last_kept_ = std::move(kept.model);
         state_.checkpoints.push_back(state_.step);
     }
 
@@ -509,7 +534,10 @@ class Trainer {
     Index total_ = 0;
     RunState state_;
     std::optional<RunState> mark_; // to which halving goes back
+    network::Model last_kept_;     // the last checkpoint
     double last_loss_ = kNan, last_rate_ = kNan;
+    double begun_ = 0; // seconds
+    Index first_ = 0;  // step of this call
     bool halved_ = false;
 };
 

@@ -3,8 +3,10 @@
 // state, step) alone, so a resumed run has the bits of an undisturbed one.
 #pragma once
 
+#include <assay/core/error.hpp>
 #include <assay/core/export.hpp>
 #include <assay/core/monitor.hpp>
+#include <assay/network/loss.hpp>
 #include <assay/network/network.hpp>
 #include <assay/network/sample_source.hpp>
 #include <assay/training/config.hpp>
@@ -77,13 +79,21 @@ struct RunLimits {
 struct RunResult {
     RunState state;
     bool finished = true;
-    std::string stop_reason;         // "steps", "metric", "plateau", "seconds"
+    std::string stop_reason;         // "steps", "metric", "plateau", "seconds", "diverged"
     std::vector<std::string> layers; // of the per-layer metrics
     Index parameters = 0, steps = 0, steps_per_epoch = 0;
     double seconds = 0, samples_per_second = 0;
     network::Model model; // the last
     double last_loss = 0;
     std::optional<double> eval_loss, eval_accuracy;
+};
+
+// Numbers that are not finite ended a run: its message names step, layer and array.
+class ASSAY_API Diverged : public Error {
+  public:
+    Diverged(const std::string& message, RunResult before)
+        : Error(message), until(std::move(before)) {}
+    RunResult until; // what stands; its model is the last checkpoint, its state cannot be resumed
 };
 
 // Splits the training data where asked for, has them scaled and standardised by statistics of the
@@ -96,8 +106,12 @@ ASSAY_API void prepare(TrainingData& data, const DataSettings& settings, std::ui
 // architecture is known, leaves it out.
 ASSAY_API void resolve_loss(TrainingConfig& config, const TrainingData& data);
 
-// `start`: weights in place of drawn ones. Throws Error (mistakes; non-finite numbers with step,
-// layer and array), Interrupted after saving the state.
+// Warns where the last layer is the function that the loss applies to outputs itself.
+ASSAY_API void warn_of_doubled_output(const std::string& architecture, network::LossKind loss,
+                                      Monitor& monitor);
+
+// `start`: weights in place of drawn ones. Throws Error (mistakes), Diverged, Interrupted after
+// saving the state.
 [[nodiscard]] ASSAY_API RunResult train(const TrainingConfig& config, const TrainingData& data,
                                         const std::optional<network::Model>& start,
                                         const std::optional<RunState>& resume, RunSink& sink,

@@ -2,6 +2,8 @@
 
 #include <assay/network/loss.hpp>
 
+#include <nlohmann/json.hpp>
+
 // The data of a run before it begins: splits, scales, standardisation, and the loss they call for.
 namespace assay::training {
 
@@ -24,6 +26,22 @@ void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t see
     if (data.held_out)
         data.held_out =
             std::make_shared<PreparedSamples>(data.held_out, std::nullopt, data.preprocessing);
+}
+
+void warn_of_doubled_output(const std::string& architecture, network::LossKind loss,
+                            Monitor& monitor) {
+    const char* const doubled = loss == network::LossKind::softmax_cross_entropy   ? "softmax"
+                                : loss == network::LossKind::sigmoid_cross_entropy ? "sigmoid"
+                                                                                   : nullptr;
+    if (doubled == nullptr) return;
+    const network::Network<float> network(architecture);
+    const std::string last = network.node_name(network.output_node());
+    const auto json = nlohmann::json::parse(architecture);
+    for (const auto& layer : json.at("layers"))
+        if (layer.value("name", "") == last && layer.value("function", "") == doubled)
+            monitor.warn("layer '" + last + "' is a " + doubled + ", which " +
+                         network::loss_name(loss) + " applies once more; without the layer the " +
+                         "loss is as meant");
 }
 
 void resolve_loss(TrainingConfig& config, const TrainingData& data) {

@@ -108,7 +108,8 @@ TEST_CASE("every key of a resolved configuration stands in the schema", "[traini
         for (const auto& [key, unused] : section.properties.items())
             in_schema.insert((section.place / key).to_string());
     Json config = Json::parse(config_json(read_config(
-        R"({"task": {"name": "parity", "preset": ""}, "steps": 3, "model": {"architecture": {}}})",
+        R"({"task": {"name": "parity", "preset": ""}, "steps": 3, "init": "file",
+            "model": {"architecture": {}, "file": "w.npz"}})",
         {}, "c")));
     flatten_keys(config, "", resolved);
     for (const auto& key : resolved) {
