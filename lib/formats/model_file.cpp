@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/model_parts.hpp>
+#include <assay/network/layer.hpp>
 
 #include <algorithm>
 #include <array>
@@ -57,13 +58,22 @@ const ModelFormat& format_of(const ModelSource& source) {
     return **found;
 }
 
+// "[17,2] of 190 x 64": where an entry stands.
+std::string place_in(const network::Shape& shape, Index entry) {
+    std::vector<std::string> indices;
+    for (std::size_t axis = shape.size(); axis-- > 0; entry /= shape[axis])
+        indices.insert(indices.begin(), concat(entry % shape[axis]));
+    return "[" + join(indices, ",") + "] of " + network::shape_text(shape);
+}
+
 void expect_finite(const network::Model& model, const std::string& file) {
     for (const auto& p : model.parameters) {
         const auto bad = std::find_if(p.values.begin(), p.values.end(),
                                       [](double value) { return !std::isfinite(value); });
         if (bad != p.values.end())
             throw Error(concat(file, ": ", p.name, " of layer '", p.layer, "' is ", shortest(*bad),
-                               " at index ", bad - p.values.begin(),
+                               " at index ", bad - p.values.begin(), ", ",
+                               place_in(p.shape, bad - p.values.begin()),
                                "; finite numbers are expected"));
     }
 }

@@ -35,6 +35,13 @@ std::unique_ptr<Layer<S>> make_layer(const LayerType& type, const LayerRequest& 
         return type.make_float(request);
 }
 
+// " (3 gates x 64 units)": what the rows are.
+std::string gates_text(const std::string& gates, const Shape& shape) {
+    const auto count = static_cast<Index>(split(gates, ',').size());
+    return concat(" (", count, count == 1 ? " gate x " : " gates x ", shape.at(0) / count,
+                  " units)");
+}
+
 // Where row r of the library's order stands in an array whose gates are in another order.
 std::vector<Index> gate_rows(const std::string& ours, const std::string& theirs, Index rows,
                              const std::string& place) {
@@ -281,14 +288,16 @@ Weights<S> Network<S>::load(const Model& model, std::vector<std::string>* unused
             throw Error(concat(place, ": missing; an array of shape ", shape_text(entry.info.shape),
                                " is expected"));
         const ParameterArray& array = *found->second;
+        const Layer<S>& layer = *nodes_[static_cast<std::size_t>(names_.at(entry.layer))]->layer;
+        const bool has_gates = entry.info.name != "initial_state" && !layer.gates().empty();
         if (array.shape != entry.info.shape ||
             static_cast<Index>(array.values.size()) != entry.info.size())
             throw Error(concat(place, ": found shape ", shape_text(array.shape), ", ",
-                               shape_text(entry.info.shape), " is expected"));
+                               shape_text(entry.info.shape), " is expected",
+                               has_gates ? gates_text(layer.gates(), entry.info.shape) : ""));
         S* to = (entry.info.trained ? weights.trained : weights.statistics).data() + entry.offset;
-        const Layer<S>& layer = *nodes_[static_cast<std::size_t>(names_.at(entry.layer))]->layer;
-        const bool gated = entry.info.name != "initial_state" && gates.count(entry.layer) &&
-                           !layer.gates().empty() && gates[entry.layer] != layer.gates();
+        const bool gated =
+            has_gates && gates.count(entry.layer) && gates[entry.layer] != layer.gates();
         const Index rows = entry.info.shape.empty() ? 1 : entry.info.shape[0];
         const Index columns = entry.info.size() / rows;
         const auto from = gated ? gate_rows(layer.gates(), gates[entry.layer], rows, place)
