@@ -5,6 +5,7 @@
 #include <assay/core/text.hpp>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace tools {
 namespace {
@@ -34,10 +35,10 @@ const FigureKind& choose(const Options& o, const hdf5::Group& root) {
 }
 
 void write_one(const FigureKind& kind, const hdf5::Group& root, const std::string& target,
-               const Options& o, cli::Context& context) {
+               const std::string& table, cli::Context& context) {
     const plot::Figure figure = kind.draw(root);
-    if (!o.table.empty())
-        hdf5::write_file_atomically(o.table, plot::table_csv(figure), context.existing());
+    if (!table.empty())
+        hdf5::write_file_atomically(table, plot::table_csv(figure), context.existing());
     const std::string drawn = plot::render(figure, plot::format_of(target));
     if (target == context.output_target() || target == "-")
         context.write_document(drawn);
@@ -45,23 +46,27 @@ void write_one(const FigureKind& kind, const hdf5::Group& root, const std::strin
         hdf5::write_file_atomically(target, drawn, context.existing());
 }
 
+// NAME.svg becomes NAME-space.svg.
+std::string name_of(const std::string& given, const std::string& figure) {
+    const std::filesystem::path path(given);
+    return path.parent_path() / (path.stem().string() + "-" + figure + path.extension().string());
+}
+
 void run(const Options& o, cli::Context& context) {
     const std::string target = context.output_target().empty() ? "-" : context.output_target();
     plot::check_renderer(plot::format_of(target));
     const hdf5::Group root = context.input().root();
     if (o.figure != "all") {
-        write_one(choose(o, root), root, target, o, context);
+        write_one(choose(o, root), root, target, o.table, context);
         return;
     }
-    // NAME.svg becomes NAME-space.svg, NAME-speed.svg, ...
-    const auto dot = target.rfind('.');
-    if (target == "-" || dot == std::string::npos)
+    if (target == "-" || target.find('.') == std::string::npos)
         throw UsageError("--figure all: -o NAME.svg, NAME.png or NAME.pdf is expected");
     Index drawn = 0;
     for (const FigureKind& kind : o.declaration.figures) {
         if (!can_draw(kind, root)) continue;
-        write_one(kind, root, target.substr(0, dot) + "-" + kind.name + target.substr(dot), o,
-                  context);
+        write_one(kind, root, name_of(target, kind.name),
+                  o.table.empty() ? "" : name_of(o.table, kind.name), context);
         ++drawn;
     }
     context.report("figures", static_cast<std::int64_t>(drawn));
@@ -86,7 +91,9 @@ cli::Command figure_command(FigureCommand declaration) {
     c.choice<std::string>("--figure", o->figure, names,
                           "what is drawn; all: every one that the file holds, NAME-" +
                               o->declaration.figures.front().name + ".svg, ...");
-    c.option("--table", o->table, "FILE.csv", "also write what is drawn");
+    c.option("--table", o->table, "FILE.csv",
+             "also write what is drawn; of all: NAME-" + o->declaration.figures.front().name +
+                 ".csv, ...");
     for (const cli::Example& example : o->declaration.examples)
         c.example(example.purpose, example.command);
     c.run([o](cli::Context& context) { run(*o, context); });
