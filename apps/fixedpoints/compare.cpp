@@ -138,11 +138,11 @@ void add_trials(const Options& o, cli::Context& context, const std::string& dige
                 PopulationNetworks& networks) {
     if (o.data.data.empty())
         throw UsageError("dsa: a population keeps no trials; give the --data that it was run on");
-    std::string where;
-    const auto samples = load_samples(context, o.data, &where);
-    if (!digest.empty() && samples_digest(*samples) != digest)
-        throw Error(where + ": the population was run on other inputs (digest)");
-    networks.set_trials(samples->count(), samples->input_shape.at(0), samples->lengths);
+    const auto stored = load_samples(context, o.data);
+    if (!digest.empty() && stored->digest != digest)
+        throw Error(stored->where + ": the population was run on other inputs (digest)");
+    const network::Samples& samples = stored->samples;
+    networks.set_trials(samples.count(), samples.input_shape.at(0), samples.lengths);
 }
 
 Compared open_population(const Options& o, cli::Context& context,

@@ -61,15 +61,16 @@ void FileNetworks::load_data(const DataOptions& o) {
         if (!cli::Context::is_hdf5(address) || !context_.open(address).root().has_group("/data"))
             continue;
         one.data = address.file;
-        auto samples = load_samples(context_, one, first < n ? nullptr : &where_);
+        auto samples = load_samples(context_, one);
         if (!samples) continue;
-        digests.back() = samples_digest(*samples);
+        digests.back() = samples->digest;
         if (first < n) continue;
         first = n;
         samples_ = std::move(samples);
     }
     check_same_inputs(digests);
-    if (!o.data.empty()) samples_ = load_samples(context_, o, &where_);
+    if (!o.data.empty()) samples_ = load_samples(context_, o);
+    if (samples_) samples_->states.reset(); // of one network, at most
     if (!samples_) throw Error("activations need trials: no input carries /data; give --data FILE");
 }
 
@@ -89,7 +90,7 @@ Trajectories FileNetworks::run(Index network) const {
     return at_place(address.name(), [&] {
         const Dynamics& dynamics = at(network).dynamics;
         Trajectories trajectories =
-            run_samples(*samples_, where_, dynamics, 0, context_.execution()).trajectories;
+            run_samples(*samples_, dynamics, 0, context_.execution()).trajectories;
         trajectories.states = dynamics.visible(trajectories.states);
         return trajectories;
     });

@@ -44,8 +44,7 @@ class FileNetworks : public assay::fixedpoints::NetworkSet {
     assay::cli::Context& context_;
     std::vector<std::size_t> indices_;
     std::vector<LoadedNetwork> networks_;
-    std::optional<assay::network::Samples> samples_;
-    std::string where_;
+    std::optional<StoredSamples> samples_;
 };
 
 // The labels that a network itself has.

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/fixedpoints/starts.hpp>
 
 #include <cmath>
 #include <set>
@@ -71,7 +72,7 @@ RowMatrix token_input(const std::string& id_text, const Dynamics& dynamics) {
 
 RowMatrix file_inputs(const std::string& option, const std::string& text, cli::Context& context,
                       const Dynamics& dynamics) {
-    const RowMatrix raw = read_table(option, text, context);
+    const RowMatrix raw = valid_states(read_sequences(option, text, context));
     if (raw.cols() != dynamics.raw_inputs())
         throw Error(concat(option, " ", text, ": rows of ", raw.cols(), " numbers, the cell takes ",
                            dynamics.raw_inputs()));
@@ -80,19 +81,43 @@ RowMatrix file_inputs(const std::string& option, const std::string& text, cli::C
 
 } // namespace
 
-RowMatrix read_table(const std::string& option, const std::string& text, cli::Context& context) {
+Trajectories read_sequences(const std::string& option, const std::string& text,
+                            cli::Context& context) {
     const hdf5::Address address = hdf5::Address::parse(text);
     if (address.path.empty())
         throw UsageError("option '" + option + "': FILE:/path of a dataset is expected");
-    const auto dataset = context.open(address).root().dataset(address.path).expect_numeric();
+    const hdf5::Group root = context.open(address).root();
+    const auto dataset = root.dataset(address.path).expect_numeric();
     const auto& shape = dataset.shape();
     if (shape.size() < 2)
         throw Error(dataset.where() + ": rows (or trial x step x column) are expected");
     const auto values = dataset.read<double>();
     const Index columns = shape.back();
-    const RowMatrix table = Eigen::Map<const RowMatrix>(
+    Trajectories table;
+    table.states = Eigen::Map<const RowMatrix>(
         values.data(), columns > 0 ? static_cast<Index>(values.size()) / columns : 0, columns);
-    if (!table.allFinite()) throw Error(dataset.where() + ": non-finite value");
+    table.trials = shape.size() == 3 ? shape[0] : table.states.rows();
+    table.steps = shape.size() == 3 ? shape[1] : 1;
+    table.lengths.assign(static_cast<std::size_t>(table.trials), table.steps);
+    const std::string beside = address.path.substr(0, address.path.rfind('/') + 1) + "lengths";
+    if (shape.size() == 3 && root.has_dataset(beside)) {
+        const auto lengths = root.dataset(beside).expect_numeric();
+        const auto numbers = lengths.read<std::int64_t>();
+        if (numbers.size() != table.lengths.size())
+            throw Error(concat(lengths.where(), ": ", numbers.size(), " numbers for ", table.trials,
+                               " trials"));
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+            if (numbers[i] < 0 || numbers[i] > table.steps)
+                throw Error(concat(lengths.where(), ": found ", numbers[i], "; 0 to ", table.steps,
+                                   " steps are expected"));
+            table.lengths[i] = numbers[i];
+        }
+    }
+    for (Index trial = 0; trial < table.trials; ++trial)
+        if (!table.states
+                 .middleRows(table.row(trial, 0), table.lengths[static_cast<std::size_t>(trial)])
+                 .allFinite())
+            throw Error(dataset.where() + ": non-finite value");
     return table;
 }
 

@@ -19,8 +19,10 @@ assay::RowMatrix constant_inputs(const std::string& option, const std::string& t
                                  const assay::fixedpoints::Dynamics& dynamics,
                                  const std::optional<Trials>& trials);
 
-// The last axis of the dataset FILE:/path as columns, all others as rows; finite.
-assay::RowMatrix read_table(const std::string& option, const std::string& text,
-                            assay::cli::Context& context);
+// The dataset FILE:/path as `states` (no inputs): trial x step x column, where `lengths` beside it
+// says how many steps of a trial count; else the last axis as columns, every row a trial of one
+// step. What counts is finite.
+assay::fixedpoints::Trajectories read_sequences(const std::string& option, const std::string& text,
+                                                assay::cli::Context& context);
 
 } // namespace fixedpoints_app

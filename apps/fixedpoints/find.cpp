@@ -4,11 +4,13 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/fixedpoints/starts.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <map>
 
 namespace fixedpoints_app {
 namespace {
@@ -27,6 +29,8 @@ struct Options {
 struct ExactPoints {
     std::vector<std::int64_t> by_unstable; // how many have 0, 1, ... unstable dimensions
     Index count = 0, certified = 0;
+    std::map<CertificateState, std::int64_t> uncertified;
+    double beta = 0; // largest of those near a fold
     double residual = 0, kappa = 0, radius = std::numeric_limits<double>::infinity();
 };
 
@@ -40,10 +44,17 @@ ExactPoints exact_points(const Points& p, bool certify) {
         if (exact.by_unstable.size() <= unstable) exact.by_unstable.resize(unstable + 1, 0);
         ++exact.by_unstable[unstable];
         exact.residual = std::max(exact.residual, p.residual_inf(i));
-        if (!certify || !p.certificates[at].holds()) continue;
+        if (!certify) continue;
+        const Certificate& certificate = p.certificates[at];
+        if (!certificate.holds()) {
+            ++exact.uncertified[certificate.state];
+            if (certificate.state == CertificateState::near_fold)
+                exact.beta = std::max(exact.beta, certificate.beta);
+            continue;
+        }
         ++exact.certified;
-        exact.kappa = std::max(exact.kappa, p.certificates[at].kappa);
-        exact.radius = std::min(exact.radius, p.certificates[at].uniqueness_radius);
+        exact.kappa = std::max(exact.kappa, certificate.kappa);
+        exact.radius = std::min(exact.radius, certificate.uniqueness_radius);
     }
     return exact;
 }
@@ -52,6 +63,15 @@ void report_exact(cli::Context& context, const FindResult& result, const FindOpt
     const ExactPoints exact = exact_points(result.points, find.exact.certify);
     context.report("by unstable", exact.by_unstable, "with 0, 1, ... unstable dimensions");
     if (find.exact.certify) context.report("certified", static_cast<std::int64_t>(exact.certified));
+    if (!exact.uncertified.empty()) {
+        cli::SummaryCounts reasons;
+        for (const auto& [state, count] : exact.uncertified)
+            reasons.emplace_back(word_of(state), count);
+        context.report("uncertified", reasons,
+                       exact.beta > 0
+                           ? concat("(near a fold: beta up to ", significant(exact.beta, 3), ")")
+                           : "");
+    }
     if (exact.count > 0) context.report("max residual inf", exact.residual);
     if (exact.certified > 0) {
         context.report("max kappa", exact.kappa);
@@ -105,19 +125,36 @@ void report(cli::Context& context, const FindResult& result, const FindOptions& 
     context.report("seconds", seconds, "of search");
     context.report("threads", static_cast<std::int64_t>(context.execution().threads));
     if (find.mode == FindMode::slow && p.count() == 0 && std::isfinite(result.best_slow_q))
-        context.monitor().warn(concat("--mode slow kept no point (best mean q ",
-                                      significant(result.best_slow_q, 2), "): raise --slow-tol"));
+        context.monitor().warn(concat("--mode slow kept no point (best ", word_of(find.slow.norm),
+                                      " q ", significant(result.best_slow_q, 2),
+                                      "): raise --slow-tol"));
+}
+
+// From all samples, unless --trials bounds them.
+Vector distance_to_data(const SearchRequest& o, const RowMatrix& points,
+                        const StoredSamples& stored, const Trials& run, const Dynamics& dynamics,
+                        const Execution& execution) {
+    if (run.samples.count() == stored.samples.count() || o.trials > 0)
+        return nearest_distance(points, valid_states(run.trajectories));
+    return distance_to_samples(points, stored, dynamics, execution);
 }
 
 void run(Options o, cli::Context& context) {
     const FindOptions find = resolve(o.search);
     const LoadedNetwork network = load_network(context, o.network, context.input_address());
     const Dynamics& dynamics = network.dynamics;
-    const auto trials = load_trials(context, o.data, dynamics, trials_to_draw(o.search));
+    const auto stored = load_samples(context, o.data);
+    std::optional<Trials> trials;
+    if (stored)
+        trials = run_samples(*stored, dynamics, trials_to_draw(o.search), context.execution());
     const auto plan = plan_search(o.search, context, dynamics, trials);
     const auto begin = std::chrono::steady_clock::now();
-    const auto [result, facts] = search_points(network, trials, plan, find, context.execution());
+    auto [result, facts] =
+        search_points(o.search, network, trials, plan, find, context.execution());
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    if (stored)
+        facts.distance_to_data = distance_to_data(o.search, result.points.state, *stored, *trials,
+                                                  dynamics, context.execution());
     if (context.has_output()) {
         write_find(context.output().create_group("/fixedpoints/find"), result, facts);
         pass_on(context, network);

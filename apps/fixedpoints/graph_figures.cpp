@@ -3,9 +3,12 @@
 #include "panels.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
 #include <assay/fixedpoints/fixedpoints_io.hpp>
+#include <assay/fixedpoints/graph_io.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -107,20 +110,29 @@ plot::Figure frequency_figure(const hdf5::Group& root) {
     return single(std::move(panel), 6, 4);
 }
 
-plot::Figure branches_figure(const hdf5::Group& root) {
-    const std::string base = "/fixedpoints/track/";
-    const auto s = numbers(root, base + "points/s"), branch = numbers(root, base + "points/branch"),
-               unstable = numbers(root, base + "points/n_unstable"),
-               segment = numbers(root, base + "branches/segment");
-    const RowMatrix output = root.dataset(base + "points/output").read_matrix();
-    plot::Panel panel = panel_at(0.12, 0.62, "place on the path of inputs", "readout 1");
+namespace {
+
+constexpr Index kMostReadouts = 3; // panels of branches
+
+// What `track` wrote, as the figure needs it.
+struct Branches {
+    explicit Branches(const hdf5::Group& track)
+        : s(numbers(track, "points/s")), branch(numbers(track, "points/branch")),
+          unstable(numbers(track, "points/n_unstable")),
+          segment(numbers(track, "branches/segment")), first(numbers(track, "branches/first")),
+          state(track.dataset("points/state").read_matrix()),
+          output(track.dataset("points/output").read_matrix()) {}
+    std::vector<double> s, branch, unstable, segment, first;
+    RowMatrix state, output;
+};
+
+void add_points(const Branches& b, Index readout, plot::Panel& panel) {
     std::map<std::int32_t, plot::Series> groups;
-    for (std::size_t i = 0; i < s.size(); ++i) {
-        plot::Series& dots = groups[static_cast<std::int32_t>(unstable[i])];
-        dots.x.push_back(s[i] + segment.at(static_cast<std::size_t>(branch[i])));
-        dots.y.push_back(output(static_cast<Index>(i), 0));
+    for (std::size_t i = 0; i < b.s.size(); ++i) {
+        plot::Series& dots = groups[static_cast<std::int32_t>(b.unstable[i])];
+        dots.x.push_back(b.s[i] + b.segment.at(static_cast<std::size_t>(b.branch[i])));
+        dots.y.push_back(b.output(static_cast<Index>(i), readout));
     }
-    if (groups.empty()) throw Error(root.where() + ": no branch was followed");
     for (auto& [number, dots] : groups) {
         dots.style = plot::Style::points;
         dots.colour = colour_of(number);
@@ -128,8 +140,63 @@ plot::Figure branches_figure(const hdf5::Group& root) {
         dots.size = 0.6;
         panel.series.push_back(dots);
     }
-    panel.legend = panel.legend_outside = true;
-    return single(std::move(panel), 6.5, 4);
+}
+
+// Bifurcations by kind; each lies between two points of its branch, where its state says.
+void mark_bifurcations(const hdf5::Group& track, const Branches& b, Index readout,
+                       plot::Panel& panel) {
+    const hdf5::Group found = track.group("bifurcations");
+    const auto s = numbers(found, "s"), branch = numbers(found, "branch"),
+               after = numbers(found, "after"), kind = numbers(found, "kind");
+    const RowMatrix state = found.dataset("state").read_matrix();
+    const auto kinds = split(kBifurcations, ',');
+    constexpr std::array<plot::Mark, 5> kMarks{plot::Mark::cross, plot::Mark::triangle,
+                                               plot::Mark::diamond, plot::Mark::square,
+                                               plot::Mark::ring};
+    std::map<std::size_t, plot::Series> groups;
+    for (std::size_t i = 0; i < s.size(); ++i) {
+        const auto of = static_cast<std::size_t>(branch[i]);
+        const auto p = static_cast<Index>(b.first.at(of) + after[i]);
+        if (p < 0 || p + 1 >= b.state.rows())
+            throw Error(found.where() + ": a bifurcation lies between no points");
+        const Eigen::RowVectorXd way = b.state.row(p + 1) - b.state.row(p);
+        const double share =
+            way.dot(state.row(static_cast<Index>(i)) - b.state.row(p)) / way.squaredNorm();
+        plot::Series& marks = groups[static_cast<std::size_t>(kind[i])];
+        marks.x.push_back(s[i] + b.segment.at(of));
+        marks.y.push_back((1 - share) * b.output(p, readout) + share * b.output(p + 1, readout));
+    }
+    for (auto& [which, marks] : groups) {
+        marks.style = plot::Style::points;
+        marks.mark = kMarks.at(which);
+        marks.label = kinds.at(which);
+        marks.colour = -1;
+        marks.size = 1.4;
+        panel.series.push_back(marks);
+    }
+}
+
+} // namespace
+
+plot::Figure branches_figure(const hdf5::Group& root) {
+    const hdf5::Group track = root.group("/fixedpoints/track");
+    const Branches b(track);
+    if (b.s.empty()) throw Error(root.where() + ": no branch was followed");
+    constexpr double kPanel = 4, kGap = 0.8, kLegend = 1.7; // inches
+    const Index readouts = std::min(kMostReadouts, b.output.cols());
+    plot::Figure figure;
+    figure.height = 4;
+    figure.width = static_cast<double>(readouts) * (kPanel + kGap) + kLegend;
+    for (Index k = 0; k < readouts; ++k) {
+        const double left = static_cast<double>(k) * (kPanel + kGap) + kGap;
+        plot::Panel panel = panel_at(left / figure.width, kPanel / figure.width,
+                                     "place on the path of inputs", concat("readout ", k + 1));
+        add_points(b, k, panel);
+        mark_bifurcations(track, b, k, panel);
+        panel.legend = panel.legend_outside = k + 1 == readouts;
+        figure.panels.push_back(std::move(panel));
+    }
+    return figure;
 }
 
 } // namespace fixedpoints_app

@@ -2,10 +2,15 @@
 
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
+#include <assay/core/text.hpp>
+#include <assay/fixedpoints/starts.hpp>
 #include <assay/network/evaluation.hpp>
 #include <assay/network/network_io.hpp>
+#include <assay/network/sample_source.hpp>
 
+#include <algorithm>
 #include <deque>
 
 namespace fixedpoints_app {
@@ -48,16 +53,26 @@ LoadedNetwork loaded(formats::OpenedModel opened, const NetworkOptions& o,
     });
 }
 
+// One network at a time: all stages of a run are many.
+void check_stage(const NetworkOptions& o) {
+    if (o.checkpoint == "all")
+        throw UsageError(
+            "--checkpoint all: one step, or last, is expected; a manifest with \"step\": "
+            "\"all\" gives all to fixedpoints population");
+}
+
 } // namespace
 
 LoadedNetwork load_network(cli::Context& context, const NetworkOptions& o,
                            const hdf5::Address& address) {
+    check_stage(o);
     const Phase phase(context.monitor(), "read the network");
     return loaded(tools::open_model(context, address, o.files, o.checkpoint), o, address);
 }
 
 LoadedNetwork load_network_apart(const NetworkOptions& o, const hdf5::Address& address,
                                  Monitor& monitor) {
+    check_stage(o);
     std::deque<hdf5::InputFile> files;
     const formats::Opener opener{[&](const hdf5::Address& a) -> hdf5::InputFile& {
                                      return files.emplace_back(a, hdf5::StreamSettings{});
@@ -79,7 +94,55 @@ void declare_data(cli::Command& c, DataOptions& o, const std::string& otherwise)
     c.option("--split", o.split, "NAME", "which split").default_text("test, or the only one");
 }
 
-network::Samples read_samples(const hdf5::Group& group, std::string split, std::string* where) {
+namespace {
+
+constexpr double kStoredTolerance = 1e-4; // of states that were stored beside the inputs
+constexpr double kTrialBytes = 2e9;
+constexpr double kBlockBytes = 64e6; // of trials that are run to be looked at once
+
+std::string samples_digest(const network::Samples& samples) {
+    Digest digest;
+    digest.add(samples.inputs.data(),
+               static_cast<std::size_t>(samples.inputs.size()) * sizeof(double));
+    digest.add(samples.lengths.data(), samples.lengths.size() * sizeof(Index));
+    return digest.hex();
+}
+
+// How many steps are valid by a mask of ones and then zeros; -1: it is none of that kind.
+Index prefix_length(const Eigen::Ref<const Eigen::RowVectorXd>& mask) {
+    const Index ones = (mask.array() == 1).count();
+    return (mask.head(ones).array() == 1).all() && mask.tail(mask.size() - ones).isZero(0) ? ones
+                                                                                           : -1;
+}
+
+void bound_by_mask(network::Samples& s, const std::string& where, Monitor& monitor) {
+    const Index steps = s.input_shape.at(0);
+    if (!s.lengths.empty() || s.mask.size() == 0 || s.mask.cols() != steps) return;
+    std::vector<Index> lengths;
+    bool all = true;
+    for (Index i = 0; i < s.mask.rows(); ++i) {
+        lengths.push_back(prefix_length(s.mask.row(i)));
+        if (lengths.back() < 0) {
+            monitor.info(where + "/mask: trials do not begin with ones and end with zeros, so that "
+                                 "it weighs the loss; all steps are valid");
+            return;
+        }
+        all = all && lengths.back() == steps;
+    }
+    if (!all) s.lengths = std::move(lengths);
+    s.mask.resize(0, 0);
+}
+
+void check_lengths(const network::Samples& s, const std::string& where) {
+    for (const Index length : s.lengths)
+        if (length < 0 || length > s.input_shape.at(0))
+            throw Error(concat(where, "/lengths: found ", length, "; 0 to ", s.input_shape.at(0),
+                               " steps are expected"));
+}
+
+} // namespace
+
+StoredSamples read_samples(const hdf5::Group& group, std::string split, Monitor& monitor) {
     if (split.empty() && !group.has_dataset("inputs")) {
         std::vector<std::string> splits;
         for (const auto& name : group.names())
@@ -94,12 +157,19 @@ network::Samples read_samples(const hdf5::Group& group, std::string split, std::
     }
     auto samples = tools::read_split(group, split);
     if (!samples) throw Error(group.where() + ": there is no split '" + split + "'");
-    if (where) *where = group.where() + (split.empty() ? "" : "/" + split);
-    return *std::move(samples);
+    StoredSamples stored;
+    stored.samples = *std::move(samples);
+    stored.where = group.where() + (split.empty() ? "" : "/" + split);
+    check_lengths(stored.samples, stored.where);
+    bound_by_mask(stored.samples, stored.where, monitor);
+    stored.digest = samples_digest(stored.samples);
+    const std::string states =
+        group.has_dataset("inputs") || split.empty() ? "states" : split + "/states";
+    if (group.has_dataset(states)) stored.states = group.dataset(states);
+    return stored;
 }
 
-std::optional<network::Samples> load_samples(cli::Context& context, const DataOptions& o,
-                                             std::string* where) {
+std::optional<StoredSamples> load_samples(cli::Context& context, const DataOptions& o) {
     hdf5::Address address = context.input_address();
     if (!o.data.empty()) {
         address = hdf5::Address::parse(o.data);
@@ -108,83 +178,129 @@ std::optional<network::Samples> load_samples(cli::Context& context, const DataOp
         address.path.clear();
         if (!context.open(address).root().has_group("/data")) return std::nullopt;
     }
-    return read_samples(tools::data_group(context, address), o.split, where);
+    return read_samples(tools::data_group(context, address), o.split, context.monitor());
 }
 
 namespace {
 
-constexpr double kTrialBytes = 2e9;
-
-// How many trials of that length have their states and inputs in memory.
-Index affordable(const fixedpoints::Dynamics& dynamics, Index steps) {
+// How many trials of that length have their states and inputs in so much memory.
+Index affordable(const fixedpoints::Dynamics& dynamics, Index steps, double bytes) {
     const double each = 8.0 * static_cast<double>(std::max<Index>(1, steps)) *
                         static_cast<double>(dynamics.state_size() + dynamics.inputs());
-    return std::max<Index>(1, static_cast<Index>(kTrialBytes / each));
+    return std::max<Index>(1, static_cast<Index>(bytes / each));
 }
 
-// So many samples, evenly taken, with their targets.
-void thin(network::Samples& s, Index most) {
-    const Index count = s.count();
-    if (most <= 0 || count <= most) return;
-    const std::size_t classes = s.classes.size() / static_cast<std::size_t>(count);
-    network::Samples some;
-    some.inputs.resize(most, s.inputs.cols());
-    if (s.values.rows() == count) some.values.resize(most, s.values.cols());
-    for (Index i = 0; i < most; ++i) {
-        const Index row = i * count / most;
-        const auto at = static_cast<std::ptrdiff_t>(row),
-                   each = static_cast<std::ptrdiff_t>(classes);
-        some.inputs.row(i) = s.inputs.row(row);
-        if (some.values.rows() > 0) some.values.row(i) = s.values.row(row);
-        if (!s.lengths.empty()) some.lengths.push_back(s.lengths[static_cast<std::size_t>(row)]);
-        some.classes.insert(some.classes.end(), s.classes.begin() + at * each,
-                            s.classes.begin() + (at + 1) * each);
+// So many rows, evenly taken; `most` <= 0: all.
+std::vector<Index> taken(Index count, Index most) {
+    if (most <= 0 || count <= most) return network::consecutive(0, count);
+    std::vector<Index> rows;
+    for (Index i = 0; i < most; ++i) rows.push_back(i * count / most);
+    return rows;
+}
+
+// Throws Error where the network does not take such inputs.
+void check_inputs(const StoredSamples& stored, const fixedpoints::Dynamics& dynamics) {
+    const network::Samples& s = stored.samples;
+    const Index steps = s.input_shape.at(0), width = dynamics.raw_inputs();
+    if (s.inputs.cols() != steps * width)
+        throw Error(concat(stored.where, "/inputs: ", s.inputs.cols() / std::max<Index>(1, steps),
+                           " numbers a step, the network takes ", width));
+    if (dynamics.vocabulary() > 0 && s.inputs.size() > 0 &&
+        !(s.inputs.maxCoeff() < static_cast<double>(dynamics.vocabulary())))
+        throw Error(concat(stored.where, "/inputs: token id ", s.inputs.maxCoeff(),
+                           " outside the vocabulary of ", dynamics.vocabulary()));
+}
+
+fixedpoints::Trajectories run_rows(const network::Samples& samples,
+                                   const fixedpoints::Dynamics& dynamics,
+                                   const Execution& execution, double noise, std::uint64_t seed) {
+    const RowMatrix raw = Eigen::Map<const RowMatrix>(
+        samples.inputs.data(), samples.count() * samples.input_shape[0], dynamics.raw_inputs());
+    return fixedpoints::run_trials(dynamics, raw, samples.count(), samples.lengths, execution,
+                                   noise, seed);
+}
+
+// Warns where the stored states of those rows are not the network's.
+void compare_states(const hdf5::Dataset& stored, const std::vector<Index>& rows,
+                    const fixedpoints::Trajectories& trajectories,
+                    const fixedpoints::Dynamics& dynamics, Monitor& monitor) {
+    const auto& shape = stored.shape();
+    const Index steps = trajectories.steps, width = shape.empty() ? 0 : shape.back();
+    const RowMatrix visible = dynamics.visible(trajectories.states);
+    const bool whole = width == trajectories.states.cols();
+    if (shape.size() != 3 || shape[0] <= rows.back() || shape[1] != steps ||
+        !(whole || width == visible.cols())) {
+        monitor.warn(concat(stored.where(), ": ", hdf5::shape_text(shape),
+                            "; the network's states would be trial x ", steps, " x ",
+                            visible.cols(), "; left aside"));
+        return;
     }
-    s.inputs = std::move(some.inputs);
-    s.lengths = std::move(some.lengths);
-    s.classes = std::move(some.classes);
-    s.values = std::move(some.values);
+    const RowMatrix& own = whole ? trajectories.states : visible;
+    double largest = 0;
+    RowMatrix given(steps, width);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        stored.read_box({rows[i], 0, 0}, {1, steps, width}, given.data());
+        const Index length = trajectories.lengths[i];
+        const auto trial = static_cast<Index>(i);
+        const RowMatrix apart =
+            given.topRows(length) - own.middleRows(trajectories.row(trial, 0), length);
+        // What is no number is no state of the network either.
+        if (!apart.allFinite()) largest = std::numeric_limits<double>::infinity();
+        if (apart.size() > 0) largest = std::max(largest, apart.cwiseAbs().maxCoeff());
+    }
+    if (largest > kStoredTolerance)
+        monitor.warn(concat(stored.where(), ": differ from the network's states by up to ",
+                            significant(largest, 3), "; those of the network are used"));
 }
 
 } // namespace
 
-std::string samples_digest(const network::Samples& samples) {
-    Digest digest;
-    digest.add(samples.inputs.data(),
-               static_cast<std::size_t>(samples.inputs.size()) * sizeof(double));
-    digest.add(samples.lengths.data(), samples.lengths.size() * sizeof(Index));
-    return digest.hex();
-}
-
-Trials run_samples(network::Samples samples, const std::string& where,
-                   const fixedpoints::Dynamics& dynamics, Index most, const Execution& execution,
-                   double noise, std::uint64_t seed) {
+Trials run_samples(const StoredSamples& stored, const fixedpoints::Dynamics& dynamics, Index most,
+                   const Execution& execution, double noise, std::uint64_t seed) {
     const Phase phase(*execution.monitor, "trials");
-    const Index steps = samples.input_shape.at(0), width = dynamics.raw_inputs();
-    thin(samples, most < 0 ? affordable(dynamics, steps) : most);
-    if (samples.inputs.cols() != steps * width)
-        throw Error(concat(where, "/inputs: ", samples.inputs.cols() / std::max<Index>(1, steps),
-                           " numbers a step, the network takes ", width));
-    if (dynamics.vocabulary() > 0 && samples.inputs.size() > 0 &&
-        !(samples.inputs.maxCoeff() < static_cast<double>(dynamics.vocabulary())))
-        throw Error(concat(where, "/inputs: token id ", samples.inputs.maxCoeff(),
-                           " outside the vocabulary of ", dynamics.vocabulary()));
-    const RowMatrix raw =
-        Eigen::Map<const RowMatrix>(samples.inputs.data(), samples.count() * steps, width);
-    auto trajectories = fixedpoints::run_trials(dynamics, raw, samples.count(), samples.lengths,
-                                                execution, noise, seed);
-    std::string digest = samples_digest(samples);
-    return Trials{std::move(samples), std::move(trajectories), std::move(digest), where};
+    check_inputs(stored, dynamics);
+    const Index steps = stored.samples.input_shape.at(0);
+    const auto rows =
+        taken(stored.samples.count(), most < 0 ? affordable(dynamics, steps, kTrialBytes) : most);
+    Trials trials;
+    network::SamplesInMemory(&stored.samples).read(rows, trials.samples);
+    trials.trajectories = run_rows(trials.samples, dynamics, execution, noise, seed);
+    trials.digest = stored.digest;
+    trials.where = stored.where;
+    if (stored.states && noise == 0 && !rows.empty())
+        compare_states(*stored.states, rows, trials.trajectories, dynamics, *execution.monitor);
+    return trials;
 }
 
 std::optional<Trials> load_trials(cli::Context& context, const DataOptions& o,
                                   const fixedpoints::Dynamics& dynamics, Index most, double noise,
                                   std::uint64_t seed) {
-    std::string where;
-    auto samples = load_samples(context, o, &where);
-    if (!samples) return std::nullopt;
-    return run_samples(*std::move(samples), where, dynamics, most, context.execution(), noise,
-                       seed);
+    const auto stored = load_samples(context, o);
+    if (!stored) return std::nullopt;
+    return run_samples(*stored, dynamics, most, context.execution(), noise, seed);
+}
+
+Vector distance_to_samples(const RowMatrix& points, const StoredSamples& stored,
+                           const fixedpoints::Dynamics& dynamics, const Execution& execution) {
+    const Phase phase(*execution.monitor, "distances");
+    check_inputs(stored, dynamics);
+    Vector least = Vector::Constant(points.rows(), std::numeric_limits<double>::infinity());
+    if (points.rows() == 0) return least;
+    const Blocks blocks{stored.samples.count(),
+                        affordable(dynamics, stored.samples.input_shape.at(0), kBlockBytes)};
+    for (Index b = 0; b < blocks.count(); ++b) {
+        execution.monitor->stop_if_interrupted();
+        network::Samples block;
+        network::SamplesInMemory(&stored.samples)
+            .read(network::consecutive(blocks.begin(b), blocks.extent(b)), block);
+        const auto trajectories = run_rows(block, dynamics, execution, 0, 0);
+        const auto& lengths = trajectories.lengths;
+        if (std::all_of(lengths.begin(), lengths.end(), [](Index length) { return length == 0; }))
+            continue;
+        least = least.cwiseMin(
+            fixedpoints::nearest_distance(points, fixedpoints::valid_states(trajectories)));
+    }
+    return least;
 }
 
 bool have_targets(const network::Samples& samples) {

@@ -42,29 +42,40 @@ struct DataOptions {
 void declare_data(assay::cli::Command& c, DataOptions& o,
                   const std::string& otherwise = "/data of the input");
 
+struct StoredSamples {
+    // A mask whose trials each begin with ones and end with zeros stands in `lengths`; any other
+    // one weighs the loss, and bounds no trial.
+    assay::network::Samples samples;
+    std::string where;
+    std::string digest; // of inputs and lengths
+    // states beside the inputs (trial x time x unit), where there are any
+    std::optional<assay::hdf5::Dataset> states;
+};
+// The samples of --data, or of the /data the input carries; empty where there are none.
+std::optional<StoredSamples> load_samples(assay::cli::Context& context, const DataOptions& o);
+// One split of a group of splits (`split` "": test, or the only one), or the group itself.
+StoredSamples read_samples(const assay::hdf5::Group& group, std::string split,
+                           assay::Monitor& monitor);
+
 struct Trials {
     assay::network::Samples samples;
     assay::fixedpoints::Trajectories trajectories;
-    std::string digest; // of inputs and lengths
+    std::string digest; // of all samples, run or not
     std::string where;
 };
-// The trials of --data, or of the /data the input carries; empty where there are none. `most` > 0
-// bounds their number: every so-manyeth is taken; most < 0: as many as 2 GB of states hold.
-std::optional<assay::network::Samples> load_samples(assay::cli::Context& context,
-                                                    const DataOptions& o, std::string* where);
-// One split of a group of splits (`split` "": test, or the only one), or the group itself.
-assay::network::Samples read_samples(const assay::hdf5::Group& group, std::string split,
-                                     std::string* where);
+// A network on samples. `most` > 0 bounds their number: every so-manyeth is taken; most < 0: as
+// many as 2 GB of states hold. Warns where stored states are others than these, unless there is
+// noise.
+Trials run_samples(const StoredSamples& stored, const assay::fixedpoints::Dynamics& dynamics,
+                   assay::Index most, const assay::Execution& execution, double noise = 0,
+                   std::uint64_t seed = 0);
 std::optional<Trials> load_trials(assay::cli::Context& context, const DataOptions& o,
                                   const assay::fixedpoints::Dynamics& dynamics,
                                   assay::Index most = 0, double noise = 0, std::uint64_t seed = 0);
-
-// A network on samples at hand, as above; `where` names them in errors.
-Trials run_samples(assay::network::Samples samples, const std::string& where,
-                   const assay::fixedpoints::Dynamics& dynamics, assay::Index most,
-                   const assay::Execution& execution, double noise = 0, std::uint64_t seed = 0);
-// Of inputs and lengths.
-std::string samples_digest(const assay::network::Samples& samples);
+// Distance of every point to the nearest valid state of all samples, which are run block by block.
+assay::Vector distance_to_samples(const assay::RowMatrix& points, const StoredSamples& stored,
+                                  const assay::fixedpoints::Dynamics& dynamics,
+                                  const assay::Execution& execution);
 
 // How well a network does what the samples' targets ask for; NaN where they ask for nothing. `loss`
 // "": mse, of classes the cross entropy.

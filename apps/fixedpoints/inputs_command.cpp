@@ -61,18 +61,19 @@ Documents documents_of(const network::Samples& samples, const std::string& where
 
 WordStatistics statistics_of(const Options& o, cli::Context& context, const Dynamics& dynamics,
                              const InputEffects& effects, const std::vector<Index>& words) {
-    std::string where, fit_where;
-    const auto samples = load_samples(context, o.trials.data, &where);
-    if (!samples)
+    const auto stored = load_samples(context, o.trials.data);
+    if (!stored)
         throw Error(context.input_address().name() +
                     ": word classes need labels: give --data, or --top-words 0");
-    const Documents scored = documents_of(*samples, where);
+    const Documents scored = documents_of(stored->samples, stored->where);
     Documents fitted = scored;
+    std::string where = stored->where;
     if (!o.fit_data.empty()) {
-        const auto others = load_samples(context, {o.fit_data, ""}, &fit_where);
-        fitted = documents_of(*others, fit_where);
+        const auto others = load_samples(context, {o.fit_data, ""});
+        fitted = documents_of(others->samples, others->where);
+        where = others->where;
     }
-    return at_place(o.fit_data.empty() ? where : fit_where, [&] {
+    return at_place(where, [&] {
         return word_statistics(effects.projections, words, fitted, scored, dynamics.vocabulary(),
                                o.statistics, context.execution());
     });

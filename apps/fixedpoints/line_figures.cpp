@@ -3,6 +3,8 @@
 #include "panels.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
+#include <assay/fixedpoints/attractor.hpp>
 
 #include <algorithm>
 #include <array>
@@ -153,12 +155,55 @@ plot::Figure modes_figure(const hdf5::Group& root) {
     return single(std::move(panel), 6.5, 3.8);
 }
 
+namespace {
+
+// The first trial in the two components that its states spread in, and the prediction of each.
+plot::Panel trajectory_panel(const hdf5::Group& predict) {
+    plot::Panel panel = panel_at(0.52, 0.3, "component 1", "component 2");
+    const RowMatrix states = predict.dataset("shown/state").read_matrix(),
+                    predicted = predict.dataset("shown/prediction").read_matrix();
+    const auto trial = numbers(predict, "trial");
+    const auto rows =
+        static_cast<Index>(std::find_if(trial.begin(), trial.begin() + states.rows(),
+                                        [&](double one) { return one != trial.front(); }) -
+                           trial.begin());
+    const auto pca = fixedpoints::dimensionality(states.topRows(rows), {});
+    Matrix axes = Matrix::Zero(states.cols(), 2);
+    const Index kept = std::min<Index>(2, pca.axes.cols());
+    axes.leftCols(kept) = pca.axes.leftCols(kept);
+    const auto series = [&](const RowMatrix& from, const std::string& label) {
+        const RowMatrix seen = (from.topRows(rows).rowwise() - pca.mean.transpose()) * axes;
+        plot::Series line;
+        line.label = label;
+        line.x.assign(seen.col(0).begin(), seen.col(0).end());
+        line.y.assign(seen.col(1).begin(), seen.col(1).end());
+        return line;
+    };
+    plot::Series way = series(states, "states"), guesses = series(predicted, "predictions");
+    way.style = plot::Style::line_points;
+    way.colour = 7;
+    guesses.style = plot::Style::points;
+    guesses.mark = plot::Mark::ring;
+    guesses.colour = 1;
+    guesses.size = 0.8;
+    panel.series = {way, guesses};
+    panel.legend = panel.legend_outside = true;
+    return panel;
+}
+
+} // namespace
+
 plot::Figure error_figure(const hdf5::Group& root) {
-    const std::string base = "/fixedpoints/predict/";
-    plot::Panel panel = panel_at(0.19, 0.75, "relative error of the prediction", "states");
-    panel.series.push_back(histogram_bars(numbers(root, base + "histogram/edges"),
-                                          numbers(root, base + "histogram/counts")));
-    return single(std::move(panel), 5, 3.4);
+    const hdf5::Group predict = root.group("/fixedpoints/predict");
+    plot::Panel panel = panel_at(0.1, 0.32, "relative error of the prediction", "states");
+    panel.series.push_back(
+        histogram_bars(numbers(predict, "histogram/edges"), numbers(predict, "histogram/counts")));
+    plot::Figure figure;
+    figure.width = 9;
+    figure.height = 3.6;
+    figure.panels = {panel};
+    if (predict.has_group("shown")) figure.panels.push_back(trajectory_panel(predict));
+    return figure;
 }
 
 } // namespace fixedpoints_app

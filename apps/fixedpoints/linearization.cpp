@@ -48,15 +48,23 @@ void declare_linearize(cli::Command& c, LinearizeRequest& o) {
 }
 
 LinearisationWriter linearisation_writer(const LinearizeRequest& o, const Dynamics& dynamics,
-                                         Index points, hdf5::Group group) {
-    const Index state = dynamics.state_size();
-    const double bytes = 8.0 * static_cast<double>(points * state * (state + dynamics.inputs()));
+                                         const Points& points, hdf5::Group group) {
+    const Index state = dynamics.state_size(), count = points.count();
+    const double bytes = 8.0 * static_cast<double>(count * state * (state + dynamics.inputs()));
     const bool keep =
         o.jacobians == Keep::yes || (o.jacobians == Keep::automatic && bytes <= kJacobianBytes);
-    return {std::move(group),
-            {points, state, dynamics.inputs(), values_of(o, state), modes_of(o, state)},
-            keep,
-            dynamics.dt()};
+    const auto& cells = dynamics.cells();
+    const bool flow = std::all_of(cells.begin(), cells.end(), [](const Cell& cell) {
+        const network::CellKind kind = cell.form().kind;
+        return kind == network::CellKind::ctrnn_rate || kind == network::CellKind::ctrnn_current;
+    });
+    LinearisationWriter writer(
+        std::move(group),
+        {count, state, dynamics.inputs(), values_of(o, state), modes_of(o, state)}, keep,
+        dynamics.dt(), flow ? LinearisationWriter::Step::flow : LinearisationWriter::Step::map);
+    if (std::count(points.kind.begin(), points.kind.end(), PointKind::slow) > 0)
+        writer.note_slow_points();
+    return writer;
 }
 
 void LinearizedBlock::write(LinearisationWriter& writer, double marginal) const {

@@ -24,7 +24,7 @@ void declare_linearize(assay::cli::Command& c, LinearizeRequest& o);
 
 assay::fixedpoints::LinearisationWriter
 linearisation_writer(const LinearizeRequest& o, const assay::fixedpoints::Dynamics& dynamics,
-                     assay::Index points, assay::hdf5::Group group);
+                     const assay::fixedpoints::Points& points, assay::hdf5::Group group);
 
 // Some points, one after another from `first`.
 struct LinearizedBlock {

@@ -23,7 +23,7 @@ void run(const Options& o, cli::Context& context) {
     const FoundPoints found = load_points(context, network);
     const Index count = found.points.count();
     LinearisationWriter writer =
-        linearisation_writer(o.linearize, network.dynamics, count,
+        linearisation_writer(o.linearize, network.dynamics, found.points,
                              context.output().create_group("/fixedpoints/linearize"));
     double slowest = 0;
     Index unfinished = 0;
@@ -40,7 +40,12 @@ void run(const Options& o, cli::Context& context) {
     context.report("points", static_cast<std::int64_t>(count));
     for (std::size_t k = 0; k < kinds.size(); ++k)
         if (kinds[k] > 0) context.report(kNames[k], static_cast<std::int64_t>(kinds[k]));
-    if (count > 0) context.report("longest time constant", slowest, "steps");
+    const auto slow =
+        std::count(found.points.kind.begin(), found.points.kind.end(), PointKind::slow);
+    if (count > 0)
+        context.report("longest time constant", slowest,
+                       slow > 0 ? "steps; at slow points beside a drift: F(h*) is not h*"
+                                : "steps");
     if (unfinished > 0)
         context.monitor().warn(concat("the slow modes of ", unfinished, " of ", count,
                                       " points did not converge (see residual); raise --top-k"));

@@ -21,6 +21,7 @@ namespace {
 
 constexpr Index kMostTrajectories = 40;
 constexpr double kCircleSteps = 180;
+constexpr double kLeastSpeed = 1e-34; // below the rounding of any q
 
 // A plane of states: the mean and two or three directions.
 struct View {
@@ -146,15 +147,19 @@ plot::Figure speed_figure(const hdf5::Group& root) {
     const hdf5::Group find = root.group("/fixedpoints/find");
     const auto q = find.dataset("starts/q_final").read<double>();
     const auto hits = find.dataset("points/n_hits").read<double>();
-    const auto rounds = find.dataset("rounds").read<double>();
-    plot::Panel speeds = panel_at(0.08, 0.23, "log10 of q", "starts"),
-                counts = panel_at(0.41, 0.23, "point", "starts that led here"),
-                found = panel_at(0.74, 0.23, "round", "points known");
+    plot::Panel speeds = panel_at(0.07, 0.2, "log10 of q", "starts"),
+                counts = panel_at(0.36, 0.2, "point", "starts that led here"),
+                found = panel_at(0.65, 0.2, "round", "known");
     plot::Series bars;
     bars.style = plot::Style::bars;
     std::map<int, double> bins;
-    for (const double one : q)
-        if (one > 0 && std::isfinite(one)) ++bins[static_cast<int>(std::floor(std::log10(one)))];
+    bool exactly = false;
+    for (const double one : q) {
+        exactly = exactly || one == 0;
+        if (std::isfinite(one))
+            ++bins[static_cast<int>(std::floor(std::log10(std::max(one, kLeastSpeed))))];
+    }
+    if (exactly) speeds.x_label += concat(" (0 as ", significant(std::log10(kLeastSpeed), 3), ")");
     if (!bins.empty())
         for (int bin = bins.begin()->first; bin <= bins.rbegin()->first; ++bin) {
             bars.x.push_back(bin + 0.5);
@@ -171,20 +176,19 @@ plot::Figure speed_figure(const hdf5::Group& root) {
         counts.y_range = plot::Range{0, 1.1 * *std::max_element(led.y.begin(), led.y.end()) + 1};
         counts.series.push_back(led);
     }
-    plot::Series known;
-    known.style = plot::Style::line_points;
-    for (std::size_t i = 0; i < rounds.size(); ++i) {
-        known.x.push_back(static_cast<double>(i));
-        known.y.push_back(rounds[i]);
-    }
-    if (!known.x.empty()) {
-        found.y_range = plot::Range{0, 1.1 * std::max(1.0, known.y.back())};
-        found.series.push_back(known);
-    }
-    const auto sums = find.dataset("index_sum").read<double>();
-    double sum = 0;
-    for (const double one : sums) sum += one;
-    found.title = concat("index sum ", static_cast<Index>(sum));
+    const auto add_rounds = [&](const std::string& name, const std::string& label, int colour) {
+        if (!find.has_dataset(name)) return;
+        plot::Series line;
+        line.style = plot::Style::line_points;
+        line.y = find.dataset(name).read<double>();
+        for (std::size_t i = 0; i < line.y.size(); ++i) line.x.push_back(static_cast<double>(i));
+        line.label = label;
+        line.colour = colour;
+        if (!line.x.empty()) found.series.push_back(line);
+    };
+    add_rounds("rounds", "points", 0);
+    add_rounds("rounds_index_sum", "index sum", 1);
+    found.legend = found.legend_outside = true;
     plot::Figure figure;
     figure.width = 9;
     figure.height = 3;
@@ -227,6 +231,48 @@ plot::Figure spectrum_figure(const hdf5::Group& root) {
     return figure;
 }
 
+namespace {
+
+// Where all time constants are shown: the stations of a line, else the first, middle and last
+// point.
+std::vector<Index> shown_points(const hdf5::Group& root, Index points) {
+    if (points == 0) return {};
+    std::vector<Index> rows{0, points / 2, points - 1};
+    if (root.has_dataset("/fixedpoints/attractor/stations/point")) {
+        rows.clear();
+        for (const double row : numbers(root, "/fixedpoints/attractor/stations/point"))
+            if (rows.size() < 3 && row >= 0 && row < static_cast<double>(points))
+                rows.push_back(static_cast<Index>(row));
+    }
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    return rows;
+}
+
+plot::Panel all_times_panel(const hdf5::Group& root, const RowMatrix& tau,
+                            const std::vector<double>& place) {
+    plot::Panel panel = panel_at(0.57, 0.28, "mode", "time constant (steps)");
+    panel.y_log = true;
+    panel.legend = panel.legend_outside = true;
+    int colour = 0;
+    for (const Index p : shown_points(root, tau.rows())) {
+        plot::Series line;
+        line.style = plot::Style::line_points;
+        line.colour = colour++;
+        line.label = static_cast<Index>(place.size()) == tau.rows()
+                         ? "at " + significant(place[static_cast<std::size_t>(p)], 2)
+                         : concat("point ", p);
+        for (Index a = 0; a < tau.cols(); ++a)
+            if (std::isfinite(tau(p, a)) && tau(p, a) > 0) {
+                line.x.push_back(static_cast<double>(a + 1));
+                line.y.push_back(tau(p, a));
+            }
+        if (!line.x.empty()) panel.series.push_back(std::move(line));
+    }
+    return panel;
+}
+
+} // namespace
+
 plot::Figure times_figure(const hdf5::Group& root) {
     const auto times = root.dataset("/fixedpoints/linearize/time_constants").expect_rank(2);
     const RowMatrix tau = times.read_matrix();
@@ -235,7 +281,7 @@ plot::Figure times_figure(const hdf5::Group& root) {
     std::vector<double> place;
     if (line) place = root.dataset("/fixedpoints/attractor/theta").read<double>();
     plot::Panel panel =
-        panel_at(0.15, 0.66, line ? "place on the line" : "point", "time constant (steps)");
+        panel_at(0.09, 0.28, line ? "place on the line" : "point", "time constant (steps)");
     panel.y_log = true;
     panel.legend = panel.legend_outside = true;
     for (Index a = 0; a < std::min<Index>(3, tau.cols()); ++a) {
@@ -253,9 +299,9 @@ plot::Figure times_figure(const hdf5::Group& root) {
         if (!dots.x.empty()) panel.series.push_back(std::move(dots));
     }
     plot::Figure figure;
-    figure.width = 6;
+    figure.width = 10;
     figure.height = 3.6;
-    figure.panels = {panel};
+    figure.panels = {panel, all_times_panel(root, tau, place)};
     return figure;
 }
 

@@ -69,8 +69,7 @@ void check(Options& o) {
 
 // The trials that all networks run on.
 struct Probe {
-    network::Samples samples;
-    std::string where, digest;
+    StoredSamples stored;
     std::optional<TargetFrequencies> target;
 };
 
@@ -81,14 +80,14 @@ std::optional<Probe> load_probe(const DataOptions& o, cli::Context& context) {
     const hdf5::InputFile file(address, {});
     context.note_foreign(address.file);
     Probe probe;
-    probe.samples = read_samples(tools::data_group(file, address), o.split, &probe.where);
-    probe.digest = samples_digest(probe.samples);
+    probe.stored = read_samples(tools::data_group(file, address), o.split, context.monitor());
+    probe.stored.states.reset(); // of one network, at most
     probe.target = read_target_frequencies(file.root());
     return probe;
 }
 
 void check_probe(const Options& o, const std::optional<Probe>& probe) {
-    if (o.max_loss && !(probe && have_targets(probe->samples)))
+    if (o.max_loss && !(probe && have_targets(probe->stored.samples)))
         throw Error("--max-loss: there are no trials with targets; give --data");
     if (o.save_activations && !probe)
         throw Error("--save-activations: there are no trials; give --data");
@@ -144,8 +143,9 @@ class Analysis {
         record.model_digest = network.digest;
         std::optional<Trials> trials;
         if (probe_) {
-            trials = run_samples(probe_->samples, probe_->where, network.dynamics, 0, execution);
-            const Judgement judged = judge(network.model, probe_->samples, o_.loss, execution);
+            trials = run_samples(probe_->stored, network.dynamics, 0, execution);
+            const Judgement judged =
+                judge(network.model, probe_->stored.samples, o_.loss, execution);
             record.loss = judged.loss;
             record.accuracy = judged.accuracy;
         }
@@ -166,7 +166,7 @@ class Analysis {
                                            const Execution& execution) const {
         const Index most = trials_to_draw(o_.search);
         if (!trials || most <= 0 || most >= trials->samples.count()) return trials;
-        return run_samples(probe_->samples, probe_->where, network.dynamics, most, execution);
+        return run_samples(probe_->stored, network.dynamics, most, execution);
     }
 
     Search search(const LoadedNetwork& network, const std::optional<Trials>& trials,
@@ -176,7 +176,11 @@ class Analysis {
             const auto alone = store_.lock(); // --states and --inputs may name files
             return plan_search(o_.search, context_, network.dynamics, drawn);
         }();
-        return search_points(network, drawn, std::move(plan), find_, execution);
+        Search found = search_points(o_.search, network, drawn, std::move(plan), find_, execution);
+        if (trials)
+            found.facts.distance_to_data =
+                nearest_distance(found.result.points.state, valid_states(trials->trajectories));
+        return found;
     }
 
     void describe(const NetworkRecord& record, const LoadedNetwork& network,
@@ -225,7 +229,7 @@ class Analysis {
         std::vector<EigenSystem> systems;
         const bool needed = o_.does("topology") || o_.does("cycles");
         part.write([&](hdf5::Group group) {
-            part.keep(linearisation_writer(o_.linearize, network.dynamics, points.count(),
+            part.keep(linearisation_writer(o_.linearize, network.dynamics, points,
                                            group.create_group("linearize")));
         });
         linearize_points(o_.linearize, network.dynamics, points, execution,
@@ -290,7 +294,7 @@ void run(Options o, cli::Context& context) {
     PopulationHeader header;
     header.options = options_of(context);
     header.options_digest = digest_of(header.options);
-    header.data_digest = probe ? probe->digest : "";
+    header.data_digest = probe ? probe->stored.digest : "";
     header.manifest_digest = manifest.digest();
     header.networks = static_cast<Index>(manifest.networks.size());
     header.shard = shard.index;

@@ -13,13 +13,18 @@ using namespace assay::fixedpoints;
 
 namespace {
 
-void check_states(const RowMatrix& states, const Dynamics& dynamics, const std::string& where) {
-    if (states.cols() != dynamics.state_size())
-        throw Error(concat(where, ": states have ", states.cols(), " columns, the ",
+// Of --states.
+Trajectories stored_states(const std::string& text, cli::Context& context,
+                           const Dynamics& dynamics) {
+    Trajectories stored = read_sequences("--states", text, context);
+    const Index columns = stored.states.cols();
+    if (columns != dynamics.state_size())
+        throw Error(concat(text, ": states have ", columns, " columns, the ",
                            dynamics.description(), " state needs ", dynamics.state_size(),
-                           dynamics.state_size() == 2 * states.cols()
+                           dynamics.state_size() == 2 * columns
                                ? " (h and c): leave --states out to recompute"
                                : ""));
+    return stored;
 }
 
 RowMatrix starts_of(const SearchRequest& o, cli::Context& context, const Dynamics& dynamics,
@@ -31,12 +36,9 @@ RowMatrix starts_of(const SearchRequest& o, cli::Context& context, const Dynamic
         return uniform_states(*o.starts, size, o.range[0], o.range[1], o.seed, threads);
     case InitMode::grid:
         return grid_states(o.grid, size, o.range[0], o.range[1]);
-    case InitMode::file: {
+    case InitMode::file:
         if (o.states.empty()) throw UsageError("--init-mode file needs --states FILE:/path");
-        RowMatrix states = read_table("--states", o.states, context);
-        check_states(states, dynamics, o.states);
-        return states;
-    }
+        return valid_states(stored_states(o.states, context, dynamics));
     case InitMode::trajectory:
         break;
     }
@@ -46,15 +48,8 @@ RowMatrix starts_of(const SearchRequest& o, cli::Context& context, const Dynamic
     sampling.seed = o.seed;
     sampling.noise = *o.noise;
     sampling.noise_relative = o.noise_relative.value_or(-1);
-    if (!o.states.empty()) {
-        Trajectories stored;
-        stored.states = read_table("--states", o.states, context);
-        check_states(stored.states, dynamics, o.states);
-        stored.trials = stored.states.rows();
-        stored.steps = 1;
-        stored.lengths.assign(static_cast<std::size_t>(stored.trials), 1);
-        return sample_states(stored, sampling, threads);
-    }
+    if (!o.states.empty())
+        return sample_states(stored_states(o.states, context, dynamics), sampling, threads);
     if (!trials) throw Error("no trajectories: give --data, --states or --init-mode uniform");
     return sample_states(trials->trajectories, sampling, threads);
 }
@@ -67,14 +62,13 @@ FindOptions resolve(SearchRequest& o) {
     FindOptions f = o.find;
     const bool established = o.preset == Preset::established,
                sentiment = o.preset == Preset::sentiment;
-    if (established) {
-        f.mode = FindMode::exact;
-        f.method = Method::adam;
-        f.exact.residual = Residual::full;
-        f.exact.expansion = Expansion::none;
-        f.adam.learning_rate = 1.0;
-    }
-    if (sentiment) f.mode = FindMode::slow;
+    f.mode = o.mode.value_or(established ? FindMode::exact
+                             : sentiment ? FindMode::slow
+                                         : FindMode::both);
+    f.method = o.method.value_or(established ? Method::adam : Method::lm);
+    f.exact.residual = o.residual.value_or(established ? Residual::full : Residual::reduced);
+    f.exact.expansion = o.expansion.value_or(established ? Expansion::none : Expansion::midpoints);
+    if (established) f.adam.learning_rate = 1.0;
     o.starts = o.starts.value_or(sentiment ? 500 : 1024);
     o.inputs = o.inputs.value_or(sentiment ? "mean" : "zero");
     o.noise = o.noise.value_or(sentiment ? 0 : 0.5);
@@ -83,13 +77,15 @@ FindOptions resolve(SearchRequest& o) {
         f.exact.max_iterations = *o.max_iterations;
         f.adam.max_iterations = *o.max_iterations;
     }
-    if (o.max_points) f.exact.max_points = *o.max_points;
+    if (o.max_points) f.exact.distinct.max_points = *o.max_points;
     f.exact.tolerance_reduced = f.exact.tolerance_residual;
     f.exact.certify = !o.no_certify;
-    f.exact.norm = o.norm == NormChoice::mean ? SpeedNorm::mean : SpeedNorm::half;
-    f.slow.norm = o.norm == NormChoice::half ? SpeedNorm::half : SpeedNorm::mean;
+    // One norm for all q of a result: where slow points are looked for, that of their tolerance.
+    const bool half = o.norm == NormChoice::half ||
+                      (o.norm == NormChoice::automatic && f.mode == FindMode::exact);
+    f.exact.norm = f.slow.norm = half ? SpeedNorm::half : SpeedNorm::mean;
     f.slow.tolerance = o.slow_tolerance.value_or(f.slow.tolerance);
-    f.slow.tolerance_unique = f.exact.tolerance_unique;
+    f.slow.distinct = f.exact.distinct;
     f.adam.single =
         o.precision == Arithmetic::float32 || (established && o.precision == Arithmetic::automatic);
     return f;
@@ -110,8 +106,99 @@ SearchPlan plan_search(const SearchRequest& o, cli::Context& context, const Dyna
     return plan;
 }
 
-Search search_points(const LoadedNetwork& network, const std::optional<Trials>& trials,
-                     SearchPlan plan, const FindOptions& find, const Execution& execution) {
+namespace {
+
+using Settings = std::vector<std::pair<std::string, FindFacts::Setting>>;
+
+const char* word_of(FindMode mode) {
+    return mode == FindMode::exact ? "exact" : mode == FindMode::slow ? "slow" : "both";
+}
+const char* word_of(Method method) {
+    return method == Method::adam ? "adam" : method == Method::newton ? "newton" : "lm";
+}
+const char* word_of(InitMode init) {
+    switch (init) {
+    case InitMode::trajectory:
+        return "trajectory";
+    case InitMode::uniform:
+        return "uniform";
+    case InitMode::grid:
+        return "grid";
+    default:
+        return "file";
+    }
+}
+
+void add_exact(Settings& s, const FindOptions& f) {
+    const SearchOptions& e = f.exact;
+    s.insert(s.end(), {{"solver", word_of(f.method)},
+                       {"residual", e.residual == Residual::full ? "full" : "reduced"},
+                       {"max_iterations",
+                        f.method == Method::adam ? f.adam.max_iterations : e.max_iterations},
+                       {"tol_residual", e.tolerance_residual},
+                       {"lambda", e.lambda},
+                       {"chord_share", e.chord_share},
+                       {"expand", e.expansion == Expansion::none ? "none" : "midpoints"},
+                       {"expand_rounds", e.expand_rounds},
+                       {"expand_max", e.expand_max},
+                       {"certify", e.certify ? "yes" : "no"}});
+    if (f.method != Method::adam) return;
+    s.insert(s.end(), {{"learning_rate", f.adam.learning_rate},
+                       {"lr_patience", f.adam.patience},
+                       {"lr_factor", f.adam.rate_factor},
+                       {"tol_q", f.adam.tolerance_q},
+                       {"tol_dq", f.adam.tolerance_change},
+                       {"precision", f.adam.single ? "float32" : "float64"}});
+}
+
+void add_slow(Settings& s, const SlowOptions& slow) {
+    s.insert(s.end(), {{"slow_tol", slow.tolerance}, {"slow_iterations", slow.max_iterations}});
+    if (slow.dimension > 0)
+        s.emplace_back("slow_dim", slow.dimension);
+    else
+        s.emplace_back("slow_cut", slow.cut);
+}
+
+void add_starts(Settings& s, const SearchRequest& o) {
+    s.insert(s.end(), {{"inputs", *o.inputs}, {"init_mode", word_of(o.init)}});
+    if (!o.states.empty()) s.emplace_back("states", o.states);
+    if (o.init == InitMode::trajectory || o.init == InitMode::uniform)
+        s.emplace_back("starts", *o.starts);
+    if (o.init == InitMode::uniform || o.init == InitMode::grid) {
+        s.emplace_back("range_low", o.range[0]);
+        s.emplace_back("range_high", o.range[1]);
+    }
+    if (o.init == InitMode::grid) s.emplace_back("grid", o.grid);
+    if (o.init != InitMode::trajectory) return;
+    if (o.noise_relative)
+        s.emplace_back("noise_relative", *o.noise_relative);
+    else
+        s.emplace_back("noise", *o.noise);
+    s.insert(s.end(), {{"skip_time", o.skip_time}, {"trials", trials_to_draw(o)}});
+}
+
+// Those that matter, as they were resolved. The seed as text: a number has no room for all.
+Settings settings_of(const SearchRequest& o, const FindOptions& f) {
+    Settings s{{"mode", word_of(f.mode)},
+               {"q_norm", fixedpoints::word_of(f.exact.norm)},
+               {"seed", concat(o.seed)}};
+    add_starts(s, o);
+    if (f.mode != FindMode::slow) add_exact(s, f);
+    if (f.mode != FindMode::exact) add_slow(s, f.slow);
+    const DistinctOptions& d = f.exact.distinct;
+    s.insert(s.end(), {{"tol_unique", d.tolerance},
+                       {"outlier_scale", d.keep_outliers ? std::numeric_limits<double>::infinity()
+                                                         : d.outlier_scale},
+                       {"neighbor_outlier", d.neighbour_outlier}});
+    if (o.max_points) s.emplace_back("max_points", *o.max_points);
+    return s;
+}
+
+} // namespace
+
+Search search_points(const SearchRequest& o, const LoadedNetwork& network,
+                     const std::optional<Trials>& trials, SearchPlan plan, const FindOptions& find,
+                     const Execution& execution) {
     const Dynamics& dynamics = network.dynamics;
     Search search;
     search.result = find_points(dynamics, plan.inputs, plan.starts, find, execution);
@@ -120,22 +207,46 @@ Search search_points(const LoadedNetwork& network, const std::optional<Trials>& 
     facts.start_states = std::move(plan.starts);
     facts.outputs =
         points.count() > 0 ? dynamics.readout(points.state) : RowMatrix(0, dynamics.outputs());
-    if (trials) {
-        facts.distance_to_data = nearest_distance(points.state, valid_states(trials->trajectories));
-        facts.data_digest = trials->digest;
-    }
+    if (trials) facts.data_digest = trials->digest;
     facts.model_digest = network.digest;
     facts.network = dynamics.description();
     facts.norm = find.exact.norm;
+    facts.options = settings_of(o, find);
     return search;
 }
 
+namespace {
+
+// A word that a preset may choose too: `target` stays empty until it is asked for.
+template <class T>
+void preset_choice(cli::Command& c, const std::string& names, std::optional<T>& target,
+                   std::vector<std::pair<std::string, T>> choices, const std::string& description,
+                   const std::string& default_text) {
+    const auto word = std::make_shared<T>();
+    c.choice<T>(names, *word, std::move(choices), description);
+    cli::OptionSpec& spec = c.declaration().options.back();
+    spec.default_text = default_text;
+    std::optional<T>* const value = &target;
+    spec.set = [set = spec.set, word, value](const std::string& text) {
+        set(text);
+        *value = *word;
+    };
+    spec.show = [show = spec.show, word, value] {
+        if (!*value) return std::string();
+        *word = **value;
+        return show();
+    };
+}
+
+} // namespace
+
 void declare_search(cli::Command& c, SearchRequest& o) {
     c.group("Search");
-    c.choice<FindMode>(
-        "--mode", o.find.mode,
+    preset_choice<FindMode>(
+        c, "--mode", o.mode,
         {{"both", FindMode::both}, {"exact", FindMode::exact}, {"slow", FindMode::slow}},
-        "exact roots, points of slow manifolds, or both");
+        "exact roots, points of slow manifolds, or both",
+        "both; preset established exact, sentiment slow");
     c.choice<Preset>("--preset", o.preset,
                      {{"none", Preset::none},
                       {"established", Preset::established},
@@ -144,12 +255,13 @@ void declare_search(cli::Command& c, SearchRequest& o) {
                      "slow points under the mean input");
     c.option("--inputs", o.inputs, "WHICH", concat("constant inputs: ", kInputWords))
         .default_text("zero; preset sentiment mean");
-    c.choice<Method>("--solver", o.find.method,
-                     {{"lm", Method::lm}, {"newton", Method::newton}, {"adam", Method::adam}},
-                     "Levenberg-Marquardt, Newton with backtracking, or Adam");
-    c.choice<Residual>("--residual", o.find.exact.residual,
-                       {{"reduced", Residual::reduced}, {"full", Residual::full}},
-                       "solve the candidate, or the whole step");
+    preset_choice<Method>(c, "--solver", o.method,
+                          {{"lm", Method::lm}, {"newton", Method::newton}, {"adam", Method::adam}},
+                          "Levenberg-Marquardt, Newton with backtracking, or Adam",
+                          "lm; preset established adam");
+    preset_choice<Residual>(
+        c, "--residual", o.residual, {{"reduced", Residual::reduced}, {"full", Residual::full}},
+        "solve the candidate, or the whole step", "reduced; preset established full");
     c.option("--max-iterations", o.max_iterations, "N", "of a start")
         .range(1)
         .default_text("100; adam 5000");
@@ -161,16 +273,17 @@ void declare_search(cli::Command& c, SearchRequest& o) {
              "a step with the Jacobian of the nearest known point is taken where it leaves less of "
              "the distance; 0.1: starts go where their own descent leads; 0: no such step")
         .range(0, 1);
-    c.choice<Expansion>("--expand", o.find.exact.expansion,
-                        {{"midpoints", Expansion::midpoints}, {"none", Expansion::none}},
-                        "search again from midpoints of what was found");
+    preset_choice<Expansion>(c, "--expand", o.expansion,
+                             {{"midpoints", Expansion::midpoints}, {"none", Expansion::none}},
+                             "search again from midpoints of what was found",
+                             "midpoints; preset established none");
     c.option("--expand-rounds", o.find.exact.expand_rounds, "N", "at most so often").range(0);
     c.option("--expand-max", o.find.exact.expand_max, "N", "midpoints a round").range(1);
     c.flag("--no-certify", o.no_certify, "leave the certificates out");
     c.choice<NormChoice>(
         "--q-norm", o.norm,
         {{"auto", NormChoice::automatic}, {"half", NormChoice::half}, {"mean", NormChoice::mean}},
-        "q = |g|^2 / 2 or |g|^2 / S; auto: half, and mean for slow points");
+        "q = |g|^2 / 2 or |g|^2 / S; auto: half in mode exact, else mean");
 }
 
 void declare_starts(cli::Command& c, SearchRequest& o) {
@@ -213,15 +326,18 @@ void declare_slow(cli::Command& c, SearchRequest& o) {
 
 void declare_points(cli::Command& c, SearchRequest& o) {
     c.group("What counts as a point");
-    c.option("--tol-unique", o.find.exact.tolerance_unique, "X", "distance of two points").range(0);
-    c.option("--outlier-scale", o.find.exact.outlier_scale, "X",
+    DistinctOptions& distinct = o.find.exact.distinct;
+    c.option("--tol-unique", distinct.tolerance, "X", "distance of two points").range(0);
+    c.option("--outlier-scale", distinct.outlier_scale, "X",
              "farther than X times the mean distance of starts from their mean: left out")
         .range(0);
-    c.option("--neighbor-outlier", o.find.exact.neighbour_outlier, "X",
+    c.option("--neighbor-outlier", distinct.neighbour_outlier, "X",
              "farther than X from the next point: left out")
         .range(0);
-    c.flag("--keep-outliers", o.find.exact.keep_outliers, "keep distant points");
-    c.option("--max-points", o.max_points, "N", "stop taking new ones").range(1);
+    c.flag("--keep-outliers", distinct.keep_outliers, "keep distant points");
+    c.option("--max-points", o.max_points, "N",
+             "take no more exact and no more slow ones of an input")
+        .range(1);
 }
 
 void declare_adam(cli::Command& c, SearchRequest& o) {

@@ -23,8 +23,13 @@ struct SearchRequest {
     SearchRequest() { find.exact.chord_share = 0.8; } // points are asked for, not basins
     assay::fixedpoints::FindOptions find;
     Preset preset = Preset::none;
+    // What a preset may choose: empty where it was not asked for by name.
+    std::optional<assay::fixedpoints::FindMode> mode;
+    std::optional<assay::fixedpoints::Method> method;
+    std::optional<assay::fixedpoints::Residual> residual;
+    std::optional<assay::fixedpoints::Expansion> expansion;
     std::string states;
-    std::optional<std::string> inputs; // what a preset may choose holds a value after resolve
+    std::optional<std::string> inputs; // this and `starts`, `noise` hold a value after resolve
     InitMode init = InitMode::trajectory;
     std::vector<double> range{-1, 1};
     std::optional<assay::Index> starts;
@@ -47,8 +52,7 @@ void declare_points(assay::cli::Command& c, SearchRequest& o);
 void declare_adam(assay::cli::Command& c, SearchRequest& o);
 
 // Fills in what follows from the preset and from other options; what was asked for by name stays.
-// Throws UsageError for a range that
-// is none.
+// Throws UsageError for a range that is none.
 assay::fixedpoints::FindOptions resolve(SearchRequest& o);
 
 // How many trials are enough to draw starts from; 0: all.
@@ -66,9 +70,10 @@ struct Search {
     assay::fixedpoints::FindResult result;
     assay::fixedpoints::FindFacts facts;
 };
-// `find`: what resolve gave.
-Search search_points(const LoadedNetwork& network, const std::optional<Trials>& trials,
-                     SearchPlan plan, const assay::fixedpoints::FindOptions& find,
+// `find`: what resolve gave. Distances to data are left to the caller.
+Search search_points(const SearchRequest& o, const LoadedNetwork& network,
+                     const std::optional<Trials>& trials, SearchPlan plan,
+                     const assay::fixedpoints::FindOptions& find,
                      const assay::Execution& execution);
 
 } // namespace fixedpoints_app

@@ -1,7 +1,5 @@
 #include <assay/fixedpoints/certificate.hpp>
 
-#include <assay/core/error.hpp>
-#include <assay/core/text.hpp>
 #include <assay/linalg/spectral_norm.hpp>
 
 #include <Eigen/LU>
@@ -20,8 +18,8 @@ using linalg::spectral_norm;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
-Certificate refused(double beta, double kappa, const std::string& reason) {
-    return {beta, kappa, kNone, kNone, reason};
+Certificate refused(double beta, double kappa, CertificateState why) {
+    return {beta, kappa, kNone, kNone, why};
 }
 
 // Newton-Kantorovich over a ball of radius rho, of which `bound(rho)` is a Lipschitz constant.
@@ -40,7 +38,7 @@ class Kantorovich {
             const Index middle = (below + above) / 2;
             (holds_whole_ball(middle) ? below : above) = middle;
         }
-        Certificate best = refused(beta_, kInfinite, "");
+        Certificate best = refused(beta_, kInfinite, CertificateState::near_fold);
         best.uniqueness_radius = 0;
         take_better(best, below);
         take_better(best, above);
@@ -48,9 +46,8 @@ class Kantorovich {
         for (Index k = kFirst; k <= kLast && best.uniqueness_radius == 0; ++k) take_better(best, k);
         if (best.uniqueness_radius > 0) return best;
         return refused(beta_, least_kappa_,
-                       std::isfinite(least_kappa_)
-                           ? concat("beta = ", significant(beta_, 3), ", near fold")
-                           : std::string("a kink of the activation lies at the point"));
+                       std::isfinite(least_kappa_) ? CertificateState::near_fold
+                                                   : CertificateState::kink);
     }
 
   private:
@@ -82,7 +79,7 @@ class Kantorovich {
         const double existence = 2 * eta_ / (1 + std::sqrt(1 - 2 * kappa));
         const double unique = std::min(radius(k), alone(bound));
         if (existence > radius(k) || unique <= best.uniqueness_radius) return;
-        best = {beta_, kappa, existence, unique, ""};
+        best = {beta_, kappa, existence, unique, CertificateState::certified};
     }
 
     double beta_, eta_;
@@ -94,7 +91,7 @@ class Kantorovich {
 } // namespace
 
 Certificate certify(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& v) {
-    Certificate whole{0, 0, 0, kInfinite, ""};
+    Certificate whole{0, 0, 0, kInfinite, CertificateState::certified};
     RowMatrix seen = x;
     Index column = 0;
     double error_below = 0;
@@ -107,7 +104,7 @@ Certificate certify(const Dynamics& dynamics, const RowMatrix& x, const RowMatri
         const RowMatrix g = (reduced ? cell.reduced(seen, own) : cell.step(seen, own)) - own;
         const Eigen::PartialPivLU<Matrix> lu(a);
         const Matrix inverse = lu.inverse();
-        if (!inverse.allFinite()) return refused(kInfinite, kInfinite, "dR/dh - I is singular");
+        if (!inverse.allFinite()) return refused(kInfinite, kInfinite, CertificateState::singular);
         const double beta = spectral_norm(inverse);
         double eta = lu.solve(Vector(g.row(0).transpose())).norm();
         if (error_below > 0)

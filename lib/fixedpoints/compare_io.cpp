@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/seed.hpp>
+#include <assay/fixedpoints/adjacency.hpp>
 #include <assay/fixedpoints/dataset_io.hpp>
 #include <assay/fixedpoints/fixedpoints_io.hpp>
 #include <assay/fixedpoints/graph_io.hpp>
@@ -22,12 +23,13 @@ Group part_of(const Group& results, const std::string& name) {
     return results.group(name);
 }
 
-// Points without their edges.
-PointGraph nodes_of(FoundPoints found) {
+// The nodes among the points, without their edges.
+PointGraph nodes_of(const FoundPoints& found, const std::vector<Index>& nodes) {
     PointGraph graph;
-    graph.readout = std::move(found.output);
-    graph.n_unstable = std::move(found.points.n_unstable);
-    graph.input_id = std::move(found.points.input_id);
+    const Points points = found.points.chosen(nodes);
+    graph.readout = found.output(nodes, Eigen::all);
+    graph.n_unstable = points.n_unstable;
+    graph.input_id = points.input_id;
     return graph;
 }
 
@@ -172,33 +174,40 @@ void check_belongs(const ComparisonHeader& part, const ComparisonHeader& first) 
 } // namespace
 
 PointSpectra read_spectra(const Group& results) {
-    FoundPoints found = read_find(part_of(results, "find"));
+    const FoundPoints found = read_find(part_of(results, "find"));
     const Group group = part_of(results, "linearize");
+    const auto systems = read_linearisation(group).systems;
+    if (static_cast<Index>(systems.size()) != found.points.count())
+        throw Error(concat(group.where(), ": spectra of ", systems.size(), " points, expected ",
+                           found.points.count()));
+    const auto nodes = found.points.nodes();
     PointSpectra spectra;
-    for (EigenSystem& system : read_linearisation(group).systems)
-        spectra.eigenvalues.push_back(std::move(system.values));
-    if (static_cast<Index>(spectra.eigenvalues.size()) != found.points.count())
-        throw Error(concat(group.where(), ": spectra of ", spectra.eigenvalues.size(),
-                           " points, expected ", found.points.count()));
-    spectra.readout = std::move(found.output);
-    spectra.input_id = std::move(found.points.input_id);
+    for (const Index p : nodes)
+        spectra.eigenvalues.push_back(systems[static_cast<std::size_t>(p)].values);
+    spectra.readout = found.output(nodes, Eigen::all);
+    spectra.input_id = found.points.chosen(nodes).input_id;
     return spectra;
 }
 
 PointGraph read_point_graph(const Group& results) {
-    PointGraph graph = nodes_of(read_find(part_of(results, "find")));
-    graph.adjacency = adjacency(read_graph(part_of(results, "topology"), graph.readout.rows()));
+    const FoundPoints found = read_find(part_of(results, "find"));
+    const auto nodes = found.points.nodes();
+    PointGraph graph = nodes_of(found, nodes);
+    graph.adjacency =
+        adjacency(read_graph(part_of(results, "topology"), found.points.count()))(nodes, nodes);
     return graph;
 }
 
 PointGraph read_point_chain(const Group& results) {
-    PointGraph graph = nodes_of(read_find(part_of(results, "find")));
+    const FoundPoints found = read_find(part_of(results, "find"));
+    const auto nodes = found.points.nodes();
+    PointGraph graph = nodes_of(found, nodes);
     const Group topology = part_of(results, "topology");
     if (!topology.has_dataset("chain"))
         throw Error(topology.where() + ": there is no chain of points; fixedpoints topology makes "
                                        "it where find had several inputs (--inputs each)");
-    const Index points = graph.readout.rows();
-    graph.adjacency = adjacency(read_chain(topology, points), points);
+    const Index points = found.points.count();
+    graph.adjacency = adjacency(read_chain(topology, points), points)(nodes, nodes);
     return graph;
 }
 

@@ -17,8 +17,8 @@
 
 namespace assay::fixedpoints {
 
-// Of one network's results: the group that holds find, linearize, topology. Throw Error that names
-// the group that is missing and the command that makes it.
+// Of the nodes (Points::nodes) of one network's results: the group that holds find, linearize,
+// topology. Throw Error that names the group that is missing and the command that makes it.
 [[nodiscard]] ASSAY_API PointSpectra read_spectra(const hdf5::Group& results);
 [[nodiscard]] ASSAY_API PointGraph read_point_graph(const hdf5::Group& results);
 [[nodiscard]] ASSAY_API PointGraph read_point_chain(const hdf5::Group& results);

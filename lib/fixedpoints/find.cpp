@@ -53,10 +53,12 @@ void append_points(Points& to, Points from, std::int32_t input) {
     const Index before = to.count(), added = from.count();
     if (from.drift.rows() == 0) from.drift = RowMatrix::Zero(added, from.state.cols());
     if (from.slow_dimension.empty()) from.slow_dimension.assign(static_cast<std::size_t>(added), 0);
-    if (from.certificates.empty() && added > 0) {
+    if (from.certificates.empty()) {
         constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-        from.certificates.assign(static_cast<std::size_t>(added),
-                                 Certificate{kNone, kNone, kNone, kNone, "no exact point"});
+        for (const PointKind kind : from.kind)
+            from.certificates.push_back(
+                {kNone, kNone, kNone, kNone,
+                 kind == PointKind::slow ? CertificateState::slow : CertificateState::not_asked});
     }
     if (before == 0) {
         to = std::move(from);
@@ -155,6 +157,7 @@ FindResult find_points(const Dynamics& dynamics, const RowMatrix& inputs, const 
                                       : search_exact(dynamics, x, starts, exact, run);
             append_starts(result, search.starts, id);
             add_rounds(result.rounds, search.rounds);
+            add_rounds(result.round_index, search.round_index);
             result.index_sum.push_back(search.index_sum);
             result.complete.push_back(search.complete);
             result.mean_iterations += search.mean_iterations / static_cast<double>(inputs.rows());
@@ -171,7 +174,8 @@ FindResult find_points(const Dynamics& dynamics, const RowMatrix& inputs, const 
                                       static_cast<double>(iterations.size()) /
                                       static_cast<double>(inputs.rows());
         }
-        append_points(result.points, apart(slow.points, found, options.slow.tolerance_unique), id);
+        append_points(result.points, apart(slow.points, found, options.slow.distinct.tolerance),
+                      id);
     }
     sort_points(result);
     return result;

@@ -29,7 +29,8 @@ struct FindResult {
     // row of `points`.
     StartRecord starts;
     std::vector<std::int32_t> start_input;
-    std::vector<Index> rounds;    // points known after each round, summed over inputs
+    // Summed over inputs: points known after each round, and the sum of their indices.
+    std::vector<Index> rounds, round_index;
     std::vector<Index> index_sum; // of each input
     std::vector<Completeness> complete;
     double mean_iterations = 0;
@@ -41,7 +42,8 @@ struct FindResult {
 };
 
 // `inputs` are K x inputs, `starts` B x state size, the same for every input. Slow points within
-// tolerance_unique of exact ones are dropped. Throws Error for arrays of wrong shape.
+// distinct.tolerance of exact ones are dropped. All q are in options.exact.norm and slow.norm,
+// which should agree. Throws Error for arrays of wrong shape.
 [[nodiscard]] ASSAY_API FindResult find_points(const Dynamics& dynamics, const RowMatrix& inputs,
                                                const RowMatrix& starts, const FindOptions& options,
                                                const Execution& run);

@@ -22,11 +22,11 @@ void write_points(Group group, const FindResult& result, const FindFacts& facts)
     write_words(group, "kind", p.kind, kPointKinds,
                 {"point", "", "exact root, or point of a slow manifold"});
     group.write("q", p.q, {"point", "", "speed objective"});
-    group.dataset("q").set_attribute("norm", facts.norm == SpeedNorm::half ? "half" : "mean");
+    group.dataset("q").set_attribute("norm", word_of(facts.norm));
     group.write("residual_inf", p.residual_inf, {"point", "", "largest entry of F(h) - h"});
     group.write("reduced_residual_inf", p.reduced_residual_inf,
                 {"point", "", "largest entry of R(h) - h"});
-    group.write("n_hits", p.hits, {"point", "", "starts that led here"});
+    group.write("n_hits", p.hits, {"point", "", "starts that led here (midpoints do not count)"});
     group.write("found_in_round", p.found_in_round, {"point", "", "0: starts; later: midpoints"});
     group.write("poincare_index", p.poincare_index,
                 {"point", "", "sign det(I - J); 0: degenerate, or a slow point"});
@@ -36,8 +36,9 @@ void write_points(Group group, const FindResult& result, const FindFacts& facts)
         group.write("distance_to_data", facts.distance_to_data,
                     {"point", "", "distance to the nearest state along the trials"});
     std::vector<double> kappa, existence, uniqueness, beta;
-    std::vector<std::string> reasons;
+    std::vector<CertificateState> states;
     for (const Certificate& c : p.certificates) {
+        states.push_back(c.state);
         beta.push_back(c.beta);
         kappa.push_back(c.kappa);
         existence.push_back(c.existence_radius);
@@ -48,6 +49,8 @@ void write_points(Group group, const FindResult& result, const FindFacts& facts)
     group.dataset("kappa").set_attribute("estimated", 0);
     group.write("existence_radius", existence, {"point", "", "a root lies so near; NaN: not sure"});
     group.write("uniqueness_radius", uniqueness, {"point", "", "and no other within this"});
+    write_words(group, "certificate", states, kCertificateStates,
+                {"point", "", "whether a root is certified, or why not"});
     write_rows(group, "drift", p.drift,
                {"point,unit", "", "slow points: F(h) - h inside the slow directions"});
     group.write("slow_dimension", p.slow_dimension, {"point", "", "number of slow directions"});
@@ -59,13 +62,23 @@ void write_starts(Group group, const FindResult& result, const FindFacts& facts)
     group.write("point_id", result.starts.point, {"run", "", "row of points; -1: none"});
     write_words(group, "status", result.starts.status, kStartStatuses, {"run", "", "how it ended"});
     group.write("iterations", result.starts.iterations, {"run", "", "of the solver"});
-    group.write("q_final", result.starts.q_final, {"run", "", "|g|^2 / 2 at the end"});
+    group.write("q_final", result.starts.q_final,
+                {"run", "", "speed objective at the end, of the residual that was solved for"});
+    group.dataset("q_final").set_attribute("norm", word_of(facts.norm));
 }
 
 } // namespace
 
 std::string word_of(StartStatus status) {
     return word_of(status, kStartStatuses);
+}
+
+std::string word_of(CertificateState state) {
+    return word_of(state, kCertificateStates);
+}
+
+std::string word_of(SpeedNorm norm) {
+    return norm == SpeedNorm::half ? "half" : "mean";
 }
 
 std::string word_of(Completeness completeness) {
@@ -84,12 +97,19 @@ void write_find(Group group, const FindResult& result, const FindFacts& facts) {
                 {"input", "", "sum of the points' indices: 1 if none is missing, where known"});
     const std::vector<std::int64_t> rounds(result.rounds.begin(), result.rounds.end());
     group.write("rounds", rounds, {"round", "", "points known after each round of starts"});
+    const std::vector<std::int64_t> round_index(result.round_index.begin(),
+                                                result.round_index.end());
+    group.write("rounds_index_sum", round_index,
+                {"round", "", "sum of their indices, over all inputs"});
     group.set_attribute("n_points", static_cast<std::int64_t>(result.points.count()));
     group.set_attribute("index_complete", word_of(result.completeness()));
     group.set_attribute("iterations_mean", result.mean_iterations);
     group.set_attribute("network", facts.network);
     group.set_attribute("model_digest", facts.model_digest);
     group.set_attribute("data_digest", facts.data_digest);
+    for (const auto& [name, setting] : facts.options)
+        std::visit([&, name = name](const auto& value) { group.set_attribute(name, value); },
+                   setting);
     for (const auto& [status, count] : result.status_counts())
         group.set_attribute("starts_" + word_of(status), static_cast<std::int64_t>(count));
 }
@@ -114,9 +134,18 @@ FoundPoints read_find(const Group& group) {
                kappa = read_column<double>(points, "kappa", rows),
                existence = read_column<double>(points, "existence_radius", rows),
                uniqueness = read_column<double>(points, "uniqueness_radius", rows);
+    // Files of earlier versions say only whether there is a certificate.
+    std::vector<CertificateState> states;
+    for (const double radius : existence)
+        states.push_back(std::isfinite(radius) ? CertificateState::certified
+                                               : CertificateState::not_asked);
+    if (points.has_dataset("certificate"))
+        states = read_words<CertificateState>(points, "certificate", kCertificateStates);
+    if (static_cast<Index>(states.size()) != rows)
+        throw Error(
+            concat(points.where(), "/certificate: ", states.size(), " rows, expected ", rows));
     for (std::size_t i = 0; i < beta.size(); ++i)
-        p.certificates.push_back({beta[i], kappa[i], existence[i], uniqueness[i],
-                                  std::isfinite(existence[i]) ? "" : "not certified"});
+        p.certificates.push_back({beta[i], kappa[i], existence[i], uniqueness[i], states[i]});
     p.drift = read_rows(points, "drift", rows);
     p.slow_dimension = read_column<std::int32_t>(points, "slow_dimension", rows);
     found.output = read_rows(points, "output", rows);
@@ -129,7 +158,8 @@ FoundPoints read_find(const Group& group) {
     return found;
 }
 
-LinearisationWriter::LinearisationWriter(Group group, const Sizes& sizes, bool jacobians, double dt)
+LinearisationWriter::LinearisationWriter(Group group, const Sizes& sizes, bool jacobians, double dt,
+                                         Step step)
     : group_(std::move(group)), sizes_(sizes), jacobians_(jacobians), dt_(dt) {
     const auto [points, state, inputs, values, modes] = sizes;
     using Complex = std::complex<double>;
@@ -139,6 +169,13 @@ LinearisationWriter::LinearisationWriter(Group group, const Sizes& sizes, bool j
     };
     eigenvalues_ = group_.create<Complex>("eigenvalues", {points, values},
                                           {"point,mode", "", "of dF/dh, sorted"});
+    if (step == Step::flow) {
+        flow_ = group_.create<Complex>(
+            "flow_eigenvalues", {points, values},
+            {"point,mode", "per time", "(lambda - 1) / dt: of the flow whose Euler step this is"});
+        log_ = group_.create<Complex>("log_eigenvalues", {points, values},
+                                      {"point,mode", "per time", "ln lambda / dt"});
+    }
     time_constants_ =
         make("time_constants", {points, values},
              {"point,mode", "steps", "|1 / ln|lambda||; infinite: neither grows nor decays"});
@@ -165,6 +202,13 @@ LinearisationWriter::LinearisationWriter(Group group, const Sizes& sizes, bool j
         make("jacobian_input", {points, state, inputs}, {"point,unit,input", "", "dF/dx"});
 }
 
+void LinearisationWriter::note_slow_points() {
+    time_constants_->set_attribute(
+        "note",
+        "slow points (find/points/kind): the network drifts there, F(h*) is not h*, so that "
+        "the linearisation has an offset term beside these modes");
+}
+
 void LinearisationWriter::write_modes(Index point, const EigenSystem& system) {
     const ComplexVector& values = system.values;
     const Index count = sizes_.values, state = sizes_.state, modes = sizes_.modes;
@@ -174,6 +218,11 @@ void LinearisationWriter::write_modes(Index point, const EigenSystem& system) {
         rates(a) = frequency(values(a), dt_);
     }
     eigenvalues_->write_box({point, 0}, {1, count}, values.data());
+    if (flow_) {
+        const ComplexVector flow = (values.array() - 1.0) / dt_, log = values.array().log() / dt_;
+        flow_->write_box({point, 0}, {1, count}, flow.data());
+        log_->write_box({point, 0}, {1, count}, log.data());
+    }
     time_constants_->write_box({point, 0}, {1, count}, times.data());
     frequencies_->write_box({point, 0}, {1, count}, rates.data());
     if (modes > 0) {

@@ -11,6 +11,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace assay::fixedpoints {
@@ -18,10 +20,14 @@ namespace assay::fixedpoints {
 // Words of enumerations in files, in the order of their numbers.
 inline constexpr const char* kPointKinds = "fixed,slow";
 inline constexpr const char* kStartStatuses =
-    "converged,max_iterations,diverged,local_minimum,outlier,duplicate,artefact";
+    "converged,max_iterations,diverged,local_minimum,outlier,duplicate,artefact,left_out";
+inline constexpr const char* kCertificateStates =
+    "certified,near_fold,singular,kink,slow,not_asked";
 inline constexpr const char* kStabilities = "attractor,saddle,repeller,marginal";
 [[nodiscard]] ASSAY_API std::string word_of(StartStatus status);
+[[nodiscard]] ASSAY_API std::string word_of(CertificateState state);
 [[nodiscard]] ASSAY_API std::string word_of(Completeness completeness);
+[[nodiscard]] ASSAY_API std::string word_of(SpeedNorm norm);
 
 // What stands beside the points of a search.
 struct FindFacts {
@@ -29,7 +35,10 @@ struct FindFacts {
     RowMatrix outputs;                              // P x outputs
     Vector distance_to_data;                        // P; empty: no data
     std::string model_digest, data_digest, network; // network: "gru-64"
-    SpeedNorm norm = SpeedNorm::half;
+    SpeedNorm norm = SpeedNorm::half;               // of all q
+    // What the search was asked for, by names of options.
+    using Setting = std::variant<std::string, double, std::int64_t>;
+    std::vector<std::pair<std::string, Setting>> options;
 };
 // points/..., starts/..., inputs, index_sum and attributes. Throws Error as HDF5 does.
 ASSAY_API void write_find(hdf5::Group group, const FindResult& result, const FindFacts& facts);
@@ -52,7 +61,12 @@ class ASSAY_API LinearisationWriter {
     struct Sizes {
         Index points, state, inputs, values, modes;
     };
-    LinearisationWriter(hdf5::Group group, const Sizes& sizes, bool jacobians, double dt);
+    // Where the network is a flow taken in steps, the rates mu = (lambda - 1) / dt and ln lambda /
+    // dt stand beside the eigenvalues. Of slow points, time_constants say that F(h*) is not h*.
+    enum class Step { map, flow };
+    LinearisationWriter(hdf5::Group group, const Sizes& sizes, bool jacobians, double dt,
+                        Step step = Step::map);
+    void note_slow_points();
     void write(Index point, const EigenSystem& system, const RowMatrix& jacobian_state,
                const RowMatrix& jacobian_input, double marginal);
     // Slow modes only, their number being `values`.
@@ -72,7 +86,7 @@ class ASSAY_API LinearisationWriter {
     bool jacobians_;
     double dt_;
     std::optional<hdf5::Dataset> time_constants_, frequencies_, condition_, participation_,
-        jacobian_state_, jacobian_input_, eigenvalues_, right_, left_, residual_;
+        jacobian_state_, jacobian_input_, eigenvalues_, flow_, log_, right_, left_, residual_;
     std::vector<Stability> stability_;
     std::vector<std::int32_t> unstable_;
     std::vector<double> henrici_, transient_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <assay/core/export.hpp>
+#include <assay/fixedpoints/chain_graph.hpp>
 #include <assay/fixedpoints/frequencies.hpp>
 #include <assay/fixedpoints/input_path.hpp>
 #include <assay/fixedpoints/topology.hpp>

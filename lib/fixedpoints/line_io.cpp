@@ -331,6 +331,10 @@ void write_prediction(Group group, const Prediction& p, const PredictFacts& fact
     group.write("levels", p.levels, {"level", "", "of the quantiles"});
     group.write("quantiles", p.quantiles, {"level", "", "of the error"});
     write_histogram(group.create_group("histogram"), p.histogram, "group", "the error");
+    Group shown = group.create_group("shown");
+    write_rows(shown, "prediction", p.shown,
+               {"state,unit", "", "of the first rows of error, trial and time"});
+    write_rows(shown, "state", p.shown_states, {"state,unit", "", "what came"});
     if (facts.loop_quantiles.size() > 0) {
         write_rows(group, "closed_loop_error", facts.loop->error,
                    {"trial,time", "", "of the linearised network by itself; NaN beyond the end"});

@@ -42,4 +42,11 @@ Points Points::chosen(const std::vector<Index>& rows) const {
     return p;
 }
 
+std::vector<Index> Points::nodes() const {
+    std::vector<Index> exact, slow;
+    for (std::size_t p = 0; p < kind.size(); ++p)
+        (kind[p] == PointKind::slow ? slow : exact).push_back(static_cast<Index>(p));
+    return exact.empty() ? slow : exact;
+}
+
 } // namespace assay::fixedpoints

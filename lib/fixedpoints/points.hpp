@@ -7,7 +7,6 @@
 #include <assay/core/recording.hpp>
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace assay::fixedpoints {
@@ -21,7 +20,20 @@ enum class StartStatus : std::uint8_t {
     local_minimum,
     outlier,
     duplicate,
-    artefact
+    artefact,
+    left_out // a point as good as others, where no more are taken
+};
+
+// Whether a point is certified, or why it is not: near a fold the theorem's kappa exceeds 1/2 in
+// every ball; dR/dh - I may have no inverse; a kink of the activation may lie at the point; slow
+// points rest nowhere, so that nothing is to be proved.
+enum class CertificateState : std::uint8_t {
+    certified,
+    near_fold,
+    singular,
+    kink,
+    slow,
+    not_asked
 };
 
 // Newton-Kantorovich: a root exists within existence_radius of the point and no other within
@@ -31,8 +43,8 @@ struct Certificate {
     double kappa = 0; // beta eta Lip
     double existence_radius = 0;
     double uniqueness_radius = 0;
-    std::string reason; // why there is none; empty where there is one
-    [[nodiscard]] bool holds() const { return reason.empty(); }
+    CertificateState state = CertificateState::not_asked;
+    [[nodiscard]] bool holds() const { return state == CertificateState::certified; }
 };
 
 struct Points {
@@ -52,6 +64,9 @@ struct Points {
     [[nodiscard]] Index count() const { return state.rows(); }
     // The rows of some points, in that order.
     [[nodiscard]] ASSAY_API Points chosen(const std::vector<Index>& rows) const;
+    // Rows of what graphs and comparisons speak of: the exact points; where there is none, as of a
+    // search for slow points alone, these.
+    [[nodiscard]] ASSAY_API std::vector<Index> nodes() const;
 };
 
 } // namespace assay::fixedpoints

@@ -230,8 +230,12 @@ void measure_modes(const Group& linearize, const FoundPoints& found, Summary& s)
     const Index count = found.points.count();
     const auto values = linearize.dataset("eigenvalues").expect_rank(2).read_complex();
     const auto times = linearize.dataset("time_constants").expect_rank(2).read<double>();
-    for (const double time : times)
-        if (std::isfinite(time) && !(time <= s.tau)) s.tau = time;
+    if (times.size() != values.size())
+        throw Error(concat(linearize.where(), "/time_constants: ", times.size(), " numbers for ",
+                           values.size(), " eigenvalues"));
+    for (std::size_t i = 0; i < times.size(); ++i)
+        if ((std::abs(values[i]) <= 1 || std::isinf(times[i])) && !(times[i] <= s.tau))
+            s.tau = times[i];
     const Index state = count > 0 ? static_cast<Index>(values.size()) / count : 0;
     if (state * count != static_cast<Index>(values.size()))
         throw Error(linearize.where() + "/eigenvalues: belong to other points than find");

@@ -73,7 +73,8 @@ ASSAY_API void write_activations(hdf5::Group network, const ActivationBasis& bas
 // The table `summary` of the networks that the file holds, from their records and results. Columns:
 // name, a column a label (text, empty where a network lacks it), status, loss, accuracy, points,
 // slow, index_sum, index_complete, certified, unstable_0 ... unstable_3, unstable_more (exact
-// points by unstable dimensions), tau_1 (longest finite time constant, steps), omega_linear
+// points by unstable dimensions), tau_1 (longest time constant of a mode that does not
+// grow, steps; infinite: one that does not decay either), omega_linear
 // (radians per time: the leading complex pair, median over inputs), edges, cycles. Counts are -1
 // and numbers NaN where a result is missing. A label named as one of these gets "label_" before it.
 ASSAY_API void write_population_summary(const hdf5::Group& population);

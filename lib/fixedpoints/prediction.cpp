@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -79,6 +80,9 @@ void predict_slab(const LocalLinear& linear, const Trajectories& trajectories,
         const auto full = trajectories.states.row(
             trajectories.row(prediction.trial[at(i)], prediction.time[at(i)]));
         prediction.error(first + i) = relative_error((full - h.row(i)).norm(), full.norm());
+        if (first + i >= prediction.shown.rows()) continue;
+        prediction.shown.row(first + i) = h.row(i);
+        prediction.shown_states.row(first + i) = full;
     }
 }
 
@@ -168,6 +172,11 @@ Prediction predict(const Dynamics& dynamics, const LocalLinear& linear,
         }
     const auto count = static_cast<Index>(prediction.trial.size());
     prediction.error.resize(count);
+    const auto shown =
+        std::lower_bound(prediction.trial.begin(), prediction.trial.end(), options.shown) -
+        prediction.trial.begin();
+    prediction.shown.resize(shown, trajectories.states.cols());
+    prediction.shown_states.resize(shown, trajectories.states.cols());
     const RowMatrix initial = dynamics.initial_state();
     const Blocks slabs{count, kSlab};
     for (Index slab = 0; slab < slabs.count(); ++slab) {

@@ -53,6 +53,7 @@ struct PredictionOptions {
     Index steps = 1; // ahead, in a closed loop
     Vector levels = (Vector(5) << 0.05, 0.25, 0.5, 0.75, 0.95).finished();
     Index bins = 50;
+    Index shown = 3; // first trials whose predicted states are kept
 };
 
 struct Prediction {
@@ -61,6 +62,7 @@ struct Prediction {
     Vector error;                   // |h - prediction| / |h|
     Vector levels, quantiles;       // of error
     Histogram histogram;            // of error, one group
+    RowMatrix shown, shown_states;  // predictions of the first rows, and the states themselves
 };
 
 // Predicts every valid state of trajectories (simulated without noise) from the state `steps`

@@ -26,7 +26,7 @@ struct Found {
     RowMatrix argument, state;
     double q = 0, residual = 0, reduced_residual = 0;
     Certificate certificate;
-    std::int32_t hits = 1, round = 0, index = 0;
+    std::int32_t round = 0, index = 0;
 };
 
 // sign det(I - J) from the LU's diagonal and permutation; 0 where it is singular.
@@ -40,30 +40,20 @@ std::int32_t poincare_index(const RowMatrix& jacobian) {
     return (negative + swaps) % 2 == 0 ? 1 : -1;
 }
 
-// Where starts lie: points far outside are suspect.
-struct Cloud {
-    explicit Cloud(const RowMatrix& starts) : mean(starts.colwise().mean()) {
-        for (Index b = 0; b < starts.rows(); ++b) radius += (starts.row(b) - mean).norm();
-        radius /= static_cast<double>(std::max<Index>(1, starts.rows()));
-    }
-    [[nodiscard]] bool holds(const RowMatrix& state, double scale) const {
-        return (state.row(0) - mean).norm() <= scale * radius;
-    }
-    Eigen::RowVectorXd mean;
-    double radius = 0;
-};
-
 class Search {
   public:
     Search(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
            const SearchOptions& options, const Execution& run)
         : map_(dynamics, x, options.residual), starts_(starts), options_(options), run_(run),
-          cloud_(starts) {}
+          cloud_(starts), q_scale_(options.norm == SpeedNorm::half
+                                       ? 1
+                                       : 2 / static_cast<double>(std::max<Index>(1, map_.size()))) {
+    }
 
     SearchResult operator()() {
         prepare_record();
         solve(map_.argument(starts_), 0, &result_.starts);
-        result_.rounds.push_back(count());
+        note_round();
         measure_effort();
         if (options_.expansion == Expansion::midpoints) expand();
         finish();
@@ -82,7 +72,7 @@ class Search {
             note(result_.starts, b, root, point);
         }
         describe(0);
-        result_.rounds.push_back(count());
+        note_round();
         measure_effort();
         finish();
         return std::move(result_);
@@ -127,47 +117,41 @@ class Search {
         }
     }
 
-    static void note(StartRecord& record, Index row, const Root& root, Index point) {
+    void note(StartRecord& record, Index row, const Root& root, Index point) const {
         const auto i = static_cast<std::size_t>(row);
         record.status[i] = root.status;
         record.iterations[i] = root.iterations;
         record.point[i] = static_cast<std::int32_t>(point);
-        record.q_final(row) = root.q;
+        record.q_final(row) = root.q * q_scale_;
     }
 
     // The point that a root is, old or new; -1 where it is none (and its status says why).
     Index accept(Root& root, std::int32_t round) {
-        if (root.captured_by >= 0) {
-            ++found_[static_cast<std::size_t>(root.captured_by)].hits;
-            return root.captured_by;
-        }
+        if (root.captured_by >= 0) return root.captured_by;
         if (root.status == StartStatus::diverged) return -1;
         const auto [known, distance] = known_.nearest(root.argument);
         if (known >= 0 && distance < known_.capture(known)) {
             root.status = StartStatus::converged;
-            ++found_[static_cast<std::size_t>(known_.id(known))].hits;
             return known_.id(known);
         }
         // The same as one of its own wave, which is not among the known ones yet.
-        const auto of_wave = [&](const RowMatrix& state) {
-            const Index same = nearest_within(state);
-            if (same >= 0) ++found_[static_cast<std::size_t>(same)].hits;
-            return same;
-        };
         if (root.status == StartStatus::converged) {
-            const Index same = of_wave(map_.state(root.argument));
+            const Index same = nearest_within(map_.state(root.argument));
             if (same >= 0) return same;
         }
         Found found;
         found.argument = polish(map_, root.argument, options_.polish_steps);
         if (!rests(found, root)) return -1;
-        const Index same = of_wave(found.state);
+        const Index same = nearest_within(found.state);
         if (same >= 0) return same;
-        if (!options_.keep_outliers && !cloud_.holds(found.state, options_.outlier_scale)) {
+        if (!cloud_.holds(found.state, options_.distinct)) {
             root.status = StartStatus::outlier;
             return -1;
         }
-        if (count() >= options_.max_points) return -1;
+        if (count() >= options_.distinct.max_points) {
+            root.status = StartStatus::left_out;
+            return -1;
+        }
         found.round = round;
         found_.push_back(std::move(found));
         return count() - 1;
@@ -229,9 +213,16 @@ class Search {
 
     [[nodiscard]] Index nearest_within(const RowMatrix& state) const {
         for (std::size_t p = 0; p < found_.size(); ++p)
-            if ((found_[p].state - state).norm() <= options_.tolerance_unique)
+            if ((found_[p].state - state).norm() <= options_.distinct.tolerance)
                 return static_cast<Index>(p);
         return -1;
+    }
+
+    void note_round() {
+        result_.rounds.push_back(count());
+        result_.round_index.push_back(
+            std::accumulate(found_.begin(), found_.end(), Index{0},
+                            [](Index sum, const Found& found) { return sum + found.index; }));
     }
 
     void measure_effort() {
@@ -248,7 +239,7 @@ class Search {
             const RowMatrix middle = midpoints();
             if (middle.rows() == 0) return;
             solve(middle, round, nullptr);
-            result_.rounds.push_back(count());
+            note_round();
             if (count() == before) return;
         }
     }
@@ -304,14 +295,14 @@ class Search {
 
     // Points without a neighbour within reach, where that rule is asked for.
     void drop_lonely() {
-        if (!std::isfinite(options_.neighbour_outlier)) return;
+        RowMatrix states(count(), map_.dynamics().state_size());
+        for (Index p = 0; p < count(); ++p)
+            states.row(p) = found_[static_cast<std::size_t>(p)].state;
+        const auto lonely = lonely_rows(states, options_.distinct.neighbour_outlier);
         std::vector<Found> kept;
         std::vector<std::int32_t> place(found_.size(), -1);
         for (std::size_t p = 0; p < found_.size(); ++p) {
-            double nearest = std::numeric_limits<double>::infinity();
-            for (std::size_t o = 0; o < found_.size(); ++o)
-                if (o != p) nearest = std::min(nearest, (found_[p].state - found_[o].state).norm());
-            if (nearest > options_.neighbour_outlier) continue;
+            if (lonely[p]) continue;
             place[p] = static_cast<std::int32_t>(kept.size());
             kept.push_back(found_[p]);
         }
@@ -340,11 +331,13 @@ class Search {
             points.reduced_residual_inf(p) = found.reduced_residual;
             points.input_id.push_back(0);
             points.kind.push_back(PointKind::fixed);
-            points.hits.push_back(found.hits);
             points.found_in_round.push_back(found.round);
             points.poincare_index.push_back(found.index);
             if (options_.certify) points.certificates.push_back(found.certificate);
         }
+        points.hits.assign(found_.size(), 0);
+        for (const auto point : result_.starts.point)
+            if (point >= 0) ++points.hits[static_cast<std::size_t>(point)];
         points.n_unstable.resize(found_.size());
         parallel_blocks(count(), run_.threads, [&](Index p) {
             const Matrix j = d.jacobian_state(map_.input(), points.state.row(p));
@@ -357,7 +350,8 @@ class Search {
     const RowMatrix& starts_;
     const SearchOptions& options_;
     const Execution& run_;
-    Cloud cloud_;
+    StartCloud cloud_;
+    double q_scale_; // solvers take half
     std::vector<Found> found_;
     KnownRoots known_;
     std::set<std::pair<Index, Index>> tried_;

@@ -6,10 +6,10 @@
 
 #include <assay/core/export.hpp>
 #include <assay/core/monitor.hpp>
+#include <assay/fixedpoints/distinct.hpp>
 #include <assay/fixedpoints/dynamics.hpp>
 #include <assay/fixedpoints/points.hpp>
 
-#include <limits>
 #include <vector>
 
 namespace assay::fixedpoints {
@@ -22,7 +22,7 @@ enum class Expansion { midpoints, none };
 struct SearchOptions {
     Solver solver = Solver::lm;
     Residual residual = Residual::reduced;
-    SpeedNorm norm = SpeedNorm::half;
+    SpeedNorm norm = SpeedNorm::half; // of q of points and starts
     Index max_iterations = 100;
     double tolerance_residual = 1e-11; // times 1 + |h|, of F
     double tolerance_reduced = 1e-11;  // the same of R
@@ -40,11 +40,7 @@ struct SearchOptions {
     Expansion expansion = Expansion::midpoints;
     Index expand_rounds = 3;
     Index expand_max = 2000; // midpoints a round
-    double tolerance_unique = 1e-3;
-    double outlier_scale = 10; // times the mean distance of starts from their mean
-    double neighbour_outlier = std::numeric_limits<double>::infinity();
-    bool keep_outliers = false;
-    Index max_points = std::numeric_limits<Index>::max();
+    DistinctOptions distinct;
     bool certify = true;
 };
 
@@ -53,7 +49,7 @@ struct StartRecord {
     std::vector<StartStatus> status;
     std::vector<std::int32_t> iterations;
     std::vector<std::int32_t> point; // row of Points; -1: none
-    Vector q_final;
+    Vector q_final;                  // of the residual that was solved for
 };
 
 enum class Completeness { yes, no, unknown };
@@ -61,8 +57,9 @@ enum class Completeness { yes, no, unknown };
 struct SearchResult {
     Points points; // input_id 0
     StartRecord starts;
-    std::vector<Index> rounds; // points known after each round
-    Index index_sum = 0;       // of sign det(I - J)
+    std::vector<Index> rounds;      // points known after each round
+    std::vector<Index> round_index; // and the sum of their indices
+    Index index_sum = 0;            // of sign det(I - J)
     Completeness complete = Completeness::unknown;
     double mean_iterations = 0;
     Index artefacts = 0; // F rests (or seems to, see shut_gates), R does not

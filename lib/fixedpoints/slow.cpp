@@ -195,9 +195,9 @@ class SlowBatch {
     std::vector<Matrix> spaces_; // each start's slow basis, the guess of the next step
 };
 
-// Slow ends that are kept, in order of (q, state); others get their status.
-std::vector<Index> thin(std::vector<End>& ends, const SlowOptions& options, StartRecord& record) {
-    std::vector<Index> order, kept;
+// Ends that rest well enough, in order of (q, state); others get their status.
+std::vector<Index> slow_ends(std::vector<End>& ends, const SlowOptions& options) {
+    std::vector<Index> order;
     for (std::size_t s = 0; s < ends.size(); ++s) {
         if (ends[s].status == StartStatus::converged && !(ends[s].q <= options.tolerance))
             ends[s].status = StartStatus::local_minimum; // it rests nowhere near
@@ -211,20 +211,57 @@ std::vector<Index> thin(std::vector<End>& ends, const SlowOptions& options, Star
                                             other.state.data(),
                                             other.state.data() + other.state.size());
     });
+    return order;
+}
+
+// Among those, the ones that become points, in that order; others get their status.
+std::vector<Index> thin(std::vector<End>& ends, const RowMatrix& starts,
+                        const DistinctOptions& options, const std::vector<Index>& order,
+                        StartRecord& record) {
+    const StartCloud cloud(starts);
+    std::vector<Index> kept;
     for (const Index s : order) {
         End& end = ends[static_cast<std::size_t>(s)];
         const auto same = std::find_if(kept.begin(), kept.end(), [&](Index k) {
             return (ends[static_cast<std::size_t>(k)].state - end.state).norm() <=
-                   options.tolerance_unique;
+                   options.tolerance;
         });
-        const auto place = static_cast<std::int32_t>(same - kept.begin());
-        record.point[static_cast<std::size_t>(s)] = place;
-        if (same == kept.end())
-            kept.push_back(s);
-        else
+        if (same != kept.end()) {
             end.status = StartStatus::duplicate;
+        } else if (!cloud.holds(end.state, options)) {
+            end.status = StartStatus::outlier;
+            continue;
+        } else if (static_cast<Index>(kept.size()) >= options.max_points) {
+            end.status = StartStatus::left_out;
+            continue;
+        }
+        record.point[static_cast<std::size_t>(s)] = static_cast<std::int32_t>(same - kept.begin());
+        if (same == kept.end()) kept.push_back(s);
     }
     return kept;
+}
+
+// Those that have another within reach.
+std::vector<Index> without_lonely(std::vector<End>& ends, const std::vector<Index>& kept,
+                                  double reach, StartRecord& record) {
+    RowMatrix states(static_cast<Index>(kept.size()), ends.empty() ? 0 : ends[0].state.size());
+    for (std::size_t p = 0; p < kept.size(); ++p)
+        states.row(static_cast<Index>(p)) = ends[static_cast<std::size_t>(kept[p])].state;
+    const auto lonely = lonely_rows(states, reach);
+    std::vector<Index> some;
+    std::vector<std::int32_t> place(kept.size(), -1);
+    for (std::size_t p = 0; p < kept.size(); ++p) {
+        if (lonely[p]) continue;
+        place[p] = static_cast<std::int32_t>(some.size());
+        some.push_back(kept[p]);
+    }
+    for (std::size_t s = 0; s < ends.size(); ++s) {
+        auto& point = record.point[s];
+        if (point < 0) continue;
+        point = place[static_cast<std::size_t>(point)];
+        if (point < 0) ends[s].status = StartStatus::outlier;
+    }
+    return some;
 }
 
 } // namespace
@@ -249,7 +286,10 @@ SlowResult search_slow(const Dynamics& dynamics, const RowMatrix& x, const RowMa
     SlowResult result;
     StartRecord& record = result.starts;
     record.point.assign(ends.size(), -1);
-    const auto kept = thin(ends, options, record);
+    const auto order_of_ends = slow_ends(ends, options);
+    const auto kept =
+        without_lonely(ends, thin(ends, starts, options.distinct, order_of_ends, record),
+                       options.distinct.neighbour_outlier, record);
     record.q_final.resize(starts.rows());
     result.best_q = std::numeric_limits<double>::infinity();
     for (std::size_t s = 0; s < ends.size(); ++s) {

@@ -17,7 +17,7 @@ struct SlowOptions {
     double tolerance = 1e-8; // of q in `norm`; infinity keeps all
     SpeedNorm norm = SpeedNorm::mean;
     Index max_iterations = 60;
-    double tolerance_unique = 1e-3;
+    DistinctOptions distinct;
 };
 
 struct SlowResult {

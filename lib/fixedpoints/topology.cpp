@@ -6,6 +6,7 @@
 #include <assay/core/random.hpp>
 #include <assay/fixedpoints/connections.hpp>
 #include <assay/fixedpoints/cycle_starts.hpp>
+#include <assay/fixedpoints/graph_judgement.hpp>
 #include <assay/fixedpoints/separatrix.hpp>
 
 #include <algorithm>
@@ -524,21 +525,6 @@ void merge(Graph& graph, const Landscape& land, const InputGraph& found,
                              land.input_id);
 }
 
-void judge(Graph& graph, const std::vector<Landscape>& lands) {
-    std::vector<Index> unstable(graph.unexplained.size(), 0);
-    for (const Landscape& land : lands)
-        for (Index node = 0; node < land.count(); ++node)
-            unstable[static_cast<std::size_t>(land.point[static_cast<std::size_t>(node)])] =
-                land.unstable[static_cast<std::size_t>(node)];
-    graph.gaps = find_gaps(graph.edges, unstable);
-    const bool explained = std::all_of(graph.unexplained.begin(), graph.unexplained.end(),
-                                       [](std::int32_t count) { return count == 0; });
-    const bool to_points = graph.cycle_state.rows() == 0 &&
-                           graph.probability.middleCols(graph.probability.cols() - 2, 1).isZero();
-    if (!to_points || graph.edges.empty()) return;
-    graph.complete = graph.gaps.none() && explained ? Completeness::yes : Completeness::no;
-}
-
 } // namespace
 
 Graph find_graph(const Dynamics& dynamics, const Points& points,
@@ -571,7 +557,7 @@ Graph find_graph(const Dynamics& dynamics, const Points& points,
     std::sort(graph.edges.begin(), graph.edges.end(), [](const Edge& a, const Edge& b) {
         return std::make_pair(a.from, a.to) < std::make_pair(b.from, b.to);
     });
-    judge(graph, lands);
+    judge_graph(graph, lands);
     return graph;
 }
 
@@ -605,66 +591,6 @@ RowMatrix kick_probability(const Dynamics& dynamics, const Points& points,
         }
     });
     return probability / static_cast<double>(options.kicks);
-}
-
-Chain chain_graph(const Points& points) {
-    std::map<std::int32_t, std::vector<Index>> by_input;
-    for (Index p = 0; p < points.count(); ++p)
-        by_input[points.input_id[static_cast<std::size_t>(p)]].push_back(p);
-    const auto distance = [&](Index p, Index r) {
-        return (points.state.row(p) - points.state.row(r)).norm();
-    };
-    const auto nearest = [&](Index p, const std::vector<Index>& rows) {
-        return *std::min_element(rows.begin(), rows.end(),
-                                 [&](Index a, Index b) { return distance(p, a) < distance(p, b); });
-    };
-    std::map<std::array<Index, 2>, double> edges;
-    bool single = !by_input.empty();
-    for (auto here = by_input.begin(); here != by_input.end(); ++here) {
-        single = single && here->second.size() == 1;
-        const auto next = std::next(here);
-        if (next == by_input.end()) break;
-        for (const Index p : here->second) {
-            const Index r = nearest(p, next->second);
-            edges[{p, r}] = distance(p, r);
-        }
-        for (const Index r : next->second) {
-            const Index p = nearest(r, here->second);
-            edges[{p, r}] = distance(p, r);
-        }
-    }
-    Chain chain;
-    chain.simple = single;
-    for (const auto& [ends, length] : edges) {
-        chain.edges.push_back(ends);
-        chain.distance.push_back(length);
-    }
-    return chain;
-}
-
-Matrix adjacency(const Graph& graph) {
-    constexpr double kLeast = 1e-9; // an edge stays an edge
-    const Index points = graph.probability.rows();
-    Matrix weights = Matrix::Zero(points, points);
-    for (const Edge& edge : graph.edges) {
-        double weight = 1;
-        if (edge.kind == EdgeKind::to_attractor) {
-            const auto at = std::find(graph.attractors.begin(), graph.attractors.end(), edge.to);
-            if (at == graph.attractors.end())
-                throw Error(concat("an edge leads to the attractor ", edge.to, ", which is none"));
-            weight = std::max(
-                kLeast,
-                graph.probability(edge.from, static_cast<Index>(at - graph.attractors.begin())));
-        }
-        weights(edge.from, edge.to) = std::max(weights(edge.from, edge.to), weight);
-    }
-    return weights;
-}
-
-Matrix adjacency(const Chain& chain, Index points) {
-    Matrix weights = Matrix::Zero(points, points);
-    for (const auto& edge : chain.edges) weights(edge[0], edge[1]) = 1;
-    return weights;
 }
 
 } // namespace assay::fixedpoints

@@ -2,14 +2,13 @@
 // each of its points, and which points orbits lead to. Nodes are the exact points of one input;
 // starts lie on a small sphere in the unstable subspace of a node. Where neighbouring starts fall
 // to different places, the border between them leads to a saddle: a heteroclinic edge. Also the
-// Markov chain of errors after kicks, and the chain of points over a family of inputs.
+// Markov chain of errors after kicks.
 #pragma once
 
 #include <assay/fixedpoints/flights.hpp>
 #include <assay/fixedpoints/graph_gaps.hpp>
 #include <assay/fixedpoints/search.hpp>
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -93,21 +92,5 @@ struct KickOptions {
                                                    const std::vector<EigenSystem>& systems,
                                                    const KickOptions& options,
                                                    const Execution& run);
-
-// Points of neighbouring inputs, each joined with its nearest on either side.
-struct Chain {
-    std::vector<std::array<Index, 2>> edges; // rows of the points, each once, the lower input first
-    std::vector<double> distance;
-    bool simple = false; // one path through one point of every input
-};
-
-// Neighbours in the order of input ids; points of all kinds.
-[[nodiscard]] ASSAY_API Chain chain_graph(const Points& points);
-
-// P x P, from row to column, 0 where there is no edge: the share of the point's starts that falls
-// to an attractor (1e-9 where only a bisection met it), 1 for a heteroclinic edge.
-[[nodiscard]] ASSAY_API Matrix adjacency(const Graph& graph);
-// Of the chain, 1 from the lower input to the higher.
-[[nodiscard]] ASSAY_API Matrix adjacency(const Chain& chain, Index points);
 
 } // namespace assay::fixedpoints

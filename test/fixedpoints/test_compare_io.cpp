@@ -217,6 +217,65 @@ TEST_CASE("graphs and chains are read as they were written", "[fixedpoints][comp
     CHECK_THROWS_WITH(read_chain(group, 2), Contains("/t/chain: found 2; a row of 2 points"));
 }
 
+TEST_CASE("exact points are compared, slow ones only where there are no others",
+          "[fixedpoints][compare]") {
+    const Folder folder;
+    const auto results = [&](const std::string& name, PointKind other) {
+        write_file(folder.file(name), [&](hdf5::Group root) {
+            FindResult found;
+            Points& p = found.points;
+            p.state = p.drift = RowMatrix::Zero(3, 2);
+            p.input = RowMatrix::Zero(3, 1);
+            p.input_id = {0, 1, 1};
+            p.kind = {other, PointKind::slow, other};
+            p.q = p.residual_inf = p.reduced_residual_inf = Vector::Zero(3);
+            p.hits = p.found_in_round = p.slow_dimension = p.poincare_index = {0, 0, 0};
+            p.n_unstable = {0, 7, 1};
+            p.certificates.resize(3);
+            found.inputs = RowMatrix::Zero(2, 1);
+            FindFacts facts;
+            facts.start_states = RowMatrix(0, 2);
+            facts.outputs = (RowMatrix(3, 1) << 10, 11, 12).finished();
+            write_find(root.create_group("/r/find"), found, facts);
+            LinearisationWriter writer(root.create_group("/r/linearize"), {3, 2, 1, 2, 0}, false,
+                                       1);
+            for (Index i = 0; i < 3; ++i) {
+                EigenSystem system;
+                system.values = ComplexVector::Constant(2, static_cast<double>(i));
+                writer.write(i, system, RowMatrix::Identity(2, 2), RowMatrix(2, 1), 0);
+            }
+            writer.finish();
+            Graph graph;
+            graph.attractors = {0};
+            graph.probability = graph.probability_error = RowMatrix::Zero(3, 4);
+            graph.probability(2, 0) = 0.5;
+            graph.edges = {{2, 0, EdgeKind::to_attractor, 0, 0, 0}};
+            graph.spacing = Vector::Ones(3);
+            graph.unexplained = {0, 0, 0};
+            graph.cycle_state.resize(0, 2);
+            write_graph(root.create_group("/r/topology"), graph);
+            Chain chain;
+            chain.edges = {{0, 1}, {0, 2}};
+            chain.distance = {1, 1};
+            write_chain(root.group("/r/topology"), chain);
+        });
+        return root_of(folder.file(name)).group("/r");
+    };
+    const hdf5::Group exact = results("exact", PointKind::fixed);
+    const PointSpectra spectra = read_spectra(exact);
+    REQUIRE(spectra.eigenvalues.size() == 2);
+    CHECK(spectra.eigenvalues[1](0) == 2.0);
+    CHECK(spectra.readout == (RowMatrix(2, 1) << 10, 12).finished());
+    CHECK(spectra.input_id == std::vector<std::int32_t>{0, 1});
+    const PointGraph graph = read_point_graph(exact);
+    CHECK(graph.n_unstable == std::vector<std::int32_t>{0, 1});
+    CHECK(graph.adjacency == (Matrix(2, 2) << 0, 0, 0.5, 0).finished());
+    CHECK(read_point_chain(exact).adjacency == (Matrix(2, 2) << 0, 1, 0, 0).finished());
+    const hdf5::Group slow = results("slow", PointKind::slow);
+    CHECK(read_spectra(slow).eigenvalues.size() == 3);
+    CHECK(read_point_graph(slow).n_unstable == std::vector<std::int32_t>{0, 7, 1});
+}
+
 TEST_CASE("inputs must be the same", "[fixedpoints][compare]") {
     CHECK_NOTHROW(check_same_inputs({"", "a", "", "a"}));
     CHECK_THROWS_WITH(check_same_inputs({"", "a", "", "b"}),

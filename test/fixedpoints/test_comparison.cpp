@@ -1,7 +1,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
+#include <assay/fixedpoints/adjacency.hpp>
 #include <assay/fixedpoints/comparison.hpp>
-#include <assay/fixedpoints/topology.hpp>
 
 #include "network_sets.hpp"
 

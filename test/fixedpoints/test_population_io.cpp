@@ -167,7 +167,8 @@ TEST_CASE("the summary counts points, modes and edges", "[fixedpoints][populatio
     p.poincare_index = {1, -1};
     p.n_unstable = {0, 5};
     p.drift = RowMatrix::Zero(2, 2);
-    p.certificates = {{1, 1e-9, 1e-12, 0.1, ""}, {1, 1, std::nan(""), std::nan(""), "fold"}};
+    p.certificates = {{1, 1e-9, 1e-12, 0.1, CertificateState::certified},
+                      {1, 1, std::nan(""), std::nan(""), CertificateState::near_fold}};
     found.inputs = RowMatrix::Zero(1, 1);
     found.index_sum = {0};
     found.complete = {Completeness::no};
@@ -184,15 +185,23 @@ TEST_CASE("the summary counts points, modes and edges", "[fixedpoints][populatio
     };
     const auto pair = std::polar(0.9, 0.3);
     writer.write(0, system(pair, std::conj(pair)), RowMatrix::Identity(2, 2), RowMatrix(2, 1), 0);
-    writer.write(1, system(1, 0.5), RowMatrix::Identity(2, 2), RowMatrix(2, 1), 0);
+    // What grows has no time constant to be compared, however slowly it does.
+    writer.write(1, system(1.001, 0.5), RowMatrix::Identity(2, 2), RowMatrix(2, 1), 0);
     writer.finish();
+    hdf5::Group line = write_network(file.group, record("line", 2));
+    write_find(line.create_group("find"), found, facts);
+    LinearisationWriter rests(line.create_group("linearize"), {2, 2, 1, 2, 0}, false, 0.5);
+    rests.write(0, system(pair, std::conj(pair)), RowMatrix::Identity(2, 2), RowMatrix(2, 1), 0);
+    rests.write(1, system(1, 0.5), RowMatrix::Identity(2, 2), RowMatrix(2, 1), 0);
+    rests.finish();
     write_population_summary(file.group);
     const auto table = hdf5::read_table(file.group.dataset("summary"));
     const auto at = [&](const char* name) { return table.column<std::int64_t>(name).at(0); };
-    CHECK(table.column<std::string>("name") == std::vector<std::string>{"rotation", "only-labels"});
-    CHECK(table.column<std::string>("arch") == std::vector<std::string>{"gru", ""});
-    CHECK(table.column<std::string>("seed") == std::vector<std::string>{"", "3"});
-    CHECK(table.column<std::string>("label_loss") == std::vector<std::string>{"", "low"});
+    CHECK(table.column<std::string>("name") ==
+          std::vector<std::string>{"rotation", "only-labels", "line"});
+    CHECK(table.column<std::string>("arch") == std::vector<std::string>{"gru", "", "gru"});
+    CHECK(table.column<std::string>("seed") == std::vector<std::string>{"", "3", ""});
+    CHECK(table.column<std::string>("label_loss") == std::vector<std::string>{"", "low", ""});
     CHECK(at("points") == 2);
     CHECK(at("slow") == 0);
     CHECK(at("index_sum") == 0);
@@ -206,4 +215,5 @@ TEST_CASE("the summary counts points, modes and edges", "[fixedpoints][populatio
     CHECK(at("edges") == -1);
     CHECK(table.column<std::int64_t>("points").at(1) == -1);
     CHECK(std::isnan(table.column<double>("tau_1").at(1)));
+    CHECK(std::isinf(table.column<double>("tau_1").at(2)));
 }

@@ -346,6 +346,73 @@ TEST_CASE("slow points keep their place on the line", "[fixedpoints][slow]") {
         Contains("--slow-dim 12 with a 12-dimensional state leaves no fast direction"));
 }
 
+TEST_CASE("outliers and limits hold of slow points too", "[fixedpoints][slow]") {
+    // A line of rest along the first unit: every start stays where it is.
+    Matrix w = Matrix::Zero(2, 2);
+    w(0, 0) = 1;
+    const Dynamics d = test::plain_network(w, Matrix::Zero(2, 1), network::Function::identity);
+    RowMatrix starts = RowMatrix::Zero(5, 2);
+    starts.col(0) << -0.1, 0, 0.1, 0.5, 2; // mean 0.5, mean distance 0.6
+    SlowOptions options;
+    const auto search = [&] { return search_slow(d, RowMatrix::Zero(1, 1), starts, options, {}); };
+    const auto status = [](const SlowResult& r, std::size_t start) {
+        CHECK((r.starts.point[start] >= 0) == (r.starts.status[start] == StartStatus::converged));
+        return r.starts.status[start];
+    };
+    CHECK(search().points.count() == 5);
+    options.distinct.outlier_scale = 2;
+    SlowResult found = search();
+    CHECK(found.points.count() == 4);
+    CHECK(status(found, 4) == StartStatus::outlier);
+    CHECK(found.starts.point[3] == 3);
+    options.distinct.keep_outliers = true;
+    CHECK(search().points.count() == 5);
+    options.distinct.neighbour_outlier = 0.3;
+    found = search();
+    CHECK(found.points.count() == 3);
+    CHECK(status(found, 3) == StartStatus::outlier);
+    CHECK(status(found, 4) == StartStatus::outlier);
+    options = {};
+    options.distinct.max_points = 2;
+    found = search();
+    CHECK(found.points.count() == 2);
+    Index left = 0;
+    for (std::size_t s = 0; s < 5; ++s) left += status(found, s) == StartStatus::left_out ? 1 : 0;
+    CHECK(left == 3);
+    // Of one start nothing tells what is far.
+    options = {};
+    starts.conservativeResize(1, 2);
+    CHECK(search().points.count() == 1);
+}
+
+TEST_CASE("hits are of starts, and a limit of points says what it left out",
+          "[fixedpoints][search]") {
+    ProductSettings settings;
+    settings.pad = 1;
+    const Synthetic made = make_product(settings);
+    const Dynamics d(made.model);
+    const RowMatrix starts = uniform_states(40, d.state_size(), -1, 1, 5);
+    SearchOptions options;
+    options.norm = SpeedNorm::mean;
+    SearchResult found = search_exact(d, no_input(d), starts, options, {});
+    REQUIRE(found.rounds.size() > 1); // midpoints found some
+    std::vector<std::int32_t> led(static_cast<std::size_t>(found.points.count()), 0);
+    for (const auto point : found.starts.point)
+        if (point >= 0) ++led[static_cast<std::size_t>(point)];
+    CHECK(found.points.hits == led);
+    CHECK(found.round_index.back() == found.index_sum);
+    CHECK(found.round_index.size() == found.rounds.size());
+    options.distinct.max_points = 5;
+    found = search_exact(d, no_input(d), starts, options, {});
+    CHECK(found.points.count() == 5);
+    Index left = 0;
+    for (std::size_t s = 0; s < 40; ++s) {
+        left += found.starts.status[s] == StartStatus::left_out ? 1 : 0;
+        CHECK((found.starts.point[s] >= 0) == (found.starts.status[s] == StartStatus::converged));
+    }
+    CHECK(left > 0);
+}
+
 TEST_CASE("Adam descends to stable points, in both precisions", "[fixedpoints][adam]") {
     const double w = 2;
     const Dynamics d = test::plain_network(w * Matrix::Identity(2, 2), Matrix::Zero(2, 1));
@@ -376,7 +443,7 @@ TEST_CASE("gates that shut make artefacts", "[fixedpoints][adam]") {
     options.mode = FindMode::exact;
     options.method = Method::adam;
     options.adam.tolerance_q = 1e-10;
-    options.exact.keep_outliers = true;
+    options.exact.distinct.keep_outliers = true;
     const RowMatrix starts = (RowMatrix(3, 1) << -0.9, 1e-6, 0.7).finished();
     const FindResult found = find_points(d, RowMatrix::Zero(1, 1), starts, options, {});
     CHECK(found.status_counts().at(StartStatus::artefact) == 2);

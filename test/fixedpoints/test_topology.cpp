@@ -2,6 +2,7 @@
 #include "small_systems.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/fixedpoints/chain_graph.hpp>
 #include <assay/fixedpoints/connections.hpp>
 #include <assay/fixedpoints/launch.hpp>
 #include <assay/fixedpoints/search.hpp>
@@ -299,6 +300,21 @@ TEST_CASE("points of neighbouring inputs make a chain", "[topology]") {
     CHECK_FALSE(branched.simple);
     // 0.1 is nearest to 0.2, both points of input 1 are nearest to 0.1 below and 0.4 above.
     CHECK(branched.edges == std::vector<std::array<Index, 2>>{{0, 3}, {1, 0}, {1, 2}, {2, 3}});
+}
+
+TEST_CASE("slow points are no part of a chain of exact ones", "[topology]") {
+    Points points;
+    points.state.resize(4, 1);
+    points.state << 0.3, 0.1, 0.15, 0.2;
+    points.input_id = {2, 0, 0, 1};
+    points.kind.assign(4, PointKind::fixed);
+    points.kind[2] = PointKind::slow;
+    const Chain chain = chain_graph(points);
+    CHECK(chain.simple);
+    CHECK(chain.edges == std::vector<std::array<Index, 2>>{{1, 3}, {3, 0}});
+    // A search for slow points alone has a chain of these.
+    points.kind.assign(4, PointKind::slow);
+    CHECK(chain_graph(points).edges.size() == 3);
 }
 
 TEST_CASE("directions move as differences of states", "[topology]") {
