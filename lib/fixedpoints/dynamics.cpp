@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 namespace assay::fixedpoints {
 namespace {
@@ -53,11 +54,30 @@ std::vector<Index> choose_cells(const Network<double>& network, const std::strin
     return {*node};
 }
 
+// The first node in which several recurrent branches join; none.
+std::optional<Index> junction(const Network<double>& network) {
+    std::vector<bool> follows(static_cast<std::size_t>(network.nodes()),
+                              false); // a recurrent layer
+    const auto at = [&](Index node) { return follows[static_cast<std::size_t>(node)]; };
+    for (Index node = 1; node < network.nodes(); ++node) {
+        const auto& from = network.node_inputs(node);
+        const auto branches = std::count_if(from.begin(), from.end(), at);
+        if (branches > 1) return node;
+        follows[static_cast<std::size_t>(node)] =
+            branches > 0 || is_recurrent(network.node_type(node));
+    }
+    return std::nullopt;
+}
+
 // Nodes from `first` (whose output enters) to `last`, which must form a chain.
 std::vector<Index> chain(const Network<double>& network, Index first, Index last) {
     std::vector<Index> nodes;
     for (Index node = last; node != first;) {
         const auto& from = network.node_inputs(node);
+        if (from.size() != 1 || from[0] < first)
+            if (const auto join = junction(network))
+                throw Error("two recurrent branches join in '" + network.node_name(*join) +
+                            "': name the cell with --layer");
         if (from.size() != 1)
             throw Error("two branches join in '" + network.node_name(node) +
                         "': name the cell with --layer");

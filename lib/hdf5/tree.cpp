@@ -184,6 +184,12 @@ void copy_attributes(const Object& from, Object& to) {
         const Handle attribute = checked(H5Aopen(from.id(), name.c_str(), H5P_DEFAULT),
                                          from.where(), "an attribute cannot be opened");
         const Handle type(H5Aget_type(attribute.get())), space(H5Aget_space(attribute.get()));
+        // Text of variable length, as h5py writes it, goes over in the sealed form.
+        if (const auto text =
+                H5Tis_variable_str(type.get()) > 0 ? from.text_attribute(name) : std::nullopt) {
+            to.set_attribute(name, *text);
+            continue;
+        }
         const auto bytes = attribute_bytes(attribute.get(), type.get(), from.where());
         if (bytes.empty()) continue;
         if (to.has_attribute(name)) H5Adelete(to.id(), name.c_str());

@@ -12,7 +12,8 @@ namespace assay::hdf5 {
 // Groups named `timing` hold measured durations: left out where equal runs are to give equal bytes.
 enum class Timings { keep, leave_out };
 
-// Copies all attributes of fixed size (text of fixed length, numbers) as they are.
+// Copies all attributes of fixed size (text of fixed length, numbers) as they are, and text of
+// variable length as text of fixed length.
 ASSAY_API void copy_attributes(const Object& from, Object& to);
 
 // Copies the member `path` of `source` to the same path in `destination`, chunks as they are.
