@@ -1,5 +1,7 @@
 #include <assay/core/parallel.hpp>
 
+#include <assay/core/allowed_threads.hpp>
+
 #include <exception>
 
 namespace assay {
@@ -16,6 +18,7 @@ void parallel_blocks(Eigen::Index count, int threads,
 #pragma omp parallel for schedule(dynamic, 1) num_threads(team)
     for (Eigen::Index block = 0; block < count; ++block) {
         try {
+            const AllowedThreads one(1);
             body(block);
         } catch (...) {
 #pragma omp critical(assay_parallel_failure)

@@ -4,19 +4,14 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #include <assay/linalg/products.hpp>
 
-#include <assay/core/parallel.hpp>
+#include <assay/core/allowed_threads.hpp>
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 #include <vector>
 
 namespace assay::linalg {
 namespace {
-
-thread_local int product_threads = 1;
-// A product is shared out among threads only where each gets so many multiplications.
-constexpr double kSharedWork = 1 << 22;
 
 using Eigen::Index;
 
@@ -291,24 +286,7 @@ void multiply_panels(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Targ
                           step > 0 ? Target::add : target, c + row * c_step, c_step);
 }
 
-// Columns that one thread makes: whole panels.
-template <class S>
-Index columns_together(Index m, Index n, Index k) {
-    const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-    const Index parts = std::min<Index>(product_threads, static_cast<Index>(work / kSharedWork));
-    if (parts < 2) return n;
-    constexpr Index kPanel = kTileVectors * kWidth<S>;
-    return ((n + parts - 1) / parts + kPanel - 1) / kPanel * kPanel;
-}
-
 } // namespace
-
-ProductThreads::ProductThreads(int threads) : before_(product_threads) {
-    product_threads = std::max(1, threads);
-}
-ProductThreads::~ProductThreads() {
-    product_threads = before_;
-}
 
 template <class S>
 void multiply(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target target, S* c,
@@ -320,13 +298,16 @@ void multiply(Index m, Index n, Index k, Strided<S> a, Strided<S> b, Target targ
     if (m < kFew || 2 * n < kWidth<S>) return multiply_thin(m, n, k, a, b, target, c, c_step);
     if (k == 0 && target == Target::set)
         for (Index row = 0; row < m; ++row) std::fill_n(c + row * c_step, n, S(0));
-    const Blocks columns{n, columns_together<S>(m, n, k)};
-    const auto make = [&](Index block) {
-        const Index first = columns.begin(block);
-        multiply_panels(m, columns.extent(block), k, a, part_of(b, Index{0}, first), target,
-                        c + first, c_step);
-    };
-    parallel_blocks(columns.count(), product_threads, std::ref(make)); // nothing to allocate
+    const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+    // Wide parts of whole vectors, one a thread.
+    const Index vectors = whole_vectors<S>(n) / kWidth<S>;
+    const Index parts = std::min<Index>(vectors, allowed_threads());
+    share_out(parts, work / kProductsANumber, [&](Index part, Index count) {
+        const Index first = part * vectors / parts * kWidth<S>;
+        const Index end = std::min(n, (part + count) * vectors / parts * kWidth<S>);
+        multiply_panels(m, end - first, k, a, part_of(b, Index{0}, first), target, c + first,
+                        c_step);
+    });
 }
 
 template <class S>

@@ -34,23 +34,11 @@ enum class Target { set, add };
 
 // c = a b or c += a b: a (m x k), b (k x n), each with one step of 1; c (m x n) with rows c_step
 // apart. Products with m or n below 8, or n below half a vector, are made in other ways, some by
-// Eigen, some as sums that are added to c in the end: their bits may be others.
+// Eigen, some as sums that are added to c in the end: their bits may be others. Large ones run on
+// the threads allowed (core/allowed_threads.hpp), to the same bits.
 template <class S>
 ASSAY_API void multiply(Eigen::Index m, Eigen::Index n, Eigen::Index k, Strided<S> a, Strided<S> b,
                         Target target, S* c, Eigen::Index c_step);
-
-// While one lives, large products that its thread asks for run on so many threads, to the same
-// bits.
-class ASSAY_API ProductThreads {
-  public:
-    explicit ProductThreads(int threads);
-    ~ProductThreads();
-    ProductThreads(const ProductThreads&) = delete;
-    ProductThreads& operator=(const ProductThreads&) = delete;
-
-  private:
-    int before_;
-};
 
 // A number of columns, up to the next multiple of a vector.
 template <class S>

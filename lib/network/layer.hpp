@@ -9,6 +9,7 @@
 // directions are stacked: row k B + b belongs to direction k and sample b.
 #pragma once
 
+#include <assay/core/allowed_threads.hpp>
 #include <assay/core/export.hpp>
 #include <assay/network/keys.hpp>
 #include <assay/network/model.hpp>
@@ -84,8 +85,10 @@ struct PassInfo {
     Index samples = 0;
     Mode mode = Mode::inference;
     const std::vector<Index>* lengths = nullptr; // valid steps of each sample; null: all
-    // Where the noise of dropout comes from: the batch's address in the stream `noise`.
+    // Where the noise of dropout comes from: the batch's address in the stream `noise`, and the
+    // place in the batch of the first sample.
     std::uint64_t seed = 0, step = 0;
+    Index first = 0;
     // Recurrent layers. Gradients end at steps that are multiples of `truncate` (0: at the start):
     // a state that crosses one counts as given.
     Index truncate = 0;
@@ -128,13 +131,17 @@ class Sink {
     // is added to it.
     Sink(Rows<S>& rows, char& fresh, Rows<S>& work) : rows_(&rows), fresh_(&fresh), work_(&work) {}
     [[nodiscard]] bool wanted() const { return rows_ != nullptr; }
+    // Number by number of an expression.
     template <class Expression>
     void add(const Expression& value) {
-        if (*fresh_)
-            rows_->noalias() = value;
-        else
-            rows_->noalias() += value;
-        *fresh_ = 0;
+        bool fresh = false;
+        Rows<S>& to = open(value.rows(), value.cols(), fresh);
+        each_share(to, [&](auto&& rows, Index first) {
+            if (fresh)
+                rows = value.middleRows(first, rows.rows());
+            else
+                rows += value.middleRows(first, rows.rows());
+        });
     }
     // The same of what body(array of `count` x `size`) writes: every number of it.
     template <class Body>
@@ -142,7 +149,10 @@ class Sink {
         Rows<S>& to = *fresh_ ? *rows_ : *work_;
         to.resize(count, size);
         body(to);
-        if (!*fresh_) *rows_ += to;
+        if (!*fresh_)
+            each_share(*rows_, [&](auto&& rows, Index first) {
+                rows += to.middleRows(first, rows.rows());
+            });
         *fresh_ = 0;
     }
     // The array itself; `fresh` where nobody wrote to it yet: then it must be written, not added
@@ -157,11 +167,17 @@ class Sink {
     Rows<S>& zeroed(Index count, Index size) {
         bool fresh = false;
         Rows<S>& rows = open(count, size, fresh);
-        if (fresh) rows.setZero();
+        if (fresh) each_share(rows, [](auto&& some, Index) { some.setZero(); });
         return rows;
     }
 
   private:
+    // Calls body(some of the rows, the first's number); threads share them.
+    template <class Body>
+    static void each_share(Rows<S>& rows, Body&& body) {
+        share_out(rows.rows(), static_cast<double>(rows.size()),
+                  [&](Index first, Index count) { body(rows.middleRows(first, count), first); });
+    }
     Rows<S>* rows_ = nullptr;
     char* fresh_ = nullptr;
     Rows<S>* work_ = nullptr;

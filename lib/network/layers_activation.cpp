@@ -77,6 +77,17 @@ Activation read_activation_of(Keys& keys, const std::string& key,
 
 namespace {
 
+// for_chunks; threads share the chunks.
+template <class Body>
+void share_chunks(Index size, Body&& body) {
+    const Index chunks = (size + kChunk - 1) / kChunk;
+    share_out(chunks, static_cast<double>(size), [&](Index first, Index count) {
+        const Index begin = first * kChunk;
+        for_chunks(std::min(size - begin, count * kChunk),
+                   [&](Index i, Index n) { body(begin + i, n); });
+    });
+}
+
 template <class S>
 class Elementwise : public Layer<S> {
   public:
@@ -105,7 +116,7 @@ class Elementwise : public Layer<S> {
         const Rows<S>& x = *p.x[0];
         y.resize(x.rows(), x.cols());
         with_function(activation_, [&](const auto& function) {
-            for_chunks(x.size(), [&](Index i, Index n) {
+            share_chunks(x.size(), [&](Index i, Index n) {
                 store(Chunk<S>(activate(function, load(x.data() + i, n))), y.data() + i, n);
             });
         });
@@ -131,7 +142,7 @@ class Elementwise : public Layer<S> {
                 const S* d_tangent = cotangent_tangent.data() + k * size;
                 const S* x_tangent = t.dx[0] ? t.dx[0]->data() + k * size : nullptr;
                 const S* y_tangent = t.dx[0] ? t.dy->data() + k * size : nullptr;
-                for_chunks(size, [&](Index i, Index n) {
+                share_chunks(size, [&](Index i, Index n) {
                     const auto xs = load(x.data() + i, n), ys = load(y.data() + i, n);
                     Chunk<S> out;
                     if (x_tangent) {
@@ -155,7 +166,7 @@ class Elementwise : public Layer<S> {
         const Rows<S>& x = *p.x[0];
         const Index size = x.size();
         const auto scale_by = [&](auto&& slope_at) {
-            for_chunks(size, [&](Index i, Index n) {
+            share_chunks(size, [&](Index i, Index n) {
                 const Chunk<S> slopes = slope_at(i, n);
                 for (Index k = 0; k < times; ++k)
                     store(Chunk<S>(slopes * load(in.data() + k * size + i, n)),

@@ -1,9 +1,11 @@
 // Convolutions over one to three spatial axes, with groups, in one of three ways, by what share of
 // the arithmetic counts: patches read where they stand (vectors over filters), shifted views of the
 // images (vectors over positions), or blocks of patches (im2col) that fit the second-level cache.
+// Threads share samples; gradients are sums of parts that are cut by shape only.
 #include <assay/network/bilinear.hpp>
 #include <assay/network/placed_convolution.hpp>
 
+#include <assay/core/allowed_threads.hpp>
 #include <assay/core/error.hpp>
 #include <assay/linalg/products.hpp>
 
@@ -13,6 +15,9 @@ namespace {
 constexpr Index kPatchBytes = 512 << 10;
 // Below this share patches that are copied cost less.
 constexpr double kLeastShare = 0.4, kLeastAdjointShare = 0.6;
+// Parts of a gradient: so much work each, also for each weight that they must add up in the end.
+constexpr double kPartFlops = 1 << 24, kPartFlopsPerWeight = 768;
+constexpr Index kMostParts = 8;
 
 template <class S>
 class Convolution : public Bilinear<S> {
@@ -53,6 +58,57 @@ class Convolution : public Bilinear<S> {
 
   protected:
     void product(const ConstRows& x, const S* w, MutableRows y, bool add) const override {
+        by_samples(x.rows(), together(placed_.has_value()), [&](Index first, Index count) {
+            product_of(x.middleRows(first, count), w, y.middleRows(first, count), add);
+        });
+    }
+    void adjoint(const ConstRows& cotangent, const S* w, MutableRows dx, bool add) const override {
+        by_samples(dx.rows(), together(adjoint_placed()), [&](Index first, Index count) {
+            adjoint_of(cotangent.middleRows(first, count), w, dx.middleRows(first, count), add);
+        });
+    }
+    void weight_gradient(const ConstRows& cotangent, const ConstRows& x, S* dw) const override {
+        const Index parts = gradient_parts(x.rows()), size = this->weights();
+        if (parts < 2) return gradient_of(cotangent, x, dw);
+        thread_local std::vector<S> room;
+        room.resize(static_cast<std::size_t>(parts * size));
+        S* const sums = room.data(); // of this thread, for all
+        const Index units = x.rows() / together(placed_.has_value());
+        const auto begin = [&](Index part) {
+            return part == parts ? x.rows() : part * units / parts * together(placed_.has_value());
+        };
+        share_out(parts, work(x.rows()), [&](Index one, Index count) {
+            for (Index part = one; part < one + count; ++part) {
+                const Index first = begin(part), samples = begin(part + 1) - first;
+                S* const to = sums + part * size;
+                std::fill_n(to, size, S(0));
+                gradient_of(cotangent.middleRows(first, samples), x.middleRows(first, samples), to);
+            }
+        });
+        add_up(parts, size, sums, dw);
+    }
+    void add_bias(const S* bias, MutableRows y) const override {
+        share_out(y.rows(), static_cast<double>(y.size()), [&](Index first, Index count) {
+            for (Index sample = first; sample < first + count; ++sample)
+                Eigen::Map<Rows<S>>(y.row(sample).data(), filters_, positions()).colwise() +=
+                    Eigen::Map<const Column<S>>(bias, filters_);
+        });
+    }
+    void bias_gradient(const ConstRows& cotangent, S* db) const override {
+        share_out(filters_, static_cast<double>(cotangent.size()), [&](Index first, Index count) {
+            for (Index filter = first; filter < first + count; ++filter) {
+                S sum = db[filter];
+                for (Index sample = 0; sample < cotangent.rows(); ++sample)
+                    sum += Eigen::Map<const Column<S>>(
+                               cotangent.row(sample).data() + filter * positions(), positions())
+                               .sum();
+                db[filter] = sum;
+            }
+        });
+    }
+
+  private:
+    void product_of(const ConstRows& x, const S* w, MutableRows y, bool add) const {
         if (placed_)
             return each_group([&](Index image, Index output, Index weight) {
                 placed_->product(steps(x, y), x.data() + image, w + weight, y.data() + output, add);
@@ -79,8 +135,8 @@ class Convolution : public Bilinear<S> {
             });
         });
     }
-    void adjoint(const ConstRows& cotangent, const S* w, MutableRows dx, bool add) const override {
-        if (placed_ && placed_->adjoint_share() >= kLeastAdjointShare)
+    void adjoint_of(const ConstRows& cotangent, const S* w, MutableRows dx, bool add) const {
+        if (adjoint_placed())
             return each_group([&](Index image, Index output, Index weight) {
                 placed_->adjoint(steps(dx, cotangent), cotangent.data() + output, w + weight,
                                  dx.data() + image, add);
@@ -105,7 +161,7 @@ class Convolution : public Bilinear<S> {
             });
         });
     }
-    void weight_gradient(const ConstRows& cotangent, const ConstRows& x, S* dw) const override {
+    void gradient_of(const ConstRows& cotangent, const ConstRows& x, S* dw) const {
         if (placed_)
             return each_group([&](Index image, Index output, Index weight) {
                 placed_->weight_gradient(steps(x, cotangent), cotangent.data() + output,
@@ -125,20 +181,46 @@ class Convolution : public Bilinear<S> {
                              linalg::Target::add, dw + group * out_ * patch_, patch_);
         });
     }
-    void add_bias(const S* bias, MutableRows y) const override {
-        for (Index sample = 0; sample < y.rows(); ++sample)
-            Eigen::Map<Rows<S>>(y.row(sample).data(), filters_, positions()).colwise() +=
-                Eigen::Map<const Column<S>>(bias, filters_);
+    [[nodiscard]] bool adjoint_placed() const {
+        return placed_ && placed_->adjoint_share() >= kLeastAdjointShare;
     }
-    void bias_gradient(const ConstRows& cotangent, S* db) const override {
-        for (Index sample = 0; sample < cotangent.rows(); ++sample)
-            Eigen::Map<Column<S>>(db, filters_) +=
-                Eigen::Map<const Rows<S>>(cotangent.row(sample).data(), filters_, positions())
-                    .rowwise()
-                    .sum();
+    // Samples that are best worked on at once, or whose bits could be others if they were not.
+    [[nodiscard]] Index together(bool placed) const {
+        if (placed) return 1;
+        return shifted_ ? shifted_->joined() : together_;
     }
-
-  private:
+    [[nodiscard]] double work(Index samples) const {
+        return flops() / 2 * static_cast<double>(samples) / kProductsANumber;
+    }
+    // Calls body(first, count) for shares of the samples.
+    template <class Body>
+    void by_samples(Index samples, Index unit, Body&& body) const {
+        share_out((samples + unit - 1) / unit, work(samples), [&](Index first, Index count) {
+            body(first * unit, std::min(samples - first * unit, count * unit));
+        });
+    }
+    // By shape only. A power of two: equal shares for as many threads.
+    [[nodiscard]] Index gradient_parts(Index samples) const {
+        const double flops = this->flops() * static_cast<double>(samples);
+        const double least =
+            std::max(kPartFlops, kPartFlopsPerWeight * static_cast<double>(this->weights()));
+        Index parts = 1;
+        while (2 * parts <= std::min(kMostParts, samples / together(placed_.has_value())) &&
+               flops >= least * static_cast<double>(2 * parts))
+            parts *= 2;
+        return parts;
+    }
+    // Adds arrays of `size` one after the other to `to`, in a fixed tree.
+    static void add_up(Index parts, Index size, S* sums, S* to) {
+        share_out(size, static_cast<double>(parts * size), [&](Index first, Index count) {
+            const auto sum = [&](Index part) {
+                return Eigen::Map<Column<S>>(sums + part * size + first, count);
+            };
+            for (Index stride = 1; stride < parts; stride *= 2)
+                for (Index i = 0; i + stride < parts; i += 2 * stride) sum(i) += sum(i + stride);
+            Eigen::Map<Column<S>>(to + first, count) += sum(0);
+        });
+    }
     struct Buffers {
         Rows<S> patches, outputs; // patch x (samples positions), out x (samples positions)
     };

@@ -35,13 +35,21 @@ class Sum : public Layer<S> {
 
   private:
     void add_up(const std::vector<const Rows<S>*>& x, Rows<S>& y) const {
+        const auto given = std::find_if(x.begin(), x.end(), [](auto* one) { return one; });
+        if (given == x.end()) return;
+        y.resize((*given)->rows(), (*given)->cols());
+        share_out(y.rows(), static_cast<double>(y.size()), [&](Index first, Index count) {
+            for (Index row = first; row < first + count; ++row) add_up(x, row, y);
+        });
+    }
+    void add_up(const std::vector<const Rows<S>*>& x, Index row, Rows<S>& y) const {
         bool fresh = true;
         for (std::size_t i = 0; i < x.size(); ++i) {
             if (!x[i]) continue;
             if (fresh)
-                y = coefficients_[i] * *x[i];
+                y.row(row) = coefficients_[i] * x[i]->row(row);
             else
-                y += coefficients_[i] * *x[i];
+                y.row(row) += coefficients_[i] * x[i]->row(row);
             fresh = false;
         }
     }

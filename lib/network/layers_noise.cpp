@@ -8,6 +8,9 @@
 namespace assay::network {
 namespace {
 
+// A number drawn takes as long as so many that are read and written.
+constexpr double kDrawing = 32;
+
 // y = gain x + noise, gain and noise drawn in training.
 template <class S>
 class Noise : public Layer<S> {
@@ -54,15 +57,18 @@ class Noise : public Layer<S> {
     void draw(const Primal<S>& p, Rows<S>& drawn) const {
         const Random random(p.pass->seed, "noise");
         drawn.resize(p.x[0]->rows(), p.x[0]->cols());
-        for (Index i = 0; i < drawn.size(); ++i) {
-            const auto at = static_cast<std::uint64_t>(i);
-            const StreamWords words{stream_, p.pass->step, 0};
-            if (dropout_)
-                drawn.data()[i] =
-                    random.uniform(at, words) < level_ ? S(0) : static_cast<S>(1 / (1 - level_));
-            else
-                drawn.data()[i] = static_cast<S>(level_ * random.normal(at, words));
-        }
+        const auto place = static_cast<std::uint64_t>(p.pass->first * drawn.cols());
+        const StreamWords words{stream_, p.pass->step, 0};
+        const auto number = [&](std::uint64_t at) {
+            if (!dropout_) return level_ * random.normal(at, words);
+            return random.uniform(at, words) < level_ ? 0 : 1 / (1 - level_);
+        };
+        share_out(drawn.size(), kDrawing * static_cast<double>(drawn.size()),
+                  [&](Index first, Index count) {
+                      for (Index i = first; i < first + count; ++i)
+                          drawn.data()[i] =
+                              static_cast<S>(number(place + static_cast<std::uint64_t>(i)));
+                  });
     }
     void apply_gain(const Primal<S>& p, Rows<S>& rows) const {
         if (!dropout_ || p.pass->mode == Mode::inference) return;

@@ -127,14 +127,23 @@ class BatchNorm : public Normalisation<S> {
     [[nodiscard]] bool affine() const override { return true; } // in inference
     [[nodiscard]] Index slope_size() const override { return 0; }
     void forward(const Primal<S>& p, Rows<S>& y) const override {
-        Statistics& s = measured(p);
         const Rows<S>& x = *p.x[0];
         y.resize(x.rows(), x.cols());
-        s.gain = s.scale * gamma(p);
-        s.offset = Channels::Map(p.theta + channels_, channels_);
-        each_segment({0, x.rows()}, [&](const auto& segment) {
-            segment.of(y) = segment.value(s.gain) * (segment.of(x) - segment.value(s.mean)) +
-                            segment.value(s.offset);
+        Statistics& s = p.memory->template own<Statistics>();
+        for (Channels* one : {&s.mean, &s.variance, &s.scale, &s.gain, &s.offset})
+            one->resize(channels_);
+        if (!frozen(p) && x.rows() * cells_ < 2)
+            throw Error("batch norm in training needs more than one value a channel");
+        each_part(x.rows(), [&](Part part) {
+            measure(p, part, s);
+            part.of(s.scale) =
+                (part.of(s.variance) + static_cast<S>(this->epsilon_)).sqrt().inverse();
+            part.of(s.gain) = part.of(s.scale) * part.of(gamma(p));
+            part.of(s.offset) = part.of(beta(p));
+            each_segment(part, {0, x.rows()}, [&](const auto& segment) {
+                segment.of(y) = segment.value(s.gain) * (segment.of(x) - segment.value(s.mean)) +
+                                segment.value(s.offset);
+            });
         });
     }
     // With D = sum d and P = sum d (x - mean) over a channel's n cells:
@@ -142,23 +151,23 @@ class BatchNorm : public Normalisation<S> {
     void backward(const Primal<S>& p, const Rows<S>& cotangent,
                   std::vector<Sink<S>>& dx) const override {
         auto& s = p.memory->template own<Statistics>();
-        collect_products(p, cotangent, {0, cotangent.rows()}, s.cotangents, s.products);
-        if (!dx[0].wanted()) return;
         const Rows<S>& x = *p.x[0];
-        s.gain = s.scale * gamma(p);
-        if (frozen(p)) {
-            s.slope.setZero(channels_);
-            s.offset.setZero(channels_);
-        } else {
-            const S share = S(1) / static_cast<S>(x.rows() * cells_);
-            s.slope = -share * s.gain * s.scale.square() * s.products;
-            s.offset = -share * s.gain * s.cotangents;
-        }
+        const SampleRange all{0, x.rows()};
+        for (Channels* one : {&s.cotangents, &s.products, &s.slope}) one->resize(channels_);
+        if (!dx[0].wanted())
+            return each_part(x.rows(), [&](Part part) {
+                collect_products(p, cotangent, part, all, s.cotangents, s.products);
+            });
         dx[0].write(x.rows(), x.cols(), [&](Rows<S>& to) {
-            each_segment({0, x.rows()}, [&](const auto& segment) {
-                segment.of(to) = segment.value(s.gain) * segment.of(cotangent) +
-                                 segment.value(s.slope) * (segment.of(x) - segment.value(s.mean)) +
-                                 segment.value(s.offset);
+            each_part(x.rows(), [&](Part part) {
+                collect_products(p, cotangent, part, all, s.cotangents, s.products);
+                find_slopes(p, part, s);
+                each_segment(part, all, [&](const auto& segment) {
+                    segment.of(to) =
+                        segment.value(s.gain) * segment.of(cotangent) +
+                        segment.value(s.slope) * (segment.of(x) - segment.value(s.mean)) +
+                        segment.value(s.offset);
+                });
             });
         });
     }
@@ -170,8 +179,10 @@ class BatchNorm : public Normalisation<S> {
             Channels::Map(gradient + channels_, channels_) += cotangents;
         };
         if (range.count == cotangent.rows()) return add(s.cotangents, s.products);
-        Channels cotangents, products;
-        collect_products(p, cotangent, range, cotangents, products);
+        Channels cotangents(channels_), products(channels_);
+        each_part(range.count, [&](Part part) {
+            collect_products(p, cotangent, part, range, cotangents, products);
+        });
         add(cotangents, products);
     }
     // Running statistics: (1 - momentum) old + momentum new, the variance unbiased.
@@ -196,9 +207,12 @@ class BatchNorm : public Normalisation<S> {
         return all;
     }
     void collect(const Rows<S>& rows, S* sums) const override {
-        Channels total = Channels::Zero(channels_);
-        each_segment({0, rows.rows()},
-                     [&](const auto& segment) { segment.add(segment.of(rows), total); });
+        Channels total(channels_);
+        each_part(rows.rows(), [&](Part part) {
+            sum_segments(
+                part, {0, rows.rows()},
+                [&](const auto& segment, auto& sum) { segment.add(segment.of(rows), sum); }, total);
+        });
         Channels::Map(sums, channels_) += total;
     }
     Rows<S> averaged(const Rows<S>& rows) const override {
@@ -224,7 +238,25 @@ class BatchNorm : public Normalisation<S> {
         Channels cotangents, products; // sums of d and of d (x - mean)
         Channels gain, slope, offset;  // work space
     };
-    // A row of channels where each has one cell, else the cells of one channel in one sample.
+    // Channels that are worked on together: one, so that what is read again is still in the cache,
+    // or all where each has one cell.
+    struct Part {
+        Index first, count;
+        template <class Array>
+        [[nodiscard]] auto of(Array&& all) const {
+            return all.segment(first, count);
+        }
+    };
+    // Threads share the parts.
+    template <class Body>
+    void each_part(Index samples, Body&& body) const {
+        if (cells_ == 1) return body(Part{0, channels_});
+        const auto work = static_cast<double>(samples * channels_ * cells_);
+        share_out(channels_, work, [&](Index first, Index count) {
+            for (Index c = first; c < first + count; ++c) body(Part{c, 1});
+        });
+    }
+    // Of one sample: a row of channels where each has one cell, else the cells of one channel.
     template <bool kCells>
     struct Segment {
         Index at, count, channel;
@@ -238,60 +270,91 @@ class BatchNorm : public Normalisation<S> {
             else
                 return (all);
         }
-        template <class Expression>
-        void add(const Expression& numbers, Channels& sums) const {
+        template <class Expression, class Sum>
+        void add(const Expression& numbers, Sum& sum) const {
             if constexpr (kCells)
-                sums(channel) += numbers.sum();
+                sum += numbers.sum();
             else
-                sums += numbers;
+                sum += numbers;
         }
     };
-    // Channel by channel, so that what is read again is still in the cache.
     template <class Body>
-    void each_segment(SampleRange range, Body&& body) const {
+    void each_segment(Part part, SampleRange range, Body&& body) const {
+        const Index size = channels_ * cells_;
+        for (Index i = range.first; i < range.first + range.count; ++i)
+            if (cells_ == 1)
+                body(Segment<false>{i * size, size, 0});
+            else
+                body(Segment<true>{i * size + part.first * cells_, cells_, part.first});
+    }
+    // Sums of a part: body(segment, sum...) adds to them. One channel's are kept aside meanwhile:
+    // other threads write to their neighbours.
+    template <class Body, class... Sums>
+    void sum_segments(Part part, SampleRange range, Body&& body, Sums&... sums) const {
         const Index size = channels_ * cells_, end = range.first + range.count;
         if (cells_ == 1) {
-            for (Index i = range.first; i < end; ++i) body(Segment<false>{i * size, size, 0});
+            (sums.setZero(), ...);
+            for (Index i = range.first; i < end; ++i)
+                body(Segment<false>{i * size, size, 0}, sums...);
             return;
         }
-        for (Index c = 0; c < channels_; ++c)
+        const auto sum_up = [&](auto... sum) {
             for (Index i = range.first; i < end; ++i)
-                body(Segment<true>{i * size + c * cells_, cells_, c});
+                body(Segment<true>{i * size + part.first * cells_, cells_, part.first}, sum...);
+            ((sums(part.first) = sum), ...);
+        };
+        sum_up((static_cast<void>(sums), S(0))...);
     }
     [[nodiscard]] auto gamma(const Primal<S>& p) const { return Channels::Map(p.theta, channels_); }
-    void collect_products(const Primal<S>& p, const Rows<S>& cotangent, SampleRange range,
-                          Channels& cotangents, Channels& products) const {
-        const Statistics& s = p.memory->template own<Statistics>();
-        cotangents.setZero(channels_);
-        products.setZero(channels_);
-        each_segment(range, [&](const auto& segment) {
-            const auto d = segment.of(cotangent);
-            segment.add(d, cotangents);
-            segment.add(d * (segment.of(*p.x[0]) - segment.value(s.mean)), products);
-        });
+    [[nodiscard]] auto beta(const Primal<S>& p) const {
+        return Channels::Map(p.theta + channels_, channels_);
     }
-    Statistics& measured(const Primal<S>& p) const {
-        auto& s = p.memory->template own<Statistics>();
+    void collect_products(const Primal<S>& p, const Rows<S>& cotangent, Part part,
+                          SampleRange range, Channels& cotangents, Channels& products) const {
+        const Statistics& s = p.memory->template own<Statistics>();
+        sum_segments(
+            part, range,
+            [&](const auto& segment, auto& sum, auto& product) {
+                const auto d = segment.of(cotangent);
+                segment.add(d, sum);
+                segment.add(d * (segment.of(*p.x[0]) - segment.value(s.mean)), product);
+            },
+            cotangents, products);
+    }
+    // Mean and variance of a part.
+    void measure(const Primal<S>& p, Part part, Statistics& s) const {
         if (frozen(p)) {
-            s.mean = Channels::Map(p.statistics, channels_);
-            s.variance = Channels::Map(p.statistics + channels_, channels_);
-        } else {
-            const Rows<S>& x = *p.x[0];
-            const Index count = x.rows() * cells_;
-            if (count < 2)
-                throw Error("batch norm in training needs more than one value a channel");
-            s.mean.setZero(channels_);
-            s.variance.setZero(channels_);
-            each_segment({0, x.rows()},
-                         [&](const auto& segment) { segment.add(segment.of(x), s.mean); });
-            s.mean /= static_cast<S>(count);
-            each_segment({0, x.rows()}, [&](const auto& segment) {
-                segment.add((segment.of(x) - segment.value(s.mean)).square(), s.variance);
-            });
-            s.variance /= static_cast<S>(count);
+            part.of(s.mean) = part.of(Channels::Map(p.statistics, channels_));
+            part.of(s.variance) = part.of(Channels::Map(p.statistics + channels_, channels_));
+            return;
         }
-        s.scale = (s.variance + static_cast<S>(this->epsilon_)).sqrt().inverse();
-        return s;
+        const Rows<S>& x = *p.x[0];
+        const SampleRange all{0, x.rows()};
+        const auto count = static_cast<S>(x.rows() * cells_);
+        sum_segments(
+            part, all, [&](const auto& segment, auto& sum) { segment.add(segment.of(x), sum); },
+            s.mean);
+        part.of(s.mean) /= count;
+        sum_segments(
+            part, all,
+            [&](const auto& segment, auto& sum) {
+                segment.add((segment.of(x) - segment.value(s.mean)).square(), sum);
+            },
+            s.variance);
+        part.of(s.variance) /= count;
+    }
+    // dx of a part as gain d + slope (x - mean) + offset.
+    void find_slopes(const Primal<S>& p, Part part, Statistics& s) const {
+        part.of(s.gain) = part.of(s.scale) * part.of(gamma(p));
+        if (frozen(p)) {
+            part.of(s.slope).setZero();
+            part.of(s.offset).setZero();
+            return;
+        }
+        const S share = S(1) / static_cast<S>(p.x[0]->rows() * cells_);
+        part.of(s.slope) =
+            -share * part.of(s.gain) * part.of(s.scale).square() * part.of(s.products);
+        part.of(s.offset) = -share * part.of(s.gain) * part.of(s.cotangents);
     }
     Index channels_ = 1, cells_ = 1;
     double momentum_ = 0.1;

@@ -103,7 +103,7 @@ class Selection : public Layer<S> {
     void backward(const Primal<S>& p, const Rows<S>& cotangent,
                   std::vector<Sink<S>>& dx) const override {
         if (p.slopes)
-            share_out(p, cotangent, dx);
+            send_shares(p, cotangent, dx);
         else
             send_back(p, cotangent, dx);
     }
@@ -161,7 +161,7 @@ class Selection : public Layer<S> {
             to.push_back(sink.wanted() ? &sink.zeroed(rows, input_size_) : nullptr);
         return to;
     }
-    void share_out(const Primal<S>& p, const Rows<S>& cotangent, std::vector<Sink<S>>& dx) const {
+    void send_shares(const Primal<S>& p, const Rows<S>& cotangent, std::vector<Sink<S>>& dx) const {
         const auto& to = zeroed(dx, cotangent.rows());
         for (Index row = 0; row < cotangent.rows(); ++row)
             each_share(p, row % p.pass->samples, [&](Index output, Index cell, S share) {
@@ -172,21 +172,26 @@ class Selection : public Layer<S> {
     }
     void send_back(const Primal<S>& p, const Rows<S>& cotangent, std::vector<Sink<S>>& dx) const {
         const auto& to = zeroed(dx, cotangent.rows());
-        for (Index row = 0; row < cotangent.rows(); ++row) {
-            const Index* chosen = chosen_of(p, row % p.pass->samples);
-            if (to.size() == 1) {
-                if (!to[0]) return;
-                S* input = to[0]->row(row).data();
-                const S* d = cotangent.row(row).data();
-                for (Index i = 0; i < cotangent.cols(); ++i)
-                    if (chosen[i] >= 0) input[chosen[i]] += d[i];
-                continue;
-            }
-            for (Index i = 0; i < cotangent.cols(); ++i) {
-                if (chosen[i] < 0) continue;
-                Rows<S>* input = to[static_cast<std::size_t>(chosen[i] / input_size_)];
-                if (input) (*input)(row, chosen[i] % input_size_) += cotangent(row, i);
-            }
+        if (to.size() == 1 && !to[0]) return;
+        share_out(cotangent.rows(), static_cast<double>(cotangent.size()),
+                  [&](Index first, Index count) {
+                      for (Index row = first; row < first + count; ++row)
+                          send_back(chosen_of(p, row % p.pass->samples), cotangent, row, to);
+                  });
+    }
+    void send_back(const Index* chosen, const Rows<S>& cotangent, Index row,
+                   const std::vector<Rows<S>*>& to) const {
+        const S* d = cotangent.row(row).data();
+        if (to.size() == 1) {
+            S* input = to[0]->row(row).data();
+            for (Index i = 0; i < cotangent.cols(); ++i)
+                if (chosen[i] >= 0) input[chosen[i]] += d[i];
+            return;
+        }
+        for (Index i = 0; i < cotangent.cols(); ++i) {
+            if (chosen[i] < 0) continue;
+            Rows<S>* input = to[static_cast<std::size_t>(chosen[i] / input_size_)];
+            if (input) (*input)(row, chosen[i] % input_size_) += d[i];
         }
     }
 };
@@ -212,11 +217,14 @@ class MaxPool : public Selection<S> {
         const Index positions = windows_.positions();
         p.memory->indices.resize(static_cast<std::size_t>(p.pass->samples * this->output_.size()));
         y.resize(p.pass->samples, this->output_.size());
-        for (Index sample = 0; sample < p.pass->samples; ++sample)
-            for (Index channel = 0; channel < channels_; ++channel)
-                choose_channel(p.x[0]->row(sample).data(), channel * windows_.cells(),
-                               y.row(sample).data() + channel * positions,
-                               this->chosen_of(p, sample) + channel * positions);
+        const auto work = static_cast<double>(y.size() * windows_.elements());
+        share_out(y.rows(), work, [&](Index first, Index count) {
+            for (Index sample = first; sample < first + count; ++sample)
+                for (Index channel = 0; channel < channels_; ++channel)
+                    choose_channel(p.x[0]->row(sample).data(), channel * windows_.cells(),
+                                   y.row(sample).data() + channel * positions,
+                                   this->chosen_of(p, sample) + channel * positions);
+        });
     }
 
   protected:

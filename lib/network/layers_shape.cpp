@@ -47,21 +47,21 @@ class LinearMap : public Layer<S> {
 
   private:
     void apply(const Rows<S>& x, Rows<S>& y) const {
-        if (table_.identity()) {
-            y = x;
-            return;
-        }
         y.resize(x.rows(), this->output_.size());
-        for (Index row = 0; row < x.rows(); ++row) {
+        each_row(x.rows(), [&](Index row) {
             const S* from = x.row(row).data();
             S* to = y.row(row).data();
+            if (table_.identity()) {
+                std::copy_n(from, x.cols(), to);
+                return;
+            }
             for_outputs([&](Index out, std::size_t i, std::size_t end) {
                 S sum(0);
                 for (; i < end; ++i)
                     sum += (weight_.empty() ? S(1) : weight_[i]) * from[table_.source[i]];
                 to[out] = sum;
             });
-        }
+        });
     }
     void adjoint(const Rows<S>& cotangent, Sink<S>& dx, Index size) const {
         if (table_.identity()) {
@@ -69,14 +69,23 @@ class LinearMap : public Layer<S> {
             return;
         }
         Rows<S>& sum = dx.zeroed(cotangent.rows(), size);
-        for (Index row = 0; row < cotangent.rows(); ++row) {
+        each_row(cotangent.rows(), [&](Index row) {
             const S* from = cotangent.row(row).data();
             S* to = sum.row(row).data();
             for_outputs([&](Index out, std::size_t i, std::size_t end) {
                 for (; i < end; ++i)
                     to[table_.source[i]] += (weight_.empty() ? S(1) : weight_[i]) * from[out];
             });
-        }
+        });
+    }
+    // Calls body(row); threads share the rows.
+    template <class Body>
+    void each_row(Index rows, Body&& body) const {
+        const auto numbers =
+            std::max(this->output_.size(), static_cast<Index>(table_.source.size()));
+        share_out(rows, static_cast<double>(rows * numbers), [&](Index first, Index count) {
+            for (Index row = first; row < first + count; ++row) body(row);
+        });
     }
     template <class Body>
     void for_outputs(Body&& body) const {

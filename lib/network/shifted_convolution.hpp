@@ -20,6 +20,9 @@ class ShiftedConvolution {
     static std::optional<ShiftedConvolution> make(const Windows& windows, GroupSizes sizes,
                                                   double least_share);
 
+    // Samples that are worked on at once: counts that are no multiple leave room unused.
+    [[nodiscard]] Index joined() const { return joined_; }
+
     // Images and outputs of `count` samples, `step` apart, from the group's first channel on;
     // weight (out x in x element).
     struct Samples {

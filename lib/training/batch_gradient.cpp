@@ -1,13 +1,12 @@
 #include <assay/training/batch_gradient.hpp>
 
+#include <assay/core/allowed_threads.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/ranks.hpp>
-#include <assay/linalg/products.hpp>
 #include <assay/training/batches.hpp>
 
 #include <algorithm>
-#include <functional>
 
 namespace assay::training {
 namespace {
@@ -19,13 +18,11 @@ constexpr Index kPieceSamples = 32;
 constexpr double kPieceFlopsPerParameter = 768;
 constexpr Index kMostPieces = 4;
 
-// By shape only. Batch statistics need the whole batch, and so does what draws numbers for it.
+// By shape only. Batch statistics need the whole batch.
 template <class S>
 Index piece_count(const network::Network<S>& network, Index batch) {
     for (Index node = 1; node < network.nodes(); ++node)
-        if (network.node_type(node) == "batch_norm" || network.node_type(node) == "dropout" ||
-            network.node_type(node) == "gaussian_noise")
-            return 1;
+        if (network.node_type(node) == "batch_norm") return 1;
     const double flops = 3 * network.flops() * static_cast<double>(batch);
     const double least = std::max(kPieceFlops, kPieceFlopsPerParameter *
                                                    static_cast<double>(network.parameter_count()));
@@ -37,7 +34,9 @@ Index piece_count(const network::Network<S>& network, Index batch) {
 
 template <class S>
 typename BatchGradient<S>::Sums& BatchGradient<S>::Sums::operator+=(const Sums& other) {
-    gradient += other.gradient;
+    share_out(gradient.size(), static_cast<double>(gradient.size()), [&](Index first, Index count) {
+        gradient.segment(first, count) += other.gradient.segment(first, count);
+    });
     loss += other.loss;
     squared_rates += other.squared_rates;
     return *this;
@@ -54,13 +53,13 @@ BatchGradient<S>::BatchGradient(const network::Network<S>& network, const networ
 
 template <class S>
 void BatchGradient<S>::fill(const network::Weights<S>& weights, const network::Batch<S>& part,
-                            Index samples, double rows, Index step, int threads, Worker& worker) {
-    const linalg::ProductThreads shared(threads);
+                            Index first, Index samples, double rows, Index step, Worker& worker) {
     network::PassInfo info;
     info.mode = network::Mode::training;
     info.lengths = part.lengths.empty() ? nullptr : &part.lengths;
     info.seed = options_.seed;
     info.step = static_cast<std::uint64_t>(step);
+    info.first = first;
     info.truncate = options_.truncate;
     info.rate_penalty = options_.rate_penalty / static_cast<double>(samples);
     const network::Rows<S>& outputs = worker.pass.forward(weights, part.inputs, info);
@@ -89,23 +88,26 @@ void BatchGradient<S>::share(Index count) {
 
 template <class S>
 typename BatchGradient<S>::Sums& BatchGradient<S>::of(const network::Weights<S>& weights,
-                                                      const network::Batch<S>& batch, Index step,
-                                                      int threads) {
+                                                      const network::Batch<S>& batch, Index step) {
     const double rows = batch.weights.template cast<double>().sum();
     if (rows == 0) throw Error(concat("step ", step, ": nothing in the batch counts"));
     const Blocks blocks{batch.samples(), (batch.samples() + pieces_ - 1) / pieces_};
     const Index count = blocks.count();
     if (count == 1) {
-        fill(weights, batch, batch.samples(), rows, step, threads, workers_[0]);
+        fill(weights, batch, 0, batch.samples(), rows, step, workers_[0]);
         return workers_[0].sums;
     }
     const auto work_on = [&](Index i) {
         Worker& worker = workers_[static_cast<std::size_t>(i)];
-        if (!ranks::mine(i, count)) return;
         copy_piece(batch, blocks.begin(i), blocks.extent(i), worker.part);
-        fill(weights, worker.part, batch.samples(), rows, step, 1, worker);
+        fill(weights, worker.part, blocks.begin(i), batch.samples(), rows, step, worker);
     };
-    parallel_blocks(count, threads, std::ref(work_on)); // by reference: no copy to allocate
+    Index mine = 0, end = count; // a rank has pieces in a row
+    while (mine < end && !ranks::mine(mine, count)) ++mine;
+    while (end > mine && !ranks::mine(end - 1, count)) --end;
+    share_out(end - mine, kSharedWork, [&](Index first, Index some) {
+        for (Index i = first; i < first + some; ++i) work_on(mine + i);
+    });
     share(count);
     for (Index stride = 1; stride < count; stride *= 2)
         for (Index i = 0; i + stride < count; i += 2 * stride)

@@ -1,6 +1,7 @@
-// The (pseudo-)gradient of a batch's mean loss by a learning rule, shared out among threads and
-// ranks in pieces that are cut by shape only and summed in a fixed tree: the same bits for every
-// number of either. After the first batch of a shape nothing is allocated.
+// The (pseudo-)gradient of a batch's mean loss by a learning rule, shared out among the threads
+// allowed (core/allowed_threads.hpp) and ranks in pieces that are cut by shape only and summed in a
+// fixed tree: the same bits for every number of either. After the first batch of a shape nothing is
+// allocated.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -37,8 +38,7 @@ class ASSAY_API BatchGradient {
     // The mean loss's gradient, and sums of the loss, of a batch in training mode at `step`, which
     // addresses random numbers. What it returns may be changed, and is written over by the next
     // call. Throws Error where no row of the batch counts.
-    Sums& of(const network::Weights<S>& weights, const network::Batch<S>& batch, Index step,
-             int threads);
+    Sums& of(const network::Weights<S>& weights, const network::Batch<S>& batch, Index step);
     // Running statistics, after a batch.
     void update_statistics(network::Weights<S>& weights) const;
     [[nodiscard]] Index pieces() const { return pieces_; }
@@ -52,10 +52,10 @@ class ASSAY_API BatchGradient {
         network::Rows<S> cotangent;
         Sums sums;
     };
-    // Sums over a part of a batch of `samples` samples, `rows` of whose rows count; `threads` share
-    // its large products.
-    void fill(const network::Weights<S>& weights, const network::Batch<S>& part, Index samples,
-              double rows, Index step, int threads, Worker& worker);
+    // Sums over a part, from sample `first` on, of a batch of `samples` samples, `rows` of whose
+    // rows count.
+    void fill(const network::Weights<S>& weights, const network::Batch<S>& part, Index first,
+              Index samples, double rows, Index step, Worker& worker);
     void share(Index count);
     const network::Network<S>* network_;
     network::Loss loss_;

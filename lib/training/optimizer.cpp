@@ -1,5 +1,6 @@
 #include <assay/training/optimizer.hpp>
 
+#include <assay/core/allowed_threads.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
@@ -161,7 +162,7 @@ void Optimizer<S>::update(network::Column<S>& theta, const network::Column<S>& g
         const S l2 = o.decoupled ? S(0) : decay;
         // In blocks, so that all statements on one of them find it in the first-level cache.
         const Blocks blocks{slice.size, kBlock};
-        for (Index block = 0; block < blocks.count(); ++block) {
+        const auto update_block = [&](Index block) {
             const Index offset = slice.offset + blocks.begin(block), size = blocks.extent(block);
             auto w = theta.segment(offset, size).array();
             const auto raw = gradient.segment(offset, size).array();
@@ -170,7 +171,12 @@ void Optimizer<S>::update(network::Column<S>& theta, const network::Column<S>& g
             advance(factors, lr, w, raw + l2 * w, offset);
             if (changes)
                 (*changes)[i] += (w.matrix() - before_).template cast<double>().squaredNorm();
-        }
+        };
+        // Squares are added up in one order, on one thread.
+        const double work = changes ? 0 : static_cast<double>(slice.size);
+        share_out(blocks.count(), work, [&](Index first, Index count) {
+            for (Index block = first; block < first + count; ++block) update_block(block);
+        });
     }
 }
 

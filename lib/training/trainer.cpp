@@ -1,5 +1,6 @@
 #include <assay/training/trainer.hpp>
 
+#include <assay/core/allowed_threads.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/ranks.hpp>
@@ -237,10 +238,11 @@ class Trainer {
     }
 
     void one_step() {
+        const AllowedThreads shared(run_.threads);
         next_batch();
         Batch<S>& batch = batch_;
         augment(batch, config_.data_settings.augment, network_.input(), config_.seed, state_.step);
-        sums_ = &gradient_->of(weights_, batch, state_.step, run_.threads);
+        sums_ = &gradient_->of(weights_, batch, state_.step);
         const double rows = sums_->loss.rows, loss = sums_->loss.loss / rows;
         if (!check_finite(loss)) return;
         clip(sums_->gradient, config_.clip, slices_);

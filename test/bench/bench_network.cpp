@@ -1,6 +1,7 @@
 // Speed of training steps and of Hessian-vector products, one measurement a run. compare_torch.py
 // runs it beside PyTorch; by itself it serves profilers. The step is the trainer's without metrics,
 // checkpoints and the making of batches.
+#include <assay/core/allowed_threads.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/initialise.hpp>
@@ -234,8 +235,9 @@ class Steps {
     [[nodiscard]] Index pieces() const { return gradient_.pieces(); }
 
     void step() {
+        const AllowedThreads shared(threads_);
         const auto& batch = batches_[static_cast<std::size_t>(number_ % kBatches)];
-        const auto& sums = gradient_.of(weights_, batch, number_++, threads_);
+        const auto& sums = gradient_.of(weights_, batch, number_++);
         optimizer_.update(weights_.trained, sums.gradient, 1e-6);
         gradient_.update_statistics(weights_);
     }

@@ -1,3 +1,4 @@
+#include <assay/core/allowed_threads.hpp>
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
@@ -7,6 +8,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <cmath>
 #include <set>
 
@@ -83,6 +85,41 @@ TEST_CASE("parallel loops visit every block and rethrow the first failure", "[co
                       "7");
     CHECK(tree_sum(std::vector<double>{1, 2, 3, 4, 5}) == 15);
     CHECK(tree_sum(std::vector<double>{}) == 0);
+}
+
+TEST_CASE("what is large is shared out among the threads allowed", "[core]") {
+    CHECK(allowed_threads() == 1);
+    const int threads = GENERATE(1, 2, 3, 40);
+    const Eigen::Index size = GENERATE(1, 2, 7, 1000);
+    const AllowedThreads allowed(threads);
+    CHECK(allowed_threads() == threads);
+    std::vector<int> visits(static_cast<std::size_t>(size), 0);
+    std::atomic<int> shares{0}, most{0};
+    const auto visit = [&](Eigen::Index first, Eigen::Index count) {
+        ++shares;
+        if (allowed_threads() > 1) ++most;
+        for (Eigen::Index i = first; i < first + count; ++i) ++visits[static_cast<std::size_t>(i)];
+    };
+    share_out(size, kSharedWork, visit);
+    CHECK(visits == std::vector<int>(visits.size(), 1));
+    CHECK(shares == (threads == 1 ? 1 : std::min<Eigen::Index>(4 * threads, size)));
+    CHECK((most == 0 || size == 1)); // nothing is shared out twice
+    shares = 0;
+    share_out(size, kSharedWork - 1, visit); // not worth it
+    CHECK(shares == 1);
+    most = 0;
+    parallel_blocks(100, 3, [&](Eigen::Index) {
+        if (allowed_threads() > 1) ++most;
+    });
+    CHECK(most == 0);
+    CHECK(allowed_threads() == threads);
+    if (threads == 1 || size < 1000) return;
+    CHECK_THROWS_WITH(share_out(size, kSharedWork,
+                                [](Eigen::Index first, Eigen::Index) {
+                                    throw Error(concat("share from ", first));
+                                }),
+                      "share from 0");
+    CHECK(allowed_threads() == threads);
 }
 
 TEST_CASE("numbers, sizes and names as people write them", "[core]") {

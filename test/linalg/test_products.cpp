@@ -1,4 +1,5 @@
 // Register-tiled products against the definition in long double, for shapes around every tile.
+#include <assay/core/allowed_threads.hpp>
 #include <assay/core/random.hpp>
 #include <assay/linalg/products.hpp>
 
@@ -167,7 +168,7 @@ TEMPLATE_TEST_CASE("threads share a product to the same bits", "[linalg][product
     const RowMajor<S> alone = product();
     check<S>(alone, exact(a, b), k);
     for (const int threads : {2, 5, 40}) {
-        const ProductThreads shared(threads);
+        const AllowedThreads shared(threads);
         CHECK(product() == alone);
     }
 }
