@@ -105,8 +105,12 @@ class NpzArchive {
 // Intervals in which every unit was observed; empty where the file states none. Throws Error where
 // it states some that have no time in common.
 [[nodiscard]] std::vector<Interval> read_nwb_observation(const hdf5::Group& units);
-// Seconds between samples, from starting_time's rate or from `samples` evenly spaced timestamps.
-[[nodiscard]] double nwb_sample_interval(const hdf5::Group& series, Index samples);
+// Session time of the first sample and seconds between samples, from starting_time and its rate or
+// from `samples` evenly spaced timestamps.
+struct Sampling {
+    double start = 0, step = 0;
+};
+[[nodiscard]] Sampling nwb_sampling(const hdf5::Group& series, Index samples);
 
 // --- CSV of unit,time ---
 [[nodiscard]] SpikeTrains read_spike_csv(const std::string& text, const std::string& where);

@@ -103,6 +103,7 @@ std::vector<Interval> read_nwb_trials(const hdf5::Group& root) {
     const auto stops = trials.dataset("stop_time").expect_numeric().read<double>();
     if (starts.size() != stops.size())
         throw Error(trials.where() + ": has different numbers of starts and stops");
+    if (starts.empty()) throw Error(trials.where() + ": holds no trial; one or more are expected");
     std::vector<Interval> intervals;
     for (std::size_t i = 0; i < starts.size(); ++i) {
         if (!(stops[i] > starts[i]))
@@ -135,26 +136,29 @@ std::vector<Interval> read_nwb_observation(const hdf5::Group& units) {
         common = unit == 0 ? own : intersection(common, own);
         if (common.empty())
             throw Error(concat(dataset.where(), ": there is no time in which all units up to unit ",
-                               unit,
-                               " were observed; common intervals, or --start and --stop, "
-                               "are expected"));
+                               unit, " were observed; common intervals are expected"));
     }
     return common;
 }
 
-double nwb_sample_interval(const hdf5::Group& series, Index samples) {
+Sampling nwb_sampling(const hdf5::Group& series, Index samples) {
     if (series.has_dataset("starting_time")) {
-        const auto start = series.dataset("starting_time");
+        const auto start = series.dataset("starting_time").expect_numeric();
         const auto rate = positive_attribute(start, "rate");
         if (!rate)
             throw Error(start.where() + ": has no attribute 'rate'; samples a second are expected");
-        return 1 / *rate;
+        const auto seconds = start.read<double>();
+        if (seconds.size() != 1 || !std::isfinite(seconds.front()))
+            throw Error(start.where() + ": one finite time is expected");
+        return {seconds.front(), 1 / *rate};
     }
     const auto dataset = series.dataset("timestamps").expect_numeric();
     if (dataset.size() != samples)
         throw Error(concat(dataset.where(), ": has ", dataset.size(),
                            " entries; one a sample of the data, ", samples, ", is expected"));
-    return even_step(dataset.read<double>(), dataset.where());
+    const auto stamps = dataset.read<double>();
+    const double step = even_step(stamps, dataset.where());
+    return {stamps.front(), step};
 }
 
 } // namespace assay::formats

@@ -4,11 +4,13 @@
 #include <assay/core/text.hpp>
 #include <assay/formats/adjusted.hpp>
 #include <assay/formats/arrays.hpp>
+#include <assay/formats/excerpt.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <system_error>
 
 namespace assay::formats {
@@ -85,7 +87,7 @@ std::string choose_path(const hdf5::Group& root, const hdf5::Address& address,
                                : "--dataset names one of " + printable(join(found, ", "), 150)));
 }
 
-void adopt_segments(Recording& recording, const std::vector<std::int64_t>& starts,
+void adopt_segments(OpenedRecording& opened, const std::vector<std::int64_t>& starts,
                     const std::string& where) {
     if (starts.empty() || starts.front() != 0)
         throw Error(concat(where, ": its first entry is ",
@@ -95,15 +97,41 @@ void adopt_segments(Recording& recording, const std::vector<std::int64_t>& start
         if (i > 0 && starts[i] <= starts[i - 1])
             throw Error(concat(where, ": entry ", i, " is ", starts[i], " after ", starts[i - 1],
                                "; ascending first bins are expected"));
-        if (starts[i] >= recording.bins())
+        if (starts[i] >= opened.recording->bins())
             throw Error(concat(where, ": entry ", i, " is ", starts[i],
-                               ", outside the recording's ", recording.bins(), " bins"));
+                               ", outside the recording's ", opened.recording->bins(), " bins"));
     }
-    recording.segment_start.assign(starts.begin(), starts.end());
+    const RecordingFacts before = opened.facts();
+    opened.recording->segment_start.assign(starts.begin(), starts.end());
+    if (before.segment_seconds.empty()) return;
+    opened.segment_seconds.clear();
+    for (const Index start : starts) opened.segment_seconds.push_back(before.seconds_of(start));
+}
+
+void adopt_segment_times(OpenedRecording& opened, const std::vector<double>& seconds,
+                         const std::string& where) {
+    const std::size_t segments = opened.recording->segment_start.size();
+    if (seconds.size() != segments)
+        throw Error(concat(where, ": has ", seconds.size(), " entries; one a segment, ", segments,
+                           ", is expected"));
+    if (!std::all_of(seconds.begin(), seconds.end(), [](double s) { return std::isfinite(s); }))
+        throw Error(where + ": finite times are expected");
+    opened.segment_seconds = seconds;
+}
+
+std::vector<double> vector_at(const hdf5::Group& root, const std::string& path) {
+    const Vector v = root.dataset(path).expect_numeric().read_vector();
+    return {v.data(), v.data() + v.size()};
+}
+
+void adopt_segments_at(OpenedRecording& opened, const hdf5::Group& root, const std::string& path) {
+    const std::vector<double> starts = vector_at(root, path);
+    const std::string where = root.dataset(path).where();
+    adopt_segments(opened, whole_numbers(starts, where), where);
 }
 
 // Facts that stand beside the data in our own files and in plain ones: dt or rate_hz,
-// segment_start, unit_id.
+// segment_start, segment_time, unit_id.
 void adopt_neighbours(OpenedRecording& opened, const hdf5::Group& root, const std::string& path,
                       const RecordingOptions& o) {
     const std::string folder = path.substr(0, path.rfind('/') + 1);
@@ -117,10 +145,11 @@ void adopt_neighbours(OpenedRecording& opened, const hdf5::Group& root, const st
     if (!recording.bin_seconds) recording.bin_seconds = dt;
     if (!recording.bin_seconds && rate) recording.bin_seconds = 1 / *rate;
     const std::string segments = !o.segments.empty() ? o.segments : folder + "segment_start";
-    if (!o.segments.empty() || root.has_dataset(segments)) {
-        const auto dataset = root.dataset(segments);
-        adopt_segments(recording, whole_numbers(dataset), dataset.where());
-    }
+    if (!o.segments.empty() || root.has_dataset(segments))
+        adopt_segments_at(opened, root, segments);
+    if (o.segments.empty() && root.has_dataset(folder + "segment_time"))
+        adopt_segment_times(opened, vector_at(root, folder + "segment_time"),
+                            root.dataset(folder + "segment_time").where());
     if (root.has_dataset(folder + "unit_id")) {
         const auto dataset = root.dataset(folder + "unit_id");
         if (dataset.size() == recording.units() && dataset.numeric())
@@ -128,43 +157,78 @@ void adopt_neighbours(OpenedRecording& opened, const hdf5::Group& root, const st
     }
 }
 
-std::unique_ptr<Recording> from_spikes(const SpikeTrains& trains, std::vector<Interval> intervals,
-                                       const RecordingOptions& o, const std::string& where,
-                                       std::int64_t& outside) {
-    if (!o.dt) throw Error(where + ": holds spike times; --dt SECONDS is expected to bin them");
-    return at_place(where, [&] {
-        if (intervals.empty()) {
-            Interval whole = extent_of(trains, *o.dt);
-            if (o.start) whole.start = *o.start;
-            if (o.stop)
-                whole.stop = *o.stop;
-            else if (o.start)
-                whole.stop =
-                    whole.start + std::ceil((whole.stop - whole.start) / *o.dt - 1e-9) * *o.dt;
-            intervals = {whole};
-        }
-        BinnedSpikes binned = bin_spikes(trains, *o.dt, intervals);
-        outside = binned.outside;
+std::unique_ptr<Recording> oriented(SparseMatrix matrix, const RecordingOptions& o,
+                                    const std::string& axes, const std::string& where,
+                                    Monitor& monitor) {
+    const bool turned = time_first(o, axes, {matrix.rows(), matrix.cols()}, where, monitor);
+    return std::make_unique<SparseRecording>(turned ? SparseMatrix(matrix.transpose())
+                                                    : std::move(matrix));
+}
+
+// From --start or the extent of the spikes to --stop or the last spike.
+Interval whole_extent(const SpikeTrains& trains, const RecordingOptions& o) {
+    Interval whole = extent_of(trains, *o.dt);
+    if (o.start) whole.start = *o.start;
+    if (o.stop)
+        whole.stop = *o.stop;
+    else if (o.start)
+        whole.stop = whole.start + std::ceil((whole.stop - whole.start) / *o.dt - 1e-9) * *o.dt;
+    return whole;
+}
+
+// Units that fire, where the others are to be left out; how many those are.
+Index drop_silent(SpikeTrains& trains, BinnedSpikes& binned, SilentUnits silent_units) {
+    std::vector<Index> row(trains.ids.size(), -1);
+    for (Index i = 0; i < binned.counts.nonZeros(); ++i)
+        row[static_cast<std::size_t>(binned.counts.innerIndexPtr()[i])] = 0;
+    const Index silent = std::count(row.begin(), row.end(), Index{-1});
+    if (silent == 0 || silent_units == SilentUnits::keep) return silent;
+    std::vector<std::int64_t> ids;
+    for (std::size_t n = 0; n < row.size(); ++n) {
+        if (row[n] < 0) continue;
+        row[n] = static_cast<Index>(ids.size());
+        ids.push_back(trains.ids[n]);
+    }
+    trains.ids = ids;
+    SparseMatrix kept(static_cast<Index>(ids.size()), binned.counts.cols());
+    kept.reserve(binned.counts.nonZeros());
+    for (Index t = 0; t < binned.counts.outerSize(); ++t) {
+        kept.startVec(t);
+        for (SparseMatrix::InnerIterator it(binned.counts, t); it; ++it)
+            kept.insertBackByOuterInner(t, row[static_cast<std::size_t>(it.row())]) = it.value();
+    }
+    kept.finalize();
+    kept.swap(binned.counts);
+    return silent;
+}
+
+void take_spikes(OpenedRecording& opened, SpikeTrains trains,
+                 const std::vector<Interval>& intervals, const RecordingOptions& o) {
+    opened.counts = true;
+    if (!o.dt)
+        throw Error(opened.name + ": holds spike times; --dt SECONDS is expected to bin them");
+    at_place(opened.name, [&] {
+        const std::vector<Interval> counted = intervals.empty()
+                                                  ? std::vector<Interval>{whole_extent(trains, o)}
+                                                  : intervals_between(intervals, o.start, o.stop);
+        BinnedSpikes binned = bin_spikes(trains, *o.dt, counted);
+        opened.outside = binned.outside;
+        opened.silent = drop_silent(trains, binned, o.silent_units);
         auto recording = std::make_unique<SparseRecording>(std::move(binned.counts));
         recording->segment_start = binned.segment_start;
+        for (const Interval& interval : counted) opened.segment_seconds.push_back(interval.start);
         recording->bin_seconds = o.dt;
         recording->unit_ids = trains.ids;
-        return std::unique_ptr<Recording>(std::move(recording));
+        opened.recording = std::move(recording);
     });
 }
 
 std::unique_ptr<Recording> from_array(AnyArray array, const RecordingOptions& o,
-                                      const std::string& where, Monitor& monitor,
-                                      std::int64_t& outside, bool& counts) {
-    if (auto* trains = std::get_if<SpikeTrains>(&array)) {
-        counts = true;
-        return from_spikes(*trains, {}, o, where, outside);
-    }
-    if (auto* sparse = std::get_if<SparseMatrix>(&array)) {
-        const bool turned = time_first(o, "", {sparse->rows(), sparse->cols()}, where, monitor);
-        return std::make_unique<SparseRecording>(turned ? SparseMatrix(sparse->transpose())
-                                                        : std::move(*sparse));
-    }
+                                      const std::string& where, Monitor& monitor) {
+    if (std::holds_alternative<SpikeTrains>(array))
+        throw Error(where + ": holds spike times; an array is expected");
+    if (auto* sparse = std::get_if<SparseMatrix>(&array))
+        return oriented(std::move(*sparse), o, "", where, monitor);
     const auto& dense = std::get<DenseArray>(array);
     if (dense.shape.size() != 2)
         throw Error(concat(where, ": has ", dense.shape.size(), " dimensions (",
@@ -177,95 +241,122 @@ std::unique_ptr<Recording> from_array(AnyArray array, const RecordingOptions& o,
         time_first(o, "", dense.shape, where, monitor) ? Matrix(rows.transpose()) : Matrix(rows));
 }
 
-std::vector<double> vector_at(const hdf5::Group& root, const std::string& path) {
-    const Vector v = root.dataset(path).expect_numeric().read_vector();
-    return {v.data(), v.data() + v.size()};
-}
-
-std::unique_ptr<Recording> sparse_group(const hdf5::Group& group) {
+std::unique_ptr<Recording> sparse_group(const hdf5::Group& group, const RecordingOptions& o,
+                                        Monitor& monitor) {
     const bool by_row = is_by_row(group.text_attribute("format").value_or(""), group.where());
     const auto shape = whole_numbers(group.dataset("shape"));
     if (shape.size() != 2) throw Error(group.where() + "/shape: two numbers are expected");
-    return std::make_unique<SparseRecording>(compressed_matrix(
-        group.dataset("data").expect_numeric().read<double>(),
-        whole_numbers(group.dataset("indices")), whole_numbers(group.dataset("indptr")), shape[0],
-        shape[1], by_row, group.where()));
+    return oriented(compressed_matrix(group.dataset("data").expect_numeric().read<double>(),
+                                      whole_numbers(group.dataset("indices")),
+                                      whole_numbers(group.dataset("indptr")), shape[0], shape[1],
+                                      by_row, group.where()),
+                    o, group.text_attribute("axes").value_or(""), group.where(), monitor);
 }
 
-// Where spikes of NWB units are counted; empty for all of the time.
-std::vector<Interval> counted_intervals(const hdf5::Group& root, const hdf5::Group& units,
-                                        const RecordingOptions& o) {
-    if (o.trials) return read_nwb_trials(root);
-    if (o.start || o.stop) return {};
-    return read_nwb_observation(units);
+// When NWB units were observed; empty where the file does not tell. Between --start and --stop
+// observations that touch are one.
+std::vector<Interval> observed_intervals(const hdf5::Group& units, const RecordingOptions& o) {
+    const std::vector<Interval> observed = read_nwb_observation(units);
+    return o.start || o.stop ? joined(observed) : observed;
+}
+
+void take_array(OpenedRecording& opened, AnyArray array, const std::vector<Interval>& intervals,
+                const RecordingOptions& o, Monitor& monitor) {
+    if (auto* trains = std::get_if<SpikeTrains>(&array))
+        take_spikes(opened, std::move(*trains), intervals, o);
+    else
+        opened.recording = from_array(std::move(array), o, opened.name, monitor);
+}
+
+void take_nwb_series(OpenedRecording& opened, const hdf5::Group& group, const RecordingOptions& o) {
+    const hdf5::Dataset data = group.dataset("data");
+    data.expect_numeric();
+    if (data.rank() != 1) data.expect_rank(2);
+    auto recording = std::make_unique<DatasetRecording>(
+        data, o.time_axis != TimeAxis::second, data.number_attribute("conversion").value_or(1),
+        data.number_attribute("offset").value_or(0));
+    const Sampling sampling = nwb_sampling(group, recording->bins());
+    recording->bin_seconds = sampling.step;
+    opened.segment_seconds = {sampling.start};
+    opened.recording = std::move(recording);
+}
+
+std::unique_ptr<Recording> dense_dataset(const hdf5::Dataset& data, const RecordingOptions& o,
+                                         const std::string& where, Monitor& monitor) {
+    data.expect_numeric();
+    data.expect_rank(2);
+    if (data.size() == 0)
+        throw Error(where + ": is empty (" + hdf5::shape_text(data.shape()) + ")");
+    return std::make_unique<DatasetRecording>(
+        data, time_first(o, data.axes(), data.shape(), where, monitor), 1.0, 0.0);
+}
+
+// The recording at opened.name, before its neighbours are looked at. `trials`: as asked for.
+void take_member(OpenedRecording& opened, const hdf5::Group& root, const std::string& path,
+                 const std::vector<Interval>& trials, const RecordingOptions& o, Monitor& monitor) {
+    if (is_matlab(root, path)) {
+        take_array(opened, read_matlab73(root, path), trials, o, monitor);
+        return;
+    }
+    if (!root.has_group(path)) {
+        opened.recording = dense_dataset(root.dataset(path), o, opened.name, monitor);
+        return;
+    }
+    const hdf5::Group group = root.group(path);
+    if (group.has_dataset("spike_times"))
+        take_spikes(opened, read_nwb_units(group), o.trials ? trials : observed_intervals(group, o),
+                    o);
+    else if (is_time_series(root, path))
+        take_nwb_series(opened, group, o);
+    else if (group.has_dataset("indptr"))
+        opened.recording = sparse_group(group, o, monitor);
+    else
+        throw Error(opened.name + ": is a group without data in a known layout; it holds " +
+                    printable(join(group.names(), ", "), 150));
+}
+
+// An array of 0 and 1 as its file lays it out; without axes of its own, units first.
+std::unique_ptr<Recording> mask_at(const hdf5::Group& root, const RecordingOptions& o,
+                                   const std::string& where, Monitor& monitor) {
+    if (is_matlab(root, o.mask)) return from_array(read_matlab73(root, o.mask), o, where, monitor);
+    const hdf5::Dataset mask = root.dataset(o.mask);
+    mask.expect_numeric();
+    mask.expect_rank(2);
+    return std::make_unique<DatasetRecording>(
+        mask, time_first(o, mask.axes(), {1, 2}, where, monitor), 1.0, 0.0);
+}
+
+void check_mask(const OpenedRecording& opened, const std::string& where) {
+    const Recording &mask = *opened.mask, &recording = *opened.recording;
+    if (mask.units() != recording.units() || mask.bins() != recording.bins())
+        throw Error(concat(where, ": the mask has ", mask.units(), " units x ", mask.bins(),
+                           " bins; the recording's ", recording.units(), " x ", recording.bins(),
+                           " are expected"));
 }
 
 void open_hdf5(OpenedRecording& opened, const hdf5::Group& root, const hdf5::Address& address,
-               const RecordingOptions& o, Monitor& monitor) {
+               const std::vector<Interval>& trials, const RecordingOptions& o, Monitor& monitor) {
     const std::string file = address.name();
     if (!o.times.empty()) {
         opened.name = file + ":" + o.times;
-        opened.counts = true;
-        opened.recording =
-            from_spikes(group_spikes(vector_at(root, o.times),
-                                     whole_numbers(vector_at(root, o.ids), file + ":" + o.ids)),
-                        {}, o, opened.name, opened.outside);
-        return;
-    }
-    const std::string path = choose_path(root, address, o);
-    opened.name = file + ":" + path;
-    if (!root.has(path))
-        throw Error(opened.name + ": not in the file; it holds " +
-                    printable(join(candidates(root), ", "), 150));
-    if (is_matlab(root, path)) {
-        opened.recording = from_array(read_matlab73(root, path), o, opened.name, monitor,
-                                      opened.outside, opened.counts);
-    } else if (root.has_group(path)) {
-        const hdf5::Group group = root.group(path);
-        if (group.has_dataset("spike_times")) {
-            opened.counts = true;
-            opened.recording = from_spikes(read_nwb_units(group), counted_intervals(root, group, o),
-                                           o, opened.name, opened.outside);
-        } else if (is_time_series(root, path)) {
-            const hdf5::Dataset data = group.dataset("data");
-            data.expect_numeric();
-            if (data.rank() != 1) data.expect_rank(2);
-            RecordingOptions nwb = o;
-            if (o.time_axis == TimeAxis::automatic) nwb.time_axis = TimeAxis::first;
-            opened.recording =
-                std::make_unique<DatasetRecording>(data, nwb.time_axis == TimeAxis::first,
-                                                   data.number_attribute("conversion").value_or(1),
-                                                   data.number_attribute("offset").value_or(0));
-            opened.recording->bin_seconds = nwb_sample_interval(group, opened.recording->bins());
-        } else if (group.has_dataset("indptr")) {
-            opened.recording = sparse_group(group);
-        } else {
-            throw Error(opened.name + ": is a group without data in a known layout; it holds " +
-                        printable(join(group.names(), ", "), 150));
-        }
+        take_spikes(opened,
+                    group_spikes(vector_at(root, o.times),
+                                 whole_numbers(vector_at(root, o.ids), file + ":" + o.ids)),
+                    trials, o);
+        if (!o.segments.empty()) adopt_segments_at(opened, root, o.segments);
     } else {
-        const hdf5::Dataset data = root.dataset(path);
-        data.expect_numeric();
-        data.expect_rank(2);
-        if (data.size() == 0)
-            throw Error(opened.name + ": is empty (" + hdf5::shape_text(data.shape()) + ")");
-        opened.recording = std::make_unique<DatasetRecording>(
-            data, time_first(o, data.axes(), data.shape(), opened.name, monitor), 1.0, 0.0);
+        const std::string path = choose_path(root, address, o);
+        opened.name = file + ":" + path;
+        if (!root.has(path))
+            throw Error(opened.name + ": not in the file; it holds " +
+                        printable(join(candidates(root), ", "), 150));
+        take_member(opened, root, path, trials, o, monitor);
+        adopt_neighbours(opened, root, path, o);
     }
-    adopt_neighbours(opened, root, path, o);
-    if (!o.mask.empty()) {
-        const hdf5::Dataset mask = root.dataset(o.mask);
-        mask.expect_numeric();
-        mask.expect_rank(2);
-        opened.mask = std::make_unique<DatasetRecording>(
-            mask, time_first(o, mask.axes(), {1, 2}, mask.where(), monitor), 1.0, 0.0);
-        if (opened.mask->units() != opened.recording->units() ||
-            opened.mask->bins() != opened.recording->bins())
-            throw Error(concat(mask.where(), ": the mask has ", opened.mask->units(), " units x ",
-                               opened.mask->bins(), " bins; the recording's ",
-                               opened.recording->units(), " x ", opened.recording->bins(),
-                               " are expected"));
-    }
+    if (o.mask.empty()) return;
+    const std::string where = file + ":" + o.mask;
+    opened.mask = mask_at(root, o, where, monitor);
+    check_mask(opened, where);
 }
 
 SparseMatrix npz_sparse(const NpzArchive& archive) {
@@ -294,38 +385,116 @@ AnyArray npz_array(const NpzArchive& archive, const std::string& name) {
     return archive.numbers(name.empty() ? "X" : name);
 }
 
+std::string without_slash(std::string path) {
+    while (starts_with(path, "/")) path.erase(0, 1);
+    return path;
+}
+
+// What stands beside the data in an archive: dt, segment_start, segment_time, unit_id.
+void adopt_members(OpenedRecording& opened, const NpzArchive& archive, const RecordingOptions& o) {
+    const auto place = [&](const std::string& member) { return archive.path() + ":/" + member; };
+    const auto wholes = [&](const std::string& member) {
+        return whole_numbers(archive.numbers(member).values, place(member));
+    };
+    Recording& recording = *opened.recording;
+    if (!recording.bin_seconds) recording.bin_seconds = npz_dt(archive);
+    const std::string segments = o.segments.empty() ? "segment_start" : without_slash(o.segments);
+    if (!o.segments.empty() || archive.has(segments))
+        adopt_segments(opened, wholes(segments), place(segments));
+    if (o.segments.empty() && archive.has("segment_time"))
+        adopt_segment_times(opened, archive.numbers("segment_time").values, place("segment_time"));
+    if (archive.has("unit_id"))
+        if (const auto ids = wholes("unit_id"); static_cast<Index>(ids.size()) == recording.units())
+            recording.unit_ids = ids;
+}
+
+void open_npz(OpenedRecording& opened, const NpzArchive& archive, const std::string& name,
+              const RecordingOptions& o, Monitor& monitor) {
+    take_array(opened, npz_array(archive, name), {}, o, monitor);
+    adopt_members(opened, archive, o);
+    if (o.mask.empty()) return;
+    const std::string member = without_slash(o.mask), where = archive.path() + ":/" + member;
+    opened.mask = from_array(archive.numbers(member), o, where, monitor);
+    check_mask(opened, where);
+}
+
+void open_matlab5(OpenedRecording& opened, const std::string& file, const std::string& name,
+                  const RecordingOptions& o, Monitor& monitor) {
+    take_array(opened, read_matlab5(file, name), {}, o, monitor);
+    const auto member = [&](const std::string& path) {
+        return read_matlab5(file, without_slash(path));
+    };
+    if (!o.segments.empty()) {
+        const std::string where = file + ":/" + without_slash(o.segments);
+        const AnyArray starts = member(o.segments);
+        const auto* dense = std::get_if<DenseArray>(&starts);
+        if (dense == nullptr) throw Error(where + ": a vector of first bins is expected");
+        adopt_segments(opened, whole_numbers(dense->values, where), where);
+    }
+    if (o.mask.empty()) return;
+    const std::string where = file + ":/" + without_slash(o.mask);
+    opened.mask = from_array(member(o.mask), o, where, monitor);
+    check_mask(opened, where);
+}
+
+std::string only_matlab5_name(const std::string& file) {
+    const auto names = matlab5_names(file);
+    if (names.empty()) throw Error(file + ": holds no arrays; it may be cut short");
+    if (names.size() == 1) return names.front();
+    throw Error(file + ": --dataset names one of " + printable(join(names, ", "), 150));
+}
+
 void open_foreign(OpenedRecording& opened, FileKind kind, const hdf5::Address& address,
                   const RecordingOptions& o, Monitor& monitor) {
-    std::string name = o.dataset.empty() ? address.path : o.dataset;
-    while (starts_with(name, "/")) name.erase(0, 1);
-    opened.name = address.file + (name.empty() ? "" : ":/" + name);
-    AnyArray array;
-    std::optional<double> dt;
-    if (kind == FileKind::npy)
-        array = parse_npy(read_text(address.file), address.file);
-    else if (kind == FileKind::npz) {
-        const NpzArchive archive(address.file);
-        dt = npz_dt(archive);
-        array = npz_array(archive, name);
-    } else if (kind == FileKind::text)
-        array = read_spike_csv(read_text(address.file), address.file);
-    else if (!o.times.empty())
-        array = open_spikes(address, o, {});
-    else {
-        const auto names = matlab5_names(address.file);
-        if (names.empty()) throw Error(address.file + ": holds no arrays; it may be cut short");
-        if (name.empty() && names.size() == 1) name = names.front();
-        if (name.empty())
-            throw Error(address.file + ": --dataset names one of " +
-                        printable(join(names, ", "), 150));
-        array = read_matlab5(address.file, name);
+    const std::string& file = address.file;
+    std::string name = without_slash(o.dataset.empty() ? address.path : o.dataset);
+    if (o.trials)
+        throw Error(file + ": --trials reads /intervals/trials of an NWB file, and this is none");
+    if (kind == FileKind::matlab5 && o.times.empty() && name.empty())
+        name = only_matlab5_name(file);
+    opened.name = file + (name.empty() ? "" : ":/" + name);
+    if (kind == FileKind::npz) {
+        open_npz(opened, NpzArchive(file), name, o, monitor);
+        return;
     }
-    opened.recording =
-        from_array(std::move(array), o, opened.name, monitor, opened.outside, opened.counts);
-    if (!opened.recording->bin_seconds) opened.recording->bin_seconds = dt;
+    if (kind == FileKind::matlab5 && o.times.empty()) {
+        open_matlab5(opened, file, name, o, monitor);
+        return;
+    }
     if (!o.mask.empty() || !o.segments.empty())
-        throw Error(address.file +
-                    ": --mask and --segments name arrays of an HDF5 file, and this is none");
+        throw Error(file + ": --mask and --segments name arrays of the file, and this one holds " +
+                    (kind == FileKind::matlab5 ? "spike times" : "a single one"));
+    if (kind == FileKind::npy)
+        take_array(opened, parse_npy(read_text(file), file), {}, o, monitor);
+    else
+        take_spikes(opened, open_spikes(address, o, {}), {}, o);
+}
+
+// --dt, --start, --stop and --trials on an array, whose bins are made already.
+void take_time(OpenedRecording& opened, const std::vector<Interval>& trials,
+               const RecordingOptions& o, Monitor& monitor) {
+    std::optional<double>& dt = opened.recording->bin_seconds;
+    if (o.dt && dt && !(std::abs(*o.dt - *dt) <= 1e-6 * *dt))
+        monitor.warn(concat(opened.name, ": its bins last ", *dt, " s; --dt ", *o.dt,
+                            " does not change that"));
+    if (!dt) dt = o.dt;
+    if (trials.empty() && !o.start && !o.stop) return;
+    if (!dt)
+        throw Error(opened.name +
+                    ": states no dt; --dt SECONDS is expected with --start, --stop and --trials");
+    at_place(opened.name, [&] {
+        constexpr double kEver = std::numeric_limits<double>::infinity();
+        const std::vector<Interval> always{{-kEver, kEver}};
+        const RecordingFacts facts = opened.facts();
+        const auto stretches =
+            stretches_within(facts, opened.recording->bins(),
+                             intervals_between(trials.empty() ? always : trials, o.start, o.stop));
+        opened.segment_seconds.clear();
+        for (const Stretch& stretch : stretches)
+            opened.segment_seconds.push_back(facts.seconds_of(stretch.first));
+        opened.recording = excerpt(std::move(opened.recording), stretches);
+        if (opened.mask) opened.mask = excerpt(std::move(opened.mask), stretches);
+    });
 }
 
 // A pipe is read as HDF5; all else needs a file in which one can go back.
@@ -345,14 +514,16 @@ const hdf5::InputFile& open_input(const hdf5::Address& address, const Opener& op
 
 } // namespace
 
+RecordingFacts OpenedRecording::facts() const {
+    RecordingFacts facts = facts_of(*recording);
+    facts.segment_seconds = segment_seconds;
+    return facts;
+}
+
 SpikeTrains open_spikes(const hdf5::Address& address, const RecordingOptions& o,
                         const Opener& opener) {
     const FileKind kind = file_kind(address);
     if (kind == FileKind::text) return read_spike_csv(read_text(address.file), address.file);
-    const auto plain = [](std::string path) {
-        while (starts_with(path, "/")) path.erase(0, 1);
-        return path;
-    };
     const auto trains_of = [&](AnyArray array, const std::string& where) {
         if (auto* trains = std::get_if<SpikeTrains>(&array)) return std::move(*trains);
         throw Error(where + ": holds an array; spike times are expected");
@@ -360,11 +531,12 @@ SpikeTrains open_spikes(const hdf5::Address& address, const RecordingOptions& o,
     const std::string path = o.dataset.empty() ? address.path : o.dataset;
     if (kind == FileKind::matlab5) {
         if (o.times.empty())
-            return trains_of(read_matlab5(address.file, plain(path)), address.file);
+            return trains_of(read_matlab5(address.file, without_slash(path)), address.file);
         const auto vector = [&](const std::string& name) {
-            AnyArray array = read_matlab5(address.file, plain(name));
+            AnyArray array = read_matlab5(address.file, without_slash(name));
             if (auto* dense = std::get_if<DenseArray>(&array)) return dense->values;
-            throw Error(address.file + ":/" + plain(name) + ": a vector of numbers is expected");
+            throw Error(address.file + ":/" + without_slash(name) +
+                        ": a vector of numbers is expected");
         };
         return group_spikes(vector(o.times),
                             whole_numbers(vector(o.ids), address.file + ":" + o.ids));
@@ -386,9 +558,12 @@ OpenedRecording open_recording(const hdf5::Address& address, const RecordingOpti
     if (options.times.empty() != options.ids.empty())
         throw UsageError("--times and --ids go together");
     OpenedRecording opened;
+    std::vector<Interval> trials;
     const FileKind kind = file_kind(address);
     if (kind == FileKind::hdf5) {
-        open_hdf5(opened, open_input(address, opener).root(), address, options, monitor);
+        const hdf5::Group root = open_input(address, opener).root();
+        if (options.trials) trials = read_nwb_trials(root);
+        open_hdf5(opened, root, address, trials, options, monitor);
     } else {
         opener.foreign(address.file);
         open_foreign(opened, kind, address, options, monitor);
@@ -398,6 +573,7 @@ OpenedRecording open_recording(const hdf5::Address& address, const RecordingOpti
                             " spikes lie outside the binned time and are not counted"));
     if (opened.recording->units() == 0 || opened.recording->bins() == 0)
         throw Error(opened.name + ": is empty");
+    if (!opened.counts) take_time(opened, trials, options, monitor);
     // Small enough: read once.
     const Recording& r = *opened.recording;
     if (!r.in_memory() && 8.0 * static_cast<double>(r.units()) * static_cast<double>(r.bins()) <=

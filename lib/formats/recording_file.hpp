@@ -4,7 +4,7 @@
 
 #include <assay/core/export.hpp>
 #include <assay/core/monitor.hpp>
-#include <assay/core/recording.hpp>
+#include <assay/core/recording_facts.hpp>
 #include <assay/formats/spike_trains.hpp>
 #include <assay/hdf5/stream.hpp>
 
@@ -20,6 +20,7 @@ enum class TimeAxis { automatic, first, second };
 enum class Negatives { error, clip, offset };
 enum class Scale { none, l2, l1, max, max_p95 };
 enum class Missing { error, nan };
+enum class SilentUnits { keep, drop };
 
 struct RecordingOptions {
     std::string dataset; // path in the file; empty: /data/X, or the only candidate
@@ -30,20 +31,24 @@ struct RecordingOptions {
     Negatives negatives = Negatives::error;
     Scale scale = Scale::none;
     Vector unit_scale;        // factors given for the units, in place of `scale`; empty for none
-    std::optional<double> dt; // seconds per bin; needed for spike times
-    std::optional<double> start, stop; // of spike times, seconds
+    std::optional<double> dt; // seconds per bin; needed where the file states none
+    std::optional<double> start, stop; // session time, seconds: only what starts in between
     std::string times, ids;            // paths of two vectors, instead of `dataset`
     bool trials = false;               // NWB: one segment a trial
-    std::int64_t memory = 0;           // a recording within a quarter of it is read at once
+    SilentUnits silent_units = SilentUnits::keep; // of spike times
+    std::int64_t memory = 0; // a recording within a quarter of it is read at once
 };
 
-struct OpenedRecording {
+struct ASSAY_API OpenedRecording {
     std::unique_ptr<Recording> recording;
-    std::string name;                // "rec.h5:/data/X"
-    std::unique_ptr<Recording> mask; // 0/1, where one was given
-    Vector unit_scale;               // what each unit was multiplied by; empty for none
-    std::int64_t outside = 0;        // spikes outside the binned time
-    bool counts = false;             // spike counts
+    std::vector<double> segment_seconds; // session time of each segment; empty as in RecordingFacts
+    std::string name;                    // "rec.h5:/data/X"
+    std::unique_ptr<Recording> mask;     // 0/1, where one was given
+    Vector unit_scale;                   // what each unit was multiplied by; empty for none
+    std::int64_t outside = 0;            // spikes outside the binned time
+    Index silent = 0;                    // units of spike times without a spike in the binned time
+    bool counts = false;                 // spike counts
+    [[nodiscard]] RecordingFacts facts() const;
 };
 
 // How to get an HDF5 file open (and noted for provenance), and how to note another.
