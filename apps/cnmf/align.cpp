@@ -72,15 +72,9 @@ cli::Command reconstruct() {
     c.run([components](cli::Context& context) {
         LoadedModel fitted = load_model(context, context.input_address());
         need_activations(fitted);
-        std::vector<Index> chosen;
-        for (const auto k : *components) {
-            if (k >= fitted.model.components)
-                throw UsageError(concat("option '--components': component ", k,
-                                        " does not exist; the model has ",
-                                        fitted.model.components));
-            chosen.push_back(k);
-        }
-        if (!chosen.empty()) fitted.model = cnmf::chosen_components(fitted.model, chosen);
+        if (!components->empty())
+            fitted.model = cnmf::chosen_components(
+                fitted.model, chosen_components(*components, fitted.model.components));
         cnmf::write_reconstruction(context.output().create_group("/data"), fitted.model,
                                    fitted.facts, context.monitor());
         context.report("units", static_cast<std::int64_t>(fitted.model.units()));

@@ -16,9 +16,11 @@ cli::Command extent() {
     };
     auto o = std::make_shared<Options>();
     cli::Command c("extent", "find how long motifs really are and who takes part");
-    c.describe("L only bounds a motif. Each unit is correlated with each activation at lags from "
-               "-L to 2L; the null shifts the activation "
-               "in time, maximum over lags. Units with p at most alpha take part.");
+    c.describe(
+        "L only bounds a motif. Each unit is correlated with each activation at lags from "
+        "-L to 2L; the null shifts the activation "
+        "in time, maximum over units and lags. Units with p at most alpha take part: alpha is the "
+        "chance that any takes part by mistake.");
     c.input("recording that the fit saw");
     c.output(cli::OutputKind::hdf5_if_wanted,
              {{"/cnmf/extent/p", "of each component and unit"},
@@ -26,8 +28,7 @@ cli::Command extent() {
               {"/cnmf/extent/last_lag", "last participating lag"},
               {"/cnmf/extent/correlation", "at every lag"}});
     c.group("Test");
-    c.option("--model", o->model, "FILE[:/group]", "group with W and H")
-        .default_text("/cnmf/fit of the input");
+    c.option("--model", o->model, "FILE[:/group]", "group with W and H").default_text(kNewestModel);
     c.option("--nulls", o->extent.nulls, "N", "shifts of each activation").range(1, 1e6);
     c.option("--alpha", o->extent.alpha, "P", "level for taking part").range(1e-6, 0.5);
     c.seed(o->extent.seed);
@@ -47,8 +48,11 @@ cli::Command extent() {
             return cnmf::extent(recording, fitted.model, o->extent, o->data.engine,
                                 context.execution());
         });
-        if (context.has_output())
-            cnmf::write_extent(context.output().create_group("/cnmf/extent"), result);
+        if (context.has_output()) {
+            const hdf5::Group group = context.output().create_group("/cnmf/extent");
+            cnmf::write_extent(group, result, loaded.facts());
+            cnmf::write_warnings(group, context.warnings());
+        }
         for (Index k = 0; k < fitted.model.components; ++k) {
             const auto at = static_cast<std::size_t>(k);
             context.report(

@@ -55,6 +55,21 @@ Unit time_unit(const cnmf::ModelFacts& facts) {
     return facts.bin_seconds ? Unit{*facts.bin_seconds, "time (s)"} : Unit{1.0, "time (bins)"};
 }
 
+// The axis of a stretch: session time from its first bin on.
+struct Span {
+    double begin, end;
+    std::string label;
+};
+
+Span time_span(const cnmf::ModelFacts& facts, Index first_bin, Index bins) {
+    const Unit unit = time_unit(facts);
+    const double begin = facts.seconds_of(first_bin),
+                 end = begin + static_cast<double>(bins) * unit.scale;
+    const double last = facts.seconds_of(first_bin + bins - 1);
+    const bool gaps = std::abs(last + unit.scale - end) > 0.5 * unit.scale;
+    return {begin, end, unit.label + (gaps ? ", pauses between segments left out" : "")};
+}
+
 } // namespace
 
 Rows picture_rows(const cnmf::Model& model, RowOrder order) {
@@ -68,8 +83,7 @@ Figure overview(const OverviewInput& in) {
     const Index components = in.model.components, units = in.model.units();
     const cnmf::UnitOrder& order = in.rows.units;
     const Unit unit = time_unit(in.facts);
-    const double begin = static_cast<double>(in.first_bin) * unit.scale,
-                 end = static_cast<double>(in.first_bin + in.bins) * unit.scale;
+    const auto [begin, end, time_label] = time_span(in.facts, in.first_bin, in.bins);
     constexpr double kLeft = 0.07, kMotifs = 0.30, kGap = 0.035, kBottom = 0.11, kImage = 0.55,
                      kTraces = 0.22;
     Figure figure;
@@ -132,7 +146,7 @@ Figure overview(const OverviewInput& in) {
     data.height = kImage;
     data.title = in.image_title;
     data.y_tics = false;
-    data.x_label = unit.label;
+    data.x_label = time_label;
     const Matrix image = sorted_rows(in.image(in.first_bin, in.bins), order);
     const double top = bright(image.cwiseAbs());
     data.maps.push_back({image, begin, end, 0, static_cast<double>(units), in.diverging,
@@ -245,11 +259,19 @@ void against_components(Panel& panel, const std::vector<cnmf::SelectSummary>& su
 
 Figure select_curves(const std::vector<cnmf::SelectSummary>& summaries) {
     Figure figure;
-    figure.title = "held-out and training loss";
+    const bool held_out = !summaries.empty() && std::isfinite(summaries.front().test);
+    figure.title = held_out ? "held-out and training loss" : "loss over all entries";
     Panel p;
     p.x_label = "components";
     p.y_label = "relative loss";
     p.legend = true;
+    if (!held_out) {
+        against_components(
+            p, summaries, "all entries", 0, [](const auto& s) { return s.full; },
+            [](const auto&) { return 0.0; });
+        figure.panels.push_back(p);
+        return figure;
+    }
     against_components(
         p, summaries, "held out", 1, [](const auto& s) { return s.test; },
         [](const auto& s) { return s.test_sem; });

@@ -15,6 +15,7 @@ namespace {
 using namespace assay;
 
 constexpr double kSaveEvery = 30; // seconds
+constexpr double kMostLags = 1e6;
 
 struct Options {
     DataOptions data;
@@ -35,10 +36,7 @@ void read_start(cli::Context& context, Options& o) {
     else if (o.init == "coarse")
         o.fit.start.kind = cnmf::StartKind::coarse;
     else {
-        const auto address = hdf5::Address::parse(o.init);
-        const hdf5::Group group =
-            context.open(address).root().group(address.path.empty() ? "/cnmf/fit" : address.path);
-        o.fit.start = cnmf::read_start(group);
+        o.fit.start = cnmf::read_start(model_group(context, hdf5::Address::parse(o.init)));
     }
 }
 
@@ -64,12 +62,15 @@ void settle_states(cli::Context& context, bool divided) {
 void run(Options& o, cli::Context& context) {
     read_start(context, o);
     if (o.lag_seconds) {
-        const auto opened = open_input(context, o.data.recording);
+        const auto opened = open_input(context, context.input_address(), o.data);
         if (!opened.recording->bin_seconds)
             throw Error(opened.name +
                         ": states no dt; -l in bins is expected in place of --lag-seconds");
-        o.fit.lags = std::max<Index>(
-            1, static_cast<Index>(std::lround(*o.lag_seconds / *opened.recording->bin_seconds)));
+        const double bins = *o.lag_seconds / *opened.recording->bin_seconds;
+        if (!(bins <= kMostLags))
+            throw UsageError(concat("option '--lag-seconds': ", *o.lag_seconds, " s are ", bins,
+                                    " bins; at most ", kMostLags, " are expected"));
+        o.fit.lags = std::max<Index>(1, static_cast<Index>(std::lround(bins)));
     }
     Loaded loaded = load(context, o.data, o.fit.lags);
     const Recording& recording = loaded.recording();
@@ -115,7 +116,7 @@ void run(Options& o, cli::Context& context) {
     context.report("loadings", shares);
     context.report("iterations", static_cast<std::int64_t>(result.history.loss.size()) - 1,
                    "(stopped by " + result.stop_reason + ")");
-    if (o.fit.loss == cnmf::Loss::l2) context.report("KKT residual", result.kkt, "of the start's");
+    context.report("KKT residual", result.kkt, "of the start's");
     if (o.fit.restarts > 1)
         context.report("best of restarts", static_cast<std::int64_t>(result.best_restart + 1),
                        "of " + std::to_string(o.fit.restarts));
@@ -149,13 +150,16 @@ cli::Command fit() {
     c.together();
     c.group("Model");
     c.option("-k,--components", o->fit.components, "N", "number of motifs").range(1, 4096);
-    c.option("-l,--lags", o->fit.lags, "BINS", "length of motifs").range(1, 1e6);
+    c.option("-l,--lags", o->fit.lags, "BINS", "length of motifs").range(1, kMostLags);
     c.option("--lag-seconds", o->lag_seconds, "SECONDS", "the same in seconds; needs dt")
         .range(1e-12);
     c.option("--init", o->init, "START",
              "random, data, spa, coarse (parts of the recording first), or FILE[:/group] with W "
              "and/or H");
     c.option("--restarts", o->fit.restarts, "N", "starts; the best is kept").range(1, 1e6);
+    c.option("--first-restart", o->fit.first_restart, "N",
+             "number of the first start, as in restart_seed: makes one of many starts again")
+        .range(0, 1e9);
     c.option("--x-ortho", o->fit.penalties.x_ortho, "X",
              "cross-orthogonality: one event is not explained twice")
         .range(0);
@@ -172,7 +176,8 @@ cli::Command fit() {
                                   "how scale is shared between W and H");
     c.choice<bool>("--sort", o->sort, {{"loading", true}, {"none", false}}, "order of components");
     c.conflicts("--lags", "--lag-seconds");
-    c.memory("the recording (or its spectra) + 24 T K + 8 N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) "
+    c.memory("the recording (or its spectra; up to a quarter of --memory 8 N T more) + 72 T K + 8 "
+             "N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) "
              "bytes, and a quarter of --memory with --init coarse; a recording above --memory is "
              "streamed");
     c.example("Fit three motifs of 50 frames and look at them",

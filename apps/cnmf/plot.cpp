@@ -29,6 +29,8 @@ enum class Name {
     warp
 };
 
+constexpr const char* kFit = "/cnmf/fit"; // with the history and R^2 of a fit
+
 struct Options {
     Name figure = Name::automatic;
     RowOrder rows = RowOrder::component;
@@ -36,36 +38,44 @@ struct Options {
     DataOptions input; // how to read --data
 };
 
+bool has_warps(const hdf5::Group& root) {
+    return root.dataset("/cnmf/transform/warp").size() > 1;
+}
+
 // That of the newest result: a step's own stands before what it carried forward.
 Name default_figure(const hdf5::Group& root, const hdf5::Address& address) {
     static const std::map<std::string, Name> kOwn{{"select", Name::select},
                                                   {"compare", Name::similarity},
                                                   {"significance", Name::significance},
                                                   {"transform", Name::warp},
+                                                  {"align", Name::overview},
+                                                  {"events", Name::overview},
+                                                  {"extent", Name::overview},
+                                                  {"score", Name::overview},
                                                   {"fit", Name::overview}};
     if (!address.path.empty() || !root.has_group("/cnmf")) return Name::overview;
     for (const auto& result : root.group("/cnmf").names())
-        if (const auto found = kOwn.find(result); found != kOwn.end()) return found->second;
+        if (const auto found = kOwn.find(result); found != kOwn.end())
+            return found->second == Name::warp && !has_warps(root) ? Name::overview : found->second;
     return Name::overview;
 }
 
 // The recording for the middle of the overview: --data, or what the file itself carries.
 std::unique_ptr<Recording> find_data(cli::Context& context, const Options& o,
                                      const LoadedModel& fitted, const hdf5::Group& root) {
-    const formats::Opener opener{
-        [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
-        [](const std::string&) {}};
-    formats::RecordingOptions reading = scaled_as(o.input, fitted).recording;
-    reading.memory = std::int64_t{4} << 30;
-    reading.negatives = formats::Negatives::clip;
+    const DataOptions reading = scaled_as(o.input, fitted);
     if (!o.data.empty())
-        return formats::open_recording(hdf5::Address::parse(o.data), reading, opener,
-                                       context.monitor())
-            .recording;
+        return open_input(context, hdf5::Address::parse(o.data), reading).recording;
     if (!root.has("/data/X")) return nullptr;
-    hdf5::Address own = context.input_address();
-    own.path.clear();
-    return formats::open_recording(own, reading, opener, context.monitor()).recording;
+    return open_input(context, {context.input_address().file, ""}, reading).recording;
+}
+
+// Values as they are shown: missing ones as 0.
+Matrix shown_block(const Recording& recording, Index first, Index count, formats::Negatives rule) {
+    const Matrix block = recording.read(first, count);
+    if (rule == formats::Negatives::error && (block.array() < 0).any())
+        throw Error("the data hold negative values; --negatives clip or offset shows them");
+    return block.array().isFinite().select(block, 0.0);
 }
 
 void choose_window(OverviewInput& in, const std::string& window) {
@@ -90,14 +100,15 @@ void choose_window(OverviewInput& in, const std::string& window) {
     const auto parts = split(window, ':');
     const auto a = parts.size() == 2 ? parse_double(parts[0]) : std::nullopt,
                b = parts.size() == 2 ? parse_double(parts[1]) : std::nullopt;
-    const double dt = in.facts.bin_seconds.value_or(1.0);
-    if (!a || !b || !(*b > *a) || *a < 0 || *a / dt >= static_cast<double>(bins))
+    const double before = in.facts.seconds_of(0);
+    if (!a || !b || !(*b > *a) || *a < before || in.facts.bin_at(*a, bins) == bins)
         throw UsageError(
             "option '--window': found '" + printable(window, 40) +
             "'; FROM:TO in seconds (bins where no dt is known) inside the recording is expected");
-    in.first_bin = static_cast<Index>(*a / dt);
-    in.bins = std::clamp<Index>(static_cast<Index>(std::ceil(*b / dt)) - in.first_bin, 1,
-                                bins - in.first_bin);
+    in.first_bin = in.facts.bin_at(*a, bins);
+    Index end = in.facts.bin_at(*b, bins);
+    if (end < bins && in.facts.seconds_of(end) < *b) ++end; // a bin that has begun is shown
+    in.bins = std::clamp<Index>(end - in.first_bin, 1, bins - in.first_bin);
 }
 
 OverviewInput overview_input(cli::Context& context, const Options& o,
@@ -111,9 +122,9 @@ OverviewInput overview_input(cli::Context& context, const Options& o,
         if (data->bins() != in.model.activations.cols())
             throw Error("the data have another number of bins than the model");
         const Recording* source = data.get();
-        in.image = [source](Index first, Index count) -> Matrix {
-            Matrix block = source->read(first, count);
-            return block.array().isFinite().select(block, 0.0);
+        const formats::Negatives rule = o.input.recording.negatives;
+        in.image = [source, rule](Index first, Index count) {
+            return shown_block(*source, first, count, rule);
         };
         in.image_title = "data";
     } else {
@@ -161,9 +172,9 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
         std::vector<NamedFit> fits;
         for (std::size_t i = 0; i < context.input_count(); ++i) {
             const auto address = context.input_address(i);
-            fits.push_back(named_fit(context.open(address).root().group(
-                                         address.path.empty() ? "/cnmf/fit" : address.path),
-                                     address.name()));
+            fits.push_back(named_fit(
+                context.open(address).root().group(address.path.empty() ? kFit : address.path),
+                address.name()));
         }
         return loss_curves(fits);
     }
@@ -174,22 +185,27 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
     case Name::x_ortho:
         return penalty_curves(summaries());
     case Name::significance: {
-        const hdf5::Group group = root.group("/cnmf/significance");
-        return significance_figure(group.dataset("null").read_matrix(),
-                                   group.dataset("skewness").read_vector(),
-                                   group.dataset("p").read_vector());
+        const auto result = cnmf::read_significance(root.group("/cnmf/significance"));
+        return significance_figure(result.null, result.skewness, result.p);
     }
     case Name::similarity:
         return similarity(root.group("/cnmf/compare"));
     case Name::unit_r2: {
-        const hdf5::Group group = root.group("/cnmf/fit");
-        return unit_fit(group.dataset("unit_r2").read_vector(),
-                        picture_rows(cnmf::read_model(group), o.rows));
+        const hdf5::Address address = context.input_address();
+        const hdf5::Group newest = model_group(context, address);
+        const hdf5::Group group =
+            newest.has_dataset("unit_r2") || !address.path.empty() ? newest : root.group(kFit);
+        const cnmf::Model model = cnmf::read_model(group);
+        return unit_fit(cnmf::read_unit_r2(group, model), picture_rows(model, o.rows));
     }
     case Name::warp: {
         const hdf5::Group group = root.group("/cnmf/transform");
-        return warp_response(group.dataset("warp").read<double>(),
-                             group.dataset("loadings").read_matrix());
+        const auto warps = group.dataset("warp").expect_numeric().read<double>();
+        const Matrix loadings = group.dataset("loadings").expect_numeric().read_matrix();
+        if (static_cast<Index>(warps.size()) != loadings.rows())
+            throw Error(concat(group.where(), ": has ", warps.size(), " warps and loadings of ",
+                               loadings.rows(), "; as many are expected"));
+        return warp_response(warps, loadings);
     }
     case Name::triggered: {
         OverviewInput in = overview_input(context, o, data);
@@ -224,6 +240,7 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
 
 cli::Command plot() {
     auto o = std::make_shared<Options>();
+    o->input.recording.negatives = formats::Negatives::clip;
     cli::Command c("plot", "draw a result");
     c.describe("The overview shows motifs (left, units sorted and marked by component), "
                "activations (top) and the data or their "

@@ -7,11 +7,28 @@ namespace cnmf_app {
 
 using namespace assay;
 
-void declare_recording(cli::Command& c, DataOptions& o) {
-    formats::RecordingOptions& r = o.recording;
+void declare_source(cli::Command& c, formats::RecordingOptions& r) {
     c.group("Recording");
     c.option("--dataset", r.dataset, "PATH", "array, group or variable in the file")
         .default_text("/data/X, or the only candidate");
+    c.option("--dt", r.dt, "SECONDS", "bin width, for spike times and where the file states none")
+        .range(1e-12);
+    c.option("--start", r.start, "SECONDS", "leave out what comes before, in the session's time")
+        .default_text("the recording's start; 0 for spike times");
+    c.option("--stop", r.stop, "SECONDS", "leave out this and what comes later")
+        .default_text("the recording's end");
+    c.option("--times", r.times, "PATH", "vector of spike times, with --ids");
+    c.option("--ids", r.ids, "PATH", "vector of unit numbers, one a spike");
+    c.flag("--trials", r.trials, "NWB: one segment for each of /intervals/trials");
+    c.choice<formats::SilentUnits>(
+        "--silent", r.silent_units,
+        {{"keep", formats::SilentUnits::keep}, {"drop", formats::SilentUnits::drop}},
+        "units of spike times without a spike, gaps in --ids among them");
+}
+
+void declare_recording(cli::Command& c, DataOptions& o) {
+    formats::RecordingOptions& r = o.recording;
+    declare_source(c, r);
     c.choice<formats::TimeAxis>(
         "--time-axis", r.time_axis,
         {{"auto", formats::TimeAxis::automatic},
@@ -32,13 +49,6 @@ void declare_recording(cli::Command& c, DataOptions& o) {
                               {"max", formats::Scale::max},
                               {"max-p95", formats::Scale::max_p95}},
                              "scale each unit");
-    c.option("--dt", r.dt, "SECONDS", "bin width for spike times").range(1e-12);
-    c.option("--start", r.start, "SECONDS", "count spikes from here").default_text("0");
-    c.option("--stop", r.stop, "SECONDS", "count spikes before this")
-        .default_text("the last spike");
-    c.option("--times", r.times, "PATH", "vector of spike times, with --ids");
-    c.option("--ids", r.ids, "PATH", "vector of unit numbers, one a spike");
-    c.flag("--trials", r.trials, "NWB: one segment for each of /intervals/trials");
     c.memory_limit(o.engine.memory);
 }
 
@@ -123,26 +133,22 @@ void declare_fit(cli::Command& c, cnmf::FitOptions& o) {
 }
 
 cnmf::ModelFacts Loaded::facts() const {
-    cnmf::ModelFacts facts;
-    facts.bin_seconds = opened.recording->bin_seconds;
-    facts.segment_start = opened.recording->segment_start;
-    facts.unit_scale = opened.unit_scale;
-    return facts;
+    return {opened.facts(), opened.unit_scale};
 }
 
-formats::OpenedRecording open_input(cli::Context& context, formats::RecordingOptions options) {
-    if (options.memory <= 0) options.memory = std::int64_t{8} << 30;
+formats::OpenedRecording open_input(cli::Context& context, const hdf5::Address& address,
+                                    const DataOptions& o) {
+    formats::RecordingOptions options = o.recording;
+    options.memory = o.engine.memory > 0 ? o.engine.memory : std::int64_t{8} << 30;
     const formats::Opener opener{
         [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
         [&](const std::string& name) { context.note_foreign(name); }};
-    return formats::open_recording(context.input_address(), options, opener, context.monitor());
+    return formats::open_recording(address, options, opener, context.monitor());
 }
 
 Loaded load(cli::Context& context, const DataOptions& o, Index lags) {
     Loaded loaded;
-    formats::RecordingOptions recording_options = o.recording;
-    recording_options.memory = o.engine.memory;
-    loaded.opened = open_input(context, recording_options);
+    loaded.opened = open_input(context, context.input_address(), o);
     const Recording& raw = *loaded.opened.recording;
     at_place(loaded.opened.name, [&] {
         if (loaded.opened.mask) {
@@ -178,17 +184,41 @@ std::string inputs_digest(const cli::Context& context) {
     return digest_of(all);
 }
 
-LoadedModel load_model(cli::Context& context, const hdf5::Address& address) {
+hdf5::Address model_address(const cli::Context& context, const std::string& address) {
+    if (!address.empty()) return hdf5::Address::parse(address);
+    return {context.input_address().file, ""};
+}
+
+hdf5::Group model_group(cli::Context& context, const hdf5::Address& address) {
     const hdf5::Group root = context.open(address).root();
-    const hdf5::Group group = root.group(address.path.empty() ? "/cnmf/fit" : address.path);
-    LoadedModel loaded{cnmf::read_model(group), cnmf::read_facts(group), {}};
-    if (group.has_dataset("loadings")) loaded.loadings = group.dataset("loadings").read_vector();
+    return root.group(address.path.empty() ? cnmf::newest_model(root) : address.path);
+}
+
+LoadedModel load_model(cli::Context& context, const hdf5::Address& address) {
+    const hdf5::Group group = model_group(context, address);
+    LoadedModel loaded;
+    loaded.model = cnmf::read_model(group);
+    loaded.facts = cnmf::read_facts(group, loaded.model);
+    if (!group.has_dataset("loadings")) return loaded;
+    const hdf5::Dataset loadings = group.dataset("loadings");
+    const auto values = loadings.expect_numeric().read<double>();
+    if (static_cast<Index>(values.size()) != loaded.model.components)
+        throw Error(concat(loadings.where(), ": has ", values.size(), " entries; one a component, ",
+                           loaded.model.components, ", is expected"));
+    loaded.loadings = Eigen::Map<const Vector>(values.data(), loaded.model.components);
     return loaded;
 }
 
 LoadedModel load_model(cli::Context& context, const std::string& address) {
-    if (!address.empty()) return load_model(context, hdf5::Address::parse(address));
-    return load_model(context, {context.input_address().file, ""});
+    return load_model(context, model_address(context, address));
+}
+
+std::vector<Index> chosen_components(const std::vector<std::int64_t>& named, Index components) {
+    for (const auto k : named)
+        if (k >= components)
+            throw UsageError(concat("option '--components': component ", k,
+                                    " does not exist; the model has ", components));
+    return {named.begin(), named.end()};
 }
 
 void need_activations(const LoadedModel& loaded) {

@@ -20,7 +20,9 @@ struct DataOptions {
     std::int64_t hold_out_block = 1;
 };
 
-// Where the numbers are and how to read them.
+// Where the numbers are, and which stretch of the session is meant.
+void declare_source(assay::cli::Command& command, assay::formats::RecordingOptions& options);
+// The same, and how to read the numbers.
 void declare_recording(assay::cli::Command& command, DataOptions& options);
 // Mask, missing values and engine, for what fits a model.
 void declare_data(assay::cli::Command& command, DataOptions& options);
@@ -41,25 +43,37 @@ struct Loaded {
 };
 
 [[nodiscard]] assay::formats::OpenedRecording open_input(assay::cli::Context& context,
-                                                         assay::formats::RecordingOptions options);
+                                                         const assay::hdf5::Address& address,
+                                                         const DataOptions& options);
 // Opens, excludes what the mask or NaN exclude, surveys.
 [[nodiscard]] Loaded load(assay::cli::Context& context, const DataOptions& options,
                           assay::Index lags);
 // A digest of all files read so far.
 [[nodiscard]] std::string inputs_digest(const assay::cli::Context& context);
 
+// Which model is meant where none is named.
+inline constexpr const char* kNewestModel = "newest of fit, transform and align in the input";
+
 struct LoadedModel {
     assay::cnmf::Model model;
     assay::cnmf::ModelFacts facts;
     assay::Vector loadings; // empty where the group holds none
 };
-// FILE[:/group]; an empty text means the input's file. Default group /cnmf/fit.
+// What FILE[:/group] names; an empty text means the input's file.
+[[nodiscard]] assay::hdf5::Address model_address(const assay::cli::Context& context,
+                                                 const std::string& address);
+// The group named, or that of the newest model in the file.
+[[nodiscard]] assay::hdf5::Group model_group(assay::cli::Context& context,
+                                             const assay::hdf5::Address& address);
 [[nodiscard]] LoadedModel load_model(assay::cli::Context& context, const std::string& address);
 [[nodiscard]] LoadedModel load_model(assay::cli::Context& context,
                                      const assay::hdf5::Address& address);
 // Data for a model: scaled unit by unit as those of its fit were (in place of --scale).
 [[nodiscard]] DataOptions scaled_as(const DataOptions& options, const LoadedModel& fitted);
 void need_activations(const LoadedModel& loaded);
+// The components that --components names. Throws UsageError for one that the model lacks.
+[[nodiscard]] std::vector<assay::Index> chosen_components(const std::vector<std::int64_t>& named,
+                                                          assay::Index components);
 // Throws Error where model and recording have different units.
 void check_units(const assay::cnmf::Model& model, const assay::Recording& recording);
 

@@ -51,10 +51,7 @@ void score_data(const Options& o, const LoadedModel& fitted, cli::Context& conte
                         {"", "", "power explained"});
     group->write_scalar("x_ortho", x_ortho, {"", "", "cross-orthogonality, unweighted"});
     group->write("loadings", shares, {"component", "", "share of the data's power explained"});
-    const Vector r2 =
-        (evaluation.unit_norm.array() > 0)
-            .select(1 - evaluation.unit_error.array() / evaluation.unit_norm.array(), std::nan(""));
-    group->write("unit_r2", r2, {"unit", "", "power of each unit explained; NaN for a silent one"});
+    cnmf::write_unit_r2(*group, evaluation);
 }
 
 void score_truth(const LoadedModel& fitted, const hdf5::Group& truth_group, cli::Context& context,
@@ -88,19 +85,16 @@ void run(const Options& o, cli::Context& context) {
     if (context.has_output()) group = context.output().create_group("/cnmf/score");
     const bool recording = has_recording(context, o);
     if (recording) score_data(o, fitted, context, group);
-    const hdf5::Address model_address = o.model.empty()
-                                            ? hdf5::Address{context.input_address().file, ""}
-                                            : hdf5::Address::parse(o.model);
-    const hdf5::Group root = context.open(model_address).root();
+    const hdf5::Address address = model_address(context, o.model);
+    const hdf5::Group root = context.open(address).root();
     if (!recording) {
-        const hdf5::Group fit =
-            root.group(model_address.path.empty() ? "/cnmf/fit" : model_address.path);
+        const hdf5::Group fit = model_group(context, address);
         const auto loss = fit.number_attribute("relative_loss");
         if (!loss && !root.has("/truth/W"))
             throw Error(fit.where() + ": neither data nor a ground truth to score against are in "
                                       "the file (see --carry data)");
         if (loss) {
-            context.report("relative loss", *loss, "(as the fit recorded it)");
+            context.report("relative loss", *loss, concat("(as ", fit.path(), " recorded it)"));
             context.report("power explained", 1 - *loss * *loss);
             if (group)
                 group->write_scalar(
@@ -114,6 +108,7 @@ void run(const Options& o, cli::Context& context) {
             score_truth(fitted, file.group("/truth"), context, group);
             break;
         }
+    if (group) cnmf::write_warnings(*group, context.warnings());
 }
 
 } // namespace
@@ -133,8 +128,7 @@ cli::Command score() {
               {"/cnmf/score/unit_r2", "power of each unit explained"},
               {"/cnmf/score/truth/similarity", "true against fitted components"}});
     c.group("Model");
-    c.option("--model", o->model, "FILE[:/group]", "group with W and H")
-        .default_text("/cnmf/fit of the input");
+    c.option("--model", o->model, "FILE[:/group]", "group with W and H").default_text(kNewestModel);
     declare_data(c, o->data);
     c.example("From nothing to a verdict",
               "cnmf synth --seed 1 | cnmf fit -k 3 -l 20 | cnmf score");

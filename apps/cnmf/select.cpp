@@ -52,15 +52,21 @@ void report(cli::Context& context, const cnmf::SelectTable& table) {
         const auto& s = summaries[i];
         std::string label = concat("K ", s.point.components, " L ", s.point.lags);
         if (s.point.x_ortho > 0) label += " x-ortho " + significant(s.point.x_ortho, 3);
-        context.report(label, s.test,
-                       concat("+- ", significant(s.test_sem, 2), " test, ", significant(s.train, 4),
-                              " train, dissimilarity ", significant(s.dissimilarity, 3)));
+        const std::string alike = "dissimilarity " + significant(s.dissimilarity, 3);
+        if (std::isnan(s.test))
+            context.report(label, s.full, "all entries, " + alike);
+        else
+            context.report(label, s.test,
+                           concat("+- ", significant(s.test_sem, 2), " test, ",
+                                  significant(s.train, 4), " +- ", significant(s.train_sem, 2),
+                                  " train, ", alike));
     }
-    if (table.rows.empty() || table.shards > 1) return;
-    const auto suggestion = cnmf::suggest(summaries);
-    context.report(
-        "suggested K", static_cast<std::int64_t>(summaries[suggestion.smallest].point.components),
-        concat("(least test loss at ", summaries[suggestion.least].point.components, ")"));
+    if (table.shards > 1) return;
+    if (const auto suggestion = cnmf::suggest(summaries))
+        context.report(
+            "suggested K",
+            static_cast<std::int64_t>(summaries[suggestion->smallest].point.components),
+            concat("(least test loss at ", summaries[suggestion->least].point.components, ")"));
 }
 
 void run(Options& o, cli::Context& context) {
@@ -159,11 +165,15 @@ cli::Command select() {
                "of the entries held out, and again to "
                "all entries. Held-out loss says which K predicts; dissimilarity between fits from "
                "different starts says which K is "
-               "reproducible. Masks are the same for every K and L. Grids: 1:10, 20,50, 10:50:10, "
+               "reproducible. Masks are the same for every K and L. With --holdout 0 nothing is "
+               "suggested. "
+               "Grids: 1:10, 20,50, 10:50:10, "
                "1e-5:1e-1:20log.");
     c.input("recording");
     c.output(cli::OutputKind::hdf5,
              {{"/cnmf/select/{k,l,x_ortho,rep}", "one row a fit"},
+              {"/cnmf/select/summary_{train,test}_{loss,sem}",
+               "means and standard errors, one row a point of the grid"},
               {"/cnmf/select/{train_loss,test_loss,full_loss}", "relative losses"},
               {"/cnmf/select/dissimilarity", "median to the fits from other starts"},
               {"/cnmf/select@suggested_k",

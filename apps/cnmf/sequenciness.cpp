@@ -36,6 +36,7 @@ cli::Command sequenciness() {
         .range(1, 1e9);
     c.seed(o->fit.seed);
     declare_recording(c, o->data);
+    c.memory("32 N T bytes for the recording and its shuffles, which must fit into --memory");
     c.example("Do these neurons fire in order?", "cnmf sequenciness rec.h5 -k 3 -l 20");
     c.reference("mackevicius2019");
     c.run([o](cli::Context& context) {
@@ -44,10 +45,15 @@ cli::Command sequenciness() {
             cnmf::check_shapes(loaded.recording(), o->fit.components, o->fit.lags,
                                context.monitor());
         });
-        const auto result = cnmf::sequenciness(loaded.recording(), o->fit, o->shuffles,
-                                               o->data.engine, context.execution());
-        if (context.has_output())
-            cnmf::write_sequenciness(context.output().create_group("/cnmf/sequenciness"), result);
+        const auto result = at_place(loaded.opened.name, [&] {
+            return cnmf::sequenciness(loaded.recording(), o->fit, o->shuffles, o->data.engine,
+                                      context.execution());
+        });
+        if (context.has_output()) {
+            const hdf5::Group group = context.output().create_group("/cnmf/sequenciness");
+            cnmf::write_sequenciness(group, result);
+            cnmf::write_warnings(group, context.warnings());
+        }
         context.report("sequenciness", result.value);
         context.report("power", result.power);
         context.report("noise power", result.noise_power);

@@ -27,8 +27,7 @@ cli::Command significance() {
         {{"/cnmf/significance/p", "p-value of each component"},
          {"/cnmf/significance/significant", "1 where p is at most alpha / testable components"}});
     c.group("Test");
-    c.option("--model", o->model, "FILE[:/group]", "group with W")
-        .default_text("/cnmf/fit of the input");
+    c.option("--model", o->model, "FILE[:/group]", "group with W").default_text(kNewestModel);
     c.option("--alpha", o->test.alpha, "P", "level of the test").range(1e-6, 0.5);
     c.option("--nulls", o->test.nulls, "N", "null motifs per component; 0: 2 K / alpha")
         .range(0, 1e7);
@@ -43,9 +42,11 @@ cli::Command significance() {
         check_units(fitted.model, loaded.recording());
         const auto result =
             cnmf::significance(*loaded.data, fitted.model, o->test, context.execution());
-        if (context.has_output())
-            cnmf::write_significance(context.output().create_group("/cnmf/significance"), result,
-                                     o->test.alpha);
+        if (context.has_output()) {
+            const hdf5::Group group = context.output().create_group("/cnmf/significance");
+            cnmf::write_significance(group, result, o->test.alpha);
+            cnmf::write_warnings(group, context.warnings());
+        }
         for (Index k = 0; k < result.p.size(); ++k) {
             const auto at = static_cast<std::size_t>(k);
             context.report(concat("component ", k), concat("p = ", significant(result.p(k), 3)),

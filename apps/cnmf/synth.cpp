@@ -78,8 +78,9 @@ cli::Command synth() {
                             : o->precision == cnmf::Precision::float32
                                 ? cnmf::StoredValues::float32
                                 : cnmf::StoredValues::float64;
-        cnmf::write_recording(context.output().create_group("/data"), *made.recording, values,
-                              "synthetic recording", context.monitor());
+        cnmf::write_recording(context.output().create_group("/data"), *made.recording,
+                              facts_of(*made.recording), values, "synthetic recording",
+                              context.monitor());
         cnmf::write_truth(context.output().create_group("/truth"), made);
         context.report("units", static_cast<std::int64_t>(made.recording->units()));
         context.report("bins", static_cast<std::int64_t>(made.recording->bins()));

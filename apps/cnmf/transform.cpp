@@ -39,18 +39,12 @@ cnmf::Model joint_model(const cnmf::Model& model, const std::vector<double>& war
 }
 
 void run(const Options& o, cli::Context& context) {
+    // First of the inputs: a truth that is carried forward is this recording's.
+    if (context.is_hdf5(context.input_address())) static_cast<void>(context.input());
     const LoadedModel fitted = load_model(context, o.model);
     cnmf::Model model = fitted.model;
-    if (!o.components.empty()) {
-        std::vector<Index> chosen;
-        for (const auto k : o.components) {
-            if (k >= model.components)
-                throw UsageError(concat("option '--components': component ", k,
-                                        " does not exist; the model has ", model.components));
-            chosen.push_back(k);
-        }
-        model = cnmf::chosen_components(model, chosen);
-    }
+    if (!o.components.empty())
+        model = cnmf::chosen_components(model, chosen_components(o.components, model.components));
     model = joint_model(model, o.warps);
     const Loaded loaded = load(context, scaled_as(o.data, fitted), model.lags);
     check_units(model, loaded.recording());
@@ -58,13 +52,15 @@ void run(const Options& o, cli::Context& context) {
         throw Error(concat(loaded.opened.name, ": motifs of ", model.lags,
                            " bins are longer than the recording's ", loaded.recording().bins()));
     const cnmf::Unseen unseen(loaded.recording(), loaded.excluded, {});
-    const auto result =
+    auto result =
         cnmf::transform(*loaded.data, unseen, model, o.stop, o.penalties, context.execution());
     if (result.kkt > o.stop.kkt_tolerance)
         context.monitor().warn(concat("the KKT residual is ", significant(result.kkt, 3), " after ",
                                       result.sweeps, " sweeps; --max-sweeps allows more"));
-    cnmf::write_transform(context.output().create_group("/cnmf/transform"), result, o.warps,
-                          loaded.facts());
+    model.activations = std::move(result.activations);
+    const hdf5::Group group = context.output().create_group("/cnmf/transform");
+    cnmf::write_transform(group, model, result, o.warps, loaded.facts());
+    cnmf::write_warnings(group, context.warnings());
     context.report("relative loss", result.evaluation.relative_loss());
     const Index components = model.components / static_cast<Index>(o.warps.size());
     for (std::size_t w = 0; w < o.warps.size(); ++w)
@@ -79,16 +75,19 @@ void run(const Options& o, cli::Context& context) {
 cli::Command transform() {
     auto o = std::make_shared<Options>();
     cli::Command c("transform", "find the motifs of a fit in another recording");
-    c.describe("Keeps W and fits H, a convex problem solved to a stated KKT residual. With --warp, "
-               "compressed or stretched motifs compete "
-               "with the original ones, each with activations of its own: a hunt for replay.");
+    c.describe(
+        "Keeps W and fits H, a convex problem solved to a stated KKT residual. With --warp, "
+        "compressed or stretched motifs compete "
+        "with the original ones, each with activations of its own: a hunt for replay. The result "
+        "is a model of this recording, which later steps take: its components are those of "
+        "the first warp, then of the next.");
     c.input("recording");
     c.output(cli::OutputKind::hdf5,
-             {{"/cnmf/transform/H", "activations (component, time), or (warp, component, time)"},
+             {{"/cnmf/transform/W", "motifs as warped, in the same shape as fit's"},
+              {"/cnmf/transform/H", "activations (component, time), or (warp, component, time)"},
               {"/cnmf/transform/loadings", "share of power by warp and component"}});
     c.group("Model");
-    c.option("--model", o->model, "FILE[:/group]", "group with W")
-        .default_text("/cnmf/fit of the input");
+    c.option("--model", o->model, "FILE[:/group]", "group with W").default_text(kNewestModel);
     c.option("--components", o->components, "LIST", "only these, counted from 0").range(0);
     c.option("--warp", o->warps, "LIST", "factors by which motifs are stretched in time")
         .range(0.01, 100);

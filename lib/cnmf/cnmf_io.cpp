@@ -18,18 +18,66 @@ std::vector<std::uint8_t> flags(const std::vector<bool>& values) {
     return {values.begin(), values.end()};
 }
 
+// `warps`: of how many time warps the components are, in equal parts.
 template <class Scalar>
-void write_arrays(hdf5::Group& group, const Model& model) {
+void write_arrays(hdf5::Group& group, const Model& model, Index warps) {
     const auto tensor = motif_tensor(model.motifs, model.components);
     const std::vector<Scalar> w(tensor.begin(), tensor.end());
-    group.write(
-        "W", w.data(), {model.components, model.units(), model.lags},
-        {"component,unit,lag", "", "motifs: weight of a unit at a lag after the activation"});
+    const std::string axis = warps > 1 ? "warp," : "";
+    const auto shape = [&](hdf5::Shape rest) {
+        if (warps == 1) return rest;
+        rest.front() /= warps;
+        rest.insert(rest.begin(), warps);
+        return rest;
+    };
+    group.write("W", w.data(), shape({model.components, model.units(), model.lags}),
+                {axis + "component,unit,lag", "",
+                 "motifs: weight of a unit at a lag after the activation"});
     if (model.activations.size() == 0) return;
     const Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> h =
         model.activations.cast<Scalar>();
-    group.write("H", h.data(), {h.rows(), h.cols()},
-                {"component,time", "", "activations: when motifs start"});
+    group.write("H", h.data(), shape({h.rows(), h.cols()}),
+                {axis + "component,time", "", "activations: when motifs start"});
+}
+
+void write_unit_ids(hdf5::Group& group, const RecordingFacts& facts) {
+    if (!facts.unit_ids.empty())
+        group.write("unit_id", facts.unit_ids, {"unit", "", "the unit's number in its source"});
+}
+
+// What stands beside the numbers of a recording, or a model of it; dt is an attribute of theirs.
+void write_neighbours(hdf5::Group& group, const RecordingFacts& facts) {
+    group.write("segment_start", integers(facts.segment_start),
+                {"segment", "bin", "first bin of each segment; nothing crosses their borders"});
+    if (facts.bin_seconds && !facts.segment_seconds.empty())
+        group.write("segment_time", facts.segment_seconds,
+                    {"segment", "s", "session time at which each segment starts"});
+    write_unit_ids(group, facts);
+}
+
+void write_facts(hdf5::Group& group, const ModelFacts& facts) {
+    if (facts.bin_seconds) group.set_attribute("dt", *facts.bin_seconds);
+    write_neighbours(group, facts);
+    if (facts.unit_scale.size() > 0)
+        group.write("unit_scale", facts.unit_scale,
+                    {"unit", "", "factor each unit's data were multiplied by"});
+}
+
+// The first two dimensions of an array made one: components of the first warp, then of the next.
+hdf5::Shape without_warps(const hdf5::Dataset& dataset, Index rank) {
+    dataset.expect_numeric();
+    if (dataset.rank() != rank + 1) dataset.expect_rank(rank);
+    hdf5::Shape shape = dataset.shape();
+    if (dataset.rank() == rank) return shape;
+    shape[1] *= shape[0];
+    shape.erase(shape.begin());
+    return shape;
+}
+
+Matrix read_activations(const hdf5::Dataset& h) {
+    const hdf5::Shape shape = without_warps(h, 2);
+    const std::vector<double> values = h.read<double>();
+    return Eigen::Map<const RowMatrix>(values.data(), shape[0], shape[1]);
 }
 
 } // namespace
@@ -37,15 +85,10 @@ void write_arrays(hdf5::Group& group, const Model& model) {
 void write_model(hdf5::Group group, const Model& model, const ModelFacts& facts,
                  Precision precision) {
     if (precision == Precision::float32)
-        write_arrays<float>(group, model);
+        write_arrays<float>(group, model, 1);
     else
-        write_arrays<double>(group, model);
-    if (facts.bin_seconds) group.set_attribute("dt", *facts.bin_seconds);
-    group.write("segment_start", integers(facts.segment_start),
-                {"segment", "bin", "first bin of each segment; nothing crosses their borders"});
-    if (facts.unit_scale.size() > 0)
-        group.write("unit_scale", facts.unit_scale,
-                    {"unit", "", "factor each unit's data were multiplied by"});
+        write_arrays<double>(group, model, 1);
+    write_facts(group, facts);
 }
 
 Model read_model(const hdf5::Group& group) {
@@ -53,22 +96,22 @@ Model read_model(const hdf5::Group& group) {
         throw Error(group.where() +
                     ": holds no W; a group with W (component, unit, lag) is expected");
     const hdf5::Dataset w = group.dataset("W");
-    w.expect_numeric();
-    w.expect_rank(3);
+    const hdf5::Shape shape = without_warps(w, 3);
     if (w.size() == 0) throw Error(w.where() + ": is empty");
     Model model;
-    model.components = w.shape()[0];
-    model.lags = w.shape()[2];
-    model.motifs = motif_matrix(w.read<double>(), model.components, w.shape()[1], model.lags);
+    model.components = shape[0];
+    model.lags = shape[2];
+    model.motifs = motif_matrix(w.read<double>(), model.components, shape[1], model.lags);
     if (!model.motifs.allFinite() || model.motifs.minCoeff() < 0)
         throw Error(w.where() +
                     ": holds negative or non-finite numbers; nonnegative ones are expected");
     if (group.has_dataset("H")) {
         const hdf5::Dataset h = group.dataset("H");
-        model.activations = h.expect_numeric().read_matrix();
+        model.activations = read_activations(h);
         if (model.activations.rows() != model.components)
             throw Error(concat(h.where(), ": has ", model.activations.rows(), " components; ",
                                model.components, " are expected, as in W"));
+        if (model.activations.size() == 0) throw Error(h.where() + ": is empty");
         if (!model.activations.allFinite() || model.activations.minCoeff() < 0)
             throw Error(h.where() +
                         ": holds negative or non-finite numbers; nonnegative ones are expected");
@@ -76,33 +119,77 @@ Model read_model(const hdf5::Group& group) {
     return model;
 }
 
-ModelFacts read_facts(const hdf5::Group& group) {
+namespace {
+
+// A vector of the group with so many entries.
+Vector vector_of(const hdf5::Group& group, const char* name, Index size, const char* as_in) {
+    const hdf5::Dataset dataset = group.dataset(name).expect_numeric();
+    Vector values = dataset.read_vector();
+    if (values.size() != size)
+        throw Error(concat(dataset.where(), ": has ", values.size(), " entries; ", size,
+                           " are expected, as in ", as_in));
+    return values;
+}
+
+} // namespace
+
+ModelFacts read_facts(const hdf5::Group& group, const Model& model) {
     ModelFacts facts;
     facts.bin_seconds = group.number_attribute("dt");
+    if (facts.bin_seconds && !(*facts.bin_seconds > 0 && std::isfinite(*facts.bin_seconds)))
+        throw Error(concat(group.where(), ": its attribute dt is ", *facts.bin_seconds,
+                           "; a positive finite number is expected"));
     if (group.has_dataset("segment_start")) {
-        const auto starts = group.dataset("segment_start").expect_numeric().read<std::int64_t>();
+        const hdf5::Dataset dataset = group.dataset("segment_start");
+        const auto starts = dataset.expect_numeric().read<std::int64_t>();
         if (starts.empty() || starts.front() != 0 ||
             !std::is_sorted(starts.begin(), starts.end(), std::less_equal<>()))
-            throw Error(group.where() + "/segment_start: ascending first bins from 0 are expected");
+            throw Error(dataset.where() + ": ascending first bins from 0 are expected");
+        if (model.activations.size() > 0 && starts.back() >= model.activations.cols())
+            throw Error(concat(dataset.where(), ": a segment starts at bin ", starts.back(),
+                               ", outside the ", model.activations.cols(), " bins of H"));
         facts.segment_start.assign(starts.begin(), starts.end());
     }
-    if (group.has_dataset("unit_scale"))
-        facts.unit_scale = group.dataset("unit_scale").read_vector();
+    if (group.has_dataset("segment_time")) {
+        const Vector seconds = vector_of(
+            group, "segment_time", static_cast<Index>(facts.segment_start.size()), "segment_start");
+        if (!seconds.allFinite())
+            throw Error(group.where() + "/segment_time: finite times are expected");
+        facts.segment_seconds.assign(seconds.data(), seconds.data() + seconds.size());
+    }
+    if (group.has_dataset("unit_id")) {
+        facts.unit_ids = group.dataset("unit_id").expect_numeric().read<std::int64_t>();
+        if (static_cast<Index>(facts.unit_ids.size()) != model.units())
+            throw Error(concat(group.where(), "/unit_id: has ", facts.unit_ids.size(), " entries; ",
+                               model.units(), " are expected, as in W"));
+    }
+    if (group.has_dataset("unit_scale")) {
+        facts.unit_scale = vector_of(group, "unit_scale", model.units(), "W");
+        if (!facts.unit_scale.allFinite() || !(facts.unit_scale.minCoeff() > 0))
+            throw Error(group.where() + "/unit_scale: positive finite numbers are expected");
+    }
     return facts;
+}
+
+std::string newest_model(const hdf5::Group& root) {
+    if (root.has_group("/cnmf"))
+        for (const auto& name : root.group("/cnmf").names())
+            if ((name == "fit" || name == "transform" || name == "align") &&
+                root.has_dataset("/cnmf/" + name + "/W"))
+                return "/cnmf/" + name;
+    return "/cnmf/fit";
 }
 
 StartSpec read_start(const hdf5::Group& group) {
     StartSpec start;
     if (group.has_dataset("W")) {
         const hdf5::Dataset w = group.dataset("W");
-        w.expect_numeric();
-        w.expect_rank(3);
-        start.components = w.shape()[0];
-        start.lags = w.shape()[2];
-        start.motifs = motif_matrix(w.read<double>(), start.components, w.shape()[1], start.lags);
+        const hdf5::Shape shape = without_warps(w, 3);
+        start.components = shape[0];
+        start.lags = shape[2];
+        start.motifs = motif_matrix(w.read<double>(), start.components, shape[1], start.lags);
     }
-    if (group.has_dataset("H"))
-        start.activations = group.dataset("H").expect_numeric().read_matrix();
+    if (group.has_dataset("H")) start.activations = read_activations(group.dataset("H"));
     if (!start.motifs && !start.activations) throw Error(group.where() + ": holds neither W nor H");
     return start;
 }
@@ -127,9 +214,16 @@ const char* name_of(Order o) {
 
 const char* name_of(const StartSpec& start) {
     if (start.motifs || start.activations) return "given";
-    return start.kind == StartKind::random ? "random"
-           : start.kind == StartKind::data ? "data"
-                                           : "spa";
+    switch (start.kind) {
+    case StartKind::data:
+        return "data";
+    case StartKind::spa:
+        return "spa";
+    case StartKind::coarse:
+        return "coarse";
+    default:
+        return "random";
+    }
 }
 
 void describe_options(hdf5::Group& group, const FitOptions& o) {
@@ -160,7 +254,30 @@ void describe_options(hdf5::Group& group, const FitOptions& o) {
         group.set_attribute(name, value);
 }
 
+// Of the penalties that have a weight.
+void write_penalties(hdf5::Group& group, const PenaltyValues& v, const Penalties& weights) {
+    struct Term {
+        const char* name;
+        double weight, value;
+    };
+    for (const Term& term : {Term{"penalty_l1_w", weights.l1_motifs, v.l1_motifs},
+                             Term{"penalty_l2_w", weights.l2_motifs, v.l2_motifs},
+                             Term{"penalty_l1_h", weights.l1_activations, v.l1_activations},
+                             Term{"penalty_l2_h", weights.l2_activations, v.l2_activations},
+                             Term{"penalty_x_ortho", weights.x_ortho, v.x_ortho},
+                             Term{"penalty_events", weights.events, v.events},
+                             Term{"penalty_parts", weights.parts, v.parts}})
+        if (term.weight > 0)
+            group.write_scalar(
+                term.name, term.value,
+                {"", "", "what the penalty adds to the objective, before normalising"});
+}
+
 } // namespace
+
+void write_warnings(hdf5::Group group, const std::string& warnings) {
+    if (!warnings.empty()) group.set_attribute("warnings", warnings);
+}
 
 void write_fit(hdf5::Group group, const FitResult& r, const FitOptions& o, const FitWriting& w) {
     write_model(group, r.model, w.facts, w.precision);
@@ -187,16 +304,15 @@ void write_fit(hdf5::Group group, const FitResult& r, const FitOptions& o, const
                        {"", "", "power explained, 1 - (relative loss)^2, from the data"});
     group.write("component_dead", flags(r.dead),
                 {"component", "boolean", "1 where a component vanished"});
-    const Vector r2 =
-        (r.evaluation.unit_norm.array() > 0)
-            .select(1 - r.evaluation.unit_error.array() / r.evaluation.unit_norm.array(),
-                    std::numeric_limits<double>::quiet_NaN());
-    group.write("unit_r2", r2, {"unit", "", "power of each unit explained; NaN for a silent one"});
+    write_unit_r2(group, r.evaluation);
     write_unit_order(group, order_units(r.model));
     group.write("restart_loss", r.restart_loss, {"restart", "", "last loss of each start"});
     std::vector<std::int64_t> restarts(r.restart_loss.size());
-    for (std::size_t i = 0; i < restarts.size(); ++i) restarts[i] = static_cast<std::int64_t>(i);
-    group.write("restart_seed", restarts, {"restart", "", "stream of the seed that a start used"});
+    for (std::size_t i = 0; i < restarts.size(); ++i)
+        restarts[i] = static_cast<std::int64_t>(o.first_restart) + static_cast<std::int64_t>(i);
+    group.write("restart_seed", restarts,
+                {"restart", "", "number of the start (--first-restart makes it again)"});
+    write_penalties(group, r.penalties, o.penalties);
     describe_options(group, o);
     group.set_attribute("engine", engine_name(r.engine));
     group.set_attribute("precision", w.precision == Precision::float32 ? "float32" : "float64");
@@ -205,15 +321,13 @@ void write_fit(hdf5::Group group, const FitResult& r, const FitOptions& o, const
     group.set_attribute("relative_loss", r.evaluation.relative_loss());
     if (r.evaluation.test_norm > 0)
         group.set_attribute("relative_test_loss", r.evaluation.test_loss());
-    if (o.loss == Loss::kl)
-        group.set_attribute("divergence", r.divergence);
-    else
-        group.set_attribute("kkt", r.kkt);
+    if (o.loss == Loss::kl) group.set_attribute("divergence", r.divergence);
+    group.set_attribute("kkt", r.kkt);
     group.set_attribute("nnls_fallbacks", static_cast<std::int64_t>(r.fallbacks));
     group.set_attribute("flops", r.work.flops);
     group.set_attribute("bytes_read", r.work.bytes);
     group.set_attribute("data_digest", w.data_digest);
-    if (!w.warnings.empty()) group.set_attribute("warnings", w.warnings);
+    write_warnings(group, w.warnings);
 }
 
 namespace {
@@ -283,27 +397,28 @@ FitState read_state(const hdf5::Group& group) {
     return s;
 }
 
-void write_transform(hdf5::Group group, const TransformResult& r, const std::vector<double>& warps,
-                     const ModelFacts& facts) {
+void write_transform(hdf5::Group group, const Model& model, const TransformResult& r,
+                     const std::vector<double>& warps, const ModelFacts& facts) {
     const auto count = static_cast<Index>(warps.size());
-    const Index components = r.activations.rows() / count, bins = r.activations.cols();
-    const RowMatrix h = r.activations; // warp outer, component inner
-    if (count == 1)
-        group.write("H", h.data(), {components, bins},
-                    {"component,time", "", "activations for fixed motifs"});
-    else
-        group.write("H", h.data(), {count, components, bins},
-                    {"warp,component,time", "", "activations for fixed motifs at each time warp"});
+    write_arrays<double>(group, model, count);
+    write_facts(group, facts);
     group.write("warp", warps, {"warp", "", "factor by which motifs were stretched in time"});
-    const RowMatrix shares = Eigen::Map<const RowMatrix>(r.loadings.data(), count, components);
-    group.write("loadings", shares.data(), {count, components},
+    const RowMatrix shares =
+        Eigen::Map<const RowMatrix>(r.loadings.data(), count, model.components / count);
+    group.write("loadings", shares.data(), {count, model.components / count},
                 {"warp,component", "", "share of the data's power explained"});
-    group.write("segment_start", integers(facts.segment_start),
-                {"segment", "bin", "first bin of each segment"});
-    if (facts.bin_seconds) group.set_attribute("dt", *facts.bin_seconds);
+    write_unit_r2(group, r.evaluation);
+    write_unit_order(group, order_units(model));
     group.set_attribute("relative_loss", r.evaluation.relative_loss());
     group.set_attribute("kkt", r.kkt);
     group.set_attribute("sweeps", static_cast<std::int64_t>(r.sweeps));
+}
+
+void write_unit_r2(hdf5::Group group, const Evaluation& e) {
+    const Vector r2 = (e.unit_norm.array() > 0)
+                          .select(1 - e.unit_error.array() / e.unit_norm.array(),
+                                  std::numeric_limits<double>::quiet_NaN());
+    group.write("unit_r2", r2, {"unit", "", "power of each unit explained; NaN for a silent one"});
 }
 
 void write_comparison(hdf5::Group group, const Comparison& c) {
@@ -332,15 +447,26 @@ void write_significance(hdf5::Group group, const Significance& s, double alpha) 
     group.set_attribute("testable", static_cast<std::int64_t>(s.testable));
 }
 
+Vector read_unit_r2(const hdf5::Group& group, const Model& model) {
+    return vector_of(group, "unit_r2", model.units(), "W");
+}
+
+Significance read_significance(const hdf5::Group& group) {
+    Significance s;
+    s.null = group.dataset("null").expect_numeric().read_matrix();
+    s.skewness = vector_of(group, "skewness", s.null.rows(), "null");
+    s.p = vector_of(group, "p", s.null.rows(), "null");
+    return s;
+}
+
 void write_events(hdf5::Group group, const Events& e, const ModelFacts& facts,
                   const std::optional<EventScore>& score) {
     group.write("component", e.component, {"event", "", "component that occurs"});
     group.write("bin", e.bin, {"event", "bin", "bin in which its motif starts"});
     if (facts.bin_seconds) {
         std::vector<double> seconds;
-        for (const auto bin : e.bin)
-            seconds.push_back(static_cast<double>(bin) * *facts.bin_seconds);
-        group.write("time", seconds, {"event", "s", "the same in seconds"});
+        for (const auto bin : e.bin) seconds.push_back(facts.seconds_of(bin));
+        group.write("time", seconds, {"event", "s", "the same in the session's time"});
     }
     group.write("amplitude", e.amplitude, {"event", "", "height of the activation"});
     group.write("threshold", e.threshold,
@@ -373,7 +499,7 @@ Events read_truth_events(const hdf5::Group& truth) {
     return events;
 }
 
-void write_extent(hdf5::Group group, const Extent& r) {
+void write_extent(hdf5::Group group, const Extent& r, const RecordingFacts& facts) {
     const Index components = r.p.rows(), units = r.p.cols();
     const Index width = static_cast<Index>(r.correlation.size()) / (components * units);
     group.write("correlation", r.correlation.data(), {components, units, width},
@@ -381,7 +507,10 @@ void write_extent(hdf5::Group group, const Extent& r) {
     std::vector<std::int64_t> lags;
     for (Index l = 0; l < width; ++l) lags.push_back(r.first_lag + l);
     group.write("lag", lags, {"lag", "bin", "lags of the correlation"});
-    group.write("p", r.p, {"component,unit", "", "(1 + nulls that reach the peak) / (1 + nulls)"});
+    write_unit_ids(group, facts);
+    group.write("p", r.p,
+                {"component,unit", "",
+                 "(1 + nulls whose largest peak over units reaches it) / (1 + nulls)"});
     const RowMatrix participates = r.participates;
     const std::vector<std::uint8_t> part(participates.data(),
                                          participates.data() + participates.size());
@@ -400,6 +529,29 @@ void write_sequenciness(hdf5::Group group, const Sequenciness& r) {
     group.write("sync_power", r.sync_powers,
                 {"shuffle", "", "power with all units shuffled alike"});
 }
+
+namespace {
+
+void write_summaries(hdf5::Group group, const std::vector<SelectSummary>& summaries) {
+    const auto column = [&](const char* name, const char* text, auto value) {
+        std::vector<decltype(value(summaries.front()))> values;
+        for (const auto& s : summaries) values.push_back(value(s));
+        group.write(std::string("summary_") + name, values, {"point", "", text});
+    };
+    column("k", "components",
+           [](const auto& s) { return static_cast<std::int64_t>(s.point.components); });
+    column("l", "lags", [](const auto& s) { return static_cast<std::int64_t>(s.point.lags); });
+    column("x_ortho", "cross-orthogonality penalty", [](const auto& s) { return s.point.x_ortho; });
+    column("train_loss", "mean over repetitions", [](const auto& s) { return s.train; });
+    column("train_sem", "its standard error", [](const auto& s) { return s.train_sem; });
+    column("test_loss", "mean over repetitions", [](const auto& s) { return s.test; });
+    column("test_sem", "its standard error", [](const auto& s) { return s.test_sem; });
+    column("full_loss", "mean over repetitions", [](const auto& s) { return s.full; });
+    column("dissimilarity", "median over repetitions",
+           [](const auto& s) { return s.dissimilarity; });
+}
+
+} // namespace
 
 void write_select(hdf5::Group group, const SelectTable& table) {
     const auto column = [&](const char* name,
@@ -437,13 +589,14 @@ void write_select(hdf5::Group group, const SelectTable& table) {
     }
     if (table.rows.empty()) return;
     const auto summaries = summarize(table.rows);
-    const Suggestion s = suggest(summaries);
-    group.set_attribute("suggested_k",
-                        static_cast<std::int64_t>(summaries[s.smallest].point.components));
-    group.set_attribute("suggested_l", static_cast<std::int64_t>(summaries[s.smallest].point.lags));
-    group.set_attribute("suggested_x_ortho", summaries[s.smallest].point.x_ortho);
-    group.set_attribute("least_test_k",
-                        static_cast<std::int64_t>(summaries[s.least].point.components));
+    write_summaries(group, summaries);
+    const auto s = suggest(summaries);
+    if (!s) return;
+    const SelectPoint &smallest = summaries[s->smallest].point, &least = summaries[s->least].point;
+    group.set_attribute("suggested_k", static_cast<std::int64_t>(smallest.components));
+    group.set_attribute("suggested_l", static_cast<std::int64_t>(smallest.lags));
+    group.set_attribute("suggested_x_ortho", smallest.x_ortho);
+    group.set_attribute("least_test_k", static_cast<std::int64_t>(least.components));
 }
 
 SelectTable read_select(const hdf5::Group& group) {
@@ -503,20 +656,8 @@ void write_blocks(hdf5::Group& group, const std::string& name, Index units, Inde
 
 } // namespace
 
-namespace {
-
-void write_neighbours(hdf5::Group& data, const Recording& r) {
-    if (r.segment_start.size() > 1)
-        data.write("segment_start", integers(r.segment_start),
-                   {"segment", "bin", "first bin of each segment"});
-    if (!r.unit_ids.empty())
-        data.write("unit_id", r.unit_ids, {"unit", "", "the unit's number in its source"});
-}
-
-} // namespace
-
-void write_recording(hdf5::Group data, const Recording& r, StoredValues values,
-                     const std::string& description, Monitor& monitor) {
+void write_recording(hdf5::Group data, const Recording& r, const RecordingFacts& facts,
+                     StoredValues values, const std::string& description, Monitor& monitor) {
     const hdf5::ArrayInfo info{"unit,time", values == StoredValues::counts ? "count" : "",
                                description};
     const auto block = [&](Index first, Index count) { return r.read(first, count); };
@@ -526,11 +667,12 @@ void write_recording(hdf5::Group data, const Recording& r, StoredValues values,
         write_blocks<float>(data, "X", r.units(), r.bins(), info, block, monitor);
     else
         write_blocks<double>(data, "X", r.units(), r.bins(), info, block, monitor);
-    if (r.bin_seconds) data.dataset("X").set_attribute("dt", *r.bin_seconds);
-    write_neighbours(data, r);
+    if (facts.bin_seconds) data.dataset("X").set_attribute("dt", *facts.bin_seconds);
+    write_neighbours(data, facts);
 }
 
-std::int64_t write_counts(hdf5::Group data, const Recording& r, Monitor& monitor) {
+std::int64_t write_counts(hdf5::Group data, const Recording& r, const RecordingFacts& facts,
+                          Monitor& monitor) {
     const SparseMatrix counts = r.read_sparse(0, r.bins());
     const auto total = static_cast<std::int64_t>(counts.sum());
     double largest = 0;
@@ -540,14 +682,14 @@ std::int64_t write_counts(hdf5::Group data, const Recording& r, Monitor& monitor
                            " spikes; at most 65535 can be stored (a smaller --dt is expected)"));
     constexpr double kSparse = 0.05;
     if (static_cast<double>(counts.nonZeros()) >= kSparse * static_cast<double>(counts.size())) {
-        write_recording(data, r, StoredValues::counts, "spike counts", monitor);
+        write_recording(data, r, facts, StoredValues::counts, "spike counts", monitor);
         return total;
     }
     hdf5::Group group = data.create_group("X");
     group.set_attribute("format", "csc");
     group.set_attribute("axes", "unit,time");
     group.set_attribute("description", "spike counts, non-zeros by time bin");
-    if (r.bin_seconds) group.set_attribute("dt", *r.bin_seconds);
+    if (facts.bin_seconds) group.set_attribute("dt", *facts.bin_seconds);
     const auto stored = static_cast<std::size_t>(counts.nonZeros());
     const std::vector<std::uint16_t> values(counts.valuePtr(), counts.valuePtr() + stored);
     const std::vector<std::int32_t> units(counts.innerIndexPtr(), counts.innerIndexPtr() + stored);
@@ -558,13 +700,13 @@ std::int64_t write_counts(hdf5::Group data, const Recording& r, Monitor& monitor
     group.write("indptr", starts, {"bin", "", "first entry of each bin"});
     group.write("shape", std::vector<std::int64_t>{counts.rows(), counts.cols()},
                 {"axis", "", "units and bins"});
-    write_neighbours(data, r);
+    write_neighbours(data, facts);
     return total;
 }
 
 void write_truth(hdf5::Group truth, const Synthetic& s) {
     ModelFacts facts;
-    facts.segment_start = s.recording->segment_start;
+    static_cast<RecordingFacts&>(facts) = facts_of(*s.recording);
     write_model(truth, s.truth, facts);
     truth.write("unit_component", s.unit_component,
                 {"unit", "", "component that a unit belongs to; -1: none"});
@@ -588,6 +730,7 @@ void write_reconstruction(hdf5::Group data, const Model& model, const ModelFacts
         },
         monitor);
     if (facts.bin_seconds) data.dataset("Xhat").set_attribute("dt", *facts.bin_seconds);
+    write_neighbours(data, facts);
 }
 
 } // namespace assay::cnmf

@@ -9,6 +9,7 @@
 #include <assay/cnmf/significance.hpp>
 #include <assay/cnmf/synth.hpp>
 #include <assay/core/export.hpp>
+#include <assay/core/recording_facts.hpp>
 #include <assay/hdf5/object.hpp>
 
 #include <optional>
@@ -18,21 +19,25 @@
 namespace assay::cnmf {
 
 // What stands beside a model in a file.
-struct ModelFacts {
-    std::optional<double> bin_seconds;
-    std::vector<Index> segment_start{0};
+struct ModelFacts : RecordingFacts {
     Vector unit_scale; // empty: none
 };
 
 enum class Timing { keep, omit };
 
-// W (K,N,L) and, where there are any, H (K,T), segment_start, dt, unit_scale. `precision` float32
-// stores W and H so.
+// W (K,N,L) and, where there are any, H (K,T), segment_start, segment_time, unit_id, dt,
+// unit_scale. `precision` float32 stores W and H so.
 ASSAY_API void write_model(hdf5::Group group, const Model& model, const ModelFacts& facts,
                            Precision precision = Precision::float64);
-// Any group with W (K,N,L) and perhaps H (K,T). Throws Error that names shapes found and expected.
+// Any group with W (K,N,L) and perhaps H (K,T); of a transform with time warps, W (warp,K,N,L) and
+// H (warp,K,T), whose components are those of the first warp, then of the next. Throws Error that
+// names shapes found and expected.
 [[nodiscard]] ASSAY_API Model read_model(const hdf5::Group& group);
-[[nodiscard]] ASSAY_API ModelFacts read_facts(const hdf5::Group& group);
+// What stands beside `model` in its group. Throws Error where the two contradict each other.
+[[nodiscard]] ASSAY_API ModelFacts read_facts(const hdf5::Group& group, const Model& model);
+// The group of the model that was made last: a result of fit, transform or align stands before what
+// it was made from. "/cnmf/fit" where there is none.
+[[nodiscard]] ASSAY_API std::string newest_model(const hdf5::Group& root);
 // W and/or H of a start.
 [[nodiscard]] ASSAY_API StartSpec read_start(const hdf5::Group& group);
 
@@ -47,18 +52,28 @@ struct FitWriting {
 ASSAY_API void write_fit(hdf5::Group group, const FitResult& result, const FitOptions& options,
                          const FitWriting& writing);
 
+// Attribute `warnings`, where there are any: those that the result's reader should know.
+ASSAY_API void write_warnings(hdf5::Group group, const std::string& warnings);
+
 // The resumable state.
 ASSAY_API void write_state(hdf5::Group group, const FitState& state);
 [[nodiscard]] ASSAY_API FitState read_state(const hdf5::Group& group);
 
-ASSAY_API void write_transform(hdf5::Group group, const TransformResult& result,
+// `model`: the motifs of all warps, with the activations found.
+ASSAY_API void write_transform(hdf5::Group group, const Model& model, const TransformResult& result,
                                const std::vector<double>& warps, const ModelFacts& facts);
 ASSAY_API void write_comparison(hdf5::Group group, const Comparison& comparison);
 ASSAY_API void write_significance(hdf5::Group group, const Significance& result, double alpha);
+// skewness, null and p. Throws Error where their lengths differ.
+[[nodiscard]] ASSAY_API Significance read_significance(const hdf5::Group& group);
+// Power explained of each unit, NaN for a silent one.
+ASSAY_API void write_unit_r2(hdf5::Group group, const Evaluation& evaluation);
+// Throws Error where it has not one entry a unit of the model.
+[[nodiscard]] ASSAY_API Vector read_unit_r2(const hdf5::Group& group, const Model& model);
 ASSAY_API void write_events(hdf5::Group group, const Events& events, const ModelFacts& facts,
                             const std::optional<EventScore>& score);
 [[nodiscard]] ASSAY_API Events read_truth_events(const hdf5::Group& truth);
-ASSAY_API void write_extent(hdf5::Group group, const Extent& result);
+ASSAY_API void write_extent(hdf5::Group group, const Extent& result, const RecordingFacts& facts);
 ASSAY_API void write_sequenciness(hdf5::Group group, const Sequenciness& result);
 ASSAY_API void write_unit_order(hdf5::Group group, const UnitOrder& order);
 
@@ -74,11 +89,13 @@ ASSAY_API void write_select(hdf5::Group group, const SelectTable& table);
 
 // /data and /truth of a synthetic recording, written block by block.
 enum class StoredValues { float64, float32, counts };
-ASSAY_API void write_recording(hdf5::Group data, const Recording& recording, StoredValues values,
+ASSAY_API void write_recording(hdf5::Group data, const Recording& recording,
+                               const RecordingFacts& facts, StoredValues values,
                                const std::string& description, Monitor& monitor);
 // Counts as uint16, or below 5 % density as a csc group (data, indices, indptr, shape); returns
 // their sum.
-ASSAY_API std::int64_t write_counts(hdf5::Group data, const Recording& recording, Monitor& monitor);
+ASSAY_API std::int64_t write_counts(hdf5::Group data, const Recording& recording,
+                                    const RecordingFacts& facts, Monitor& monitor);
 ASSAY_API void write_truth(hdf5::Group truth, const Synthetic& synthetic);
 // Xhat of a model, block by block.
 ASSAY_API void write_reconstruction(hdf5::Group data, const Model& model, const ModelFacts& facts,

@@ -90,6 +90,7 @@ void Descent::begin(const Model& start, bool scaled, double x_ortho_weight, FitS
     activations_ *= root;
     imputation_.evaluate(motifs_, activations_, run_);
     if (options_.loss == Loss::kl) {
+        state.kkt_start = divergence_gradient_norm();
         record_divergence(state);
         return;
     }
@@ -170,7 +171,15 @@ void Descent::update_activations(double x_ortho, FitState& state) {
     }
     MotifCorrelation correlation(motifs_, components_);
     correlation.add_penalties(p.l2_activations, p.events);
-    const auto edited_right_side = [&] { return linear.size() > 0 ? TimeMatrix(g - linear) : g; };
+    // C * H less the edited right side, without copies of either.
+    const auto gradient_now = [&] {
+        TimeMatrix difference = correlate(correlation, activations_, axis_, run_);
+        if (linear.size() > 0)
+            difference -= g - linear;
+        else
+            difference -= g;
+        return difference;
+    };
 
     TimeMatrix gradient;
     if (options_.algorithm == Algorithm::mult) {
@@ -180,9 +189,9 @@ void Descent::update_activations(double x_ortho, FitState& state) {
             activations_ = activations_.cwiseMax(kEpsilon);
             axis_.clear_padding(activations_);
         }
-        gradient = correlate(correlation, activations_, axis_, run_) - edited_right_side();
+        gradient = gradient_now();
     } else {
-        gradient = correlate(correlation, activations_, axis_, run_) - edited_right_side();
+        gradient = gradient_now();
         if (options_.algorithm == Algorithm::hals) {
             hals_activations(activations_, gradient, correlation, axis_, options_.order, inner(),
                              run_);
@@ -222,6 +231,10 @@ void Descent::update_activations(double x_ortho, FitState& state) {
                            linear_value + 0.5 * p.l2_activations * l2 + p.events * events +
                            (p.parts > 0 ? p.parts * parts_value(motifs_, components_) : 0.0);
     record(squared_error, penalty, state);
+}
+
+double Descent::divergence_gradient_norm() const {
+    return poisson_gradient_norm(motifs_, activations_, data_.recording(), axis_, unseen_, run_);
 }
 
 void Descent::poisson_step(FitState& state) {
@@ -296,10 +309,12 @@ TimeMatrix Descent::activation_gradient() {
 }
 
 double Descent::final_kkt(const FitState& state) {
-    if (options_.loss == Loss::kl) return std::numeric_limits<double>::quiet_NaN();
-    return std::sqrt(motif_kkt(motif_problem(0)) +
-                     projected_gradient_norm(activations_, activation_gradient())) /
-           (state.kkt_start > 0 ? state.kkt_start : 1.0);
+    const double norm =
+        options_.loss == Loss::kl
+            ? divergence_gradient_norm()
+            : std::sqrt(motif_kkt(motif_problem(0)) +
+                        projected_gradient_norm(activations_, activation_gradient()));
+    return norm / (state.kkt_start > 0 ? state.kkt_start : 1.0);
 }
 
 } // namespace assay::cnmf

@@ -40,6 +40,7 @@ class ASSAY_API Descent {
     void update_activations(double x_ortho, FitState& state);
     void poisson_step(FitState& state);
     void record_divergence(FitState& state);
+    [[nodiscard]] double divergence_gradient_norm() const;
     void silence_dead_components(const Matrix& gram);
     void record(double squared_error, double penalty, FitState& state) const;
     [[nodiscard]] InnerSweeps inner() const;

@@ -116,7 +116,7 @@ Extent extent(const Recording& recording, const Model& model, const ExtentOption
     const Matrix observed_peaks = peaks(observed);
     Matrix reached = Matrix::Zero(components, units);
     const Phase phase(*run.monitor, "shifted activations");
-    std::vector<std::vector<double>> null_peaks(static_cast<std::size_t>(components * units));
+    std::vector<std::vector<double>> null_peaks(static_cast<std::size_t>(components));
     for (Index m = 0; m < options.nulls; ++m) {
         run.monitor->stop_if_interrupted();
         run.monitor->progress(
@@ -127,10 +127,11 @@ Extent extent(const Recording& recording, const Model& model, const ExtentOption
                                         random.below(static_cast<std::uint64_t>(bins - 2 * width),
                                                      static_cast<std::uint64_t>(m),
                                                      {static_cast<std::uint64_t>(k), 0, 0})));
-        const Matrix null = peaks(correlations(shift));
-        reached += (null.array() >= observed_peaks.array()).cast<double>().matrix();
-        for (Index i = 0; i < null.size(); ++i)
-            null_peaks[static_cast<std::size_t>(i)].push_back(null(i));
+        const Vector null = peaks(correlations(shift)).rowwise().maxCoeff();
+        for (Index k = 0; k < components; ++k) {
+            reached.row(k) += (observed_peaks.row(k).array() <= null(k)).cast<double>().matrix();
+            null_peaks[static_cast<std::size_t>(k)].push_back(null(k));
+        }
     }
     result.p = (reached.array() + 1) / static_cast<double>(1 + options.nulls);
     for (Index k = 0; k < components; ++k)
@@ -142,13 +143,13 @@ Extent extent(const Recording& recording, const Model& model, const ExtentOption
     // A participating unit takes part at the lags above the null's (1 - alpha) quantile.
     for (Index k = 0; k < components; ++k) {
         std::int64_t from = 0, to = -1;
+        auto& null = null_peaks[static_cast<std::size_t>(k)];
+        std::sort(null.begin(), null.end());
+        const auto rank =
+            static_cast<std::size_t>((1 - options.alpha) * static_cast<double>(null.size()));
+        const double threshold = null[std::min(null.size() - 1, rank)];
         for (Index n = 0; n < units; ++n) {
             if (result.participates(k, n) == 0) continue;
-            auto& null = null_peaks[static_cast<std::size_t>(n * components + k)];
-            std::sort(null.begin(), null.end());
-            const auto rank =
-                static_cast<std::size_t>((1 - options.alpha) * static_cast<double>(null.size()));
-            const double threshold = null[std::min(null.size() - 1, rank)];
             for (Index l = 0; l < width; ++l) {
                 if (observed(n, motif_column(k, l, components, width)) <= threshold) continue;
                 const std::int64_t lag = l - lags;

@@ -139,8 +139,9 @@ class Runner {
         state.kkt_start = state.kkt_activations = 0;
         state.stop_reason.clear();
         const Phase phase(*run_.monitor, "start");
-        const StartIndex index{options_.seed, options_.start_stream * 1000003 +
-                                                  static_cast<std::uint64_t>(state.restart)};
+        const StartIndex index{
+            options_.seed, options_.start_stream * 1000003 +
+                               static_cast<std::uint64_t>(options_.first_restart + state.restart)};
         const bool given = options_.start.motifs && options_.start.activations;
         const std::optional<Model> coarse = coarse_start_of(index, state);
         const Model start = coarse ? *coarse
@@ -194,7 +195,6 @@ class Runner {
             if (x_ortho) scale_into_motifs(descent_);
             const std::string reason = reason_to_stop(state);
             if (reason.empty()) tend_components(state);
-            state.model = descent_.model();
             report(state);
             if (last) return state.stop_reason.empty() ? "iterations" : state.stop_reason;
             if (!reason.empty() && !x_ortho) return reason;
@@ -242,8 +242,9 @@ class Runner {
         const bool x_ortho = options_.penalties.x_ortho > 0;
         // While the weight of x-ortho rises the loss rises with it: that is no end.
         if (x_ortho && state.iteration <= options_.penalty_ramp) return false;
-        const auto& values =
-            options_.penalties.any() && !x_ortho ? state.history.objective : state.history.loss;
+        const bool by_objective =
+            options_.loss == Loss::kl || (options_.penalties.any() && !x_ortho);
+        const auto& values = by_objective ? state.history.objective : state.history.loss;
         const double before = values[values.size() - 2];
         const double decrease = x_ortho ? std::abs(before - values.back()) : before - values.back();
         const bool quiet = options_.tolerance > 0 && decrease < options_.tolerance * before;
@@ -264,6 +265,8 @@ class Runner {
     const FitState& stamped(FitState& state) const {
         state.seconds = seconds();
         state.work = work();
+        // Between starts there is none; a state holds one all the same.
+        state.model = state.iteration > 0 ? descent_.model() : *state.best;
         return state;
     }
 
@@ -304,6 +307,9 @@ class Runner {
         if (options_.loss == Loss::kl)
             r.divergence = divergence(r.model.motifs, products_.axis().padded(r.model.activations),
                                       data_.recording(), products_.axis(), unseen_, run_);
+        r.penalties = penalty_values(
+            r.model, options_.penalties, products_.axis(),
+            options_.penalties.x_ortho > 0 ? cross_orthogonality(r.model, products_, run_) : 0.0);
         r.loadings = loadings(r.model, products_, data_.survey().squared_norm, run_);
         for (Index k = 0; k < r.model.components; ++k) r.dead.push_back(is_dead(r.model, k));
         if (const auto dead = std::count(r.dead.begin(), r.dead.end(), true); dead > 0)

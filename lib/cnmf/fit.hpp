@@ -31,6 +31,7 @@ struct FitOptions {
     bool unlock = false; // MULT: clamp at 2.2e-16 after each step, so that zeros may come back
     StartSpec start;
     Index restarts = 1;
+    Index first_restart = 0; // number of the first start: start r is the same in every fit
     bool reseed_dead = false;
     std::optional<Index> shift; // centre motifs every so many iterations in the first half; 0
                                 // never; else 10 with x-ortho
@@ -83,6 +84,7 @@ struct FitResult {
     std::vector<double> restart_loss;
     Evaluation evaluation; // from the data themselves
     double divergence = 0; // kl
+    PenaltyValues penalties;
     double kkt = 0;
     Vector loadings;
     std::vector<bool> dead;

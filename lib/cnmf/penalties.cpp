@@ -29,6 +29,21 @@ double parts_value(const Matrix& motifs, Index components) {
     return 0.5 * sums.cwiseProduct(sum_of_others(sums)).sum();
 }
 
+PenaltyValues penalty_values(const Model& model, const Penalties& weights, const TimeAxis& axis,
+                             double cross_orthogonality) {
+    PenaltyValues values;
+    values.l1_motifs = weights.l1_motifs * model.motifs.sum();
+    values.l2_motifs = 0.5 * weights.l2_motifs * model.motifs.squaredNorm();
+    values.l1_activations = weights.l1_activations * model.activations.sum();
+    values.l2_activations = 0.5 * weights.l2_activations * model.activations.squaredNorm();
+    values.x_ortho = weights.x_ortho * cross_orthogonality;
+    if (weights.events > 0)
+        values.events = weights.events * events_value(axis.padded(model.activations), axis);
+    if (weights.parts > 0)
+        values.parts = weights.parts * parts_value(model.motifs, model.components);
+    return values;
+}
+
 void edit_gram(Matrix& gram, Index components, double l2, double parts) {
     if (parts > 0)
         for (Index j = 0; j < gram.cols(); ++j)

@@ -31,11 +31,14 @@ struct Penalties {
 // Adds l2 to the diagonal of A and `parts` to all entries of different components.
 ASSAY_API void edit_gram(Matrix& gram, Index components, double l2, double parts);
 
-// Every term of the objective.
-struct Objective {
-    double data = 0;                                           // 1/2 |X - Xhat|^2
-    double l1 = 0, l2 = 0, x_ortho = 0, events = 0, parts = 0; // weighted
-    [[nodiscard]] double total() const { return data + l1 + l2 + x_ortho + events + parts; }
+// What each penalty adds to the objective, by its weight.
+struct PenaltyValues {
+    double l1_motifs = 0, l2_motifs = 0, l1_activations = 0, l2_activations = 0;
+    double x_ortho = 0, events = 0, parts = 0;
 };
+// `cross_orthogonality`: R_x of the model.
+[[nodiscard]] ASSAY_API PenaltyValues penalty_values(const Model& model, const Penalties& weights,
+                                                     const TimeAxis& axis,
+                                                     double cross_orthogonality);
 
 } // namespace assay::cnmf

@@ -1,5 +1,6 @@
 #include <assay/cnmf/poisson_updates.hpp>
 
+#include <assay/cnmf/updates.hpp>
 #include <assay/core/parallel.hpp>
 
 #include <algorithm>
@@ -58,8 +59,16 @@ double divergence(const Matrix& motifs, const TimeMatrix& activations, const Rec
     return total + tree_sum(std::move(parts));
 }
 
-void poisson_update_motifs(Matrix& motifs, const TimeMatrix& activations, const Recording& data,
-                           const TimeAxis& axis, const Unseen& unseen, const Execution& run) {
+namespace {
+
+// The gradient is denominator - numerator, and an update multiplies by their ratio.
+struct MotifTerms {
+    RowMatrix numerator;            // units x K L
+    Eigen::RowVectorXd denominator; // the same for every unit
+};
+
+MotifTerms motif_terms(const Matrix& motifs, const TimeMatrix& activations, const Recording& data,
+                       const TimeAxis& axis, const Unseen& unseen, const Execution& run) {
     const RowMatrix by_unit = motifs;
     const auto pieces = axis.pieces(kBins);
     const Index lanes = std::min<Index>(kLanes, static_cast<Index>(pieces.size()));
@@ -75,18 +84,27 @@ void poisson_update_motifs(Matrix& motifs, const TimeMatrix& activations, const 
                     partial[static_cast<std::size_t>(lane)].row(unit) += ratio * u;
                 });
     });
-    const RowMatrix numerator = tree_sum(std::move(partial));
-    const Eigen::RowVectorXd denominator = column_sums(activations, axis).array() + kEpsilon;
-    motifs.array() *= numerator.array().rowwise() / denominator.array();
+    return {tree_sum(std::move(partial)), column_sums(activations, axis)};
 }
 
-void poisson_update_activations(TimeMatrix& activations, const Matrix& motifs,
-                                const Recording& data, const TimeAxis& axis, const Unseen& unseen,
-                                const Execution& run) {
+struct ActivationTerms {
+    TimeMatrix numerator; // rows x K; padding means nothing
+    RowMatrix mass;       // of each component over lags 0..l
+    // Cut off where the segment ends.
+    [[nodiscard]] auto denominator(const Segment& segment, Index bin) const {
+        return mass.row(std::min(mass.rows() - 1, segment.bins - 1 - bin));
+    }
+};
+
+ActivationTerms activation_terms(const TimeMatrix& activations, const Matrix& motifs,
+                                 const Recording& data, const TimeAxis& axis, const Unseen& unseen,
+                                 const Execution& run) {
     const RowMatrix by_unit = motifs;
     const Index components = activations.cols(), lags = axis.lags(), reach = lags - 1;
     const auto pieces = axis.pieces(kBins);
-    TimeMatrix numerator = TimeMatrix::Zero(activations.rows(), components);
+    ActivationTerms terms{TimeMatrix::Zero(activations.rows(), components),
+                          RowMatrix(lags, components)};
+    TimeMatrix& numerator = terms.numerator;
     std::vector<TimeMatrix> edges(pieces.size());
     parallel_blocks(static_cast<Index>(pieces.size()), run.threads, [&](Index p) {
         const auto& piece = pieces[static_cast<std::size_t>(p)];
@@ -105,20 +123,47 @@ void poisson_update_activations(TimeMatrix& activations, const Matrix& motifs,
     for (std::size_t p = 0; p < pieces.size(); ++p)
         numerator.middleRows(pieces[p].first_row - reach, reach) += edges[p];
 
-    // Mass of each component over lags 0..l, cut off where the segment ends.
-    RowMatrix mass(lags, components);
     const Eigen::RowVectorXd columns = motifs.colwise().sum();
     for (Index l = 0; l < lags; ++l) {
-        mass.row(l) = columns.segment((lags - 1 - l) * components, components);
-        if (l > 0) mass.row(l) += mass.row(l - 1);
+        terms.mass.row(l) = columns.segment((lags - 1 - l) * components, components);
+        if (l > 0) terms.mass.row(l) += terms.mass.row(l - 1);
     }
+    return terms;
+}
+
+} // namespace
+
+void poisson_update_motifs(Matrix& motifs, const TimeMatrix& activations, const Recording& data,
+                           const TimeAxis& axis, const Unseen& unseen, const Execution& run) {
+    const MotifTerms terms = motif_terms(motifs, activations, data, axis, unseen, run);
+    motifs.array() *= terms.numerator.array().rowwise() / (terms.denominator.array() + kEpsilon);
+}
+
+void poisson_update_activations(TimeMatrix& activations, const Matrix& motifs,
+                                const Recording& data, const TimeAxis& axis, const Unseen& unseen,
+                                const Execution& run) {
+    const ActivationTerms terms = activation_terms(activations, motifs, data, axis, unseen, run);
     for (const auto& segment : axis.segments())
         for (Index t = 0; t < segment.bins; ++t) {
             const Index row = segment.first_row + t;
-            activations.row(row).array() *=
-                numerator.row(row).array() /
-                (mass.row(std::min(reach, segment.bins - 1 - t)).array() + kEpsilon);
+            activations.row(row).array() *= terms.numerator.row(row).array() /
+                                            (terms.denominator(segment, t).array() + kEpsilon);
         }
+}
+
+double poisson_gradient_norm(const Matrix& motifs, const TimeMatrix& activations,
+                             const Recording& data, const TimeAxis& axis, const Unseen& unseen,
+                             const Execution& run) {
+    const MotifTerms w = motif_terms(motifs, activations, data, axis, unseen, run);
+    const Matrix motif_gradient = (-w.numerator).rowwise() + w.denominator;
+    const ActivationTerms h = activation_terms(activations, motifs, data, axis, unseen, run);
+    TimeMatrix activation_gradient = -h.numerator;
+    for (const auto& segment : axis.segments())
+        for (Index t = 0; t < segment.bins; ++t)
+            activation_gradient.row(segment.first_row + t) += h.denominator(segment, t);
+    axis.clear_padding(activation_gradient);
+    return std::sqrt(projected_gradient_norm(motifs, motif_gradient) +
+                     projected_gradient_norm(activations, activation_gradient));
 }
 
 } // namespace assay::cnmf

@@ -19,5 +19,10 @@ ASSAY_API void poisson_update_motifs(Matrix& motifs, const TimeMatrix& activatio
 ASSAY_API void poisson_update_activations(TimeMatrix& activations, const Matrix& motifs,
                                           const Recording& data, const TimeAxis& axis,
                                           const Unseen& unseen, const Execution& run);
+// Norm of the projected gradient of the divergence in W and H.
+[[nodiscard]] ASSAY_API double poisson_gradient_norm(const Matrix& motifs,
+                                                     const TimeMatrix& activations,
+                                                     const Recording& data, const TimeAxis& axis,
+                                                     const Unseen& unseen, const Execution& run);
 
 } // namespace assay::cnmf

@@ -4,6 +4,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/random.hpp>
+#include <assay/core/text.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -25,12 +26,13 @@ select(const Data& data, const Mask& excluded, const SelectOptions& options, Ind
        Index step, const Execution& run, const std::function<bool(Index)>& skip,
        const std::function<void(Index, const std::vector<SelectRow>&)>& done) {
     const Recording& recording = data.recording();
-    std::vector<Unseen> unseen;
-    for (Index r = 0; r < options.restarts; ++r)
-        unseen.emplace_back(recording, excluded,
-                            Mask::held_out(recording.units(), recording.bins(),
-                                           {options.hold_out, options.hold_out_block,
-                                            options.fit.seed, static_cast<std::uint64_t>(r)}));
+    // Made when it is needed: masks of all repetitions would take more than the data.
+    const auto held_out = [&](Index r) {
+        return Unseen(recording, excluded,
+                      Mask::held_out(recording.units(), recording.bins(),
+                                     {options.hold_out, options.hold_out_block, options.fit.seed,
+                                      static_cast<std::uint64_t>(r)}));
+    };
     const Unseen all(recording, excluded, {});
     std::vector<SelectRow> rows;
     const auto count = static_cast<Index>(options.points.size());
@@ -58,8 +60,7 @@ select(const Data& data, const Mask& excluded, const SelectOptions& options, Ind
             row.point = point;
             row.repetition = r;
             if (options.hold_out > 0) {
-                const FitResult held =
-                    fit(data, unseen[static_cast<std::size_t>(r)], fit_options, inside);
+                const FitResult held = fit(data, held_out(r), fit_options, inside);
                 row.train_loss = held.evaluation.relative_loss();
                 row.test_loss = held.evaluation.test_loss();
             }
@@ -119,7 +120,8 @@ std::vector<SelectSummary> summarize(const std::vector<SelectRow>& rows) {
     return summaries;
 }
 
-Suggestion suggest(const std::vector<SelectSummary>& summaries) {
+std::optional<Suggestion> suggest(const std::vector<SelectSummary>& summaries) {
+    if (summaries.empty() || std::isnan(summaries.front().test)) return std::nullopt;
     Suggestion s;
     for (std::size_t i = 1; i < summaries.size(); ++i)
         if (summaries[i].test < summaries[s.least].test) s.least = i;
@@ -135,9 +137,7 @@ Suggestion suggest(const std::vector<SelectSummary>& summaries) {
 
 namespace {
 
-double best_power(const Recording& recording, const FitOptions& options, EngineChoice choice,
-                  const Execution& run) {
-    const Data data(recording, choice, run);
+double best_power(const Data& data, const FitOptions& options, const Execution& run) {
     return 1 - std::pow(fit(data, {}, options, run).evaluation.relative_loss(), 2);
 }
 
@@ -145,6 +145,12 @@ double best_power(const Recording& recording, const FitOptions& options, EngineC
 
 Sequenciness sequenciness(const Recording& recording, const FitOptions& options, Index shuffles,
                           EngineChoice choice, const Execution& run) {
+    const Data data(recording, choice, run);
+    const double bytes = 32.0 * static_cast<double>(recording.units()) *
+                         static_cast<double>(recording.bins()); // it, two shuffles, and blocks
+    if (bytes > static_cast<double>(data.choice().memory))
+        throw Error("its shuffles need " + human_bytes(bytes) + " and --memory allows " +
+                    human_bytes(static_cast<double>(data.choice().memory)));
     const Matrix x = recording.read(0, recording.bins());
     const Index bins = x.cols();
     const TimeAxis axis(bins, recording.segment_start, 1);
@@ -155,10 +161,10 @@ Sequenciness sequenciness(const Recording& recording, const FitOptions& options,
     const auto fitted_power = [&](Matrix shuffled) {
         DenseRecording copy(std::move(shuffled));
         copy.segment_start = recording.segment_start;
-        return best_power(copy, options, choice, inside);
+        return best_power(Data(copy, choice, inside), options, inside);
     };
     Sequenciness result;
-    result.power = best_power(recording, options, choice, inside);
+    result.power = best_power(data, options, inside);
     for (Index s = 0; s < shuffles; ++s) {
         run.monitor->progress(
             {static_cast<double>(s), static_cast<double>(shuffles), "shuffles", ""});

@@ -6,6 +6,8 @@
 #include <assay/core/export.hpp>
 
 #include <functional>
+#include <limits>
+#include <optional>
 #include <vector>
 
 namespace assay::cnmf {
@@ -24,13 +26,16 @@ struct SelectOptions {
     FitOptions fit; // everything else
 };
 
+inline constexpr double kUnmeasured = std::numeric_limits<double>::quiet_NaN();
+
 // One row a repetition of a point.
 struct SelectRow {
     SelectPoint point;
     Index repetition = 0;
-    double train_loss = 0, test_loss = 0; // of the fit that did not see the held-out entries
-    double full_loss = 0;                 // of the fit to all data
-    double penalty = 0;                   // R_x of that fit, unweighted
+    // Of the fit that did not see the held-out entries; NaN where none were held out.
+    double train_loss = kUnmeasured, test_loss = kUnmeasured;
+    double full_loss = 0;     // of the fit to all data
+    double penalty = 0;       // R_x of that fit, unweighted
     double dissimilarity = 0; // median over the other repetitions of the point; 0 for a single one
     Index iterations = 0;
 };
@@ -51,11 +56,12 @@ struct SelectSummary {
 };
 [[nodiscard]] ASSAY_API std::vector<SelectSummary> summarize(const std::vector<SelectRow>& rows);
 // The point of least mean test loss, and the one with the fewest components within one standard
-// error of it.
+// error of it; nothing where no test loss was measured.
 struct Suggestion {
     std::size_t least = 0, smallest = 0;
 };
-[[nodiscard]] ASSAY_API Suggestion suggest(const std::vector<SelectSummary>& summaries);
+[[nodiscard]] ASSAY_API std::optional<Suggestion>
+suggest(const std::vector<SelectSummary>& summaries);
 
 // (P - P_sync) / (P - P_noise): 1 for sequences, 0 for synchrony (Mackevicius et al. 2019). P: best
 // power over starts; noise: every unit's bins permuted on their own; sync: all by the same

@@ -168,6 +168,38 @@ TEST_CASE("silence in front shifts the activations only", "[cnmf]") {
     CHECK(moved.history.loss.back() == Approx(plain.history.loss.back()).margin(0.02));
 }
 
+TEST_CASE("silence in front of a silent beginning shifts the activations, and nothing else",
+          "[cnmf]") {
+    const auto seed = static_cast<std::uint64_t>(GENERATE(0, 2, 4));
+    Problem p = problem(seed); // of one segment
+    constexpr Index kSilence = 17;
+    // What starts in the silence could explain nothing.
+    p.x.leftCols(p.options.lags).setZero();
+    Matrix w(p.x.rows(), p.options.components * p.options.lags),
+        h(p.options.components, p.x.cols());
+    const Random random(3, "test/start");
+    for (Index i = 0; i < w.size(); ++i)
+        w.data()[i] = random.uniform(static_cast<std::uint64_t>(i), {1, 0, 0});
+    for (Index i = 0; i < h.size(); ++i)
+        h.data()[i] = random.uniform(static_cast<std::uint64_t>(i));
+    give(p, w, h);
+    p.options.order = Order::time;
+    Problem later = p;
+    later.x = Matrix::Zero(p.x.rows(), p.x.cols() + kSilence);
+    later.x.rightCols(p.x.cols()) = p.x;
+    Matrix shifted = Matrix::Zero(h.rows(), later.x.cols());
+    shifted.rightCols(h.cols()) = h;
+    give(later, w, shifted);
+    for (const Algorithm algorithm : {Algorithm::hals, Algorithm::mult, Algorithm::anls}) {
+        p.options.algorithm = later.options.algorithm = algorithm;
+        const FitResult plain = fitted(p), moved = fitted(later);
+        CHECK(difference(moved.model.motifs, plain.model.motifs) < 1e-9);
+        CHECK(difference(moved.model.activations.rightCols(h.cols()), plain.model.activations) <
+              1e-9);
+        CHECK(moved.model.activations.leftCols(kSilence).maxCoeff() < 1e-12);
+    }
+}
+
 TEST_CASE("a fit stops at its time, and debiases x-ortho whatever stops it", "[cnmf]") {
     Problem p = problem(4);
     p.options.max_seconds = 0;
@@ -210,6 +242,26 @@ TEST_CASE("events keep their distance inside a segment, not across", "[cnmf]") {
     rule.refractory = 5;
     CHECK(find_events(h, {0}, rule).bin == std::vector<std::int64_t>{12, 52});
     CHECK(find_events(h, {0, 50}, rule).bin == std::vector<std::int64_t>{12, 49, 52});
+}
+
+TEST_CASE("held-out entries stand in blocks of one unit, at their share", "[cnmf]") {
+    constexpr Index kUnits = 40, kBins = 3000, kBlock = 7;
+    const Mask mask = Mask::held_out(kUnits, kBins, {0.2, kBlock, 3, 1});
+    Matrix held = Matrix::Zero(kUnits, kBins);
+    for (Index t = 0; t < kBins; ++t)
+        for (const std::int32_t unit : mask.units_of(t)) held(unit, t) = 1;
+    // 17000 blocks: five standard errors.
+    CHECK(held.mean() == Approx(0.2).margin(5 * std::sqrt(0.16 / (kUnits * kBins / kBlock))));
+    for (Index n = 0; n < kUnits; ++n) {
+        std::vector<Index> changes; // away from the ends, where a block may be cut
+        for (Index t = 1; t < kBins; ++t)
+            if (held(n, t) != held(n, t - 1)) changes.push_back(t);
+        REQUIRE(changes.size() > 10);
+        for (std::size_t i = 1; i < changes.size(); ++i)
+            CHECK((changes[i] - changes.front()) % kBlock == 0);
+    }
+    // The same entries for every model, others for another repetition.
+    CHECK(Mask::held_out(kUnits, kBins, {0.2, kBlock, 3, 2}).count() != mask.count());
 }
 
 TEST_CASE("data that overflow or say nothing are refused", "[cnmf]") {
