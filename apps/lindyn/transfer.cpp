@@ -19,12 +19,13 @@ using namespace assay;
 using namespace assay::lindyn;
 
 const std::vector<std::string> kAxes{"q", "snr-a", "snr-b"};
+constexpr double kUsualValue = 3; // of each teacher
 
 struct Options {
     ProblemOptions problem;
     std::string noise_unit = "auto", alignment = "0";
-    std::vector<Index> sizes{100, 50, 50};
-    std::vector<double> a{3}, b{3};
+    std::vector<Index> sizes;
+    std::vector<double> a, b;
     TransferSetting setting;
     TimeOptions time;
     ClockOptions clock;
@@ -33,8 +34,7 @@ struct Options {
     std::uint64_t seed = 0;
 };
 
-Matrix parse_alignment(const Options& o, cli::Context& context) {
-    const auto rank_a = static_cast<Index>(o.a.size()), rank_b = static_cast<Index>(o.b.size());
+Matrix parse_alignment(const Options& o, Index rank_a, Index rank_b, cli::Context& context) {
     if (const auto q = parse_double(o.alignment)) {
         if (!(std::abs(*q) <= 1))
             throw UsageError("option '--alignment': found '" + printable(o.alignment, 40) +
@@ -49,14 +49,20 @@ Matrix parse_alignment(const Options& o, cli::Context& context) {
 }
 
 TransferSetting theory_setting(const Options& o, cli::Context& context) {
-    check_sizes(o.sizes, "N1,N3 of A,N3 of B");
+    if (any_chosen(o.problem) || o.problem.statistics != Normalisation::mean ||
+        o.noise_unit != "auto")
+        throw UsageError("--whiten, --one-hot, --statistics, --modes, --degeneracy, --precision "
+                         "and --noise-unit are for two data sets");
     TransferSetting s = o.setting;
-    s.inputs = o.sizes[0];
-    s.outputs_a = o.sizes[1];
-    s.outputs_b = o.sizes[2];
-    s.a = to_vector(o.a);
-    s.b = to_vector(o.b);
-    s.alignment = parse_alignment(o, context);
+    if (!o.sizes.empty()) {
+        check_sizes(o.sizes, "N1,N3 of A,N3 of B");
+        s.inputs = o.sizes[0];
+        s.outputs_a = o.sizes[1];
+        s.outputs_b = o.sizes[2];
+    }
+    s.a = o.a.empty() ? Vector::Constant(1, kUsualValue) : to_vector(o.a);
+    s.b = o.b.empty() ? Vector::Constant(1, kUsualValue) : to_vector(o.b);
+    s.alignment = parse_alignment(o, s.a.size(), s.b.size(), context);
     check_transfer(s);
     return s;
 }
@@ -88,6 +94,9 @@ void check_same_inputs(const Problem& a, const Problem& b, const cli::Context& c
 }
 
 TransferSetting data_setting(const Options& o, cli::Context& context) {
+    if (!o.sizes.empty() || !o.a.empty() || !o.b.empty() || o.alignment != "0")
+        throw UsageError("--sizes, --singular-values-a, --singular-values-b and --alignment are "
+                         "for theory; two data sets have their own");
     const Problem a = load_problem(context, o.problem, 0), b = load_problem(context, o.problem, 1);
     check_same_inputs(a, b, context);
     TransferSetting s =
@@ -100,16 +109,18 @@ TransferSetting data_setting(const Options& o, cli::Context& context) {
 // Means of the simulated pairs of a single point.
 void report_check(cli::Context& context, const TransferStudy& study, double theory) {
     if (study.draws.empty() || study.part.count > 1) return;
-    Matrix benefit(static_cast<Index>(study.draws.size()), 1), alone = benefit;
+    Matrix benefit(static_cast<Index>(study.draws.size()), 1), alone = benefit, shrunk = benefit;
     for (const auto& [number, draw] : study.draws) {
         benefit(number, 0) = draw.benefit;
         alone(number, 0) = draw.alone;
+        shrunk(number, 0) = draw.shrunk;
     }
     const RepeatSummary summary = summarise_repeats(benefit, Vector::Constant(1, theory));
     context.report("simulated benefit", summary.mean(0),
                    concat("+- ", significant(summary.sem(0), 2), ", z ",
                           significant(summary.z(0), 2), " (", benefit.rows(), " pairs)"));
     context.report("simulated error alone", alone.mean());
+    context.report("simulated error shrunk", shrunk.mean());
 }
 
 // Of the network that learns both.
@@ -126,29 +137,40 @@ void report_one(cli::Context& context, const TransferStudy& study) {
     context.report("error alone", t.alone.value, at(t.alone));
     context.report("error with B", t.joint.value, at(t.joint));
     context.report("benefit of shrinkage", t.shrunk_benefit(), "with the best strengths instead");
+    context.report("error with shrinkage", t.shrunk_joint, "of A with B");
     report_check(context, study, t.benefit());
 }
 
 TransferGrid grid_of(const Options& o, cli::Context& context, const TransferSetting& s) {
-    Vector q = Vector::Constant(1, s.alignment(0, 0)), a = Vector::Constant(1, s.a(0)),
-           b = Vector::Constant(1, s.b(0));
+    Vector q, a = Vector::Constant(1, s.a(0)), b = Vector::Constant(1, s.b(0));
     for (const SweepAxis& axis : parse_sweeps(o.sweep, kAxes))
         (axis.name == "q" ? q : axis.name == "snr-a" ? a : b) = axis.values;
-    if (!(q.cwiseAbs().maxCoeff() <= 1) || !(a.minCoeff() > 0) || !(b.minCoeff() > 0))
+    const bool fits = q.size() == 0 || q.cwiseAbs().maxCoeff() <= 1;
+    if (!fits || !(a.minCoeff() > 0) || !(b.minCoeff() > 0))
         throw UsageError("option '--sweep': q from -1 to 1 and snr above 0 are expected");
+    if (q.size() > 0 && !parse_double(o.alignment))
+        throw UsageError("option '--alignment': a matrix beside --sweep q, which aligns each mode "
+                         "with its like; one of both is expected");
     for (Index i = 1; i < q.size(); ++i)
         if (!(q(i) > q(i - 1))) throw UsageError("option '--sweep': rising q are expected");
     return transfer_grid(s, q, a, b, context.execution());
 }
 
 void report_grid(cli::Context& context, const TransferGrid& grid) {
+    Vector benefit = grid.best_benefit;
+    if (grid.q.size() == 0) {
+        benefit.resize(static_cast<Index>(grid.points.size()));
+        for (Index i = 0; i < benefit.size(); ++i)
+            benefit(i) = grid.points[static_cast<std::size_t>(i)].benefit();
+    }
     Index best = 0;
-    const double largest = grid.best_benefit.maxCoeff(&best);
+    const double largest = benefit.maxCoeff(&best);
+    const std::string alignment =
+        grid.q.size() > 0 ? concat("q = ", significant(grid.best_q(best), 4), ", ") : "";
     context.report("points", static_cast<std::int64_t>(grid.points.size()));
     context.report("largest benefit", largest,
-                   concat("at q = ", significant(grid.best_q(best), 4), ", snr ",
-                          significant(grid.a(best / grid.b.size()), 4), " of A and ",
-                          significant(grid.b(best % grid.b.size()), 4), " of B"));
+                   concat("at ", alignment, "snr ", significant(grid.a(best / grid.b.size()), 4),
+                          " of A and ", significant(grid.b(best % grid.b.size()), 4), " of B"));
 }
 
 void run(const Options& o, cli::Context& context) {
@@ -190,19 +212,22 @@ cli::Command transfer() {
         "both are estimated; tasks count in units of their own noise.");
     c.inputs("two data sets or results of modes with the same inputs; none: theory");
     c.output(cli::OutputKind::hdf5,
-             {{"/lindyn/transfer/benefit", "error alone - error with B; snr of A x snr of B x q"},
-              {"/lindyn/transfer/best_q, sign_change", "of grids"},
+             {{"/lindyn/transfer/benefit", "error alone - error with B; snr of A x snr of B (x q)"},
+              {"/lindyn/transfer/best_q, sign_change", "of sweeps over q"},
               {"/lindyn/transfer/joint_singular_values, head_weight", "of both teachers stacked"}});
     c.sharded([o] { return o->repeats > 0; });
     c.group("Tasks");
-    c.option("--sizes", o->sizes, "N1,N3,N3", "inputs, outputs of A, outputs of B").range(1, 1e9);
-    c.option("--singular-values-a", o->a, "LIST", "of teacher A, in units of the noise");
-    c.option("--singular-values-b", o->b, "LIST", "of teacher B");
+    c.option("--sizes", o->sizes, "N1,N3,N3", "inputs, outputs of A, outputs of B")
+        .default_text("100,50,50")
+        .range(1, 1e9);
+    c.option("--singular-values-a", o->a, "LIST", "of teacher A, in units of the noise")
+        .default_text("3");
+    c.option("--singular-values-b", o->b, "LIST", "of teacher B").default_text("3");
     c.option("--alignment", o->alignment, "Q",
              "of each input mode of A with its like in B, or FILE:/dataset, V_A^T V_B");
     tools::add_repeated(c, "--sweep", o->sweep, "NAME=GRID",
                         "a parameter over a:b:n, log:a:b:n or a,b,c: " + join(kAxes, ", ") +
-                            " (of the first mode)");
+                            " (of the first mode; q: of each mode of A with its like in B)");
     c.group("Network");
     c.option("--depth", o->setting.student.depth, "D", "weight matrices").range(1, 64);
     c.option("--initial-strength", o->setting.student.start, "X", "of every mode");

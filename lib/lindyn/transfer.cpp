@@ -75,6 +75,16 @@ double last_sign_change(BenefitOfAlignment& benefit, const Vector& q, const Vect
     return kNaN;
 }
 
+TransferSetting setting_at(const TransferSetting& base, const TransferGrid& g, Index point) {
+    const Index pair = point / g.alignments();
+    TransferSetting s = base;
+    s.a *= g.a(pair / g.b.size()) / base.a(0);
+    s.b *= g.b(pair % g.b.size()) / base.b(0);
+    if (g.q.size() > 0)
+        s.alignment = equal_alignment(s.a.size(), s.b.size(), g.q(point % g.q.size()));
+    return s;
+}
+
 } // namespace
 
 Matrix equal_alignment(Index rank_a, Index rank_b, double q) {
@@ -145,29 +155,23 @@ Transfer transfer(const TransferSetting& s) {
 
 TransferGrid transfer_grid(const TransferSetting& s, const Vector& q, const Vector& a,
                            const Vector& b, const Execution& run) {
-    const Index pairs = a.size() * b.size();
-    TransferGrid grid{q,
-                      a,
-                      b,
-                      std::vector<Transfer>(static_cast<std::size_t>(pairs * q.size())),
-                      Vector(pairs),
-                      Vector(pairs),
-                      Vector(pairs)};
+    const Index pairs = a.size() * b.size(), swept = q.size() > 0 ? pairs : 0;
+    TransferGrid grid{q, a, b, {}, Vector(swept), Vector(swept), Vector(swept)};
+    const Index alignments = grid.alignments();
+    grid.points.resize(static_cast<std::size_t>(pairs * alignments));
     parallel_blocks(pairs, run.threads, [&](Index pair) {
         run.monitor->stop_if_interrupted();
-        TransferSetting one = s;
-        one.a *= a(pair / b.size()) / s.a(0);
-        one.b *= b(pair % b.size()) / s.b(0);
-        Vector benefits(q.size());
-        for (Index i = 0; i < q.size(); ++i) {
+        const Index first = pair * alignments;
+        Vector benefits(alignments);
+        for (Index i = 0; i < alignments; ++i) {
             run.monitor->stop_if_interrupted();
-            one.alignment = equal_alignment(s.a.size(), s.b.size(), q(i));
-            const Transfer point = transfer(one);
-            grid.points[static_cast<std::size_t>(pair * q.size() + i)] = point;
+            Transfer& point = grid.points[static_cast<std::size_t>(first + i)];
+            point = transfer(setting_at(s, grid, first + i));
             benefits(i) = point.benefit();
         }
-        BenefitOfAlignment benefit(
-            one, grid.points[static_cast<std::size_t>(pair * q.size())].alone.value);
+        if (swept == 0) return;
+        BenefitOfAlignment benefit(setting_at(s, grid, first),
+                                   grid.points[static_cast<std::size_t>(first)].alone.value);
         const Minimum best = least_minimum([&](double at) { return -benefit(at); }, q, -benefits);
         grid.best_q(pair) = best.at;
         grid.best_benefit(pair) = -best.value;
@@ -177,13 +181,7 @@ TransferGrid transfer_grid(const TransferSetting& s, const Vector& q, const Vect
 }
 
 TransferSetting point_setting(const TransferStudy& study, Index point) {
-    TransferSetting s = study.setting;
-    if (!study.grid) return s;
-    const TransferGrid& g = *study.grid;
-    s.alignment = equal_alignment(s.a.size(), s.b.size(), g.q(point % g.q.size()));
-    s.b *= g.b(point / g.q.size() % g.b.size()) / study.setting.b(0);
-    s.a *= g.a(point / g.q.size() / g.b.size()) / study.setting.a(0);
-    return s;
+    return study.grid ? setting_at(study.setting, *study.grid, point) : study.setting;
 }
 
 void draw_transfers(TransferStudy& study, const Execution& run) {
@@ -195,7 +193,8 @@ void draw_transfers(TransferStudy& study, const Execution& run) {
         const Index number = numbers[static_cast<std::size_t>(i)];
         const Transfer t = simulate_transfer(point_setting(study, number / study.repeats),
                                              study.seed, number % study.repeats);
-        draws[static_cast<std::size_t>(i)] = {t.benefit(), t.alone.value, t.joint.value};
+        draws[static_cast<std::size_t>(i)] = {t.benefit(), t.alone.value, t.joint.value,
+                                              t.shrunk_joint};
     });
     for (std::size_t i = 0; i < numbers.size(); ++i) study.draws[numbers[i]] = draws[i];
 }

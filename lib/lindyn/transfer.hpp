@@ -12,6 +12,7 @@
 #include <assay/lindyn/students.hpp>
 #include <assay/lindyn/time_scale.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -51,14 +52,16 @@ struct Transfer {
 // About 0.3 ms for two layers.
 [[nodiscard]] ASSAY_API Transfer transfer(const TransferSetting& setting);
 
-// The benefit over alignments q (ascending) and first singular values of A and of B (the others
-// scale with them).
+// The benefit over first singular values of A and of B (the others scale with them) and alignments
+// q (ascending) of each mode of A with its like in B; without any q, with the setting's own Q.
 struct TransferGrid {
     Vector q, a, b;
     std::vector<Transfer> points; // a, b, q; q runs fastest
     // Of each pair of a and b: the q of the largest benefit, that benefit, and the largest q at
-    // which the benefit changes its sign (NaN: nowhere).
+    // which the benefit changes its sign (NaN: nowhere). Empty without q.
     Vector best_q, best_benefit, sign_change;
+
+    [[nodiscard]] Index alignments() const { return std::max<Index>(1, q.size()); }
 };
 [[nodiscard]] ASSAY_API TransferGrid transfer_grid(const TransferSetting& setting, const Vector& q,
                                                    const Vector& a, const Vector& b,
@@ -67,6 +70,7 @@ struct TransferGrid {
 // What a simulated pair of tasks reached.
 struct TransferDraw {
     double benefit = 0, alone = 0, joint = 0;
+    double shrunk = 0; // error of the head A with the strengths that theory holds best
 };
 // One setting, or a grid of them, and simulated pairs of each point; those of all, or of a part.
 struct TransferStudy {

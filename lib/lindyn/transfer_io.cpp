@@ -16,10 +16,11 @@ Matrix draws_of(const TransferStudy& study, double TransferDraw::*part) {
     return draws;
 }
 
-constexpr std::array<std::pair<const char*, double TransferDraw::*>, 3> kDrawn{
+constexpr std::array<std::pair<const char*, double TransferDraw::*>, 4> kDrawn{
     {{"benefit", &TransferDraw::benefit},
      {"error_alone", &TransferDraw::alone},
-     {"error_joint", &TransferDraw::joint}}};
+     {"error_joint", &TransferDraw::joint},
+     {"error_shrunk", &TransferDraw::shrunk}}};
 
 void write_draws(hdf5::Group check, const TransferStudy& study) {
     write_numbers(check, "pair", study.draws);
@@ -79,6 +80,8 @@ void write_point(hdf5::Group& group, const TransferStudy& study) {
     group.write_scalar("benefit", t.benefit(), {"", "", "error_alone - error_joint"});
     group.write_scalar("shrinkage_benefit", t.shrunk_benefit(),
                        {"", "", "the same with the best strengths"});
+    group.write_scalar("error_shrunk", t.shrunk_joint,
+                       {"", "", "error of A with B with the best strengths"});
     group.write("joint_singular_values", joint.s, {"mode", "", "of both teachers stacked"});
     group.write("head_weight", joint.head_weight,
                 {"mode", "", "share of A in the output direction"});
@@ -91,18 +94,36 @@ void write_point(hdf5::Group& group, const TransferStudy& study) {
     write_transfer_check(group, study, {1}, "point");
 }
 
+// What a sweep over the alignment shows.
+void write_alignments(hdf5::Group& group, const TransferGrid& grid) {
+    const hdf5::Shape pairs{grid.a.size(), grid.b.size()};
+    const std::string axes = "snr_a,snr_b";
+    group.write("q", grid.q, {"q", "", "alignment of each mode of A with its like in B"});
+    group.write("best_q", grid.best_q.data(), pairs,
+                {axes, "", "alignment of the largest benefit"});
+    group.write("best_benefit", grid.best_benefit.data(), pairs, {axes, "", "the benefit there"});
+    group.write("sign_change", grid.sign_change.data(), pairs,
+                {axes, "", "largest q at which the benefit changes its sign; NaN: none"});
+}
+
 void write_grid(hdf5::Group& group, const TransferStudy& study) {
     const TransferGrid& grid = *study.grid;
-    group.write("q", grid.q, {"q", "", "alignment of each mode of A with its like in B"});
     group.write("snr_a", grid.a, {"snr_a", "", "first singular value of A"});
     group.write("snr_b", grid.b, {"snr_b", "", "first singular value of B"});
-    const hdf5::Shape whole{grid.a.size(), grid.b.size(), grid.q.size()};
-    const hdf5::Shape pairs{grid.a.size(), grid.b.size()};
+    hdf5::Shape shape{grid.a.size(), grid.b.size()};
+    std::string axes = "snr_a,snr_b";
+    if (grid.q.size() > 0) {
+        write_alignments(group, grid);
+        shape.push_back(grid.q.size());
+        axes += ",q";
+    } else {
+        group.write("alignment", study.setting.alignment, {"mode_a,mode_b", "", "V_A^T V_B"});
+    }
     const auto write = [&](const char* name, const char* what, auto part,
                            const std::string& units = "") {
         std::vector<double> values;
         for (const Transfer& point : grid.points) values.push_back(part(point));
-        group.write(name, values.data(), whole, {"snr_a,snr_b,q", units, what});
+        group.write(name, values.data(), shape, {axes, units, what});
     };
     write("benefit", "error_alone - error_joint", [](const Transfer& t) { return t.benefit(); });
     write("shrinkage_benefit", "the same with the best strengths",
@@ -114,12 +135,27 @@ void write_grid(hdf5::Group& group, const TransferStudy& study) {
     write(
         "time_joint", "when it is reached",
         [&](const Transfer& t) { return study.scale.per_tau * t.joint.at; }, study.scale.unit);
-    group.write("best_q", grid.best_q.data(), pairs,
-                {"snr_a,snr_b", "", "alignment of the largest benefit"});
-    group.write("best_benefit", grid.best_benefit.data(), pairs, {"snr_a,snr_b", "", ""});
-    group.write("sign_change", grid.sign_change.data(), pairs,
-                {"snr_a,snr_b", "", "largest q at which the benefit changes its sign; NaN: none"});
-    write_transfer_check(group, study, whole, "snr_a,snr_b,q");
+    write_transfer_check(group, study, shape, axes);
+}
+
+// The grid of a study that has one, computed again.
+std::optional<TransferGrid> read_grid(const hdf5::Group& group, TransferSetting& s,
+                                      const Execution& run) {
+    const auto axis = [&](const char* name) {
+        const Vector values = group.dataset(name).expect_numeric().expect_rank(1).read_vector();
+        if (values.size() == 0) throw Error(concat(group.where(), "/", name, ": is empty"));
+        return values;
+    };
+    const auto matrix = [&](const char* name) {
+        return Matrix(group.dataset(name).expect_numeric().expect_rank(2).read_matrix());
+    };
+    const bool swept = group.has_dataset("snr_a");
+    const Vector q = swept && group.has_dataset("q") ? axis("q") : Vector();
+    s.alignment = q.size() > 0 ? equal_alignment(s.a.size(), s.b.size(), q(0))
+                               : matrix(swept ? "alignment" : "q");
+    check_transfer(s);
+    if (!swept) return std::nullopt;
+    return transfer_grid(s, q, axis("snr_a"), axis("snr_b"), run);
 }
 
 } // namespace
@@ -149,19 +185,7 @@ TransferStudy read_transfer(const hdf5::Group& group, const Execution& run) {
     study.repeats = whole_attribute(group, "repeats", 1);
     study.seed = read_seed(group);
     study.part = read_part(group);
-    if (group.has_dataset("snr_a")) {
-        const auto axis = [&](const char* name) {
-            const Vector values = group.dataset(name).expect_numeric().expect_rank(1).read_vector();
-            if (values.size() == 0) throw Error(concat(group.where(), "/", name, ": is empty"));
-            return values;
-        };
-        s.alignment = equal_alignment(s.a.size(), s.b.size(), axis("q")(0));
-        check_transfer(s);
-        study.grid = transfer_grid(s, axis("q"), axis("snr_a"), axis("snr_b"), run);
-    } else {
-        s.alignment = group.dataset("q").expect_numeric().expect_rank(2).read_matrix();
-        check_transfer(s);
-    }
+    study.grid = read_grid(group, s, run);
     if (!group.has_group("check")) return study;
     const hdf5::Group check = group.group("check");
     const auto numbers = read_numbers(check, "pair");
