@@ -25,11 +25,12 @@ constexpr double kLeastRatio = 0.3, kMostRatio = 3; // of |B|/|W|
 
 struct Options {
     std::string rule = kAuto, input = kAuto;
-    bool published = false, sum = true, compensate = true, use_bias = true;
-    std::optional<double> amp, decay, null, sparse, self;
+    // None: the run's, else the rule's own.
+    std::optional<bool> published, sum, compensate, use_bias;
+    std::optional<double> amp, decay, null, sparse, self, noise;
     std::optional<double> alignment_rate, learning_rate, momentum, alignment_momentum, stddev;
     std::optional<Index> batch;
-    double noise = 0, start_ratio = 1;
+    double start_ratio = 1;
     std::vector<Index> sizes;
     std::vector<double> singular_values;
     Index depth = 0, steps = 200, repeats = 0, samples = 512;
@@ -57,8 +58,10 @@ AlignmentRule rule_for(const Options& o, const TrainingWords& words, Monitor& mo
 }
 
 Coefficients coefficients_for(const Options& o, const TrainingWords& words, AlignmentRule rule) {
-    Coefficients c = o.published ? published_coefficients(rule) : usual_coefficients(rule);
-    const bool same = words.rule == rule_name(rule);
+    // A table that is asked for takes the place of the run's coefficients.
+    const bool same = words.rule == rule_name(rule) && !o.published;
+    const bool published = o.published.value_or(same && words.published.value_or(false));
+    Coefficients c = published ? published_coefficients(rule) : usual_coefficients(rule);
     const auto choose = [&](double& value, const std::optional<double>& option,
                             const std::optional<double>& word) {
         value = option.value_or(same ? word.value_or(value) : value);
@@ -94,11 +97,13 @@ StudySettings settings_for(const Options& o, const TrainingWords& words, Monitor
                            : o.alignment_momentum.value_or(words.alignment_momentum.value_or(0));
     a.stddev = o.stddev.value_or(words.stddev.value_or(1));
     a.batch = o.batch.value_or(words.batch.value_or(64));
-    a.noise = o.noise;
+    a.noise = o.noise.value_or(words.noise_variance.value_or(0));
     const std::string input = input_for(o, words, a.rule);
     a.kurtosis = input == "uniform" ? -1.2 : 0;
     s.engaged = input == "layer";
-    s.options = {!o.sum, o.compensate, s.engaged && a.rule == AlignmentRule::aa};
+    const bool centred = words.batch_center.value_or(a.rule == AlignmentRule::aa);
+    s.options = {!o.sum.value_or(words.spatial_sum.value_or(true)),
+                 o.compensate.value_or(words.compensate.value_or(true)), s.engaged && centred};
     s.steps = o.steps;
     s.start_ratio = o.start_ratio;
     s.repeats = o.repeats;
@@ -158,7 +163,9 @@ Subject network_subject(const Options& o, const TrainingWords& words, AlignmentR
     subject.model = tools::open_model(context, address, o.files, o.checkpoint).model;
     subject.samples = samples_of(o, words, context);
     NetworkLayers found = at_place(address.name(), [&] {
-        return feedback_layers(*subject.model, subject.samples, o.use_bias, context.execution());
+        return feedback_layers(*subject.model, subject.samples,
+                               o.use_bias.value_or(words.use_bias.value_or(true)),
+                               context.execution());
     });
     if (!found.left_out.empty())
         context.monitor().info("layers without a theory here: " + join(found.left_out, ", "));
@@ -242,6 +249,9 @@ void warn_of_layer(const LayerStability& layer, const AlignmentSettings& a, Moni
 void warn(const Options& o, const TrainingWords& words, const StudySettings& s,
           const std::vector<LayerStability>& layers, const TaskStability& task, Monitor& monitor) {
     const AlignmentSettings& a = s.alignment;
+    if (!words.untreated.empty())
+        monitor.warn("no theory here of the rule's " + join(words.untreated, ", ") +
+                     "; what is shown is without");
     if (a.rule == AlignmentRule::kp && a.coefficients.decay == 0)
         monitor.warn("kp with decay 0: feedback aligns only as the weights grow");
     if (words.alignment_is_sgd || o.alignment_rate)
@@ -297,6 +307,13 @@ void run(const Options& o, cli::Context& context) {
     context.propose("lindyn plot " + context.output_target() + " -o stability.svg");
 }
 
+// One of two words, or neither: the run's.
+void declare_either(cli::Command& c, const std::string& name, std::optional<bool>& value,
+                    const std::string& yes, const std::string& no, const std::string& what) {
+    c.choice<std::optional<bool>>(name, value, {{kAuto, std::nullopt}, {yes, true}, {no, false}},
+                                  what);
+}
+
 void declare_rule(cli::Command& c, Options& o) {
     c.group("Rule");
     c.choice<std::string>("--rule", o.rule,
@@ -309,8 +326,9 @@ void declare_rule(cli::Command& c, Options& o) {
                            {"fa", "fa"}},
                           "weight mirror, information, symmetric or activation alignment, "
                           "Kolen-Pollack, fixed feedback; auto: the run's, else wm");
-    c.choice<bool>("--coefficients", o.published, {{"small", false}, {"published", true}},
-                   "defaults: for small problems, or those of the published code");
+    declare_either(c, "--coefficients", o.published, "published", "small",
+                   "defaults: for small problems, or those of the published code; auto: the "
+                   "run's, else small");
     const auto coefficient = [&](const char* name, std::optional<double>& value, const char* what) {
         c.option(name, value, "X", what).default_text("the run's, else the rule's").range(0);
     };
@@ -329,13 +347,15 @@ void declare_rule(cli::Command& c, Options& o) {
     c.option("--align-batch", o.batch, "M", "rows of an alignment step")
         .default_text("the run's, else 64")
         .range(1, 1e6);
-    c.choice<bool>("--align-spatial", o.sum, {{"sum", true}, {"mean", false}},
-                   "convolutions: over output positions");
-    c.choice<bool>("--align-padding", o.compensate, {{"compensate", true}, {"raw", false}},
-                   "convolutions in mirror mode: undo the taper of zero padding");
-    c.choice<bool>("--use-bias", o.use_bias, {{"both", true}, {"none", false}},
-                   "biases of the layers in their projections");
+    declare_either(c, "--align-spatial", o.sum, "sum", "mean",
+                   "convolutions: over output positions; auto: the run's, else sum");
+    declare_either(c, "--align-padding", o.compensate, "compensate", "raw",
+                   "convolutions in mirror mode: undo the taper of zero padding; auto: the run's, "
+                   "else compensate");
+    declare_either(c, "--use-bias", o.use_bias, "both", "none",
+                   "biases of the layers in their projections; auto: the run's, else both");
     c.option("--noise-variance", o.noise, "V", "of noise that every update adds, times eta")
+        .default_text("the run's, else 0")
         .range(0);
 }
 

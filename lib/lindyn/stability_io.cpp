@@ -1,6 +1,7 @@
 #include <assay/lindyn/stability_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
 #include <assay/network/keys.hpp>
 
 #include <nlohmann/json.hpp>
@@ -49,6 +50,8 @@ void write_limits(hdf5::Group& group, const Layers& layers) {
     one("lambda_xx", &LayerStability::lambda_xx, "",
         "largest eigenvalue of the second moments of the layer's inputs; NaN: no data");
     one("lambda_yy", &LayerStability::lambda_yy, "", "the same of its outputs");
+    one("lambda_xx_least", &LayerStability::lambda_xx_least, "",
+        "the smallest above 0, of the direction that aligns last (aa); NaN: not found");
     const auto count = [&](const std::string& name, Index LayerStability::*member,
                            const std::string& what) {
         std::vector<std::int64_t> values;
@@ -58,6 +61,8 @@ void write_limits(hdf5::Group& group, const Layers& layers) {
     count("outputs", &LayerStability::outputs, "units or filters");
     count("inputs", &LayerStability::inputs, "of one unit: channels x kernel");
     count("positions", &LayerStability::positions, "of a convolution's output");
+    count("silent_directions", &LayerStability::silent_directions,
+          "of the inputs, without variance: they never align (aa); -1: not counted");
 }
 
 void write_drawn(hdf5::Group& group, const std::string& name, const DrawnCurve& curve,
@@ -140,9 +145,42 @@ void take(const Json& json, const char* key, std::optional<T>& value) {
     if (found == json.end() || found->is_null()) return;
     if constexpr (std::is_same_v<T, std::string>) {
         if (found->is_string()) value = found->template get<std::string>();
+    } else if constexpr (std::is_same_v<T, bool>) {
+        if (found->is_boolean()) value = found->template get<bool>();
     } else {
         if (found->is_number()) value = found->template get<T>();
     }
+}
+
+// Whether a key's word is the first of two. Throws Error on a third.
+std::optional<bool> take_word(const Json& json, const char* key, const std::string& yes,
+                              const std::string& no, const std::string& place) {
+    std::optional<std::string> word;
+    take(json, key, word);
+    if (!word) return std::nullopt;
+    if (*word != yes && *word != no)
+        throw Error(place + ": rule." + key + " '" + printable(*word, 40) + "'; " + yes + " or " +
+                    no + " is expected");
+    return *word == yes;
+}
+
+// Keys of a rule that change what it aligns to, and that no formula here holds.
+std::vector<std::string> untreated_of(const Json& rule) {
+    std::vector<std::string> found;
+    std::optional<std::string> activation;
+    take(rule, "activation", activation);
+    if (activation && *activation != "none" && *activation != "linear")
+        found.push_back("activation " + printable(*activation, 40));
+    for (const char* key : {"center_input", "normalize_input", "center_outputs",
+                            "normalize_outputs", "update_forward"}) {
+        std::optional<bool> on;
+        take(rule, key, on);
+        if (on.value_or(false)) found.emplace_back(key);
+    }
+    const auto schedule = rule.find("schedule");
+    if (schedule != rule.end() && schedule->is_object() && !schedule->empty())
+        found.emplace_back("schedule");
+    return found;
 }
 
 bool is_sgd(const Json& optimizer) {
@@ -202,6 +240,16 @@ TrainingWords read_training_words(const std::string& text, const std::string& pl
     take(rule, "stddev", words.stddev);
     take(rule, "batch", words.batch);
     if (!words.batch) take(json, "batch_size", words.batch);
+    words.published = take_word(rule, "coefficients", "published", "small", place);
+    words.spatial_sum = take_word(rule, "spatial", "sum", "mean", place);
+    words.compensate = take_word(rule, "padding", "compensate", "raw", place);
+    std::optional<std::string> use_bias;
+    take(rule, "use_bias", use_bias); // forward differs from both only where p is used: sparse
+    if (use_bias) words.use_bias = *use_bias != "none";
+    take(rule, "batch_center", words.batch_center);
+    const auto noise = rule.find("noise");
+    if (noise != rule.end()) take(*noise, "variance", words.noise_variance);
+    words.untreated = untreated_of(rule);
     take(task, "learning_rate", words.learning_rate);
     take(task, "momentum", words.momentum);
     take(alignment, "learning_rate", words.alignment_learning_rate);

@@ -25,11 +25,16 @@ ASSAY_API void write_stability(hdf5::Group group, const StudySettings& settings,
 // says; absent keys are empty.
 struct TrainingWords {
     std::optional<std::string> rule, loss, input, data, evaluate_split;
-    std::optional<double> amp, decay, null, sparse, self, stddev;
+    std::optional<double> amp, decay, null, sparse, self, stddev, noise_variance;
+    std::optional<bool> published;   // coefficients that the rule leaves out
+    std::optional<bool> spatial_sum; // convolutions: over positions, else their mean
+    std::optional<bool> compensate;  // the taper of zero padding
+    std::optional<bool> use_bias, batch_center;
     std::optional<Index> batch;
     std::optional<double> learning_rate, momentum;                     // of the task
     std::optional<double> alignment_learning_rate, alignment_momentum; // of the feedback
     bool task_is_sgd = true, alignment_is_sgd = true;
+    std::vector<std::string> untreated; // what the rule does beyond the theory: "activation relu"
 };
 // Throws Error naming `place` where the text is no such configuration.
 [[nodiscard]] ASSAY_API TrainingWords read_training_words(const std::string& json,

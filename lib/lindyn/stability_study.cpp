@@ -7,6 +7,8 @@
 #include <assay/linalg/svd.hpp>
 #include <assay/lindyn/alignment_moments.hpp>
 
+#include <Eigen/Eigenvalues>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -15,6 +17,8 @@ namespace assay::lindyn {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr Index kMostMoments = 2048; // inputs whose second moments are decomposed
+constexpr double kSilent = 1e-10;    // share of the largest second moment that is none
 
 bool has_end(AlignmentRule rule) {
     return rule != AlignmentRule::fa;
@@ -40,6 +44,38 @@ double largest_moment(const NetworkLayer& layer, const Coefficients& one, const 
     return largest_curvature(sampled_system(layer.feedback, one, layer.inputs, options, run),
                              s.seed + static_cast<std::uint64_t>(number))
         .value;
+}
+
+// The second moments of the inputs (n x n, a mean over rows and positions), from products with as
+// many unit rows as the layer has outputs.
+Matrix input_moments(const NetworkLayer& layer, const StudySettings& s, const Execution& run) {
+    const AlignmentSystem system = sampled_system(layer.feedback, {0, 0, 0, 1, 0}, layer.inputs,
+                                                  {true, false, s.options.centre}, run);
+    const Index n = layer.feedback.projection->inputs(),
+                rows = layer.feedback.projection->outputs();
+    Matrix moments(n, n);
+    const Blocks blocks{n, rows};
+    for (Index b = 0; b < blocks.count(); ++b) {
+        const Index first = blocks.begin(b), count = blocks.extent(b);
+        Matrix unit = Matrix::Zero(rows, n);
+        unit.block(0, first, count, count).setIdentity();
+        moments.middleRows(first, count) = system.curvature(unit).topRows(count);
+    }
+    return moments;
+}
+
+void find_slowest(const NetworkLayer& layer, const StudySettings& s, const Execution& run,
+                  LayerStability& found) {
+    if (s.alignment.rule != AlignmentRule::aa || layer.inputs.size() == 0 ||
+        found.inputs > kMostMoments)
+        return;
+    const Vector values =
+        Eigen::SelfAdjointEigenSolver<Matrix>(input_moments(layer, s, run), Eigen::EigenvaluesOnly)
+            .eigenvalues();
+    const double least = kSilent * values(values.size() - 1);
+    found.silent_directions = (values.array() <= least).count();
+    if (found.silent_directions < values.size())
+        found.lambda_xx_least = values(found.silent_directions);
 }
 
 AlignmentSystem system_of(const NetworkLayer& layer, Index number, const StudySettings& s,
@@ -234,11 +270,12 @@ LayerStability study_layer(const NetworkLayer& layer, Index number, const StudyS
     found.outputs = f.projection->outputs();
     found.inputs = f.projection->inputs();
     found.positions = f.projection->positions();
-    found.lambda_xx = found.lambda_yy = kNaN;
+    found.lambda_xx = found.lambda_yy = found.lambda_xx_least = kNaN;
     if (layer.inputs.size() > 0) {
         found.lambda_xx = largest_moment(layer, {0, 0, 0, 1, 0}, s, number, run);
         found.lambda_yy = largest_moment(layer, {0, 0, 1, 0, 0}, s, number, run);
     }
+    find_slowest(layer, s, run, found);
     const AlignedLayer aligned{linalg::thin_svd(f.weight).s, found.outputs, found.inputs,
                                f.bias.squaredNorm()};
     found.singular_values = aligned.s;

@@ -32,6 +32,11 @@ struct LayerStability {
     Index outputs = 0, inputs = 0, positions = 1;
     // Largest eigenvalues of the second moments of real inputs and outputs; NaN without data.
     double lambda_xx = 0, lambda_yy = 0;
+    // Of aa with data: the smallest eigenvalue of the inputs' second moments that is not 0, the
+    // pace of the slowest direction, and the directions without variance, which never align. NaN
+    // and -1 for other rules, and above 2048 inputs.
+    double lambda_xx_least = 0;
+    Index silent_directions = -1;
     double curvature = 0; // of R: what limits the step
     double curvature_residual = 0;
     double eta_critical = 0;             // of the mean
