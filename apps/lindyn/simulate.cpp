@@ -8,6 +8,7 @@
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
+#include <assay/linalg/products.hpp>
 #include <assay/lindyn/mode_curve.hpp>
 #include <assay/lindyn/simulation_io.hpp>
 #include <assay/lindyn/starts.hpp>
@@ -135,6 +136,11 @@ Samples read_all(cli::Context& context, const Options& o) {
     return samples;
 }
 
+// Updates of one pass through the samples; what does not fill a batch is left out.
+Index epoch_of(const Options& o, const Samples& samples) {
+    return o.batch_size > 0 ? std::max<Index>(1, samples.targets.rows() / o.batch_size) : 1;
+}
+
 std::unique_ptr<Learner> learner_of(const Options& o, const Problem& problem,
                                     const Samples& samples, const StepSettings& step, Layers start,
                                     Index repeat) {
@@ -170,6 +176,8 @@ void run_all(std::vector<Simulation>& runs, cli::StateFile& state, const Executi
     const Phase phase(*execution.monitor, "steps");
     auto saved = std::chrono::steady_clock::now();
     const auto count = static_cast<Index>(runs.size());
+    // What repeats leave of the threads shares their products.
+    const int inside = std::max(1, execution.threads / std::max(1, static_cast<int>(count)));
     const auto working = [&] {
         return std::any_of(runs.begin(), runs.end(),
                            [](const Simulation& run) { return !run.finished(); });
@@ -177,6 +185,7 @@ void run_all(std::vector<Simulation>& runs, cli::StateFile& state, const Executi
     try {
         while (working()) {
             parallel_blocks(count, execution.threads, [&](Index r) {
+                const linalg::ProductThreads shared(inside);
                 Simulation& run = runs[static_cast<std::size_t>(r)];
                 if (!run.finished()) run.advance(*execution.monitor);
             });
@@ -237,6 +246,7 @@ void run(const Options& o, cli::Context& context) {
                                 step.rate * over,
                                 step.decay / over,
                                 o.batch_size,
+                                epoch_of(o, samples),
                                 o.method == SimulationMethod::flow,
                                 o.seed,
                                 context.input_address().name()};
@@ -260,8 +270,9 @@ cli::Command simulate() {
     cli::Command c("simulate", "gradient descent with the full matrices of a linear network");
     c.describe(
         "Gradient descent on half the squared error, by all samples or batches, or gradient flow, "
-        "started small, large, aligned with the data, or from a network in a file. Interrupted "
-        "descent goes on to the same bits (--resume). The run stands in the output as any training "
+        "started small, large, aligned with the data, or from a network in a file. What was "
+        "interrupted goes on to the same bits (--resume). The run stands in the output as any "
+        "training "
         "run does (/run/checkpoints), so that every tool reads it.");
     c.input("data");
     c.resumable();

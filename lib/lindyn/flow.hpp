@@ -23,6 +23,10 @@ class ASSAY_API Flow {
     // error of integration (with weight decay it is no constant).
     [[nodiscard]] double conservation_error() const;
     [[nodiscard]] Index steps() const { return integrator_.steps(); }
+    // Where the integration stands; restored in a flow from the same start, it goes on to the same
+    // bits.
+    [[nodiscard]] OdeState state() const { return integrator_.state(); }
+    void restore(const OdeState& state) { integrator_.restore(state); }
 
   private:
     Layers start_, layers_, slope_;

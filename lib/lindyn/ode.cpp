@@ -89,6 +89,27 @@ void DormandPrince::step() {
     }
 }
 
+OdeState DormandPrince::state() const {
+    OdeState state{Matrix(y_.size(), 9), time_, before_, step_};
+    state.columns.col(0) = y_;
+    state.columns.col(1) = previous_;
+    for (std::size_t stage = 0; stage < 7; ++stage)
+        state.columns.col(static_cast<Index>(stage) + 2) = k_[stage];
+    return state;
+}
+
+void DormandPrince::restore(const OdeState& state) {
+    if (state.columns.rows() != y_.size() || state.columns.cols() != 9)
+        throw Error("the saved state is of another flow");
+    y_ = state.columns.col(0);
+    previous_ = state.columns.col(1);
+    for (std::size_t stage = 0; stage < 7; ++stage)
+        k_[stage] = state.columns.col(static_cast<Index>(stage) + 2);
+    time_ = state.time;
+    before_ = state.before;
+    step_ = state.step;
+}
+
 const Vector& DormandPrince::at(double time) {
     if (!(time >= before_))
         throw Error(concat("time ", time, " lies before ", before_, "; rising times are expected"));

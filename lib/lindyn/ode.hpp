@@ -16,6 +16,12 @@ struct OdeTolerance {
     double absolute = 1e-10;
 };
 
+// Where an integration stands between two calls; all that going on needs.
+struct OdeState {
+    Matrix columns; // y, the step before, and the seven slopes between: as long as y
+    double time = 0, before = 0, step = 0;
+};
+
 class ASSAY_API DormandPrince {
   public:
     using Slope = std::function<void(const Vector& y, Vector& slope)>;
@@ -26,6 +32,9 @@ class ASSAY_API DormandPrince {
     // for. Error per step below tolerance.absolute + tolerance.relative |y|, root mean square over
     // y. Throws Error where the step shrinks to nothing (y runs to infinity).
     const Vector& at(double time);
+    [[nodiscard]] OdeState state() const;
+    // Goes on to the bits of the integration that was there. Throws Error on a y of another length.
+    void restore(const OdeState& state);
     [[nodiscard]] Index steps() const { return steps_; }
     [[nodiscard]] Index evaluations() const { return evaluations_; }
 

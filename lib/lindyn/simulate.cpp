@@ -148,22 +148,28 @@ void BatchDescent::restore(Layers state, Layers velocities) {
 }
 
 FlowLearner::FlowLearner(const Statistics& statistics, Layers start, const StepSettings& settings)
-    : statistics_(statistics), settings_(settings), layers_(std::move(start)),
-      flow_(std::make_unique<Flow>(statistics, layers_, 1, settings.decay)) {
+    : settings_(settings), layers_(std::move(start)),
+      flow_(statistics, layers_, 1, settings.decay) {
     if (settings.momentum != 0) throw Error("gradient flow has no momentum");
 }
 
 void FlowLearner::step(Index number) {
-    if (!flow_) {
-        flow_ = std::make_unique<Flow>(statistics_, layers_, 1, settings_.decay);
-        first_ = number;
-    }
-    layers_ = flow_->at(settings_.rate * static_cast<double>(number + 1 - first_));
+    layers_ = flow_.at(settings_.rate * static_cast<double>(number + 1));
 }
 
-void FlowLearner::restore(Layers state, Layers /*velocities*/) {
+Layers FlowLearner::velocities() const {
+    const OdeState state = flow_.state();
+    Matrix numbers(3, 1);
+    numbers << state.time, state.before, state.step;
+    return {state.columns, numbers};
+}
+
+void FlowLearner::restore(Layers state, Layers velocities) {
+    if (velocities.size() != 2 || velocities[1].size() != 3)
+        throw Error("the saved state is of another simulation");
+    const Matrix& numbers = velocities[1];
+    flow_.restore({std::move(velocities[0]), numbers(0), numbers(1), numbers(2)});
     layers_ = std::move(state);
-    flow_.reset();
 }
 
 Simulation::Simulation(const Statistics& statistics, const Modes& modes,

@@ -1,7 +1,7 @@
 // Training of a deep linear network with the full matrices, step by step: what the theory's curves
 // are compared with. Gradient descent on the statistics of the whole data set or of random batches,
-// or gradient flow by integration. Any step of descent is a function of the weights, the velocities
-// and the step's number, so that a resumed run has the bits of an undisturbed one.
+// or gradient flow by integration. Any step is a function of the weights, what moves them and the
+// step's number, so that a resumed run has the bits of an undisturbed one.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -26,7 +26,7 @@ class ASSAY_API Learner {
     [[nodiscard]] virtual Layers layers() const = 0;
     // The state that is kept: the layers, or what stands for them, and what moves them.
     [[nodiscard]] virtual const Layers& state() const = 0;
-    [[nodiscard]] virtual const Layers& velocities() const = 0; // empty: none
+    [[nodiscard]] virtual Layers velocities() const = 0; // empty: nothing does
     // Goes on from a state that was kept.
     virtual void restore(Layers state, Layers velocities) = 0;
 };
@@ -39,7 +39,7 @@ class ASSAY_API GradientDescent : public Learner {
     void step(Index number) override;
     [[nodiscard]] Layers layers() const override { return layers_; }
     [[nodiscard]] const Layers& state() const override { return layers_; }
-    [[nodiscard]] const Layers& velocities() const override { return velocities_; }
+    [[nodiscard]] Layers velocities() const override { return velocities_; }
     void restore(Layers state, Layers velocities) override;
 
   private:
@@ -61,7 +61,7 @@ class ASSAY_API ReducedDescent : public Learner {
     void step(Index number) override;
     [[nodiscard]] Layers layers() const override;
     [[nodiscard]] const Layers& state() const override { return descent_->state(); }
-    [[nodiscard]] const Layers& velocities() const override { return descent_->velocities(); }
+    [[nodiscard]] Layers velocities() const override { return descent_->velocities(); }
     void restore(Layers state, Layers velocities) override;
 
   private:
@@ -93,7 +93,7 @@ class ASSAY_API BatchDescent : public Learner {
     void step(Index number) override;
     [[nodiscard]] Layers layers() const override { return descent_->layers(); }
     [[nodiscard]] const Layers& state() const override { return descent_->state(); }
-    [[nodiscard]] const Layers& velocities() const override { return descent_->velocities(); }
+    [[nodiscard]] Layers velocities() const override { return descent_->velocities(); }
     void restore(Layers state, Layers velocities) override;
 
   private:
@@ -116,16 +116,14 @@ class ASSAY_API FlowLearner : public Learner {
     void step(Index number) override;
     [[nodiscard]] Layers layers() const override { return layers_; }
     [[nodiscard]] const Layers& state() const override { return layers_; }
-    [[nodiscard]] const Layers& velocities() const override { return none_; }
-    // Integration goes on from the weights alone: close to, but not bit for bit, the undisturbed.
+    // The integrator's columns, and its three numbers.
+    [[nodiscard]] Layers velocities() const override;
     void restore(Layers state, Layers velocities) override;
 
   private:
-    const Statistics& statistics_;
     StepSettings settings_;
-    Layers layers_, none_;
-    std::unique_ptr<Flow> flow_;
-    Index first_ = 0; // step at which the integration began
+    Layers layers_;
+    Flow flow_;
 };
 
 struct SimulationSettings {

@@ -174,8 +174,16 @@ SimulationStudy merge_simulations(std::vector<SimulationStudy> parts) {
 
 SimulatedRun run_of(const Simulation& first, const SimulationFacts& facts) {
     const SimulationRecord& record = first.record();
+    Vector epochs(record.loss.size());
+    for (Index i = 0; i < epochs.size(); ++i)
+        epochs(i) = static_cast<double>(record.steps[static_cast<std::size_t>(i)]) /
+                    static_cast<double>(facts.epoch);
     return {training_json(record, facts, model_of(first.kept().back()).architecture),
-            facts.learning_rate, record.steps, record.loss, first.kept()};
+            facts.learning_rate,
+            record.steps,
+            epochs,
+            record.loss,
+            first.kept()};
 }
 
 void write_run(hdf5::Group root, const SimulatedRun& simulated) {
@@ -191,7 +199,7 @@ void write_run(hdf5::Group root, const SimulatedRun& simulated) {
         const Index step = simulated.steps[i];
         hdf5::Group group = root.create_group("/run/checkpoints/" + training::step_name(step));
         group.set_attribute("step", static_cast<std::int64_t>(step));
-        group.set_attribute("epoch", static_cast<double>(step));
+        group.set_attribute("epoch", simulated.epochs(static_cast<Index>(i)));
         group.set_attribute("loss", simulated.loss(static_cast<Index>(i)));
         group.set_attribute("learning_rate", simulated.learning_rate);
         network::write_weights(group, model_of(simulated.kept[i]), network::Storage::float64);
@@ -206,9 +214,12 @@ SimulatedRun read_run(const hdf5::Group& root) {
     simulated.training = *training;
     simulated.steps = training::run_steps(run);
     simulated.loss.resize(static_cast<Index>(simulated.steps.size()));
+    simulated.epochs.resize(simulated.loss.size());
     for (const Index step : simulated.steps) {
         const hdf5::Group group = root.group("/run/checkpoints/" + training::step_name(step));
-        simulated.loss(static_cast<Index>(simulated.kept.size())) = number_attribute(group, "loss");
+        const auto i = static_cast<Index>(simulated.kept.size());
+        simulated.epochs(i) = number_attribute(group, "epoch");
+        simulated.loss(i) = number_attribute(group, "loss");
         simulated.learning_rate = number_attribute(group, "learning_rate");
         simulated.kept.push_back(read_layers(training::read_checkpoint(root, step)));
     }

@@ -20,6 +20,7 @@ struct SimulationFacts {
     // Of half_squared_error, mean over samples.
     double learning_rate = 0, weight_decay = 0;
     Index batch_size = 0; // 0: all samples
+    Index epoch = 1;      // updates of one pass through the samples
     bool flow = false;    // integrated, not stepped
     std::uint64_t seed = 0;
     std::string data;
@@ -43,7 +44,7 @@ struct SimulatedRun {
     std::string training; // the resolved configuration with which `checkpoint train` does the same
     double learning_rate = 0; // of half_squared_error
     std::vector<Index> steps;
-    Vector loss;              // at the steps
+    Vector epochs, loss;      // at the steps
     std::vector<Layers> kept; // at the steps
 };
 [[nodiscard]] ASSAY_API SimulatedRun run_of(const Simulation& first, const SimulationFacts& facts);
