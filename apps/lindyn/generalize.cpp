@@ -73,12 +73,12 @@ StudySettings study_of(const Options& o, cli::Context& context) {
 }
 
 std::string told(double tau, const TimeScale& scale) {
-    return significant(scale.per_tau * tau, 4) + " " + scale.unit;
+    return significant(scale.told(tau), 4) + " " + scale.unit;
 }
 
 void report_point(cli::Context& context, const StudyPoint& p, const TimeScale& scale) {
     context.report("least test error", p.optimum.value, "at " + told(p.optimum.at, scale));
-    context.report("best time", scale.per_tau * p.optimum.at, scale.unit);
+    context.report("best time", scale.told(p.optimum.at), scale.unit);
     context.report("shrinkage", p.non_gradient,
                    concat("test error of the best strengths, ",
                           significant(100 * (1 - p.non_gradient / p.optimum.value), 3),
@@ -111,6 +111,8 @@ void report_students(cli::Context& context, const Study& study) {
                               significant(error.z(0), 2), ", at ",
                               told(time.mean(), study.settings.scale), " (", repeats,
                               " data sets)"));
+        context.report(std::string(name) + " best time", study.settings.scale.told(time.mean()),
+                       study.settings.scale.unit);
     }
 }
 
@@ -130,19 +132,20 @@ void run_theory(const Options& o, cli::Context& context) {
 void run_data(const Options& o, cli::Context& context) {
     if (!o.sweep.empty() || o.study.repeats > 0 || context.shard().count > 1)
         throw UsageError("--sweep, --check and --shard are for theory, without --from-data");
+    const hdf5::Address address = context.input_address();
+    const auto words =
+        at_place(address.name(), [&] { return squared_error_run(context, address, o.clock); });
     const Problem problem = load_problem(context, o.problem);
     DataStudySettings s;
     s.student = o.study.base.student;
     s.student.hidden = o.hidden;
     s.noise_unit = noise_unit_of(context, o.noise_unit, problem, 0);
-    const TimeScale scale = at_place(context.input_address().name(), [&] {
-        return time_scale(o.time,
-                          clock_of(o.clock, tools::run_words(context, context.input_address()),
-                                   problem.statistics));
+    const TimeScale scale = at_place(address.name(), [&] {
+        return time_scale(o.time, clock_of_run(context, o.clock, words, problem.statistics));
     });
     s.times = times_in_tau(context, o.time, scale);
-    s.horizon = o.study.horizon / scale.per_tau;
-    const DataStudy study = at_place(context.input_address().name(), [&] {
+    s.horizon = scale.in_tau(o.study.horizon);
+    const DataStudy study = at_place(address.name(), [&] {
         return study_data(problem, read_target_map(context.input().root()), s, context.execution());
     });
     warn_of_signals(context, study.noise);
@@ -164,6 +167,9 @@ void run(const Options& o, cli::Context& context) {
     if (any_chosen(o.problem) || o.problem.statistics != Normalisation::mean)
         throw UsageError("--whiten, --one-hot, --statistics, --modes, --degeneracy and --precision "
                          "are for data, with --from-data");
+    if (o.hidden != 0 || o.noise_unit != "auto")
+        throw UsageError("--hidden and --noise-unit are for data, with --from-data; theory takes "
+                         "hidden units from --sizes and counts in units of the noise");
     run_theory(o, context);
 }
 
@@ -187,6 +193,9 @@ void declare_theory(cli::Command& c, Options& o) {
                        "what learns them: modes of the data; orthogonal weights in random "
                        "directions; auto: both for two layers, else aligned");
     c.seed(o.study.seed);
+    for (const char* option :
+         {"--sizes", "--singular-values", "--samples", "--randomize", "--students", "--seed"})
+        c.conflicts("--from-data", option);
 }
 
 } // namespace

@@ -113,7 +113,7 @@ Theory theory_of(const Setting& s, Index nodes) {
 }
 
 Theory theory_of_data(const Vector& s, const NoiseReport& noise, double d, double target_power,
-                      const Student& student) {
+                      const Student& student, double seen) {
     std::vector<Index> signals;
     for (Index a = 0; a < s.size(); ++a)
         if (noise.detected[static_cast<std::size_t>(a)] != 0) signals.push_back(a);
@@ -134,6 +134,7 @@ Theory theory_of_data(const Vector& s, const NoiseReport& noise, double d, doubl
         m.teacher_power += squared(value);
         if (a < learned) m.cross(a) = value * overlap;
     }
+    m.teacher_power /= seen;
     m.target_power = target_power;
     m.unlearned = std::max(0.0, target_power - m.s.squaredNorm() / d);
     return theory;

@@ -40,9 +40,11 @@ struct Theory {
 
 // The same of a data set: modes that stand out of the noise count as signals with the teacher that
 // theory gives them, the others as they are. `s`: all singular values of Syx, Sx = d I;
-// `target_power`: |Y|^2. Throws Error where no mode stands out.
+// `target_power`: |Y|^2; `seen`: the share of the input directions that the samples span, and so of
+// a teacher's |W*|^2 on average; the rest cannot be learned. Throws Error where no mode stands out.
 [[nodiscard]] ASSAY_API Theory theory_of_data(const Vector& s, const NoiseReport& noise, double d,
-                                              double target_power, const Student& student);
+                                              double target_power, const Student& student,
+                                              double seen = 1);
 
 // A data set whose teacher is known, exactly: overlap_i = u_i^T W* v_i of every mode, and
 // square_i the share of |u_i|^2 that counts in the error (1 but in joint problems).

@@ -21,9 +21,8 @@ std::size_t at(Index i) {
 void write_points(hdf5::Group& group, const std::map<Index, StudyPoint>& points, const Rows& rows,
                   const TimeScale& scale) {
     using P = StudyPoint;
-    rows.write(group, "time",
-               scale.per_tau * gathered<P>(points, [](const P& p) { return p.time; }),
-               {"time", scale.unit, ""});
+    rows.write(group, "time", scale.told(gathered<P>(points, [](const P& p) { return p.time; })),
+               {"time", scale.unit, "of training"});
     rows.write(group, "train_error", gathered<P>(points, [](const P& p) { return p.curves.train; }),
                {"time", "", "|Y - W X|^2 / |Y|^2"});
     rows.write(group, "test_error", gathered<P>(points, [](const P& p) { return p.curves.test; }),
@@ -34,10 +33,10 @@ void write_points(hdf5::Group& group, const std::map<Index, StudyPoint>& points,
                {"mode", "", "where they stand in the data, singular values of Syx"});
     rows.write(group, "overlap", gathered<P>(points, [](const P& p) { return p.overlap; }),
                {"mode", "", "of the data's singular vectors with the teacher's, output x input"});
-    rows.write_scalars(group, "optimal_time",
-                       scale.per_tau *
-                           gathered_scalars<P>(points, [](const P& p) { return p.optimum.at; }),
-                       {"", scale.unit, "when the test error is least"});
+    rows.write_scalars(
+        group, "optimal_time",
+        scale.told(gathered_scalars<P>(points, [](const P& p) { return p.optimum.at; })),
+        {"", scale.unit, "when the test error is least"});
     rows.write_scalars(group, "optimal_error",
                        gathered_scalars<P>(points, [](const P& p) { return p.optimum.value; }),
                        {"", "", "least test error"});
@@ -102,7 +101,7 @@ void write_summaries(hdf5::Group check, const Study& study,
         best_error(number / repeats, number % repeats) = record.optimum.value;
     }
     const TimeScale& scale = study.settings.scale;
-    rows.write(check, "optimal_time", scale.per_tau * best_time,
+    rows.write(check, "optimal_time", scale.told(best_time),
                {"repeat", scale.unit, "of each student"});
     rows.write(check, "optimal_error", best_error, {"repeat", "", "of each student"});
 }
@@ -273,10 +272,11 @@ void write_data_study(hdf5::Group group, const DataStudy& study, const Student& 
     hdf5::Group own = group.create_group("exact");
     own.write("test_error", exact.curves.test,
               {"time", "", "with /truth/W, of an aligned student"});
-    own.write("train_error", exact.curves.train, {"time", "", ""});
-    own.write_scalar("optimal_time", scale.per_tau * exact.optimum.at, {"", scale.unit, ""});
-    own.write_scalar("optimal_error", exact.optimum.value, {});
-    own.write_scalar("late_error", exact.late, {});
+    own.write("train_error", exact.curves.train, {"time", "", "the same, |Y - W X|^2 / |Y|^2"});
+    own.write_scalar("optimal_time", scale.told(exact.optimum.at),
+                     {"", scale.unit, "when the test error is least"});
+    own.write_scalar("optimal_error", exact.optimum.value, {"", "", "least test error"});
+    own.write_scalar("late_error", exact.late, {"", "", "test error at the end of learning"});
 }
 
 void write_denoised(hdf5::Group group, const Denoised& d, const std::string& loss) {

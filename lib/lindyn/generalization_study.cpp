@@ -81,7 +81,26 @@ std::map<Index, Record> in_parallel(const std::vector<Index>& numbers, const Exe
     return by_number;
 }
 
-// W* in the coordinates of the problem's inputs, and |W*|^2 there.
+// Whether the samples span fewer input directions than there are (when centred, one less than there
+// are samples); what W* does beyond them is not learned. Directions that many samples leave empty
+// are none of the inputs'.
+bool leaves_unseen(const Problem& p) {
+    return p.whitened() && p.basis.cols() < p.basis.rows() && p.statistics.samples > 0 &&
+           p.statistics.samples <= p.basis.cols() + 1;
+}
+
+// Root of the input variance of each whitened direction.
+Vector scales(const Problem& p) {
+    return p.root.colwise().norm().cwiseInverse().transpose();
+}
+
+// |W*|^2 of what no sample shows, in directions that vary as the others do on average.
+double unseen_power(const Problem& p, const Matrix& teacher) {
+    const Matrix beyond = teacher - teacher * p.basis * p.basis.transpose();
+    return beyond.squaredNorm() * scales(p).cwiseAbs2().mean();
+}
+
+// W* in the coordinates of the problem's inputs.
 Matrix teacher_in(const Problem& p, const Matrix& teacher) {
     const Matrix& first = p.whitened() ? p.basis : p.modes.v;
     if (teacher.rows() != p.modes.u.rows() || teacher.cols() != first.rows())
@@ -89,8 +108,7 @@ Matrix teacher_in(const Problem& p, const Matrix& teacher) {
                            p.modes.u.rows(), " x ", first.rows(), " are expected"));
     if (!p.whitened()) return teacher;
     // root = basis / sqrt(eigenvalues), so that W* x = (W* basis sqrt(eigenvalues)) (root^T x).
-    const Vector scale = p.root.colwise().norm().cwiseInverse().transpose();
-    return teacher * p.basis * scale.asDiagonal();
+    return teacher * p.basis * scales(p).asDiagonal();
 }
 
 } // namespace
@@ -175,8 +193,11 @@ DataStudy study_data(const Problem& p, const std::optional<Matrix>& teacher,
     study.inputs = p.statistics.inputs();
     study.outputs = p.statistics.outputs();
     study.noise = judge_modes(study.s, study.inputs, study.outputs, s.noise_unit);
+    const double seen =
+        leaves_unseen(p) ? static_cast<double>(p.basis.cols()) / static_cast<double>(p.basis.rows())
+                         : 1;
     const Theory theory =
-        theory_of_data(study.s, study.noise, d, p.statistics.output_power, s.student);
+        theory_of_data(study.s, study.noise, d, p.statistics.output_power, s.student, seen);
     const Vector times = s.times.size() > 0 ? s.times : usual_times(theory.model);
     const Index signals = theory.observed.size();
     Vector values(signals);
@@ -191,7 +212,7 @@ DataStudy study_data(const Problem& p, const std::optional<Matrix>& teacher,
     exact.overlap = (known * p.modes.v).cwiseProduct(p.modes.u).colwise().sum();
     exact.square = Vector::Ones(exact.s.size());
     exact.d = d;
-    exact.teacher_power = known.squaredNorm();
+    exact.teacher_power = known.squaredNorm() + (leaves_unseen(p) ? unseen_power(p, *teacher) : 0);
     exact.target_power = p.statistics.output_power;
     study.exact = point_of({known_model(exact, s.student), {}, {}}, {}, times, s.horizon, run);
     return study;

@@ -493,6 +493,52 @@ TEST_CASE("estimates from data alone, where the teacher is known", "[lindyn]") {
     CHECK_THROWS_AS(theory_of_data(values, nothing, 1, 1, s.student), Error);
 }
 
+TEST_CASE("the best shrinkage is the teacher's value times the overlaps", "[lindyn]") {
+    const double aspect = GENERATE(0.1, 0.5, 1.0, 2.0);
+    for (const double snr : {1.05, 1.3, 2.0, 5.0, 40.0}) {
+        const double s = snr * std::pow(aspect, 0.25);
+        const Overlaps o = squared_overlaps(s, aspect);
+        const double x = observed_value(s, aspect), b = x * x - aspect - 1;
+        // Benaych-Georges and Nadakuditi, Gavish and Donoho, literally.
+        CHECK(x == Approx(std::sqrt((1 + s * s) * (aspect + s * s)) / s).epsilon(1e-15));
+        // Near the threshold b^2 - 4A loses digits.
+        CHECK(shrunk_value(x, aspect) == Approx(std::sqrt(b * b - 4 * aspect) / x).epsilon(1e-11));
+        CHECK(shrunk_value(x, aspect) == Approx(s * std::sqrt(o.output * o.input)).epsilon(1e-12));
+    }
+}
+
+TEST_CASE("noise alone passes the edge of detection once in a hundred draws", "[lindyn]") {
+    const Index n1 = 60, n3 = 40, draws = 2000;
+    const double a = std::sqrt(60.0) + std::sqrt(40.0);
+    const double spread = a * std::cbrt(1 / std::sqrt(60.0) + 1 / std::sqrt(40.0)) / 60;
+    CHECK(detection_edge(n1, n3) ==
+          Approx(std::sqrt(a * a / 60 + 2.0234 * spread)).epsilon(1e-4)); // quantile to 5 digits
+    Index alarms = 0;
+    for (Index r = 0; r < draws; ++r) {
+        const Matrix noise = random_noise(n3, n1, 1 / std::sqrt(60.0), 1, r, "test/edge");
+        alarms += linalg::singular_values(noise)(0) > detection_edge(n1, n3) ? 1 : 0;
+    }
+    CHECK(alarms > draws / 400);
+    CHECK(alarms < draws / 55);
+}
+
+TEST_CASE("estimates from fewer samples than inputs count what no sample shows", "[lindyn]") {
+    Setting s = setting_of({6}, 200, 80);
+    s.samples = 120;
+    const TeacherData data = draw_data(s, 3, 0);
+    const Vector values = linalg::singular_values(data.syx);
+    const NoiseReport noise = judge_modes(values, 120, 80, noise_unit(values, 120, 80));
+    REQUIRE(noise.detections() == 1);
+    const ErrorModel estimated =
+        theory_of_data(values, noise, data.d, data.target_power, s.student, 0.6).model;
+    // The teacher behind the data, in all its inputs.
+    CHECK(estimated.teacher_power == Approx(data.teacher_power).epsilon(0.1));
+    const Minimum best = optimal_stopping(estimated, {});
+    const Minimum exact = optimal_stopping(aligned_model(data, s.student), {});
+    CHECK(best.value > 0.4);
+    CHECK(std::abs(best.value - exact.value) < 0.05);
+}
+
 TEST_CASE("randomised targets: one bulk, learned late", "[lindyn]") {
     Setting s = setting_of({30, 20, 10});
     s.randomized = true;
