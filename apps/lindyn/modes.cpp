@@ -47,6 +47,7 @@ void report(cli::Context& context, const Problem& p, const NoiseReport& noise) {
         context.report("whiteness", p.whiteness, "|Sx - d I| / |Sx|, 0: white");
         context.report("commutation", p.commutation, "0: the modes diagonalise the inputs");
     }
+    report_whitening(context, p);
     if (p.whole) context.report("unlearnable", p.unlearnable(), "of the targets' power");
     if (noise.unit > 0)
         context.report("detected", static_cast<std::int64_t>(noise.detections()),
@@ -58,6 +59,13 @@ void run(const Options& o, cli::Context& context) {
     const NoiseReport noise =
         judge_modes(problem.modes.s, problem.statistics.inputs(), problem.statistics.outputs(),
                     noise_unit_of(o.noise_unit, problem));
+    if (o.noise_unit != "none" && !(noise.unit > 0))
+        context.monitor().warn(concat("the noise unit is not known (",
+                                      !problem.whole ? "some modes are missing: --modes all"
+                                      : white_scale(problem.statistics)
+                                          ? "half of the singular values are 0"
+                                          : "inputs are not white: --whiten",
+                                      ", or --noise-unit X): every mode counts as detected"));
     warn_of_signals(context, noise);
     write_modes(context.output().create_group("/lindyn/modes"), problem, noise);
     report(context, problem, noise);
@@ -89,7 +97,8 @@ cli::Command modes() {
             "64MiB for at most a quarter of the modes, else any");
     c.group("Noise");
     c.option("--noise-unit", o->noise_unit, "median|none|X",
-             "sqrt(N1) times the standard deviation of the noise in an entry of Syx");
+             "sqrt(N1) times the standard deviation of the noise in an entry of Syx; targets:X: "
+             "noise of standard deviation X in the targets");
     c.example("What a table of items and features holds", "lindyn modes animals.h5 -o modes.h5");
     c.reference("saxe2019");
     c.run([o](cli::Context& context) { run(*o, context); });

@@ -5,18 +5,45 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 
+#include <cmath>
+
 namespace lindyn_app {
 
 using namespace assay;
 using namespace assay::lindyn;
 
+namespace {
+
+const std::string kOfTargets = "targets:";
+
+// Noise of standard deviation sigma in every target has sigma sqrt(d/P) in an entry of a mean Syx
+// (sum: sigma sqrt d); the unit is sqrt(N1) times that.
+double unit_of_targets(const std::string& text, const Problem& p) {
+    const auto sigma = parse_double(text.substr(kOfTargets.size()));
+    if (!sigma || !(*sigma > 0))
+        throw UsageError("option '--noise-unit': found '" + printable(text, 40) +
+                         "'; targets:X, X above 0, is expected");
+    const auto d = white_scale(p.statistics);
+    if (!d)
+        throw Error(concat("inputs are not white (|Sx - d I| / |Sx| = ",
+                           significant(p.whiteness, 3), "); --whiten makes them so"));
+    const bool summed = p.statistics.normalisation == Normalisation::sum;
+    if (!summed && p.statistics.samples == 0)
+        throw Error("the number of samples is not known (attribute n_samples)");
+    const double samples = summed ? 1 : static_cast<double>(p.statistics.samples);
+    return *sigma * std::sqrt(static_cast<double>(p.statistics.inputs()) * *d / samples);
+}
+
+} // namespace
+
 double noise_unit_of(const std::string& text, const Problem& p) {
     if (text == "none") return 0;
+    if (text.rfind(kOfTargets, 0) == 0) return unit_of_targets(text, p);
     if (text != "median") {
         const auto value = parse_double(text);
         if (!value || !(*value > 0))
             throw UsageError("option '--noise-unit': found '" + printable(text, 40) +
-                             "'; median, none or a number above 0 is expected");
+                             "'; median, none or a number above 0, or targets:X is expected");
         return *value;
     }
     // The law of noise is that of white inputs, and the median is one of all modes.
@@ -49,8 +76,9 @@ void warn_of_signals(cli::Context& context, const NoiseReport& noise) {
 void declare_noise(cli::Command& c, std::string& text) {
     c.group("Noise");
     c.option("--noise-unit", text, "auto|median|X",
-             "sqrt(N1) times the standard deviation of the noise in an entry of Syx; auto: that of "
-             "a result of modes, else median");
+             "sqrt(N1) times the standard deviation of the noise in an entry of Syx; targets:X: "
+             "noise of standard deviation X in the targets; auto: that of a result of modes, else "
+             "median");
 }
 
 } // namespace lindyn_app

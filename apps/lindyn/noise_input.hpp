@@ -11,7 +11,8 @@
 namespace lindyn_app {
 
 // "median" (of all singular values, most of which are noise; 0 where inputs are not white or modes
-// are missing), "none" (0) or a number above 0.
+// are missing), "none" (0), a number above 0, or "targets:X": noise of standard deviation X in
+// every target, on inputs that must be white.
 double noise_unit_of(const std::string& text, const assay::lindyn::Problem& problem);
 // The same, or "auto": that of a result of `modes`, else median.
 double noise_unit_of(assay::cli::Context& context, const std::string& text,

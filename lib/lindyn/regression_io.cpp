@@ -4,11 +4,32 @@
 #include <assay/lindyn/students.hpp>
 #include <assay/lindyn/study_records_io.hpp>
 
+#include <cmath>
+
 namespace assay::lindyn {
 namespace {
 
+constexpr Index kEigenvalues = 32; // between the edges of the spectrum
+
 const RegressionTheory& theory_of(const RegressionStudy& study, Index load) {
     return study.theory[static_cast<std::size_t>(load)];
+}
+
+// The best time of single eigenmodes, from the slowest to the fastest.
+void write_eigenmodes(hdf5::Group& group, const RegressionStudy& study, const Rows& rows) {
+    RowMatrix value(rows.count, kEigenvalues), best(rows.count, kEigenvalues);
+    for (Index i = 0; i < rows.count; ++i) {
+        const RegressionSetting setting = setting_at(study, i);
+        const double root = std::sqrt(setting.load);
+        value.row(i) =
+            Vector::LinSpaced(kEigenvalues, (1 - root) * (1 - root), (1 + root) * (1 + root));
+        best.row(i) = study.scale.per_tau * value.row(i).unaryExpr([&](double l) {
+            return best_eigenmode_time(setting, l);
+        });
+    }
+    rows.write(group, "eigenvalue", value, {"eigenmode", "", "of the inputs' covariance"});
+    rows.write(group, "best_eigenmode_time", best,
+               {"eigenmode", study.scale.unit, "when to stop learning that eigenmode"});
 }
 
 void write_theory(hdf5::Group& group, const RegressionStudy& study, const Rows& rows) {
@@ -22,12 +43,13 @@ void write_theory(hdf5::Group& group, const RegressionStudy& study, const Rows& 
         best_error(i) = theory.optimum.value;
         late(i) = theory.late;
     }
-    group.write("time", Vector(scale.per_tau * study.time), {"time", scale.unit, ""});
+    group.write("time", Vector(scale.per_tau * study.time), {"time", scale.unit, "of training"});
     rows.write(group, "generalization_error", error, {"time", "", "beyond the noise, E - sigma^2"});
     group.write("load", study.loads, {"load", "", "samples a input"});
     rows.write_scalars(group, "optimal_time", best_time, {"", scale.unit, "when it is least"});
     rows.write_scalars(group, "optimal_error", best_error, {"", "", "beyond the noise"});
     rows.write_scalars(group, "late_error", late, {"", "", "at the end of learning"});
+    write_eigenmodes(group, study, rows);
 }
 
 // Means over the data sets of each load.
