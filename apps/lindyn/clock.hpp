@@ -7,10 +7,12 @@
 
 #include <assay/cli/command.hpp>
 #include <assay/cli/context.hpp>
-#include <assay/lindyn/discrete.hpp>
+#include <assay/lindyn/predict.hpp>
 #include <assay/lindyn/statistics.hpp>
 #include <assay/lindyn/time_scale.hpp>
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,11 +43,11 @@ void declare_time_unit(assay::cli::Command& c, TimeOptions& o);
 
 struct Clock {
     assay::lindyn::StepSettings step; // in the flow's units; rate 0: not known
-    double tau = 0;                   // steps; 0: not known
-    double epoch = 1;                 // steps of one pass through the samples
-    assay::training::ScheduleSettings schedule;
-    double base = 1;        // learning rate that the schedule varies
-    assay::Index total = 0; // steps of the run, for the schedule
+    assay::lindyn::StepVariant variant;
+    double tau = 0;   // steps at the base learning rate; 0: not known
+    double epoch = 1; // steps of one pass through the samples
+    // Where a schedule varies the learning rate; else null.
+    std::shared_ptr<const assay::lindyn::StepClock> steps;
 
     std::string why_unknown; // what of the run gives no tau
 
@@ -59,10 +61,25 @@ assay::lindyn::TimeScale time_scale(const TimeOptions& o, const Clock& clock);
 // What --time gives, in tau; empty for auto.
 assay::Vector times_in_tau(assay::cli::Context& context, const TimeOptions& o,
                            const assay::lindyn::TimeScale& scale);
+// What --time gives, in the scale's unit and in tau. auto: `usual`, in tau; of a run whose learning
+// rate varies as many equal parts up to the last of them, or to the run's end where it comes first.
+struct TimeGrid {
+    assay::Vector told, tau;
+};
+TimeGrid time_grid(assay::cli::Context& context, const TimeOptions& o,
+                   const assay::lindyn::TimeScale& scale,
+                   const std::function<assay::Vector()>& usual);
+void set_steps(const Clock& clock, assay::lindyn::PredictSettings& settings);
 // The clock of a network of `outputs` that learns `samples` in theory, sums over samples.
 Clock theory_clock(const ClockOptions& o, assay::Index outputs, assay::Index samples);
-// Throws Error on losses that are no squared error.
-Clock clock_of(const ClockOptions& o, const std::optional<tools::RunWords>& words,
-               const assay::lindyn::Statistics& statistics);
+// What the run of an input says of its training, before its data are looked at. Throws Error on a
+// loss that is no squared error.
+std::optional<tools::RunWords> squared_error_run(assay::cli::Context& context,
+                                                 const assay::hdf5::Address& address,
+                                                 const ClockOptions& o);
+// Warns of what the run did that the clock does not know.
+Clock clock_of_run(assay::cli::Context& context, const ClockOptions& o,
+                   const std::optional<tools::RunWords>& words,
+                   const assay::lindyn::Statistics& statistics);
 
 } // namespace lindyn_app

@@ -35,7 +35,11 @@ ComparisonSettings settings_of(const Options& o, const RunToCompare& run) {
     ComparisonSettings s;
     s.method = o.method;
     s.depth = o.depth > 0 ? static_cast<int>(o.depth) : run.depth;
-    s.step = run.step;
+    s.step = run.clock.step;
+    s.variant = run.clock.variant;
+    s.step_clock = run.clock.steps;
+    if (s.method == Method::discrete && !(s.step.rate > 0))
+        throw UsageError("--method discrete needs --learning-rate");
     s.from = start_of(o, run);
     s.known = run.known ? &*run.known : nullptr;
     return s;
@@ -99,7 +103,13 @@ void report(cli::Context& context, const RunToCompare& run, const RunComparison&
     context.report("whiteness", c.conditions.whiteness, "0: white inputs");
     if (c.conditions.imbalance > 0)
         context.report("imbalance", c.conditions.imbalance, "of the start, relative");
-    context.report("step size", run.step.rate / c.conditions.stable_rate,
+    if (c.fitted_tau)
+        context.report("fitted tau", *c.fitted_tau, "steps of one tau, fitted to the strengths");
+    if (std::isfinite(c.conditions.conservation))
+        context.report("conservation error", c.conditions.conservation,
+                       "of W_2^T W_2 - W_1 W_1^T along the integrated flow, relative");
+    const double rate = c.fitted_tau ? 1 / *c.fitted_tau : run.clock.step.rate;
+    context.report("step size", rate / c.conditions.stable_rate,
                    "learning rate over the largest that converges");
 }
 
@@ -111,15 +121,21 @@ void warn(cli::Context& context, const RunToCompare& run, const RunComparison& c
     if (!run.why_fitted.empty())
         context.monitor().info(run.name + ": " + run.why_fitted +
                                "; maps are fitted to its outputs");
+    if (c.fitted_tau)
+        context.monitor().warn(concat(run.name,
+                                      ": the learning rate is not in the file (--learning-rate or "
+                                      "--tau gives it); one tau was fitted to the strengths, ",
+                                      significant(*c.fitted_tau, 4), " steps"));
     const bool closed = c.method == Method::aligned || c.method == Method::discrete;
-    if (closed && std::isnan(run.problem.commutation))
+    if (closed && std::isnan(run.problem.mode_coupling()))
         context.monitor().warn(run.name +
                                ": whether the modes diagonalise the inputs is not known, so "
                                "that closed forms may be approximations");
-    if (closed && run.problem.commutation > 1e-6)
-        context.monitor().warn(concat(
-            run.name, ": the modes do not diagonalise the inputs (commutation ",
-            significant(run.problem.commutation, 3), "), so that closed forms are approximations"));
+    if (closed && run.problem.mode_coupling() > 1e-6)
+        context.monitor().warn(concat(run.name,
+                                      ": the modes do not diagonalise the inputs (commutation ",
+                                      significant(run.problem.mode_coupling(), 3),
+                                      "), so that closed forms are approximations"));
 }
 
 void run(const Options& o, cli::Context& context) {
@@ -127,7 +143,7 @@ void run(const Options& o, cli::Context& context) {
     hdf5::Group group = context.output().create_group("/lindyn/compare");
     for (const RunToCompare& one : runs) {
         const RunComparison c = at_place(one.name, [&] {
-            return compare_run(one.problem, *one.source, one.clock, settings_of(o, one),
+            return compare_run(one.problem, *one.source, one.times, settings_of(o, one),
                                context.execution());
         });
         warn(context, one, c);

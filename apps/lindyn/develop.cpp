@@ -165,7 +165,7 @@ void typical(Work& w) {
 void basic_level(Work& w, const std::optional<Matrix>& labels) {
     if (!labels || !w.course.problem) return;
     need_formed(w.course.problem->statistics);
-    const Matrix& syx = w.course.problem->statistics.syx;
+    const Matrix syx = w.course.problem->original_map(w.course.problem->statistics.syx);
     const auto spectrum = level_spectrum(*labels, syx.transpose() * syx);
     if (!spectrum) return;
     write_level_spectrum(w.group.create_group("basic_level"), *spectrum);
@@ -186,7 +186,7 @@ void develop_one(const Options& o, cli::Context& context) {
     const Course course = load_course(context, o.course);
     const Development& d = *course.development;
     Work w{o, context, course, context.output().create_group("/lindyn/develop")};
-    w.group.write("time", d.time(), {"time", course.unit, ""});
+    w.group.write("time", d.time(), {"time", course.unit, "of training"});
     context.report("items", static_cast<std::int64_t>(d.items()));
     const std::optional<Matrix> labels = labels_of(o, context, d.items());
     if (wanted(o, "distance"))

@@ -2,7 +2,6 @@
 
 #include <assay/core/error.hpp>
 #include <assay/lindyn/development_io.hpp>
-#include <assay/lindyn/mode_curve.hpp>
 #include <assay/training/run_io.hpp>
 
 namespace lindyn_app {
@@ -40,36 +39,24 @@ Course predicted(cli::Context& context, const DevelopmentOptions& o) {
     return course;
 }
 
-// Where each mode leads.
-Vector ends(const Problem& problem, const PredictSettings& s, const Vector& start) {
-    Vector end = Vector::Zero(start.size());
-    for (Index a = 0; a < end.size(); ++a)
-        if (start(a) > 0)
-            end(a) =
-                ModeLaw{
-                    problem.modes.s(a), problem.modes.input_variance(a), start(a), s.depth, s.tau,
-                    s.step.decay}
-                    .end();
-    return end;
-}
-
 Course closed_form(cli::Context& context, const DevelopmentOptions& o) {
     Course course;
+    const hdf5::Address address = context.input_address();
+    const auto words =
+        at_place(address.name(), [&] { return squared_error_run(context, address, o.clock); });
     course.problem = load_problem(context, o.problem);
     const Problem& problem = *course.problem;
-    at_place(context.input_address().name(), [&] {
-        const Clock clock = clock_of(o.clock, tools::run_words(context, context.input_address()),
-                                     problem.statistics);
+    at_place(address.name(), [&] {
+        const Clock clock = clock_of_run(context, o.clock, words, problem.statistics);
         const TimeScale scale = time_scale(o.time, clock);
         course.unit = scale.unit;
         PredictSettings settings = o.predict;
-        settings.tau = scale.per_tau;
-        const Vector times = o.time.grid == "auto" ? usual_times(problem, settings)
-                                                   : parse_times(context, o.time.grid);
-        Prediction p = predict(problem, settings, times, context.execution());
+        set_steps(clock, settings);
+        const TimeGrid times =
+            time_grid(context, o.time, scale, [&] { return usual_times(problem, settings); });
+        Prediction p = predict(problem, settings, times.tau, context.execution());
         course.development = std::make_unique<AlignedDevelopment>(
-            p.time, p.strength, ends(problem, settings, p.initial_strength), problem.modes.u,
-            item_vectors(problem), settings.depth);
+            times.told, p.strength, p.end, problem.modes.u, item_vectors(problem), settings.depth);
     });
     return course;
 }
@@ -78,7 +65,7 @@ Course closed_form(cli::Context& context, const DevelopmentOptions& o) {
 
 void declare_development(cli::Command& c, DevelopmentOptions& o) {
     o.predict.method = Method::aligned;
-    declare_problem(c, o.problem, Whitening::none);
+    declare_problem(c, o.problem, Whitening::offered);
     c.group("Course of learning");
     c.flag("--run", o.run, "of the networks that the input's /run recorded");
     c.option("--checkpoint", o.checkpoints, "STEPS", "of the run: all, LIST or log:N");
@@ -88,6 +75,7 @@ void declare_development(cli::Command& c, DevelopmentOptions& o) {
     declare_times(c, o.time);
     c.group("Clock");
     declare_clock(c, o.clock);
+    declare_weight_decay(c, o.clock);
 }
 
 Course load_course(cli::Context& context, const DevelopmentOptions& o) {
@@ -96,10 +84,11 @@ Course load_course(cli::Context& context, const DevelopmentOptions& o) {
     if (!o.run && !has_prediction) return closed_form(context, o);
     const PredictSettings usual;
     if (o.time.grid != "auto" || o.time.unit != TimeUnit::tau || o.predict.depth != usual.depth ||
-        o.predict.hidden != usual.hidden || o.predict.initial_strength != usual.initial_strength)
+        o.predict.hidden != usual.hidden || o.predict.initial_strength != usual.initial_strength ||
+        o.clock.weight_decay)
         throw UsageError(std::string(o.run ? "--run" : "a result of predict") +
-                         " has its own course of learning; --time, --time-unit, --depth, --hidden "
-                         "and --initial-strength are for closed forms");
+                         " has its own course of learning; --time, --time-unit, --depth, "
+                         "--hidden, --initial-strength and --weight-decay are for closed forms");
     return o.run ? recorded(context, o) : predicted(context, o);
 }
 

@@ -24,10 +24,9 @@ struct Options {
 };
 
 PredictSettings settings_of(const Options& o, const Problem& problem, const Clock& clock,
-                            const TimeScale& scale, cli::Context& context) {
+                            cli::Context& context) {
     PredictSettings s = o.predict;
-    s.tau = scale.per_tau;
-    s.step = clock.step;
+    set_steps(clock, s);
     if (s.method == Method::discrete && !(clock.step.rate > 0))
         throw UsageError("--method discrete needs --learning-rate");
     if (o.weights.empty()) return s;
@@ -48,12 +47,20 @@ void report(cli::Context& context, const Problem& problem, const Options& o,
     context.report("loss", p.loss(p.loss.size() - 1),
                    concat("at the end, from ", significant(p.loss(0), 4)));
     context.report("whiteness", p.conditions.whiteness, "0: white inputs");
+    context.report("commutation", p.conditions.commutation, "0: the modes diagonalise the inputs");
+    report_whitening(context, problem);
     if (!o.weights.empty()) {
         context.report("imbalance", p.conditions.imbalance, "of the start, relative");
         context.report("misalignment", p.conditions.misalignment, "of the start, 0: aligned");
         if (std::isfinite(p.conditions.expected_error))
             context.report("expected error", p.conditions.expected_error, "of the exact solution");
     }
+    if (std::isfinite(p.conditions.conservation))
+        context.report("conservation error", p.conditions.conservation,
+                       "of W_2^T W_2 - W_1 W_1^T along the integrated flow, relative");
+    if (std::isfinite(p.conditions.first_step))
+        context.report("first step", p.conditions.first_step,
+                       "learning rate x first singular value; the flow is its limit 0");
     context.report("largest stable rate", stable.value,
                    std::isnan(stable.value)
                        ? "not known: the modes do not say how wide the inputs are"
@@ -65,13 +72,13 @@ void report(cli::Context& context, const Problem& problem, const Options& o,
 void warn_of_conditions(cli::Context& context, const Problem& problem, double rate,
                         const Prediction& p) {
     const bool closed = p.method == Method::aligned || p.method == Method::discrete;
-    if (closed && std::isnan(problem.commutation))
+    if (closed && std::isnan(problem.mode_coupling()))
         context.monitor().warn(
             "whether the modes diagonalise the inputs is not known (correlations "
             "that were not formed): closed forms may be approximations");
-    if (closed && problem.commutation > 1e-6)
+    if (closed && problem.mode_coupling() > 1e-6)
         context.monitor().warn(concat("the modes do not diagonalise the inputs (commutation ",
-                                      significant(problem.commutation, 3),
+                                      significant(problem.mode_coupling(), 3),
                                       "): closed forms are approximations; --whiten or --method "
                                       "flow is exact"));
     if (rate > p.conditions.stable_rate)
@@ -81,17 +88,21 @@ void warn_of_conditions(cli::Context& context, const Problem& problem, double ra
 }
 
 void run(const Options& o, cli::Context& context) {
-    const Problem problem = load_problem(context, o.problem);
     const std::string place = context.input_address().name();
+    const auto words = at_place(
+        place, [&] { return squared_error_run(context, context.input_address(), o.clock); });
+    const Problem problem = load_problem(context, o.problem);
     at_place(place, [&] {
-        const Clock clock = clock_of(o.clock, tools::run_words(context, context.input_address()),
-                                     problem.statistics);
+        const Clock clock = clock_of_run(context, o.clock, words, problem.statistics);
         const TimeScale scale = time_scale(o.time, clock);
-        const PredictSettings settings = settings_of(o, problem, clock, scale, context);
-        const Vector times = o.time.grid == "auto" ? usual_times(problem, settings)
-                                                   : parse_times(context, o.time.grid);
-        const Prediction p = predict(problem, settings, times, context.execution());
-        write_prediction(context.output().create_group("/lindyn/predict"), p, settings, scale.unit);
+        const PredictSettings settings = settings_of(o, problem, clock, context);
+        const TimeGrid times =
+            time_grid(context, o.time, scale, [&] { return usual_times(problem, settings); });
+        Prediction p = predict(problem, settings, times.tau, context.execution());
+        tell_times(p, scale);
+        p.time = times.told;
+        write_prediction(context.output().create_group("/lindyn/predict"), p, settings,
+                         problem.modes, scale);
         warn_of_conditions(context, problem, clock.step.rate, p);
         const auto depth =
             settings.weights ? static_cast<int>(settings.weights->size()) : settings.depth;

@@ -110,6 +110,13 @@ Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5:
     });
 }
 
+void report_whitening(cli::Context& context, const Problem& problem) {
+    if (!problem.whitened()) return;
+    context.report("whitened inputs", static_cast<std::int64_t>(problem.basis.cols()),
+                   concat("directions of ", problem.basis.rows(),
+                          "; modes and curves are of training on these"));
+}
+
 bool is_modes_result(cli::Context& context, std::size_t input) {
     return context.input_address(input).path.empty() &&
            context.input(input).root().has_group("/lindyn/modes");
@@ -137,7 +144,13 @@ Layers load_layers(cli::Context& context, const std::string& text) {
     const tools::ModelFileOptions plain;
     const auto opened =
         tools::open_model(context, {address.file, text == "-" ? "" : address.path}, plain);
-    return at_place(address.name(), [&] { return read_layers(opened.model); });
+    return at_place(address.name(), [&] {
+        try {
+            return read_layers(opened.model);
+        } catch (const NotLinear& error) {
+            throw Error(error.what() + std::string("; lindyn compare fits maps to its outputs"));
+        }
+    });
 }
 
 std::optional<Vector> parse_spaced(const std::string& text) {

@@ -42,6 +42,8 @@ std::unique_ptr<assay::lindyn::SampleSource> sample_source(assay::cli::Context& 
 // From /lindyn/modes where the input holds it and no path is given, else from data.
 assay::lindyn::Problem load_problem(assay::cli::Context& context, const ProblemOptions& o,
                                     std::size_t input = 0);
+// Says so where modes are those of whitened inputs.
+void report_whitening(assay::cli::Context& context, const assay::lindyn::Problem& problem);
 bool is_modes_result(assay::cli::Context& context, std::size_t input = 0);
 // A linear network from /model of a file ("-": of the input).
 assay::lindyn::Layers load_layers(assay::cli::Context& context, const std::string& address);

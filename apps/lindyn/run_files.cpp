@@ -87,19 +87,21 @@ void set_problem(cli::Context& context, const RunOptions& o, const hdf5::Address
     });
 }
 
-void set_clock(const RunOptions& o, const std::optional<tools::RunWords>& words,
-               RunToCompare& run) {
-    const Clock clock = clock_of(o.clock, words, run.problem.statistics);
-    clock.need_tau();
-    run.step = clock.step;
-    run.clock = clock.at(run.source->steps());
+// Model files of others do not say how they were trained.
+enum class ClockSource { needed, fitted };
+
+void set_clock(cli::Context& context, const RunOptions& o,
+               const std::optional<tools::RunWords>& words, ClockSource clock, RunToCompare& run) {
+    run.clock = clock_of_run(context, o.clock, words, run.problem.statistics);
+    if (clock == ClockSource::needed || !run.clock.why_unknown.empty()) run.clock.need_tau();
+    if (run.clock.tau > 0) run.times = run.clock.at(run.source->steps());
 }
 
 // ---- sources
 
 RunToCompare recorded_run(cli::Context& context, const RunOptions& o, std::size_t input) {
     const hdf5::Address address = context.input_address(input);
-    const auto words = tools::run_words(context, address);
+    const auto words = squared_error_run(context, address, o.clock);
     const hdf5::Address data = data_address(context, o, address, words);
     const hdf5::Group root = context.open(address).root();
     RunToCompare run;
@@ -114,7 +116,7 @@ RunToCompare recorded_run(cli::Context& context, const RunOptions& o, std::size_
     run.why_fitted = source->why_fitted();
     run.depth = source->depth();
     run.source = std::move(source);
-    set_clock(o, words, run);
+    set_clock(context, o, words, ClockSource::needed, run);
     return run;
 }
 
@@ -123,7 +125,7 @@ RunToCompare stored_maps(cli::Context& context, const RunOptions& o, std::size_t
     RunToCompare run;
     set_problem(context, o, data_address(context, o, address, {}), {}, run);
     run.source = std::make_unique<StoredMaps>(context.open(address).root().group("/trajectory"));
-    set_clock(o, {}, run);
+    set_clock(context, o, {}, ClockSource::needed, run);
     return run;
 }
 
@@ -197,7 +199,7 @@ RunToCompare run_of_models(cli::Context& context, const RunOptions& o) {
     run.why_fitted = source->why_fitted();
     run.depth = source->depth();
     run.source = std::move(source);
-    set_clock(o, {}, run);
+    set_clock(context, o, {}, ClockSource::fitted, run);
     return run;
 }
 

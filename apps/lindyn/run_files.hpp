@@ -31,10 +31,10 @@ struct RunToCompare {
     assay::lindyn::Problem problem;
     std::optional<assay::lindyn::KnownMap> known; // behind the targets
     std::unique_ptr<assay::lindyn::RunSource> source;
-    assay::Vector clock;              // the flow's time at each checkpoint
-    assay::lindyn::StepSettings step; // in the flow's units
-    int depth = 2;                    // of a network that is no linear one
-    std::string why_fitted;           // empty: a linear network
+    assay::Vector times; // the flow's time at each checkpoint; empty: not known
+    Clock clock;
+    int depth = 2;          // of a network that is no linear one
+    std::string why_fitted; // empty: a linear network
 };
 
 // All inputs: run files and stored maps are a run each, model files are the checkpoints of one.

@@ -5,6 +5,7 @@
 #include <assay/linalg/assignment.hpp>
 #include <assay/linalg/svd.hpp>
 #include <assay/lindyn/passage.hpp>
+#include <assay/lindyn/scalar_search.hpp>
 #include <assay/lindyn/starts.hpp>
 
 #include <Eigen/Eigenvalues>
@@ -19,6 +20,7 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kNegligible = 1e-10; // share of the largest eigenvalue of X^T X
 constexpr Index kFinePoints = 2000;   // at which a prediction is evaluated, at least
+constexpr Index kTaus = 400;          // among which a clock is looked for
 constexpr double kRich = 1, kLazy = 0.4;
 
 std::size_t at(Index i) {
@@ -56,13 +58,6 @@ Vector refined(const Vector& coarse, Index pieces) {
     return fine;
 }
 
-Vector passings(const Vector& time, const Matrix& curves, const Vector& ends, double fraction) {
-    Vector when(ends.size());
-    for (Index a = 0; a < ends.size(); ++a)
-        when(a) = ends(a) > 0 ? growth_passage(time, curves.col(a), ends(a), fraction) : kNaN;
-    return when;
-}
-
 // Strengths from which closed forms start: where `observed` is negative that of the map's noise,
 // and always below the end.
 std::vector<double> starting_strengths(const Modes& modes, const Matrix& map,
@@ -83,6 +78,8 @@ PredictSettings prediction_from(const Problem& problem, const RunState& first,
     PredictSettings s;
     s.method = settings.method;
     s.step = settings.step;
+    s.variant = settings.variant;
+    s.clock = settings.step_clock;
     s.depth = settings.depth;
     const bool closed = s.method == Method::aligned || s.method == Method::discrete;
     if (first.layers && !closed) {
@@ -124,18 +121,95 @@ double determination(const Vector& observed, const Vector& predicted) {
     return total > 0 ? 1 - (observed - predicted).squaredNorm() / total : kNaN;
 }
 
-void judge_curves(const Modes& modes, Index from, RunComparison& c) {
-    const Index count = modes.count(), seen = c.observed.rows() - from;
-    c.relative_rmse.resize(count);
-    c.r2.resize(count);
+// Of each column from row `from` on: the root mean square of observed - told over the end, and the
+// share of the observed variance that is explained.
+struct Judgement {
+    Vector relative_rmse, r2;
+};
+Judgement judge_curves(const Matrix& observed, const Matrix& told, const Vector& ends, Index from) {
+    const Index count = observed.cols(), seen = observed.rows() - from;
+    Judgement judged{Vector(count), Vector(count)};
     for (Index a = 0; a < count; ++a) {
-        const Vector observed = c.observed.col(a).tail(seen), told = c.predicted.col(a).tail(seen);
-        c.relative_rmse(a) =
-            std::sqrt((observed - told).squaredNorm() / static_cast<double>(seen)) /
-            modes.asymptote(a);
-        c.r2(a) = determination(observed, told);
+        const Vector one = observed.col(a).tail(seen), other = told.col(a).tail(seen);
+        judged.relative_rmse(a) =
+            std::sqrt((one - other).squaredNorm() / static_cast<double>(seen)) / ends(a);
+        judged.r2(a) = determination(one, other);
     }
-    c.loss_r2 = determination(c.loss_observed.tail(seen), c.loss_predicted.tail(seen));
+    return judged;
+}
+
+// A row of `curves` at a time between the samples; the last from there on.
+Vector row_at(const Vector& time, const Matrix& curves, double when) {
+    const Index last = time.size() - 1;
+    if (!(when < time(last))) return curves.row(last).transpose();
+    const double place = when / time(last) * static_cast<double>(last); // samples are equidistant
+    const auto i = std::min(static_cast<Index>(place), last - 1);
+    const double share = place - static_cast<double>(i);
+    return ((1 - share) * curves.row(i) + share * curves.row(i + 1)).transpose();
+}
+
+// Steps of one tau for which theory comes nearest to the strengths observed at `steps` (from the
+// first on), by least squares over modes and checkpoints.
+double fit_tau(const Problem& problem, const PredictSettings& settings, const Vector& steps,
+               const Matrix& observed, const Execution& execution) {
+    const Vector usual = usual_times(problem, settings, kFinePoints);
+    const Vector time = 2 * usual; // to the end of learning
+    const Matrix told = predict(problem, settings, time, execution).strength;
+    const auto misfit = [&](double log_tau) {
+        double sum = 0;
+        for (Index i = 0; i < steps.size(); ++i)
+            sum += (observed.row(i).transpose() -
+                    row_at(time, told, (steps(i) - steps(0)) * std::exp(-log_tau)))
+                       .squaredNorm();
+        return sum;
+    };
+    const double longest = steps(steps.size() - 1) - steps(0), shortest = steps(1) - steps(0);
+    const Vector grid = Vector::LinSpaced(kTaus, std::log(shortest / time(time.size() - 1)),
+                                          std::log(longest / time(1)));
+    Vector values(kTaus);
+    for (Index i = 0; i < kTaus; ++i) values(i) = misfit(grid(i));
+    const Minimum best = least_minimum(misfit, grid, values);
+    if (!(best.at > grid(0) && best.at < grid(kTaus - 1)))
+        throw Error("the learning rate is not in the file, and the strengths do not show it (all "
+                    "of learning is before or after the checkpoints); --learning-rate or --tau is "
+                    "expected");
+    return std::exp(best.at);
+}
+
+// When modes pass shares of their ends, in the run and in theory.
+void find_passages(const Vector& steps, const Vector& fine_steps, const Matrix& told,
+                   const Vector& ends, RunComparison& c) {
+    const auto observed_at = [&](double fraction) {
+        return growth_passages(steps, c.observed, ends, fraction);
+    };
+    const auto told_at = [&](double fraction) {
+        return growth_passages(fine_steps, told, ends, fraction);
+    };
+    c.half_observed = observed_at(0.5);
+    c.ten_observed = observed_at(0.1);
+    c.ninety_observed = observed_at(0.9);
+    c.half_predicted = told_at(0.5);
+    c.ten_predicted = told_at(0.1);
+    c.ninety_predicted = told_at(0.9);
+    c.lag = c.half_observed - c.half_predicted;
+}
+
+GroupComparison compare_groups(const Modes& modes, const Vector& steps, const Vector& fine_steps,
+                               const Matrix& told, const Vector& ends, Index from,
+                               const RunComparison& c) {
+    const auto means = [&](const Matrix& by_mode) { return group_means(by_mode, modes.group); };
+    const Vector group_ends = means(ends.transpose()).transpose();
+    GroupComparison g;
+    g.observed = means(c.observed);
+    g.predicted = means(c.predicted);
+    g.half_observed = growth_passages(steps, g.observed, group_ends, 0.5);
+    g.half_predicted = growth_passages(fine_steps, means(told), group_ends, 0.5);
+    g.lag = g.half_observed - g.half_predicted;
+    const Judgement judged =
+        judge_curves(g.observed, g.predicted, means(modes.asymptote.transpose()).transpose(), from);
+    g.relative_rmse = judged.relative_rmse;
+    g.r2 = judged.r2;
+    return g;
 }
 
 void judge_regime(const Modes& modes, RunComparison& c) {
@@ -272,38 +346,35 @@ RunComparison compare_run(const Problem& problem, const RunSource& run, const Ve
                                   ? 1 - cosine(first_gram(*first.layers), first_gram(*last.layers))
                                   : kNaN;
 
+    const Vector steps =
+        Eigen::Map<const Eigen::Matrix<Index, Eigen::Dynamic, 1>>(c.steps.data(), times)
+            .cast<double>();
+    PredictSettings start = prediction_from(problem, first, settings);
+    c.clock = clock;
+    if (clock.size() == 0) {
+        c.fitted_tau =
+            fit_tau(problem, start, steps.tail(seen), c.observed.bottomRows(seen), execution);
+        c.clock = steps / *c.fitted_tau;
+    }
+    start.passed = c.clock(from);
     const Index pieces = std::clamp<Index>(kFinePoints / seen, 1, 64);
-    const Vector told_clock = refined(clock.tail(seen), pieces);
-    const Prediction told = predict(problem, prediction_from(problem, first, settings),
-                                    told_clock.array() - clock(from), execution);
+    const Vector told_clock = refined(c.clock.tail(seen), pieces);
+    const Prediction told = predict(problem, start, told_clock.array() - c.clock(from), execution);
     c.method = told.method;
     c.conditions = told.conditions;
     for (Index i = 0; i < seen; ++i) {
         c.predicted.row(from + i) = told.strength.row(i * pieces);
         c.loss_predicted(from + i) = told.loss(i * pieces);
     }
-    const Vector steps =
-        Eigen::Map<const Eigen::Matrix<Index, Eigen::Dynamic, 1>>(c.steps.data(), times)
-            .cast<double>();
+    c.loss_r2 = determination(c.loss_observed.tail(seen), c.loss_predicted.tail(seen));
     const Vector fine_steps = refined(steps.tail(seen), pieces);
     const int depth = first.layers ? static_cast<int>(first.layers->size()) : settings.depth;
     const Vector ends = mode_ends(problem.modes, depth, settings.step.decay);
-    const auto observed_at = [&](double fraction) {
-        return passings(steps, c.observed, ends, fraction);
-    };
-    const auto told_at = [&](double fraction) {
-        return passings(fine_steps, told.strength, ends, fraction);
-    };
-    c.half_observed = observed_at(0.5);
-    c.ten_observed = observed_at(0.1);
-    c.ninety_observed = observed_at(0.9);
-    c.half_predicted = told_at(0.5);
-    c.ten_predicted = told_at(0.1);
-    c.ninety_predicted = told_at(0.9);
-    c.lag = c.half_observed - c.half_predicted;
-    c.observed_group = group_means(c.observed, problem.modes.group);
-    c.predicted_group = group_means(c.predicted, problem.modes.group);
-    judge_curves(problem.modes, from, c);
+    find_passages(steps, fine_steps, told.strength, ends, c);
+    const Judgement judged = judge_curves(c.observed, c.predicted, problem.modes.asymptote, from);
+    c.relative_rmse = judged.relative_rmse;
+    c.r2 = judged.r2;
+    c.groups = compare_groups(problem.modes, steps, fine_steps, told.strength, ends, from, c);
     judge_regime(problem.modes, c);
     return c;
 }

@@ -66,21 +66,32 @@ struct KnownMap {
 
 struct ComparisonSettings {
     Method method = Method::automatic;
-    int depth = 2;                   // of networks without layers of their own
-    StepSettings step;               // decay everywhere; rate and momentum for Method::discrete
+    int depth = 2;       // of networks without layers of their own
+    StepSettings step;   // decay everywhere; rate and momentum for Method::discrete
+    StepVariant variant; // for Method::discrete
+    std::shared_ptr<const StepClock> step_clock; // the same, where the learning rate varies
     Index from = 0;                  // number of the checkpoint at which the prediction starts
     const KnownMap* known = nullptr; // of the problem's inputs and outputs
 };
 
+// Of the means over each group of equal modes, which do not depend on the basis within a group.
+struct GroupComparison {
+    Matrix observed, predicted;                // T x groups
+    Vector half_observed, half_predicted, lag; // groups, in steps; NaN: not reached
+    Vector relative_rmse, r2;                  // groups
+};
+
 struct RunComparison {
     Method method = Method::automatic;
-    std::vector<Index> steps;               // T
-    Matrix observed, predicted;             // T x K; predicted NaN before `from`
-    Matrix observed_group, predicted_group; // T x groups
+    std::vector<Index> steps;         // T
+    Matrix observed, predicted;       // T x K; predicted NaN before `from`
+    Vector clock;                     // T, the flow's time (tau) at each checkpoint
+    std::optional<double> fitted_tau; // steps of one tau, where the clock was not given
     Vector half_observed, half_predicted, ten_observed, ten_predicted, ninety_observed,
-        ninety_predicted;                     // K, in steps; NaN: not reached
-    Vector lag;                               // K, half observed - predicted
-    Vector relative_rmse, r2;                 // K, over checkpoints from `from`
+        ninety_predicted;     // K, in steps; NaN: not reached
+    Vector lag;               // K, half observed - predicted
+    Vector relative_rmse, r2; // K, over checkpoints from `from`
+    GroupComparison groups;
     Matrix alignment_input, alignment_output; // T x K
     Vector off_diagonal, nonlinear_share;     // T
     Vector loss_observed, loss_predicted;     // T, half the squared error
@@ -100,10 +111,12 @@ struct RunComparison {
                                               const Vector& ten, const Vector& ninety);
 
 // `clock` (T): the flow's time (tau = 1, half the squared error, mean over samples) passed when
-// each checkpoint was made. Prediction from the weights of checkpoint `from` where there are some
-// (exact, or integrated flow), else closed forms from its strengths, of which negative ones and
-// those of noise count as the root mean square entry of the map in the modes' basis. Throws Error
-// with fewer than two checkpoints from there.
+// each checkpoint was made; empty: one tau is so many steps as bring the predicted strengths
+// nearest to the observed ones (least squares). Prediction from the weights of checkpoint `from`
+// where there are some (exact, or integrated flow), else closed forms from its strengths, of which
+// negative ones and those of noise count as the root mean square entry of the map in the modes'
+// basis. Throws Error with fewer than two checkpoints from there, and where a clock that is not
+// given is not seen in the strengths.
 [[nodiscard]] ASSAY_API RunComparison compare_run(const Problem& problem, const RunSource& run,
                                                   const Vector& clock,
                                                   const ComparisonSettings& settings,

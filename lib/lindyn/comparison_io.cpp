@@ -135,14 +135,30 @@ std::optional<KnownMap> read_known_map(const hdf5::Group& root, const std::strin
     return known;
 }
 
+namespace {
+
+void write_groups(hdf5::Group& group, const GroupComparison& g) {
+    group.write("observed_group", g.observed,
+                {"time,group", "", "mean over each group of equal modes"});
+    group.write("predicted_group", g.predicted, {"time,group", "", "the same in theory"});
+    group.write("half_step_observed_group", g.half_observed,
+                {"group", "steps", "half of the mean end; NaN: not reached"});
+    group.write("half_step_predicted_group", g.half_predicted,
+                {"group", "steps", "the same in theory"});
+    group.write("lag_group", g.lag, {"group", "steps", "half step observed less predicted"});
+    group.write("relative_rmse_group", g.relative_rmse,
+                {"group", "", "root mean square of observed less predicted, over the end"});
+    group.write("r2_group", g.r2,
+                {"group", "", "share of the observed curve's variance explained"});
+}
+
+} // namespace
+
 void write_comparison(hdf5::Group group, const RunComparison& c) {
     group.write("step", whole(c.steps), {"time", "", "updates made at each checkpoint"});
     group.write("observed", c.observed, {"time,mode", "", "a = u^T W v of the network"});
     group.write("predicted", c.predicted,
                 {"time,mode", "", "the same in theory; NaN before the prediction starts"});
-    group.write("observed_group", c.observed_group,
-                {"time,group", "", "mean over each group of equal modes"});
-    group.write("predicted_group", c.predicted_group, {"time,group", "", "the same in theory"});
     const auto steps_of = [&](const std::string& name, const Vector& values,
                               const std::string& what) {
         group.write(name, values, {"mode", "steps", what + "; NaN: not reached"});
@@ -157,6 +173,7 @@ void write_comparison(hdf5::Group group, const RunComparison& c) {
     group.write("relative_rmse", c.relative_rmse,
                 {"mode", "", "root mean square of observed less predicted, over the end"});
     group.write("r2", c.r2, {"mode", "", "share of the observed curve's variance explained"});
+    write_groups(group, c.groups);
     group.write("alignment_input", c.alignment_input,
                 {"time,mode", "", "|v.v'| with the network's own input singular vector"});
     group.write("alignment_output", c.alignment_output,
@@ -183,6 +200,9 @@ void write_comparison(hdf5::Group group, const RunComparison& c) {
     group.set_attribute("misalignment", c.conditions.misalignment);
     group.set_attribute("expected_relative_error", c.conditions.expected_error);
     group.set_attribute("learning_rate_bound", c.conditions.stable_rate);
+    group.set_attribute("first_step", c.conditions.first_step); // learning rate times s_1
+    group.set_attribute("conservation_error", c.conditions.conservation);
+    if (c.fitted_tau) group.set_attribute("fitted_tau", *c.fitted_tau); // steps
 }
 
 } // namespace assay::lindyn

@@ -32,8 +32,11 @@ void check_layers(const Layers& layers, Index inputs, Index outputs) {
     for (std::size_t l = 0; l < layers.size(); ++l) {
         const Matrix& w = layers[l];
         if (w.rows() == 0 || w.cols() != width)
-            throw Error(concat("layer ", l + 1, ": ", w.rows(), " x ", w.cols(), " weights; N x ",
-                               width, " is expected"));
+            throw Error(concat("layer ", l + 1, ": ", w.rows(), " x ", w.cols(), " weights",
+                               l > 0 ? concat(" after the ", layers[l - 1].rows(), " x ",
+                                              layers[l - 1].cols(), " of layer ", l)
+                                     : "",
+                               "; N x ", width, " is expected"));
         if (!w.allFinite()) throw Error(concat("layer ", l + 1, ": weights are not finite"));
         width = w.rows();
     }

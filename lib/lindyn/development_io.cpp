@@ -30,9 +30,15 @@ std::vector<Matrix> read_stack(const hdf5::Group& group, const std::string& name
     return stack;
 }
 
-// Where modes that started above 0 end.
-Vector ends(const Vector& initial, const Vector& asymptote) {
-    return (initial.array() > 0).select(asymptote, 0.0);
+// Where modes end; of older results those that started above 0, without weight decay.
+Vector read_ends(const hdf5::Group& predict, const Vector& initial, const Vector& asymptote) {
+    if (!predict.has_dataset("end_strength")) return (initial.array() > 0).select(asymptote, 0.0);
+    const hdf5::Dataset stored = predict.dataset("end_strength").expect_numeric();
+    const Vector end = stored.read_vector();
+    if (end.size() != initial.size() || !end.allFinite())
+        throw Error(concat(stored.where(), ": ", end.size(), " numbers; ", initial.size(),
+                           " finite ones, one a mode, are expected"));
+    return end;
 }
 
 void write_matrix_of(hdf5::Group& group, const std::string& name,
@@ -67,7 +73,8 @@ std::unique_ptr<Development> read_predicted(const hdf5::Group& predict, const Pr
     return at_place(predict.where(), [&] {
         return std::make_unique<AlignedDevelopment>(
             time, predict.dataset("strength").expect_rank(2).read_matrix(),
-            ends(initial, problem.modes.asymptote), problem.modes.u, item_vectors(problem), depth);
+            read_ends(predict, initial, problem.modes.asymptote), problem.modes.u,
+            item_vectors(problem), depth);
     });
 }
 

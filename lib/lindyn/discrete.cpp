@@ -6,13 +6,17 @@
 namespace assay::lindyn {
 
 DiscreteModes::DiscreteModes(Vector s, Vector d, const Vector& start, int depth,
-                             StepSettings settings)
+                             StepSettings settings, StepVariant variant)
     : s_(std::move(s)), d_(std::move(d)),
       layers_(
           start.unaryExpr([=](double a) { return std::pow(a, 1.0 / depth); }).replicate(1, depth)),
-      velocity_(Matrix::Zero(start.size(), depth)), settings_(settings) {}
+      velocity_(Matrix::Zero(start.size(), depth)), settings_(settings), variant_(variant) {}
 
-void DiscreteModes::step() {
+void DiscreteModes::step(double share) {
+    const double rate = share * settings_.rate, momentum = settings_.momentum;
+    const double inside = variant_.decoupled ? 0 : settings_.decay;
+    const double kept = variant_.decoupled ? 1 - rate * settings_.decay / (1 - momentum) : 1.0;
+    Vector bracket(layers_.cols());
     for (Index a = 0; a < layers_.rows(); ++a) {
         auto w = layers_.row(a);
         auto v = velocity_.row(a);
@@ -21,10 +25,13 @@ void DiscreteModes::step() {
         double before = 1;
         for (Index l = 0; l < w.size(); ++l) {
             const double behind = w.tail(w.size() - l - 1).prod();
-            v(l) = settings_.momentum * v(l) + error * before * behind - settings_.decay * w(l);
+            bracket(l) = error * before * behind - inside * w(l);
             before *= w(l);
         }
-        w += settings_.rate * v;
+        for (Index l = 0; l < w.size(); ++l) {
+            v(l) = momentum * v(l) + bracket(l);
+            w(l) = kept * w(l) + rate * (variant_.nesterov ? bracket(l) + momentum * v(l) : v(l));
+        }
     }
 }
 
@@ -32,14 +39,14 @@ Vector DiscreteModes::strengths() const {
     return layers_.rowwise().prod();
 }
 
-Matrix discrete_curves(DiscreteModes modes, const std::vector<Index>& steps,
-                       const Monitor& monitor) {
+Matrix discrete_curves(DiscreteModes modes, const std::vector<Index>& steps, const Monitor& monitor,
+                       const std::function<double(Index)>& share) {
     Matrix curves(static_cast<Index>(steps.size()), modes.strengths().size());
     Index done = 0;
     for (Index i = 0; i < curves.rows(); ++i) {
         for (; done < steps[static_cast<std::size_t>(i)]; ++done) {
             if (done % 4096 == 0) monitor.stop_if_interrupted();
-            modes.step();
+            modes.step(share ? share(done) : 1.0);
         }
         curves.row(i) = modes.strengths().transpose();
     }

@@ -2,10 +2,12 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/lindyn/passage.hpp>
 #include <assay/network/network_io.hpp>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -30,6 +32,10 @@ class StoredSamples : public SampleSource {
   public:
     StoredSamples(std::optional<hdf5::Dataset> inputs, hdf5::Dataset targets)
         : inputs_(std::move(inputs)), targets_(std::move(targets)) {
+        if (targets_.rank() == 1 && targets_.kind() == hdf5::Kind::integer)
+            throw Error(concat(targets_.where(), ": ", targets_.shape()[0],
+                               " classes; the theory is of squared errors: numbers to learn, "
+                               "samples x outputs, are expected (classes one-hot)"));
         static_cast<void>(need_table(targets_));
         if (!inputs_) return;
         static_cast<void>(need_table(*inputs_));
@@ -112,6 +118,15 @@ bool does_nothing(const Json& layer) {
     return (type == "activation" && (layer.value("function", "") == "linear" ||
                                      layer.value("function", "") == "identity")) ||
            type == "dropout" || type == "identity";
+}
+
+// The last layer must take what the one before it gives.
+void check_chain(const Layers& layers, const std::string& before, const std::string& name) {
+    const Matrix &below = layers[layers.size() - 2], &above = layers.back();
+    if (above.cols() == below.rows()) return;
+    throw Error(concat("layer '", printable(name, 40), "': ", above.rows(), " x ", above.cols(),
+                       " weights after the ", below.rows(), " x ", below.cols(), " of '",
+                       printable(before, 40), "'; N x ", below.rows(), " is expected"));
 }
 
 std::string layer_name(std::size_t number) {
@@ -293,36 +308,72 @@ Problem read_modes(const hdf5::Group& group) {
     return p;
 }
 
+namespace {
+
+// Of whole groups of equal modes: means, which do not depend on the basis within a group.
+void write_group_prediction(hdf5::Group& group, const Prediction& p, const Modes& modes,
+                            const std::string& time_unit) {
+    const Matrix strength = group_means(p.strength, modes.group);
+    const Vector end = group_means(p.end.transpose(), modes.group).transpose();
+    group.write("strength_group", strength,
+                {"time,group", "", "mean over each group of equal modes"});
+    const auto write = [&](const std::string& name, const Vector& of_modes, double fraction,
+                           const std::string& what) {
+        Vector when = growth_passages(p.time, strength, end, fraction);
+        // A mode alone has its own time, which is not read off the samples.
+        for (Index a = 0; a < of_modes.size(); ++a) {
+            const auto g = modes.group[static_cast<std::size_t>(a)];
+            if (std::count(modes.group.begin(), modes.group.end(), g) == 1) when(g) = of_modes(a);
+        }
+        group.write(name, when, {"group", time_unit, what + "; NaN: not reached"});
+    };
+    write("half_time_group", p.half_time, 0.5, "half of the mean end");
+    write("time_10_group", p.time_10, 0.1, "10 % of the mean end");
+    write("time_90_group", p.time_90, 0.9, "90 % of the mean end");
+}
+
+void write_shallow(hdf5::Group& group, const Prediction& p, const std::string& time_unit) {
+    if (p.shallow.size() == 0) return;
+    group.write("strength_shallow", p.shallow,
+                {"time,mode", "", "a = u^T W v of a network without hidden layer"});
+    group.write("half_time_shallow", p.shallow_half_time,
+                {"mode", time_unit, "when it reaches half of the end; NaN: not"});
+    group.write("loss_shallow", p.shallow_loss, {"time", "", "half its squared error"});
+}
+
+} // namespace
+
 void write_prediction(hdf5::Group group, const Prediction& p, const PredictSettings& s,
-                      const std::string& time_unit) {
-    group.write("time", p.time, {"time", time_unit, ""});
+                      const Modes& modes, const TimeScale& scale) {
+    group.write("time", p.time, {"time", scale.unit, "of training"});
     group.write("strength", p.strength, {"time,mode", "", "a = u^T W v of the network"});
-    if (p.shallow.size() > 0) {
-        group.write("strength_shallow", p.shallow,
-                    {"time,mode", "", "the same of a network without hidden layer"});
-        group.write("half_time_shallow", p.shallow_half_time, {"mode", time_unit, ""});
-        group.write("loss_shallow", p.shallow_loss, {"time", "", ""});
-    }
+    write_shallow(group, p, scale.unit);
     group.write("initial_strength", p.initial_strength, {"mode", "", "from which the mode grows"});
+    group.write("end_strength", p.end, {"mode", "", "to which it grows; 0: it is not learned"});
     group.write("half_time", p.half_time,
-                {"mode", time_unit, "when half of the end is reached; NaN: not"});
-    group.write("time_10", p.time_10, {"mode", time_unit, "10 % of the end"});
-    group.write("time_90", p.time_90, {"mode", time_unit, "90 % of the end"});
+                {"mode", scale.unit, "when half of the end is reached; NaN: not"});
+    group.write("time_10", p.time_10, {"mode", scale.unit, "10 % of the end"});
+    group.write("time_90", p.time_90, {"mode", scale.unit, "90 % of the end"});
+    write_group_prediction(group, p, modes, scale.unit);
     group.write("loss", p.loss, {"time", "", "half the squared error"});
     write_matrices(group, "map", p.map, {"time,output,input", "", "W(t)"});
     write_matrices(
         group, "hidden_gram", p.hidden_gram,
         {"time,input,input", "", "W_1^T W_1: similarity of inputs in the first hidden layer"});
     write_matrices(group, "output_gram", p.output_gram, {"time,output,output", "", "W_D W_D^T"});
+    const Conditions& c = p.conditions;
     group.set_attribute("method", method_name(p.method));
-    group.set_attribute("tau", s.tau);
+    group.set_attribute("tau", scale.per_tau);
     group.set_attribute("depth", s.weights ? static_cast<int>(s.weights->size()) : s.depth);
-    group.set_attribute("expected_relative_error", p.conditions.expected_error);
-    group.set_attribute("learning_rate_bound", p.conditions.stable_rate);
-    group.set_attribute("whiteness", p.conditions.whiteness);
-    group.set_attribute("commutation", p.conditions.commutation);
-    group.set_attribute("imbalance", p.conditions.imbalance);
-    group.set_attribute("misalignment", p.conditions.misalignment);
+    group.set_attribute("expected_relative_error", c.expected_error);
+    group.set_attribute("learning_rate_bound", c.stable_rate);
+    group.set_attribute("first_step", c.first_step); // learning rate times s_1
+    group.set_attribute("whiteness", c.whiteness);
+    group.set_attribute("commutation", c.commutation);
+    group.set_attribute("whitened_directions", static_cast<std::int64_t>(c.whitened));
+    group.set_attribute("imbalance", c.imbalance);
+    group.set_attribute("misalignment", c.misalignment);
+    group.set_attribute("conservation_error", c.conservation);
 }
 
 Layers read_layers(const network::Model& model) {
@@ -330,29 +381,28 @@ Layers read_layers(const network::Model& model) {
     if (!architecture.is_object() || !architecture.contains("layers"))
         throw Error("/model: no architecture; a chain of dense layers is expected");
     Layers layers;
+    std::string before; // the layer that the next one sees
     for (const Json& layer : architecture["layers"]) {
         if (does_nothing(layer)) continue;
         const std::string name = layer.value("name", ""), type = layer.value("type", "");
         if (type != "dense")
-            throw Error("layer '" + printable(name, 40) + "' (" + printable(type, 40) +
-                        "): the theory is of linear networks, dense layers without biases");
+            throw NotLinear("layer '" + printable(name, 40) + "' (" + printable(type, 40) +
+                            "): the theory is of linear networks, dense layers without biases");
         const network::ParameterArray* weight = nullptr;
         for (const auto& array : model.parameters) {
             if (array.layer != name) continue;
             if (array.name == "bias")
-                throw Error("layer '" + printable(name, 40) +
-                            "' has a bias; the theory is of networks without (\"bias\": false)");
+                throw NotLinear(
+                    "layer '" + printable(name, 40) +
+                    "' has a bias; the theory is of networks without (\"bias\": false)");
             if (array.name == "weight") weight = &array;
         }
         if (!weight || weight->shape.size() != 2)
             throw Error("layer '" + printable(name, 40) + "': no weight matrix");
         layers.push_back(
             Eigen::Map<const RowMatrix>(weight->values.data(), weight->shape[0], weight->shape[1]));
-        const Index width = layers.back().cols();
-        if (layers.size() > 1 && layers[layers.size() - 2].rows() != width)
-            throw Error(concat("layer '", printable(name, 40), "': ", layers.back().rows(), " x ",
-                               width, " weights after ", layers[layers.size() - 2].rows(),
-                               " units"));
+        if (layers.size() > 1) check_chain(layers, before, name);
+        before = name;
     }
     if (layers.empty()) throw Error("/model: no dense layer");
     return layers;

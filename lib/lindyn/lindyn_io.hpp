@@ -2,6 +2,7 @@
 // P x N3), given statistics (sigma_yx, sigma_xx), linear networks in /model, and /lindyn/...
 #pragma once
 
+#include <assay/core/error.hpp>
 #include <assay/core/export.hpp>
 #include <assay/hdf5/object.hpp>
 #include <assay/lindyn/deep_linear.hpp>
@@ -40,11 +41,18 @@ ASSAY_API void write_modes(hdf5::Group group, const Problem& problem, const Nois
 // `group` is /lindyn/modes.
 [[nodiscard]] ASSAY_API Problem read_modes(const hdf5::Group& group);
 
+// `scale`: of the prediction's times.
 ASSAY_API void write_prediction(hdf5::Group group, const Prediction& prediction,
-                                const PredictSettings& settings, const std::string& time_unit);
+                                const PredictSettings& settings, const Modes& modes,
+                                const TimeScale& scale);
 
-// The weight matrices of a chain of dense layers. Throws Error naming the layer that has a bias or
-// is not linear.
+// A network that the theory is not of.
+class ASSAY_API NotLinear : public Error {
+  public:
+    using Error::Error;
+};
+// The weight matrices of a chain of dense layers. Throws NotLinear naming the layer that has a bias
+// or is not linear, Error where layers do not chain.
 [[nodiscard]] ASSAY_API Layers read_layers(const network::Model& model);
 // The same as a model: dense layers layer1, layer2, ... without biases.
 [[nodiscard]] ASSAY_API network::Model model_of(const Layers& layers);

@@ -37,4 +37,12 @@ double growth_passage(const Vector& time, const Vector& curve, double end, doubl
     return between(time, i, logit(low), logit(high), logit(level));
 }
 
+Vector growth_passages(const Vector& time, const Matrix& curves, const Vector& ends,
+                       double fraction) {
+    Vector when(ends.size());
+    for (Index a = 0; a < ends.size(); ++a)
+        when(a) = ends(a) > 0 ? growth_passage(time, curves.col(a), ends(a), fraction) : kNaN;
+    return when;
+}
+
 } // namespace assay::lindyn

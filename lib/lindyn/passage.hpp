@@ -13,5 +13,8 @@ namespace assay::lindyn {
 // logit of the curve is linear, which it is for two layers. NaN where it starts there.
 [[nodiscard]] ASSAY_API double growth_passage(const Vector& time, const Vector& curve, double end,
                                               double fraction);
+// Of the columns of `curves` (T x K) and their ends (K); NaN for those that end at 0.
+[[nodiscard]] ASSAY_API Vector growth_passages(const Vector& time, const Matrix& curves,
+                                               const Vector& ends, double fraction);
 
 } // namespace assay::lindyn

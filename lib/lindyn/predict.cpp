@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 namespace assay::lindyn {
@@ -54,6 +55,13 @@ Vector initial_strengths(const Problem& problem, const PredictSettings& s) {
     for (Index a = 0; a < learnable(problem, s); ++a)
         start(a) = s.initial_strength[given == 1 ? 0 : at(a)];
     return start;
+}
+
+// Where modes end; 0 for those that are not learned.
+Vector learned_ends(const Problem& problem, const PredictSettings& s) {
+    Vector end = mode_ends(problem.modes, depth_of(s), s.step.decay);
+    end.tail(end.size() - learnable(problem, s)).setZero();
+    return end;
 }
 
 void check_strengths(const Problem& problem, const PredictSettings& s, const Vector& start) {
@@ -108,12 +116,11 @@ double sampled_time(const Vector& time, const Vector& curve, double end, double 
     return curve(0) >= level ? kNaN : first_passage(time, curve, level);
 }
 
-void sample_times(const Problem& problem, const PredictSettings& s, Prediction& p) {
+void sample_times(const Problem& problem, Prediction& p) {
     const Index count = problem.modes.count();
     p.half_time = p.time_10 = p.time_90 = Vector::Constant(count, kNaN);
-    const Vector ends = mode_ends(problem.modes, depth_of(s), s.step.decay);
-    for (Index a = 0; a < learnable(problem, s); ++a) {
-        const double end = ends(a);
+    for (Index a = 0; a < count; ++a) {
+        const double end = p.end(a);
         if (!(end > 0)) continue;
         p.half_time(a) = sampled_time(p.time, p.strength.col(a), end, 0.5);
         p.time_10(a) = sampled_time(p.time, p.strength.col(a), end, 0.1);
@@ -150,23 +157,30 @@ void predict_aligned(const Problem& problem, const PredictSettings& s, Predictio
     aligned_matrices(problem, s, p);
 }
 
+// The step nearest to a time from the start.
+Index step_at(const PredictSettings& s, double time) {
+    const double per_time = 1 / (s.tau * s.step.rate * (1 / (1 - s.step.momentum)));
+    const double steps = s.clock ? s.clock->when(s.passed + time / s.tau) : time * per_time;
+    if (!(steps < kMostSteps))
+        throw Error(concat("--method discrete: ", steps, " steps; at most ", kMostSteps,
+                           " are expected (--time, --learning-rate)"));
+    return static_cast<Index>(std::llround(steps));
+}
+
 void predict_discrete(const Problem& problem, const PredictSettings& s, Prediction& p,
                       const Execution& run) {
     check_strengths(problem, s, p.initial_strength);
+    const Index first = step_at(s, 0);
     std::vector<Index> steps;
-    const double per_time = 1 / (s.tau * s.step.rate * (1 / (1 - s.step.momentum)));
-    for (Index i = 0; i < p.time.size(); ++i) {
-        if (!(p.time(i) * per_time < kMostSteps))
-            throw Error(concat("--method discrete: ", p.time(i) * per_time, " steps; at most ",
-                               kMostSteps, " are expected (--time, --learning-rate)"));
-        steps.push_back(static_cast<Index>(std::llround(p.time(i) * per_time)));
-    }
-    p.strength = discrete_curves(
-        {problem.modes.s, problem.modes.input_variance, p.initial_strength, depth_of(s), s.step},
-        steps, *run.monitor);
+    for (Index i = 0; i < p.time.size(); ++i) steps.push_back(step_at(s, p.time(i)) - first);
+    std::function<double(Index)> share;
+    if (s.clock) share = [&](Index step) { return s.clock->share(first + step); };
+    p.strength = discrete_curves({problem.modes.s, problem.modes.input_variance, p.initial_strength,
+                                  depth_of(s), s.step, s.variant},
+                                 steps, *run.monitor, share);
     p.loss = aligned_loss(problem.modes, p.strength);
     aligned_matrices(problem, s, p);
-    sample_times(problem, s, p);
+    sample_times(problem, p);
 }
 
 const Layers& need_weights(const PredictSettings& s, const char* method) {
@@ -192,7 +206,7 @@ void predict_exact(const Problem& problem, const PredictSettings& s, Prediction&
             problem.whitened() ? Matrix(problem.basis * gram * problem.basis.transpose()) : gram);
         p.output_gram.push_back(exact.output_gram());
     }
-    sample_times(problem, s, p);
+    sample_times(problem, p);
 }
 
 void predict_flow(const Problem& problem, const PredictSettings& s, Prediction& p,
@@ -216,7 +230,9 @@ void predict_flow(const Problem& problem, const PredictSettings& s, Prediction& 
             problem.whitened() ? Matrix(problem.basis * gram * problem.basis.transpose()) : gram);
         p.output_gram.emplace_back(layers.back() * layers.back().transpose());
     }
-    sample_times(problem, s, p);
+    // With weight decay the flow keeps nothing.
+    if (s.step.decay == 0) p.conditions.conservation = flow.conservation_error();
+    sample_times(problem, p);
 }
 
 void add_shallow(const Problem& problem, const PredictSettings& s, Prediction& p,
@@ -304,8 +320,11 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
     p.initial_strength = initial_strengths(problem, s);
     p.conditions.whiteness = problem.whiteness;
     p.conditions.commutation = problem.commutation;
+    p.conditions.whitened = problem.whitened() ? problem.statistics.inputs() : 0;
     p.conditions.stable_rate = stable_rate(problem, depth_of(s));
-    p.conditions.expected_error = kNaN;
+    p.conditions.first_step = s.step.rate > 0 ? s.step.rate * problem.modes.s(0) : kNaN;
+    p.conditions.expected_error = p.conditions.conservation = kNaN;
+    p.end = learned_ends(problem, s);
     if (s.weights) {
         check_layers(*s.weights, problem.statistics.inputs(), problem.statistics.outputs());
         p.conditions.imbalance = relative_imbalance(*s.weights);
@@ -348,6 +367,11 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
         predict_flow(problem, s, p, run);
     if (s.shallow) add_shallow(problem, s, p, run);
     return p;
+}
+
+void tell_times(Prediction& p, const TimeScale& scale) {
+    for (Vector* times : {&p.time, &p.half_time, &p.time_10, &p.time_90, &p.shallow_half_time})
+        *times = scale.told(*times);
 }
 
 } // namespace assay::lindyn

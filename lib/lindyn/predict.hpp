@@ -13,7 +13,9 @@
 #include <assay/lindyn/deep_linear.hpp>
 #include <assay/lindyn/discrete.hpp>
 #include <assay/lindyn/problem.hpp>
+#include <assay/lindyn/time_scale.hpp>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,25 +33,33 @@ struct PredictSettings {
     Index hidden = 0;                           // smallest hidden width; 0: no limit
     double tau = 1;                             // time units per unit of the flow's time
     StepSettings step;                          // discrete; decay everywhere
+    StepVariant variant;                        // discrete
+    // Discrete: where the learning rate varies, how the flow's time passes, and how much of it has
+    // passed when the prediction starts. None: the rate stays.
+    std::shared_ptr<const StepClock> clock;
+    double passed = 0;
     bool shallow = false, maps = false, grams = false;
     bool allow_unbalanced = false;
 };
 
 // What was assumed, and how well it holds.
 struct Conditions {
-    double whiteness = 0, commutation = 0;
+    double whiteness = 0, commutation = 0; // of the inputs as they are given
+    Index whitened = 0;        // directions of the whitened inputs that are learned; 0: none are
     double imbalance = 0;      // of the given start, relative_imbalance
     double misalignment = 0;   // of the given start
     double expected_error = 0; // relative, of the map; NaN where nothing is known of it
-    double stable_rate = 0;    // the largest learning rate that converges, 1/tau of the flow; NaN:
-                               // not known
+    double stable_rate = 0;    // the largest learning rate that converges, 1/tau of the flow;
+                               // NaN: not known
+    double first_step = 0;     // learning rate times the first singular value; NaN: no rate
+    double conservation = 0;   // of an integrated flow, Flow::conservation_error; else NaN
 };
 
 struct Prediction {
     Method method = Method::aligned;
     Vector time;                                           // T
     Matrix strength, shallow;                              // T x K; shallow empty unless asked for
-    Vector initial_strength;                               // K
+    Vector initial_strength, end;                          // K; where modes that are learned end
     Vector half_time, time_10, time_90, shallow_half_time; // K
     Vector loss, shallow_loss;                             // T
     std::vector<Matrix> map, hidden_gram, output_gram;     // T each, where asked for
@@ -76,5 +86,8 @@ struct Prediction {
 // `times` rise from 0.
 [[nodiscard]] ASSAY_API Prediction predict(const Problem& problem, const PredictSettings& settings,
                                            const Vector& times, const Execution& run);
+
+// All times of a prediction in tau, told in another unit.
+ASSAY_API void tell_times(Prediction& prediction, const TimeScale& scale);
 
 } // namespace assay::lindyn

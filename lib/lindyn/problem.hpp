@@ -13,10 +13,13 @@ struct Problem {
     Modes modes;            // in the same coordinates
     bool whole = true;      // all modes are there
     bool has_inputs = true; // Sx is known; else only what the modes say of it
-    double whiteness = 0, commutation = 0;
-    Matrix basis, root; // of whitening (see Whitened); empty without
+    double whiteness = 0, commutation = 0; // of the inputs as they are given
+    Matrix basis, root;                    // of whitening (see Whitened); empty without
 
     [[nodiscard]] bool whitened() const { return basis.size() > 0; }
+    // How far the modes are from diagonalising the inputs that are learned: 0 where these are
+    // whitened, else the commutation.
+    [[nodiscard]] double mode_coupling() const { return whitened() ? 0 : commutation; }
     // Input singular vectors in the inputs' own coordinates (whitened: those of Sx^{-1/2} x).
     [[nodiscard]] Matrix input_vectors() const {
         return whitened() ? Matrix(basis * modes.v) : modes.v;

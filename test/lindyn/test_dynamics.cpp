@@ -11,6 +11,7 @@
 #include <assay/lindyn/mode_curve.hpp>
 #include <assay/lindyn/simulate.hpp>
 #include <assay/lindyn/starts.hpp>
+#include <assay/lindyn/time_scale.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -295,6 +296,90 @@ TEST_CASE("descent takes all dimensions where none is spare", "[lindyn]") {
         ReducedDescent::pays(s, initial_layers({30, 4}, {}, {StartLaw::gaussian, 1, 3, 0})));
 }
 
+TEST_CASE("finite steps of momentum that looks ahead, decay beside the gradient, and a rate that "
+          "varies",
+          "[lindyn]") {
+    const bool nesterov = GENERATE(false, true), decoupled = GENERATE(false, true);
+    const int depth = GENERATE(1, 2, 3);
+    const double s = 1.3, d = 0.7, m = 0.6, decay = 0.05, base = 0.02;
+    const auto share = [](Index k) { return k < 30 ? 1 : 0.25 + 0.001 * static_cast<double>(k); };
+    // The optimiser's own words, scalar by scalar.
+    Vector w = Vector::Constant(depth, std::pow(0.1, 1.0 / depth)), v = Vector::Zero(depth);
+    for (Index k = 0; k < 80; ++k) {
+        const Vector old = w;
+        const double rate = base * share(k);
+        for (Index l = 0; l < depth; ++l) {
+            double g = (d * old.prod() - s) * old.prod() / old(l); // dL/dw_l
+            if (decoupled)
+                w(l) -= rate * decay / (1 - m) * old(l);
+            else
+                g += decay * old(l);
+            v(l) = m * v(l) + g;
+            w(l) -= rate * (nesterov ? g + m * v(l) : v(l));
+        }
+    }
+    const Matrix curve = discrete_curves({Vector::Constant(1, s),
+                                          Vector::Constant(1, d),
+                                          Vector::Constant(1, 0.1),
+                                          depth,
+                                          {base, m, decay},
+                                          {nesterov, decoupled}},
+                                         {0, 80}, silent_monitor(), share);
+    CHECK(curve(0, 0) == Approx(0.1).epsilon(1e-14));
+    CHECK(curve(1, 0) == Approx(w.prod()).epsilon(1e-12));
+}
+
+TEST_CASE("a clock of steps whose rate varies", "[lindyn]") {
+    const Index updates = 10000; // more than one block of sums
+    const auto share = [](Index k) { return k < 50 ? 0.02 * static_cast<double>(k) : 0.5; };
+    const StepClock clock(share, updates, 20);
+    double passed = 0;
+    for (Index k = 0; k < updates; ++k) {
+        if (k % 997 == 0 || k == 4096)
+            CHECK(clock.at(static_cast<double>(k)) == Approx(passed / 20).epsilon(1e-12));
+        passed += share(k);
+    }
+    CHECK(clock.at(60.25) == Approx((0.02 * 49 * 25 + 10.25 * 0.5) / 20).epsilon(1e-12));
+    CHECK(clock.at(10100) == Approx((passed + 100 * 0.5) / 20).epsilon(1e-12)); // the last rate
+    for (const double steps : {3.5, 60.25, 4096.0, 7777.7, 10050.0})
+        CHECK(clock.when(clock.at(steps)) == Approx(steps).epsilon(1e-10));
+    CHECK(clock.when(0) == 0);
+    CHECK(std::isnan(clock.when(std::nan(""))));
+    const StepClock ending([](Index k) { return k < 5 ? 1.0 : 0.0; }, 8, 1);
+    CHECK(ending.when(4.5) == 4.5);
+    CHECK(std::isinf(ending.when(6)));
+    const TimeScale epochs{20.0 / 4, "epochs", std::make_shared<StepClock>(clock), 4};
+    CHECK(epochs.told(clock.at(100)) == Approx(25).epsilon(1e-10));
+    CHECK(epochs.in_tau(25) == Approx(clock.at(100)).epsilon(1e-12));
+}
+
+TEST_CASE("a flow that is restored goes on to the same bits", "[lindyn]") {
+    const Statistics s = statistics_of(random_matrix(4, 6, 3), 0.7);
+    const Layers start = initial_layers({6, 5, 4}, {}, {StartLaw::gaussian, 0.1, 2, 0});
+    const StepSettings settings{0.05, 0, 0.01};
+    FlowLearner whole(s, start, settings), resumed(s, start, settings);
+    for (Index t = 0; t < 137; ++t) whole.step(t);
+    resumed.restore(whole.layers(), whole.velocities());
+    for (Index t = 137; t < 300; ++t) {
+        whole.step(t);
+        resumed.step(t);
+    }
+    for (std::size_t l = 0; l < 2; ++l) CHECK(whole.layers()[l] == resumed.layers()[l]);
+    CHECK_THROWS_AS(resumed.restore(start, {}), Error);
+    CHECK_THROWS_AS(resumed.restore(start, {Matrix::Zero(3, 9), Matrix::Zero(3, 1)}), Error);
+}
+
+TEST_CASE("layers that do not chain are named with both shapes", "[lindyn]") {
+    const Layers broken{Matrix::Ones(4, 6), Matrix::Ones(3, 5)};
+    try {
+        check_layers(broken, 6, 3);
+        FAIL("no error");
+    } catch (const Error& error) {
+        CHECK(std::string(error.what()) ==
+              "layer 2: 3 x 5 weights after the 4 x 6 of layer 1; N x 4 is expected");
+    }
+}
+
 TEST_CASE("steps converge just below the bound and not above", "[lindyn]") {
     const int depth = GENERATE(2, 3, 4);
     for (const double share : {0.97, 1.03}) {
@@ -331,6 +416,67 @@ TEST_CASE("what the flow keeps, and what rotations do not change", "[lindyn]") {
     summed.sxx *= 30;
     Flow sum(summed, start, 30);
     CHECK((whole_map(sum.at(3)) - at_three).norm() < 1e-6);
+}
+
+TEST_CASE("the exact solution is off by its stated share of the imbalance", "[lindyn]") {
+    const Statistics s = statistics_of(random_matrix(6, 8, 4), 1);
+    const double top = linalg::thin_svd(s.syx).s(0);
+    for (const double scale : {0.01, 0.05, 0.2}) {
+        const Layers start = initial_layers({8, 12, 6}, {}, {StartLaw::gaussian, scale, 5, 0});
+        Matrix gap = start[1].transpose() * start[1] - start[0] * start[0].transpose();
+        gap.diagonal().array() -= gap.diagonal().mean();
+        const double imbalance = linalg::thin_svd(gap).s(0) / top;
+        Flow flow(s, start);
+        ExactSolution exact(s.syx, 1, start[0], start[1]);
+        CHECK(exact.expected_error() == Approx(0.1 * imbalance).epsilon(1e-12));
+        double worst = 0;
+        for (double t = 0.1; t < 12; t += 0.1) {
+            exact.advance(t);
+            worst = std::max(worst, (whole_map(flow.at(t)) - exact.map()).norm() / s.syx.norm());
+        }
+        INFO("imbalance " << imbalance << ", error " << worst);
+        CHECK(worst < 0.15 * imbalance);
+        CHECK(worst > 0.01 * imbalance);
+    }
+}
+
+TEST_CASE("half times from the effective start of wide small layers", "[lindyn]") {
+    const Index hidden = 60;
+    const double scale = 1e-3;
+    Statistics s = statistics_of(Matrix::Zero(7, 8), 1);
+    s.syx.diagonal() << 3, 2.2, 1.6, 1.2, 0.9, 0.7, 0.5;
+    const Modes modes = find_modes(s, {});
+    double mean = 0;
+    Vector share = Vector::Zero(7);
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        const Layers start =
+            initial_layers({8, hidden, 7}, {}, {StartLaw::gaussian, scale, seed, 0});
+        const Vector effective = effective_strengths(start, modes);
+        for (Index k = 0; k < 7; ++k)
+            CHECK(effective(k) ==
+                  Approx((start[0] * modes.v.col(k) + start[1].transpose() * modes.u.col(k))
+                             .squaredNorm() /
+                         4)
+                      .epsilon(1e-12));
+        mean += effective.mean() / 8;
+        Flow flow(s, start);
+        Vector half = Vector::Zero(7), before = strengths(modes, whole_map(start));
+        for (double t = 0.02; t < 40; t += 0.02) {
+            const Vector a = strengths(modes, whole_map(flow.at(t)));
+            for (Index k = 0; k < 7; ++k)
+                if (half(k) == 0 && a(k) >= modes.asymptote(k) / 2)
+                    half(k) = t - 0.02 * (a(k) - modes.asymptote(k) / 2) / (a(k) - before(k));
+            before = a;
+        }
+        for (Index k = 0; k < 7; ++k)
+            share(k) += std::abs(half(k) / time_to_reach(
+                                               ModeLaw{modes.s(k), 1, effective(k), 2, 1, 0}, 0.5) -
+                                 1) /
+                        8;
+    }
+    CHECK(mean == Approx(hidden * scale * scale / 2).epsilon(0.1));
+    INFO(share.transpose());
+    CHECK(share.head(4).maxCoeff() < 0.012);
 }
 
 TEST_CASE("small random starts follow the exact solution within the stated error", "[lindyn]") {
