@@ -31,7 +31,7 @@ void compare_pair(const Options& o, cli::Context& context, hdf5::Group group) {
     const FitResult first = input_components(context, 0), second = input_components(context, 1);
     const Alignment alignment = at_place(context.input_address(1).name(), [&] {
         return align(first.factors, second.factors, o.score.score,
-                     signs_are_free(first) && signs_are_free(second));
+                     common_signs(free_signs(first), free_signs(second)));
     });
     write_alignment(group, alignment, o.score.score);
     group.set_attribute("reference", "first input");

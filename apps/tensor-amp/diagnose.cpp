@@ -68,8 +68,9 @@ void report(cli::Context& context, const Diagnosis& diagnosis, const FitResult& 
 void run(const Options& o, cli::Context& context) {
     const FitResult fit = input_fit(context);
     const auto source = read_data(o, context, fit);
-    const Diagnosis diagnosis = tensor_amp::diagnose(*source, fit.factors, context.execution(),
-                                                     {fit.center, fit.center_mode});
+    const Diagnosis diagnosis =
+        tensor_amp::diagnose(*source, fit.factors, context.execution(),
+                             {fit.center, fit.center_mode}, {true, fit.symmetric});
     hdf5::Group group = context.output().create_group(kDiagnoseGroup);
     write_diagnosis(group, diagnosis, fit.mode_names);
     report(context, diagnosis, fit);

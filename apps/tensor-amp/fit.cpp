@@ -92,8 +92,7 @@ Factors read_group(cli::Context& context, const std::string& text, const std::st
                    const Shape& shape, Index rank) {
     const hdf5::Address address = hdf5::Address::parse(text);
     const hdf5::Group root = context.open(address).root();
-    const std::string path = address.path.empty() ? group : address.path;
-    return at_place(address.name(), [&] { return read_factors(root.group(path), shape, rank); });
+    return read_factors(root.group(address.path.empty() ? group : address.path), shape, rank);
 }
 
 // The truth that --truth names, else the input's own, else none.
@@ -101,9 +100,7 @@ Factors read_known(const Options& o, cli::Context& context, const Shape& shape) 
     const std::string group = std::string(kTruthGroup) + "/factors";
     if (!o.truth.empty()) return read_group(context, o.truth, group, shape, 0);
     const hdf5::Group root = context.input().root();
-    if (!root.has_group(group)) return {};
-    return at_place(context.input_address().name(),
-                    [&] { return read_factors(root.group(group), shape, 0); });
+    return root.has_group(group) ? read_factors(root.group(group), shape, 0) : Factors{};
 }
 
 void read_start(Options& o, cli::Context& context, const Shape& shape) {
@@ -143,9 +140,18 @@ void check_algorithm(const Options& o, bool prior_given) {
                          "amp and vb");
     if (o.fit.symmetric &&
         (o.fit.algorithm != Algorithm::amp || o.noise_mode != "none" || !o.priors.modes.empty() ||
-         o.trace || o.fit.keep_fields || o.missing_method != "auto"))
+         o.trace || o.fit.keep_fields || o.missing_method != "auto" || o.fit.amp.onsager_noise))
         throw UsageError("option '--symmetric': for --algorithm amp, without --noise-mode, "
-                         "--prior-mode, --missing-method, --trace and --fields");
+                         "--prior-mode, --missing-method, --onsager-noise, --trace and --fields");
+    if (o.fit.algorithm == Algorithm::vb && o.fit.amp.onsager_noise)
+        throw UsageError("option '--onsager-noise': variational Bayes has no reaction term");
+    if (!o.truth.empty() && !o.trace && o.init != "informed")
+        throw UsageError("option '--truth': for --trace or --init informed (tensor-amp compare "
+                         "--truth compares a fit with a truth)");
+    if (starts_with(o.init, "file:") && o.restarts.value_or(1) > 1)
+        throw UsageError("option '--restarts': the start is that of --init file; 1 is expected");
+    if (o.fit.amp.tie_modes && !o.priors.modes.empty())
+        throw UsageError("option '--tie': modes that share their prior take no --prior-mode");
     if (bayesian && (o.fit.als.ridge > 0 || !o.nonneg_modes.empty()))
         throw UsageError("--ridge and --nonneg-modes are for --algorithm als and hals");
 }
@@ -154,10 +160,10 @@ void settle(Options& o, cli::Context& context, const LoadedTensor& tensor) {
     const auto order = static_cast<Index>(tensor.shape().size());
     const bool prior_given = !o.priors.prior.empty() || !o.priors.modes.empty();
     if (o.priors.prior.empty()) o.priors.prior = PriorOptions().prior;
-    check_rank(tensor.shape(), o.fit.rank);
+    at_place(context.input_address().name(), [&] { check_rank(tensor.shape(), o.fit.rank); });
     read_noise(o);
-    check_algorithm(o, prior_given);
     read_learning(o, prior_given);
+    check_algorithm(o, prior_given);
     read_damping(o);
     o.fit.priors = parse_priors(o.priors, order, o.fit.rank);
     note_prior_files(context, prior_texts(o.priors, order));
@@ -232,7 +238,7 @@ void run(Options& o, cli::Context& context) {
     o.tensor.symmetric = o.fit.symmetric;
     const LoadedTensor tensor =
         timed(context.monitor(), "read the tensor", [&] { return load_tensor(context, o.tensor); });
-    at_place(context.input_address().name(), [&] { settle(o, context, tensor); });
+    settle(o, context, tensor);
     warn_of_signs(context, o.fit, tensor);
     cli::StateFile state = state_file(context, "fit");
     Keeping<FitState> keeping = keeping_in<FitState>(state, o.save_every);
@@ -276,7 +282,8 @@ void declare_model(cli::Command& c, Options& o) {
              "noise variance; auto: from the residual of least squares, then learned");
     c.option("--learn", o.learn, "LIST", "noise, prior, none; auto: what was not given");
     c.option("--tie", o.tie, "LIST",
-             "learned variances shared over components, learned priors over modes");
+             "learned variances shared over components (those of gauss-bernoulli always are), "
+             "learned priors over modes");
     c.option("--noise-mode", o.noise_mode, "MODE",
              "a mode whose slices have noise of their own, such as neurons");
 }
@@ -291,7 +298,7 @@ void declare_algorithm(cli::Command& c, Options& o) {
         .range(0, 100000);
     c.option("--restarts", o.restarts, "K", "starts, all at once; the best is kept")
         .range(1, 100000)
-        .default_text("1; 5 where entries are missing unevenly; als: 10");
+        .default_text("1; 5 where entries are missing unevenly; als: 10; from a file: 1");
     c.choice<Schedule>("--schedule", o.fit.amp.schedule,
                        {{"sequential", Schedule::sequential}, {"parallel", Schedule::parallel}},
                        "modes in turn, or all at once (one pass over the data)");
@@ -340,7 +347,7 @@ cli::Command fit() {
     declare_algorithm(c, *o);
     declare_tensor(c, o->tensor);
     c.group("Truth");
-    c.option("--truth", o->truth, "FILE[:/GROUP]", "factors to start from or to compare with")
+    c.option("--truth", o->truth, "FILE[:/GROUP]", "factors for --init informed and --trace")
         .default_text("/truth/factors of the input");
     c.flag("--trace", o->trace, "overlaps with the truth after every sweep");
     c.flag("--fields", o->fit.keep_fields, "write the local fields A and B");

@@ -64,7 +64,8 @@ std::optional<Factors> truth_beside(const hdf5::Group& root, const FitResult& fi
     if (!truth || truth->factors.size() != fit.shape.size()) return std::nullopt;
     for (std::size_t a = 0; a < fit.shape.size(); ++a)
         if (truth->factors[a].rows() != fit.shape[a]) return std::nullopt;
-    const Alignment alignment = align(fit.factors, truth->factors, SimilarityScore::product);
+    const Alignment alignment =
+        align(fit.factors, truth->factors, SimilarityScore::product, free_signs(fit));
     Factors beside;
     for (std::size_t a = 0; a < fit.shape.size(); ++a) {
         MatrixXd factor = MatrixXd::Zero(fit.shape[a], fit.rank);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 namespace assay::tensor_amp {
@@ -37,14 +38,17 @@ void check_same_shape(const Factors& a, const Factors& b) {
                                a[at(mode)].rows(), " are expected"));
 }
 
-// +-1 a mode, of product 1: the signs of the cosines, but for the one that matters least where
-// their product is -1.
-VectorXd paired_signs(const VectorXd& cosines) {
-    VectorXd signs = (cosines.array() < 0).select(VectorXd::Constant(cosines.size(), -1.0), 1.0);
+// +-1 a mode, of product 1: the signs of the cosines where they are free, but for the one that
+// matters least where their product is -1.
+VectorXd best_signs(const VectorXd& cosines, const FreeSigns& free) {
+    VectorXd signs = VectorXd::Ones(cosines.size());
+    if (free.modes.empty()) return signs;
+    if (free.together) return cosines.sum() < 0 ? VectorXd(-signs) : signs;
+    for (const Index a : free.modes) signs(a) = cosines(a) < 0 ? -1 : 1;
     if (signs.prod() > 0) return signs;
-    Index weakest = 0;
-    cosines.cwiseAbs().minCoeff(&weakest);
-    signs(weakest) *= -1;
+    signs(*std::min_element(free.modes.begin(), free.modes.end(), [&](Index a, Index b) {
+        return std::abs(cosines(a)) < std::abs(cosines(b));
+    })) *= -1;
     return signs;
 }
 
@@ -171,8 +175,28 @@ std::vector<Index> Alignment::unmatched() const {
     return left;
 }
 
+FreeSigns all_signs(Index order) {
+    FreeSigns free{std::vector<Index>(at(order)), false};
+    std::iota(free.modes.begin(), free.modes.end(), Index{0});
+    return free;
+}
+
+FreeSigns common_signs(const FreeSigns& a, const FreeSigns& b) {
+    FreeSigns common{{}, a.together || b.together};
+    std::set_intersection(a.modes.begin(), a.modes.end(), b.modes.begin(), b.modes.end(),
+                          std::back_inserter(common.modes));
+    // Together means all modes.
+    if (common.together && common.modes.size() < (a.together ? a : b).modes.size())
+        common.modes.clear();
+    return common;
+}
+
+Alignment align(const Factors& reference, const Factors& other, SimilarityScore score) {
+    return align(reference, other, score, all_signs(order_of(reference)));
+}
+
 Alignment align(const Factors& reference, const Factors& other, SimilarityScore score,
-                bool flip_signs) {
+                const FreeSigns& free) {
     check_same_shape(reference, other);
     const Index order = order_of(reference), rank = reference.front().cols();
     std::vector<MatrixXd> cosines;
@@ -195,7 +219,7 @@ Alignment align(const Factors& reference, const Factors& other, SimilarityScore 
         if (partner < 0) continue;
         result.score(rho) = result.similarity(rho, partner);
         for (Index a = 0; a < order; ++a) result.cosines(a, rho) = cosines[at(a)](rho, partner);
-        if (flip_signs) result.signs.col(rho) = paired_signs(result.cosines.col(rho));
+        result.signs.col(rho) = best_signs(result.cosines.col(rho), free);
         result.cosines.col(rho).array() *= result.signs.col(rho).array();
     }
     return result;
@@ -219,13 +243,48 @@ MatrixXd mapped_covariances(const MatrixXd& rows, const ComponentMap& map, Index
     return mapped;
 }
 
-bool signs_are_free(const FitResult& fit) {
+FreeSigns free_signs(const FitResult& fit) {
+    const Index order = order_of(fit.factors);
     const auto priors = priors_of(fit);
-    return std::all_of(priors.begin(), priors.end(), [&](const PriorPointer& prior) {
-        if (prior == nullptr || prior->nonnegative()) return false;
-        return prior->mean().isZero(0) || (fit.priors_learned && prior->gaussian());
-    });
+    const auto fixed_by = [&](const PriorPointer& prior) {
+        if (prior == nullptr || prior->nonnegative()) return true;
+        return !prior->mean().isZero(0) && !(fit.priors_learned && prior->gaussian());
+    };
+    FreeSigns free{{}, fit.symmetric};
+    for (Index a = 0; a < order; ++a) {
+        const auto& nonnegative = fit.nonnegative_modes;
+        const bool fixed =
+            std::find(nonnegative.begin(), nonnegative.end(), a) != nonnegative.end() ||
+            (!priors.empty() && fixed_by(priors[at(a)]));
+        if (!fixed) free.modes.push_back(a);
+    }
+    if (fit.symmetric && (order % 2 == 1 || static_cast<Index>(free.modes.size()) < order))
+        free.modes.clear();
+    return free;
 }
+
+namespace {
+
+// +-1 a mode that make the largest entries positive, as far as the signs are free.
+VectorXd canonical_signs(const Factors& factors, Index component, const FreeSigns& free) {
+    VectorXd signs = VectorXd::Ones(order_of(factors));
+    if (free.modes.empty()) return signs;
+    const auto positive = [&](Index a) {
+        Index largest = 0;
+        factors[at(a)].col(component).cwiseAbs().maxCoeff(&largest);
+        return factors[at(a)](largest, component) >= 0;
+    };
+    if (free.together) return positive(0) ? signs : VectorXd(-signs);
+    const Index last = free.modes.back();
+    for (const Index a : free.modes) {
+        if (a == last || positive(a)) continue;
+        signs(a) = -1;
+        signs(last) *= -1;
+    }
+    return signs;
+}
+
+} // namespace
 
 ComponentMap canonical_order(const FitResult& fit) {
     const Index order = order_of(fit.factors);
@@ -235,16 +294,9 @@ ComponentMap canonical_order(const FitResult& fit) {
     if (order_is_free(fit))
         std::stable_sort(map.source.begin(), map.source.end(),
                          [&](Index k, Index l) { return unit.weights(k) > unit.weights(l); });
-    if (!signs_are_free(fit)) return map;
+    const FreeSigns free = free_signs(fit);
     for (Index k = 0; k < fit.rank; ++k)
-        for (Index a = 0; a + 1 < order; ++a) {
-            const auto column = fit.factors[at(a)].col(map.source[at(k)]);
-            Index largest = 0;
-            column.cwiseAbs().maxCoeff(&largest);
-            if (column(largest) >= 0) continue;
-            map.multiplier(a, k) = -1;
-            map.multiplier(order - 1, k) *= -1;
-        }
+        map.multiplier.col(k) = canonical_signs(fit.factors, map.source[at(k)], free);
     return map;
 }
 
@@ -262,10 +314,16 @@ FitResult in_canonical_order(const FitResult& fit) {
         ordered.fields.field[at(a)] = mapped_factor(fit.fields.field[at(a)], map, a);
         ordered.fields.precision[at(a)] = mapped_covariances(fit.fields.precision[at(a)], map, a);
     }
-    for (auto& modes : ordered.trace.truth_overlap) modes = mapped_overlaps(modes, map, false);
-    for (auto& modes : ordered.trace.self_overlap) modes = mapped_overlaps(modes, map, true);
     set_unit_form(ordered);
     return ordered;
+}
+
+void align_trace(FitResult& fit, const Factors& truth) {
+    const Alignment alignment =
+        align(truth, fit.factors, SimilarityScore::product, free_signs(fit));
+    const ComponentMap map = map_to_truth(alignment, fit.factors, truth, ScaleGauge::keep);
+    for (auto& modes : fit.trace.truth_overlap) modes = mapped_overlaps(modes, map, false);
+    for (auto& modes : fit.trace.self_overlap) modes = mapped_overlaps(modes, map, true);
 }
 
 double signal_error(const Factors& estimate, const Factors& truth) {
@@ -279,7 +337,7 @@ double signal_error(const Factors& estimate, const Factors& truth) {
 TruthComparison compare_with_truth(const FitResult& fit, const Factors& truth,
                                    SimilarityScore score, ScaleGauge gauge) {
     TruthComparison result;
-    result.alignment = align(truth, fit.factors, score, signs_are_free(fit));
+    result.alignment = align(truth, fit.factors, score, free_signs(fit));
     const ComponentMap map = map_to_truth(result.alignment, fit.factors, truth, gauge);
     const Index order = order_of(truth), rank = truth.front().cols();
     result.mse.resize(order);

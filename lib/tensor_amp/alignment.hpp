@@ -27,12 +27,27 @@ struct Alignment {
     [[nodiscard]] ASSAY_API std::vector<Index> unmatched() const;
 };
 
-// The pairing of largest total similarity (Hungarian assignment). Signs are flipped in pairs, so
-// that the product over modes is +1 and as many cosines as can be are positive; not at all where
-// `flip_signs` is false. Columns of norm 0 have cosine 0. Throws Error where modes or their lengths
-// differ.
+// Which signs of a component a model leaves open: those of `modes`, in pairs; or, where all modes
+// have one factor, all of them `together`.
+struct FreeSigns {
+    std::vector<Index> modes; // ascending
+    bool together = false;
+};
+// All modes, in pairs.
+[[nodiscard]] ASSAY_API FreeSigns all_signs(Index order);
+// None of a nonnegative mode, or of one whose prior has a mean that was not learned; with one
+// factor for all modes none of an odd order.
+[[nodiscard]] ASSAY_API FreeSigns free_signs(const FitResult& fit);
+// What both leave open.
+[[nodiscard]] ASSAY_API FreeSigns common_signs(const FreeSigns& a, const FreeSigns& b);
+
+// The pairing of largest total similarity (Hungarian assignment). Signs that are free are flipped,
+// so that the product over modes stays and as many cosines as can be are positive. Columns of norm
+// 0 have cosine 0. Throws Error where modes or their lengths differ.
 [[nodiscard]] ASSAY_API Alignment align(const Factors& reference, const Factors& other,
-                                        SimilarityScore score, bool flip_signs = true);
+                                        SimilarityScore score, const FreeSigns& free);
+[[nodiscard]] ASSAY_API Alignment align(const Factors& reference, const Factors& other,
+                                        SimilarityScore score);
 
 // Component k of the new factors is column source(k), times multiplier(a, k) in mode a.
 struct ComponentMap {
@@ -46,11 +61,10 @@ struct ComponentMap {
                                                     Index mode);
 
 // The order in which results are written: descending weight; the entry of largest magnitude is
-// positive in every mode but the last, which takes the remaining sign. Signs stay where a prior is
-// nonnegative, or has a mean that was not learned; the order stays where a prior that is not
-// Gaussian tells components apart.
+// positive in every mode whose sign is free but the last, which takes the remaining sign. The order
+// stays where a prior that is not Gaussian tells components apart.
 [[nodiscard]] ASSAY_API ComponentMap canonical_order(const FitResult& fit);
-// The fit with its components in that order: factors, covariances, fields, priors, overlaps.
+// The fit with its components in that order: factors, covariances, fields, priors.
 [[nodiscard]] ASSAY_API FitResult in_canonical_order(const FitResult& fit);
 
 // Whether the columns of an estimate are rescaled between modes, their product left as it is, to
@@ -85,7 +99,8 @@ struct TruthComparison {
 // |A - B|^2 / |B|^2 of two tensors given by their factors, from Gram matrices.
 [[nodiscard]] ASSAY_API double signal_error(const Factors& estimate, const Factors& truth);
 
-// Whether the signs of a fit's components are free, as in `canonical_order`.
-[[nodiscard]] ASSAY_API bool signs_are_free(const FitResult& fit);
+// Overlaps of every sweep in the order and signs of the truth, as the final factors are paired with
+// it: M (r_true x r_true) and Q of the partners, 0 without one.
+ASSAY_API void align_trace(FitResult& fit, const Factors& truth);
 
 } // namespace assay::tensor_amp

@@ -5,6 +5,7 @@
 #include <assay/core/phase.hpp>
 #include <assay/linalg/svd.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -91,10 +92,12 @@ struct Slab {
 // The pass over the data, one slice of the first mode after another.
 class ResidualPass {
   public:
-    ResidualPass(const Shape& shape, const Factors& factors, const Center& center)
-        : shape_(shape), factors_(balanced(factors, signal_scale(shape))), center_(center) {
+    ResidualPass(const Shape& shape, const Factors& factors, const Center& center,
+                 const DiagnosisSettings& settings)
+        : shape_(shape), factors_(balanced(factors, signal_scale(shape))), center_(center),
+          settings_(settings) {
         const auto rank = static_cast<double>(factors.front().cols());
-        if (std::pow(rank, shape.size()) <= kLargestCore)
+        if (settings.core_consistency && std::pow(rank, shape.size()) <= kLargestCore)
             for (const MatrixXd& factor : factors_) inverses_.push_back(pseudo_inverse(factor));
         columns_ = shape.back();
         for (std::size_t a = 1; a + 1 < shape.size(); ++a) rows_ *= shape[a];
@@ -184,6 +187,17 @@ class ResidualPass {
                                                                    : index[at(center_.mode)]);
     }
 
+    // Whether entry `column` of the row at `index` belongs to the data.
+    [[nodiscard]] bool counts(const std::vector<Index>& index, Index column) const {
+        if (!settings_.symmetric) return true;
+        for (std::size_t a = 0; a < index.size(); ++a)
+            if (index[a] == column ||
+                std::find(index.begin(), index.begin() + static_cast<std::ptrdiff_t>(a),
+                          index[a]) != index.begin() + static_cast<std::ptrdiff_t>(a))
+                return false;
+        return true;
+    }
+
     // The residual of one slice of the first mode (rows: middle modes, columns: the last), 0 where
     // nothing was observed.
     template <class Scalar>
@@ -202,7 +216,7 @@ class ResidualPass {
             double square = 0, total = 0, data = 0, count = 0;
             for (Index k = 0; k < columns_; ++k) {
                 const Index flat = row * columns_ + k;
-                if (slice.observed != nullptr && slice.observed[flat] == 0) {
+                if ((slice.observed != nullptr && slice.observed[flat] == 0) || !counts(index, k)) {
                     residual(row, k) = 0;
                     continue;
                 }
@@ -255,7 +269,8 @@ class ResidualPass {
     Shape shape_;
     Factors factors_; // balanced
     Center center_;
-    std::vector<MatrixXd> inverses_; // empty where the core is too large
+    DiagnosisSettings settings_;
+    std::vector<MatrixXd> inverses_; // empty where there is no core, or it is too large
     Index columns_ = 1, rows_ = 1;
     double shift_ = 0;
     MatrixXd middle_;
@@ -371,9 +386,9 @@ Diagnosis ResidualPass::result() const {
 } // namespace
 
 Diagnosis diagnose(const DenseTensor& tensor, const Factors& factors, const Execution& run,
-                   const Center& center) {
+                   const Center& center, const DiagnosisSettings& settings) {
     check_inputs(tensor.shape, factors, center);
-    ResidualPass pass(tensor.shape, factors, center);
+    ResidualPass pass(tensor.shape, factors, center, settings);
     pass.add(Slab<double>{tensor.values.data(),
                           tensor.observed.empty() ? nullptr : tensor.observed.data(), 0,
                           tensor.shape.front()},
@@ -382,10 +397,10 @@ Diagnosis diagnose(const DenseTensor& tensor, const Factors& factors, const Exec
 }
 
 Diagnosis diagnose(const TensorSource& source, const Factors& factors, const Execution& run,
-                   const Center& center) {
+                   const Center& center, const DiagnosisSettings& settings) {
     check_inputs(source.shape(), factors, center);
     const Phase phase(*run.monitor, "residuals");
-    ResidualPass pass(source.shape(), factors, center);
+    ResidualPass pass(source.shape(), factors, center, settings);
     GroupGatherer<float> floats(pass, run);
     GroupGatherer<double> doubles(pass, run);
     source.visit(Content::values, [&](const RowBlock& block) {

@@ -24,13 +24,14 @@ struct SliceResiduals {
 };
 
 struct Diagnosis {
-    std::optional<double> core_consistency; // empty where r^p is above kLargestCore
-    double explained_variance = 0;          // 1 - |Y - What|^2 / |Y - mean Y|^2; 0 for a constant Y
-    bool constant = false;                  // all observed entries are equal
-    double residual_variance = 0;           // mean squared residual
-    double observed = 0;                    // entries
-    VectorXd share;                         // <What_rho, What> / |What|^2; their sum is 1
-    std::vector<SliceResiduals> slices;     // of each mode
+    // Empty where it was not asked for, or r^p is above kLargestCore.
+    std::optional<double> core_consistency;
+    double explained_variance = 0;      // 1 - |Y - What|^2 / |Y - mean Y|^2; 0 for a constant Y
+    bool constant = false;              // all observed entries are equal
+    double residual_variance = 0;       // mean squared residual
+    double observed = 0;                // entries
+    VectorXd share;                     // <What_rho, What> / |What|^2; their sum is 1
+    std::vector<SliceResiduals> slices; // of each mode
 };
 inline constexpr double kLargestCore = 1e6;
 
@@ -40,12 +41,20 @@ struct Center {
     Index mode = -1;
 };
 
+// What of the data is looked at, and how.
+struct DiagnosisSettings {
+    bool core_consistency = true;
+    bool symmetric = false; // entries with repeated indices count as unobserved
+};
+
 // One pass over the data; of the reconstruction only some slices of the first mode exist at a time.
 // Factors in model units. Whether the tensor is held or streamed, the result has the same bits.
 // Throws Error where factors or means do not fit the tensor.
 [[nodiscard]] ASSAY_API Diagnosis diagnose(const DenseTensor& tensor, const Factors& factors,
-                                           const Execution& run, const Center& center = {});
+                                           const Execution& run, const Center& center = {},
+                                           const DiagnosisSettings& settings = {});
 [[nodiscard]] ASSAY_API Diagnosis diagnose(const TensorSource& source, const Factors& factors,
-                                           const Execution& run, const Center& center = {});
+                                           const Execution& run, const Center& center = {},
+                                           const DiagnosisSettings& settings = {});
 
 } // namespace assay::tensor_amp

@@ -13,4 +13,13 @@ namespace assay::tensor_amp {
                                             double squared_norm, double entries,
                                             double mean_dimension);
 
+// The same where slices have noise variances of their own: `weighted_norm` is the sum over slices
+// of |Y_i|^2 / Delta_i, `log_noise` that of n_i log Delta_i.
+struct NoiseOfSlices {
+    double weighted_norm = 0, log_noise = 0;
+};
+[[nodiscard]] ASSAY_API double log_evidence(double free_entropy, const NoiseOfSlices& noise,
+                                            double squared_norm, double entries,
+                                            double mean_dimension);
+
 } // namespace assay::tensor_amp

@@ -107,9 +107,11 @@ void find_noise(FitState& state, const TensorSource& source, const FitSettings& 
     own.polish = std::max(own.polish, sweeps);
     const double entries = observed_entries(source, run);
     const SpectralStart start = spectral(source, own, run, keeping_start(keeping, state));
-    if (!(start.squared_norm > 0)) throw Error("all values are 0; there is nothing to decompose");
-    state.noise_variance = std::max(std::pow(start.relative_error.value_or(1), 2), 1e-14) *
-                           start.squared_norm / entries;
+    constexpr double least = 1e-14; // of the mean square; where all values are 0, of 1
+    state.noise_variance = start.squared_norm > 0
+                               ? std::max(std::pow(start.relative_error.value_or(1), 2), least) *
+                                     start.squared_norm / entries
+                               : least;
     if (settings.start == Start::spectral && own.polish == settings.polish)
         state.starts.push_back(start.factors);
 }
@@ -177,25 +179,42 @@ void record_overlaps(FitState& traces, const AmpState& state, const Factors& tru
 }
 
 // Whether a replicate may be the best: a collapsed or diverged one is so only among its like.
-bool usable(const AmpState& state) {
-    return state.status() == AmpStatus::converged || state.status() == AmpStatus::max_iter;
+bool usable(AmpStatus status) {
+    return status == AmpStatus::converged || status == AmpStatus::max_iter;
 }
 
-// Of the largest evidence; `squared_norm` and `entries` are those observed.
-std::size_t best_of(const std::vector<AmpState>& states, double squared_norm, double entries,
-                    double mean_dimension) {
-    const auto evidence = [&](const AmpState& state) {
-        return log_evidence(state.free_entropy(), state.noise_variance(), squared_norm, entries,
-                            mean_dimension);
-    };
-    std::size_t best = 0;
-    for (std::size_t k = 1; k < states.size(); ++k) {
-        const bool better = usable(states[k]) != usable(states[best])
-                                ? usable(states[k])
-                                : evidence(states[k]) > evidence(states[best]);
+// Log evidence per N of every replicate (evidence.hpp); noise variances may differ between them.
+VectorXd evidence_of(const std::vector<AmpState>& states, const TensorSource& source,
+                     const FitSettings& settings, const Execution& run) {
+    const double entries = observed_entries(source, run);
+    const double square =
+        settings.noise_mode ? squared_norm(source, run) : states.front().iterate().squared_norm;
+    VectorXd counts; // of the slices of the noise mode
+    if (settings.noise_mode) counts = observed_counts(source, run)[at(*settings.noise_mode)];
+    VectorXd evidence(static_cast<Index>(states.size()));
+    for (Index k = 0; k < evidence.size(); ++k) {
+        const AmpState& state = states[at(k)];
+        const double noise = state.noise_variance();
+        NoiseOfSlices slices{state.iterate().squared_norm / noise, entries * std::log(noise)};
+        if (settings.noise_mode) // Delta_i = Delta / s_i^2
+            slices.log_noise -=
+                2 * counts.dot(state.row_scales(*settings.noise_mode).array().log().matrix());
+        evidence(k) = log_evidence(state.free_entropy(), slices, square, entries,
+                                   mean_dimension(source.shape()));
+    }
+    return evidence;
+}
+
+// Of the largest evidence.
+std::size_t best_of(const std::vector<AmpStatus>& statuses, const VectorXd& evidence) {
+    Index best = 0;
+    for (Index k = 1; k < evidence.size(); ++k) {
+        const bool better = usable(statuses[at(k)]) != usable(statuses[at(best)])
+                                ? usable(statuses[at(k)])
+                                : evidence(k) > evidence(best);
         if (better) best = k;
     }
-    return best;
+    return at(best);
 }
 
 FitTrace trace_of(const std::vector<SweepTrace>& sweeps) {
@@ -223,7 +242,10 @@ void undo_row_scales(const AmpState& state, Index mode, FitResult& fit) {
 }
 
 FitResult amp_result(const FitSettings& settings, const std::vector<AmpState>& states,
-                     std::size_t best) {
+                     const VectorXd& evidence) {
+    std::vector<AmpStatus> statuses;
+    for (const AmpState& one : states) statuses.push_back(one.status());
+    const std::size_t best = best_of(statuses, evidence);
     const AmpState& state = states[best];
     FitResult fit;
     const bool variational = settings.algorithm == Algorithm::vb;
@@ -246,10 +268,9 @@ FitResult amp_result(const FitSettings& settings, const std::vector<AmpState>& s
     if (settings.noise_mode) undo_row_scales(state, *settings.noise_mode, fit);
     fit.trace = trace_of(state.trace());
     const auto count = static_cast<Index>(states.size());
-    fit.restarts.objective.resize(count);
+    fit.restarts.objective = evidence;
     fit.restarts.similarity.resize(count);
     for (Index k = 0; k < count; ++k) {
-        fit.restarts.objective(k) = states[at(k)].free_entropy();
         fit.restarts.similarity(k) = component_similarity(states[at(k)].means(), state.means());
         fit.restarts.status.push_back(status_name(states[at(k)].status()));
     }
@@ -279,7 +300,9 @@ FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const
     AmpSettings amp = settings.amp;
     amp.inference = settings.algorithm == Algorithm::vb ? Inference::variational : Inference::amp;
     constexpr Index uneven_restarts = 5;
-    const Index restarts = settings.restarts.value_or(uneven ? uneven_restarts : 1);
+    const bool one_start_only = settings.start == Start::given;
+    const Index restarts =
+        settings.restarts.value_or(uneven && !one_start_only ? uneven_restarts : 1);
     make_starts(state, restarts, *run.monitor, keeping, [&](Index k, const StartKeeping& kept) {
         return one_start(source, settings, static_cast<std::uint64_t>(k), run, kept);
     });
@@ -305,13 +328,9 @@ FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const
         *run.monitor, "sweeps", [&] { return run_amp(problem, state.starts, amp, run, kept); });
     const double seconds = stopwatch.seconds_each(sweeps);
     for (const AmpState& replicate : states) state.amp.push_back(replicate.iterate());
-    std::size_t best = 0;
-    safe_points.step(so_far, [&] {
-        if (states.size() > 1)
-            best = best_of(states, squared_norm(source, run), observed_entries(source, run),
-                           mean_dimension(source.shape()));
-    });
-    FitResult fit = amp_result(settings, states, best);
+    VectorXd evidence;
+    safe_points.step(so_far, [&] { evidence = evidence_of(states, source, settings, run); });
+    FitResult fit = amp_result(settings, states, evidence);
     fit.seconds_per_sweep = seconds;
     if (restarts == 1) {
         fit.trace.truth_overlap = state.truth_overlap;
@@ -362,6 +381,23 @@ void make_symmetric_runs(const TensorSource& source, const FitSettings& settings
     }
 }
 
+// Of the entries with rising indices, every one of which stands p! times in the tensor.
+VectorXd evidence_of(const std::vector<SymmetricRun>& runs, const TensorSource& source,
+                     const Execution& run) {
+    const auto rows = static_cast<double>(source.shape().front());
+    double entries = 1, copies = 1;
+    for (Index k = 0; k < source.order(); ++k) {
+        entries *= (rows - static_cast<double>(k)) / static_cast<double>(k + 1);
+        copies *= static_cast<double>(k + 1);
+    }
+    const double square = squared_norm(source, run) / copies;
+    VectorXd evidence(static_cast<Index>(runs.size()));
+    for (Index k = 0; k < evidence.size(); ++k)
+        evidence(k) = log_evidence(runs[at(k)].free_entropy, runs[at(k)].noise_variance, square,
+                                   entries, rows);
+    return evidence;
+}
+
 FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
                         const Execution& run, const Keeping<FitState>& keeping, FitState& state) {
     check_symmetric(source);
@@ -373,28 +409,19 @@ FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
     for (const SymmetricRun& one : runs) sweeps += static_cast<int>(one.trace.size());
     const double seconds = stopwatch.seconds_each(sweeps);
     const auto restarts = static_cast<Index>(runs.size());
-    const auto usable = [](const SymmetricRun& one) {
-        return one.status == AmpStatus::converged || one.status == AmpStatus::max_iter;
-    };
     FitResult fit;
-    fit.restarts.objective.resize(restarts);
+    fit.restarts.objective = evidence_of(runs, source, run);
     fit.restarts.similarity.resize(restarts);
-    std::size_t best = 0;
-    for (std::size_t k = 0; k < runs.size(); ++k) {
-        fit.restarts.objective(static_cast<Index>(k)) = runs[k].free_entropy;
-        fit.restarts.status.push_back(status_name(runs[k].status));
-        const bool better = usable(runs[k]) != usable(runs[best])
-                                ? usable(runs[k])
-                                : runs[k].free_entropy > runs[best].free_entropy;
-        if (better) best = k;
-    }
-    const SymmetricRun& chosen = runs[best];
+    std::vector<AmpStatus> statuses;
+    for (const SymmetricRun& one : runs) statuses.push_back(one.status);
+    const SymmetricRun& chosen = runs[best_of(statuses, fit.restarts.objective)];
     const auto modes = static_cast<std::size_t>(source.order());
-    for (Index k = 0; k < restarts; ++k)
+    for (Index k = 0; k < restarts; ++k) {
         fit.restarts.similarity(k) =
             component_similarity(Factors(modes, runs[at(k)].mean), Factors(modes, chosen.mean));
+        fit.restarts.status.push_back(status_name(statuses[at(k)]));
+    }
     fit.algorithm = "amp";
-    fit.explained_variance = chosen.explained_variance;
     fit.noise_variance = chosen.noise_variance;
     fit.noise_variance_learned = settings.amp.learn_noise;
     fit.bethe_free_entropy = chosen.free_entropy;
@@ -404,6 +431,7 @@ FitResult fit_symmetric(const TensorSource& source, const FitSettings& settings,
     fit.priors.assign(modes, chosen.prior->describe());
     fit.priors_learned = settings.amp.learn_priors;
     fit.denoiser_exact = chosen.prior->exact();
+    fit.symmetric = true;
     fit.factors.assign(modes, unit * chosen.mean);
     fit.covariances.assign(modes, unit * unit * chosen.belief.covariance);
     fit.trace = trace_of(chosen.trace);
@@ -418,7 +446,7 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
     als.tolerance = settings.als_tolerance;
     if (settings.algorithm == Algorithm::hals && als.nonnegative_modes.empty())
         for (Index a = 0; a < source.order(); ++a) als.nonnegative_modes.push_back(a);
-    const Index restarts = settings.restarts.value_or(10);
+    const Index restarts = settings.restarts.value_or(settings.start == Start::given ? 1 : 10);
     make_starts(state, restarts, *run.monitor, keeping, [&](Index k, const StartKeeping& kept) {
         return settings.start == Start::random
                    ? random_start(source.shape(), als, settings.seed, k)
@@ -439,6 +467,8 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
     FitResult fit;
     fit.algorithm = settings.algorithm == Algorithm::hals ? "hals" : "als";
     fit.factors = best.factors;
+    fit.nonnegative_modes = als.nonnegative_modes;
+    std::sort(fit.nonnegative_modes.begin(), fit.nonnegative_modes.end());
     fit.objective = best.relative_error;
     fit.status = status_name(best.status);
     fit.iterations = best.iterations();
@@ -458,6 +488,15 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
     return fit;
 }
 
+// Tied modes learn one prior: they begin with the same.
+void check_tied(const std::vector<PriorPointer>& priors) {
+    for (std::size_t a = 1; a < priors.size(); ++a)
+        if (priors[a]->describe() != priors.front()->describe())
+            throw Error(concat("tied modes: the prior of mode ", a, " is ", priors[a]->describe(),
+                               ", that of mode 0 ", priors.front()->describe(),
+                               "; one for all modes is expected"));
+}
+
 } // namespace
 
 FitResult fit_tensor(const TensorSource& source, const FitSettings& settings, const Execution& run,
@@ -470,6 +509,9 @@ FitResult fit_tensor(const TensorSource& source, const FitSettings& settings, co
             if (settings.priors[a]->rank() != settings.rank)
                 throw Error(concat("mode ", a, ": a prior of ", settings.priors[a]->rank(),
                                    " components for rank ", settings.rank));
+    if (settings.start == Start::given && settings.restarts.value_or(1) > 1)
+        throw Error(concat(*settings.restarts, " restarts from one start; 1 is expected"));
+    if (settings.amp.tie_modes && bayesian) check_tied(settings.priors);
     FitState state = keeping.resume.value_or(FitState{});
     FitResult fit = settings.symmetric ? fit_symmetric(source, settings, run, keeping, state)
                     : bayesian         ? fit_amp(source, settings, run, keeping, state)
@@ -477,12 +519,13 @@ FitResult fit_tensor(const TensorSource& source, const FitSettings& settings, co
     fit.shape = source.shape();
     fit.rank = settings.rank;
     fit.seed = settings.seed;
+    if (!fit.trace.truth_overlap.empty()) align_trace(fit, settings.truth);
     SafePoints safe_points(keeping, *run.monitor);
     safe_points.step([&]() -> const FitState& { return state; },
                      [&] {
-                         if (!settings.symmetric)
-                             fit.explained_variance =
-                                 diagnose(source, fit.factors, run).explained_variance;
+                         const DiagnosisSettings residuals{false, settings.symmetric};
+                         fit.explained_variance =
+                             diagnose(source, fit.factors, run, {}, residuals).explained_variance;
                      });
     set_unit_form(fit);
     return in_canonical_order(fit);

@@ -101,6 +101,10 @@ void write_facts(hdf5::Group& group, const FitResult& fit) {
     group.set_attribute("seed", std::to_string(fit.seed));
     group.set_attribute("denoiser_exact", fit.denoiser_exact ? 1 : 0);
     if (!fit.mode_names.empty()) write_words(group, "modes", fit.mode_names);
+    if (fit.symmetric) group.set_attribute("symmetric", 1);
+    if (!fit.nonnegative_modes.empty())
+        group.set_attribute("nonneg_modes", std::vector<double>(fit.nonnegative_modes.begin(),
+                                                                fit.nonnegative_modes.end()));
     if (fit.priors.empty()) return;
     write_words(group, "priors", fit.priors);
     group.set_attribute("priors_learned", fit.priors_learned ? 1 : 0);
@@ -149,8 +153,9 @@ void write_trace(hdf5::Group group, const FitTrace& trace) {
     write_series(group, "noise_var", trace.noise_variance, "sweep", "noise variance");
     write_series(group, "damping", trace.damping, "sweep", "share of the new fields");
     write_series(group, "objective", trace.objective, "sweep", "relative error |Y - W| / |Y|");
-    write_overlaps(group, "M", trace.truth_overlap, "Xhat^T X / N_a with the true factors X");
-    write_overlaps(group, "Q", trace.self_overlap, "Xhat^T Xhat / N_a");
+    write_overlaps(group, "M", trace.truth_overlap,
+                   "Xhat^T X / N_a with the true factors X, in their order");
+    write_overlaps(group, "Q", trace.self_overlap, "Xhat^T Xhat / N_a, in the order of the truth");
 }
 
 FitTrace read_trace(const hdf5::Group& group) {
@@ -199,6 +204,10 @@ void read_facts(const hdf5::Group& group, FitResult& fit) {
     fit.mode_names = read_words(group, "modes");
     fit.priors = read_words(group, "priors");
     fit.priors_learned = flag_attribute(group, "priors_learned", false);
+    fit.symmetric = flag_attribute(group, "symmetric", false);
+    if (!group.has_attribute("nonneg_modes")) return;
+    for (const double mode : group.numbers_attribute("nonneg_modes"))
+        fit.nonnegative_modes.push_back(mode >= 0 && mode < 8 ? static_cast<Index>(mode) : -1);
 }
 
 // What can be read as priors, but for those that name files of their own.

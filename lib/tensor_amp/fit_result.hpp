@@ -20,7 +20,8 @@ struct FitTrace {
     VectorXd noise_variance; // Delta
     VectorXd damping;
     VectorXd objective; // least squares: relative error |Y - W| / |Y|
-    // With a known truth, by sweep, then by mode: M = Xhat^T X / N_a (r x r_true), Q (r x r).
+    // With a known truth, by sweep, then by mode: M = Xhat^T X / N_a and Q = Xhat^T Xhat / N_a
+    // of the components that in the end belong to the truth's (alignment.hpp: align_trace).
     std::vector<std::vector<MatrixXd>> truth_overlap, self_overlap;
 };
 
@@ -63,6 +64,9 @@ struct FitResult {
 
     std::vector<std::string> priors; // of each mode, as parse_prior reads them; empty without
     bool priors_learned = false;
+    std::vector<Index> nonnegative_modes; // that least squares kept so; ascending
+    // All modes have one factor, and entries with repeated indices were left out.
+    bool symmetric = false;
     bool denoiser_exact = true;
 
     Factors factors; // N_a x r, posterior means in model units

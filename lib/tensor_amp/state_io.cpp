@@ -63,7 +63,7 @@ void members(Archive& archive, SpectralProgress& p) {
 template <class Archive>
 void members(Archive& archive, SymmetricRun& r) {
     archive(r.mean, r.belief, r.precision, r.field, r.prior, r.noise_variance, r.free_entropy,
-            r.explained_variance, r.status, r.trace);
+            r.status, r.trace);
 }
 template <class Archive>
 void members(Archive& archive, SymmetricIterate& i) {

@@ -103,8 +103,6 @@ class Symmetric {
         const double fitted = squares * distinct_total();
         expected_ = fitted + fraction_ * squares * static_cast<double>(order_) *
                                  now_.summed.cwiseProduct(power(gram, order_ - 1)).sum();
-        if (squared_norm_ > 0)
-            now_.run.explained_variance = (2 * overlap_ - fitted) / squared_norm_;
     }
 
     // sum over rho, sigma and all tuples of different rows of prod x_rho x_sigma: p! times the

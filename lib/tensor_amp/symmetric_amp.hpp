@@ -22,8 +22,7 @@ struct SymmetricRun {
     MatrixXd precision, field; // of the last sweep: 1 x r^2, N x r
     PriorPointer prior;        // as learned
     double noise_variance = 0;
-    double free_entropy = 0;       // per N
-    double explained_variance = 0; // 1 - |Y - W|^2 / |Y|^2 over entries without repeated indices
+    double free_entropy = 0; // per N
     AmpStatus status = AmpStatus::running;
     std::vector<SweepTrace> trace;
 };

@@ -21,6 +21,31 @@ struct Instance {
     DenseTensor tensor;
 };
 
+// Sets the tensor: what the true factors make, and noise.
+inline void make_tensor(Instance& instance, double noise_variance, std::uint64_t seed) {
+    const Shape& shape = instance.shape;
+    const Index rank = instance.truth.front().cols();
+    const assay::Random noise(seed, "tensor-amp/test-noise");
+    DenseTensor& tensor = instance.tensor;
+    tensor.shape = shape;
+    tensor.values.resize(static_cast<Index>(entry_count(shape)));
+    const double scale = signal_scale(shape);
+    // Rows of the first mode times the products of all others, the last index running fastest.
+    MatrixXd others = MatrixXd::Ones(1, rank);
+    for (std::size_t a = 1; a < shape.size(); ++a) {
+        MatrixXd longer(others.rows() * shape[a], rank);
+        for (Index j = 0; j < others.rows(); ++j)
+            longer.middleRows(j * shape[a], shape[a]) =
+                instance.truth[a] * others.row(j).asDiagonal();
+        others = longer;
+    }
+    for (Index i = 0; i < shape[0]; ++i)
+        tensor.values.segment(i * others.rows(), others.rows()) =
+            scale * others * instance.truth[0].row(i).transpose();
+    for (Index e = 0; e < tensor.values.size(); ++e)
+        tensor.values(e) += std::sqrt(noise_variance) * noise.normal(static_cast<std::uint64_t>(e));
+}
+
 // Factors drawn from the priors; with `standardize` their first two sample moments are exactly the
 // prior's (Gaussian priors), so that only the noise differs from theory.
 inline Instance make_instance(const Shape& shape, const std::vector<std::string>& priors,
@@ -47,25 +72,7 @@ inline Instance make_instance(const Shape& shape, const std::vector<std::string>
         instance.priors.push_back(prior);
         instance.truth.push_back(factor);
     }
-    const assay::Random noise(seed, "tensor-amp/test-noise");
-    DenseTensor& tensor = instance.tensor;
-    tensor.shape = shape;
-    tensor.values.resize(static_cast<Index>(entry_count(shape)));
-    const double scale = signal_scale(shape);
-    // Rows of the first mode times the products of all others, the last index running fastest.
-    MatrixXd others = MatrixXd::Ones(1, rank);
-    for (std::size_t a = 1; a < shape.size(); ++a) {
-        MatrixXd longer(others.rows() * shape[a], rank);
-        for (Index j = 0; j < others.rows(); ++j)
-            longer.middleRows(j * shape[a], shape[a]) =
-                instance.truth[a] * others.row(j).asDiagonal();
-        others = longer;
-    }
-    for (Index i = 0; i < shape[0]; ++i)
-        tensor.values.segment(i * others.rows(), others.rows()) =
-            scale * others * instance.truth[0].row(i).transpose();
-    for (Index e = 0; e < tensor.values.size(); ++e)
-        tensor.values(e) += std::sqrt(noise_variance) * noise.normal(static_cast<std::uint64_t>(e));
+    make_tensor(instance, noise_variance, seed);
     return instance;
 }
 

@@ -75,7 +75,7 @@ TEST_CASE("shuffled, flipped and rescaled components are found again", "[tensor_
         CHECK(a.signs(2, 0) == -1); // component 0 is column 1
         CHECK(a.signs(1, 0) == 1);
     }
-    CHECK(align(x, y, SimilarityScore::product, false).cosines.minCoeff() == Approx(-1));
+    CHECK(align(x, y, SimilarityScore::product, FreeSigns{}).cosines.minCoeff() == Approx(-1));
 }
 
 TEST_CASE("an odd sign stays in the mode where it matters least", "[tensor_amp]") {
@@ -221,14 +221,6 @@ TEST_CASE("the order of output", "[tensor_amp]") {
         c << 1, 0.1, 0.2, 0.1, 2, 0.3, 0.2, 0.3, 3;
         fit.covariances.push_back(c);
     }
-    fit.trace.change = VectorXd::Ones(1);
-    std::vector<MatrixXd> m, q;
-    for (std::size_t a = 0; a < 3; ++a) {
-        m.emplace_back(x[a].transpose() * normal(x[a].rows(), 2, 30 + a));
-        q.emplace_back(x[a].transpose() * x[a]);
-    }
-    fit.trace.truth_overlap = {m};
-    fit.trace.self_overlap = {q};
     const std::string prior = "gauss:mean=[1,2,3],cov=[[1,0.1,0.2],[0.1,2,0.3],[0.2,0.3,3]]";
     fit.priors = {prior, prior, prior};
     fit.priors_learned = true;
@@ -252,9 +244,6 @@ TEST_CASE("the order of output", "[tensor_amp]") {
         CHECK(
             (moved->second_moment() - moved->mean() * moved->mean().transpose() - expected).norm() <
             1e-12);
-        CHECK((out.trace.self_overlap[0][s] - out.factors[s].transpose() * out.factors[s]).norm() <
-              1e-12);
-        CHECK((out.trace.truth_overlap[0][s] - p.transpose() * m[s]).norm() < 1e-12);
     }
 
     // Signs stay where a prior fixes them, the order where it tells components apart.
@@ -274,4 +263,79 @@ TEST_CASE("the order of output", "[tensor_amp]") {
     apart.priors = {"one-hot:probabilities=[0.2,0.3,0.5]", "gauss:mean=0,var=1",
                     "gauss:mean=0,var=1"};
     CHECK(canonical_order(apart).source == std::vector<Index>{0, 1, 2});
+}
+
+TEST_CASE("signs that a model fixes are not flipped", "[tensor_amp]") {
+    const Factors x = normal_factors({6, 7, 8}, 2, 5);
+    const auto flipped = [](const FitResult& fit) {
+        std::vector<Index> modes;
+        const MatrixXd multiplier = canonical_order(fit).multiplier;
+        for (Index a = 0; a < multiplier.rows(); ++a)
+            if ((multiplier.row(a).array() < 0).any()) modes.push_back(a);
+        return modes;
+    };
+    // Of least squares with one nonnegative mode the others flip in pairs; with two none does.
+    FitResult fit = fit_of(x);
+    fit.factors[1] = -x[1].cwiseAbs();
+    fit.factors[0] = -x[0].cwiseAbs();
+    fit.nonnegative_modes = {1};
+    CHECK(flipped(fit) == std::vector<Index>{0, 2});
+    fit.nonnegative_modes = {0, 1};
+    CHECK(flipped(fit).empty());
+    // With a prior of fixed sign in one mode, the same.
+    fit.nonnegative_modes.clear();
+    fit.priors = {"gauss:mean=0,var=1", "gauss:mean=0.8,var=1", "gauss:mean=0,var=1"};
+    CHECK(flipped(fit) == std::vector<Index>{0, 2});
+    // What is aligned with a reference keeps them, too.
+    Factors turned = x;
+    for (MatrixXd& factor : turned) factor *= -1;
+    turned[2] *= -1; // modes 0 and 1 turned
+    const auto cosines = [&](const FreeSigns& free) {
+        return VectorXd(align(x, turned, SimilarityScore::product, free).cosines.col(0));
+    };
+    CHECK((cosines(all_signs(3)) - VectorXd::Ones(3)).norm() < 1e-12);
+    CHECK((cosines({{0, 2}, false}) - Eigen::Vector3d(-1, -1, 1)).norm() < 1e-12);
+    CHECK((cosines(common_signs(all_signs(3), {{0, 1}, false})) - VectorXd::Ones(3)).norm() <
+          1e-12);
+
+    // One factor for all modes: of odd order it has its sign, of even order all turn together.
+    const MatrixXd one = -normal(9, 2, 3).cwiseAbs();
+    for (const std::size_t order : {3U, 4U}) {
+        FitResult common = fit_of(Factors(order, one));
+        common.symmetric = true;
+        const FitResult out = in_canonical_order(common);
+        for (const MatrixXd& factor : out.factors) CHECK(factor == out.factors.front());
+        CHECK((out.factors[0].minCoeff() > 0) == (order == 4));
+        const Alignment a = align(Factors(order, -one), common.factors, SimilarityScore::product,
+                                  free_signs(common));
+        CHECK((a.cosines.minCoeff() > 0) == (order == 4));
+    }
+    CHECK(common_signs({{0, 1, 2, 3}, true}, all_signs(4)).together);
+    CHECK(common_signs({{0, 1, 2, 3}, true}, {{0, 1}, false}).modes.empty());
+}
+
+TEST_CASE("overlaps of every sweep stand in the truth's order", "[tensor_amp]") {
+    const Factors truth = normal_factors({9, 7, 8}, 2, 11);
+    Factors mixed = truth;
+    for (std::size_t a = 0; a < 3; ++a) {
+        mixed[a].col(0) = (a == 1 ? 1 : -1) * truth[a].col(1);
+        mixed[a].col(1) = truth[a].col(0);
+        mixed[a].conservativeResize(Eigen::NoChange, 3);
+        mixed[a].col(2) = 0.01 * normal(mixed[a].rows(), 1, 50 + a);
+    }
+    FitResult fit = fit_of(mixed);
+    fit.trace.change = VectorXd::Ones(1);
+    std::vector<MatrixXd> m, q;
+    for (std::size_t a = 0; a < 3; ++a) {
+        m.emplace_back(mixed[a].transpose() * truth[a]);
+        q.emplace_back(mixed[a].transpose() * mixed[a]);
+    }
+    fit.trace.truth_overlap = {m};
+    fit.trace.self_overlap = {q};
+    align_trace(fit, truth);
+    for (std::size_t a = 0; a < 3; ++a) {
+        const MatrixXd gram = truth[a].transpose() * truth[a];
+        CHECK((fit.trace.truth_overlap[0][a] - gram).norm() < 1e-12);
+        CHECK((fit.trace.self_overlap[0][a] - gram).norm() < 1e-12);
+    }
 }

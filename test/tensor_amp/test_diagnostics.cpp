@@ -256,6 +256,37 @@ TEST_CASE("means that were taken off before", "[tensor_amp]") {
                           Contains("do not fit their shape"));
 }
 
+TEST_CASE("entries with repeated indices are no part of a symmetric tensor", "[tensor_amp]") {
+    for (const Index order : {2, 3, 4}) {
+        Problem p = problem(Shape(static_cast<std::size_t>(order), 5), 2, 0.4, 3);
+        DiagnosisSettings settings;
+        settings.symmetric = true;
+        const Diagnosis symmetric = diagnose(p.tensor, p.factors, {}, {}, settings);
+        double entries = 1;
+        for (Index k = 0; k < order; ++k) entries *= static_cast<double>(5 - k);
+        CHECK(symmetric.observed == entries);
+        // The same entries under a mask.
+        p.tensor.observed.assign(static_cast<std::size_t>(p.tensor.values.size()), 1);
+        for (Index i = 0; i < p.tensor.values.size(); ++i) {
+            std::vector<Index> index = indices(i, p.tensor.shape);
+            std::sort(index.begin(), index.end());
+            if (std::adjacent_find(index.begin(), index.end()) != index.end())
+                p.tensor.observed[static_cast<std::size_t>(i)] = 0;
+        }
+        const Diagnosis masked = diagnosed(p);
+        CHECK(symmetric.explained_variance == Approx(masked.explained_variance).epsilon(1e-12));
+        CHECK(symmetric.residual_variance == masked.residual_variance);
+        CHECK(symmetric.core_consistency == masked.core_consistency);
+    }
+}
+
+TEST_CASE("the core is formed where it is asked for", "[tensor_amp]") {
+    const Problem p = problem({5, 4, 3}, 2, 0.1, 0);
+    const Diagnosis plain = diagnose(p.tensor, p.factors, {}, {}, {false, false});
+    CHECK_FALSE(plain.core_consistency);
+    CHECK(plain.explained_variance == diagnosed(p).explained_variance);
+}
+
 TEST_CASE("a tensor that is streamed has the same diagnosis", "[tensor_amp]") {
     Problem p = problem({700, 6, 9}, 2, 0.5, 10);
     p.tensor.observed.assign(static_cast<std::size_t>(p.fitted.size()), 1);

@@ -221,6 +221,164 @@ TEST_CASE("parts of a sweep are the whole, and theory agrees with it", "[tensor_
     CHECK(parse_sweep_algorithm("hals:10").restarts == 10);
 }
 
+// log of the likelihood of noise alone, per N.
+double noise_alone(const DenseTensor& tensor, Index inner, const VectorXd& noise_of_slices) {
+    double total = 0;
+    for (Index e = 0; e < tensor.values.size(); ++e) {
+        const double noise = noise_of_slices(e / inner % noise_of_slices.size());
+        total -= 0.5 * (std::log(noise) + tensor.values(e) * tensor.values(e) / noise);
+    }
+    return total / mean_dimension(tensor.shape);
+}
+
+TEST_CASE("the best restart is the one of largest evidence", "[tensor_amp][fit]") {
+    // Noise of mode 0's slices that differs a hundredfold, learned; every restart also alone.
+    auto one = tensor_test::make_instance({16, 18, 20}, {"gauss"}, 3, 1e-12, 2);
+    const Random random(8, "tensor-amp/test-slices");
+    const VectorXd spread =
+        VectorXd::LinSpaced(16, -1, 1).unaryExpr([](double x) { return 0.1 * std::pow(10.0, x); });
+    for (Index e = 0; e < one.tensor.values.size(); ++e)
+        one.tensor.values(e) +=
+            std::sqrt(spread(e / 360)) * random.normal(static_cast<std::uint64_t>(e));
+    const MemoryTensor source(one.tensor);
+    for (const bool slices : {true, false})
+        for (const Algorithm algorithm : {Algorithm::amp, Algorithm::vb}) {
+            FitSettings settings = settings_for(one, 3);
+            settings.algorithm = algorithm;
+            settings.amp.learn_noise = true;
+            settings.amp.max_iterations = 60;
+            settings.noise_variance = 0.3;
+            if (slices) settings.noise_mode = 0;
+            settings.start = Start::random;
+            settings.restarts = 6;
+            const FitResult all = fit_tensor(source, settings, {});
+            VectorXd evidence(6);
+            std::vector<FitResult> alone;
+            for (std::uint64_t k = 0; k < 6; ++k) {
+                FitSettings single = settings;
+                single.restarts = 1;
+                single.start = Start::given;
+                single.given = random_start(one.shape, one.priors, settings.seed, k);
+                alone.push_back(fit_tensor(source, single, {}));
+                const FitResult& fit = alone.back();
+                const VectorXd noise =
+                    slices ? fit.slice_noise : VectorXd::Constant(1, fit.noise_variance);
+                evidence(static_cast<Index>(k)) =
+                    fit.bethe_free_entropy.value_or(fit.elbo.value_or(NAN)) +
+                    noise_alone(one.tensor, 360, noise);
+            }
+            INFO("slices " << slices << " algorithm " << static_cast<int>(algorithm) << "\n"
+                           << evidence.transpose() << "\n"
+                           << all.restarts.objective.transpose());
+            // They differ, and by the same numbers.
+            CHECK(evidence.maxCoeff() - evidence.minCoeff() > 1e-3);
+            const VectorXd told = all.restarts.objective.array() - all.restarts.objective(0);
+            const VectorXd expected = evidence.array() - evidence(0);
+            CHECK((told - expected).norm() < 1e-6 * expected.norm());
+            // A collapsed or diverged one is the best only among its like.
+            const auto usable = [&](Index k) {
+                const std::string& status = alone[static_cast<std::size_t>(k)].status;
+                return status == "converged" || status == "max-iter";
+            };
+            bool some = false;
+            for (Index k = 0; k < 6; ++k) some = some || usable(k);
+            Index best = -1;
+            for (Index k = 0; k < 6; ++k)
+                if ((usable(k) || !some) && (best < 0 || evidence(k) > evidence(best))) best = k;
+            CHECK(all.noise_variance ==
+                  Approx(alone[static_cast<std::size_t>(best)].noise_variance).epsilon(1e-9));
+        }
+}
+
+TEST_CASE("nonnegative least squares stays nonnegative in what is written", "[tensor_amp][fit]") {
+    auto one = tensor_test::make_instance({12, 13, 14}, {"exponential"}, 2, 0.01, 4);
+    one.tensor.values = -one.tensor.values; // so that the last mode must take the sign
+    const MemoryTensor source(one.tensor);
+    FitSettings settings;
+    settings.rank = 2;
+    settings.algorithm = Algorithm::hals;
+    settings.restarts = 3;
+    settings.start = Start::random;
+    settings.als.nonnegative_modes = {1, 2};
+    const FitResult fit = fit_tensor(source, settings, {});
+    CHECK(fit.nonnegative_modes == std::vector<Index>{1, 2});
+    CHECK(fit.explained_variance > 0.6);
+    CHECK(fit.factors[1].minCoeff() >= 0);
+    CHECK(fit.factors[2].minCoeff() >= 0);
+    CHECK(fit.factors[0].maxCoeff() < 0.1 * -fit.factors[0].minCoeff());
+}
+
+TEST_CASE("a common factor of either sign stays common", "[tensor_amp][fit][symmetric]") {
+    for (const double mean : {0.9, -0.9}) {
+        SyntheticSettings model;
+        model.shape = {60, 60, 60};
+        model.priors.assign(3, parse_prior("gauss:var=1,mean=" + std::to_string(mean), 1));
+        model.noise_variance = 0.05;
+        model.symmetric = true;
+        const Synthetic made = make_synthetic(model, {});
+        FitSettings settings;
+        settings.symmetric = true;
+        settings.priors.assign(3, parse_prior("gauss:mean=0,var=1", 1));
+        settings.noise_variance = 0.05;
+        const MemoryTensor source(made.tensor);
+        const FitResult fit = fit_tensor(source, settings, {});
+        CHECK(fit.symmetric);
+        for (std::size_t a = 0; a < 3; ++a) {
+            CHECK(fit.factors[a] == fit.factors[0]);
+            CHECK(fit.factors[a].col(0).dot(made.truth.factors[a].col(0)) > 0);
+        }
+        CHECK(tensor_test::signal_error(fit.factors, made.truth.factors) < 0.12);
+    }
+}
+
+TEST_CASE("a tensor of zeros has nothing to explain", "[tensor_amp][fit]") {
+    DenseTensor zero;
+    zero.shape = {6, 7, 8};
+    zero.values = VectorXd::Zero(336);
+    const MemoryTensor source(zero);
+    for (const Algorithm algorithm : {Algorithm::amp, Algorithm::vb, Algorithm::als}) {
+        FitSettings settings;
+        settings.algorithm = algorithm;
+        settings.rank = 2;
+        settings.priors.assign(3, parse_prior("gauss:mean=0,var=1", 2));
+        settings.amp.learn_noise = settings.amp.learn_priors = true;
+        if (algorithm == Algorithm::als) settings.start = Start::random;
+        const FitResult fit = fit_tensor(source, settings, {});
+        INFO(fit.algorithm << " " << fit.status);
+        CHECK(fit.explained_variance == 0);
+        CHECK(fit.weights.norm() == 0);
+        for (const MatrixXd& factor : fit.factors) CHECK(factor.allFinite());
+    }
+}
+
+TEST_CASE("tied modes begin with one prior, a start that is given is run once",
+          "[tensor_amp][fit]") {
+    const auto one = tensor_test::make_instance({8, 9, 10}, {"gauss"}, 1, 0.1, 1);
+    const MemoryTensor source(one.tensor);
+    FitSettings settings = settings_for(one, 1);
+    settings.noise_variance = 0.1;
+    settings.amp.learn_priors = settings.amp.tie_modes = true;
+    settings.priors[1] = parse_prior("rademacher", 1);
+    CHECK_THROWS_WITH(fit_tensor(source, settings, {}), Contains("the prior of mode 1 is radem"));
+    settings.priors = one.priors;
+    const FitResult tied = fit_tensor(source, settings, {});
+    CHECK(tied.priors[0] != one.priors[0]->describe());
+    // Signs of means turn with those of factors.
+    const auto moments = [&](std::size_t a) {
+        const auto prior = parse_prior(tied.priors[a], 1);
+        return Eigen::Vector2d(std::abs(prior->mean()(0)), prior->second_moment()(0, 0));
+    };
+    CHECK((moments(0) - moments(1)).norm() < 1e-14);
+    CHECK((moments(0) - moments(2)).norm() < 1e-14);
+    settings.start = Start::given;
+    settings.given = one.truth;
+    settings.restarts = 2;
+    CHECK_THROWS_WITH(fit_tensor(source, settings, {}), Contains("2 restarts from one start"));
+    settings.restarts.reset();
+    settings.algorithm = Algorithm::als;
+    CHECK(fit_tensor(source, settings, {}).restarts.objective.size() == 1);
+}
+
 TEST_CASE("symmetric tensors follow the theory of cubic ones", "[tensor_amp][fit][symmetric]") {
     // Gaussian state evolution of equal overlaps: q = m^2 + 1 - 1 / (1 + q^2 / Delta).
     double q = 0.36;
@@ -273,6 +431,20 @@ TEST_CASE("symmetric tensors follow the theory of cubic ones", "[tensor_amp][fit
         CHECK(fit.noise_variance == Approx(3e-3).epsilon(0.05));
         const double rest = 3e-3 * 50 * 49 * 48 / made.tensor.values.squaredNorm();
         CHECK(1 - fit.explained_variance == Approx(rest).epsilon(0.05));
+        // Of the others, about their mean.
+        double residual = 0, sum = 0, square = 0;
+        const VectorXd x = fit.factors[0].col(0);
+        for (Index i = 0; i < 50; ++i)
+            for (Index j = 0; j < 50; ++j)
+                for (Index k = 0; k < 50; ++k) {
+                    if (i == j || j == k || i == k) continue;
+                    const double y = made.tensor.values((i * 50 + j) * 50 + k);
+                    residual += std::pow(y - signal_scale(model.shape) * x(i) * x(j) * x(k), 2);
+                    sum += y;
+                    square += y * y;
+                }
+        CHECK(fit.explained_variance ==
+              Approx(1 - residual / (square - sum * sum / (50 * 49 * 48))).epsilon(1e-9));
     }
     // Finite sizes cost about 10 / N.
     INFO(q << " " << overlap << " " << own);
