@@ -3,12 +3,12 @@
 #include "problem_input.hpp"
 
 #include <assay/cli/state_file.hpp>
+#include <assay/core/allowed_threads.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
-#include <assay/linalg/products.hpp>
 #include <assay/lindyn/mode_curve.hpp>
 #include <assay/lindyn/simulation_io.hpp>
 #include <assay/lindyn/starts.hpp>
@@ -185,7 +185,7 @@ void run_all(std::vector<Simulation>& runs, cli::StateFile& state, const Executi
     try {
         while (working()) {
             parallel_blocks(count, execution.threads, [&](Index r) {
-                const linalg::ProductThreads shared(inside);
+                const AllowedThreads shared(inside);
                 Simulation& run = runs[static_cast<std::size_t>(r)];
                 if (!run.finished()) run.advance(*execution.monitor);
             });

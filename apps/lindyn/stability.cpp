@@ -85,8 +85,8 @@ std::string input_for(const Options& o, const TrainingWords& words, AlignmentRul
     return input;
 }
 
-StudySettings settings_for(const Options& o, const TrainingWords& words, Monitor& monitor) {
-    StudySettings s;
+StabilitySettings settings_for(const Options& o, const TrainingWords& words, Monitor& monitor) {
+    StabilitySettings s;
     AlignmentSettings& a = s.alignment;
     a.rule = rule_for(o, words, monitor);
     a.coefficients = coefficients_for(o, words, a.rule);
@@ -190,7 +190,7 @@ Subject subject_of(const Options& o, const TrainingWords& words, AlignmentRule r
 // ---- the task
 
 TaskStability task_of(const Options& o, const TrainingWords& words, const Subject& subject,
-                      const StudySettings& s, const std::vector<LayerStability>& layers,
+                      const StabilitySettings& s, const std::vector<LayerStability>& layers,
                       const Execution& run) {
     const Phase phase(*run.monitor, "curvature");
     TaskStability task;
@@ -246,7 +246,7 @@ void warn_of_layer(const LayerStability& layer, const AlignmentSettings& a, Moni
                             " learning is known to work"));
 }
 
-void warn(const Options& o, const TrainingWords& words, const StudySettings& s,
+void warn(const Options& o, const TrainingWords& words, const StabilitySettings& s,
           const std::vector<LayerStability>& layers, const TaskStability& task, Monitor& monitor) {
     const AlignmentSettings& a = s.alignment;
     if (!words.untreated.empty())
@@ -263,7 +263,7 @@ void warn(const Options& o, const TrainingWords& words, const StudySettings& s,
                             significant(*limit, 4)));
 }
 
-void report(cli::Context& context, const StudySettings& s,
+void report(cli::Context& context, const StabilitySettings& s,
             const std::vector<LayerStability>& layers, const TaskStability& task) {
     context.report("rule", rule_name(s.alignment.rule));
     for (const LayerStability& l : layers)
@@ -294,7 +294,7 @@ void check_options(const Options& o) {
 void run(const Options& o, cli::Context& context) {
     check_options(o);
     const TrainingWords words = words_of(o, context);
-    const StudySettings s = settings_for(o, words, context.monitor());
+    const StabilitySettings s = settings_for(o, words, context.monitor());
     const Subject subject = subject_of(o, words, s.alignment.rule, context);
     std::vector<LayerStability> layers;
     for (std::size_t i = 0; i < subject.layers.size(); ++i)

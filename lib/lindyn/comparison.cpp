@@ -98,7 +98,7 @@ void observe(const Problem& problem, const KnownMap* known, const RunState& stat
              RunComparison& c) {
     const Modes& modes = problem.modes;
     c.observed.row(i) = strengths(modes, state.map).transpose();
-    const Alignment alignment = align_modes(modes, state.map);
+    const ModeAlignment alignment = align_modes(modes, state.map);
     c.alignment_input.row(i) = alignment.input.transpose();
     c.alignment_output.row(i) = alignment.output.transpose();
     c.off_diagonal(i) = off_diagonal_energy(modes, state.map);
@@ -251,8 +251,8 @@ FittedMap fit_map(const RowMatrix& inputs, const RowMatrix& outputs) {
     return fitted;
 }
 
-Alignment align_modes(const Modes& modes, const Matrix& map) {
-    Alignment alignment{Vector::Zero(modes.count()), Vector::Zero(modes.count())};
+ModeAlignment align_modes(const Modes& modes, const Matrix& map) {
+    ModeAlignment alignment{Vector::Zero(modes.count()), Vector::Zero(modes.count())};
     if (!(map.squaredNorm() > 0)) return alignment;
     const linalg::Svd own = linalg::thin_svd(map);
     const auto groups = stretches(modes);

@@ -43,10 +43,10 @@ struct FittedMap {
 // How far alike the modes of the data and those of a map are: each mode has a partner among the
 // map's singular pairs (assignment by |u.u'||v.v'|), and these are the cosines between them; in a
 // group of equal singular values, those of the principal angles between the planes.
-struct Alignment {
+struct ModeAlignment {
     Vector input, output; // K
 };
-[[nodiscard]] ASSAY_API Alignment align_modes(const Modes& modes, const Matrix& map);
+[[nodiscard]] ASSAY_API ModeAlignment align_modes(const Modes& modes, const Matrix& map);
 
 // 1 - sum of |U_g^T W V_g|^2 over groups g of equal modes, over |U^T W V|^2: what of the map is not
 // diagonal in the data's modes. 0 for W = 0.

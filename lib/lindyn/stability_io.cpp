@@ -97,7 +97,7 @@ void write_curvature(hdf5::Group& group, const std::string& name, const TaskCurv
     group.set_attribute("task_curvature_residual" + name, c.residual);
 }
 
-void write_settings(hdf5::Group& group, const StudySettings& s) {
+void write_settings(hdf5::Group& group, const StabilitySettings& s) {
     const AlignmentSettings& a = s.alignment;
     group.set_attribute("rule", rule_name(a.rule));
     group.set_attribute("input", s.engaged ? "layer" : a.kurtosis == 0 ? "normal" : "uniform");
@@ -191,7 +191,7 @@ bool is_sgd(const Json& optimizer) {
 
 } // namespace
 
-void write_stability(hdf5::Group group, const StudySettings& settings, const Layers& layers,
+void write_stability(hdf5::Group group, const StabilitySettings& settings, const Layers& layers,
                      const TaskStability& task) {
     write_settings(group, settings);
     write_rule(group, settings.alignment);

@@ -17,7 +17,7 @@ struct TaskStability {
     double chain_gain = 0;                       // feedback a layer there
     std::optional<TaskCurvature> rule, backprop; // of a network on data
 };
-ASSAY_API void write_stability(hdf5::Group group, const StudySettings& settings,
+ASSAY_API void write_stability(hdf5::Group group, const StabilitySettings& settings,
                                const std::vector<LayerStability>& layers,
                                const TaskStability& task);
 

@@ -26,7 +26,7 @@ bool has_end(AlignmentRule rule) {
 
 // Coefficients and batch as if means were taken over positions too: a sum over P positions is P
 // times such a mean, and every position is a row of the mirror.
-AlignmentSettings per_position(const StudySettings& s, Index positions) {
+AlignmentSettings per_position(const StabilitySettings& s, Index positions) {
     AlignmentSettings one = s.alignment;
     const auto count = static_cast<double>(positions);
     one.batch *= positions;
@@ -38,8 +38,8 @@ AlignmentSettings per_position(const StudySettings& s, Index positions) {
 }
 
 // One kind of second moment alone, as a mean over rows and positions.
-double largest_moment(const NetworkLayer& layer, const Coefficients& one, const StudySettings& s,
-                      Index number, const Execution& run) {
+double largest_moment(const NetworkLayer& layer, const Coefficients& one,
+                      const StabilitySettings& s, Index number, const Execution& run) {
     const AlignmentOptions options{true, false, s.options.centre};
     return largest_curvature(sampled_system(layer.feedback, one, layer.inputs, options, run),
                              s.seed + static_cast<std::uint64_t>(number))
@@ -48,7 +48,7 @@ double largest_moment(const NetworkLayer& layer, const Coefficients& one, const 
 
 // The second moments of the inputs (n x n, a mean over rows and positions), from products with as
 // many unit rows as the layer has outputs.
-Matrix input_moments(const NetworkLayer& layer, const StudySettings& s, const Execution& run) {
+Matrix input_moments(const NetworkLayer& layer, const StabilitySettings& s, const Execution& run) {
     const AlignmentSystem system = sampled_system(layer.feedback, {0, 0, 0, 1, 0}, layer.inputs,
                                                   {true, false, s.options.centre}, run);
     const Index n = layer.feedback.projection->inputs(),
@@ -64,7 +64,7 @@ Matrix input_moments(const NetworkLayer& layer, const StudySettings& s, const Ex
     return moments;
 }
 
-void find_slowest(const NetworkLayer& layer, const StudySettings& s, const Execution& run,
+void find_slowest(const NetworkLayer& layer, const StabilitySettings& s, const Execution& run,
                   LayerStability& found) {
     if (s.alignment.rule != AlignmentRule::aa || layer.inputs.size() == 0 ||
         found.inputs > kMostMoments)
@@ -78,7 +78,7 @@ void find_slowest(const NetworkLayer& layer, const StudySettings& s, const Execu
         found.lambda_xx_least = values(found.silent_directions);
 }
 
-AlignmentSystem system_of(const NetworkLayer& layer, Index number, const StudySettings& s,
+AlignmentSystem system_of(const NetworkLayer& layer, Index number, const StabilitySettings& s,
                           const Execution& run) {
     const Projection& p = *layer.feedback.projection;
     if (s.engaged && layer.inputs.size() > 0) {
@@ -94,13 +94,14 @@ AlignmentSystem system_of(const NetworkLayer& layer, Index number, const StudySe
 }
 
 // Whether the end is W itself times a number (and K), which needs no solving.
-bool is_scaled(const NetworkLayer& layer, const StudySettings& s) {
+bool is_scaled(const NetworkLayer& layer, const StabilitySettings& s) {
     const bool on_noise = !s.engaged || layer.inputs.size() == 0;
     return s.alignment.rule == AlignmentRule::sa || s.alignment.rule == AlignmentRule::kp ||
            (s.alignment.rule == AlignmentRule::wm && on_noise);
 }
 
-Matrix end_of(const NetworkLayer& layer, const AlignmentSystem& system, const StudySettings& s) {
+Matrix end_of(const NetworkLayer& layer, const AlignmentSystem& system,
+              const StabilitySettings& s) {
     const FeedbackLayer& f = layer.feedback;
     if (!is_scaled(layer, s)) return aligned_feedback(system);
     const double scale = feedback_scale(per_position(s, f.projection->positions()));
@@ -109,13 +110,14 @@ Matrix end_of(const NetworkLayer& layer, const AlignmentSystem& system, const St
     return scale * f.taper.cwiseProduct(f.weight);
 }
 
-bool is_sampled_convolution(const NetworkLayer& layer, const StudySettings& s) {
+bool is_sampled_convolution(const NetworkLayer& layer, const StabilitySettings& s) {
     return s.alignment.rule == AlignmentRule::ia && layer.feedback.projection->positions() > 1 &&
            (!s.engaged || layer.inputs.size() == 0);
 }
 
 // What noise adds to |B|^2/|W|^2, but for what is drawn.
-double noise_power(const NetworkLayer& layer, const AlignedLayer& aligned, const StudySettings& s) {
+double noise_power(const NetworkLayer& layer, const AlignedLayer& aligned,
+                   const StabilitySettings& s) {
     const FeedbackLayer& f = layer.feedback;
     const AlignmentSettings one = per_position(s, f.projection->positions());
     const double rule_noise =
@@ -154,7 +156,7 @@ double noise_power(const NetworkLayer& layer, const AlignedLayer& aligned, const
 }
 
 void find_end(const NetworkLayer& layer, Index number, const AlignmentSystem& system,
-              const AlignedLayer& aligned, const StudySettings& s, LayerStability& found) {
+              const AlignedLayer& aligned, const StabilitySettings& s, LayerStability& found) {
     const Matrix& w = layer.feedback.weight;
     found.feedback = end_of(layer, system, s);
     found.structural_angle = angle_between(w, found.feedback);
@@ -190,7 +192,7 @@ Vector difference_curve(const AlignmentSettings& s, Index steps) {
     return left;
 }
 
-void find_curves(const NetworkLayer& layer, const AlignedLayer& aligned, const StudySettings& s,
+void find_curves(const NetworkLayer& layer, const AlignedLayer& aligned, const StabilitySettings& s,
                  LayerStability& found) {
     const Index positions = layer.feedback.projection->positions();
     const AlignmentSettings one = per_position(s, positions);
@@ -221,7 +223,7 @@ DrawnCurve curve_of(const Matrix& runs) {
     return curve;
 }
 
-void draw_runs(const NetworkLayer& layer, Index number, const StudySettings& s,
+void draw_runs(const NetworkLayer& layer, Index number, const StabilitySettings& s,
                const Execution& run, LayerStability& found) {
     Matrix angles(s.steps + 1, s.repeats), ratios = angles, differences = angles;
     AlignmentOptions options = s.options;
@@ -242,7 +244,7 @@ void draw_runs(const NetworkLayer& layer, Index number, const StudySettings& s,
 }
 
 void find_limits(const NetworkLayer& layer, Index number, const AlignmentSystem& system,
-                 const AlignedLayer& aligned, const StudySettings& s, LayerStability& found) {
+                 const AlignedLayer& aligned, const StabilitySettings& s, LayerStability& found) {
     const AlignmentSettings& a = s.alignment;
     found.curvature = a.coefficients.decay;
     if (a.coefficients.null > 0 || a.coefficients.sparse > 0) {
@@ -260,7 +262,7 @@ void find_limits(const NetworkLayer& layer, Index number, const AlignmentSystem&
 
 } // namespace
 
-LayerStability study_layer(const NetworkLayer& layer, Index number, const StudySettings& s,
+LayerStability study_layer(const NetworkLayer& layer, Index number, const StabilitySettings& s,
                            const Execution& run) {
     const FeedbackLayer& f = layer.feedback;
     if (!(f.weight.norm() > 0)) throw Error("layer '" + f.name + "': all weights are 0");

@@ -10,7 +10,7 @@
 
 namespace assay::lindyn {
 
-struct StudySettings {
+struct StabilitySettings {
     AlignmentSettings alignment;
     AlignmentOptions options;
     bool engaged = false; // on the layers' own inputs, else on noise
@@ -56,7 +56,7 @@ struct LayerStability {
 
 // `number` addresses the layer's random numbers. Throws Error.
 [[nodiscard]] ASSAY_API LayerStability study_layer(const NetworkLayer& layer, Index number,
-                                                   const StudySettings& settings,
+                                                   const StabilitySettings& settings,
                                                    const Execution& run);
 
 // Dense layers without data: He-initialised (variance 2/inputs), widths from input to output; the

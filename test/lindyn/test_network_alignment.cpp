@@ -151,7 +151,7 @@ TEST_CASE("a convolution's alignment equals explicit patches", "[lindyn][stabili
 
 TEST_CASE("the mirror of a convolution ends where theory says", "[lindyn][stability]") {
     const NetworkLayers found = feedback_layers(model(), samples(40), true, {});
-    StudySettings s;
+    StabilitySettings s;
     s.alignment.rule = AlignmentRule::wm;
     s.alignment.coefficients = usual_coefficients(AlignmentRule::wm);
     s.options.spatial_mean = true;
@@ -400,7 +400,7 @@ TEST_CASE("arrays of a recurrent layer see its inputs and its states", "[lindyn]
         }
     }
     // As any other array: in the end a mirror of noise is rho W.
-    StudySettings settings;
+    StabilitySettings settings;
     settings.alignment.coefficients = usual_coefficients(AlignmentRule::wm);
     const LayerStability end = study_layer(cell, 0, settings, {});
     CHECK(angle_between(end.feedback, Matrix(recurrent)) < 1e-5);
@@ -409,7 +409,7 @@ TEST_CASE("arrays of a recurrent layer see its inputs and its states", "[lindyn]
 
 TEST_CASE("what sampling adds to the feedback of a convolution, beside drawn runs", "[lindyn]") {
     const NetworkLayers found = feedback_layers(model(), samples(6), false, {});
-    StudySettings s;
+    StabilitySettings s;
     s.alignment.rule = AlignmentRule::ia;
     s.alignment.coefficients = usual_coefficients(AlignmentRule::ia);
     s.alignment.rate = 0.06;
