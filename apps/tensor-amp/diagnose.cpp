@@ -4,6 +4,7 @@
 #include "tensor_input.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/formats/dense_file.hpp>
 #include <assay/tensor_amp/comparison_io.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 #include <assay/tensor_amp/streamed_tensor_io.hpp>
@@ -25,26 +26,33 @@ struct Options {
 };
 
 hdf5::Address data_address(const Options& o, const cli::Context& context) {
-    hdf5::Address address = o.data.empty() ? hdf5::Address{context.input_address().file, ""}
-                                           : hdf5::Address::parse(o.data);
-    if (address.path.empty()) address.path = kTensorPath;
-    return address;
+    return o.data.empty() ? hdf5::Address{context.input_address().file, ""}
+                          : hdf5::Address::parse(o.data);
+}
+
+[[noreturn]] void refuse_shape(const Shape& shape, const FitResult& fit, const std::string& where) {
+    throw Error(concat(where, ": a tensor of ", shape_text(shape), "; the fit is of ",
+                       shape_text(fit.shape)));
 }
 
 // In memory where it fits, else streamed.
 std::unique_ptr<TensorSource> read_data(const Options& o, cli::Context& context,
                                         const FitResult& fit) {
-    const hdf5::Address address = data_address(o, context);
+    hdf5::Address address = data_address(o, context);
+    const double memory = allowed_memory(o.memory_bytes);
+    if (auto foreign = foreign_tensor(context, o.missing, address, memory)) {
+        if (foreign->tensor.shape != fit.shape)
+            refuse_shape(foreign->tensor.shape, fit, address.name());
+        return std::make_unique<MemoryTensor>(std::move(foreign->tensor));
+    }
+    if (address.path.empty()) address.path = kTensorPath;
     const hdf5::Group root = context.open(address).root();
     if (o.data.empty() && !root.has_dataset(address.path))
         throw UsageError("option '--data' is missing: the fit's file does not hold the tensor");
     const hdf5::Dataset values = root.dataset(address.path).expect_numeric();
     check_shape(values.shape(), values.where());
-    if (values.shape() != fit.shape)
-        throw Error(concat(values.where(), ": a tensor of ", shape_text(values.shape()),
-                           "; the fit is of ", shape_text(fit.shape)));
+    if (values.shape() != fit.shape) refuse_shape(values.shape(), fit, values.where());
     const TensorReading reading = reading_of(context, o.missing, address);
-    const double memory = allowed_memory(o.memory_bytes);
     if (entry_count(values.shape()) * sizeof(double) <= memory)
         return std::make_unique<MemoryTensor>(read_tensor(root, reading).tensor);
     StreamedTensorSettings settings;
@@ -75,7 +83,8 @@ void run(const Options& o, cli::Context& context) {
     write_diagnosis(group, diagnosis, fit.mode_names);
     report(context, diagnosis, fit);
     auto truth = truth_in(context.input().root());
-    if (!truth) truth = truth_in(context.open(data_address(o, context)).root());
+    const hdf5::Address data = data_address(o, context);
+    if (!truth && !formats::is_foreign(data)) truth = truth_in(context.open(data).root());
     if (truth) {
         const TruthComparison comparison = against_truth(fit, *truth, o.score);
         write_truth_comparison(group.create_group("truth"), comparison, o.score.score);

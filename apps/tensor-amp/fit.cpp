@@ -1,5 +1,6 @@
 // tensor-amp fit: low-rank components of a tensor, with error bars.
 #include "commands.hpp"
+#include "message_options.hpp"
 #include "prior_options.hpp"
 #include "resumable.hpp"
 #include "tensor_input.hpp"
@@ -8,6 +9,7 @@
 #include <assay/core/phase.hpp>
 #include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
+#include <assay/formats/dense_file.hpp>
 #include <assay/tensor_amp/fit.hpp>
 #include <assay/tensor_amp/fit_io.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
@@ -27,28 +29,36 @@ struct Options {
     PriorOptions priors{"", {}};
     FitSettings fit;
     std::optional<Index> rank; // must be given
-    std::string noise = "auto", damping = "auto", noise_mode = "none", truth;
-    std::vector<std::string> learn{"auto"}, tie{"none"}, nonneg_modes;
-    std::string init = "auto", missing_method = "auto", gauge = "auto";
+    MessageOptions messages;
+    std::string noise = "auto", noise_mode = "none", truth;
+    std::vector<std::string> learn{"auto"}, tie{"none"}, nonneg_modes, fixed_modes;
+    std::string init = "auto", missing_method = "auto";
     std::optional<Index> restarts;
     std::optional<double> tolerance;
     bool trace = false;
     double save_every = 30;
 };
 
-// One of the words, whatever else `what` is.
-[[noreturn]] void refuse(const std::string& option, const std::string& found,
-                         const std::string& expected) {
-    throw UsageError("option '" + option + "': found '" + printable(found, 40) + "'; " + expected +
-                     " is expected");
-}
-
-void read_noise(Options& o) {
+// auto, a number, or FILE:/PATH with one number a slice of the noise mode.
+void read_noise(Options& o, cli::Context& context, const Shape& shape) {
     if (o.noise == "auto") return;
     const auto value = parse_double(o.noise);
-    if (!value || !(*value > 0) || !std::isfinite(*value))
-        refuse("--noise-var", o.noise, "auto or a number above 0");
-    o.fit.noise_variance = *value;
+    if (value && *value > 0 && std::isfinite(*value)) {
+        o.fit.noise_variance = *value;
+        return;
+    }
+    const hdf5::Address address = hdf5::Address::parse(o.noise);
+    if (value || address.path.empty() || !o.fit.noise_mode)
+        refuse("--noise-var", o.noise,
+               "auto or a number above 0 (or, with --noise-mode, FILE:/PATH)");
+    const hdf5::Dataset dataset = context.open(address).root().dataset(address.path);
+    const VectorXd noise = dataset.expect_numeric().expect_rank(1).read_vector();
+    const Index slices = shape[static_cast<std::size_t>(*o.fit.noise_mode)];
+    if (noise.size() != slices || !(noise.array() > 0).all() || !noise.allFinite())
+        throw Error(concat(dataset.where(), ": ", noise.size(), " numbers; ", slices,
+                           " above 0, one a slice of mode ", *o.fit.noise_mode, ", are expected"));
+    o.fit.noise_of_slices = noise;
+    o.fit.noise_variance = noise.mean();
 }
 
 // auto learns what was not given.
@@ -56,7 +66,8 @@ void read_learning(Options& o, bool prior_given) {
     for (const std::string& what : o.learn) {
         if (what == "auto") {
             // A noise variance that is given is the start of those of slices.
-            o.fit.amp.learn_noise = !o.fit.noise_variance || o.noise_mode != "none";
+            o.fit.amp.learn_noise = !o.fit.noise_variance ||
+                                    (o.noise_mode != "none" && o.fit.noise_of_slices.size() == 0);
             o.fit.amp.learn_priors = !prior_given;
         } else if (what == "noise") {
             o.fit.amp.learn_noise = true;
@@ -66,9 +77,9 @@ void read_learning(Options& o, bool prior_given) {
             refuse("--learn", what, "auto, none, noise or prior (or noise,prior)");
         }
     }
-    if (o.noise_mode != "none" && !o.fit.amp.learn_noise)
+    if (o.noise_mode != "none" && !o.fit.amp.learn_noise && o.fit.noise_of_slices.size() == 0)
         throw UsageError("option '--noise-mode': noise of slices is learned; --learn noise is "
-                         "expected");
+                         "expected, or --noise-var FILE:/PATH that gives them");
     for (const std::string& what : o.tie) {
         if (what == "components")
             o.fit.amp.tie_components = true;
@@ -77,14 +88,6 @@ void read_learning(Options& o, bool prior_given) {
         else if (what != "none")
             refuse("--tie", what, "none, components or modes");
     }
-}
-
-void read_damping(Options& o) {
-    if (o.damping == "auto") return;
-    const auto value = parse_double(o.damping);
-    if (!value || !(*value > 0 && *value <= 1))
-        refuse("--damping", o.damping, "auto or a number above 0, at most 1");
-    o.fit.amp.damping = *value;
 }
 
 // FILE[:/group] with factors mode0, mode1, ...; `group` where none is named.
@@ -99,6 +102,7 @@ Factors read_group(cli::Context& context, const std::string& text, const std::st
 Factors read_known(const Options& o, cli::Context& context, const Shape& shape) {
     const std::string group = std::string(kTruthGroup) + "/factors";
     if (!o.truth.empty()) return read_group(context, o.truth, group, shape, 0);
+    if (formats::is_foreign(context.input_address())) return {};
     const hdf5::Group root = context.input().root();
     return root.has_group(group) ? read_factors(root.group(group), shape, 0) : Factors{};
 }
@@ -127,9 +131,9 @@ void read_start(Options& o, cli::Context& context, const Shape& shape) {
 
 void check_algorithm(const Options& o, bool prior_given) {
     const bool bayesian = o.fit.algorithm == Algorithm::amp || o.fit.algorithm == Algorithm::vb;
-    if (!bayesian && (o.trace || o.fit.keep_fields || o.damping != "auto" || o.gauge != "auto" ||
-                      o.fit.amp.schedule != Schedule::sequential || o.fit.amp.onsager_noise ||
-                      o.learn != std::vector<std::string>{"auto"} ||
+    if (!bayesian && (o.trace || o.fit.keep_fields || o.messages.damping != "auto" ||
+                      o.messages.gauge != "auto" || o.fit.amp.schedule != Schedule::sequential ||
+                      o.fit.amp.onsager_noise || o.learn != std::vector<std::string>{"auto"} ||
                       o.tie != std::vector<std::string>{"none"} || o.missing_method != "auto"))
         throw UsageError("--trace, --fields, --damping, --gauge, --schedule, --onsager-noise, "
                          "--learn, --tie and --missing-method are for --algorithm amp and vb");
@@ -152,8 +156,12 @@ void check_algorithm(const Options& o, bool prior_given) {
         throw UsageError("option '--restarts': the start is that of --init file; 1 is expected");
     if (o.fit.amp.tie_modes && !o.priors.modes.empty())
         throw UsageError("option '--tie': modes that share their prior take no --prior-mode");
-    if (bayesian && (o.fit.als.ridge > 0 || !o.nonneg_modes.empty()))
-        throw UsageError("--ridge and --nonneg-modes are for --algorithm als and hals");
+    if (bayesian && (o.fit.als.ridge > 0 || !o.nonneg_modes.empty() || !o.fixed_modes.empty()))
+        throw UsageError("--ridge, --nonneg-modes and --fixed-modes are for --algorithm als and "
+                         "hals");
+    if (!o.fixed_modes.empty() && !starts_with(o.init, "file:") && o.init != "informed")
+        throw UsageError("option '--fixed-modes': they stay as --init file:PATH or informed "
+                         "gives them");
 }
 
 void settle(Options& o, cli::Context& context, const LoadedTensor& tensor) {
@@ -161,20 +169,21 @@ void settle(Options& o, cli::Context& context, const LoadedTensor& tensor) {
     const bool prior_given = !o.priors.prior.empty() || !o.priors.modes.empty();
     if (o.priors.prior.empty()) o.priors.prior = PriorOptions().prior;
     at_place(context.input_address().name(), [&] { check_rank(tensor.shape(), o.fit.rank); });
-    read_noise(o);
-    read_learning(o, prior_given);
-    check_algorithm(o, prior_given);
-    read_damping(o);
-    o.fit.priors = parse_priors(o.priors, order, o.fit.rank);
-    note_prior_files(context, prior_texts(o.priors, order));
-    o.fit.amp.gauge = o.gauge == "auto";
-    if (o.missing_method != "auto")
-        o.fit.missing = o.missing_method == "exact" ? MissingForm::exact : MissingForm::mean_field;
     if (o.noise_mode != "none")
         o.fit.noise_mode = mode_of("--noise-mode", o.noise_mode, order, tensor.mode_names);
+    read_noise(o, context, tensor.shape());
+    read_learning(o, prior_given);
+    check_algorithm(o, prior_given);
+    read_messages(o.messages, o.fit);
+    o.fit.priors = parse_priors(o.priors, order, o.fit.rank, tensor.mode_names);
+    note_prior_files(context, prior_texts(o.priors, order, tensor.mode_names));
+    if (o.missing_method != "auto")
+        o.fit.missing = o.missing_method == "exact" ? MissingForm::exact : MissingForm::mean_field;
     for (const std::string& mode : o.nonneg_modes)
         o.fit.als.nonnegative_modes.push_back(
             mode_of("--nonneg-modes", mode, order, tensor.mode_names));
+    for (const std::string& mode : o.fixed_modes)
+        o.fit.als.fixed_modes.push_back(mode_of("--fixed-modes", mode, order, tensor.mode_names));
     const bool als = o.fit.algorithm == Algorithm::als || o.fit.algorithm == Algorithm::hals;
     if (o.init == "auto") o.init = als ? "random" : "spectral";
     o.fit.restarts = o.restarts;
@@ -279,7 +288,8 @@ void declare_model(cli::Command& c, Options& o) {
     c.flag("--symmetric", o.fit.symmetric,
            "one factor for all modes; entries with equal indices are ignored");
     c.option("--noise-var", o.noise, "X",
-             "noise variance; auto: from the residual of least squares, then learned");
+             "noise variance; auto: from the residual of least squares, then learned; "
+             "FILE:/PATH: of every slice of --noise-mode");
     c.option("--learn", o.learn, "LIST", "noise, prior, none; auto: what was not given");
     c.option("--tie", o.tie, "LIST",
              "learned variances shared over components (those of gauss-bernoulli always are), "
@@ -294,20 +304,10 @@ void declare_algorithm(cli::Command& c, Options& o) {
              "prior-mean, random, spectral, informed or file:PATH; auto: spectral, of als random");
     c.option("--init-noise", o.fit.start_noise, "X", "of an informed start, in column sizes")
         .range(0);
-    c.option("--polish", o.fit.polish, "N", "sweeps of least squares after the spectral start")
-        .range(0, 100000);
     c.option("--restarts", o.restarts, "K", "starts, all at once; the best is kept")
         .range(1, 100000)
         .default_text("1; 5 where entries are missing unevenly; als: 10; from a file: 1");
-    c.choice<Schedule>("--schedule", o.fit.amp.schedule,
-                       {{"sequential", Schedule::sequential}, {"parallel", Schedule::parallel}},
-                       "modes in turn, or all at once (one pass over the data)");
-    c.option(
-        "--damping", o.damping, "X",
-        "of the local fields and the means their reaction remembers; auto: as convergence asks, "
-        "from 1, in parallel from the smaller of 0.5 and 1.5 / order");
-    c.choice<std::string>("--gauge", o.gauge, {{"auto", "auto"}, {"none", "none"}},
-                          "equilibrate scales between modes (Gaussian priors)");
+    declare_messages(c, o.messages, o.fit);
     c.option("--onsager-noise", o.fit.amp.onsager_noise, "X",
              "true noise variance in the reaction term, where another is assumed")
         .range(0);
@@ -321,6 +321,8 @@ void declare_algorithm(cli::Command& c, Options& o) {
                           "unless slices are alike and the signal is far below the noise");
     c.option("--ridge", o.fit.als.ridge, "X", "penalty on squared weights, als and hals").range(0);
     c.option("--nonneg-modes", o.nonneg_modes, "LIST", "hals: which modes (default all)");
+    c.option("--fixed-modes", o.fixed_modes, "LIST",
+             "als, hals: which modes stay as --init file:PATH or informed gives them");
     c.seed(o.fit.seed);
     cli::declare_save_every(c, o.save_every);
 }
@@ -335,7 +337,7 @@ cli::Command fit() {
                "Bayes or alternating least squares. Any order from 2 to 8, any shape; missing "
                "entries are treated exactly. Noise and priors are learned where they are not "
                "given.");
-    c.input("array: HDF5 dataset of 2 to 8 dimensions, /data/tensor unless named");
+    c.input("array of 2 to 8 dimensions: HDF5 (/data/tensor unless named), npy, npz, MATLAB");
     c.output(cli::OutputKind::hdf5,
              {{"/tensor_amp/fit/factors/modeK", "posterior means (row x component)"},
               {"/tensor_amp/fit/posterior/cov_modeK", "their covariances"},

@@ -7,6 +7,9 @@
 #include <assay/hdf5/stream.hpp>
 #include <assay/tensor_amp/discrete_io.hpp>
 
+#include <algorithm>
+#include <optional>
+
 namespace tensor_amp_app {
 
 using namespace assay;
@@ -18,12 +21,14 @@ struct ModePrior {
     Index mode;
     std::string text;
 };
-ModePrior mode_prior(const std::string& given, Index order) {
+ModePrior mode_prior(const std::string& given, Index order, const std::vector<std::string>& names) {
     const auto equals = given.find('=');
-    const auto mode = parse_integer(given.substr(0, equals));
+    const auto name = std::find(names.begin(), names.end(), given.substr(0, equals));
+    const auto mode = name != names.end() ? std::optional<std::int64_t>(name - names.begin())
+                                          : parse_integer(given.substr(0, equals));
     if (equals == std::string::npos || !mode)
         throw UsageError("option '--prior-mode': found '" + printable(given, 60) +
-                         "'; K=PRIOR is expected, modes from 0");
+                         "'; K=PRIOR is expected, modes from 0 or by name");
     if (*mode < 0 || *mode >= order)
         throw UsageError(
             concat("option '--prior-mode': mode ", *mode, "; 0 to ", order - 1, " are there"));
@@ -38,14 +43,15 @@ void declare_priors(cli::Command& c, PriorOptions& o) {
              "sparse-rademacher, gauss-bernoulli (rho, mean, var), one-hot (probabilities), "
              "discrete (file), nonneg-gauss (mean, var), exponential (rate); vectors and matrices "
              "as JSON lists");
-    tools::add_repeated(c, "--prior-mode", o.modes, "K=PRIOR", "of one mode, from 0");
+    tools::add_repeated(c, "--prior-mode", o.modes, "K=PRIOR", "of one mode, from 0 or by name");
 }
 
-std::vector<std::string> prior_texts(const PriorOptions& o, Index order) {
+std::vector<std::string> prior_texts(const PriorOptions& o, Index order,
+                                     const std::vector<std::string>& mode_names) {
     std::vector<std::string> texts(static_cast<std::size_t>(order), o.prior);
     std::vector<bool> seen(texts.size(), false);
     for (const std::string& given : o.modes) {
-        const ModePrior one = mode_prior(given, order);
+        const ModePrior one = mode_prior(given, order, mode_names);
         const auto at = static_cast<std::size_t>(one.mode);
         if (seen[at])
             throw UsageError(concat("option '--prior-mode': mode ", one.mode, " is given twice"));
@@ -55,9 +61,10 @@ std::vector<std::string> prior_texts(const PriorOptions& o, Index order) {
     return texts;
 }
 
-std::vector<PriorPointer> parse_priors(const PriorOptions& o, Index order, Index rank) {
+std::vector<PriorPointer> parse_priors(const PriorOptions& o, Index order, Index rank,
+                                       const std::vector<std::string>& mode_names) {
     std::vector<PriorPointer> priors;
-    for (const std::string& text : prior_texts(o, order))
+    for (const std::string& text : prior_texts(o, order, mode_names))
         priors.push_back(at_place(text == o.prior ? "option '--prior'" : "option '--prior-mode'",
                                   [&] { return parse_prior(text, rank, read_discrete_values); }));
     return priors;

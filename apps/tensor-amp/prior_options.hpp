@@ -17,12 +17,14 @@ struct PriorOptions {
 
 // --prior and --prior-mode, under the heading that is open.
 void declare_priors(assay::cli::Command& c, PriorOptions& o);
-// One text a mode. Throws UsageError for what is no K=TEXT, a mode that does not exist, and a mode
-// given twice.
-std::vector<std::string> prior_texts(const PriorOptions& o, assay::tensor_amp::Index order);
+// One text a mode, which may be called by a name. Throws UsageError for what is no K=TEXT, a mode
+// that does not exist, and a mode given twice.
+std::vector<std::string> prior_texts(const PriorOptions& o, assay::tensor_amp::Index order,
+                                     const std::vector<std::string>& mode_names = {});
 // One prior a mode. Throws UsageError that names the option, also for what a text says wrong.
 std::vector<assay::tensor_amp::PriorPointer>
-parse_priors(const PriorOptions& o, assay::tensor_amp::Index order, assay::tensor_amp::Index rank);
+parse_priors(const PriorOptions& o, assay::tensor_amp::Index order, assay::tensor_amp::Index rank,
+             const std::vector<std::string>& mode_names = {});
 // Notes the files of discrete priors as inputs: their content belongs to a result as options do.
 void note_prior_files(assay::cli::Context& context, const std::vector<std::string>& texts);
 

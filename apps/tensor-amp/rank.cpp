@@ -61,12 +61,11 @@ void read_criteria(Options& o) {
 void settle(Options& o, const NamedTensor& named) {
     RankChoiceSettings& s = o.choice;
     s.ranks = parse_ranks(o.ranks);
-    read_criteria(o);
     const auto order = named.tensor.order();
     const bool prior_given = !o.priors.prior.empty() || !o.priors.modes.empty();
     if (o.priors.prior.empty()) o.priors.prior = PriorOptions().prior;
     s.storage = o.tensor.storage;
-    s.priors = prior_texts(o.priors, order);
+    s.priors = prior_texts(o.priors, order, named.mode_names);
     s.fit.amp.learn_priors = !prior_given;
     s.fit.amp.tie_components = true;
     s.fit.amp.learn_noise = o.noise == "auto";
@@ -86,6 +85,8 @@ void settle(Options& o, const NamedTensor& named) {
 }
 
 void run(Options& o, cli::Context& context) {
+    read_criteria(o);
+    o.tensor.copies = o.choice.cross_validation ? 3 : 2; // as read, as fitted, of a fold
     const DenseInput input = load_dense(context, o.tensor);
     settle(o, input.named);
     note_prior_files(context, o.choice.priors);
@@ -113,7 +114,7 @@ cli::Command rank() {
                "consistency, or by the agreement of restarts. The evidence peaks at the number of "
                "components of about one size; a component far weaker than the others needs the "
                "held-out error.");
-    c.input("array: HDF5 dataset of 2 to 8 dimensions, /data/tensor unless named");
+    c.input("array of 2 to 8 dimensions: HDF5 (/data/tensor unless named), npy, npz, MATLAB");
     c.output(
         cli::OutputKind::hdf5,
         {{"/tensor_amp/rank/ranks, evidence, cv_error, core_consistency, similarity", "by rank"}});

@@ -10,6 +10,7 @@
 #include <assay/tensor_amp/shape_checks.hpp>
 
 #include <algorithm>
+#include <optional>
 
 namespace tensor_amp_app {
 namespace {
@@ -48,11 +49,14 @@ std::vector<Index> parse_indices(const std::string& text, const std::string& lis
     return indices;
 }
 
-Selection parse_slices(const std::vector<std::string>& texts, const Shape& shape) {
+Selection parse_slices(const std::vector<std::string>& texts, const Shape& shape,
+                       const std::vector<std::string>& names) {
     Selection selection(shape.size());
     for (const std::string& text : texts) {
         const auto equals = text.find('=');
-        const auto mode = parse_integer(text.substr(0, equals));
+        const auto name = std::find(names.begin(), names.end(), text.substr(0, equals));
+        const auto mode = name != names.end() ? std::optional<std::int64_t>(name - names.begin())
+                                              : parse_integer(text.substr(0, equals));
         if (equals == std::string::npos || !mode) refuse_slices(text);
         if (*mode < 0 || *mode >= static_cast<Index>(shape.size()))
             throw UsageError(concat("option '--slices': mode ", *mode, "; 0 to ", shape.size() - 1,
@@ -70,12 +74,21 @@ std::vector<std::uint8_t> read_observed(const Options& o, cli::Context& context,
     if (o.data.empty())
         throw UsageError("option '--missing-only' needs --data, which says what is missing");
     const hdf5::Address address = hdf5::Address::parse(o.data);
-    TensorReading reading = reading_of(context, o.missing, address);
-    reading.memory_bytes = allowed_memory(o.memory_bytes);
-    DenseTensor tensor = read_tensor(context.open(address).root(), reading).tensor;
+    const double memory = allowed_memory(o.memory_bytes);
+    auto foreign = foreign_tensor(context, o.missing, address, memory);
+    DenseTensor tensor;
+    std::string where = address.name();
+    if (foreign) {
+        tensor = std::move(foreign->tensor);
+    } else {
+        TensorReading reading = reading_of(context, o.missing, address);
+        reading.memory_bytes = memory;
+        where += ":" + reading.path;
+        tensor = read_tensor(context.open(address).root(), reading).tensor;
+    }
     if (tensor.shape != shape)
-        throw Error(concat(address.name(), ":", reading.path, ": a tensor of ",
-                           shape_text(tensor.shape), "; the fit is of ", shape_text(shape)));
+        throw Error(concat(where, ": a tensor of ", shape_text(tensor.shape), "; the fit is of ",
+                           shape_text(shape)));
     if (tensor.observed.empty())
         tensor.observed.assign(static_cast<std::size_t>(tensor.values.size()), 1);
     return std::move(tensor.observed);
@@ -83,7 +96,7 @@ std::vector<std::uint8_t> read_observed(const Options& o, cli::Context& context,
 
 void run(const Options& o, cli::Context& context) {
     const FitResult fit = input_fit(context);
-    const Reconstruction reconstruction(fit, parse_slices(o.slices, fit.shape));
+    const Reconstruction reconstruction(fit, parse_slices(o.slices, fit.shape, fit.mode_names));
     if (o.deviation && !reconstruction.has_deviation())
         throw Error(context.input_address().name() + ": a fit by " + fit.algorithm +
                     " has no posterior; --std does not go with it");
@@ -121,7 +134,7 @@ cli::Command reconstruct() {
               {"/tensor_amp/reconstruct/index", "with --missing-only: where each entry is"}});
     c.group("Which entries");
     tools::add_repeated(c, "--slices", o->slices, "K=LIST",
-                        "of mode K only these indices, such as 2=0,5,10:20");
+                        "of mode K (or its name) only these indices, such as 2=0,5,10:20");
     c.flag("--missing-only", o->missing_only, "only entries that --data has not observed");
     c.option("--data", o->data, "FILE[:/path]", "the tensor, for --missing-only");
     declare_missing(c, o->missing);

@@ -85,6 +85,8 @@ void report_run(cli::Context& context, const std::string& start, const StateEvol
         overlaps.push_back(q.diagonal().sum());
     context.report(start + " overlap", overlaps,
                    concat("per mode, after ", run.sweeps(), " sweeps"));
+    if (run.overlap_error > 0)
+        context.report(start + " overlap error", run.overlap_error, "of the averages in a sweep");
     context.report(start + " signal error", run.signal_error);
     if (run.m.empty()) context.report(start + " free entropy", run.free_entropy, "per N");
 }

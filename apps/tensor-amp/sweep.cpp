@@ -1,6 +1,7 @@
 // tensor-amp sweep: algorithms and theory over a grid of noise variances.
 #include "commands.hpp"
 #include "grid_option.hpp"
+#include "message_options.hpp"
 #include "prior_options.hpp"
 #include "resumable.hpp"
 
@@ -25,9 +26,23 @@ struct Options {
     std::string noise = "0.05:0.3:6";
     std::vector<std::string> algorithms{"amp:prior-mean", "als:1", "als:10"};
     bool no_theory = false;
+    MessageOptions messages;
+    std::vector<std::string> learn{"none"};
     double save_every = 30;
     SweepSettings sweep;
 };
+
+// From the noise and the priors of the model.
+void read_learning(Options& o) {
+    for (const std::string& what : o.learn) {
+        if (what == "noise")
+            o.sweep.fit.amp.learn_noise = true;
+        else if (what == "prior")
+            o.sweep.fit.amp.learn_priors = true;
+        else if (what != "none")
+            refuse("--learn", what, "none, noise or prior (or noise,prior)");
+    }
+}
 
 void settle(Options& o, cli::Context& context) {
     check_order(o.shape);
@@ -46,6 +61,14 @@ void settle(Options& o, cli::Context& context) {
         if (std::count(o.algorithms.begin(), o.algorithms.end(), text) > 1)
             throw UsageError("option '--algorithms': " + printable(text, 40) + " is given twice");
     }
+    read_messages(o.messages, s.fit);
+    read_learning(o);
+    const bool variational =
+        std::any_of(s.algorithms.begin(), s.algorithms.end(), [](const SweepAlgorithm& algorithm) {
+            return algorithm.algorithm == Algorithm::vb;
+        });
+    if (variational && s.fit.amp.schedule == Schedule::parallel)
+        throw UsageError("option '--schedule': variational Bayes is sequential");
     s.with_theory = !o.no_theory;
     const bool exact = std::all_of(s.model.priors.begin(), s.model.priors.end(),
                                    [](const PriorPointer& prior) { return prior->exact(); });
@@ -62,14 +85,16 @@ void report(cli::Context& context, const Sweep& sweep) {
     context.report("fits", static_cast<std::int64_t>(sweep.rows.size()));
     if (sweep.parts > 1) return;
     for (std::size_t k = 0; k < sweep.algorithms.size(); ++k) {
-        std::vector<double> success;
-        std::string errors;
+        std::vector<double> success, errors, medians;
         for (Index i = 0; i < sweep.noise_variances.size(); ++i) {
             const SweepSummary summary = sweep.summary(i, static_cast<Index>(k));
             success.push_back(summary.success);
-            errors += (i > 0 ? " " : "") + significant(summary.signal_error, 3);
+            errors.push_back(summary.signal_error);
+            medians.push_back(summary.median_signal_error);
         }
-        context.report(sweep.algorithms[k], success, "found; signal error " + errors);
+        context.report(sweep.algorithms[k], success, "found");
+        context.report(sweep.algorithms[k] + " error", errors, "of the signal, mean");
+        context.report(sweep.algorithms[k] + " median error", medians, "of the signal");
     }
     if (sweep.theory.empty()) return;
     std::vector<double> theory;
@@ -95,7 +120,8 @@ cli::Command sweep() {
     cli::Command c("sweep", "algorithms beside theory over a grid of noise variances");
     c.describe("Makes tensors of known truth, decomposes each by every algorithm, and writes every "
                "fit, the summary over instances, and what state evolution says. The Bayesian "
-               "algorithms know noise and priors. The parts of an array job join to the same "
+               "algorithms know noise and priors, unless --learn says otherwise. The parts of an "
+               "array job join to the same "
                "result whatever their number.");
     c.output(cli::OutputKind::hdf5,
              {{"/tensor_amp/sweep/results", "table, one row a fit"},
@@ -117,6 +143,9 @@ cli::Command sweep() {
     c.option("--instances", o->sweep.instances, "N", "tensors a noise variance").range(1, 1e7);
     c.option("--success", o->sweep.success, "X", "similarity to the truth that counts as found")
         .range(0, 1);
+    declare_messages(c, o->messages, o->sweep.fit);
+    c.option("--learn", o->learn, "LIST",
+             "noise, prior, none: what AMP and vb learn, from the model's own");
     c.option("--init-noise", o->sweep.fit.start_noise, "X", "of informed starts").range(0);
     c.option("--max-iterations", o->sweep.fit.amp.max_iterations, "N", "sweeps of each fit")
         .range(1, 1e7);

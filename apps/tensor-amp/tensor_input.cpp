@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/formats/dense_file.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 #include <assay/tensor_amp/streamed_tensor_io.hpp>
 #include <assay/tensor_amp/symmetric_amp.hpp>
@@ -36,7 +37,8 @@ Place place_of(cli::Context& context, const TensorOptions& o, std::size_t input)
     TensorReading reading = reading_of(context, o.missing, context.input_address(input));
     reading.mask = mask_beside(root, reading);
     const hdf5::Dataset values = root.dataset(reading.path);
-    const double bytes = bytes_of(values.shape(), reading.mask || reading.missing_nan);
+    const double bytes = static_cast<double>(o.copies) *
+                         bytes_of(values.shape(), reading.mask || reading.missing_nan);
     return {std::move(reading), values, bytes, allowed_memory(o.memory)};
 }
 
@@ -56,13 +58,15 @@ TensorReading reading_of(cli::Context& context, const MissingOptions& o,
     reading.missing_nan = o.nan;
     if (o.mask.empty()) return reading;
     const hdf5::Address mask = hdf5::Address::parse(o.mask);
-    reading.mask = context.open(mask).root().dataset(mask.path.empty() ? "/data/mask" : mask.path);
+    reading.mask = context.open(mask).root().dataset(mask.path.empty() ? kMaskPath : mask.path);
     return reading;
 }
 
 void declare_tensor(cli::Command& c, TensorOptions& o) {
     c.group("Tensor");
     declare_missing(c, o.missing);
+    c.option("--modes", o.modes, "LIST", "what the modes are, such as neuron,time,trial")
+        .default_text("the attribute axes of the tensor");
     c.option("--center", o.center, "WORD", "means to take off first: none, global, mode:K");
     c.choice<Storage>("--precision", o.storage,
                       {{"float64", Storage::float64}, {"float32", Storage::float32}},
@@ -70,17 +74,30 @@ void declare_tensor(cli::Command& c, TensorOptions& o) {
     c.memory_limit(o.memory);
 }
 
-DenseInput load_dense(cli::Context& context, const TensorOptions& o, std::size_t input) {
-    const Place place = place_of(context, o, input);
-    if (place.bytes > place.memory)
-        throw Error(concat(place.values.where(), ": ", human_bytes(place.bytes), "; --memory is ",
-                           human_bytes(place.memory)));
-    DenseInput dense{read_tensor(context.input(input).root(), place.reading), {}};
+namespace {
+
+constexpr const char* kAllEqual = ": all values are equal";
+
+// The words of --modes, else those of the file.
+std::vector<std::string> named_modes(const TensorOptions& o, std::vector<std::string> own,
+                                     std::size_t order) {
+    if (o.modes.empty()) return own;
+    if (o.modes.size() != order)
+        throw UsageError(concat("option '--modes': ", o.modes.size(), " names; ", order,
+                                ", one a mode, are expected"));
+    return o.modes;
+}
+
+// A tensor in memory made ready; `where` stands for it in messages.
+DenseInput prepared(cli::Context& context, const TensorOptions& o, NamedTensor named,
+                    const std::string& where) {
+    DenseInput dense{std::move(named), {}};
+    dense.named.mode_names =
+        named_modes(o, dense.named.mode_names, dense.named.tensor.shape.size());
     const VectorXd& values = dense.named.tensor.values;
     if (values.size() > 1 && (values.array() == values(0)).all())
-        context.monitor().warn(place.values.where() + ": all values are equal");
-    if (o.symmetric)
-        at_place(place.values.where(), [&] { clear_repeated_indices(dense.named.tensor); });
+        context.monitor().warn(where + kAllEqual);
+    if (o.symmetric) at_place(where, [&] { clear_repeated_indices(dense.named.tensor); });
     if (o.center == "none") return dense;
     std::optional<Index> mode;
     if (starts_with(o.center, "mode:"))
@@ -94,7 +111,67 @@ DenseInput load_dense(cli::Context& context, const TensorOptions& o, std::size_t
     return dense;
 }
 
+std::optional<DenseInput> load_foreign(cli::Context& context, const TensorOptions& o,
+                                       std::size_t input) {
+    const hdf5::Address address = context.input_address(input);
+    auto foreign = foreign_tensor(context, o.missing, address,
+                                  allowed_memory(o.memory) / static_cast<double>(o.copies));
+    if (!foreign) return std::nullopt;
+    return prepared(context, o, std::move(*foreign), address.name());
+}
+
+DenseInput load_at(cli::Context& context, const TensorOptions& o, const Place& place,
+                   std::size_t input) {
+    return prepared(context, o, read_tensor(context.input(input).root(), place.reading),
+                    place.values.where());
+}
+
+LoadedTensor in_memory(const TensorOptions& o, DenseInput dense, const std::string& where) {
+    LoadedTensor loaded;
+    loaded.mode_names = dense.named.mode_names;
+    loaded.centering = dense.centering;
+    loaded.source = at_place(where, [&] {
+        return std::make_unique<MemoryTensor>(std::move(dense.named.tensor), o.storage);
+    });
+    return loaded;
+}
+
+} // namespace
+
+std::optional<NamedTensor> foreign_tensor(cli::Context& context, const MissingOptions& o,
+                                          const hdf5::Address& address, double memory) {
+    const formats::Opener opener{
+        [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
+        [&](const std::string& name) { context.note_foreign(name); }};
+    auto file = formats::open_dense(address, opener, memory);
+    if (!file) return std::nullopt;
+    TensorReading reading;
+    reading.missing_nan = o.nan;
+    DenseTensor tensor;
+    tensor.shape = file->shape;
+    tensor.values =
+        Eigen::Map<const VectorXd>(file->values.data(), static_cast<Index>(file->values.size()));
+    if (!o.mask.empty()) {
+        const hdf5::Address mask = hdf5::Address::parse(o.mask);
+        tensor.observed =
+            read_mask(context.open(mask).root().dataset(mask.path.empty() ? kMaskPath : mask.path),
+                      tensor.shape);
+    }
+    return checked_tensor(std::move(tensor), reading, file->name);
+}
+
+DenseInput load_dense(cli::Context& context, const TensorOptions& o, std::size_t input) {
+    if (auto foreign = load_foreign(context, o, input)) return std::move(*foreign);
+    const Place place = place_of(context, o, input);
+    if (place.bytes > place.memory)
+        throw Error(concat(place.values.where(), ": ", human_bytes(place.bytes), "; --memory is ",
+                           human_bytes(place.memory)));
+    return load_at(context, o, place, input);
+}
+
 LoadedTensor load_tensor(cli::Context& context, const TensorOptions& o, std::size_t input) {
+    if (auto foreign = load_foreign(context, o, input))
+        return in_memory(o, std::move(*foreign), context.input_address(input).name());
     const Place place = place_of(context, o, input);
     LoadedTensor loaded;
     if (place.bytes > place.memory) {
@@ -105,18 +182,15 @@ LoadedTensor load_tensor(cli::Context& context, const TensorOptions& o, std::siz
         settings.storage = o.storage;
         settings.missing_nan = o.missing.nan;
         settings.memory_bytes = static_cast<std::int64_t>(place.memory);
-        loaded.mode_names = names_of_modes(place.values);
-        loaded.source =
+        auto streamed =
             std::make_unique<StreamedTensor>(place.values, place.reading.mask, settings);
+        if (streamed->constant()) context.monitor().warn(place.values.where() + kAllEqual);
+        loaded.mode_names =
+            named_modes(o, names_of_modes(place.values), place.values.shape().size());
+        loaded.source = std::move(streamed);
         return loaded;
     }
-    DenseInput dense = load_dense(context, o, input);
-    loaded.mode_names = dense.named.mode_names;
-    loaded.centering = dense.centering;
-    loaded.source = at_place(place.values.where(), [&] {
-        return std::make_unique<MemoryTensor>(std::move(dense.named.tensor), o.storage);
-    });
-    return loaded;
+    return in_memory(o, load_at(context, o, place, input), place.values.where());
 }
 
 Index mode_of(const std::string& option, const std::string& text, Index order,

@@ -26,8 +26,16 @@ void declare_missing(assay::cli::Command& c, MissingOptions& o);
                                                           const MissingOptions& o,
                                                           const assay::hdf5::Address& address);
 
+// The tensor of a file that is no plain HDF5 (npy, npz, MATLAB), with at most so many bytes of
+// numbers; nothing for a file that is.
+[[nodiscard]] std::optional<assay::tensor_amp::NamedTensor>
+foreign_tensor(assay::cli::Context& context, const MissingOptions& o,
+               const assay::hdf5::Address& address, double memory);
+
 struct TensorOptions {
     MissingOptions missing;
+    std::vector<std::string> modes; // names; empty: those of the file
+    int copies = 1;                 // that have to fit into the memory
     std::string center = "none";
     bool symmetric = false; // equal under permutations; entries with repeated indices become 0
     assay::tensor_amp::Storage storage = assay::tensor_amp::Storage::float64;

@@ -4,6 +4,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/tensor_amp/study_io.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -190,7 +191,26 @@ void add_marks(plot::Panel& panel, const hdf5::Group& group, double low, double 
     }
 }
 
-// Overlaps and the error of the signal at the end, against the noise.
+// What the fits of a sweep came to, where one stands in the file.
+void add_simulations(plot::Panel& panel, const hdf5::Group& root, int first_colour) {
+    if (!root.has_group(tensor_amp::kSweepGroup)) return;
+    const tensor_amp::Sweep sweep = tensor_amp::read_sweep(root.group(tensor_amp::kSweepGroup));
+    if (sweep.parts > 1) return;
+    for (std::size_t k = 0; k < sweep.algorithms.size(); ++k) {
+        plot::Series points = line({}, {}, first_colour + static_cast<int>(k), sweep.algorithms[k]);
+        points.style = plot::Style::points;
+        for (Index i = 0; i < sweep.noise_variances.size(); ++i) {
+            const auto summary = sweep.summary(i, static_cast<Index>(k));
+            points.x.push_back(sweep.noise_variances(i));
+            points.y.push_back(summary.signal_error);
+            points.error.push_back(
+                std::isfinite(summary.signal_error_sem) ? summary.signal_error_sem : 0);
+        }
+        panel.series.push_back(std::move(points));
+    }
+}
+
+// Overlaps and the error of the signal at the end, against the noise; simulations as points.
 plot::Figure overlap_figure(const hdf5::Group& root) {
     const Trajectories t = trajectories_of(root);
     if (t.noises < 2) return evolution_figure(root);
@@ -219,6 +239,7 @@ plot::Figure overlap_figure(const hdf5::Group& root) {
     const auto [low, high] = std::minmax_element(t.noise.begin(), t.noise.end());
     add_marks(overlaps, group, *low, *high, top);
     add_marks(errors, group, *low, *high, top_error);
+    add_simulations(errors, root, static_cast<int>(std::min(t.modes, kShownModes)));
     errors.legend = errors.legend_outside = true;
     // The legend of the modes stands beside the errors: series without points carry it.
     for (plot::Series& series : errors.series)

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <fstream>
 #include <memory>
+#include <numeric>
 
 namespace assay::formats {
 namespace {
@@ -22,6 +23,13 @@ std::string class_of(const hdf5::Object& object) {
 
 bool is_empty(const hdf5::Object& object) {
     return object.number_attribute("MATLAB_empty").value_or(0) != 0;
+}
+
+// MATLAB's first index runs fastest: what it writes is, in C order, of reversed dimensions.
+DenseArray reversed(const DenseArray& stored) {
+    std::vector<std::size_t> axes(stored.shape.size());
+    std::iota(axes.rbegin(), axes.rend(), std::size_t{0});
+    return permuted(stored, axes);
 }
 
 SparseMatrix read_sparse(const hdf5::Group& group) {
@@ -75,16 +83,7 @@ AnyArray read_matlab73(const hdf5::Group& root, const std::string& path) {
     if (class_of(dataset) == "char")
         throw Error(dataset.where() + ": holds text; numbers are expected");
     dataset.expect_numeric();
-    // Reversed dimensions in C order are the original in column order: transpose, for a matrix.
-    DenseArray array{dataset.shape(), dataset.read<double>()};
-    if (array.shape.size() == 2) {
-        const Eigen::Map<const RowMatrix> stored(array.values.data(), array.shape[0],
-                                                 array.shape[1]);
-        const RowMatrix original = stored.transpose();
-        array.values.assign(original.data(), original.data() + original.size());
-    }
-    std::reverse(array.shape.begin(), array.shape.end());
-    return array;
+    return reversed({dataset.shape(), dataset.read<double>()});
 }
 
 #ifdef ASSAY_HAVE_MATIO
@@ -243,16 +242,10 @@ AnyArray array_of(const matvar_t& v, const std::string& where) {
         return trains;
     }
     if (!is_numeric(v)) throw Error(where + ": holds no numbers; numbers are expected");
-    DenseArray array{shape_of(v, where), {}};
-    const auto columns = numbers(v.data, v.data_type, element_count(v, where), where);
-    if (array.shape.size() == 2) {
-        const RowMatrix rows =
-            Eigen::Map<const Matrix>(columns.data(), array.shape[0], array.shape[1]);
-        array.values.assign(rows.data(), rows.data() + rows.size());
-    } else {
-        array.values = columns;
-    }
-    return array;
+    DenseArray stored{shape_of(v, where),
+                      numbers(v.data, v.data_type, element_count(v, where), where)};
+    std::reverse(stored.shape.begin(), stored.shape.end());
+    return reversed(stored);
 }
 
 } // namespace

@@ -252,10 +252,9 @@ FreeSigns free_signs(const FitResult& fit) {
     };
     FreeSigns free{{}, fit.symmetric};
     for (Index a = 0; a < order; ++a) {
-        const auto& nonnegative = fit.nonnegative_modes;
-        const bool fixed =
-            std::find(nonnegative.begin(), nonnegative.end(), a) != nonnegative.end() ||
-            (!priors.empty() && fixed_by(priors[at(a)]));
+        const auto& taken = fit.signed_modes;
+        const bool fixed = std::find(taken.begin(), taken.end(), a) != taken.end() ||
+                           (!priors.empty() && fixed_by(priors[at(a)]));
         if (!fixed) free.modes.push_back(a);
     }
     if (fit.symmetric && (order % 2 == 1 || static_cast<Index>(free.modes.size()) < order))

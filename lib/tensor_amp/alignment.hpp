@@ -35,8 +35,8 @@ struct FreeSigns {
 };
 // All modes, in pairs.
 [[nodiscard]] ASSAY_API FreeSigns all_signs(Index order);
-// None of a nonnegative mode, or of one whose prior has a mean that was not learned; with one
-// factor for all modes none of an odd order.
+// None of a nonnegative mode, of one that least squares kept as given, or whose prior has a mean
+// that was not learned; with one factor for all modes none of an odd order.
 [[nodiscard]] ASSAY_API FreeSigns free_signs(const FitResult& fit);
 // What both leave open.
 [[nodiscard]] ASSAY_API FreeSigns common_signs(const FreeSigns& a, const FreeSigns& b);

@@ -422,7 +422,8 @@ void AmpState::learn() {
     if (now_.sweeps < first_learning_sweep) return;
     const bool by_slice = std::any_of(now_.row_scales.begin(), now_.row_scales.end(),
                                       [](const VectorXd& scales) { return scales.size() > 0; });
-    if (!by_slice) now_.learned_change = 0;
+    // Noise of slices that is learned says itself how far it moved.
+    if (!by_slice || !settings_.learn_noise) now_.learned_change = 0;
     if (settings_.learn_noise && !by_slice) {
         const double before = now_.noise_variance;
         const double least = 1e-14 * now_.squared_norm / observation_.entries;

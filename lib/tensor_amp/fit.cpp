@@ -287,6 +287,7 @@ FitResult fit_amp(const TensorSource& source, const FitSettings& settings, const
     problem.source = &source;
     problem.priors = settings.priors;
     problem.noise_mode = settings.noise_mode;
+    problem.noise_of_slices = settings.noise_of_slices;
     problem.noise_variance =
         settings.noise_variance ? *settings.noise_variance : *state.noise_variance;
     bool uneven = false;
@@ -467,8 +468,9 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
     FitResult fit;
     fit.algorithm = settings.algorithm == Algorithm::hals ? "hals" : "als";
     fit.factors = best.factors;
-    fit.nonnegative_modes = als.nonnegative_modes;
-    std::sort(fit.nonnegative_modes.begin(), fit.nonnegative_modes.end());
+    fit.signed_modes = als.nonnegative_modes;
+    fit.signed_modes.insert(fit.signed_modes.end(), als.fixed_modes.begin(), als.fixed_modes.end());
+    std::sort(fit.signed_modes.begin(), fit.signed_modes.end());
     fit.objective = best.relative_error;
     fit.status = status_name(best.status);
     fit.iterations = best.iterations();

@@ -27,6 +27,7 @@ struct FitSettings {
     // Empty: exact where slices differ in what was observed, or the signal counts beside the noise.
     std::optional<MissingForm> missing;
     std::optional<Index> noise_mode; // slices of this mode have noise of their own
+    VectorXd noise_of_slices;        // of that mode, at the start; empty: all alike
     Start start = Start::spectral;
     double start_noise = 0.1; // of an informed start
     int polish = 20;          // sweeps of least squares after the spectral start

@@ -102,9 +102,9 @@ void write_facts(hdf5::Group& group, const FitResult& fit) {
     group.set_attribute("denoiser_exact", fit.denoiser_exact ? 1 : 0);
     if (!fit.mode_names.empty()) write_words(group, "modes", fit.mode_names);
     if (fit.symmetric) group.set_attribute("symmetric", 1);
-    if (!fit.nonnegative_modes.empty())
-        group.set_attribute("nonneg_modes", std::vector<double>(fit.nonnegative_modes.begin(),
-                                                                fit.nonnegative_modes.end()));
+    if (!fit.signed_modes.empty())
+        group.set_attribute("signed_modes",
+                            std::vector<double>(fit.signed_modes.begin(), fit.signed_modes.end()));
     if (fit.priors.empty()) return;
     write_words(group, "priors", fit.priors);
     group.set_attribute("priors_learned", fit.priors_learned ? 1 : 0);
@@ -205,9 +205,9 @@ void read_facts(const hdf5::Group& group, FitResult& fit) {
     fit.priors = read_words(group, "priors");
     fit.priors_learned = flag_attribute(group, "priors_learned", false);
     fit.symmetric = flag_attribute(group, "symmetric", false);
-    if (!group.has_attribute("nonneg_modes")) return;
-    for (const double mode : group.numbers_attribute("nonneg_modes"))
-        fit.nonnegative_modes.push_back(mode >= 0 && mode < 8 ? static_cast<Index>(mode) : -1);
+    if (!group.has_attribute("signed_modes")) return;
+    for (const double mode : group.numbers_attribute("signed_modes"))
+        fit.signed_modes.push_back(mode >= 0 && mode < 8 ? static_cast<Index>(mode) : -1);
 }
 
 // What can be read as priors, but for those that name files of their own.

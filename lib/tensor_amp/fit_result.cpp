@@ -54,9 +54,9 @@ void check_fit(const FitResult& fit) {
         check_matrix(fit.fields.field[at(a)], rows, fit.rank, "fields", a);
         check_rows(fit.fields.precision[at(a)], rows, squared, "precisions", a);
     }
-    for (const Index a : fit.nonnegative_modes)
+    for (const Index a : fit.signed_modes)
         if (a < 0 || a >= static_cast<Index>(fit.shape.size()))
-            throw Error(concat("nonnegative mode ", a, " of ", fit.shape.size()));
+            throw Error(concat("signed mode ", a, " of ", fit.shape.size()));
     if (fit.symmetric && std::any_of(fit.shape.begin(), fit.shape.end(),
                                      [&](Index length) { return length != fit.shape.front(); }))
         throw Error("a symmetric fit whose modes have different lengths");

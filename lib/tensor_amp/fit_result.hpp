@@ -64,7 +64,8 @@ struct FitResult {
 
     std::vector<std::string> priors; // of each mode, as parse_prior reads them; empty without
     bool priors_learned = false;
-    std::vector<Index> nonnegative_modes; // that least squares kept so; ascending
+    // In which least squares left no sign free, since they are nonnegative or given; ascending.
+    std::vector<Index> signed_modes;
     // All modes have one factor, and entries with repeated indices were left out.
     bool symmetric = false;
     bool denoiser_exact = true;

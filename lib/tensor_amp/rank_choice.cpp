@@ -134,6 +134,9 @@ class Judge {
     void judge_restarts(RankScore& score) {
         FitSettings settings = settings_of_rank(settings_, rank_);
         settings.algorithm = Algorithm::als;
+        for (std::size_t a = 0; a < settings.priors.size(); ++a)
+            if (settings.priors[a]->nonnegative())
+                settings.als.nonnegative_modes.push_back(static_cast<Index>(a));
         settings.start = Start::random;
         settings.restarts = settings_.restarts;
         const FitResult result = fit(source_, settings);

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <condition_variable>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <thread>
 
@@ -142,7 +143,7 @@ StreamedTensor::StreamedTensor(hdf5::Dataset values, std::optional<hdf5::Dataset
     if (mask_ && mask_->expect_numeric().shape() != values_.shape())
         throw Error(concat(mask_->where(), ": has the shape ", hdf5::shape_text(mask_->shape()),
                            "; the tensor's, ", hdf5::shape_text(values_.shape()), ", is expected"));
-    if (!mask_ && settings_.missing_nan) settings_.missing_nan = holds_nan();
+    survey();
 }
 
 // Of rows of the unfolded tensor, two of which fit into the memory.
@@ -159,15 +160,35 @@ Blocks StreamedTensor::blocks() const {
     return {matrix.rows, std::min(slabs * matrix.slab_rows, matrix.rows)};
 }
 
-bool StreamedTensor::holds_nan() const {
-    const Blocks parts = blocks();
-    VectorXd values(parts.length * unfolded().columns);
-    for (Index block = 0; block < parts.count(); ++block) {
-        const Index begin = parts.begin(block), rows = parts.extent(block);
-        read_rows(values_, unfolded().left_modes, begin, begin + rows, values.data());
-        if (values.head(rows * unfolded().columns).array().isNaN().any()) return true;
+void StreamedTensor::survey() {
+    const Unfolding& matrix = unfolded();
+    // Half a block, since flags are read as doubles beside the values.
+    const Blocks parts{matrix.rows, (blocks().length + 1) / 2};
+    VectorXd values(parts.length * matrix.columns), flags;
+    if (mask_) flags.resize(values.size());
+    Index observed = 0, nan_count = 0, first_nan = -1;
+    double least = std::numeric_limits<double>::infinity(), most = -least;
+    for (Index part = 0; part < parts.count(); ++part) {
+        const Index begin = parts.begin(part), end = begin + parts.extent(part);
+        read_rows(values_, matrix.left_modes, begin, end, values.data());
+        if (mask_) read_rows(*mask_, matrix.left_modes, begin, end, flags.data());
+        for (Index i = 0; i < (end - begin) * matrix.columns; ++i) {
+            const Index entry = begin * matrix.columns + i;
+            if (mask_ && checked_flag(flags(i), entry, shape(), mask_->where()) == 0) continue;
+            check_finite(values(i), entry, shape(), values_.where());
+            if (std::isnan(values(i))) {
+                if (nan_count++ == 0) first_nan = entry;
+                continue;
+            }
+            ++observed;
+            least = std::min(least, values(i));
+            most = std::max(most, values(i));
+        }
     }
-    return false;
+    if (!settings_.missing_nan) check_nan(nan_count, first_nan, shape(), values_.where());
+    if (observed == 0) throw Error(values_.where() + ": nothing is observed");
+    settings_.missing_nan = nan_count > 0;
+    constant_ = least == most;
 }
 
 void StreamedTensor::go_through(Content content, const Visitor& body) const {

@@ -21,25 +21,28 @@ struct StreamedTensorSettings {
 // last one is worked on. One pass at a time.
 class ASSAY_API StreamedTensor final : public TensorSource {
   public:
-    // `mask` (1 = observed) has the shape of `values`. Where NaN means unobserved and there is no
-    // mask, reads up to the first NaN: without any the sums are those of a whole tensor. Throws
-    // Error where the shapes differ, or where a dataset is not numeric. Passes throw Error on a
-    // value that is not finite, and where two blocks do not fit into the memory.
+    // `mask` (1 = observed) has the shape of `values`. Goes through both once, and throws Error as
+    // read_tensor does: where the shapes differ, a dataset is not numeric, a flag is neither 0 nor
+    // 1, nothing was observed, or a value is not finite (NaN may mean unobserved; without any the
+    // sums are those of a whole tensor). Throws Error where two blocks do not fit into the memory.
     StreamedTensor(hdf5::Dataset values, std::optional<hdf5::Dataset> mask,
                    const StreamedTensorSettings& settings);
     ~StreamedTensor() override;
     [[nodiscard]] bool masked() const override { return mask_ || settings_.missing_nan; }
+    // Whether all observed values are equal.
+    [[nodiscard]] bool constant() const { return constant_; }
 
   private:
     struct Buffers;
     [[nodiscard]] Blocks blocks() const;
-    [[nodiscard]] bool holds_nan() const;
+    void survey();
     void go_through(Content content, const Visitor& body) const override;
     template <class Scalar>
     void stream(Content content, const Visitor& body) const;
     hdf5::Dataset values_;
     std::optional<hdf5::Dataset> mask_;
     StreamedTensorSettings settings_;
+    bool constant_ = false;
     std::unique_ptr<Buffers> buffers_;
 };
 

@@ -220,10 +220,13 @@ Sweep run_sweep(const SweepSettings& settings, const Execution& run,
     sweep.priors = settings.priors;
     sweep.success = settings.success;
     sweep.seed = settings.model.seed;
-    sweep.options =
-        concat("tolerance ", settings.fit.amp.tolerance, ", sweeps ",
-               settings.fit.amp.max_iterations, ", start noise ", settings.fit.start_noise,
-               ", standardize ", settings.model.standardize, ", theory ", settings.with_theory);
+    sweep.options = concat(
+        "tolerance ", settings.fit.amp.tolerance, ", sweeps ", settings.fit.amp.max_iterations,
+        ", start noise ", settings.fit.start_noise, ", standardize ", settings.model.standardize,
+        ", theory ", settings.with_theory, ", polish ", settings.fit.polish, ", parallel ",
+        settings.fit.amp.schedule == Schedule::parallel, ", damping ",
+        settings.fit.amp.damping.value_or(0), ", gauge ", settings.fit.amp.gauge, ", learn ",
+        settings.fit.amp.learn_noise, settings.fit.amp.learn_priors);
     SweepState state = keeping.resume.value_or(SweepState{});
     SafePoints safe_points(keeping, *run.monitor);
     const auto so_far = [&]() -> const SweepState& { return state; };

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
+#include <assay/tensor_amp/settle_entries.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 
 #include <nlohmann/json.hpp>
@@ -17,34 +18,6 @@ std::string mode_name(Index mode) {
     return concat("mode", mode);
 }
 
-// "[3, 0, 7]" of a position in C order.
-std::string position_text(Index flat, const Shape& shape) {
-    std::vector<std::string> parts;
-    for (Index a = static_cast<Index>(shape.size()) - 1; a >= 0; --a) {
-        parts.push_back(std::to_string(flat % shape[at(a)]));
-        flat /= shape[at(a)];
-    }
-    std::reverse(parts.begin(), parts.end());
-    return "[" + join(parts, ", ") + "]";
-}
-
-std::vector<std::uint8_t> read_mask(const hdf5::Dataset& mask, const hdf5::Dataset& tensor) {
-    mask.expect_numeric();
-    if (mask.shape() != tensor.shape())
-        throw Error(concat(mask.where(), ": a mask of ", hdf5::shape_text(mask.shape()),
-                           " for a tensor of ", hdf5::shape_text(tensor.shape())));
-    const std::vector<double> flags = mask.read<double>();
-    std::vector<std::uint8_t> observed(flags.size());
-    for (std::size_t i = 0; i < flags.size(); ++i) {
-        if (flags[i] != 0 && flags[i] != 1)
-            throw Error(concat(mask.where(), ": found ", flags[i], " at ",
-                               position_text(static_cast<Index>(i), tensor.shape()),
-                               "; 1 (observed) or 0 is expected"));
-        observed[i] = flags[i] != 0 ? 1 : 0;
-    }
-    return observed;
-}
-
 // Unobserved values become 0; NaN joins them where it may.
 void settle_values(DenseTensor& tensor, bool missing_nan, const std::string& where) {
     const auto size = tensor.values.size();
@@ -54,9 +27,7 @@ void settle_values(DenseTensor& tensor, bool missing_nan, const std::string& whe
             tensor.values(i) = 0;
             continue;
         }
-        if (std::isinf(tensor.values(i)))
-            throw Error(concat(where, ": infinite value at ", position_text(i, tensor.shape),
-                               "; finite numbers are expected"));
+        check_finite(tensor.values(i), i, tensor.shape, where);
         if (!std::isnan(tensor.values(i))) continue;
         if (nan_count++ == 0) first_nan = i;
         if (!missing_nan) continue;
@@ -64,10 +35,7 @@ void settle_values(DenseTensor& tensor, bool missing_nan, const std::string& whe
         tensor.observed[at(i)] = 0;
         tensor.values(i) = 0;
     }
-    if (nan_count > 0 && !missing_nan)
-        throw Error(concat(where, ": ", nan_count, nan_count == 1 ? " NaN at " : " NaN, first at ",
-                           position_text(first_nan, tensor.shape),
-                           "; if they are missing values, say --missing nan"));
+    if (!missing_nan) check_nan(nan_count, first_nan, tensor.shape, where);
     if (!tensor.observed.empty() &&
         std::find(tensor.observed.begin(), tensor.observed.end(), 1) == tensor.observed.end())
         throw Error(where + ": nothing is observed");
@@ -88,6 +56,31 @@ std::optional<hdf5::Dataset> mask_beside(const hdf5::Group& root, const TensorRe
     const std::string beside = reading.path.substr(0, reading.path.rfind('/') + 1) + "mask";
     if (!root.has_dataset(beside)) return std::nullopt;
     return root.dataset(beside);
+}
+
+std::vector<std::uint8_t> read_mask(const hdf5::Dataset& mask, const Shape& tensor) {
+    mask.expect_numeric();
+    if (mask.shape() != tensor)
+        throw Error(concat(mask.where(), ": a mask of ", hdf5::shape_text(mask.shape()),
+                           " for a tensor of ", hdf5::shape_text(tensor)));
+    // Some slices of the first mode at a time: as doubles, so that no fraction passes for a flag.
+    constexpr Index together = Index{1} << 17;
+    const hdf5::Shape& shape = mask.shape();
+    const Index size = hdf5::element_count(shape, mask.where());
+    if (size == 0) return {};
+    const Index slice = size / shape.front();
+    const Index slices = std::max<Index>(1, together / slice);
+    std::vector<double> flags(at(std::min(size, slices * slice)));
+    std::vector<std::uint8_t> observed(at(size));
+    hdf5::Shape offset(shape.size(), 0), count = shape;
+    for (Index& first = offset.front(); first < shape.front(); first += slices) {
+        count.front() = std::min(slices, shape.front() - first);
+        mask.read_box<double>(offset, count, flags.data());
+        for (Index i = 0; i < count.front() * slice; ++i)
+            observed[at(first * slice + i)] =
+                checked_flag(flags[at(i)], first * slice + i, shape, mask.where());
+    }
+    return observed;
 }
 
 std::vector<std::string> names_of_modes(const hdf5::Dataset& dataset) {
@@ -114,11 +107,19 @@ NamedTensor read_tensor(const hdf5::Group& root, const TensorReading& reading) {
     tensor.shape = dataset.shape();
     tensor.values.resize(hdf5::element_count(dataset.shape(), dataset.where()));
     prefer_large_pages(tensor.values.data(), sizeof(double) * at(tensor.values.size()));
-    if (const auto mask = mask_beside(root, reading)) tensor.observed = read_mask(*mask, dataset);
+    if (const auto mask = mask_beside(root, reading))
+        tensor.observed = read_mask(*mask, tensor.shape);
     dataset.read_box<double>(hdf5::Shape(tensor.shape.size(), 0), dataset.shape(),
                              tensor.values.data());
     settle_values(tensor, reading.missing_nan, dataset.where());
     return named;
+}
+
+NamedTensor checked_tensor(DenseTensor tensor, const TensorReading& reading,
+                           const std::string& where) {
+    check_shape(tensor.shape, where);
+    settle_values(tensor, reading.missing_nan, where);
+    return {std::move(tensor), {}, ""};
 }
 
 void write_tensor(hdf5::Group root, const NamedTensor& named, TensorPrecision precision) {

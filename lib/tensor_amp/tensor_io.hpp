@@ -15,6 +15,7 @@
 namespace assay::tensor_amp {
 
 inline constexpr const char* kTensorPath = "/data/tensor";
+inline constexpr const char* kMaskPath = "/data/mask";
 inline constexpr const char* kTruthGroup = "/truth";
 inline constexpr const char* kStartGroup = "/init";
 
@@ -45,9 +46,17 @@ struct NamedTensor {
 [[nodiscard]] ASSAY_API NamedTensor read_tensor(const hdf5::Group& root,
                                                 const TensorReading& reading);
 
+// The same of numbers that are in memory already; `where` stands for them in messages.
+[[nodiscard]] ASSAY_API NamedTensor checked_tensor(DenseTensor tensor, const TensorReading& reading,
+                                                   const std::string& where);
+
 // The mask of `reading`: its own, the one at its path, or the dataset "mask" beside the tensor.
 [[nodiscard]] ASSAY_API std::optional<hdf5::Dataset> mask_beside(const hdf5::Group& root,
                                                                  const TensorReading& reading);
+
+// Its flags, 1 = observed. Throws Error where it has another shape, or a flag is neither 0 nor 1.
+[[nodiscard]] ASSAY_API std::vector<std::uint8_t> read_mask(const hdf5::Dataset& mask,
+                                                            const Shape& shape);
 
 enum class TensorPrecision { float32, float64 };
 // /data/tensor and, where entries are unobserved, /data/mask; the values of these are written as

@@ -278,12 +278,12 @@ TEST_CASE("signs that a model fixes are not flipped", "[tensor_amp]") {
     FitResult fit = fit_of(x);
     fit.factors[1] = -x[1].cwiseAbs();
     fit.factors[0] = -x[0].cwiseAbs();
-    fit.nonnegative_modes = {1};
+    fit.signed_modes = {1};
     CHECK(flipped(fit) == std::vector<Index>{0, 2});
-    fit.nonnegative_modes = {0, 1};
+    fit.signed_modes = {0, 1};
     CHECK(flipped(fit).empty());
     // With a prior of fixed sign in one mode, the same.
-    fit.nonnegative_modes.clear();
+    fit.signed_modes.clear();
     fit.priors = {"gauss:mean=0,var=1", "gauss:mean=0.8,var=1", "gauss:mean=0,var=1"};
     CHECK(flipped(fit) == std::vector<Index>{0, 2});
     // What is aligned with a reference keeps them, too.

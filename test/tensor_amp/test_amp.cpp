@@ -357,6 +357,9 @@ TEST_CASE("slices with noise of their own", "[tensor_amp][amp]") {
     problem.noise_of_slices = noise;
     const AmpState known = run_amp(problem, {start}, {}, {}).front();
     CHECK((known.means()[0] - aware.means()[0]).norm() < 0.05 * known.means()[0].norm());
+    AmpSettings priors_alone;
+    priors_alone.learn_priors = true;
+    CHECK(run_amp(problem, {start}, priors_alone, {}).front().status() == AmpStatus::converged);
     // A mask that hides nothing changes nothing.
     problem.noise_of_slices.resize(0);
     DenseTensor masked = one.tensor;

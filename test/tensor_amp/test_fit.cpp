@@ -301,11 +301,51 @@ TEST_CASE("nonnegative least squares stays nonnegative in what is written", "[te
     settings.start = Start::random;
     settings.als.nonnegative_modes = {1, 2};
     const FitResult fit = fit_tensor(source, settings, {});
-    CHECK(fit.nonnegative_modes == std::vector<Index>{1, 2});
+    CHECK(fit.signed_modes == std::vector<Index>{1, 2});
     CHECK(fit.explained_variance > 0.6);
     CHECK(fit.factors[1].minCoeff() >= 0);
     CHECK(fit.factors[2].minCoeff() >= 0);
     CHECK(fit.factors[0].maxCoeff() < 0.1 * -fit.factors[0].minCoeff());
+}
+
+TEST_CASE("modes that are given stay in least squares", "[tensor_amp][fit]") {
+    const auto one = tensor_test::make_instance({12, 13, 14}, {"gauss"}, 2, 1e-6, 4);
+    const MemoryTensor source(one.tensor);
+    FitSettings settings;
+    settings.rank = 2;
+    settings.algorithm = Algorithm::als;
+    settings.start = Start::given;
+    settings.given = random_start(one.shape, one.priors, 8);
+    settings.given[1] = -one.truth[1];
+    settings.als.fixed_modes = {1};
+    const FitResult fit = fit_tensor(source, settings, {});
+    CHECK(fit.signed_modes == std::vector<Index>{1});
+    CHECK(tensor_test::signal_error(fit.factors, one.truth) < 1e-4);
+    for (Index k = 0; k < 2; ++k) {
+        const auto given = settings.given[1].col(k);
+        const double cosine =
+            fit.factors[1].col(0).dot(given) / (fit.factors[1].col(0).norm() * given.norm());
+        const double other =
+            fit.factors[1].col(1).dot(given) / (fit.factors[1].col(1).norm() * given.norm());
+        CHECK(std::max(cosine, other) == Approx(1).epsilon(1e-9));
+    }
+}
+
+TEST_CASE("core consistency of nonnegative priors is that of nonnegative fits",
+          "[tensor_amp][fit][rank]") {
+    // Of a matrix-like tensor with signs, only one of several components can be nonnegative.
+    auto one = tensor_test::make_instance({10, 11, 12}, {"gauss"}, 2, 1e-4, 6);
+    RankChoiceSettings settings;
+    settings.ranks = {2};
+    settings.evidence = false;
+    settings.core_consistency = true;
+    settings.priors.assign(3, "gauss:mean=0,var=1");
+    settings.fit.noise_variance = 1e-4;
+    const double free = choose_rank(one.tensor, settings, {}).core_consistency(0);
+    settings.priors.assign(3, "nonneg-gauss:mean=0,var=1");
+    const double nonnegative = choose_rank(one.tensor, settings, {}).core_consistency(0);
+    CHECK(free > 99);
+    CHECK(std::abs(nonnegative - free) > 1);
 }
 
 TEST_CASE("a common factor of either sign stays common", "[tensor_amp][fit][symmetric]") {

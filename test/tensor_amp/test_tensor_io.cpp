@@ -5,6 +5,7 @@
 #include <assay/core/error.hpp>
 #include <assay/tensor_amp/fit_io.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
+#include <assay/tensor_amp/streamed_tensor_io.hpp>
 #include <assay/tensor_amp/tensor_io.hpp>
 
 #include <catch2/catch.hpp>
@@ -261,4 +262,69 @@ TEST_CASE("fits that do not hold together are refused", "[tensor_amp]") {
             g.create_group("posterior").write("cov_mode0", numbers(2, 3, 0));
         }),
         Contains("cov_mode0: 2 x 3; [rows x] 2 x 2"));
+}
+
+TEST_CASE("a tensor that is streamed is refused like one that is read", "[tensor_amp]") {
+    const auto refusal = [](const VectorXd& values, const std::vector<double>& flags,
+                            bool missing_nan) -> std::string {
+        const ScratchFile file;
+        file.write([&](hdf5::Group root) {
+            root.write("data/tensor", values.data(), {4, 3, 2});
+            if (!flags.empty()) root.write("data/mask", flags.data(), {4, 3, 2});
+        });
+        const hdf5::Group root = file.root();
+        StreamedTensorSettings settings;
+        settings.memory_bytes = 1024;
+        settings.missing_nan = missing_nan;
+        std::optional<hdf5::Dataset> mask;
+        if (!flags.empty()) mask = root.dataset("data/mask");
+        std::string streamed = "none", read = "none";
+        try {
+            const StreamedTensor source(root.dataset("data/tensor"), mask, settings);
+        } catch (const Error& e) {
+            streamed = e.what();
+        }
+        try {
+            TensorReading reading;
+            reading.missing_nan = missing_nan;
+            static_cast<void>(read_tensor(root, reading));
+        } catch (const Error& e) {
+            read = e.what();
+        }
+        CHECK(streamed == read);
+        return streamed;
+    };
+    const VectorXd values = VectorXd::LinSpaced(24, 1, 24);
+    std::vector<double> flags(24, 1);
+    CHECK(refusal(values, flags, false) == "none");
+    flags[9] = 0.5; // [1, 1, 1]
+    CHECK_THAT(refusal(values, flags, false), Contains("found 0.5 at [1, 1, 1]; 1 (observed)"));
+    flags[9] = 2;
+    CHECK_THAT(refusal(values, flags, true), Contains("found 2 at [1, 1, 1]"));
+    CHECK_THAT(refusal(values, std::vector<double>(24, 0), false), Contains("nothing is observed"));
+    VectorXd holes = values;
+    holes(13) = holes(17) = kNan;
+    CHECK_THAT(refusal(holes, {}, false), Contains("2 NaN, first at [2, 0, 1]; if they are"));
+    CHECK(refusal(holes, {}, true) == "none");
+    flags[9] = 1;
+    flags[13] = flags[17] = 0;
+    CHECK(refusal(holes, flags, false) == "none");
+    holes(20) = std::numeric_limits<double>::infinity();
+    CHECK_THAT(refusal(holes, {}, true), Contains("infinite value at [3, 1, 0]"));
+    CHECK_THAT(refusal(VectorXd::Constant(24, kNan), {}, true), Contains("nothing is observed"));
+}
+
+TEST_CASE("a fit keeps what it says of signs and symmetry", "[tensor_amp]") {
+    FitResult fit = example_fit(false);
+    fit.signed_modes = {0, 2};
+    const ScratchFile file;
+    file.write([&](hdf5::Group root) { write_fit(root.create_group("fit"), fit); });
+    const FitResult back = read_fit(file.root().group("fit"));
+    CHECK(back.signed_modes == fit.signed_modes);
+    CHECK_FALSE(back.symmetric);
+    fit.symmetric = true; // of modes of different length
+    CHECK_THROWS_WITH(check_fit(fit), Contains("different lengths"));
+    fit.symmetric = false;
+    fit.signed_modes = {3};
+    CHECK_THROWS_WITH(check_fit(fit), Contains("signed mode 3 of 3"));
 }
