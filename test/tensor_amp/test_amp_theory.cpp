@@ -156,7 +156,7 @@ std::vector<Case> cases() {
             {"gauss-bernoulli:rho=0.4,mean=1.2,var=0.5",
              density_atoms(
                  -5, 7, [](double x) { return normal_density(x, 1.2, 0.5); }, 0.4),
-             0.15},
+             0.1},
             {"exponential:rate=1", density_atoms(0, 25, [](double x) { return std::exp(-x); }), 2},
             {"nonneg-gauss:mean=0.3,var=1",
              density_atoms(0, 8, [](double x) { return normal_density(x, 0.3, 1); }), 0.6}};
@@ -165,6 +165,7 @@ std::vector<Case> cases() {
 } // namespace
 
 TEST_CASE("priors that are not Gaussian follow state evolution", "[tensor_amp][amp]") {
+    // At twice the dimensions the largest difference falls from 0.05 to 0.01.
     const Shape shape{80, 100, 125};
     const VectorXd ratios = aspect_ratios(shape);
     constexpr int sweeps = 6, count = 10;
