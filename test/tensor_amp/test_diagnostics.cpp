@@ -274,8 +274,7 @@ TEST_CASE("entries with repeated indices are no part of a symmetric tensor", "[t
                 p.tensor.observed[static_cast<std::size_t>(i)] = 0;
         }
         const Diagnosis masked = diagnosed(p);
-        CHECK(symmetric.explained_variance ==
-              Approx(masked.explained_variance).epsilon(1e-12));
+        CHECK(symmetric.explained_variance == Approx(masked.explained_variance).epsilon(1e-12));
         CHECK(symmetric.residual_variance == masked.residual_variance);
         CHECK(symmetric.core_consistency == masked.core_consistency);
     }
