@@ -54,6 +54,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/data_samples/ DESTINATION ${CMAKE_INSTAL
   COMPONENT assay-doc)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
   DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/assay COMPONENT assay-doc)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/doc ${PROJECT_SOURCE_DIR}/share/figures
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/assay/share COMPONENT assay-doc)
 
 # Completions are written by the tools themselves, from the declarations that also parse the command line.
 foreach(tool ${ASSAY_TOOLS})
