@@ -88,7 +88,9 @@ void run(const Options& o, cli::Context& context) {
     const hdf5::Address address = model_address(context, o.model);
     const hdf5::Group root = context.open(address).root();
     if (!recording) {
-        const hdf5::Group fit = model_group(context, address);
+        hdf5::Group fit = model_group(context, address);
+        if (address.path.empty() && !fit.number_attribute("relative_loss") && root.has("/cnmf/fit"))
+            fit = root.group("/cnmf/fit"); // what was aligned says no loss of its own
         const auto loss = fit.number_attribute("relative_loss");
         if (!loss && !root.has("/truth/W"))
             throw Error(fit.where() + ": neither data nor a ground truth to score against are in "

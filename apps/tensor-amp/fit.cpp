@@ -245,6 +245,9 @@ void run(Options& o, cli::Context& context) {
     o.fit.rank = *o.rank;
     o.tensor.memory = of_first(static_cast<std::int64_t>(allowed_memory(o.tensor.memory)));
     o.tensor.symmetric = o.fit.symmetric;
+    if (o.fit.symmetric && o.tensor.center != "none")
+        throw UsageError("option '--symmetric': takes no --center (entries with repeated indices "
+                         "are not observed)");
     const LoadedTensor tensor =
         timed(context.monitor(), "read the tensor", [&] { return load_tensor(context, o.tensor); });
     settle(o, context, tensor);

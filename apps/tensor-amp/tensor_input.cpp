@@ -151,11 +151,16 @@ std::optional<NamedTensor> foreign_tensor(cli::Context& context, const MissingOp
     tensor.shape = file->shape;
     tensor.values =
         Eigen::Map<const VectorXd>(file->values.data(), static_cast<Index>(file->values.size()));
+    check_shape(tensor.shape, file->name);
     if (!o.mask.empty()) {
         const hdf5::Address mask = hdf5::Address::parse(o.mask);
-        tensor.observed =
-            read_mask(context.open(mask).root().dataset(mask.path.empty() ? kMaskPath : mask.path),
-                      tensor.shape);
+        // As the tensor itself: MATLAB's dimensions stand the other way round.
+        if (const auto flags = formats::open_dense(mask, opener, memory))
+            tensor.observed = checked_mask(flags->values, flags->shape, tensor.shape, flags->name);
+        else
+            tensor.observed = read_mask(
+                context.open(mask).root().dataset(mask.path.empty() ? kMaskPath : mask.path),
+                tensor.shape);
     }
     return checked_tensor(std::move(tensor), reading, file->name);
 }

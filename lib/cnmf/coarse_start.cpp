@@ -79,6 +79,7 @@ void lift_from_zero(Matrix& values, Algorithm algorithm) {
 FitOptions level_options(const FitOptions& whole, StartIndex index, double share) {
     FitOptions level = whole;
     level.start_stream = index.restart;
+    level.first_restart = 0;  // the stream tells starts apart
     level.reseed_dead = true; // a component that is lost here would be lost for good
     level.shift = 0;
     level.max_iterations = kMostIterations;

@@ -160,7 +160,7 @@ class Runner {
         const auto make = [&] {
             start = coarse_start(data_, products_, unseen_, options, index, run_);
         };
-        if (state.restart == 0)
+        if (!state.best) // nothing to keep yet
             make();
         else
             safe_points_.step([&]() -> const FitState& { return stamped(state); }, make);

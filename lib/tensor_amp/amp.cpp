@@ -183,7 +183,8 @@ class Replicates {
         const VectorXd scales = state.row_scales(*problem_.noise_mode);
         const VectorXd residuals = residuals_[k].array() / scales.array().square();
         const double total = slice_entries_.sum();
-        const double least = 1e-14 * norms_.maxCoeff() * static_cast<double>(scales.size()) / total;
+        const double least = std::max(
+            1e-14 * norms_.maxCoeff() * static_cast<double>(scales.size()) / total, 1e-300);
         VectorXd noise(scales.size());
         // A slice without an observed entry is taken to be like the others.
         for (Index i = 0; i < noise.size(); ++i)

@@ -143,6 +143,7 @@ class ResidualPass {
     // One of the first values: sums about it lose no digits to a large mean.
     template <class Scalar>
     void choose_shift(const Slab<Scalar>& slab, Index slices) {
+        if (settings_.symmetric) return; // the first entry repeats an index: it says nothing
         for (Index i = 0; i < slices * slice_size(); ++i)
             if (slab.observed == nullptr || slab.observed[i] != 0) {
                 shift_ = static_cast<double>(slab.values[i]);

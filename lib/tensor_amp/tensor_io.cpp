@@ -48,6 +48,12 @@ double number(const hdf5::Group& group, const char* name) {
     return *value;
 }
 
+void check_mask_shape(const Shape& mask, const Shape& tensor, const std::string& where) {
+    if (mask != tensor)
+        throw Error(concat(where, ": a mask of ", hdf5::shape_text(mask), " for a tensor of ",
+                           hdf5::shape_text(tensor)));
+}
+
 } // namespace
 
 std::optional<hdf5::Dataset> mask_beside(const hdf5::Group& root, const TensorReading& reading) {
@@ -58,11 +64,18 @@ std::optional<hdf5::Dataset> mask_beside(const hdf5::Group& root, const TensorRe
     return root.dataset(beside);
 }
 
+std::vector<std::uint8_t> checked_mask(const std::vector<double>& flags, const Shape& shape,
+                                       const Shape& tensor, const std::string& where) {
+    check_mask_shape(shape, tensor, where);
+    std::vector<std::uint8_t> observed(flags.size());
+    for (std::size_t i = 0; i < flags.size(); ++i)
+        observed[i] = checked_flag(flags[i], static_cast<Index>(i), shape, where);
+    return observed;
+}
+
 std::vector<std::uint8_t> read_mask(const hdf5::Dataset& mask, const Shape& tensor) {
     mask.expect_numeric();
-    if (mask.shape() != tensor)
-        throw Error(concat(mask.where(), ": a mask of ", hdf5::shape_text(mask.shape()),
-                           " for a tensor of ", hdf5::shape_text(tensor)));
+    check_mask_shape(mask.shape(), tensor, mask.where());
     // Some slices of the first mode at a time: as doubles, so that no fraction passes for a flag.
     constexpr Index together = Index{1} << 17;
     const hdf5::Shape& shape = mask.shape();

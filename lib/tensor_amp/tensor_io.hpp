@@ -50,6 +50,12 @@ struct NamedTensor {
 [[nodiscard]] ASSAY_API NamedTensor checked_tensor(DenseTensor tensor, const TensorReading& reading,
                                                    const std::string& where);
 
+// The flags of a mask in memory, with the last index fastest; errors as those of read_mask.
+[[nodiscard]] ASSAY_API std::vector<std::uint8_t> checked_mask(const std::vector<double>& flags,
+                                                               const Shape& shape,
+                                                               const Shape& tensor,
+                                                               const std::string& where);
+
 // The mask of `reading`: its own, the one at its path, or the dataset "mask" beside the tensor.
 [[nodiscard]] ASSAY_API std::optional<hdf5::Dataset> mask_beside(const hdf5::Group& root,
                                                                  const TensorReading& reading);

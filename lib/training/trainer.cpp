@@ -471,6 +471,7 @@ class Trainer {
         state_.optimizer.clear();
         if (halves()) mark_ = saved;
         if (!saved.metrics.empty()) last_loss_ = saved.metrics.back().loss;
+        last_kept_ = network_.store(weights_);
     }
 
     // Why to stop before the last step, or nothing.
@@ -536,7 +537,7 @@ class Trainer {
     Index total_ = 0;
     RunState state_;
     std::optional<RunState> mark_; // to which halving goes back
-    network::Model last_kept_;     // the last checkpoint
+    network::Model last_kept_;     // the last checkpoint, or what was restored after it
     double last_loss_ = kNan, last_rate_ = kNan;
     double begun_ = 0; // seconds
     Index first_ = 0;  // step of this call
