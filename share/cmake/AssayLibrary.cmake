@@ -41,6 +41,16 @@ if(ASSAY_COVERAGE)
   target_link_options(assay_settings INTERFACE --coverage)
 endif()
 
+# assay_precompile(target [header...]): Eigen and the standard library, read once for all sources of a target; with g++ alone,
+# since clang (and its tools) cannot read g++'s. test/layers/check-includes sees what a source forgot to include.
+set(ASSAY_PRECOMPILED <algorithm> <array> <cmath> <cstdint> <functional> <limits> <map> <memory> <numeric> <optional> <string>
+  <vector> <Eigen/Cholesky> <Eigen/Core> <Eigen/Eigenvalues> <Eigen/LU> <Eigen/QR> <Eigen/SVD>)
+function(assay_precompile target)
+  if(ASSAY_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_precompile_headers(${target} PRIVATE ${ASSAY_PRECOMPILED} ${ARGN})
+  endif()
+endfunction()
+
 function(assay_isa_flags level out)
   if(level STREQUAL "native")
     set(${out} -march=native PARENT_SCOPE)
@@ -92,6 +102,7 @@ function(assay_add_library target level)
   target_compile_definitions(${target}
     PRIVATE ASSAY_BUILDING ASSAY_VERSION="${PROJECT_VERSION}" ASSAY_ISA_LEVEL="${level}"
             ASSAY_DATA_DIR="${CMAKE_INSTALL_DATADIR}/assay" $<$<BOOL:${MATIO_FOUND}>:ASSAY_HAVE_MATIO>)
+  assay_precompile(${target})
   # The command-line frame spends its time in the kernel, and CLI11 compiles slowly when optimised.
   file(GLOB cli_sources ${PROJECT_SOURCE_DIR}/lib/cli/*.cpp)
   set_source_files_properties(${cli_sources} TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS -O1)
@@ -106,6 +117,7 @@ function(assay_add_library target level)
       ${PROJECT_SOURCE_DIR}/lib/formats/*.cpp ${PROJECT_SOURCE_DIR}/lib/cli/*.cpp ${PROJECT_SOURCE_DIR}/lib/plot/*.cpp)
     set_property(SOURCE ${byte_sources} TARGET_DIRECTORY ${target} APPEND PROPERTY COMPILE_OPTIONS
       -fsanitize=null,alignment,object-size,vptr,pointer-overflow,nonnull-attribute,returns-nonnull-attribute)
+    set_source_files_properties(${byte_sources} TARGET_DIRECTORY ${target} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   endif()
   # The same false alarm of g++ 12 as above, under its other name.
   file(GLOB alarmed_sources ${PROJECT_SOURCE_DIR}/lib/network/*.cpp ${PROJECT_SOURCE_DIR}/lib/tensor_amp/*.cpp)
