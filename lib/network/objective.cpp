@@ -24,6 +24,47 @@ Index block_size(const Network<S>& network, Mode mode, Index samples) {
     return size;
 }
 
+// What counts as one unit of a tensor: a channel of an image, a feature of a sequence.
+struct Units {
+    Index steps = 1, count = 1, positions = 1; // each unit has `positions` numbers a step
+};
+
+Units units_of(const TensorInfo& tensor) {
+    if (tensor.sequence) return {tensor.shape[0], tensor.size() / tensor.shape[0], 1};
+    if (tensor.shape.size() < 2) return {1, tensor.size(), 1};
+    return {1, tensor.shape[0], tensor.size() / tensor.shape[0]};
+}
+
+// Raises `highest` (of every unit) to the largest number of its units in `rows`.
+template <class S>
+void raise(Column<S>& highest, const Units& units, const Rows<S>& rows,
+           const std::vector<Index>& lengths) {
+    for (Index i = 0; i < rows.rows(); ++i) {
+        const Index steps = lengths.empty() || units.steps == 1
+                                ? units.steps
+                                : lengths[static_cast<std::size_t>(i)];
+        for (Index step = 0; step < steps; ++step) {
+            const Eigen::Map<const Rows<S>> values(rows.row(i).data() +
+                                                       step * units.count * units.positions,
+                                                   units.count, units.positions);
+            highest = highest.cwiseMax(values.rowwise().maxCoeff());
+        }
+    }
+}
+
+// The loss of some samples, and the largest number of every unit of some layers.
+template <class S>
+struct Peaks {
+    LossSums loss;
+    std::vector<Column<S>> highest;
+    Peaks& operator+=(const Peaks& other) {
+        loss += other.loss;
+        for (std::size_t k = 0; k < highest.size(); ++k)
+            highest[k] = highest[k].cwiseMax(other.highest[k]);
+        return *this;
+    }
+};
+
 } // namespace
 
 template <class S>
@@ -121,6 +162,12 @@ struct Objective<S>::State {
                       weights.trained.template cast<double>().array().square())
                          .sum();
     }
+    [[nodiscard]] Value mean_value(const LossSums& sums) const {
+        const bool classifies = loss.kind == LossKind::softmax_cross_entropy ||
+                                loss.kind == LossKind::sigmoid_cross_entropy;
+        return {sums.loss / rows + penalty_value(),
+                classifies ? sums.correct / rows : std::numeric_limits<double>::quiet_NaN()};
+    }
     template <class Body>
     void each_sample(Index most, const Execution& run,
                      const std::function<void(Index, const Columns<S>&)>& body, Body&& back) {
@@ -211,10 +258,31 @@ typename Objective<S>::Value Objective<S>::value(const Execution& run) {
     const LossSums sums = s.sum_over_blocks(LossSums{}, 0, run, [&](LossSums& sum, auto& at) {
         sum += loss_sums(s.loss, s.forward(at), at.batch);
     });
-    const bool classifies = s.loss.kind == LossKind::softmax_cross_entropy ||
-                            s.loss.kind == LossKind::sigmoid_cross_entropy;
-    return {sums.loss / s.rows + s.penalty_value(),
-            classifies ? sums.correct / s.rows : std::numeric_limits<double>::quiet_NaN()};
+    return s.mean_value(sums);
+}
+
+template <class S>
+typename Objective<S>::ValueAndSilence Objective<S>::value_and_silence(const Execution& run) {
+    State& s = *state_;
+    std::vector<Index> nodes;
+    std::vector<Units> units;
+    Peaks<S> none;
+    for (Index node = 0; node < s.network->nodes(); ++node) {
+        if (!s.network->rectifies(node)) continue;
+        nodes.push_back(node);
+        units.push_back(units_of(s.network->node_tensor(node)));
+        none.highest.push_back(Column<S>::Zero(units.back().count));
+    }
+    const Peaks<S> sum = s.sum_over_blocks(none, 0, run, [&](Peaks<S>& peaks, auto& at) {
+        peaks.loss += loss_sums(s.loss, s.forward(at), at.batch);
+        for (std::size_t k = 0; k < nodes.size(); ++k)
+            raise(peaks.highest[k], units[k], at.pass->activation(nodes[k]), at.batch.lengths);
+    });
+    ValueAndSilence result;
+    result.value = s.mean_value(sum.loss);
+    for (const Column<S>& highest : sum.highest)
+        result.silent.push_back((highest.array() <= S(0)).template cast<double>().mean());
+    return result;
 }
 
 template <class S>

@@ -50,6 +50,14 @@ class ASSAY_API Objective {
     };
     void set_weights(const Weights<S>& weights); // copied; forgets kept activations
     [[nodiscard]] Value value(const Execution& run);
+    // The same in one pass with, of each rectifying layer in the network's order, the share of its
+    // units (channels of images, features of sequences) that no sample raises above 0 at any valid
+    // step.
+    struct ValueAndSilence {
+        Value value;
+        std::vector<double> silent;
+    };
+    [[nodiscard]] ValueAndSilence value_and_silence(const Execution& run);
     [[nodiscard]] Column<S> gradient(const Execution& run, Value* value = nullptr);
     // Products with the columns of `directions` (P x K): H v, G v = J^T H_l J v, or (H - G) v. The
     // penalty is part of H and G.

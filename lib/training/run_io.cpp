@@ -56,6 +56,9 @@ void write_metrics(hdf5::Group group, const std::vector<MetricRow>& rows) {
     write_layers(group, "gradient_norm", rows, &MetricRow::gradient_norm,
                  "of each layer's gradient, after clipping");
     write_layers(group, "update_norm", rows, &MetricRow::update_norm, "of each layer's change");
+    write_layers(group, "silent", rows, &MetricRow::silent,
+                 "share of each rectifying layer's units above 0 on no sample of the evaluation "
+                 "split; NaN where not looked");
 }
 
 std::vector<double> numbers(const hdf5::Group& group, const std::string& name) {
@@ -91,6 +94,7 @@ std::vector<MetricRow> read_metrics(const hdf5::Group& group) {
     read_layers("weight_norm", &MetricRow::weight_norm);
     read_layers("gradient_norm", &MetricRow::gradient_norm);
     read_layers("update_norm", &MetricRow::update_norm);
+    read_layers("silent", &MetricRow::silent);
     return rows;
 }
 
@@ -275,6 +279,7 @@ void RunFolder::assemble(hdf5::Group root, const RunResult& result, const hdf5::
     run.set_attribute("parameters", static_cast<std::int64_t>(result.parameters));
     run.set_attribute("steps_per_epoch", static_cast<std::int64_t>(result.steps_per_epoch));
     run.set_attribute("layers", join(result.layers, ","));
+    run.set_attribute("rectifying_layers", join(result.rectifying, ","));
     run.create_group("checkpoints");
     for (const Index step : result.state.checkpoints) {
         const std::string path = checkpoint_path(step);

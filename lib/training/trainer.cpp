@@ -83,6 +83,8 @@ class Trainer {
             evaluation_ = std::make_unique<Objective<S>>(
                 network_, *data.held_out, loss_, ObjectiveOptions{Mode::inference, 0, {}},
                 place(config.evaluate_split, "evaluation data"));
+        for (Index node = 0; node < network_.nodes(); ++node)
+            if (network_.rectifies(node)) rectifying_.push_back(network_.node_name(node));
         state_.best = std::numeric_limits<double>::infinity();
     }
 
@@ -124,7 +126,7 @@ class Trainer {
         result.finished = reason != "seconds";
         result.model = network_.store(weights_);
         if (evaluation_) {
-            const auto value = evaluate();
+            const auto value = evaluate().value;
             result.eval_loss = value.loss;
             result.eval_accuracy = value.accuracy;
         }
@@ -132,6 +134,7 @@ class Trainer {
     }
 
   private:
+    using Evaluation = typename Objective<S>::ValueAndSilence;
     // All but the model and what resuming needs.
     [[nodiscard]] RunResult result_now(const std::string& reason) const {
         RunResult result;
@@ -140,6 +143,7 @@ class Trainer {
         result.finished = false;
         result.stop_reason = reason;
         result.layers = layers_;
+        result.rectifying = rectifying_;
         result.parameters = network_.parameter_count();
         result.steps = state_.step;
         result.steps_per_epoch = plan_.per_epoch();
@@ -208,8 +212,7 @@ class Trainer {
 
     void begin() {
         if (evaluation_ && config_.evaluate_every > 0) {
-            const auto value = evaluate();
-            state_.metrics.push_back(measured(kNan, kNan, value, rate()));
+            state_.metrics.push_back(measured(kNan, kNan, evaluate(), rate()));
         }
         keep_checkpoint();
         if (halves()) mark_ = snapshot();
@@ -267,10 +270,10 @@ class Trainer {
         last_loss_ = loss;
         last_rate_ = learning_rate;
         if (logs || looks) {
-            typename Objective<S>::Value value{kNan, kNan};
-            if (looks) value = evaluate();
+            Evaluation evaluation{{kNan, kNan}, {}};
+            if (looks) evaluation = evaluate();
             MetricRow row =
-                measured(loss, sums_->loss.correct / rows, value, learning_rate, &changes_);
+                measured(loss, sums_->loss.correct / rows, evaluation, learning_rate, &changes_);
             row.rate_penalty = config_.rate_penalty / 2 * sums_->squared_rates /
                                static_cast<double>(batch.samples());
             row.update_cosine = cosine;
@@ -381,12 +384,12 @@ class Trainer {
         return false;
     }
 
-    typename Objective<S>::Value evaluate() {
+    Evaluation evaluate() {
         evaluation_->set_weights(weights_);
-        return evaluation_->value(run_);
+        return evaluation_->value_and_silence(run_);
     }
 
-    MetricRow measured(double loss, double accuracy, const typename Objective<S>::Value& value,
+    MetricRow measured(double loss, double accuracy, const Evaluation& evaluation,
                        double learning_rate, const std::vector<double>* changes = nullptr) {
         MetricRow row;
         row.rate_penalty = row.update_cosine = kNan;
@@ -395,8 +398,10 @@ class Trainer {
         const bool classifies = loss_.kind == network::LossKind::softmax_cross_entropy ||
                                 loss_.kind == network::LossKind::sigmoid_cross_entropy;
         row.accuracy = classifies ? accuracy : kNan;
-        row.eval_loss = evaluation_ ? value.loss : kNan;
-        row.eval_accuracy = evaluation_ && classifies ? value.accuracy : kNan;
+        row.eval_loss = evaluation.value.loss;
+        row.eval_accuracy = classifies ? evaluation.value.accuracy : kNan;
+        row.silent = evaluation.silent;
+        row.silent.resize(rectifying_.size(), kNan);
         row.learning_rate = learning_rate;
         std::vector<double> w(layers_.size(), 0), g = w, u = w;
         for (std::size_t i = 0; i < slices_.size(); ++i) {
@@ -515,7 +520,7 @@ class Trainer {
     Execution run_;
     Network<S> network_;
     BatchPlan plan_;
-    std::vector<std::string> layers_;
+    std::vector<std::string> layers_, rectifying_;
     std::vector<ParameterSlice> slices_;
     Optimizer<S> optimizer_;
     Loss loss_;

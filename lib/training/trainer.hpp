@@ -38,6 +38,8 @@ struct MetricRow {
     double rate_penalty = 0;  // of the batch, not part of its loss
     double update_cosine = 0; // between the change of all weights and that of the step before
     std::vector<double> weight_norm, gradient_norm, update_norm; // of each layer with parameters
+    std::vector<double>
+        silent; // of each rectifying layer: share of units silent on the held-out split
 };
 
 struct RunCheckpoint {
@@ -79,8 +81,9 @@ struct RunLimits {
 struct RunResult {
     RunState state;
     bool finished = true;
-    std::string stop_reason;         // "steps", "metric", "plateau", "seconds", "diverged"
-    std::vector<std::string> layers; // of the per-layer metrics
+    std::string stop_reason;             // "steps", "metric", "plateau", "seconds", "diverged"
+    std::vector<std::string> layers;     // of the per-layer metrics
+    std::vector<std::string> rectifying; // the layers of `silent`
     Index parameters = 0, steps = 0, steps_per_epoch = 0;
     double seconds = 0, samples_per_second = 0;
     network::Model model; // the last
