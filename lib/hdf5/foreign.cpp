@@ -6,11 +6,16 @@
 
 #include <hdf5.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
+#include <new>
+
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +23,7 @@ namespace assay::hdf5 {
 namespace {
 
 constexpr unsigned kSeconds = 20; // a hundred times what a file of 10 000 objects takes
+constexpr int kOutOfMemory = 2;   // status of the child
 
 // Superblock version 3, and the root's `format` of fixed length says assay/N: every byte of the
 // metadata is under a checksum.
@@ -60,18 +66,47 @@ herr_t visit(hid_t root, const char* name, const H5O_info_t*, void*) {
     return 0;
 }
 
-[[noreturn]] void walk(const std::string& path) {
+// The process has its libraries and threads already, a sanitizer's shadow among them: the limit
+// counts from there.
+void limit_memory(std::int64_t more) {
+    std::int64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit limit{};
+    if (pages <= 0 || getrlimit(RLIMIT_AS, &limit) != 0) return;
+    limit.rlim_cur =
+        std::min(limit.rlim_max, static_cast<rlim_t>(pages * sysconf(_SC_PAGE_SIZE) + more));
+    setrlimit(RLIMIT_AS, &limit);
+}
+
+// For the library an allocation that fails is an error like others; for us it is the file's lie.
+herr_t note_allocation(unsigned, const H5E_error2_t* error, void* refused) {
+    if (error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC)
+        *static_cast<bool*>(refused) = true;
+    return 0;
+}
+
+herr_t leave_without_memory(hid_t stack, void*) {
+    bool refused = false;
+    H5Ewalk2(stack, H5E_WALK_UPWARD, note_allocation, &refused);
+    if (refused) _exit(kOutOfMemory);
+    return 0;
+}
+
+[[noreturn]] void walk(const std::string& path, std::int64_t memory) {
     // Whoever handles crashes in the parent must not take this one for its own.
     for (const int number : {SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
         std::signal(number, SIG_DFL);
     alarm(kSeconds);
-    silence_library();
+    limit_memory(memory);
+    H5Eset_auto2(H5E_DEFAULT, leave_without_memory, nullptr);
     try {
         const Handle access(H5Pcreate(H5P_FILE_ACCESS));
         H5Pset_file_locking(access.get(), false, true);
         const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
         if (file.get() >= 0)
             H5Ovisit2(file.get(), H5_INDEX_NAME, H5_ITER_INC, visit, nullptr, H5O_INFO_BASIC);
+    } catch (const std::bad_alloc&) {
+        _exit(kOutOfMemory);
     } catch (...) { // an error is no crash
     }
     _exit(0);
@@ -79,12 +114,12 @@ herr_t visit(hid_t root, const char* name, const H5O_info_t*, void*) {
 
 } // namespace
 
-void check_foreign_metadata(const std::string& path, const std::string& name) {
+void check_foreign_metadata(const std::string& path, const std::string& name, std::int64_t memory) {
     silence_library();
     if (is_sealed(path)) return;
     const pid_t child = fork();
     if (child < 0) return;
-    if (child == 0) walk(path);
+    if (child == 0) walk(path, memory);
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
@@ -92,6 +127,9 @@ void check_foreign_metadata(const std::string& path, const std::string& name) {
         throw Error(name + (WTERMSIG(status) == SIGALRM
                                 ? ": reading its structure takes for ever; the file is damaged"
                                 : ": its structure crashes the HDF5 library; the file is damaged"));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == kOutOfMemory)
+        throw Error(concat(name, ": reading its structure takes more than ",
+                           human_bytes(static_cast<double>(memory)), "; the file is damaged"));
 }
 
 } // namespace assay::hdf5
