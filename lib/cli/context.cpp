@@ -3,6 +3,7 @@
 #include <assay/cli/command.hpp>
 #include <assay/cli/machine.hpp>
 #include <assay/cli/terminal.hpp>
+#include <assay/cli/version.hpp>
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/phase.hpp>
@@ -242,7 +243,7 @@ void Context::write_step(const Finish& facts) {
     hdf5::ProvenanceEntry entry;
     entry.command = facts.command;
     entry.tool = facts.tool;
-    entry.version = std::string(ASSAY_VERSION) + "+" + ASSAY_ISA_LEVEL;
+    entry.version = build_version_and_level();
     entry.config = config_;
     for (const auto& [name, digest] : input_digests()) entry.input_digests.push_back(digest);
     entry.has_seed = facts.seed.has_value();

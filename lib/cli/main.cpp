@@ -7,6 +7,7 @@
 #include <assay/cli/rank_parts.hpp>
 #include <assay/cli/summary.hpp>
 #include <assay/cli/terminal.hpp>
+#include <assay/cli/version.hpp>
 #include <assay/cli/words.hpp>
 #include <assay/core/interruption.hpp>
 #include <assay/core/memory.hpp>
@@ -179,7 +180,7 @@ void print(const std::string& text) {
 }
 
 std::string version_text(const Tool& tool) {
-    return concat(tool.name, " ", ASSAY_VERSION, " (", ASSAY_ISA_LEVEL, ")\n");
+    return concat(tool.name, " ", build_version(), " (", ASSAY_ISA_LEVEL, ")\n");
 }
 
 std::string answer(const std::string& question, const Tool& tool, const Command& command) {

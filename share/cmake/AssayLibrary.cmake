@@ -51,6 +51,12 @@ function(assay_precompile target)
   endif()
 endfunction()
 
+# The commit, looked up by every build: one small source, compiled again when it has changed.
+set(ASSAY_COMMIT_SOURCE ${PROJECT_BINARY_DIR}/commit.cpp)
+add_custom_target(assay-commit BYPRODUCTS ${ASSAY_COMMIT_SOURCE} VERBATIM
+  COMMAND ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_DIR} -DOUTPUT=${ASSAY_COMMIT_SOURCE}
+          -P ${PROJECT_SOURCE_DIR}/share/cmake/AssayCommit.cmake)
+
 function(assay_isa_flags level out)
   if(level STREQUAL "native")
     set(${out} -march=native PARENT_SCOPE)
@@ -92,7 +98,8 @@ function(assay_add_library target level)
     set(form ${ARGV2})
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/*/*.cpp)
-  add_library(${target} ${form} ${sources})
+  add_library(${target} ${form} ${sources} ${ASSAY_COMMIT_SOURCE})
+  add_dependencies(${target} assay-commit)
   assay_isa_flags(${level} flags)
   set_target_properties(${target} PROPERTIES
     OUTPUT_NAME assay VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
