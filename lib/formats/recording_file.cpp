@@ -10,6 +10,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <system_error>
 
@@ -124,10 +125,34 @@ std::vector<double> vector_at(const hdf5::Group& root, const std::string& path) 
     return {v.data(), v.data() + v.size()};
 }
 
-void adopt_segments_at(OpenedRecording& opened, const hdf5::Group& root, const std::string& path) {
-    const std::vector<double> starts = vector_at(root, path);
-    const std::string where = root.dataset(path).where();
+// Arrays beside the data, by their paths in the file.
+struct Neighbours {
+    std::function<bool(const std::string&)> has;
+    std::function<std::vector<double>(const std::string&)> numbers;
+    std::function<std::string(const std::string&)> place; // in messages
+};
+
+Neighbours neighbours_of(const hdf5::Group& root) {
+    return {[&root](const std::string& path) { return root.has_dataset(path); },
+            [&root](const std::string& path) { return vector_at(root, path); },
+            [&root](const std::string& path) { return root.dataset(path).where(); }};
+}
+
+void adopt_segments_at(OpenedRecording& opened, const Neighbours& file, const std::string& path) {
+    const std::vector<double> starts = file.numbers(path);
+    const std::string where = file.place(path);
     adopt_segments(opened, whole_numbers(starts, where), where);
+}
+
+// The segments that the file states and when in the session they lie; --segments cuts anew, in the
+// time that the file tells.
+void adopt_segmentation(OpenedRecording& opened, const Neighbours& file, const std::string& folder,
+                        const RecordingOptions& o) {
+    const std::string starts = folder + "segment_start", times = folder + "segment_time";
+    const bool timed = file.has(times);
+    if (file.has(starts) && (timed || o.segments.empty())) adopt_segments_at(opened, file, starts);
+    if (timed) adopt_segment_times(opened, file.numbers(times), file.place(times));
+    if (!o.segments.empty()) adopt_segments_at(opened, file, o.segments);
 }
 
 // Facts that stand beside the data in our own files and in plain ones: dt or rate_hz,
@@ -144,12 +169,8 @@ void adopt_neighbours(OpenedRecording& opened, const hdf5::Group& root, const st
     const auto dt = object_number("dt"), rate = object_number("rate_hz");
     if (!recording.bin_seconds) recording.bin_seconds = dt;
     if (!recording.bin_seconds && rate) recording.bin_seconds = 1 / *rate;
-    const std::string segments = !o.segments.empty() ? o.segments : folder + "segment_start";
-    if (!o.segments.empty() || root.has_dataset(segments))
-        adopt_segments_at(opened, root, segments);
-    if (o.segments.empty() && root.has_dataset(folder + "segment_time"))
-        adopt_segment_times(opened, vector_at(root, folder + "segment_time"),
-                            root.dataset(folder + "segment_time").where());
+    if (!recording.bin_seconds) recording.bin_seconds = o.dt;
+    adopt_segmentation(opened, neighbours_of(root), folder, o);
     if (root.has_dataset(folder + "unit_id")) {
         const auto dataset = root.dataset(folder + "unit_id");
         if (dataset.size() == recording.units() && dataset.numeric())
@@ -343,7 +364,7 @@ void open_hdf5(OpenedRecording& opened, const hdf5::Group& root, const hdf5::Add
                     group_spikes(vector_at(root, o.times),
                                  whole_numbers(vector_at(root, o.ids), file + ":" + o.ids)),
                     trials, o);
-        if (!o.segments.empty()) adopt_segments_at(opened, root, o.segments);
+        if (!o.segments.empty()) adopt_segments_at(opened, neighbours_of(root), o.segments);
     } else {
         const std::string path = choose_path(root, address, o);
         opened.name = file + ":" + path;
@@ -398,11 +419,12 @@ void adopt_members(OpenedRecording& opened, const NpzArchive& archive, const Rec
     };
     Recording& recording = *opened.recording;
     if (!recording.bin_seconds) recording.bin_seconds = npz_dt(archive);
-    const std::string segments = o.segments.empty() ? "segment_start" : without_slash(o.segments);
-    if (!o.segments.empty() || archive.has(segments))
-        adopt_segments(opened, wholes(segments), place(segments));
-    if (o.segments.empty() && archive.has("segment_time"))
-        adopt_segment_times(opened, archive.numbers("segment_time").values, place("segment_time"));
+    if (!recording.bin_seconds) recording.bin_seconds = o.dt;
+    const Neighbours file{
+        [&](const std::string& member) { return archive.has(without_slash(member)); },
+        [&](const std::string& member) { return archive.numbers(without_slash(member)).values; },
+        [&](const std::string& member) { return place(without_slash(member)); }};
+    adopt_segmentation(opened, file, "", o);
     if (archive.has("unit_id"))
         if (const auto ids = wholes("unit_id"); static_cast<Index>(ids.size()) == recording.units())
             recording.unit_ids = ids;
