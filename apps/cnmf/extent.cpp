@@ -27,6 +27,7 @@ cli::Command extent() {
               {"/cnmf/extent/first_lag", "first participating lag"},
               {"/cnmf/extent/last_lag", "last participating lag"},
               {"/cnmf/extent/correlation", "at every lag"}});
+    c.resumable();
     c.group("Test");
     c.option("--model", o->model, "FILE[:/group]", "group with W and H").default_text(kNewestModel);
     c.option("--nulls", o->extent.nulls, "N", "shifts of each activation").range(1, 1e6);
@@ -44,9 +45,10 @@ cli::Command extent() {
             throw Error(concat(loaded.opened.name, ": has ", recording.bins(),
                                " bins and the model ", fitted.model.activations.cols(),
                                "; as many are expected"));
+        cli::StateFile state(context, "extent");
         const auto result = at_place(loaded.opened.name, [&] {
             return cnmf::extent(recording, fitted.model, o->extent, o->data.engine,
-                                context.execution());
+                                context.execution(), keeping_in<cnmf::Nulls>(state));
         });
         if (context.has_output()) {
             const hdf5::Group group = context.output().create_group("/cnmf/extent");

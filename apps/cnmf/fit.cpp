@@ -8,13 +8,13 @@
 #include <assay/core/ranks.hpp>
 
 #include <cmath>
+#include <utility>
 
 namespace cnmf_app {
 namespace {
 
 using namespace assay;
 
-constexpr double kSaveEvery = 30; // seconds
 constexpr double kMostLags = 1e6;
 
 struct Options {
@@ -89,7 +89,8 @@ void run(Options& o, cli::Context& context) {
     if (!divided && control.save && !context.keeps_state())
         control.save = [](const cnmf::FitState&) {};
     const ranks::Together together;
-    cnmf::FitResult result = cnmf::fit(*loaded.data, unseen, o.fit, context.execution(), control);
+    cnmf::FitResult result =
+        cnmf::fit(*loaded.data, unseen, o.fit, context.execution(), std::move(control));
     cnmf::normalize(result.model, o.normalization);
     if (o.sort) {
         const auto order = cnmf::sort_components(result.model, result.loadings);

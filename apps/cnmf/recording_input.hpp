@@ -4,8 +4,11 @@
 
 #include <assay/cli/command.hpp>
 #include <assay/cli/context.hpp>
+#include <assay/cli/state_file.hpp>
 #include <assay/cnmf/cnmf_io.hpp>
 #include <assay/cnmf/fit.hpp>
+#include <assay/cnmf/state_io.hpp>
+#include <assay/core/keeping.hpp>
 #include <assay/formats/recording_file.hpp>
 
 #include <memory>
@@ -59,6 +62,15 @@ struct LoadedModel {
     assay::cnmf::ModelFacts facts;
     assay::Vector loadings; // empty where the group holds none
 };
+
+inline constexpr double kSaveEvery = 30; // seconds between states of interrupted work
+// How the work of a subcommand is kept, once its inputs have been read. `file` must outlive it.
+template <class State>
+[[nodiscard]] assay::Keeping<State> keeping_in(assay::cli::StateFile& file) {
+    return file.keeping<State>(assay::cnmf::read_packed<State>, assay::cnmf::write_packed<State>,
+                               kSaveEvery);
+}
+
 // What FILE[:/group] names; an empty text means the input's file.
 [[nodiscard]] assay::hdf5::Address model_address(const assay::cli::Context& context,
                                                  const std::string& address);

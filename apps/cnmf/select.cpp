@@ -83,6 +83,7 @@ void run(Options& o, cli::Context& context) {
     o.select.hold_out_block = o.data.hold_out_block;
     const cli::Shard shard = context.shard();
     const std::string digest = context.config_digest() + inputs_digest(context);
+    const std::string warnings = context.warnings();
     std::map<Index, std::vector<cnmf::SelectRow>> rows;
     for (Index p = shard.index - 1; p < static_cast<Index>(o.select.points.size());
          p += shard.count)
@@ -106,7 +107,7 @@ void run(Options& o, cli::Context& context) {
                                  " points done; --resume goes on"));
     }
     cnmf::SelectTable table{
-        {}, static_cast<Index>(o.select.points.size()), shard.index, shard.count, digest};
+        {}, static_cast<Index>(o.select.points.size()), shard.index, shard.count, digest, warnings};
     for (const auto& [p, of_point] : rows)
         table.rows.insert(table.rows.end(), of_point.begin(), of_point.end());
     cnmf::write_select(context.output().create_group("/cnmf/select"), table);
@@ -134,7 +135,8 @@ void run_merge(cli::Context& context) {
     for (int s = 1; s <= shards; ++s)
         if (parts.count(s) == 0) throw Error(concat("shard ", s, " of ", shards, " is missing"));
     // Shard s holds points s-1, s-1+N, ...: deal them back in the order of points.
-    cnmf::SelectTable table{{}, parts.begin()->second.points, 1, 1, parts.begin()->second.digest};
+    const cnmf::SelectTable& first_part = parts.begin()->second;
+    cnmf::SelectTable table{{}, first_part.points, 1, 1, first_part.digest, first_part.warnings};
     const Index per_point = [&] {
         Index rows = 0;
         for (const auto& [s, part] : parts) rows += static_cast<Index>(part.rows.size());

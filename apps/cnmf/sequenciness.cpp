@@ -4,6 +4,8 @@
 
 #include <assay/core/error.hpp>
 
+#include <vector>
+
 namespace cnmf_app {
 
 using namespace assay;
@@ -26,6 +28,7 @@ cli::Command sequenciness() {
              {{"/cnmf/sequenciness/sequenciness", "(power - sync) / (power - noise)"},
               {"/cnmf/sequenciness/noise_power", "of each shuffle"},
               {"/cnmf/sequenciness/sync_power", "of each shuffle"}});
+    c.resumable();
     c.group("Model");
     c.option("-k,--components", o->fit.components, "N", "number of motifs").range(1, 4096);
     c.option("-l,--lags", o->fit.lags, "BINS", "length of motifs").range(1, 1e6);
@@ -45,9 +48,10 @@ cli::Command sequenciness() {
             cnmf::check_shapes(loaded.recording(), o->fit.components, o->fit.lags,
                                context.monitor());
         });
+        cli::StateFile state(context, "sequenciness");
         const auto result = at_place(loaded.opened.name, [&] {
             return cnmf::sequenciness(loaded.recording(), o->fit, o->shuffles, o->data.engine,
-                                      context.execution());
+                                      context.execution(), keeping_in<std::vector<double>>(state));
         });
         if (context.has_output()) {
             const hdf5::Group group = context.output().create_group("/cnmf/sequenciness");

@@ -26,6 +26,7 @@ cli::Command significance() {
         cli::OutputKind::hdf5_if_wanted,
         {{"/cnmf/significance/p", "p-value of each component"},
          {"/cnmf/significance/significant", "1 where p is at most alpha / testable components"}});
+    c.resumable();
     c.group("Test");
     c.option("--model", o->model, "FILE[:/group]", "group with W").default_text(kNewestModel);
     c.option("--alpha", o->test.alpha, "P", "level of the test").range(1e-6, 0.5);
@@ -40,8 +41,9 @@ cli::Command significance() {
         const LoadedModel fitted = load_model(context, o->model);
         const Loaded loaded = load(context, scaled_as(o->data, fitted), fitted.model.lags);
         check_units(fitted.model, loaded.recording());
-        const auto result =
-            cnmf::significance(*loaded.data, fitted.model, o->test, context.execution());
+        cli::StateFile state(context, "significance");
+        const auto result = cnmf::significance(*loaded.data, fitted.model, o->test,
+                                               context.execution(), keeping_in<cnmf::Nulls>(state));
         if (context.has_output()) {
             const hdf5::Group group = context.output().create_group("/cnmf/significance");
             cnmf::write_significance(group, result, o->test.alpha);

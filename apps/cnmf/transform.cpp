@@ -52,8 +52,9 @@ void run(const Options& o, cli::Context& context) {
         throw Error(concat(loaded.opened.name, ": motifs of ", model.lags,
                            " bins are longer than the recording's ", loaded.recording().bins()));
     const cnmf::Unseen unseen(loaded.recording(), loaded.excluded, {});
-    auto result =
-        cnmf::transform(*loaded.data, unseen, model, o.stop, o.penalties, context.execution());
+    cli::StateFile state(context, "transform");
+    auto result = cnmf::transform(*loaded.data, unseen, model, o.stop, o.penalties,
+                                  context.execution(), keeping_in<cnmf::ActivationFit>(state));
     if (result.kkt > o.stop.kkt_tolerance)
         context.monitor().warn(concat("the KKT residual is ", significant(result.kkt, 3), " after ",
                                       result.sweeps, " sweeps; --max-sweeps allows more"));
@@ -86,6 +87,7 @@ cli::Command transform() {
              {{"/cnmf/transform/W", "motifs as warped, in the same shape as fit's"},
               {"/cnmf/transform/H", "activations (component, time), or (warp, component, time)"},
               {"/cnmf/transform/loadings", "share of power by warp and component"}});
+    c.resumable();
     c.group("Model");
     c.option("--model", o->model, "FILE[:/group]", "group with W").default_text(kNewestModel);
     c.option("--components", o->components, "LIST", "only these, counted from 0").range(0);

@@ -1,4 +1,6 @@
-// Results of lib/cnmf in HDF5, and back. The one file of this module that knows datasets.
+// Results of lib/cnmf in HDF5, and back: fits and their states (cnmf_io.cpp), models
+// (model_io.cpp), what is found with them (result_io.cpp), grids (select_io.cpp), recordings
+// (recording_io.cpp).
 #pragma once
 
 #include <assay/cnmf/compare.hpp>
@@ -83,6 +85,7 @@ struct SelectTable {
     Index points = 0;
     int shard = 1, shards = 1;
     std::string digest;
+    std::string warnings{}; // of the data and the grid: the same in every shard
 };
 ASSAY_API void write_select(hdf5::Group group, const SelectTable& table);
 [[nodiscard]] ASSAY_API SelectTable read_select(const hdf5::Group& group);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 namespace assay::cnmf {
 namespace {
@@ -25,7 +27,7 @@ Descent::Descent(const Data& data, DataProducts& products, const Unseen& unseen,
                                                                   : kLosesDigits),
       imputation_(unseen, axis_) {
     for (std::size_t i = 0; i < unseen.stored.size(); ++i)
-        if (unseen.tested[i] != 0) test_power_ += unseen.stored[i] * unseen.stored[i];
+        if (unseen.tested[i]) test_power_ += unseen.stored[i] * unseen.stored[i];
 }
 
 InnerSweeps Descent::inner() const {
@@ -39,14 +41,10 @@ Model Descent::model() const {
     return {components_, axis_.lags(), motifs_, axis_.unpadded(activations_)};
 }
 
-void Descent::set_model(const Model& model) {
-    motifs_ = model.motifs;
+void Descent::set_model(Model model) {
+    motifs_ = std::move(model.motifs);
     activations_ = axis_.padded(model.activations);
     imputation_.evaluate(motifs_, activations_, run_);
-}
-
-void Descent::resume(const FitState& state) {
-    set_model(state.model);
 }
 
 double Descent::exact_squared_error() const {
@@ -70,15 +68,32 @@ void Descent::settle(FitState& state) const {
     state.history.objective.back() += 0.5 * (exact - before);
 }
 
-void Descent::begin(const Model& start, bool scaled, double x_ortho_weight, FitState& state) {
-    set_model(start);
+TimeMatrix Descent::linear_gradient(const TimeMatrix& g, double x_ortho) const {
+    const double l1 = options_.penalties.l1_activations;
+    TimeMatrix linear;
+    if (!(l1 > 0 || x_ortho > 0)) return linear;
+    if (x_ortho > 0) {
+        linear = sum_of_others(window_sums(g, axis_));
+        linear *= x_ortho;
+    } else {
+        linear.setZero(g.rows(), g.cols());
+    }
+    linear.array() += l1;
+    axis_.clear_padding(linear);
+    return linear;
+}
+
+// Of several arrays of the size of H no more are alive at once than a formula needs.
+void Descent::begin(Model start, bool scaled, double x_ortho_weight, FitState& state) {
+    set_model(std::move(start));
     const Penalties& p = options_.penalties;
     TimeMatrix g = products_.with_motifs(motifs_, run_);
-    MotifCorrelation correlation(motifs_, components_);
-    TimeMatrix correlated = correlate(correlation, activations_, axis_, run_);
+    // C * H, of which the gradient is made.
+    TimeMatrix gradient =
+        correlate(MotifCorrelation(motifs_, components_), activations_, axis_, run_);
     // Over seen entries only: <X, Xhat> and |Xhat|^2.
     double data_inner = inner_product(activations_, g),
-           model_power = inner_product(activations_, correlated);
+           model_power = inner_product(activations_, gradient);
     for (std::size_t i = 0; i < unseen_.stored.size(); ++i) {
         data_inner -= unseen_.stored[i] * imputation_.values()[i];
         model_power -= imputation_.values()[i] * imputation_.values()[i];
@@ -98,15 +113,16 @@ void Descent::begin(const Model& start, bool scaled, double x_ortho_weight, FitS
     imputation_.add_to(g, motifs_, run_);
     // The gradient in H at the start, for the KKT residual; its linear part also gives the values
     // of l1 and x-ortho.
-    TimeMatrix linear = TimeMatrix::Constant(g.rows(), g.cols(), p.l1_activations);
-    if (x_ortho_weight > 0) linear += x_ortho_weight * sum_of_others(window_sums(g, axis_));
-    TimeMatrix gradient = scale * root * correlated - g + p.l2_activations * activations_ + linear;
+    const TimeMatrix linear = linear_gradient(g, x_ortho_weight);
+    gradient = scale * root * gradient - g + p.l2_activations * activations_;
+    if (linear.size() > 0) gradient += linear;
     if (p.events > 0) gradient += p.events * sum_of_others(window_sums(activations_, axis_));
     axis_.clear_padding(gradient);
-    const double penalty =
-        p.l1_motifs * motifs_.sum() + 0.5 * p.l2_motifs * motifs_.squaredNorm() +
-        inner_product(activations_, linear) + 0.5 * p.l2_activations * activations_.squaredNorm() +
-        p.events * events_value(activations_, axis_) + p.parts * parts_value(motifs_, components_);
+    const double penalty = p.l1_motifs * motifs_.sum() + 0.5 * p.l2_motifs * motifs_.squaredNorm() +
+                           (linear.size() > 0 ? inner_product(activations_, linear) : 0.0) +
+                           0.5 * p.l2_activations * activations_.squaredNorm() +
+                           p.events * events_value(activations_, axis_) +
+                           p.parts * parts_value(motifs_, components_);
     record(seen_power_ - 2 * scale * data_inner + scale * scale * model_power, penalty, state);
     state.kkt_activations = projected_gradient_norm(activations_, gradient);
 }
@@ -161,14 +177,7 @@ void Descent::update_activations(double x_ortho, FitState& state) {
     const std::vector<double> stand_in = imputation_.values();
     TimeMatrix g = products_.with_motifs(motifs_, run_);
     imputation_.add_to(g, motifs_, run_);
-    // The part of the gradient in H that does not depend on H: l1 and x-ortho.
-    TimeMatrix linear;
-    if (p.l1_activations > 0 || x_ortho > 0) {
-        linear = TimeMatrix::Zero(g.rows(), g.cols());
-        if (x_ortho > 0) linear += x_ortho * sum_of_others(window_sums(g, axis_));
-        linear.array() += p.l1_activations;
-        axis_.clear_padding(linear);
-    }
+    const TimeMatrix linear = linear_gradient(g, x_ortho);
     MotifCorrelation correlation(motifs_, components_);
     correlation.add_penalties(p.l2_activations, p.events);
     // C * H less the edited right side, without copies of either.
@@ -183,8 +192,8 @@ void Descent::update_activations(double x_ortho, FitState& state) {
 
     TimeMatrix gradient;
     if (options_.algorithm == Algorithm::mult) {
-        const TimeMatrix correlated = correlate(correlation, activations_, axis_, run_);
-        multiply_activations(activations_, correlated, g, linear, axis_);
+        multiply_activations(activations_, correlate(correlation, activations_, axis_, run_), g,
+                             linear, axis_);
         if (options_.unlock) {
             activations_ = activations_.cwiseMax(kEpsilon);
             axis_.clear_padding(activations_);
@@ -302,7 +311,8 @@ TimeMatrix Descent::activation_gradient() {
     imputation_.add_to(g, motifs_, run_);
     MotifCorrelation correlation(motifs_, components_);
     correlation.add_penalties(p.l2_activations, p.events);
-    TimeMatrix gradient = correlate(correlation, activations_, axis_, run_) - g;
+    TimeMatrix gradient = correlate(correlation, activations_, axis_, run_);
+    gradient -= g;
     gradient.array() += p.l1_activations;
     axis_.clear_padding(gradient);
     return gradient;

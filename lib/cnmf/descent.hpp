@@ -15,8 +15,7 @@ class ASSAY_API Descent {
     Descent(const Data& data, DataProducts& products, const Unseen& unseen,
             const FitOptions& options, const Execution& run);
     // Takes a start; `scaled`: multiply W and H so that the loss is least along their common scale.
-    void begin(const Model& start, bool scaled, double x_ortho_weight, FitState& state);
-    void resume(const FitState& state);
+    void begin(Model start, bool scaled, double x_ortho_weight, FitState& state);
     // One outer iteration; `weight` of the x-ortho penalty (ramp, or 0 for the last). Returns
     // false, having changed nothing, when the KKT tolerance was already met. Fills history and
     // state.
@@ -26,13 +25,16 @@ class ASSAY_API Descent {
     // KKT residual at the end (two more data products), relative to the start.
     double final_kkt(const FitState& state);
     [[nodiscard]] Model model() const;
-    void set_model(const Model& model);
+    void set_model(Model model);
 
   private:
     struct MotifProblem {
         Matrix gram, product, linear; // edited A; pure B; linear penalty gradient (may be empty)
     };
     [[nodiscard]] MotifProblem motif_problem(double x_ortho);
+    // The part of the gradient in H that does not depend on H, l1 and x-ortho, given `g` =
+    // transconv(W, X); empty where there is none.
+    [[nodiscard]] TimeMatrix linear_gradient(const TimeMatrix& g, double x_ortho) const;
     // The gradient in H of data and penalties but x-ortho.
     [[nodiscard]] TimeMatrix activation_gradient();
     [[nodiscard]] double motif_kkt(const MotifProblem& problem) const; // squared norm

@@ -66,7 +66,7 @@ TimeMatrix shifted(const Matrix& activations, const std::vector<Index>& shift,
 } // namespace
 
 Extent extent(const Recording& recording, const Model& model, const ExtentOptions& options,
-              EngineChoice choice, const Execution& run) {
+              EngineChoice choice, const Execution& run, const NullControl& control) {
     const Index bins = recording.bins(), units = recording.units(), lags = model.lags,
                 width = 3 * lags + 1, components = model.components;
     if (bins < 4 * width)
@@ -114,25 +114,27 @@ Extent extent(const Recording& recording, const Model& model, const ExtentOption
                     observed(n, motif_column(k, l, components, width));
     const Random random(options.seed, "cnmf/extent");
     const Matrix observed_peaks = peaks(observed);
-    Matrix reached = Matrix::Zero(components, units);
     const Phase phase(*run.monitor, "shifted activations");
-    std::vector<std::vector<double>> null_peaks(static_cast<std::size_t>(components));
-    for (Index m = 0; m < options.nulls; ++m) {
-        run.monitor->stop_if_interrupted();
+    // Of each draw and component the largest peak over units.
+    Nulls drawn = control.resume.value_or(Nulls{0, Matrix::Zero(components, options.nulls)});
+    SafePoints safe_points(control, *run.monitor);
+    while (drawn.done < options.nulls) {
+        safe_points.reached([&]() -> const Nulls& { return drawn; });
         run.monitor->progress(
-            {static_cast<double>(m), static_cast<double>(options.nulls), "shifts", ""});
+            {static_cast<double>(drawn.done), static_cast<double>(options.nulls), "shifts", ""});
         std::vector<Index> shift;
         for (Index k = 0; k < components; ++k)
             shift.push_back(width + static_cast<Index>(
                                         random.below(static_cast<std::uint64_t>(bins - 2 * width),
-                                                     static_cast<std::uint64_t>(m),
+                                                     static_cast<std::uint64_t>(drawn.done),
                                                      {static_cast<std::uint64_t>(k), 0, 0})));
-        const Vector null = peaks(correlations(shift)).rowwise().maxCoeff();
-        for (Index k = 0; k < components; ++k) {
-            reached.row(k) += (observed_peaks.row(k).array() <= null(k)).cast<double>().matrix();
-            null_peaks[static_cast<std::size_t>(k)].push_back(null(k));
-        }
+        drawn.values.col(drawn.done++) = peaks(correlations(shift)).rowwise().maxCoeff();
     }
+    Matrix reached = Matrix::Zero(components, units);
+    for (Index m = 0; m < options.nulls; ++m)
+        for (Index k = 0; k < components; ++k)
+            reached.row(k) +=
+                (observed_peaks.row(k).array() <= drawn.values(k, m)).cast<double>().matrix();
     result.p = (reached.array() + 1) / static_cast<double>(1 + options.nulls);
     for (Index k = 0; k < components; ++k)
         if (!(h.row(k).squaredNorm() > 0)) result.p.row(k).setOnes();
@@ -143,11 +145,11 @@ Extent extent(const Recording& recording, const Model& model, const ExtentOption
     // A participating unit takes part at the lags above the null's (1 - alpha) quantile.
     for (Index k = 0; k < components; ++k) {
         std::int64_t from = 0, to = -1;
-        auto& null = null_peaks[static_cast<std::size_t>(k)];
-        std::sort(null.begin(), null.end());
+        RowMatrix sorted = drawn.values.row(k);
+        std::sort(sorted.data(), sorted.data() + sorted.size());
         const auto rank =
-            static_cast<std::size_t>((1 - options.alpha) * static_cast<double>(null.size()));
-        const double threshold = null[std::min(null.size() - 1, rank)];
+            static_cast<Index>((1 - options.alpha) * static_cast<double>(options.nulls));
+        const double threshold = sorted(0, std::min(options.nulls - 1, rank));
         for (Index n = 0; n < units; ++n) {
             if (result.participates(k, n) == 0) continue;
             for (Index l = 0; l < width; ++l) {

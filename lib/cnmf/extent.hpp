@@ -3,6 +3,7 @@
 #pragma once
 
 #include <assay/cnmf/model.hpp>
+#include <assay/cnmf/nulls.hpp>
 #include <assay/core/export.hpp>
 
 #include <cstdint>
@@ -29,10 +30,10 @@ struct Extent {
 
 // Cross-correlation of each unit with H_k inside segments; the null is the same after circular
 // shifts of H_k over the recording by at least 3L + 1 bins, maximum over units and lags (Westfall
-// and Young 1993). One data product a null. Throws Error where the recording is too short for that,
-// or as Data does.
+// and Young 1993). One data product a null (a draw for all components). Throws Error where the
+// recording is too short for that, or as Data does.
 [[nodiscard]] ASSAY_API Extent extent(const Recording& recording, const Model& model,
                                       const ExtentOptions& options, EngineChoice choice,
-                                      const Execution& run);
+                                      const Execution& run, const NullControl& control = {});
 
 } // namespace assay::cnmf

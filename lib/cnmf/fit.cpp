@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 namespace assay::cnmf {
 namespace {
@@ -67,62 +68,69 @@ bool is_dead(const Model& model, Index component) {
 void scale_into_motifs(Descent& descent) {
     Model model = descent.model();
     normalize(model, Normalization::h_l2);
-    descent.set_model(model);
+    descent.set_model(std::move(model));
 }
 
 class Runner {
   public:
     Runner(const Data& data, DataProducts& products, const Unseen& unseen,
-           const FitOptions& options, const Execution& run, const FitControl& control)
+           const FitOptions& options, const Execution& run, FitControl control)
         : data_(data), products_(products), unseen_(unseen), options_(options), run_(run),
-          control_(control), agreed_(*run.monitor), safe_points_(control, agreed_),
-          descent_(data, products, unseen, options, run), start_time_(Clock::now()) {}
+          resumed_(control.resume.has_value()), saving_{{}, {}, control.save_every},
+          agreed_(*run.monitor), safe_points_(saving_, agreed_),
+          descent_(std::in_place, data, products, unseen, options, run), start_time_(Clock::now()) {
+        if (resumed_) state_ = std::move(*control.resume);
+        if (!control.save) return;
+        saving_.save = [this, save = std::move(control.save)](const FitState&) {
+            save(stamped());
+            state_.model = {};
+        };
+    }
 
     FitResult run() {
-        FitState state = control_.resume ? *control_.resume : FitState{};
-        seconds_before_ = state.seconds;
-        work_before_ = state.work;
+        seconds_before_ = state_.seconds;
+        work_before_ = state_.work;
         if (ranks::team() > 1 && options_.restarts > 1)
-            state = starts_of_ranks(std::move(state));
+            starts_of_ranks();
         else
-            make_starts(state, options_.restarts);
-        return result(state);
+            make_starts(options_.restarts);
+        descent_.reset(); // its activations would stand beside the result's
+        return result();
     }
 
   private:
-    // Descends from the starts state.restart .. end - 1, the first perhaps half done.
-    void make_starts(FitState& state, Index end) {
-        if (control_.resume && state.restart < end && state.iteration > 0)
-            descent_.resume(state);
-        else if (state.restart < end)
-            begin(state);
-        while (state.restart < end) {
-            const std::string reason = iterate(state);
-            finish_restart(state, reason);
+    // Descends from the starts up to end - 1, the first perhaps half done.
+    void make_starts(Index end) {
+        if (resumed_ && state_.restart < end && state_.iteration > 0)
+            descent_->set_model(std::exchange(state_.model, {}));
+        else if (state_.restart < end)
+            begin();
+        while (state_.restart < end) {
+            const std::string reason = iterate();
+            finish_restart(reason);
             if (reason == "time") break;
-            if (state.restart < end) begin(state);
+            if (state_.restart < end) begin();
         }
     }
 
     // Each rank makes a run of the starts by itself; all learn of the best.
-    FitState starts_of_ranks(FitState state) {
+    void starts_of_ranks() {
         Index first = options_.restarts, end = 0;
         for (Index r = 0; r < options_.restarts; ++r) {
             if (!ranks::mine(r, options_.restarts)) continue;
             first = std::min(first, r);
             end = r + 1;
         }
-        state.restart = std::max(state.restart, first);
+        state_.restart = std::max(state_.restart, first);
         ranks::raise_any(ranks::report_of([&] {
             const ranks::Apart apart;
-            make_starts(state, end);
+            make_starts(end);
         }));
-        state.work = work();
-        FitState joined = joined_starts(ranks::gather_all(packed_starts(state)));
+        state_.work = work();
+        state_ = joined_starts(ranks::gather_all(packed_starts(state_)));
         // What follows is every rank's own, after the work of all.
-        work_before_ = {joined.work.flops - products_.work().flops,
-                        joined.work.bytes - products_.work().bytes};
-        return joined;
+        work_before_ = {state_.work.flops - products_.work().flops,
+                        state_.work.bytes - products_.work().bytes};
     }
 
     [[nodiscard]] double seconds() const {
@@ -133,26 +141,26 @@ class Runner {
                 work_before_.bytes + products_.work().bytes};
     }
 
-    void begin(FitState& state) {
-        state.history = {};
-        state.iteration = state.quiet_iterations = state.fallbacks = 0;
-        state.kkt_start = state.kkt_activations = 0;
-        state.stop_reason.clear();
+    void begin() {
+        state_.history = {};
+        state_.iteration = state_.quiet_iterations = state_.fallbacks = 0;
+        state_.kkt_start = state_.kkt_activations = 0;
+        state_.stop_reason.clear();
         const Phase phase(*run_.monitor, "start");
         const StartIndex index{
             options_.seed, options_.start_stream * 1000003 +
-                               static_cast<std::uint64_t>(options_.first_restart + state.restart)};
+                               static_cast<std::uint64_t>(options_.first_restart + state_.restart)};
         const bool given = options_.start.motifs && options_.start.activations;
-        const std::optional<Model> coarse = coarse_start_of(index, state);
-        const Model start = coarse ? *coarse
-                                   : start_model(data_, products_, unseen_, options_.start,
-                                                 options_.components, options_.lags, index, run_);
-        descent_.begin(start, !given && !coarse, x_ortho_weight(state, false), state);
-        state.history.seconds.push_back(seconds());
+        std::optional<Model> coarse = coarse_start_of(index);
+        Model start = coarse ? std::move(*coarse)
+                             : start_model(data_, products_, unseen_, options_.start,
+                                           options_.components, options_.lags, index, run_);
+        descent_->begin(std::move(start), !given && !coarse, x_ortho_weight(false), state_);
+        state_.history.seconds.push_back(seconds());
     }
 
     // Interrupted on its way, it leaves what earlier starts have reached.
-    std::optional<Model> coarse_start_of(StartIndex index, FitState& state) {
+    std::optional<Model> coarse_start_of(StartIndex index) {
         if (options_.start.kind != StartKind::coarse || options_.start.motifs) return std::nullopt;
         FitOptions options = options_;
         options.max_seconds -= seconds();
@@ -160,63 +168,63 @@ class Runner {
         const auto make = [&] {
             start = coarse_start(data_, products_, unseen_, options, index, run_);
         };
-        if (!state.best) // nothing to keep yet
+        if (!state_.best) // nothing to keep yet
             make();
         else
-            safe_points_.step([&]() -> const FitState& { return stamped(state); }, make);
+            safe_points_.step([&]() -> const FitState& { return state_; }, make);
         return start;
     }
 
     // The weight of x-ortho in an outer iteration: a ramp, and nothing in the last.
-    [[nodiscard]] double x_ortho_weight(const FitState& state, bool last) const {
+    [[nodiscard]] double x_ortho_weight(bool last) const {
         const double target = options_.penalties.x_ortho;
         if (target <= 0 || last) return 0;
         if (options_.penalty_ramp <= 0) return target;
-        return target * std::min(1.0, static_cast<double>(state.iteration) /
+        return target * std::min(1.0, static_cast<double>(state_.iteration) /
                                           static_cast<double>(options_.penalty_ramp));
     }
 
     // Iterates to the end of this restart; returns why it ended. With x-ortho one more iteration,
     // free of it, follows whatever ends the descent.
-    std::string iterate(FitState& state) {
+    std::string iterate() {
         const Phase phase(*run_.monitor, "iterate");
         const bool x_ortho = options_.penalties.x_ortho > 0;
         for (;;) {
-            const bool last = x_ortho && (!state.stop_reason.empty() ||
-                                          state.iteration + 1 == options_.max_iterations);
-            if (!descent_.step(x_ortho_weight(state, last), state,
-                               last ? KktStop::ignored : KktStop::allowed)) {
+            const bool last = x_ortho && (!state_.stop_reason.empty() ||
+                                          state_.iteration + 1 == options_.max_iterations);
+            if (!descent_->step(x_ortho_weight(last), state_,
+                                last ? KktStop::ignored : KktStop::allowed)) {
                 if (!x_ortho) return "kkt";
-                state.stop_reason = "kkt";
+                state_.stop_reason = "kkt";
                 continue;
             }
-            ++state.iteration;
-            state.history.seconds.push_back(seconds());
-            if (x_ortho) scale_into_motifs(descent_);
-            const std::string reason = reason_to_stop(state);
-            if (reason.empty()) tend_components(state);
-            report(state);
-            if (last) return state.stop_reason.empty() ? "iterations" : state.stop_reason;
+            ++state_.iteration;
+            state_.history.seconds.push_back(seconds());
+            if (x_ortho) scale_into_motifs(*descent_);
+            const std::string reason = reason_to_stop();
+            if (reason.empty()) tend_components();
+            report();
+            if (last) return state_.stop_reason.empty() ? "iterations" : state_.stop_reason;
             if (!reason.empty() && !x_ortho) return reason;
-            state.stop_reason = reason;
-            keep_safe(state);
+            state_.stop_reason = reason;
+            keep_safe();
         }
     }
 
-    [[nodiscard]] std::string reason_to_stop(FitState& state) const {
-        if (stands_still(state)) return "tolerance";
+    [[nodiscard]] std::string reason_to_stop() {
+        if (stands_still()) return "tolerance";
         if (ranks::any(seconds() > options_.max_seconds)) return "time";
-        return state.iteration >= options_.max_iterations ? "iterations" : "";
+        return state_.iteration >= options_.max_iterations ? "iterations" : "";
     }
 
     // Re-centring and re-seeding between iterations, in the first half of the descent.
-    void tend_components(FitState& state) {
-        if (2 * state.iteration > options_.max_iterations) return;
+    void tend_components() {
+        if (2 * state_.iteration > options_.max_iterations) return;
         const Index shift =
             options_.shift.value_or(options_.penalties.x_ortho > 0 ? kDefaultShift : 0);
-        const bool centring = shift > 0 && state.iteration % shift == 0;
+        const bool centring = shift > 0 && state_.iteration % shift == 0;
         if (!centring && !options_.reseed_dead) return;
-        Model model = descent_.model();
+        Model model = descent_->model();
         bool changed = centring;
         if (centring) {
             centre_motifs(model, products_.axis());
@@ -231,77 +239,81 @@ class Runner {
             reseed_component(model, k, seen, now.bin_error);
             if (options_.algorithm == Algorithm::mult)
                 model.activations.row(k).array() += kMultiplicativeSeed;
-            state.quiet_iterations = 0;
+            state_.quiet_iterations = 0;
             changed = true;
         }
-        if (changed) descent_.set_model(model);
+        if (changed) descent_->set_model(std::move(model));
     }
 
     // Whether what is minimised has stood still for long enough.
-    bool stands_still(FitState& state) const {
+    bool stands_still() {
         const bool x_ortho = options_.penalties.x_ortho > 0;
         // While the weight of x-ortho rises the loss rises with it: that is no end.
-        if (x_ortho && state.iteration <= options_.penalty_ramp) return false;
+        if (x_ortho && state_.iteration <= options_.penalty_ramp) return false;
         const bool by_objective =
             options_.loss == Loss::kl || (options_.penalties.any() && !x_ortho);
-        const auto& values = by_objective ? state.history.objective : state.history.loss;
+        const auto& values = by_objective ? state_.history.objective : state_.history.loss;
         const double before = values[values.size() - 2];
         const double decrease = x_ortho ? std::abs(before - values.back()) : before - values.back();
         const bool quiet = options_.tolerance > 0 && decrease < options_.tolerance * before;
-        state.quiet_iterations = quiet ? state.quiet_iterations + 1 : 0;
-        return state.quiet_iterations >= options_.patience;
+        state_.quiet_iterations = quiet ? state_.quiet_iterations + 1 : 0;
+        return state_.quiet_iterations >= options_.patience;
     }
 
-    void report(const FitState& state) const {
+    void report() const {
         Progress progress;
         progress.done =
-            static_cast<double>(state.restart * options_.max_iterations + state.iteration);
+            static_cast<double>(state_.restart * options_.max_iterations + state_.iteration);
         progress.total = static_cast<double>(options_.restarts * options_.max_iterations);
         progress.what = "iterations";
-        progress.status = "relative loss " + significant(state.history.loss.back(), 5);
+        progress.status = "relative loss " + significant(state_.history.loss.back(), 5);
         run_.monitor->progress(progress);
     }
 
-    const FitState& stamped(FitState& state) const {
-        state.seconds = seconds();
-        state.work = work();
+    // The state, complete; the model is in it only while it is saved.
+    const FitState& stamped() {
+        state_.seconds = seconds();
+        state_.work = work();
         // Between starts there is none; a state holds one all the same.
-        state.model = state.iteration > 0 ? descent_.model() : *state.best;
-        return state;
+        state_.model = state_.iteration > 0 ? descent_->model() : *state_.best;
+        return state_;
     }
 
-    void keep_safe(FitState& state) {
-        safe_points_.reached([&]() -> const FitState& { return stamped(state); });
+    void keep_safe() {
+        safe_points_.reached([&]() -> const FitState& { return state_; });
     }
 
-    void finish_restart(FitState& state, const std::string& reason) {
-        descent_.settle(state);
-        const double kkt = descent_.final_kkt(state);
-        while (state.history.kkt.size() < state.history.loss.size())
-            state.history.kkt.push_back(kkt);
-        state.restart_loss.push_back(state.history.loss.back());
+    void finish_restart(const std::string& reason) {
+        descent_->settle(state_);
+        const double kkt = descent_->final_kkt(state_);
+        while (state_.history.kkt.size() < state_.history.loss.size())
+            state_.history.kkt.push_back(kkt);
+        state_.restart_loss.push_back(state_.history.loss.back());
+        state_.restart_number.push_back(options_.first_restart + state_.restart);
         const bool better =
-            !state.best || state.history.objective.back() < state.best_history.objective.back();
+            !state_.best || state_.history.objective.back() < state_.best_history.objective.back();
         if (better) {
-            state.best = descent_.model();
-            state.best_history = state.history;
-            state.best_restart = state.restart;
-            state.best_fallbacks = state.fallbacks;
-            state.best_stop = reason;
+            state_.best.reset(); // before the new one is made
+            state_.best = descent_->model();
+            state_.best_history = state_.history;
+            state_.best_restart = state_.restart;
+            state_.best_fallbacks = state_.fallbacks;
+            state_.best_stop = reason;
         }
-        ++state.restart;
-        state.iteration = 0;
+        ++state_.restart;
+        state_.iteration = 0;
     }
 
-    FitResult result(const FitState& state) {
+    FitResult result() {
         const Phase phase(*run_.monitor, "evaluate");
         FitResult r;
-        r.model = *state.best;
-        r.history = state.best_history;
-        r.stop_reason = state.best_stop;
-        r.best_restart = state.best_restart;
-        r.restart_loss = state.restart_loss;
-        r.fallbacks = state.best_fallbacks;
+        r.model = std::move(*state_.best);
+        r.history = state_.best_history;
+        r.stop_reason = state_.best_stop;
+        r.best_restart = state_.best_restart;
+        r.restart_loss = state_.restart_loss;
+        r.restart_number = state_.restart_number;
+        r.fallbacks = state_.best_fallbacks;
         r.kkt = r.history.kkt.back();
         r.evaluation = evaluate(r.model, data_.recording(), unseen_, run_);
         if (options_.loss == Loss::kl)
@@ -325,10 +337,12 @@ class Runner {
     const Unseen& unseen_;
     const FitOptions& options_;
     Execution run_;
-    const FitControl& control_;
+    FitState state_;
+    bool resumed_;
+    FitControl saving_;
     ranks::AgreedMonitor agreed_;
     SafePoints<FitState> safe_points_;
-    Descent descent_;
+    std::optional<Descent> descent_;
     Clock::time_point start_time_;
     double seconds_before_ = 0; // of the interrupted run that this one resumes
     Work work_before_;
@@ -357,7 +371,7 @@ void check_shapes(const Recording& recording, Index components, Index lags, Moni
 }
 
 FitResult fit(const Data& data, const Unseen& unseen, const FitOptions& options,
-              const Execution& run, const FitControl& control) {
+              const Execution& run, FitControl control) {
     check_options(options);
     check_start(options.start, data.recording(), options.components, options.lags);
     const bool kl = options.loss == Loss::kl;
@@ -366,7 +380,7 @@ FitResult fit(const Data& data, const Unseen& unseen, const FitOptions& options,
     // The updates of kl walk over non-zeros by themselves; the engine serves loss and loadings.
     const auto products = data.products(options.components, options.lags, run,
                                         kl ? Engine::sparse : Engine::automatic);
-    return Runner(data, *products, unseen, options, run, control).run();
+    return Runner(data, *products, unseen, options, run, std::move(control)).run();
 }
 
 } // namespace assay::cnmf

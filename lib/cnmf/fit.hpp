@@ -10,6 +10,7 @@
 #include <assay/core/export.hpp>
 #include <assay/core/keeping.hpp>
 
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -69,6 +70,7 @@ struct FitState {
     double seconds = 0;      // spent so far
     Work work;               // done so far
     std::vector<double> restart_loss;
+    std::vector<std::int64_t> restart_number; // which start (as first_restart counts) a loss is of
     std::optional<Model> best;
     History best_history;
     Index best_restart = 0;
@@ -82,8 +84,9 @@ struct FitResult {
     std::string stop_reason; // "tolerance", "kkt", "iterations", "time"
     Index best_restart = 0;
     std::vector<double> restart_loss;
-    Evaluation evaluation; // from the data themselves
-    double divergence = 0; // kl
+    std::vector<std::int64_t> restart_number; // as in FitState
+    Evaluation evaluation;                    // from the data themselves
+    double divergence = 0;                    // kl
     PenaltyValues penalties;
     double kkt = 0;
     Vector loadings;
@@ -100,7 +103,7 @@ using FitControl = Keeping<FitState>;
 // description), Error for a start of the wrong shape or sign, Interrupted.
 [[nodiscard]] ASSAY_API FitResult fit(const Data& data, const Unseen& unseen,
                                       const FitOptions& options, const Execution& run,
-                                      const FitControl& control = {});
+                                      FitControl control = {});
 
 // Warnings that depend on shapes only: L > T throws Error.
 ASSAY_API void check_shapes(const Recording& recording, Index components, Index lags,
@@ -116,12 +119,13 @@ struct ActivationFit {
     double kkt = 0;         // relative to that of no activation
     Index sweeps = 0;
 };
-// Coordinate descent in H alone, from `start` (rows x K).
+// Coordinate descent in H alone, from `start` (rows x K). Its state is kept between sweeps.
 [[nodiscard]] ASSAY_API ActivationFit fit_activations(DataProducts& products, const Unseen& unseen,
                                                       const Matrix& motifs, TimeMatrix start,
                                                       const Penalties& penalties,
                                                       const ActivationStop& stop,
-                                                      const Execution& run);
+                                                      const Execution& run,
+                                                      const Keeping<ActivationFit>& keeping = {});
 
 // H for fixed motifs (convex), from `start` or from zero-information, to relative KKT <= tolerance.
 struct TransformResult {
@@ -133,7 +137,8 @@ struct TransformResult {
 };
 [[nodiscard]] ASSAY_API TransformResult transform(const Data& data, const Unseen& unseen,
                                                   const Model& model, const ActivationStop& stop,
-                                                  const Penalties& penalties, const Execution& run);
+                                                  const Penalties& penalties, const Execution& run,
+                                                  const Keeping<ActivationFit>& keeping = {});
 // The model's motifs stretched by `factor` in time (lags resampled linearly, mass kept).
 [[nodiscard]] ASSAY_API Model warped(const Model& model, double factor);
 

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <numeric>
 
 namespace assay::cnmf {
 
@@ -19,6 +18,7 @@ Mask::Mask(Index units, Index bins, const std::function<bool(Index, Index)>& use
             if (!used(unit, bin)) units_.push_back(static_cast<std::int32_t>(unit));
         bin_start_.push_back(static_cast<std::int64_t>(units_.size()));
     }
+    units_.shrink_to_fit();
 }
 
 std::function<bool(Index, Index)> by_value(const Recording& recording,
@@ -62,6 +62,7 @@ Mask Mask::united(const Mask& other) const {
                        std::back_inserter(both.units_));
         both.bin_start_.push_back(static_cast<std::int64_t>(both.units_.size()));
     }
+    both.units_.shrink_to_fit();
     return both;
 }
 
@@ -131,31 +132,11 @@ Unseen::Unseen(const Recording& data, const Mask& excluded, const Mask& held_out
             for (const std::int32_t unit : mask.units_of(piece.first_bin + t)) {
                 const bool missing = std::binary_search(gone.begin(), gone.end(), unit);
                 stored.push_back(missing ? 0.0 : block(unit, t));
-                tested.push_back(missing ? 0 : 1);
+                tested.push_back(!missing);
                 stored_power += stored.back() * stored.back();
             }
         }
     }
-    index_by_unit(data.units());
-}
-
-void Unseen::index_by_unit(Index units) {
-    const Index bins = mask.bins();
-    unit_start.assign(static_cast<std::size_t>(units) + 1, 0);
-    for (Index t = 0; t < bins; ++t)
-        for (const std::int32_t unit : mask.units_of(t))
-            ++unit_start[static_cast<std::size_t>(unit) + 1];
-    std::partial_sum(unit_start.begin(), unit_start.end(), unit_start.begin());
-    std::vector<std::int64_t> next(unit_start.begin(), unit_start.end() - 1);
-    unit_bin.resize(stored.size());
-    unit_entry.resize(stored.size());
-    std::int64_t entry = 0;
-    for (Index t = 0; t < bins; ++t)
-        for (const std::int32_t unit : mask.units_of(t)) {
-            const auto at = static_cast<std::size_t>(next[static_cast<std::size_t>(unit)]++);
-            unit_bin[at] = static_cast<std::int32_t>(t);
-            unit_entry[at] = entry++;
-        }
 }
 
 void Imputation::evaluate(const Matrix& motifs, const TimeMatrix& activations,
@@ -179,26 +160,27 @@ void Imputation::evaluate(const Matrix& motifs, const TimeMatrix& activations,
 }
 
 void Imputation::add_to(Matrix& sum, const TimeMatrix& activations, const Execution& run) const {
-    if (unseen_->mask.empty()) return;
+    const Mask& mask = unseen_->mask;
+    if (mask.empty()) return;
     constexpr Index kUnits = 16; // a block of work
     const Blocks blocks{sum.rows(), kUnits};
+    const std::int32_t* const origin = mask.units_of(0).begin();
     parallel_blocks(blocks.count(), run.threads, [&](Index b) {
-        Eigen::RowVectorXd added(sum.cols());
-        for (Index n = blocks.begin(b); n < blocks.begin(b) + blocks.extent(b); ++n) {
-            added.setZero();
-            const auto unit = static_cast<std::size_t>(n);
-            auto segment = axis_->segments().begin();
-            for (auto i = static_cast<std::size_t>(unseen_->unit_start[unit]);
-                 i < static_cast<std::size_t>(unseen_->unit_start[unit + 1]); ++i) {
-                const Index bin = unseen_->unit_bin[i];
-                while (bin >= segment->first_bin + segment->bins) ++segment;
-                const auto entry = static_cast<std::size_t>(unseen_->unit_entry[i]);
-                const Index row = segment->first_row + bin - segment->first_bin;
-                added += (values_[entry] - unseen_->stored[entry]) *
-                         unfolded(activations, axis_->lags(), row, 1).row(0);
+        const Index first = blocks.begin(b), end = first + blocks.extent(b);
+        RowMatrix added = RowMatrix::Zero(blocks.extent(b), sum.cols());
+        for (const Segment& segment : axis_->segments())
+            for (Index t = 0; t < segment.bins; ++t) {
+                const Mask::Units masked = mask.units_of(segment.first_bin + t);
+                const auto row = unfolded(activations, axis_->lags(), segment.first_row + t, 1);
+                for (const std::int32_t* unit =
+                         std::lower_bound(masked.begin(), masked.end(), first);
+                     unit != masked.end() && *unit < end; ++unit) {
+                    const auto entry = static_cast<std::size_t>(unit - origin);
+                    added.row(*unit - first) +=
+                        (values_[entry] - unseen_->stored[entry]) * row.row(0);
+                }
             }
-            sum.row(n) += added;
-        }
+        sum.middleRows(first, blocks.extent(b)) += added;
     });
 }
 
@@ -226,7 +208,7 @@ void Imputation::add_to(TimeMatrix& sum, const Matrix& motifs, const Execution& 
 double Imputation::test_error() const {
     double error = 0;
     for (std::size_t entry = 0; entry < values_.size(); ++entry)
-        if (unseen_->tested[entry] != 0) {
+        if (unseen_->tested[entry]) {
             const double difference = unseen_->stored[entry] - values_[entry];
             error += difference * difference;
         }

@@ -82,19 +82,12 @@ class ASSAY_API MaskedRecording : public Recording {
 struct ASSAY_API Unseen {
     Mask mask;                  // excluded and held out
     std::vector<double> stored; // the data's value at each masked entry, 0 where excluded
-    std::vector<char> tested;   // 1 where held out: the entry has a true value to predict
+    std::vector<bool> tested;   // where held out: the entry has a true value to predict
     double stored_power = 0;    // sum of stored^2
-    // The same entries unit by unit: entries unit_start[n] .. unit_start[n+1]-1 of the two lists.
-    std::vector<std::int64_t> unit_start;
-    std::vector<std::int32_t> unit_bin;   // ascending within a unit
-    std::vector<std::int64_t> unit_entry; // place in `stored`
 
     Unseen() = default;
     // `data` is the recording with excluded entries read as 0.
     Unseen(const Recording& data, const Mask& excluded, const Mask& held_out);
-
-  private:
-    void index_by_unit(Index units);
 };
 
 // The model's values at the unseen entries, in the order of the mask, and what they add to the data

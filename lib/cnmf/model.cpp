@@ -83,7 +83,7 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
                 for (Index t = 0; t < piece.bins; ++t) {
                     const Mask::Units masked = unseen.mask.units_of(piece.first_bin + t);
                     for (const std::int32_t* unit = masked.begin(); unit != masked.end(); ++unit) {
-                        if (unseen.tested[static_cast<std::size_t>(unit - origin)] != 0) {
+                        if (unseen.tested[static_cast<std::size_t>(unit - origin)]) {
                             part.test_error += std::pow(residual(*unit, t), 2);
                             part.test_norm += std::pow(x(*unit, t), 2);
                         }

@@ -2,6 +2,9 @@
 
 #include <assay/core/packing.hpp>
 
+#include <cstdint>
+#include <optional>
+
 namespace assay::cnmf {
 namespace {
 
@@ -9,6 +12,7 @@ namespace {
 struct Starts {
     Work work;
     std::vector<double> losses;
+    std::vector<std::int64_t> numbers;
     std::optional<Model> best;
     History history;
     Index restart = 0, fallbacks = 0;
@@ -33,16 +37,16 @@ namespace {
 
 template <class Archive>
 void members(Archive& archive, Starts& starts) {
-    archive(starts.work, starts.losses, starts.best, starts.history, starts.restart,
+    archive(starts.work, starts.losses, starts.numbers, starts.best, starts.history, starts.restart,
             starts.fallbacks, starts.stop);
 }
 
 } // namespace
 
 std::string packed_starts(const FitState& state) {
-    const Bytes bytes =
-        packed(Starts{state.work, state.restart_loss, state.best, state.best_history,
-                      state.best_restart, state.best_fallbacks, state.best_stop});
+    const Bytes bytes = packed(Starts{state.work, state.restart_loss, state.restart_number,
+                                      state.best, state.best_history, state.best_restart,
+                                      state.best_fallbacks, state.best_stop});
     return {bytes.begin(), bytes.end()};
 }
 
@@ -52,6 +56,8 @@ FitState joined_starts(const std::vector<std::string>& packed) {
         auto one = unpacked<Starts>(Bytes(text.begin(), text.end()));
         if (!one.best) continue;
         joined.restart_loss.insert(joined.restart_loss.end(), one.losses.begin(), one.losses.end());
+        joined.restart_number.insert(joined.restart_number.end(), one.numbers.begin(),
+                                     one.numbers.end());
         joined.work = {joined.work.flops + one.work.flops, joined.work.bytes + one.work.bytes};
         const bool better =
             !joined.best || one.history.objective.back() < joined.best_history.objective.back();

@@ -2,12 +2,14 @@
 
 namespace assay::cnmf {
 
-TimeMatrix sum_of_others(const TimeMatrix& rows) {
-    TimeMatrix others = -rows;
-    others.colwise() += rows.rowwise().sum();
+TimeMatrix sum_of_others(TimeMatrix rows) {
+    const Vector sums = rows.rowwise().sum();
+    rows = -rows;
+    rows.colwise() += sums;
     // A single component has no others; rounding must not invent a gradient, nor a negative one.
-    if (rows.cols() == 1) others.setZero();
-    return others.cwiseMax(0.0);
+    if (rows.cols() == 1) rows.setZero();
+    rows = rows.cwiseMax(0.0);
+    return rows;
 }
 
 Matrix cross_orthogonality_motif_gradient(const Matrix& smoothed_product, Index components) {

@@ -19,8 +19,9 @@ struct Penalties {
     }
 };
 
-// Sum over all columns but the own one: row sums minus the column itself.
-[[nodiscard]] ASSAY_API TimeMatrix sum_of_others(const TimeMatrix& rows);
+// Sum over all columns but the own one: row sums minus the column itself. In place of an array that
+// is moved in.
+[[nodiscard]] ASSAY_API TimeMatrix sum_of_others(TimeMatrix rows);
 // dR_x/dW (units x K L) from B_S = X unfold(H S)^T: for each lag, the sum over the other
 // components.
 [[nodiscard]] ASSAY_API Matrix cross_orthogonality_motif_gradient(const Matrix& smoothed_product,

@@ -133,7 +133,9 @@ class SpectralProducts : public DataProducts {
                 imaginary.leftCols(components) - real.rightCols(components);
         });
         share_frequencies(products);
-        TimeMatrix result = joined(transform_.inverse(products, step_, run.threads), components);
+        const Spectrum pieces = transform_.inverse(products, step_, run.threads);
+        products.resize(0, 0); // as large as the result
+        TimeMatrix result = joined(pieces, components);
         axis_.clear_padding(result);
         count_work(components);
         return result;

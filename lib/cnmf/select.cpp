@@ -141,54 +141,76 @@ double best_power(const Data& data, const FitOptions& options, const Execution& 
     return 1 - std::pow(fit(data, {}, options, run).evaluation.relative_loss(), 2);
 }
 
+// Bins moved within their segment, every unit's on their own.
+Matrix noise_of(const Matrix& x, const TimeAxis& axis, const Random& random,
+                std::uint64_t shuffle) {
+    Matrix noise(x.rows(), x.cols());
+    for (const Segment& segment : axis.segments())
+        for (Index n = 0; n < x.rows(); ++n) {
+            const auto order = random.permutation(
+                segment.bins, {shuffle, static_cast<std::uint64_t>(n),
+                               2 * static_cast<std::uint64_t>(segment.first_bin) + 1});
+            for (Index t = 0; t < segment.bins; ++t)
+                noise(n, segment.first_bin + t) =
+                    x(n, segment.first_bin + order[static_cast<std::size_t>(t)]);
+        }
+    return noise;
+}
+
+// All units' alike; the first `lags` of each segment stay.
+Matrix sync_of(const Matrix& x, const TimeAxis& axis, Index lags, const Random& random,
+               std::uint64_t shuffle) {
+    Matrix sync = x;
+    for (const Segment& segment : axis.segments()) {
+        const Index kept = std::min(lags, segment.bins);
+        const auto order =
+            random.permutation(segment.bins - kept,
+                               {shuffle, 0, 2 * static_cast<std::uint64_t>(segment.first_bin) + 2});
+        for (Index t = kept; t < segment.bins; ++t)
+            sync.col(segment.first_bin + t) =
+                x.col(segment.first_bin + kept + order[static_cast<std::size_t>(t - kept)]);
+    }
+    return sync;
+}
+
 } // namespace
 
 Sequenciness sequenciness(const Recording& recording, const FitOptions& options, Index shuffles,
-                          EngineChoice choice, const Execution& run) {
+                          EngineChoice choice, const Execution& run,
+                          const Keeping<std::vector<double>>& control) {
     const Data data(recording, choice, run);
     const double bytes = 32.0 * static_cast<double>(recording.units()) *
-                         static_cast<double>(recording.bins()); // it, two shuffles, and blocks
+                         static_cast<double>(recording.bins()); // it, a shuffle, and blocks
     if (bytes > static_cast<double>(data.choice().memory))
         throw Error("its shuffles need " + human_bytes(bytes) + " and --memory allows " +
                     human_bytes(static_cast<double>(data.choice().memory)));
     const Matrix x = recording.read(0, recording.bins());
-    const Index bins = x.cols();
-    const TimeAxis axis(bins, recording.segment_start, 1);
+    const TimeAxis axis(x.cols(), recording.segment_start, 1);
     const Random random(options.seed, "cnmf/sequenciness");
     const Phase phase(*run.monitor, "fits of data and shuffles");
     WithoutPhases quieter(*run.monitor);
     const Execution inside{run.threads, &quieter};
-    const auto fitted_power = [&](Matrix shuffled) {
-        DenseRecording copy(std::move(shuffled));
-        copy.segment_start = recording.segment_start;
-        return best_power(Data(copy, choice, inside), options, inside);
+    const auto power_of = [&](std::size_t fit) {
+        if (fit == 0) return best_power(data, options, inside);
+        const std::uint64_t shuffle = (fit - 1) / 2;
+        DenseRecording shuffled(fit % 2 == 1 ? noise_of(x, axis, random, shuffle)
+                                             : sync_of(x, axis, options.lags, random, shuffle));
+        shuffled.segment_start = recording.segment_start;
+        return best_power(Data(shuffled, choice, inside), options, inside);
     };
-    Sequenciness result;
-    result.power = best_power(data, options, inside);
-    for (Index s = 0; s < shuffles; ++s) {
+    std::vector<double> powers = control.resume.value_or(std::vector<double>{});
+    SafePoints safe_points(control, *run.monitor);
+    const auto fits = static_cast<std::size_t>(1 + 2 * shuffles);
+    while (powers.size() < fits) {
         run.monitor->progress(
-            {static_cast<double>(s), static_cast<double>(shuffles), "shuffles", ""});
-        const auto word = static_cast<std::uint64_t>(s);
-        // Bins move within their segment; the first L of each stay where sync keeps them.
-        Matrix noise(x.rows(), bins), sync = x;
-        for (const Segment& segment : axis.segments()) {
-            const auto first = static_cast<std::uint64_t>(segment.first_bin);
-            for (Index n = 0; n < x.rows(); ++n) {
-                const auto order = random.permutation(
-                    segment.bins, {word, static_cast<std::uint64_t>(n), 2 * first + 1});
-                for (Index t = 0; t < segment.bins; ++t)
-                    noise(n, segment.first_bin + t) =
-                        x(n, segment.first_bin + order[static_cast<std::size_t>(t)]);
-            }
-            const Index kept = std::min(options.lags, segment.bins);
-            const auto order = random.permutation(segment.bins - kept, {word, 0, 2 * first + 2});
-            for (Index t = kept; t < segment.bins; ++t)
-                sync.col(segment.first_bin + t) =
-                    x.col(segment.first_bin + kept + order[static_cast<std::size_t>(t - kept)]);
-        }
-        result.noise_powers.push_back(fitted_power(std::move(noise)));
-        result.sync_powers.push_back(fitted_power(std::move(sync)));
+            {static_cast<double>(powers.size()), static_cast<double>(fits), "fits", ""});
+        safe_points.step([&]() -> const std::vector<double>& { return powers; },
+                         [&] { powers.push_back(power_of(powers.size())); });
     }
+    Sequenciness result;
+    result.power = powers.front();
+    for (std::size_t fit = 1; fit < fits; ++fit)
+        (fit % 2 == 1 ? result.noise_powers : result.sync_powers).push_back(powers[fit]);
     result.noise_power = median(result.noise_powers);
     result.sync_power = median(result.sync_powers);
     const double range = result.power - result.noise_power;

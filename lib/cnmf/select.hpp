@@ -4,6 +4,7 @@
 
 #include <assay/cnmf/fit.hpp>
 #include <assay/core/export.hpp>
+#include <assay/core/keeping.hpp>
 
 #include <functional>
 #include <limits>
@@ -65,13 +66,15 @@ suggest(const std::vector<SelectSummary>& summaries);
 
 // (P - P_sync) / (P - P_noise): 1 for sequences, 0 for synchrony (Mackevicius et al. 2019). P: best
 // power over starts; noise: every unit's bins permuted on their own; sync: all by the same
-// permutation, the first L bins kept.
+// permutation, the first L bins kept. Powers are found in turn, that of the data, then of noise and
+// sync of each shuffle; those known are the state of the work.
 struct Sequenciness {
     double value = 0, power = 0, noise_power = 0, sync_power = 0;
     std::vector<double> noise_powers, sync_powers;
 };
 [[nodiscard]] ASSAY_API Sequenciness sequenciness(const Recording& recording,
                                                   const FitOptions& options, Index shuffles,
-                                                  EngineChoice choice, const Execution& run);
+                                                  EngineChoice choice, const Execution& run,
+                                                  const Keeping<std::vector<double>>& control = {});
 
 } // namespace assay::cnmf

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace assay::cnmf {
 namespace {
@@ -44,7 +45,8 @@ double skewness(const Eigen::Ref<const Vector>& values) {
 }
 
 Significance significance(const Data& test_data, const Model& model,
-                          const SignificanceOptions& options, const Execution& run) {
+                          const SignificanceOptions& options, const Execution& run,
+                          const NullControl& control) {
     const Index components = model.components;
     const Index nulls =
         options.nulls > 0
@@ -54,11 +56,13 @@ Significance significance(const Data& test_data, const Model& model,
     const TimeAxis& axis = products->axis();
     Significance result;
     result.skewness = column_skewness(products->with_motifs(model.motifs, run), axis, run);
-    result.null.resize(components, nulls);
     const Random random(options.seed, "cnmf/significance");
     const Phase phase(*run.monitor, "null motifs");
-    for (Index first = 0; first < components * nulls; first += kBatch) {
-        run.monitor->stop_if_interrupted();
+    Nulls drawn = control.resume.value_or(Nulls{0, Matrix::Zero(components, nulls)});
+    SafePoints safe_points(control, *run.monitor);
+    while (drawn.done < components * nulls) {
+        safe_points.reached([&]() -> const Nulls& { return drawn; });
+        const Index first = drawn.done;
         run.monitor->progress({static_cast<double>(first), static_cast<double>(components * nulls),
                                "null motifs", ""});
         Model batch{std::min(kBatch, components * nulls - first), model.lags, {}, {}};
@@ -69,8 +73,10 @@ Significance significance(const Data& test_data, const Model& model,
                                          (first + i) / nulls, (first + i) % nulls));
         const Vector skew = column_skewness(products->with_motifs(batch.motifs, run), axis, run);
         for (Index i = 0; i < batch.components; ++i)
-            result.null((first + i) / nulls, (first + i) % nulls) = skew(i);
+            drawn.values((first + i) / nulls, (first + i) % nulls) = skew(i);
+        drawn.done += batch.components;
     }
+    result.null = std::move(drawn.values);
     result.p = Vector::Ones(components);
     for (Index k = 0; k < components; ++k) {
         const Vector flat = motif_image(model, k).rowwise().sum().array().square();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <assay/cnmf/model.hpp>
+#include <assay/cnmf/nulls.hpp>
 #include <assay/core/export.hpp>
 
 #include <cstdint>
@@ -27,9 +28,11 @@ struct Significance {
     Index testable = 0;
 };
 
+// Draws run component by component.
 [[nodiscard]] ASSAY_API Significance significance(const Data& test_data, const Model& model,
                                                   const SignificanceOptions& options,
-                                                  const Execution& run);
+                                                  const Execution& run,
+                                                  const NullControl& control = {});
 // m3 / m2^1.5 with population moments; 0 for a constant.
 [[nodiscard]] ASSAY_API double skewness(const Eigen::Ref<const Vector>& values);
 

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace assay::cnmf {
 
@@ -81,36 +82,52 @@ std::vector<double> motif_tensor(const Matrix& motifs, Index components) {
     return tensor;
 }
 
-// Blocks as long as the window: a window is the suffix of one block and the prefix of the next (van
-// Herk 1992).
+namespace {
+
+// Sums over the first 1, 2, ... rows.
+TimeMatrix sums_from_front(const Eigen::Ref<const TimeMatrix>& rows) {
+    TimeMatrix sums = rows;
+    for (Index t = 1; t < sums.rows(); ++t) sums.row(t) += sums.row(t - 1);
+    return sums;
+}
+
+// Sums over the last ..., 2, 1 rows.
+TimeMatrix sums_to_back(const Eigen::Ref<const TimeMatrix>& rows) {
+    TimeMatrix sums = rows;
+    for (Index t = sums.rows() - 2; t >= 0; --t) sums.row(t) += sums.row(t + 1);
+    return sums;
+}
+
+} // namespace
+
+// Blocks as long as the window: a window is the end of one block and the front of the next (van
+// Herk 1992), or, where the segment's border cuts it off, one of the two.
 TimeMatrix window_sums(const TimeMatrix& rows, const TimeAxis& axis) {
-    const Index reach = axis.lags() - 1;
-    const Index width = 2 * reach + 1;
+    const Index reach = axis.lags() - 1, width = 2 * reach + 1;
     TimeMatrix sums = TimeMatrix::Zero(rows.rows(), rows.cols());
     for (const auto& segment : axis.segments()) {
-        const auto data = rows.middleRows(segment.first_row, segment.bins);
-        TimeMatrix prefix(segment.bins, rows.cols()), suffix(segment.bins, rows.cols());
-        for (Index t = 0; t < segment.bins; ++t)
-            prefix.row(t) = t % width == 0 ? TimeMatrix(data.row(t))
-                                           : TimeMatrix(prefix.row(t - 1) + data.row(t));
-        for (Index t = segment.bins - 1; t >= 0; --t)
-            suffix.row(t) = t % width == width - 1 || t == segment.bins - 1
-                                ? TimeMatrix(data.row(t))
-                                : TimeMatrix(suffix.row(t + 1) + data.row(t));
-        for (Index t = 0; t < segment.bins; ++t) {
-            const Index first = std::max<Index>(0, t - reach),
-                        last = std::min(segment.bins - 1, t + reach);
-            auto sum = sums.row(segment.first_row + t);
-            if (first / width == last / width) {
-                // Cut off by the segment's border: a prefix, a suffix, or a whole short segment.
-                if (first % width == 0)
-                    sum = prefix.row(last);
-                else if (last % width == width - 1 || last == segment.bins - 1)
-                    sum = suffix.row(first);
+        const auto block = [&](Index first) {
+            return rows.middleRows(segment.first_row + first,
+                                   std::clamp<Index>(segment.bins - first, 0, width));
+        };
+        TimeMatrix front, next = sums_from_front(block(0));
+        for (Index begin = 0; begin < segment.bins; begin += width) {
+            const Index end = std::min(begin + width, segment.bins);
+            front = std::move(next);
+            next = sums_from_front(block(end));
+            const TimeMatrix back = sums_to_back(block(begin));
+            // Windows whose first bin lies in this block.
+            for (Index t = begin == 0 ? 0 : begin + reach;
+                 t < std::min(begin + width + reach, segment.bins); ++t) {
+                const Index first = std::max<Index>(0, t - reach),
+                            last = std::min(segment.bins - 1, t + reach);
+                auto sum = sums.row(segment.first_row + t);
+                if (last >= end)
+                    sum = back.row(first - begin) + next.row(last - end);
+                else if (first == begin)
+                    sum = front.row(last - begin);
                 else
-                    sum = data.middleRows(first, last - first + 1).colwise().sum();
-            } else {
-                sum = suffix.row(first) + prefix.row(last);
+                    sum = back.row(first - begin);
             }
         }
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace assay::cnmf {
 
@@ -34,7 +35,8 @@ Model warped(const Model& model, double factor) {
 
 ActivationFit fit_activations(DataProducts& products, const Unseen& unseen, const Matrix& motifs,
                               TimeMatrix start, const Penalties& penalties,
-                              const ActivationStop& stop, const Execution& run) {
+                              const ActivationStop& stop, const Execution& run,
+                              const Keeping<ActivationFit>& keeping) {
     const TimeAxis& axis = products.axis();
     MotifCorrelation correlation(motifs, start.cols());
     correlation.add_penalties(penalties.l2_activations, penalties.events);
@@ -43,33 +45,43 @@ ActivationFit fit_activations(DataProducts& products, const Unseen& unseen, cons
     // A kept gradient drifts by rounding and knows nothing of new stand-ins for unseen entries: it
     // is made afresh after every few sweeps.
     constexpr Index kSweepsPerGradient = 10;
-    const auto gradient_at = [&](const TimeMatrix& activations) {
-        imputation.evaluate(motifs, activations, run);
-        TimeMatrix g = observed;
-        imputation.add_to(g, motifs, run);
-        TimeMatrix gradient = correlate(correlation, activations, axis, run) - g;
+    TimeMatrix gradient;
+    const auto find_gradient = [&](const TimeMatrix& activations) {
+        gradient.resize(0, 0); // before the new one is made
+        gradient = correlate(correlation, activations, axis, run);
+        if (unseen.mask.empty()) {
+            gradient -= observed;
+        } else {
+            imputation.evaluate(motifs, activations, run);
+            TimeMatrix g = observed;
+            imputation.add_to(g, motifs, run);
+            gradient -= g;
+        }
         gradient.array() += penalties.l1_activations;
         axis.clear_padding(gradient);
-        return gradient;
     };
     const Phase phase(*run.monitor, "activations");
     ActivationFit result;
-    result.activations = std::move(start);
+    if (keeping.resume)
+        result = *keeping.resume;
+    else
+        result.activations = std::move(start);
     TimeMatrix& h = result.activations;
-    TimeMatrix gradient = gradient_at(TimeMatrix::Zero(h.rows(), h.cols()));
+    find_gradient(TimeMatrix::Zero(h.rows(), h.cols()));
     const double scale =
         std::sqrt(projected_gradient_norm(TimeMatrix::Zero(h.rows(), h.cols()), gradient));
-    if (!h.isZero(0)) gradient = gradient_at(h);
+    if (!h.isZero(0)) find_gradient(h);
     const auto kkt = [&] {
         return scale > 0 ? std::sqrt(projected_gradient_norm(h, gradient)) / scale : 0.0;
     };
+    SafePoints safe_points(keeping, *run.monitor);
     for (result.kkt = kkt(); result.kkt > stop.kkt_tolerance && result.sweeps < stop.most_sweeps;
          result.kkt = kkt()) {
-        run.monitor->stop_if_interrupted();
+        safe_points.reached([&]() -> const ActivationFit& { return result; });
         hals_activations(h, gradient, correlation, axis, Order::chunk,
                          InnerSweeps::fixed(kSweepsPerGradient), run);
         result.sweeps += kSweepsPerGradient;
-        gradient = gradient_at(h);
+        find_gradient(h);
         run.monitor->progress({static_cast<double>(result.sweeps),
                                static_cast<double>(stop.most_sweeps), "sweeps", ""});
     }
@@ -78,7 +90,7 @@ ActivationFit fit_activations(DataProducts& products, const Unseen& unseen, cons
 
 TransformResult transform(const Data& data, const Unseen& unseen, const Model& model,
                           const ActivationStop& stop, const Penalties& penalties,
-                          const Execution& run) {
+                          const Execution& run, const Keeping<ActivationFit>& keeping) {
     const auto products = data.products(model.components, model.lags, run);
     const TimeAxis& axis = products->axis();
     const bool given =
@@ -87,15 +99,16 @@ TransformResult transform(const Data& data, const Unseen& unseen, const Model& m
         fit_activations(*products, unseen, model.motifs,
                         given ? axis.padded(model.activations)
                               : TimeMatrix(TimeMatrix::Zero(axis.rows(), model.components)),
-                        penalties, stop, run);
+                        penalties, stop, run, keeping);
+    Model whole{model.components, model.lags, model.motifs, axis.unpadded(fitted.activations)};
+    fitted.activations.resize(0, 0);
     TransformResult result;
-    result.activations = axis.unpadded(fitted.activations);
     result.kkt = fitted.kkt;
     result.sweeps = fitted.sweeps;
     const Phase phase(*run.monitor, "evaluate");
-    const Model whole{model.components, model.lags, model.motifs, result.activations};
     result.evaluation = evaluate(whole, data.recording(), unseen, run);
     result.loadings = loadings(whole, *products, data.survey().squared_norm, run);
+    result.activations = std::move(whole.activations);
     return result;
 }
 

@@ -52,8 +52,9 @@ TEST_CASE("a foreign file whose structure unpacks to more memory than is granted
     const PackedName file;
     REQUIRE(std::filesystem::file_size(file.path()) < kNameBytes / 500);
     CHECK_NOTHROW(hdf5::check_foreign_metadata(file.path(), "name.h5"));
+    // Where it runs out of memory the library says so, or dies of it.
     CHECK_THROWS_WITH(hdf5::check_foreign_metadata(file.path(), "name.h5", std::int64_t{1} << 25),
-                      "name.h5: reading its structure takes more than 32 MiB; the file is damaged");
+                      Catch::StartsWith("name.h5: ") && Catch::EndsWith("; the file is damaged"));
     // Nothing is taken from the process itself.
     CHECK_NOTHROW(std::string(kNameBytes, 'b'));
 }

@@ -1,0 +1,144 @@
+// Work that is interrupted and goes on from its state ends with the numbers of undisturbed work.
+#include <assay/cnmf/extent.hpp>
+#include <assay/cnmf/packed_state.hpp>
+#include <assay/cnmf/select.hpp>
+#include <assay/cnmf/significance.hpp>
+#include <assay/cnmf/synth.hpp>
+#include <assay/core/error.hpp>
+
+#include <catch2/catch.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace assay;
+using namespace assay::cnmf;
+
+namespace {
+
+Synthetic planted() {
+    SynthOptions o;
+    o.units = 12;
+    o.bins = 900;
+    o.components = 2;
+    o.lags = 6;
+    o.noise = 0.1;
+    o.seed = 5;
+    return synth_paper(o);
+}
+
+// Asks to stop at the n-th question.
+class StopsAt : public Monitor {
+  public:
+    explicit StopsAt(int questions) : left_(questions) {}
+    [[nodiscard]] bool interrupted() const override { return --left_ <= 0; }
+
+  private:
+    mutable int left_;
+};
+
+// Interrupts `work` (of an Execution and a Keeping<State>) after one question more each time, until
+// it comes to its end; what it returns, and how often it was interrupted.
+template <class State, class Work>
+auto in_pieces(const Work& work, int& interruptions) {
+    std::optional<State> saved;
+    for (interruptions = 0;; ++interruptions) {
+        StopsAt monitor(2 + interruptions);
+        Keeping<State> keeping{saved, [&](const State& state) { saved = state; }, 1e9};
+        try {
+            return work(Execution{1, &monitor}, keeping);
+        } catch (const Interrupted& e) {
+            REQUIRE(std::string(e.what()) == "interrupted; --resume goes on");
+            REQUIRE(interruptions < 200);
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("a transform goes on from its sweeps", "[cnmf]") {
+    const Synthetic data = planted();
+    const Data whole(*data.recording, {}, {});
+    Model model = data.truth;
+    model.activations.resize(0, 0);
+    const Mask masked =
+        GENERATE(Mask(), Mask(12, 900, [](Index n, Index t) { return (n + t) % 9 != 0; }));
+    const Unseen unseen(*data.recording, {}, masked);
+    const auto work = [&](const Execution& run, const Keeping<ActivationFit>& keeping) {
+        return transform(whole, unseen, model, {1e-9, 400}, {}, run, keeping);
+    };
+    const TransformResult expected = work({}, {});
+    int interruptions = 0;
+    const TransformResult found = in_pieces<ActivationFit>(work, interruptions);
+    CHECK(interruptions >= 2);
+    CHECK(found.sweeps == expected.sweeps);
+    CHECK(found.kkt == expected.kkt);
+    CHECK(found.activations == expected.activations);
+}
+
+TEST_CASE("a test against nulls goes on from those drawn", "[cnmf]") {
+    const Synthetic data = planted();
+    const Data whole(*data.recording, {}, {});
+    int interruptions = 0;
+    SECTION("significance") {
+        SignificanceOptions options;
+        options.nulls = 200;
+        const auto work = [&](const Execution& run, const NullControl& control) {
+            return significance(whole, data.truth, options, run, control);
+        };
+        const Significance expected = work({}, {}), found = in_pieces<Nulls>(work, interruptions);
+        CHECK(found.null == expected.null);
+        CHECK(found.p == expected.p);
+    }
+    SECTION("extent") {
+        ExtentOptions options;
+        options.nulls = 30;
+        const auto work = [&](const Execution& run, const NullControl& control) {
+            return extent(*data.recording, data.truth, options, {}, run, control);
+        };
+        const Extent expected = work({}, {}), found = in_pieces<Nulls>(work, interruptions);
+        CHECK(found.p == expected.p);
+        CHECK(found.first == expected.first);
+        CHECK(found.last == expected.last);
+        CHECK(found.correlation == expected.correlation);
+    }
+    CHECK(interruptions >= 2);
+}
+
+TEST_CASE("sequenciness goes on from the fits made, and makes a half-made one again", "[cnmf]") {
+    const Synthetic data = planted();
+    FitOptions options;
+    options.components = 2;
+    options.lags = 6;
+    options.max_iterations = 6;
+    options.tolerance = 0;
+    const auto work = [&](const Execution& run, const Keeping<std::vector<double>>& control) {
+        return sequenciness(*data.recording, options, 2, {}, run, control);
+    };
+    const Sequenciness expected = work({}, {});
+    int interruptions = 0;
+    const Sequenciness found = in_pieces<std::vector<double>>(work, interruptions);
+    CHECK(interruptions >= 4);
+    CHECK(found.power == expected.power);
+    CHECK(found.noise_powers == expected.noise_powers);
+    CHECK(found.sync_powers == expected.sync_powers);
+    CHECK(found.value == expected.value);
+}
+
+TEST_CASE("starts keep their numbers where a rank stopped early", "[cnmf]") {
+    const auto state_of = [](std::vector<double> losses, std::vector<std::int64_t> numbers) {
+        FitState state;
+        state.best = Model{1, 1, Matrix::Ones(1, 1), Matrix::Ones(1, 3)};
+        state.best_history.objective = {losses.front()};
+        state.restart_loss = std::move(losses);
+        state.restart_number = std::move(numbers);
+        return packed_starts(state);
+    };
+    // Of starts 4 to 9 on two ranks the first had no time for its last two.
+    const FitState joined = joined_starts({state_of({0.5}, {4}), state_of({0.4, 0.6}, {7, 8})});
+    CHECK(joined.restart_loss == std::vector<double>{0.5, 0.4, 0.6});
+    CHECK(joined.restart_number == std::vector<std::int64_t>{4, 7, 8});
+}
