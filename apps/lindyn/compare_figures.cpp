@@ -118,15 +118,19 @@ plot::Figure alignment_figure(const hdf5::Group& root) {
     figure.width = 11;
     figure.height = 3;
     const auto steps = numbers(group, "step");
-    plot::Panel input = panel_at(0.07, 0.24, "input vectors", "step", "|v.v'|");
+    // The legend is that of the last panel: it stands at the right edge of the figure.
+    plot::Panel off =
+        panel_at(0.06, 0.22, "map outside the data's modes", "step", "share of |U^T W V|^2");
+    off.series.push_back(line(steps, numbers(group, "off_diagonal_energy"), -1));
+    plot::Panel input =
+        panel_at(0.36, 0.22, "input vectors, network and data", "step", "|cosine| of v and v'");
     add_curves(input, steps, curves(group, "alignment_input"), plot::Style::line, false);
-    plot::Panel output = panel_at(0.38, 0.24, "output vectors", "step", "|u.u'|");
+    plot::Panel output =
+        panel_at(0.66, 0.22, "output vectors, network and data", "step", "|cosine| of u and u'");
     add_curves(output, steps, curves(group, "alignment_output"), plot::Style::line, true);
     output.legend = output.legend_outside = true;
-    plot::Panel off = panel_at(0.76, 0.22, "outside the modes", "step", "share");
-    off.series.push_back(line(steps, numbers(group, "off_diagonal_energy"), 0));
     for (plot::Panel* panel : {&input, &output, &off}) panel->y_range = plot::Range{0, 1.05};
-    figure.panels = {std::move(input), std::move(output), std::move(off)};
+    figure.panels = {std::move(off), std::move(input), std::move(output)};
     return figure;
 }
 

@@ -386,24 +386,31 @@ plot::Figure coherence_figure(const hdf5::Group& root) {
 
 plot::Figure induction_figure(const hdf5::Group& root) {
     const hdf5::Group group = root.group("/lindyn/induct");
-    std::vector<std::pair<std::string, std::string>> shown;
-    for (const auto& [name, axis] :
-         {std::pair<std::string, std::string>{"property", "item"}, {"feature_credit", "feature"}})
-        if (group.has_dataset(name)) shown.emplace_back(name, axis);
+    struct Shown {
+        std::string name, axis, title;
+    };
+    const auto number = [&](const std::string& attribute) {
+        return concat(static_cast<Index>(group.number_attribute(attribute).value_or(0)));
+    };
+    std::vector<Shown> shown;
+    if (group.has_dataset("property"))
+        shown.push_back({"property", "item", "a new property, taught of item " + number("item")});
+    if (group.has_dataset("feature_credit"))
+        shown.push_back({"feature_credit", "feature",
+                         "a new item, known to have feature " + number("feature")});
     if (shown.empty()) throw Error(group.where() + ": neither property nor feature_credit");
     plot::Figure figure;
-    figure.width = 3.4 * static_cast<double>(shown.size());
+    figure.width = 3.8 * static_cast<double>(shown.size());
     figure.height = 2.8;
     const double share = 1.0 / static_cast<double>(shown.size());
     for (std::size_t k = 0; k < shown.size(); ++k) {
-        const auto values = group.dataset(shown[k].first).expect_numeric().read<double>();
+        const auto values = group.dataset(shown[k].name).expect_numeric().read<double>();
         std::vector<std::string> names;
         for (std::size_t i = 0; values.size() <= kLabelled / 2 && i < values.size(); ++i)
             names.push_back(std::to_string(i));
-        figure.panels.push_back(
-            bar_panel(share * (static_cast<double>(k) + 0.16), 0.78 * share,
-                      shown[k].second == "item" ? "property of one item" : "item with one feature",
-                      shown[k].second, values, names));
+        figure.panels.push_back(bar_panel(share * (static_cast<double>(k) + 0.2), 0.76 * share,
+                                          shown[k].title, shown[k].axis, values, names));
+        figure.panels.back().y_label = "credit";
     }
     return figure;
 }

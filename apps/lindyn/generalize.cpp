@@ -111,6 +111,8 @@ void report_students(cli::Context& context, const Study& study) {
                               significant(error.z(0), 2), ", at ",
                               told(time.mean(), study.settings.scale), " (", repeats,
                               " data sets)"));
+        context.report(std::string(name) + " standard error", error.sem(0),
+                       "of this mean over data sets");
         context.report(std::string(name) + " best time", study.settings.scale.told(time.mean()),
                        study.settings.scale.unit);
     }

@@ -54,6 +54,18 @@ void report(cli::Context& context, const Problem& p, const NoiseReport& noise) {
                        concat("above noise of unit ", significant(noise.unit, 4)));
 }
 
+// How far the modes are from those that a generator put into the data, where the file knows them.
+void report_known(cli::Context& context, const Problem& p) {
+    if (p.whitened()) return;
+    const auto known = read_known_modes(context.input().root());
+    if (!known || known->vectors.rows() != p.modes.v.rows()) return;
+    const double angle = largest_angle(p.modes.v, *known);
+    if (std::isfinite(angle))
+        context.report(
+            "angle to known modes", angle,
+            "radians, the largest between planes of equal modes and those of /truth/mode");
+}
+
 void run(const Options& o, cli::Context& context) {
     const Problem problem = data_problem(context, o.problem);
     const NoiseReport noise =
@@ -69,6 +81,7 @@ void run(const Options& o, cli::Context& context) {
     warn_of_signals(context, noise);
     write_modes(context.output().create_group("/lindyn/modes"), problem, noise);
     report(context, problem, noise);
+    report_known(context, problem);
     context.propose("lindyn predict " + context.output_target() + " -o curves.h5");
 }
 

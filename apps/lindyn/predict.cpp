@@ -30,9 +30,7 @@ PredictSettings settings_of(const Options& o, const Problem& problem, const Cloc
     if (s.method == Method::discrete && !(clock.step.rate > 0))
         throw UsageError("--method discrete needs --learning-rate");
     if (o.weights.empty()) return s;
-    s.weights = load_layers(context, o.weights);
-    if (problem.whitened() && s.weights->front().cols() == problem.basis.rows())
-        s.weights->front() = s.weights->front() * problem.basis;
+    s.weights = problem_layers(problem, load_layers(context, o.weights));
     return s;
 }
 

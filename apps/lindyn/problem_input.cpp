@@ -153,6 +153,12 @@ Layers load_layers(cli::Context& context, const std::string& text) {
     });
 }
 
+Layers problem_layers(const Problem& problem, Layers layers) {
+    if (problem.whitened() && layers.front().cols() == problem.basis.rows())
+        layers.front() = layers.front() * problem.basis;
+    return layers;
+}
+
 std::optional<Vector> parse_spaced(const std::string& text) {
     auto parts = split(text, ':');
     const bool logarithmic = parts.front() == "log";

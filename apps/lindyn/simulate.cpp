@@ -86,7 +86,7 @@ std::map<Index, Layers> starts_of(const Options& o, const std::vector<Index>& re
     if (!o.weights.empty()) {
         if (o.repeats > 1) throw UsageError("--weights is one start; --repeats 1 is expected");
         if (repeats.empty()) return {};
-        return {{0, load_layers(context, o.weights)}};
+        return {{0, problem_layers(problem, load_layers(context, o.weights))}};
     }
     const std::vector<Index> widths = widths_of(o, problem.statistics);
     check_sizes(widths, static_cast<Index>(repeats.size()), recorded_steps(o).size());
@@ -121,18 +121,19 @@ double over_mean(const Statistics& s) {
 struct Samples {
     RowMatrix inputs, targets;
 };
-Samples read_all(cli::Context& context, const Options& o) {
+Samples read_all(cli::Context& context, const Options& o, const Problem& problem) {
     const auto source = sample_source(context, o.problem, context.input_address());
     Samples samples;
     samples.targets = source->read_targets(0, source->samples());
     if (source->inputs() > 0) {
         samples.inputs = source->read_inputs(0, source->samples());
-        return samples;
+    } else {
+        if (source->samples() > kMostOneHot)
+            throw Error(concat("--batch-size: ", source->samples(), " one-hot items; at most ",
+                               kMostOneHot, " are expected"));
+        samples.inputs = RowMatrix::Identity(source->samples(), source->samples());
     }
-    if (source->samples() > kMostOneHot)
-        throw Error(concat("--batch-size: ", source->samples(), " one-hot items; at most ",
-                           kMostOneHot, " are expected"));
-    samples.inputs = RowMatrix::Identity(source->samples(), source->samples());
+    if (problem.whitened()) samples.inputs = samples.inputs * problem.root;
     return samples;
 }
 
@@ -226,12 +227,13 @@ void run(const Options& o, cli::Context& context) {
     const std::vector<Index> numbers = own_numbers(o.repeats, part);
     std::map<Index, Layers> starts = starts_of(o, numbers, problem, context);
     const std::optional<Matrix> target = read_target_map(context.input().root());
-    const Samples samples = o.batch_size > 0 ? read_all(context, o) : Samples{};
+    const Samples samples = o.batch_size > 0 ? read_all(context, o, problem) : Samples{};
     StepSettings step = o.step;
     step.rate = rate_of(o, problem, depth_of(o, starts), context);
     SimulationSettings settings;
     settings.recorded = recorded_steps(o);
     settings.target = target ? &*target : nullptr;
+    settings.root = problem.whitened() ? &problem.root : nullptr;
     std::vector<Simulation> runs;
     for (auto& [r, start] : starts) {
         settings.keep_layers = r == 0; // the run that the file holds; the others repeat it
@@ -259,6 +261,7 @@ void run(const Options& o, cli::Context& context) {
         root.create_group("/lindyn/modes"), problem,
         judge_modes(problem.modes.s, problem.statistics.inputs(), problem.statistics.outputs(), 0));
     report(context, runs, facts);
+    report_whitening(context, problem);
     if (part.count == 1)
         context.propose("lindyn plot " + context.output_target() + " -o curves.svg");
 }
@@ -273,7 +276,8 @@ cli::Command simulate() {
         "started small, large, aligned with the data, or from a network in a file. What was "
         "interrupted goes on to the same bits (--resume). The run stands in the output as any "
         "training "
-        "run does (/run/checkpoints), so that every tool reads it.");
+        "run does (/run/checkpoints), so that every tool reads it. With --whiten, whitened inputs "
+        "are learned; the weights of the run act on the original ones.");
     c.input("data");
     c.resumable();
     c.sharded();
@@ -282,7 +286,7 @@ cli::Command simulate() {
               {"/lindyn/simulate/loss", "repeat x time"},
               {"/lindyn/simulate/test_error", "where /truth/W is known"},
               {"/run/checkpoints/<step>, /model", "weights of the first repeat"}});
-    declare_problem(c, o->problem, Whitening::none);
+    declare_problem(c, o->problem, Whitening::offered);
     c.group("Network");
     c.option("--depth", o->depth, "D", "weight matrices").range(1, 64);
     c.option("--hidden", o->hidden, "N", "units of each hidden layer")

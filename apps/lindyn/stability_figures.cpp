@@ -40,6 +40,13 @@ void add_curve(plot::Panel& panel, const hdf5::Group& layer, const std::string& 
     panel.series.push_back(std::move(points));
 }
 
+// Whether runs were drawn: all layers have them or none.
+bool simulated(const hdf5::Group& group) {
+    const hdf5::Group layers = group.group("layer");
+    const auto names = layers.names();
+    return !names.empty() && layers.has_dataset(names.front() + "/norm_ratio_simulated");
+}
+
 plot::Figure stability_figure(const hdf5::Group& root) {
     const hdf5::Group group = root.group(kStability);
     const std::string rule = group.text_attribute("rule").value_or("");
@@ -48,11 +55,13 @@ plot::Figure stability_figure(const hdf5::Group& root) {
     plot::Figure figure;
     figure.width = 11;
     figure.height = 3;
-    figure.title = "rule " + rule;
-    plot::Panel way = differs ? panel_at(0.06, 0.25, "", "update", "|W - B| / start")
-                              : panel_at(0.06, 0.25, "", "update", "angle (degrees)");
-    plot::Panel size = panel_at(0.38, 0.22, "", "update", "|B| / |W|");
-    plot::Panel gain = panel_at(0.73, 0.25, "", "singular value", "loop gain");
+    // The legend is that of the last panel: it stands at the right edge of the figure.
+    plot::Panel gain =
+        panel_at(0.06, 0.22, "modes in the end", "singular value s of W", "loop gain s u^T B v");
+    plot::Panel way =
+        differs ? panel_at(0.36, 0.22, "difference of W and B", "update", "|W - B| / start")
+                : panel_at(0.36, 0.22, "angle between W and B", "update", "degrees");
+    plot::Panel size = panel_at(0.66, 0.22, "size of the feedback", "update", "|B| / |W|");
     size.legend = size.legend_outside = true;
     int colour = 0;
     for (const auto& name : group.group("layer").names()) {
@@ -65,7 +74,11 @@ plot::Figure stability_figure(const hdf5::Group& root) {
         gain.series.back().style = plot::Style::points;
         ++colour;
     }
-    figure.panels = {std::move(way), std::move(size), std::move(gain)};
+    figure.title = "rule " + rule +
+                   (simulated(group) ? ": theory (lines); mean and standard error "
+                                       "of drawn runs (points, band)"
+                                     : ": theory");
+    figure.panels = {std::move(gain), std::move(way), std::move(size)};
     return figure;
 }
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 
 namespace assay::lindyn {
 namespace {
@@ -428,6 +429,34 @@ network::Model model_of(const Layers& layers) {
         {"layers", list}};
     model.architecture = architecture.dump();
     return model;
+}
+
+std::optional<KnownModes> read_known_modes(const hdf5::Group& root) {
+    if (!root.has_dataset("/truth/mode") || !root.has_dataset("/truth/eigenvalue"))
+        return std::nullopt;
+    const hdf5::Dataset dataset = root.dataset("/truth/mode").expect_rank(2);
+    const Matrix vectors = dataset.read_matrix();
+    Vector values = root.dataset("/truth/eigenvalue").read_vector();
+    if (root.has_dataset("/truth/mode_level")) {
+        const auto level = root.dataset("/truth/mode_level").read<std::int64_t>();
+        Vector of_modes(static_cast<Index>(level.size()));
+        for (Index k = 0; k < of_modes.size(); ++k) {
+            const auto at = static_cast<Index>(level[static_cast<std::size_t>(k)]);
+            if (at < 0 || at >= values.size())
+                throw Error(concat(root.where(), "/truth/mode_level: ", at, " at ", k, "; one of ",
+                                   values.size(), " levels is expected"));
+            of_modes(k) = values(at);
+        }
+        values = of_modes;
+    }
+    if (values.size() != vectors.cols())
+        throw Error(concat(dataset.where(), ": ", vectors.cols(), " modes and ", values.size(),
+                           " eigenvalues"));
+    std::vector<Index> order(static_cast<std::size_t>(values.size()));
+    std::iota(order.begin(), order.end(), Index{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](Index a, Index b) { return values(a) > values(b); });
+    return KnownModes{vectors(Eigen::all, order), values(order)};
 }
 
 std::optional<Matrix> read_target_map(const hdf5::Group& root) {

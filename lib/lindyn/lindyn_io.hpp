@@ -6,6 +6,7 @@
 #include <assay/core/export.hpp>
 #include <assay/hdf5/object.hpp>
 #include <assay/lindyn/deep_linear.hpp>
+#include <assay/lindyn/known_modes.hpp>
 #include <assay/lindyn/predict.hpp>
 #include <assay/lindyn/problem.hpp>
 #include <assay/lindyn/spiked.hpp>
@@ -57,6 +58,8 @@ class ASSAY_API NotLinear : public Error {
 // The same as a model: dense layers layer1, layer2, ... without biases.
 [[nodiscard]] ASSAY_API network::Model model_of(const Layers& layers);
 
+// /truth/mode by falling eigenvalue (of each mode, or of its /truth/mode_level), where it is.
+[[nodiscard]] ASSAY_API std::optional<KnownModes> read_known_modes(const hdf5::Group& root);
 // /truth/W (N3 x N1), where it is.
 [[nodiscard]] ASSAY_API std::optional<Matrix> read_target_map(const hdf5::Group& root);
 

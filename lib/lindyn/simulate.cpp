@@ -200,7 +200,7 @@ void Simulation::advance(const Monitor& monitor) {
 
 void Simulation::look() {
     const Index i = state_.recorded;
-    const Layers layers = learner_->layers();
+    Layers layers = learner_->layers();
     const Matrix map = whole_map(layers);
     SimulationRecord& record = state_.record;
     record.loss(i) = loss_of_map(statistics_, map);
@@ -208,10 +208,11 @@ void Simulation::look() {
         throw Error(concat("the loss is not finite at step ", state_.done,
                            "; a smaller learning rate is expected"));
     record.strength.row(i) = strengths(modes_, map).transpose();
+    if (settings_.root) layers.front() = layers.front() * settings_.root->transpose();
     if (settings_.target)
         record.test_error(i) =
-            (map - *settings_.target).squaredNorm() / settings_.target->squaredNorm();
-    if (settings_.keep_layers) state_.kept.push_back(layers);
+            (whole_map(layers) - *settings_.target).squaredNorm() / settings_.target->squaredNorm();
+    if (settings_.keep_layers) state_.kept.push_back(std::move(layers));
     ++state_.recorded;
 }
 

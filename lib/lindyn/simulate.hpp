@@ -128,8 +128,11 @@ class ASSAY_API FlowLearner : public Learner {
 
 struct SimulationSettings {
     std::vector<Index> recorded;    // ascending steps, the first is where the run stands
-    const Matrix* target = nullptr; // W*
-    bool keep_layers = false;       // at every recorded step
+    const Matrix* target = nullptr; // W*, of the original inputs
+    // N1 x rank: what learns sees root^T x of the original inputs x (see Whitened). Kept layers and
+    // the map beside the target act on x. None: they are the same.
+    const Matrix* root = nullptr;
+    bool keep_layers = false; // at every recorded step
 };
 
 struct SimulationRecord {
@@ -151,7 +154,7 @@ struct SimulationState {
 // A run from one recorded step to the next.
 class ASSAY_API Simulation {
   public:
-    // `statistics` and `modes` must outlive this.
+    // `statistics` and `modes` (of what learns sees), target and root must outlive this.
     Simulation(const Statistics& statistics, const Modes& modes, std::unique_ptr<Learner> learner,
                SimulationSettings settings);
     [[nodiscard]] bool finished() const;

@@ -117,6 +117,44 @@ TEST_CASE("times of a mode: the canary's, and inverses of the curve", "[lindyn]"
     CHECK(std::isinf(time_to_reach({1, 1, 0.6, 2, 1, 2}, 0.5)));
 }
 
+TEST_CASE("the theory of deep networks tends to that of two layers", "[lindyn]") {
+    // t(a) = tau [H(y) - H(y0)] / (s q^{1-2/D}), y = (a/q)^{1/D}, for any real depth D > 2:
+    // H(y) = -y^{2-D}/(D-2) + sum_n y^{nD+2}/(nD+2), its first term without cancellation.
+    const auto time = [](double depth, const ModeLaw& law, double fraction) {
+        const double q = law.s / law.d;
+        const auto elapsed = [depth](double share) {
+            const double log_y = std::log(share) / depth;
+            double sum = -std::expm1((2 - depth) * log_y) / (depth - 2);
+            for (int n = 0; n < 2000; ++n)
+                sum += std::exp((n * depth + 2) * log_y) / (n * depth + 2);
+            return sum;
+        };
+        return law.tau * (elapsed(fraction) - elapsed(law.start / q)) /
+               (law.s * std::pow(q, 1 - 2 / depth));
+    };
+    const Random random(5, "test/lindyn/depth");
+    for (std::uint64_t draw = 0; draw < 50; ++draw) {
+        const auto between = [&](std::uint64_t which, double low, double high) {
+            return low * std::pow(high / low, random.uniform(4 * draw + which));
+        };
+        ModeLaw law{between(0, 0.2, 8), between(1, 0.1, 3), 0, 2, between(2, 0.5, 5), 0};
+        law.start = between(3, 1e-4, 0.05) * law.end();
+        for (const double fraction : {0.1, 0.5, 0.9}) {
+            for (const int depth : {3, 4, 7}) { // the library's own formula
+                law.depth = depth;
+                CHECK(time_to_reach(law, fraction) ==
+                      Approx(time(depth, law, fraction)).epsilon(1e-11));
+            }
+            law.depth = 2;
+            const double limit = time_to_reach(law, fraction);
+            const double near = time(2 + 1e-3, law, fraction),
+                         nearer = time(2 + 5e-4, law, fraction);
+            CHECK(nearer == Approx(limit).epsilon(5e-3));
+            CHECK(2 * nearer - near == Approx(limit).epsilon(1e-5)); // its error is of first order
+        }
+    }
+}
+
 TEST_CASE("the exact solution equals the integrated matrices", "[lindyn]") {
     const hdf5::Group flows = oracle("flows");
     for (const auto& name : flows.names()) {

@@ -1,6 +1,7 @@
 // Statistics and modes against literal sums and closed forms.
 #include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
+#include <assay/lindyn/known_modes.hpp>
 #include <assay/lindyn/problem.hpp>
 #include <assay/lindyn/spiked.hpp>
 
@@ -194,6 +195,20 @@ TEST_CASE("signs, groups and leading modes", "[lindyn]") {
     const Matrix means =
         group_means((Matrix(1, 6) << 1, 3, 5, 2, 4, 9).finished(), group_equal(values, 1e-6));
     CHECK(means == (Matrix(1, 4) << 2, 5, 3, 9).finished());
+}
+
+TEST_CASE("planes of equal modes differ by their largest principal angle", "[lindyn]") {
+    const Matrix known = Matrix::Identity(6, 5);
+    const Vector values = (Vector(5) << 3, 2, 2, 1, 1).finished();
+    Matrix found = known;
+    found.col(0) << std::cos(0.05), 0, 0, 0, 0, std::sin(0.05);
+    found.col(1) << 0, std::cos(1.1), std::sin(1.1), 0, 0, 0; // turned within its plane
+    found.col(2) << 0, -std::sin(1.1), std::cos(1.1), 0, 0, 0;
+    found.col(3) << 0, 0, 0, std::cos(0.3), 0, -std::sin(0.3);
+    CHECK(largest_angle(found, {known, values}) == Approx(0.3).epsilon(1e-12));
+    CHECK(largest_angle(found.leftCols(4), {known, values}) == Approx(0.05).epsilon(1e-12));
+    CHECK(largest_angle(known, {known, values}) < 1e-15);
+    CHECK(std::isnan(largest_angle(found.leftCols(0), {known, values})));
 }
 
 TEST_CASE("noise and modes: inverse formulas, shrinkage, published values", "[lindyn]") {
