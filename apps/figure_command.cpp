@@ -94,6 +94,7 @@ cli::Command figure_command(FigureCommand declaration) {
     c.option("--table", o->table, "FILE.csv",
              "also write what is drawn; of all: NAME-" + o->declaration.figures.front().name +
                  ".csv, ...");
+    if (o->declaration.declare) o->declaration.declare(c);
     for (const cli::Example& example : o->declaration.examples)
         c.example(example.purpose, example.command);
     c.run([o](cli::Context& context) { run(*o, context); });

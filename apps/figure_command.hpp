@@ -6,6 +6,7 @@
 #include <assay/hdf5/object.hpp>
 #include <assay/plot/figure.hpp>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ struct FigureKind {
     std::string name;
     std::vector<std::string> needs; // one of these groups or datasets
     std::string what;               // for the help
-    assay::plot::Figure (*draw)(const assay::hdf5::Group& root);
+    std::function<assay::plot::Figure(const assay::hdf5::Group& root)> draw;
     // Whether there is something to draw, where the existence of `needs` does not say.
     bool (*can_draw)(const assay::hdf5::Group& root) = nullptr;
 };
@@ -25,6 +26,8 @@ struct FigureCommand {
     std::string results;             // where a file has what can be drawn: "/lindyn/..."
     std::vector<FigureKind> figures; // in the order in which `auto` prefers them
     std::vector<assay::cli::Example> examples;
+    // Options of single figures, which their `draw` knows.
+    std::function<void(assay::cli::Command&)> declare = nullptr;
 };
 
 // --figure auto, all or one by its name; --table.

@@ -30,18 +30,31 @@ std::optional<TargetFrequencies> load_target(const Options& o, cli::Context& con
     return target;
 }
 
-// The median of the finite ones, with their span where they differ.
-void report_spread(cli::Context& context, const std::string& label, const Vector& values,
-                   const std::string& unit) {
+// Least, median and largest of the finite ones; empty where there is none.
+Vector spread_of(const Vector& values) {
     std::vector<double> finite;
     for (const double value : values)
         if (std::isfinite(value)) finite.push_back(value);
-    if (finite.empty()) return;
-    const Vector spread =
-        quantiles(Eigen::Map<const Vector>(finite.data(), static_cast<Index>(finite.size())),
-                  Vector::LinSpaced(3, 0, 1));
+    if (finite.empty()) return {};
+    return quantiles(Eigen::Map<const Vector>(finite.data(), static_cast<Index>(finite.size())),
+                     Vector::LinSpaced(3, 0, 1));
+}
+
+// The median of the finite ones, with their span where they differ.
+void report_spread(cli::Context& context, const std::string& label, const Vector& values,
+                   const std::string& unit) {
+    const Vector spread = spread_of(values);
+    if (spread.size() == 0) return;
     const std::string low = significant(spread(0), 5), high = significant(spread(2), 5);
     context.report(label, spread(1), low == high ? unit : concat(unit, ", ", low, " to ", high));
+}
+
+// How far outside the unit circle the pairs lie from which the linear frequencies come.
+void report_moduli(cli::Context& context, const Vector& moduli) {
+    const Vector spread = spread_of(moduli);
+    if (spread.size() == 0) return;
+    context.report("least modulus", spread(0), "of a point's leading complex pair, over inputs");
+    context.report("largest modulus", spread(2));
 }
 
 void report_runs(cli::Context& context, const LongRun& runs) {
@@ -79,6 +92,7 @@ void run(const Options& o, cli::Context& context) {
     const Frequencies& frequencies = result.frequencies;
     result.write(context.output().create_group("/fixedpoints/cycles"));
     report_runs(context, result.runs);
+    report_moduli(context, frequencies.modulus);
     report_agreement(context, "linear against cycle frequency", frequencies.linear,
                      frequencies.cycle);
     report_agreement(context, "linear against target frequency", frequencies.linear,

@@ -7,12 +7,14 @@
 
 namespace fixedpoints_app {
 
-const std::vector<FigureKind>& figures() {
-    static const std::vector<FigureKind> list{
+using namespace assay;
+
+std::vector<FigureKind> figures(std::shared_ptr<const FigureOptions> options) {
+    return {
         {"space",
          {"/fixedpoints/find/points"},
          "points and trajectories in principal components",
-         space_figure},
+         [options](const hdf5::Group& root) { return space_figure(root, options->components); }},
         {"spectrum",
          {"/fixedpoints/linearize/eigenvalues"},
          "eigenvalues and the unit circle",
@@ -36,7 +38,7 @@ const std::vector<FigureKind>& figures() {
         {"branches",
          {"/fixedpoints/track/points"},
          "points over a path of inputs",
-         branches_figure},
+         [options](const hdf5::Group& root) { return branches_figure(root, options->readouts); }},
         {"alignment",
          {"/fixedpoints/attractor/null"},
          "slowest modes against the axis of the line, and random directions",
@@ -72,7 +74,6 @@ const std::vector<FigureKind>& figures() {
          {"/fixedpoints/compare/spectrum_curves"},
          "mean sorted |eigenvalue| by architecture",
          eigenvalues_figure}};
-    return list;
 }
 
 } // namespace fixedpoints_app

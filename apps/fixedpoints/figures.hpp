@@ -2,11 +2,16 @@
 #pragma once
 
 #include "figure_command.hpp"
+#include "figure_options.hpp"
+
+#include <memory>
+#include <vector>
 
 namespace fixedpoints_app {
 
 using tools::FigureKind;
 
-const std::vector<FigureKind>& figures();
+// They read what `options` holds when they draw.
+std::vector<FigureKind> figures(std::shared_ptr<const FigureOptions> options);
 
 } // namespace fixedpoints_app

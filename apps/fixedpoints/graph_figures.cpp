@@ -11,6 +11,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 namespace fixedpoints_app {
 
@@ -45,10 +46,10 @@ plot::Figure graph_figure(const hdf5::Group& root) {
     const RowMatrix place = places(found);
     const auto ends = numbers(root, "/fixedpoints/topology/edges");
     const Index outputs = found.output.cols();
-    plot::Panel panel = panel_at(0.1, 0.66, outputs >= 3 ? "readouts 1 and 2" : "readout 1",
+    plot::Panel panel = panel_at(0.1, 0.66, outputs >= 3 ? "readouts 0 and 1" : "readout 0",
                                  outputs == 1   ? "unstable dimensions"
-                                 : outputs == 2 ? "readout 2"
-                                                : "readouts 3 and 2");
+                                 : outputs == 2 ? "readout 1"
+                                                : "readouts 2 and 1");
     const auto& unstable = found.points.n_unstable;
     for (std::size_t e = 0; e + 1 < ends.size(); e += 2) {
         const auto from = static_cast<Index>(ends[e]), to = static_cast<Index>(ends[e + 1]);
@@ -112,7 +113,7 @@ plot::Figure frequency_figure(const hdf5::Group& root) {
 
 namespace {
 
-constexpr Index kMostReadouts = 3; // panels of branches
+constexpr Index kUsualReadouts = 3; // panels of branches, unless chosen
 
 // What `track` wrote, as the figure needs it.
 struct Branches {
@@ -176,24 +177,37 @@ void mark_bifurcations(const hdf5::Group& track, const Branches& b, Index readou
     }
 }
 
+std::vector<std::int64_t> shown_readouts(const Branches& b,
+                                         const std::vector<std::int64_t>& chosen) {
+    const Index known = b.output.cols();
+    for (const auto k : chosen)
+        if (k >= known)
+            throw Error(
+                concat("--readout ", k, ": the branches have ", known, " readouts, from 0"));
+    if (!chosen.empty()) return chosen;
+    std::vector<std::int64_t> first(static_cast<std::size_t>(std::min(kUsualReadouts, known)));
+    std::iota(first.begin(), first.end(), 0);
+    return first;
+}
+
 } // namespace
 
-plot::Figure branches_figure(const hdf5::Group& root) {
+plot::Figure branches_figure(const hdf5::Group& root, const std::vector<std::int64_t>& readouts) {
     const hdf5::Group track = root.group("/fixedpoints/track");
     const Branches b(track);
     if (b.s.empty()) throw Error(root.where() + ": no branch was followed");
     constexpr double kPanel = 4, kGap = 0.8, kLegend = 1.7; // inches
-    const Index readouts = std::min(kMostReadouts, b.output.cols());
+    const auto shown = shown_readouts(b, readouts);
     plot::Figure figure;
     figure.height = 4;
-    figure.width = static_cast<double>(readouts) * (kPanel + kGap) + kLegend;
-    for (Index k = 0; k < readouts; ++k) {
-        const double left = static_cast<double>(k) * (kPanel + kGap) + kGap;
+    figure.width = static_cast<double>(shown.size()) * (kPanel + kGap) + kLegend;
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+        const double left = static_cast<double>(i) * (kPanel + kGap) + kGap;
         plot::Panel panel = panel_at(left / figure.width, kPanel / figure.width,
-                                     "place on the path of inputs", concat("readout ", k + 1));
-        add_points(b, k, panel);
-        mark_bifurcations(track, b, k, panel);
-        panel.legend = panel.legend_outside = k + 1 == readouts;
+                                     "place on the path of inputs", concat("readout ", shown[i]));
+        add_points(b, shown[i], panel);
+        mark_bifurcations(track, b, shown[i], panel);
+        panel.legend = panel.legend_outside = i + 1 == shown.size();
         figure.panels.push_back(std::move(panel));
     }
     return figure;

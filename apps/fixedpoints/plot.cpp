@@ -5,11 +5,25 @@
 namespace fixedpoints_app {
 
 assay::cli::Command plot() {
+    const auto o = std::make_shared<FigureOptions>();
     return tools::figure_command(
         {"draw points, spectra, graphs and lines",
          "/fixedpoints/...",
-         figures(),
-         {{"Where the network can rest", "fixedpoints plot fp.h5 -o points.svg"}}});
+         figures(o),
+         {{"Where the network can rest", "fixedpoints plot fp.h5 -o points.svg"}},
+         [o](assay::cli::Command& c) {
+             c.choice<ComponentsOf>(
+                 "--components", o->components,
+                 {{"auto", ComponentsOf::automatic},
+                  {"points", ComponentsOf::points},
+                  {"states", ComponentsOf::states}},
+                 "of space: principal components of the points, or of the states that simulate or "
+                 "attractor has run; auto: of the states where the file knows them");
+             c.option("--readout", o->readouts, "K,...",
+                      "of branches: which readouts, numbered from 0")
+                 .range(0)
+                 .default_text("the first three");
+         }});
 }
 
 } // namespace fixedpoints_app

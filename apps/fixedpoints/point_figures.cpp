@@ -11,6 +11,8 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <optional>
+#include <string>
 
 namespace fixedpoints_app {
 
@@ -23,17 +25,38 @@ constexpr Index kMostTrajectories = 40;
 constexpr double kCircleSteps = 180;
 constexpr double kLeastSpeed = 1e-34; // below the rounding of any q
 
-// A plane of states: the mean and two or three directions.
+// Three directions of the states' space about a mean, and whose principal components they are.
 struct View {
     Eigen::RowVectorXd mean;
     Matrix axes; // state x 3
+    std::string of_what;
     [[nodiscard]] RowMatrix of(const RowMatrix& states) const {
         return (states.rowwise() - mean) * axes;
     }
 };
 
-// Principal directions of the points, or where they are too few, of the starts.
-View view_of(const hdf5::Group& root, const RowMatrix& points) {
+// `axes`: state x components, of which three are needed; fewer leave the rest flat.
+View view_along(const Vector& mean, const Matrix& axes, const std::string& of_what) {
+    View view{mean.transpose(), Matrix::Zero(axes.rows(), 3), of_what};
+    const Index kept = std::min<Index>(3, axes.cols());
+    view.axes.leftCols(kept) = axes.leftCols(kept);
+    return view;
+}
+
+// Principal directions of the states of `size` units that an earlier step has run.
+std::optional<View> view_of_states(const hdf5::Group& root, Index size) {
+    for (const std::string of : {"/fixedpoints/simulate/", "/fixedpoints/attractor/states/"}) {
+        if (!root.has_dataset(of + "mean") || !root.has_dataset(of + "components")) continue;
+        const Vector mean = root.dataset(of + "mean").read_vector();
+        const RowMatrix components = root.dataset(of + "components").read_matrix();
+        if (mean.size() == size && components.cols() == size)
+            return view_along(mean, components.transpose(), "the states");
+    }
+    return std::nullopt;
+}
+
+// Principal directions of the points, or where they are too few, of them and the starts.
+View view_of_points(const hdf5::Group& root, const RowMatrix& points) {
     RowMatrix rows = points;
     if (points.rows() < 4 && root.has_dataset("/fixedpoints/find/starts/state")) {
         const RowMatrix starts = root.dataset("/fixedpoints/find/starts/state").read_matrix();
@@ -41,12 +64,17 @@ View view_of(const hdf5::Group& root, const RowMatrix& points) {
         rows << points, starts;
     }
     const Dimensionality pca = dimensionality(rows, {});
-    View view;
-    view.mean = pca.mean.transpose();
-    view.axes = Matrix::Zero(points.cols(), 3);
-    const Index kept = std::min<Index>(3, points.cols());
-    view.axes.leftCols(kept) = pca.axes.leftCols(kept);
-    return view;
+    return view_along(pca.mean, pca.axes, "the points");
+}
+
+View view_of(const hdf5::Group& root, const RowMatrix& points, ComponentsOf components) {
+    if (components != ComponentsOf::points) {
+        if (auto view = view_of_states(root, points.cols())) return *view;
+        if (components == ComponentsOf::states)
+            throw Error(root.where() + ": --components states needs /fixedpoints/simulate or "
+                                       "/fixedpoints/attractor/states, of this network");
+    }
+    return view_of_points(root, points);
 }
 
 void add_trajectories(const hdf5::Group& root, const View& view,
@@ -103,14 +131,15 @@ void add_modes(const Linearisation& modes, const View& view, const RowMatrix& se
 
 } // namespace
 
-plot::Figure space_figure(const hdf5::Group& root) {
+plot::Figure space_figure(const hdf5::Group& root, ComponentsOf components) {
     const FoundPoints found = read_find(root.group("/fixedpoints/find"));
     const Points& points = found.points;
     if (points.count() == 0) throw Error(root.where() + ": there is no point to draw");
-    const View view = view_of(root, points.state);
+    const View view = view_of(root, points.state, components);
     const RowMatrix seen = view.of(points.state);
-    std::array<plot::Panel, 2> panels{panel_at(0.08, 0.38, "component 1", "component 2"),
-                                      panel_at(0.55, 0.31, "component 1", "component 3")};
+    const std::string across = "component 1 of " + view.of_what;
+    std::array<plot::Panel, 2> panels{panel_at(0.08, 0.38, across, "component 2"),
+                                      panel_at(0.55, 0.31, across, "component 3")};
     add_trajectories(root, view, panels);
     if (root.has_dataset("/fixedpoints/linearize/right")) {
         const Linearisation modes = read_linearisation(root.group("/fixedpoints/linearize"));

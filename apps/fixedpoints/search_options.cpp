@@ -56,6 +56,51 @@ RowMatrix starts_of(const SearchRequest& o, cli::Context& context, const Dynamic
 
 } // namespace
 
+namespace {
+
+constexpr double kChordShare = 0.8; // points are asked for, not basins
+
+// What the solver would ignore is refused.
+void check_solver(const SearchRequest& o, Method method) {
+    if (method == Method::adam) {
+        if (o.residual == Residual::reduced)
+            throw UsageError("option '--residual': Adam descends on the full residual; reduced is "
+                             "for --solver lm and newton");
+        if (o.tolerance_residual || o.chord_share)
+            throw UsageError("--tol-residual and --chord-share are for --solver lm and newton; "
+                             "adam has --tol-q");
+    } else if (o.learning_rate || o.patience || o.rate_factor || o.tolerance_q ||
+               o.tolerance_change || o.precision == Arithmetic::float32) {
+        throw UsageError("--learning-rate, --lr-patience, --lr-factor, --tol-q, --tol-dq and "
+                         "--precision float32 are for --solver adam");
+    }
+    if (o.lambda && method != Method::lm)
+        throw UsageError("option '--lambda': only --solver lm is damped");
+}
+
+void resolve_solver(const SearchRequest& o, FindOptions& f) {
+    const bool established = o.preset == Preset::established;
+    f.method = o.method.value_or(established ? Method::adam : Method::lm);
+    check_solver(o, f.method);
+    const bool full = established || f.method == Method::adam;
+    f.exact.residual = o.residual.value_or(full ? Residual::full : Residual::reduced);
+    f.exact.expansion = o.expansion.value_or(established ? Expansion::none : Expansion::midpoints);
+    if (o.max_iterations) f.exact.max_iterations = f.adam.max_iterations = *o.max_iterations;
+    f.exact.tolerance_residual = o.tolerance_residual.value_or(f.exact.tolerance_residual);
+    f.exact.tolerance_reduced = f.exact.tolerance_residual;
+    f.exact.lambda = o.lambda.value_or(f.exact.lambda);
+    f.exact.chord_share = o.chord_share.value_or(kChordShare);
+    f.adam.learning_rate = o.learning_rate.value_or(established ? 1.0 : f.adam.learning_rate);
+    f.adam.patience = o.patience.value_or(f.adam.patience);
+    f.adam.rate_factor = o.rate_factor.value_or(f.adam.rate_factor);
+    f.adam.tolerance_q = o.tolerance_q.value_or(f.adam.tolerance_q);
+    f.adam.tolerance_change = o.tolerance_change.value_or(f.adam.tolerance_change);
+    f.adam.single =
+        o.precision == Arithmetic::float32 || (established && o.precision == Arithmetic::automatic);
+}
+
+} // namespace
+
 FindOptions resolve(SearchRequest& o) {
     if (o.range.size() != 2 || !(o.range[0] < o.range[1]))
         throw UsageError("option '--range': LOW,HIGH with LOW < HIGH is expected");
@@ -65,20 +110,11 @@ FindOptions resolve(SearchRequest& o) {
     f.mode = o.mode.value_or(established ? FindMode::exact
                              : sentiment ? FindMode::slow
                                          : FindMode::both);
-    f.method = o.method.value_or(established ? Method::adam : Method::lm);
-    f.exact.residual = o.residual.value_or(established ? Residual::full : Residual::reduced);
-    f.exact.expansion = o.expansion.value_or(established ? Expansion::none : Expansion::midpoints);
-    if (established) f.adam.learning_rate = 1.0;
+    resolve_solver(o, f);
     o.starts = o.starts.value_or(sentiment ? 500 : 1024);
     o.inputs = o.inputs.value_or(sentiment ? "mean" : "zero");
     o.noise = o.noise.value_or(sentiment ? 0 : 0.5);
-    f.adam.learning_rate = o.learning_rate.value_or(f.adam.learning_rate);
-    if (o.max_iterations) {
-        f.exact.max_iterations = *o.max_iterations;
-        f.adam.max_iterations = *o.max_iterations;
-    }
     if (o.max_points) f.exact.distinct.max_points = *o.max_points;
-    f.exact.tolerance_reduced = f.exact.tolerance_residual;
     f.exact.certify = !o.no_certify;
     // One norm for all q of a result: where slow points are looked for, that of their tolerance.
     const bool half = o.norm == NormChoice::half ||
@@ -86,8 +122,6 @@ FindOptions resolve(SearchRequest& o) {
     f.exact.norm = f.slow.norm = half ? SpeedNorm::half : SpeedNorm::mean;
     f.slow.tolerance = o.slow_tolerance.value_or(f.slow.tolerance);
     f.slow.distinct = f.exact.distinct;
-    f.adam.single =
-        o.precision == Arithmetic::float32 || (established && o.precision == Arithmetic::automatic);
     return f;
 }
 
@@ -133,17 +167,19 @@ void add_exact(Settings& s, const FindOptions& f) {
     const SearchOptions& e = f.exact;
     s.insert(s.end(), {{"solver", word_of(f.method)},
                        {"residual", e.residual == Residual::full ? "full" : "reduced"},
-                       {"max_iterations",
-                        f.method == Method::adam ? f.adam.max_iterations : e.max_iterations},
-                       {"tol_residual", e.tolerance_residual},
-                       {"lambda", e.lambda},
-                       {"chord_share", e.chord_share},
                        {"expand", e.expansion == Expansion::none ? "none" : "midpoints"},
                        {"expand_rounds", e.expand_rounds},
                        {"expand_max", e.expand_max},
                        {"certify", e.certify ? "yes" : "no"}});
-    if (f.method != Method::adam) return;
-    s.insert(s.end(), {{"learning_rate", f.adam.learning_rate},
+    if (f.method != Method::adam) {
+        s.insert(s.end(), {{"max_iterations", e.max_iterations},
+                           {"tol_residual", e.tolerance_residual},
+                           {"lambda", e.lambda},
+                           {"chord_share", e.chord_share}});
+        return;
+    }
+    s.insert(s.end(), {{"max_iterations", f.adam.max_iterations},
+                       {"learning_rate", f.adam.learning_rate},
                        {"lr_patience", f.adam.patience},
                        {"lr_factor", f.adam.rate_factor},
                        {"tol_q", f.adam.tolerance_q},
@@ -261,18 +297,21 @@ void declare_search(cli::Command& c, SearchRequest& o) {
                           "lm; preset established adam");
     preset_choice<Residual>(
         c, "--residual", o.residual, {{"reduced", Residual::reduced}, {"full", Residual::full}},
-        "solve the candidate, or the whole step", "reduced; preset established full");
+        "solve the candidate, or the whole step", "reduced; adam and preset established full");
     c.option("--max-iterations", o.max_iterations, "N", "of a start")
         .range(1)
         .default_text("100; adam 5000");
-    c.option("--tol-residual", o.find.exact.tolerance_residual, "X",
-             "largest residual of a point, times 1 + |h|")
-        .range(0);
-    c.option("--lambda", o.find.exact.lambda, "X", "first damping").range(0);
-    c.option("--chord-share", o.find.exact.chord_share, "X",
+    c.option("--tol-residual", o.tolerance_residual, "X",
+             "largest residual of a point, times 1 + |h|; not of adam")
+        .range(0)
+        .default_text("1e-11");
+    c.option("--lambda", o.lambda, "X", "first damping of lm").range(0).default_text("0.01");
+    c.option("--chord-share", o.chord_share, "X",
              "a step with the Jacobian of the nearest known point is taken where it leaves less of "
-             "the distance; 0.1: starts go where their own descent leads; 0: no such step")
-        .range(0, 1);
+             "the distance; 0.1: starts go where their own descent leads; 0: no such step; not of "
+             "adam")
+        .range(0, 1)
+        .default_text("0.8");
     preset_choice<Expansion>(c, "--expand", o.expansion,
                              {{"midpoints", Expansion::midpoints}, {"none", Expansion::none}},
                              "search again from midpoints of what was found",
@@ -345,12 +384,18 @@ void declare_adam(cli::Command& c, SearchRequest& o) {
     c.option("--learning-rate", o.learning_rate, "X", "first rate")
         .range(0)
         .default_text("0.02; preset established 1");
-    c.option("--lr-patience", o.find.adam.patience, "N", "iterations without a gain").range(0);
-    c.option("--lr-factor", o.find.adam.rate_factor, "X", "then the rate is so much").range(0, 1);
-    c.option("--tol-q", o.find.adam.tolerance_q, "Q", "a start has converged below it").range(0);
-    c.option("--tol-dq", o.find.adam.tolerance_change, "X",
-             "or when q changes by less, times the rate")
-        .range(0);
+    c.option("--lr-patience", o.patience, "N", "iterations without a gain")
+        .range(0)
+        .default_text("2");
+    c.option("--lr-factor", o.rate_factor, "X", "then the rate is so much")
+        .range(0, 1)
+        .default_text("0.95");
+    c.option("--tol-q", o.tolerance_q, "Q", "a start has converged below it")
+        .range(0)
+        .default_text("1e-12");
+    c.option("--tol-dq", o.tolerance_change, "X", "or when q changes by less, times the rate")
+        .range(0)
+        .default_text("1e-20");
     c.choice<Arithmetic>("--precision", o.precision,
                          {{"auto", Arithmetic::automatic},
                           {"float64", Arithmetic::float64},

@@ -20,7 +20,6 @@ enum class Preset { none, established, sentiment };
 enum class Arithmetic { automatic, float64, float32 };
 
 struct SearchRequest {
-    SearchRequest() { find.exact.chord_share = 0.8; } // points are asked for, not basins
     assay::fixedpoints::FindOptions find;
     Preset preset = Preset::none;
     // What a preset may choose: empty where it was not asked for by name.
@@ -34,7 +33,11 @@ struct SearchRequest {
     std::vector<double> range{-1, 1};
     std::optional<assay::Index> starts;
     assay::Index grid = 3, trials = -1;
-    std::optional<double> noise, noise_relative, learning_rate;
+    std::optional<double> noise, noise_relative;
+    // What one kind of solver has and the other not.
+    std::optional<double> tolerance_residual, lambda, chord_share;
+    std::optional<double> learning_rate, rate_factor, tolerance_q, tolerance_change;
+    std::optional<assay::Index> patience;
     assay::Index skip_time = 0;
     std::optional<assay::Index> max_iterations, max_points;
     std::optional<double> slow_tolerance;
@@ -52,7 +55,7 @@ void declare_points(assay::cli::Command& c, SearchRequest& o);
 void declare_adam(assay::cli::Command& c, SearchRequest& o);
 
 // Fills in what follows from the preset and from other options; what was asked for by name stays.
-// Throws UsageError for a range that is none.
+// Throws UsageError for a range that is none and for options that the solver does not have.
 assay::fixedpoints::FindOptions resolve(SearchRequest& o);
 
 // How many trials are enough to draw starts from; 0: all.

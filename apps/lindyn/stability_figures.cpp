@@ -56,12 +56,10 @@ plot::Figure stability_figure(const hdf5::Group& root) {
     figure.width = 11;
     figure.height = 3;
     // The legend is that of the last panel: it stands at the right edge of the figure.
-    plot::Panel gain =
-        panel_at(0.06, 0.22, "modes in the end", "singular value s of W", "loop gain s u^T B v");
-    plot::Panel way =
-        differs ? panel_at(0.36, 0.22, "difference of W and B", "update", "|W - B| / start")
-                : panel_at(0.36, 0.22, "angle between W and B", "update", "degrees");
-    plot::Panel size = panel_at(0.66, 0.22, "size of the feedback", "update", "|B| / |W|");
+    plot::Panel gain = panel_at(0.06, 0.22, "", "singular value s of W", "loop gain s u^T B v");
+    plot::Panel way = differs ? panel_at(0.36, 0.22, "", "update", "|W - B| / start")
+                              : panel_at(0.36, 0.22, "", "update", "angle of W and B (degrees)");
+    plot::Panel size = panel_at(0.66, 0.22, "", "update", "|B| / |W|");
     size.legend = size.legend_outside = true;
     int colour = 0;
     for (const auto& name : group.group("layer").names()) {

@@ -47,13 +47,14 @@ AdamResult minimise(const Map& map, const Rows<S>& x, Rows<S> h, const AdamOptio
     Index idle = 0;
     Eigen::Array<bool, Eigen::Dynamic, 1> done =
         Eigen::Array<bool, Eigen::Dynamic, 1>::Constant(batch, false);
-    for (; result.iterations < o.max_iterations && !done.all(); ++result.iterations) {
+    for (; result.iterations < o.max_iterations; ++result.iterations) {
         run.monitor->stop_if_interrupted();
         const Rows<S> g = map.step(x, h) - h;
         result.q = 0.5 * g.rowwise().squaredNorm().template cast<double>();
         const double mean = result.q.mean();
         done = result.q.array() < o.tolerance_q ||
                (before - result.q).array().abs() < o.tolerance_change * rate;
+        if (done.all()) break; // a further step would leave where they rest
         if (!(mean < best) && ++idle > o.patience) {
             rate *= o.rate_factor;
             idle = 0;

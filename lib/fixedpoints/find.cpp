@@ -20,15 +20,17 @@ constexpr double kShutGates = 1e-3;
 
 SearchResult search_by_adam(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
                             const FindOptions& options, const Execution& run) {
-    const AdamResult adam = search_adam(dynamics, x, starts, options.adam, run);
     SearchOptions collect = options.exact;
     collect.residual = Residual::full;
     collect.polish_steps = 0;
     collect.tolerance_residual = std::sqrt(2 * options.adam.tolerance_q);
     collect.tolerance_reduced = kReducedSlack * collect.tolerance_residual;
     collect.shut_gates = kShutGates;
-    return collect_points(dynamics, x, starts, adam.states, adam.status, adam.iterations, collect,
-                          run);
+    const auto descend = [&](const RowMatrix& from) {
+        const AdamResult adam = search_adam(dynamics, x, from, options.adam, run);
+        return Ends{adam.states, adam.status, adam.iterations};
+    };
+    return collect_points(dynamics, x, starts, descend, collect, run);
 }
 
 template <class T>

@@ -340,6 +340,7 @@ void write_simulation(Group group, const Simulation& s, bool states, bool output
     write("scores", s.scores, {"trial,time,component", "", "states along principal components"});
     write_rows(group, "components", s.components,
                {"component,unit", "", "principal directions of the valid states"});
+    group.write("mean", s.mean, {"unit", "", "mean of the valid states"});
     group.write("variance_ratio", s.variance_ratio, {"component", "", "share of the variance"});
     write_rows(group, "speed", s.speed, {"trial,time", "", "|h' - h| / |h| of each step"});
     const std::vector<std::int64_t> lengths(s.trajectories.lengths.begin(),

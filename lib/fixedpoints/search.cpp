@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <set>
 
@@ -51,34 +52,31 @@ class Search {
     }
 
     SearchResult operator()() {
-        prepare_record();
-        solve(map_.argument(starts_), 0, &result_.starts);
-        note_round();
-        measure_effort();
-        if (options_.expansion == Expansion::midpoints) expand();
-        finish();
-        return std::move(result_);
+        return search([this](const RowMatrix& arguments, std::int32_t round, StartRecord* record) {
+            solve(arguments, round, record);
+        });
     }
 
-    SearchResult collect(const RowMatrix& ends, const std::vector<StartStatus>& status,
-                         Index iterations) {
-        prepare_record();
-        const RowMatrix arguments = map_.argument(ends);
-        const Vector q = speed(map_.residual(arguments), SpeedNorm::half);
-        for (Index b = 0; b < ends.rows(); ++b) {
-            Root root{arguments.row(b), status[static_cast<std::size_t>(b)],
-                      static_cast<std::int32_t>(iterations), q(b), -1};
-            const Index point = accept(root, 0);
-            note(result_.starts, b, root, point);
-        }
-        describe(0);
-        note_round();
-        measure_effort();
-        finish();
-        return std::move(result_);
+    SearchResult collect(const Descent& descend) {
+        return search([&](const RowMatrix& arguments, std::int32_t round, StartRecord* record) {
+            gather(descend(map_.state(arguments)), round, record);
+        });
     }
 
   private:
+    // From arguments to found_ and, for the given starts, their record.
+    using Solve = std::function<void(const RowMatrix&, std::int32_t round, StartRecord*)>;
+
+    SearchResult search(const Solve& from) {
+        prepare_record();
+        from(map_.argument(starts_), 0, &result_.starts);
+        note_round();
+        measure_effort();
+        if (options_.expansion == Expansion::midpoints) expand(from);
+        finish();
+        return std::move(result_);
+    }
+
     [[nodiscard]] Index count() const { return static_cast<Index>(found_.size()); }
 
     void prepare_record() {
@@ -115,6 +113,20 @@ class Search {
             run_.monitor->progress({static_cast<double>(row), static_cast<double>(arguments.rows()),
                                     "starts", concat(this->count(), " points")});
         }
+    }
+
+    // The points among another solver's ends.
+    void gather(const Ends& ends, std::int32_t round, StartRecord* record) {
+        const RowMatrix arguments = map_.argument(ends.states);
+        const Vector q = speed(map_.residual(arguments), SpeedNorm::half);
+        const Index before = count();
+        for (Index b = 0; b < arguments.rows(); ++b) {
+            Root root{arguments.row(b), ends.status[static_cast<std::size_t>(b)],
+                      static_cast<std::int32_t>(ends.iterations), q(b), -1};
+            const Index point = accept(root, round);
+            if (record) note(*record, b, root, point);
+        }
+        describe(before);
     }
 
     void note(StartRecord& record, Index row, const Root& root, Index point) const {
@@ -233,12 +245,12 @@ class Search {
 
     // Saddles sit between attractors: midpoints of all pairs, nearest first, until a round finds
     // nothing new. Points that are not isolated have no partners.
-    void expand() {
+    void expand(const Solve& from) {
         for (std::int32_t round = 1; round <= options_.expand_rounds; ++round) {
             const Index before = count();
             const RowMatrix middle = midpoints();
             if (middle.rows() == 0) return;
-            solve(middle, round, nullptr);
+            from(middle, round, nullptr);
             note_round();
             if (count() == before) return;
         }
@@ -405,11 +417,10 @@ SearchResult search_exact(const Dynamics& dynamics, const RowMatrix& x, const Ro
 }
 
 SearchResult collect_points(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
-                            const RowMatrix& ends, const std::vector<StartStatus>& status,
-                            Index iterations, const SearchOptions& options, const Execution& run) {
+                            const Descent& descend, const SearchOptions& options,
+                            const Execution& run) {
     check_shapes(dynamics, x, starts);
-    check_shapes(dynamics, x, ends);
-    return Search(dynamics, x, starts, options, run).collect(ends, status, iterations);
+    return Search(dynamics, x, starts, options, run).collect(descend);
 }
 
 } // namespace assay::fixedpoints

@@ -10,6 +10,7 @@
 #include <assay/fixedpoints/dynamics.hpp>
 #include <assay/fixedpoints/points.hpp>
 
+#include <functional>
 #include <vector>
 
 namespace assay::fixedpoints {
@@ -73,12 +74,19 @@ struct SearchResult {
                                                   const SearchOptions& options,
                                                   const Execution& run);
 
-// The points among given ends of another solver (B x state size; its statuses and iterations go
-// into the record), with the same tests, merging and certificates, and without expansion.
+// Where another solver ends: B x state size, and what became of every start.
+struct Ends {
+    RowMatrix states;
+    std::vector<StartStatus> status;
+    Index iterations = 0; // of all starts together
+};
+using Descent = std::function<Ends(const RowMatrix& starts)>;
+
+// The points to which another solver descends, with the same tests, merging, expansion and
+// certificates; midpoints descend in the space of options.residual.
 [[nodiscard]] ASSAY_API SearchResult collect_points(const Dynamics& dynamics, const RowMatrix& x,
-                                                    const RowMatrix& starts, const RowMatrix& ends,
-                                                    const std::vector<StartStatus>& status,
-                                                    Index iterations, const SearchOptions& options,
+                                                    const RowMatrix& starts, const Descent& descend,
+                                                    const SearchOptions& options,
                                                     const Execution& run);
 
 // q of a residual g (one row a point).

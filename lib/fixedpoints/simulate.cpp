@@ -12,6 +12,7 @@ Simulation describe_trials(const Dynamics& dynamics, Trajectories trajectories, 
     const Dimensionality pca = dimensionality(trajectories, run);
     const Index k = std::min(components, pca.ratios.size());
     s.components = pca.axes.leftCols(k).transpose();
+    s.mean = pca.mean;
     s.variance_ratio = pca.ratios;
     s.participation_ratio = pca.participation_ratio;
     s.outputs = dynamics.readout(trajectories.states);

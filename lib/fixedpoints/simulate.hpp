@@ -11,6 +11,7 @@ struct Simulation {
     Trajectories trajectories;
     RowMatrix outputs;    // trials steps x outputs; zero beyond a trial's length
     RowMatrix components; // k x state size: principal directions of the valid states
+    Vector mean;          // of the valid states
     RowMatrix scores;     // trials steps x k; zero beyond a trial's length
     Vector variance_ratio;
     double participation_ratio = 0;

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 using namespace assay;
 using namespace assay::fixedpoints;
@@ -427,6 +428,26 @@ TEST_CASE("Adam descends to stable points, in both precisions", "[fixedpoints][a
             CHECK(ends.status[static_cast<std::size_t>(b)] == StartStatus::converged);
             CHECK((ends.states.row(b).cwiseAbs().array() - root).abs().maxCoeff() < 1e-4);
         }
+    }
+}
+
+TEST_CASE("Adam finds saddles from midpoints of what it found", "[fixedpoints][adam]") {
+    // Two decoupled units with three roots each; starts near the four stable points only.
+    const Dynamics d = test::plain_network(2 * Matrix::Identity(2, 2), Matrix::Zero(2, 1));
+    FindOptions options;
+    options.mode = FindMode::exact;
+    options.method = Method::adam;
+    options.adam.tolerance_q = 1e-10;
+    const RowMatrix corners = grid_states(2, 2, -0.8, 0.8);
+    for (const auto& [expansion, points, index] :
+         {std::tuple{Expansion::none, 4, 4}, std::tuple{Expansion::midpoints, 9, 1}}) {
+        options.exact.expansion = expansion;
+        const FindResult found = find_points(d, RowMatrix::Zero(1, 1), corners, options, {});
+        CHECK(found.points.count() == points);
+        CHECK(found.index_sum.at(0) == index);
+        CHECK(found.starts.status.size() == 4);
+        CHECK(found.rounds.front() == 4);
+        CHECK(found.rounds.back() == points);
     }
 }
 
