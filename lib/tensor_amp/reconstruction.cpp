@@ -30,10 +30,22 @@ MatrixXd rows_of(const MatrixXd& matrix, const std::vector<Index>& rows) {
     return picked;
 }
 
+// E u^n for n = 0 .. most (columns) of normal u of these means and variances (rows).
+MatrixXd normal_moments(const VectorXd& mean, const VectorXd& variance, Index most) {
+    MatrixXd moments = MatrixXd::Ones(mean.size(), most + 1);
+    for (Index n = 1; n <= most; ++n) {
+        moments.col(n) = mean.cwiseProduct(moments.col(n - 1));
+        if (n > 1)
+            moments.col(n) +=
+                static_cast<double>(n - 1) * variance.cwiseProduct(moments.col(n - 2));
+    }
+    return moments;
+}
+
 } // namespace
 
 Reconstruction::Reconstruction(const FitResult& fit, const Selection& selection)
-    : scale_(signal_scale(fit.shape)) {
+    : scale_(signal_scale(fit.shape)), symmetric_(fit.symmetric) {
     if (!selection.empty() && selection.size() != fit.shape.size())
         throw Error(
             concat("slices of ", selection.size(), " modes; the tensor has ", fit.shape.size()));
@@ -80,7 +92,7 @@ void Reconstruction::predict(Index first, Index count, double* mean, double* dev
 // One row of the tensor seen as a matrix with the last mode as columns.
 void Reconstruction::predict_row(Index row, double* mean, double* deviation) const {
     const std::size_t last = factors_.size() - 1;
-    std::vector<Index> index(last);
+    Place index(last + 1, 0);
     for (std::size_t a = last; a-- > 0;) {
         index[a] = row % shape_[a];
         row /= shape_[a];
@@ -100,7 +112,22 @@ void Reconstruction::predict_row(Index row, double* mean, double* deviation) con
         else
             means.array() += center_(index[at(center_mode_)]);
     }
-    if (deviation == nullptr) return;
+    if (deviation != nullptr) deviate_row(index, product, deviation);
+    if (!symmetric_) return;
+    for (Index& column = index.back(); column < columns.rows(); ++column) {
+        if (!has_equal_rows(index)) continue;
+        const Moments moments = symmetric_moments(index);
+        mean[column] = moments.mean;
+        if (deviation != nullptr) deviation[column] = std::sqrt(std::max(0.0, moments.variance));
+    }
+}
+
+// `product`: of the means of all modes but the last.
+void Reconstruction::deviate_row(const Place& index, const VectorXd& product,
+                                 double* deviation) const {
+    const std::size_t last = factors_.size() - 1;
+    const MatrixXd& columns = factors_[last];
+    const Index rank = columns.cols();
     // o (x x^T + S) - o x x^T and o x x^T of the modes before the last.
     MatrixXd excess = MatrixXd::Zero(rank, rank);
     const MatrixXd square = product * product.transpose();
@@ -123,6 +150,54 @@ void Reconstruction::predict_row(Index row, double* mean, double* deviation) con
         variance += spread;
     Eigen::Map<VectorXd>(deviation, columns.rows()) =
         std::abs(scale_) * variance.cwiseMax(0.0).cwiseSqrt();
+}
+
+// How many modes have the row that this mode has; 0 where an earlier mode has it.
+Index Reconstruction::times_of(std::size_t mode, const Place& place) const {
+    const auto row = [&](std::size_t a) { return indices_[a][at(place[a])]; };
+    Index times = 0;
+    for (std::size_t a = 0; a < place.size(); ++a) {
+        if (row(a) != row(mode)) continue;
+        if (a < mode) return 0;
+        ++times;
+    }
+    return times;
+}
+
+bool Reconstruction::has_equal_rows(const Place& place) const {
+    for (std::size_t a = 0; a < place.size(); ++a)
+        if (times_of(a, place) != 1) return true;
+    return false;
+}
+
+Reconstruction::Moments Reconstruction::symmetric_moments(const Place& place) const {
+    const Index rank = factors_.front().cols();
+    VectorXd product = VectorXd::Ones(rank);
+    MatrixXd before = MatrixXd::Ones(rank, rank), excess = MatrixXd::Zero(rank, rank);
+    for (std::size_t a = 0; a < place.size(); ++a) {
+        const Index times = times_of(a, place);
+        if (times == 0) continue;
+        MatrixXd s = MatrixXd::Zero(rank, rank);
+        if (has_deviation()) {
+            const MatrixXd& rows = covariances_[a];
+            s = rows.row(rows.rows() == 1 ? 0 : place[a]).reshaped(rank, rank);
+        }
+        const MatrixXd moments =
+            normal_moments(factors_[a].row(place[a]).transpose(), s.diagonal(), times);
+        const auto outer = [&](Index n) -> MatrixXd {
+            return moments.col(n) * moments.col(n).transpose();
+        };
+        MatrixXd spread = MatrixXd::Zero(rank, rank), power = MatrixXd::Ones(rank, rank);
+        for (Index k = 1; k <= times; ++k) {
+            const auto left = static_cast<double>(times - k + 1);
+            power = left * left / static_cast<double>(k) * power.cwiseProduct(s);
+            spread += power.cwiseProduct(outer(times - k));
+        }
+        excess = excess.cwiseProduct(outer(times) + spread) + before.cwiseProduct(spread);
+        before.array() *= outer(times).array();
+        product.array() *= moments.col(times).array();
+    }
+    return {scale_ * product.sum(), scale_ * scale_ * excess.sum()};
 }
 
 } // namespace assay::tensor_amp

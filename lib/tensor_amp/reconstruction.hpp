@@ -1,13 +1,17 @@
 // The tensor that a fit predicts, W = N^{-(p-1)/2} sum_rho prod_a x_a, and its posterior standard
 // deviation. Rows of different modes are independent under the posterior, so
 //     Var W = N^{-(p-1)} 1^T [ o_a (x x^T + S) - o_a x x^T ] 1,
-// which is summed without the subtraction: small variances keep their digits.
+// which is summed without the subtraction: small variances keep their digits. In a symmetric fit,
+// modes of equal index are one row, whose posterior is taken as normal: with u = x_rho, v =
+// x_sigma,
+//     E u^m v^m = sum_{k=0}^m s_{rho sigma}^k / k! (m! / (m-k)!)^2 E u^{m-k} E v^{m-k}.
 #pragma once
 
 #include <assay/core/export.hpp>
 #include <assay/core/monitor.hpp>
 #include <assay/tensor_amp/fit_result.hpp>
 
+#include <cstddef>
 #include <vector>
 
 namespace assay::tensor_amp {
@@ -38,6 +42,15 @@ class ASSAY_API Reconstruction {
 
   private:
     void predict_row(Index row, double* mean, double* deviation) const;
+    // Which of the chosen rows of each mode an entry has.
+    using Place = std::vector<Index>;
+    void deviate_row(const Place& index, const VectorXd& product, double* deviation) const;
+    [[nodiscard]] Index times_of(std::size_t mode, const Place& place) const;
+    [[nodiscard]] bool has_equal_rows(const Place& place) const;
+    struct Moments {
+        double mean, variance;
+    };
+    [[nodiscard]] Moments symmetric_moments(const Place& place) const;
     Shape shape_;
     std::vector<std::vector<Index>> indices_;
     double scale_ = 1;
@@ -45,6 +58,7 @@ class ASSAY_API Reconstruction {
     std::vector<MatrixXd> covariances_; // 1 or as many rows as slices
     VectorXd center_;                   // empty: nothing was taken off the data
     Index center_mode_ = -1;
+    bool symmetric_ = false;
 };
 
 } // namespace assay::tensor_amp

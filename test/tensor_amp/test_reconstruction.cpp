@@ -121,6 +121,91 @@ TEST_CASE("deviations are those of samples", "[tensor_amp]") {
     }
 }
 
+namespace {
+
+// One factor for all modes, with covariances that are common to all rows or not.
+FitResult symmetric_example(Index length, std::size_t order, Index rank, bool by_row) {
+    FitResult fit;
+    fit.algorithm = "amp";
+    fit.symmetric = true;
+    fit.shape.assign(order, length);
+    fit.rank = rank;
+    fit.factors.assign(order, normal(length, rank, 40));
+    MatrixXd covariances(by_row ? length : 1, rank * rank);
+    for (Index i = 0; i < covariances.rows(); ++i) {
+        const MatrixXd root = normal(rank, rank, 50 + static_cast<std::uint64_t>(i));
+        covariances.row(i) = 0.2 * (root * root.transpose()).eval().reshaped().transpose();
+    }
+    fit.covariances.assign(order, covariances);
+    set_unit_form(fit);
+    return fit;
+}
+
+} // namespace
+
+TEST_CASE("equal indices of a symmetric fit are one row", "[tensor_amp][symmetric]") {
+    const FitResult fit = symmetric_example(4, 3, 1, false);
+    const Prediction p = predict(Reconstruction(fit));
+    const double s = fit.covariances[0](0, 0), n = 4;
+    for (Index i = 0; i < 4; ++i) {
+        const double m = fit.factors[0](i, 0), d = m * m;
+        // Of u^3, u normal: m^3 + 3 m s, and 9 m^4 s + 36 m^2 s^2 + 15 s^3.
+        const Index cube = 21 * i;
+        CHECK(p.mean(cube) == Approx((m * d + 3 * m * s) / n));
+        CHECK(p.deviation(cube) ==
+              Approx(std::sqrt(9 * d * d * s + 36 * d * s * s + 15 * s * s * s) / n));
+        for (Index j = 0; j < 4; ++j) {
+            if (i == j) continue;
+            // Of u^2 v: (m^2 + s) w, and E u^4 E v^2 - (E u^2 E v)^2.
+            const double w = fit.factors[0](j, 0), square = d + s,
+                         fourth = d * d + 6 * d * s + 3 * s * s;
+            const double variance = fourth * (w * w + s) - square * square * w * w;
+            for (const Index entry : {20 * i + j, 17 * i + 4 * j, 16 * j + 5 * i}) {
+                CHECK(p.mean(entry) == Approx(square * w / n));
+                CHECK(p.deviation(entry) == Approx(std::sqrt(variance) / n));
+            }
+        }
+    }
+    // Slices know which rows they are.
+    const Prediction part = predict(Reconstruction(fit, {{2}, {3, 2}, {2}}));
+    CHECK(part.mean(0) == Approx(p.mean(32 + 12 + 2)).epsilon(1e-13));
+    CHECK(part.deviation(1) == Approx(p.deviation(32 + 8 + 2)).epsilon(1e-13));
+}
+
+TEST_CASE("moments of a symmetric fit are those of samples", "[tensor_amp][symmetric]") {
+    const FitResult fit = symmetric_example(3, 4, 2, true);
+    const Prediction p = predict(Reconstruction(fit));
+    const Random random(3, "tensor-amp/test");
+    constexpr int samples = 60000;
+    VectorXd sum = VectorXd::Zero(81), square = VectorXd::Zero(81);
+    std::vector<MatrixXd> roots;
+    for (Index i = 0; i < 3; ++i)
+        roots.emplace_back(fit.covariances[0].row(i).reshaped(2, 2).llt().matrixL());
+    std::uint64_t draw = 0;
+    for (int sample = 0; sample < samples; ++sample) {
+        MatrixXd x = fit.factors[0];
+        for (Index i = 0; i < 3; ++i, draw += 2)
+            x.row(i) +=
+                (roots[at(i)] * Eigen::Vector2d(random.normal(draw), random.normal(draw + 1)))
+                    .transpose();
+        for (Index flat = 0; flat < 81; ++flat) {
+            const double w = x.row(flat / 27)
+                                 .cwiseProduct(x.row(flat / 9 % 3))
+                                 .cwiseProduct(x.row(flat / 3 % 3))
+                                 .cwiseProduct(x.row(flat % 3))
+                                 .sum() *
+                             signal_scale(fit.shape);
+            sum(flat) += w / samples;
+            square(flat) += w * w / samples;
+        }
+    }
+    for (Index flat = 0; flat < 81; ++flat) {
+        const double deviation = std::sqrt(square(flat) - sum(flat) * sum(flat));
+        CHECK(p.mean(flat) == Approx(sum(flat)).margin(5 * deviation / std::sqrt(samples)));
+        CHECK(p.deviation(flat) == Approx(deviation).epsilon(0.1));
+    }
+}
+
 TEST_CASE("small deviations keep their digits", "[tensor_amp]") {
     const Prediction small = predict(Reconstruction(example({5, 4, 6}, 1e-24, true)));
     const Prediction smaller = predict(Reconstruction(example({5, 4, 6}, 1e-26, true)));
