@@ -290,7 +290,7 @@ ComponentMap canonical_order(const FitResult& fit) {
     ComponentMap map = identity_map(order, fit.rank);
     FitResult unit = fit;
     set_unit_form(unit);
-    if (order_is_free(fit))
+    if (!fit.order_given && order_is_free(fit))
         std::stable_sort(map.source.begin(), map.source.end(),
                          [&](Index k, Index l) { return unit.weights(k) > unit.weights(l); });
     const FreeSigns free = free_signs(fit);

@@ -62,7 +62,7 @@ struct ComponentMap {
 
 // The order in which results are written: descending weight; the entry of largest magnitude is
 // positive in every mode whose sign is free but the last, which takes the remaining sign. The order
-// stays where a prior that is not Gaussian tells components apart.
+// stays where a prior that is not Gaussian tells components apart, and where it was given.
 [[nodiscard]] ASSAY_API ComponentMap canonical_order(const FitResult& fit);
 // The fit with its components in that order: factors, covariances, fields, priors.
 [[nodiscard]] ASSAY_API FitResult in_canonical_order(const FitResult& fit);

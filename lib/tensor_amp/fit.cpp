@@ -90,7 +90,7 @@ Factors one_start(const TensorSource& source, const FitSettings& settings, std::
                               : polished_start(source, settings, replicate, run, keeping);
     case Start::informed:
         return informed_start(settings.given, settings.rank, settings.start_noise, settings.seed,
-                              replicate);
+                              replicate, settings.als.fixed_modes);
     case Start::given:
         break;
     }
@@ -468,6 +468,7 @@ FitResult fit_als(const TensorSource& source, const FitSettings& settings, const
     FitResult fit;
     fit.algorithm = settings.algorithm == Algorithm::hals ? "hals" : "als";
     fit.factors = best.factors;
+    fit.order_given = !als.fixed_modes.empty();
     fit.signed_modes = als.nonnegative_modes;
     fit.signed_modes.insert(fit.signed_modes.end(), als.fixed_modes.begin(), als.fixed_modes.end());
     std::sort(fit.signed_modes.begin(), fit.signed_modes.end());

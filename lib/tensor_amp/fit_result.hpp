@@ -69,6 +69,7 @@ struct FitResult {
     // All modes have one factor, and entries with repeated indices were left out.
     bool symmetric = false;
     bool denoiser_exact = true;
+    bool order_given = false; // by the columns of modes that were fixed; in no file
 
     Factors factors; // N_a x r, posterior means in model units
     // Posterior covariances of the rows, by mode, as in Belief: one row of r^2 numbers where it is

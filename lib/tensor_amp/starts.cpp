@@ -1,5 +1,6 @@
 #include <assay/tensor_amp/starts.hpp>
 
+#include <assay/core/error.hpp>
 #include <assay/core/random.hpp>
 
 #include <algorithm>
@@ -57,19 +58,25 @@ Factors random_start(const Shape& shape, const std::vector<PriorPointer>& priors
 }
 
 Factors informed_start(const Factors& truth, Index rank, double spread, std::uint64_t seed,
-                       std::uint64_t replicate) {
+                       std::uint64_t replicate, const std::vector<Index>& exact_modes) {
     const Random random(seed, kPurpose);
     Factors start;
     for (Index a = 0; a < static_cast<Index>(truth.size()); ++a) {
         const MatrixXd& known = truth[static_cast<std::size_t>(a)];
         const auto rows = static_cast<double>(known.rows());
         const Index common = std::min(rank, known.cols());
+        const bool exact =
+            std::find(exact_modes.begin(), exact_modes.end(), a) != exact_modes.end();
+        if (exact && common < rank)
+            throw Error(concat("mode ", a, " is to stay as it is given, with ", known.cols(),
+                               known.cols() == 1 ? " component; " : " components; ", rank,
+                               " are expected"));
         MatrixXd factor = MatrixXd::Zero(known.rows(), rank);
         factor.leftCols(common) = known.leftCols(common);
         VectorXd size = VectorXd::Constant(
             rank, known.norm() / std::sqrt(rows * static_cast<double>(known.cols())));
         size.head(common) = known.leftCols(common).colwise().norm().transpose() / std::sqrt(rows);
-        add_noise(factor, spread * size, random, a, replicate);
+        if (!exact) add_noise(factor, spread * size, random, a, replicate);
         start.push_back(factor);
     }
     return start;

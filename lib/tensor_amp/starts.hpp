@@ -20,9 +20,11 @@ namespace assay::tensor_amp {
                                              const std::vector<PriorPointer>& priors,
                                              std::uint64_t seed, std::uint64_t replicate = 0);
 
-// The truth plus normal noise of `spread` times each column's root mean square. A truth of another
-// rank is cut, or filled with noise.
+// The truth plus normal noise of `spread` times each column's root mean square, but in
+// `exact_modes` the truth itself. A truth of another rank is cut, or filled with noise; throws
+// Error where exact modes would have to be filled.
 [[nodiscard]] ASSAY_API Factors informed_start(const Factors& truth, Index rank, double spread,
-                                               std::uint64_t seed, std::uint64_t replicate = 0);
+                                               std::uint64_t seed, std::uint64_t replicate = 0,
+                                               const std::vector<Index>& exact_modes = {});
 
 } // namespace assay::tensor_amp

@@ -103,6 +103,11 @@ TEST_CASE("starts: prior means, draws, and the truth with noise", "[tensor_amp][
     CHECK((near[0].leftCols(2) - draws[0]).norm() / std::sqrt(8000) ==
           Approx(0.5 * size).epsilon(0.05));
     CHECK((informed_start(draws, 1, 0, 2)[1] - draws[1].leftCols(1)).norm() == 0);
+    const Factors exact = informed_start(draws, 2, 0.5, 2, 0, {1});
+    CHECK(exact[1] == draws[1]);
+    CHECK(exact[0] == near[0].leftCols(2));
+    CHECK_THROWS_WITH(informed_start(draws, 3, 0.5, 2, 0, {1}),
+                      Contains("mode 1 is to stay as it is given, with 2 components; 3 are"));
 }
 
 TEST_CASE("the evidence chooses the number of components", "[tensor_amp][fit][rank]") {
@@ -329,6 +334,26 @@ TEST_CASE("modes that are given stay in least squares", "[tensor_amp][fit]") {
             fit.factors[1].col(1).dot(given) / (fit.factors[1].col(1).norm() * given.norm());
         CHECK(std::max(cosine, other) == Approx(1).epsilon(1e-9));
     }
+}
+
+TEST_CASE("modes that are given keep their bits", "[tensor_amp][fit]") {
+    auto one = tensor_test::make_instance({12, 13, 14}, {"gauss"}, 3, 1e-4, 6);
+    // Rising weights, and signs that no convention would choose.
+    for (Index k = 0; k < 3; ++k) one.truth[0].col(k) *= std::pow(4, static_cast<double>(k));
+    one.truth[1] = -one.truth[1].cwiseAbs();
+    tensor_test::make_tensor(one, 1e-4, 6);
+    const MemoryTensor source(one.tensor);
+    FitSettings settings;
+    settings.rank = 3;
+    settings.algorithm = GENERATE(Algorithm::als, Algorithm::hals);
+    settings.start = GENERATE(Start::informed, Start::given);
+    settings.start_noise = 0.3;
+    settings.given = one.truth;
+    settings.als.fixed_modes = {0, 1};
+    settings.als.nonnegative_modes = {2};
+    const FitResult fit = fit_tensor(source, settings, {});
+    CHECK(fit.factors[0] == one.truth[0]);
+    CHECK(fit.factors[1] == one.truth[1]);
 }
 
 TEST_CASE("core consistency of nonnegative priors is that of nonnegative fits",
