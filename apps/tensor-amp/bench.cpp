@@ -33,6 +33,7 @@ cli::Command bench() {
     c.reference("phan2013");
     c.run([o](cli::Context& context) {
         const LoadedTensor tensor = load_tensor(context, o->tensor);
+        if (tensor.survey) tensor.survey(context.monitor());
         const BenchmarkResult result =
             benchmark(*tensor.source, o->rank, o->repetitions, context.execution());
         context.report("GEMM rate", result.gemm_gflops, "GFLOP/s (double, 1024^3, one thread)");

@@ -41,9 +41,8 @@ std::unique_ptr<TensorSource> read_data(const Options& o, cli::Context& context,
     hdf5::Address address = data_address(o, context);
     const double memory = allowed_memory(o.memory_bytes);
     if (auto foreign = foreign_tensor(context, o.missing, address, memory)) {
-        if (foreign->tensor.shape != fit.shape)
-            refuse_shape(foreign->tensor.shape, fit, address.name());
-        return std::make_unique<MemoryTensor>(std::move(foreign->tensor));
+        if (foreign->shape != fit.shape) refuse_shape(foreign->shape, fit, address.name());
+        return std::make_unique<MemoryTensor>(std::move(*foreign));
     }
     if (address.path.empty()) address.path = kTensorPath;
     const hdf5::Group root = context.open(address).root();
@@ -58,7 +57,10 @@ std::unique_ptr<TensorSource> read_data(const Options& o, cli::Context& context,
     StreamedTensorSettings settings;
     settings.missing_nan = o.missing.nan;
     settings.memory_bytes = static_cast<std::int64_t>(memory);
-    return std::make_unique<StreamedTensor>(values, mask_beside(root, reading), settings);
+    auto source =
+        std::make_unique<StreamedTensor>(values, mask_beside(root, reading), settings);
+    source->survey(context.monitor());
+    return source;
 }
 
 void report(cli::Context& context, const Diagnosis& diagnosis, const FitResult& fit) {

@@ -6,6 +6,8 @@
 #include "tensor_input.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/keeping.hpp>
+#include <assay/core/monitor.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
@@ -232,6 +234,14 @@ void report(cli::Context& context, const FitResult& fit) {
                                "component; the posterior is approximate");
 }
 
+// An interruption leaves the state as it was.
+void survey(const LoadedTensor& tensor, const Keeping<FitState>& keeping, Monitor& monitor) {
+    const FitState state = keeping.resume.value_or(FitState{});
+    SafePoints safe_points(keeping, monitor);
+    safe_points.step([&]() -> const FitState& { return state; },
+                     [&] { timed(monitor, "survey", [&] { tensor.survey(monitor); }); });
+}
+
 // Rank 0's number at every rank: with the same threads and memory they stop and exchange at the
 // same places.
 std::int64_t of_first(std::int64_t number) {
@@ -251,7 +261,6 @@ void run(Options& o, cli::Context& context) {
     const LoadedTensor tensor =
         timed(context.monitor(), "read the tensor", [&] { return load_tensor(context, o.tensor); });
     settle(o, context, tensor);
-    warn_of_signs(context, o.fit, tensor);
     cli::StateFile state = state_file(context, "fit");
     Keeping<FitState> keeping = keeping_in<FitState>(state, o.save_every);
     // Of ranks that share the products one keeps the state.
@@ -259,6 +268,8 @@ void run(Options& o, cli::Context& context) {
     const ranks::Together together;
     ranks::AgreedMonitor agreed(context.monitor());
     const Execution run{static_cast<int>(of_first(context.execution().threads)), &agreed};
+    if (tensor.survey) survey(tensor, keeping, agreed);
+    warn_of_signs(context, o.fit, tensor);
     const auto begin = std::chrono::steady_clock::now();
     FitResult fit = at_place(context.input_address().name(),
                              [&] { return fit_tensor(*tensor.source, o.fit, run, keeping); });
@@ -364,7 +375,7 @@ cli::Command fit() {
     c.reference("kadmon2018");
     c.reference("lesieur2017b");
     c.reference("kolda2009");
-    c.memory("8 N1 ... Np + 80 r K (N1 + ... + Np) bytes, K restarts");
+    c.memory("8 N1 ... Np (4 with --precision float32) + 80 r K (N1 + ... + Np) bytes, K restarts");
     c.run([o](cli::Context& context) { run(*o, context); });
     return c;
 }

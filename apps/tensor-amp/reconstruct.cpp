@@ -79,7 +79,7 @@ std::vector<std::uint8_t> read_observed(const Options& o, cli::Context& context,
     DenseTensor tensor;
     std::string where = address.name();
     if (foreign) {
-        tensor = std::move(foreign->tensor);
+        tensor = std::move(*foreign);
     } else {
         TensorReading reading = reading_of(context, o.missing, address);
         reading.memory_bytes = memory;

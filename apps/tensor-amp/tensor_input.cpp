@@ -9,6 +9,8 @@
 #include <assay/tensor_amp/tensor_io.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 
 namespace tensor_amp_app {
 
@@ -17,29 +19,32 @@ using namespace assay::tensor_amp;
 
 namespace {
 
-// Of the entries, and of their flags.
-double bytes_of(const std::vector<std::int64_t>& shape, bool masked) {
-    double entries = 1;
-    for (const std::int64_t length : shape) entries *= static_cast<double>(length);
-    return entries * (masked ? 9 : 8);
+// Of the numbers, so many bytes each, and of their flags.
+double bytes_of(const Shape& shape, std::size_t number, bool masked) {
+    return entry_count(shape) * static_cast<double>(number + (masked ? 1 : 0));
 }
 
-// Where the tensor is, and what it would take in memory: reading takes doubles, whatever the
-// storage is afterwards.
+void expect_room(double need, double memory, const std::string& where, const std::string& hint) {
+    if (need > memory)
+        throw Error(concat(where, ": takes ", human_bytes(need), "; --memory is ",
+                           human_bytes(memory), hint));
+}
+
+// A tensor in HDF5.
 struct Place {
     TensorReading reading;
     hdf5::Dataset values;
-    double bytes, memory;
+    [[nodiscard]] double bytes(std::size_t number) const {
+        return bytes_of(values.shape(), number, reading.mask || reading.missing_nan);
+    }
 };
 
 Place place_of(cli::Context& context, const TensorOptions& o, std::size_t input) {
     const hdf5::Group root = context.input(input).root();
     TensorReading reading = reading_of(context, o.missing, context.input_address(input));
     reading.mask = mask_beside(root, reading);
-    const hdf5::Dataset values = root.dataset(reading.path);
-    const double bytes = static_cast<double>(o.copies) *
-                         bytes_of(values.shape(), reading.mask || reading.missing_nan);
-    return {std::move(reading), values, bytes, allowed_memory(o.memory)};
+    hdf5::Dataset values = root.dataset(reading.path);
+    return {std::move(reading), std::move(values)};
 }
 
 } // namespace
@@ -89,113 +94,139 @@ std::vector<std::string> named_modes(const TensorOptions& o, std::vector<std::st
 }
 
 // A tensor in memory made ready; `where` stands for it in messages.
-DenseInput prepared(cli::Context& context, const TensorOptions& o, NamedTensor named,
-                    const std::string& where) {
-    DenseInput dense{std::move(named), {}};
-    dense.named.mode_names =
-        named_modes(o, dense.named.mode_names, dense.named.tensor.shape.size());
-    const VectorXd& values = dense.named.tensor.values;
-    if (values.size() > 1 && (values.array() == values(0)).all())
+template <class Scalar>
+InputOf<Scalar> prepared(cli::Context& context, const TensorOptions& o,
+                          NamedTensorOf<Scalar> named, const std::string& where) {
+    InputOf<Scalar> whole{std::move(named), {}};
+    TensorOf<Scalar>& tensor = whole.named.tensor;
+    whole.named.mode_names = named_modes(o, whole.named.mode_names, tensor.shape.size());
+    if (tensor.values.size() > 1 && (tensor.values.array() == tensor.values(0)).all())
         context.monitor().warn(where + kAllEqual);
-    if (o.symmetric) at_place(where, [&] { clear_repeated_indices(dense.named.tensor); });
-    if (o.center == "none") return dense;
+    if (o.symmetric) at_place(where, [&] { clear_repeated_indices(tensor); });
+    if (o.center == "none") return whole;
     std::optional<Index> mode;
     if (starts_with(o.center, "mode:"))
-        mode = mode_of("--center", o.center.substr(5), dense.named.tensor.order(),
-                       dense.named.mode_names);
+        mode = mode_of("--center", o.center.substr(5), tensor.order(), whole.named.mode_names);
     else if (o.center != "global")
         throw UsageError("option '--center': found '" + printable(o.center, 40) +
                          "'; none, global or mode:K is expected");
-    dense.centering =
-        at_place("option '--center'", [&] { return subtract_means(dense.named.tensor, mode); });
-    return dense;
+    whole.centering =
+        at_place("option '--center'", [&] { return subtract_means(tensor, mode); });
+    return whole;
 }
 
-std::optional<DenseInput> load_foreign(cli::Context& context, const TensorOptions& o,
-                                       std::size_t input) {
+template <class Scalar>
+std::optional<InputOf<Scalar>> load_foreign(cli::Context& context, const TensorOptions& o,
+                                             std::size_t input) {
     const hdf5::Address address = context.input_address(input);
-    auto foreign = foreign_tensor(context, o.missing, address,
-                                  allowed_memory(o.memory) / static_cast<double>(o.copies));
-    if (!foreign) return std::nullopt;
-    return prepared(context, o, std::move(*foreign), address.name());
+    auto tensor = foreign_tensor<Scalar>(context, o.missing, address, allowed_memory(o.memory),
+                                         o.copies);
+    if (!tensor) return std::nullopt;
+    return prepared<Scalar>(context, o, {std::move(*tensor), {}, ""}, address.name());
 }
 
-DenseInput load_at(cli::Context& context, const TensorOptions& o, const Place& place,
-                   std::size_t input) {
-    return prepared(context, o, read_tensor(context.input(input).root(), place.reading),
+template <class Scalar>
+InputOf<Scalar> load_at(cli::Context& context, const TensorOptions& o, const Place& place,
+                         std::size_t input) {
+    return prepared(context, o, read_tensor<Scalar>(context.input(input).root(), place.reading),
                     place.values.where());
 }
 
-LoadedTensor in_memory(const TensorOptions& o, DenseInput dense, const std::string& where) {
+std::unique_ptr<TensorSource> source_of(DenseTensor tensor, Storage storage) {
+    return std::make_unique<MemoryTensor>(std::move(tensor), storage);
+}
+std::unique_ptr<TensorSource> source_of(FloatTensor tensor, Storage /*storage*/) {
+    return std::make_unique<MemoryTensor>(std::move(tensor));
+}
+
+template <class Scalar>
+LoadedTensor in_memory(const TensorOptions& o, InputOf<Scalar> whole, const std::string& where) {
     LoadedTensor loaded;
-    loaded.mode_names = dense.named.mode_names;
-    loaded.centering = dense.centering;
-    loaded.source = at_place(where, [&] {
-        return std::make_unique<MemoryTensor>(std::move(dense.named.tensor), o.storage);
-    });
+    loaded.mode_names = std::move(whole.named.mode_names);
+    loaded.centering = std::move(whole.centering);
+    loaded.source =
+        at_place(where, [&] { return source_of(std::move(whole.named.tensor), o.storage); });
     return loaded;
+}
+
+LoadedTensor streamed(const TensorOptions& o, const Place& place) {
+    const std::string& where = place.values.where();
+    if (o.center != "none" || o.symmetric)
+        throw Error(concat(where, ": larger than --memory; ",
+                           o.symmetric ? "--symmetric" : "--center", " needs it whole"));
+    StreamedTensorSettings settings;
+    settings.storage = o.storage;
+    settings.missing_nan = o.missing.nan;
+    settings.memory_bytes = static_cast<std::int64_t>(allowed_memory(o.memory));
+    auto source = std::make_unique<StreamedTensor>(place.values, place.reading.mask, settings);
+    LoadedTensor loaded;
+    loaded.mode_names = named_modes(o, names_of_modes(place.values), place.values.shape().size());
+    loaded.survey = [&tensor = *source, where](Monitor& monitor) {
+        tensor.survey(monitor);
+        if (tensor.constant()) monitor.warn(where + kAllEqual);
+    };
+    loaded.source = std::move(source);
+    return loaded;
+}
+
+// Of `Scalar` while it is read; `number` bytes an entry at most.
+template <class Scalar>
+LoadedTensor load_as(cli::Context& context, const TensorOptions& o, std::size_t number,
+                     std::size_t input) {
+    if (auto foreign = load_foreign<Scalar>(context, o, input))
+        return in_memory(o, std::move(*foreign), context.input_address(input).name());
+    const Place place = place_of(context, o, input);
+    if (place.bytes(number) > allowed_memory(o.memory)) return streamed(o, place);
+    return in_memory(o, load_at<Scalar>(context, o, place, input), place.values.where());
 }
 
 } // namespace
 
-std::optional<NamedTensor> foreign_tensor(cli::Context& context, const MissingOptions& o,
-                                          const hdf5::Address& address, double memory) {
+template <class Scalar>
+std::optional<TensorOf<Scalar>> foreign_tensor(cli::Context& context, const MissingOptions& o,
+                                               hdf5::Address address, double memory, int copies) {
     const formats::Opener opener{
         [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
         [&](const std::string& name) { context.note_foreign(name); }};
-    auto file = formats::open_dense(address, opener, memory);
+    if (address.path.empty() && !formats::is_foreign(address) &&
+        context.open(address).root().has_dataset(kTensorPath))
+        address.path = kTensorPath;
+    const auto file = formats::open_dense(address, opener);
     if (!file) return std::nullopt;
-    TensorReading reading;
-    reading.missing_nan = o.nan;
-    DenseTensor tensor;
-    tensor.shape = file->shape;
-    tensor.values =
-        Eigen::Map<const VectorXd>(file->values.data(), static_cast<Index>(file->values.size()));
-    check_shape(tensor.shape, file->name);
-    if (!o.mask.empty()) {
-        const hdf5::Address mask = hdf5::Address::parse(o.mask);
-        // As the tensor itself: MATLAB's dimensions stand the other way round.
-        if (const auto flags = formats::open_dense(mask, opener, memory))
-            tensor.observed = checked_mask(flags->values, flags->shape, tensor.shape, flags->name);
-        else
-            tensor.observed = read_mask(
-                context.open(mask).root().dataset(mask.path.empty() ? kMaskPath : mask.path),
-                tensor.shape);
-    }
-    return checked_tensor(std::move(tensor), reading, file->name);
+    const Shape& shape = file->array.shape;
+    check_shape(shape, file->name);
+    const hdf5::Address mask = hdf5::Address::parse(o.mask);
+    std::optional<formats::DenseFile> flags;
+    if (!o.mask.empty()) flags = formats::open_dense(mask, opener);
+    const double whole = bytes_of(shape, sizeof(Scalar), !o.mask.empty() || o.nan);
+    expect_room(std::max({copies * whole, whole + file->array.bytes,
+                          flags ? entry_count(shape) + flags->array.bytes : 0}),
+                memory, file->name, ", and only HDF5 is read in parts");
+    std::vector<std::uint8_t> observed;
+    if (flags) // as the tensor itself: MATLAB's dimensions stand the other way round
+        observed = read_mask(flags->array.read, flags->array.shape, shape, flags->name);
+    else if (!o.mask.empty())
+        observed = read_mask(
+            context.open(mask).root().dataset(mask.path.empty() ? kMaskPath : mask.path), shape);
+    return read_tensor<Scalar>(file->array.read, shape, std::move(observed), o.nan, file->name);
 }
+template std::optional<DenseTensor> foreign_tensor(cli::Context&, const MissingOptions&,
+                                                   hdf5::Address, double, int);
 
 DenseInput load_dense(cli::Context& context, const TensorOptions& o, std::size_t input) {
-    if (auto foreign = load_foreign(context, o, input)) return std::move(*foreign);
+    if (auto foreign = load_foreign<double>(context, o, input)) return std::move(*foreign);
     const Place place = place_of(context, o, input);
-    if (place.bytes > place.memory)
-        throw Error(concat(place.values.where(), ": ", human_bytes(place.bytes), "; --memory is ",
-                           human_bytes(place.memory)));
-    return load_at(context, o, place, input);
+    expect_room(o.copies * place.bytes(sizeof(double)), allowed_memory(o.memory),
+                place.values.where(), "");
+    return load_at<double>(context, o, place, input);
 }
 
 LoadedTensor load_tensor(cli::Context& context, const TensorOptions& o, std::size_t input) {
-    if (auto foreign = load_foreign(context, o, input))
-        return in_memory(o, std::move(*foreign), context.input_address(input).name());
-    const Place place = place_of(context, o, input);
-    LoadedTensor loaded;
-    if (place.bytes > place.memory) {
-        if (o.center != "none" || o.symmetric)
-            throw Error(concat(place.values.where(), ": larger than --memory; ",
-                               o.symmetric ? "--symmetric" : "--center", " needs it whole"));
-        StreamedTensorSettings settings;
-        settings.storage = o.storage;
-        settings.missing_nan = o.missing.nan;
-        settings.memory_bytes = static_cast<std::int64_t>(place.memory);
-        auto streamed =
-            std::make_unique<StreamedTensor>(place.values, place.reading.mask, settings);
-        if (streamed->constant()) context.monitor().warn(place.values.where() + kAllEqual);
-        loaded.mode_names =
-            named_modes(o, names_of_modes(place.values), place.values.shape().size());
-        loaded.source = std::move(streamed);
-        return loaded;
-    }
-    return in_memory(o, load_at(context, o, place, input), place.values.where());
+    if (o.storage == Storage::float64) return load_as<double>(context, o, sizeof(double), input);
+    // Means are taken off what the file holds, not off what is left of it as float.
+    if (o.center != "none")
+        return load_as<double>(context, o, sizeof(double) + sizeof(float), input);
+    return load_as<float>(context, o, sizeof(float), input);
 }
 
 Index mode_of(const std::string& option, const std::string& text, Index order,

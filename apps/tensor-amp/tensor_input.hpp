@@ -7,6 +7,8 @@
 #include <assay/tensor_amp/tensor_io.hpp>
 #include <assay/tensor_amp/tensor_source.hpp>
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,11 +28,13 @@ void declare_missing(assay::cli::Command& c, MissingOptions& o);
                                                           const MissingOptions& o,
                                                           const assay::hdf5::Address& address);
 
-// The tensor of a file that is no plain HDF5 (npy, npz, MATLAB), with at most so many bytes of
-// numbers; nothing for a file that is.
-[[nodiscard]] std::optional<assay::tensor_amp::NamedTensor>
-foreign_tensor(assay::cli::Context& context, const MissingOptions& o,
-               const assay::hdf5::Address& address, double memory);
+// The tensor of a file that is no plain HDF5 (npy, npz, MATLAB); nothing for a file that is. Throws
+// Error, before the numbers are read, where `copies` of it or its reading take more than `memory`
+// bytes.
+template <class Scalar = double>
+[[nodiscard]] std::optional<assay::tensor_amp::TensorOf<Scalar>>
+foreign_tensor(assay::cli::Context& context, const MissingOptions& o, assay::hdf5::Address address,
+               double memory, int copies = 1);
 
 struct TensorOptions {
     MissingOptions missing;
@@ -49,6 +53,9 @@ struct LoadedTensor {
     std::unique_ptr<assay::tensor_amp::TensorSource> source;
     std::vector<std::string> mode_names;
     std::optional<assay::tensor_amp::Centering> centering;
+    // Checks the numbers of a tensor that is streamed (StreamedTensor::survey), before all passes;
+    // empty where they are checked.
+    std::function<void(assay::Monitor&)> survey;
     [[nodiscard]] const assay::tensor_amp::Shape& shape() const { return source->shape(); }
 };
 
@@ -58,10 +65,12 @@ struct LoadedTensor {
                                        std::size_t input = 0);
 
 // The same for what needs all of it at once. Throws Error where it is larger than --memory.
-struct DenseInput {
-    assay::tensor_amp::NamedTensor named;
+template <class Scalar>
+struct InputOf {
+    assay::tensor_amp::NamedTensorOf<Scalar> named;
     std::optional<assay::tensor_amp::Centering> centering;
 };
+using DenseInput = InputOf<double>;
 [[nodiscard]] DenseInput load_dense(assay::cli::Context& context, const TensorOptions& o,
                                     std::size_t input = 0);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <assay/formats/spike_trains.hpp>
+#include <assay/formats/stored_array.hpp>
 #include <assay/formats/zip_archive.hpp>
 #include <assay/hdf5/object.hpp>
 #include <assay/hdf5/stream.hpp>
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -19,6 +21,7 @@ struct DenseArray {
     hdf5::Shape shape;
     std::vector<double> values;
 };
+[[nodiscard]] DenseArray collected(const StoredArray& array);
 
 // Rows are units or bins as in the file.
 using AnyArray = std::variant<DenseArray, SparseMatrix, SpikeTrains>;
@@ -63,7 +66,9 @@ enum class FileKind { hdf5, matlab5, npy, npz, text };
 // --- numpy ---
 // The array with its axes in another order: axis i of the result is axis axes[i].
 [[nodiscard]] DenseArray permuted(const DenseArray& array, const std::vector<std::size_t>& axes);
-[[nodiscard]] DenseArray parse_npy(const std::string& bytes, const std::string& where);
+// Of bytes that outlive it.
+[[nodiscard]] StoredArray npy_array(std::string_view bytes, const std::string& where);
+[[nodiscard]] DenseArray parse_npy(std::string_view bytes, const std::string& where);
 
 // Members are read when they are asked for: what nobody needs may be of any kind.
 class NpzArchive {
@@ -75,6 +80,8 @@ class NpzArchive {
     }
     [[nodiscard]] const std::vector<std::string>& members() const { return members_; }
     [[nodiscard]] DenseArray numbers(const std::string& member) const;
+    // The same read later, while the archive lives; throws Error for what holds no numbers.
+    [[nodiscard]] StoredArray array(const std::string& member) const;
     [[nodiscard]] std::string text(const std::string& member) const;
     // From the header; empty for a member that holds no numbers.
     [[nodiscard]] std::optional<hdf5::Shape> shape_of(const std::string& member) const;
@@ -93,13 +100,22 @@ class NpzArchive {
 
 // --- MATLAB level 5, through libmatio ---
 [[nodiscard]] std::vector<std::string> matlab5_names(const std::string& path);
+// Variables that are arrays of more than one number.
+[[nodiscard]] std::vector<std::string> matlab5_tensors(const std::string& path);
 // Paths of matrices, cells, and fields of structs that are such.
 [[nodiscard]] std::vector<std::string> matlab5_arrays(const std::string& path);
 [[nodiscard]] AnyArray read_matlab5(const std::string& path, const std::string& variable);
+// Its shape is known before its numbers are read. Throws Error for what is no dense array of real
+// numbers.
+[[nodiscard]] StoredArray matlab5_array(const std::string& path, const std::string& variable);
 
 // --- MATLAB v7.3 and NWB, inside an open HDF5 file ---
 [[nodiscard]] bool is_matlab(const hdf5::Group& root, const std::string& path);
+// At the top of the file: arrays of more than one number.
+[[nodiscard]] std::vector<std::string> matlab73_tensors(const hdf5::Group& root);
 [[nodiscard]] AnyArray read_matlab73(const hdf5::Group& root, const std::string& path);
+// Throws Error for what is no dense array of numbers.
+[[nodiscard]] StoredArray matlab73_array(const hdf5::Group& root, const std::string& path);
 [[nodiscard]] SpikeTrains read_nwb_units(const hdf5::Group& units);
 [[nodiscard]] std::vector<Interval> read_nwb_trials(const hdf5::Group& root);
 // Intervals in which every unit was observed; empty where the file states none. Throws Error where

@@ -5,8 +5,11 @@
 #include <assay/formats/arrays.hpp>
 #include <assay/formats/mapped_file.hpp>
 
+#include <memory>
+#include <optional>
+#include <string>
 #include <utility>
-#include <variant>
+#include <vector>
 
 namespace assay::formats {
 namespace {
@@ -27,20 +30,30 @@ std::string chosen(const std::string& name, const std::vector<std::string>& name
                                      "; FILE:/NAME is expected"));
 }
 
-void check_size(const hdf5::Shape& shape, double memory, const std::string& where) {
-    double bytes = sizeof(double);
-    for (const Index length : shape) bytes *= static_cast<double>(length);
-    if (bytes > memory)
-        throw Error(concat(where, ": ", human_bytes(bytes), " of numbers; --memory is ",
-                           human_bytes(memory), ", and only HDF5 is read in parts"));
+StoredArray mapped_npy(const std::string& file) {
+    const auto mapped = std::make_shared<const MappedFile>(file);
+    StoredArray array = npy_array(mapped->bytes(), file);
+    array.read = [mapped, read = std::move(array.read)](const NumberBlock& take) { read(take); };
+    return array;
 }
 
-DenseFile dense_of(AnyArray array, std::string name, double memory) {
-    if (auto* const dense = std::get_if<DenseArray>(&array)) {
-        check_size(dense->shape, memory, name);
-        return {std::move(name), std::move(dense->shape), std::move(dense->values)};
+DenseFile of_npz(const std::string& file, const std::string& name) {
+    const auto archive = std::make_shared<const NpzArchive>(file);
+    const std::string member = chosen(name, archive->members(), file);
+    StoredArray array = archive->array(member);
+    array.read = [archive, read = std::move(array.read)](const NumberBlock& take) { read(take); };
+    return {file + ":/" + member, std::move(array)};
+}
+
+std::optional<DenseFile> of_matlab73(const hdf5::Group& root, const hdf5::Address& address) {
+    std::string path = address.path;
+    if (path.empty()) {
+        const std::vector<std::string> found = matlab73_tensors(root);
+        if (found.empty()) return std::nullopt;
+        path = "/" + chosen("", found, address.name());
     }
-    throw Error(name + ": is no dense array of numbers, which is expected");
+    if (!is_matlab(root, path)) return std::nullopt;
+    return DenseFile{address.name() + ":" + path, matlab73_array(root, path)};
 }
 
 } // namespace
@@ -49,33 +62,18 @@ bool is_foreign(const hdf5::Address& address) {
     return file_kind(address) != FileKind::hdf5;
 }
 
-std::optional<DenseFile> open_dense(const hdf5::Address& address, const Opener& opener,
-                                    double memory) {
+std::optional<DenseFile> open_dense(const hdf5::Address& address, const Opener& opener) {
     const FileKind kind = file_kind(address);
-    if (kind == FileKind::hdf5) {
-        const hdf5::Group root = opener.hdf5(address).root();
-        if (address.path.empty() || !is_matlab(root, address.path)) return std::nullopt;
-        if (root.has_dataset(address.path))
-            check_size(root.dataset(address.path).shape(), memory,
-                       root.dataset(address.path).where());
-        return dense_of(read_matlab73(root, address.path), address.name() + ":" + address.path,
-                        memory);
-    }
+    if (kind == FileKind::hdf5) return of_matlab73(opener.hdf5(address).root(), address);
     opener.foreign(address.file);
     const std::string& file = address.file;
-    std::string name = plain_name(address.path);
-    if (kind == FileKind::npy)
-        return dense_of(parse_npy(std::string(MappedFile(file).bytes()), file), file, memory);
-    if (kind == FileKind::npz) {
-        const NpzArchive archive(file);
-        name = chosen(name, archive.members(), file);
-        if (const auto shape = archive.shape_of(name)) check_size(*shape, memory, file);
-        return dense_of(archive.numbers(name), file + ":/" + name, memory);
-    }
+    const std::string name = plain_name(address.path);
+    if (kind == FileKind::npy) return DenseFile{file, mapped_npy(file)};
+    if (kind == FileKind::npz) return of_npz(file, name);
     if (kind == FileKind::text)
         throw Error(file + ": is text; an array of HDF5, npy, npz or MATLAB is expected");
-    name = chosen(name, matlab5_names(file), file);
-    return dense_of(read_matlab5(file, name), file + ":/" + name, memory);
+    const std::string variable = name.empty() ? chosen("", matlab5_tensors(file), file) : name;
+    return DenseFile{file + ":/" + variable, matlab5_array(file, variable)};
 }
 
 } // namespace assay::formats

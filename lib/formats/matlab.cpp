@@ -2,6 +2,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/arrays.hpp>
+#include <assay/formats/number_blocks.hpp>
 
 #ifdef ASSAY_HAVE_MATIO
 #include <matio.h>
@@ -12,10 +13,14 @@
 #include <cstdint>
 #include <fstream>
 #include <memory>
-#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace assay::formats {
 namespace {
+
+constexpr const char* kNotDense = ": is no dense array of numbers, which is expected";
 
 std::string class_of(const hdf5::Object& object) {
     return object.text_attribute("MATLAB_class").value_or("");
@@ -23,13 +28,6 @@ std::string class_of(const hdf5::Object& object) {
 
 bool is_empty(const hdf5::Object& object) {
     return object.number_attribute("MATLAB_empty").value_or(0) != 0;
-}
-
-// MATLAB's first index runs fastest: what it writes is, in C order, of reversed dimensions.
-DenseArray reversed(const DenseArray& stored) {
-    std::vector<std::size_t> axes(stored.shape.size());
-    std::iota(axes.rbegin(), axes.rend(), std::size_t{0});
-    return permuted(stored, axes);
 }
 
 SparseMatrix read_sparse(const hdf5::Group& group) {
@@ -44,6 +42,28 @@ SparseMatrix read_sparse(const hdf5::Group& group) {
     if (group.has_dataset("data")) data = group.dataset("data").expect_numeric().read<double>();
     return compressed_matrix(data, ir, jc, static_cast<Index>(rows),
                              static_cast<Index>(jc.size()) - 1, false, group.where());
+}
+
+[[noreturn]] void refuse_struct(const hdf5::Group& group) {
+    throw Error(group.where() + ": is a struct; one of its fields is expected (" +
+                join(group.names(), ", ") + ")");
+}
+
+// MATLAB's first index runs fastest: what it writes is, in C order, of reversed dimensions.
+StoredArray array_of(const hdf5::Dataset& dataset) {
+    if (is_empty(dataset)) throw Error(dataset.where() + ": is an empty array");
+    if (class_of(dataset) == "char")
+        throw Error(dataset.where() + ": holds text; numbers are expected");
+    dataset.expect_numeric();
+    StoredArray array;
+    array.shape.assign(dataset.shape().rbegin(), dataset.shape().rend());
+    array.bytes = sizeof(double) * static_cast<double>(dataset.size());
+    array.read = [dataset, shape = array.shape](const NumberBlock& take) {
+        const std::vector<double> numbers = dataset.read<double>();
+        const auto number = [&](Index i) { return numbers[static_cast<std::size_t>(i)]; };
+        hand_over(shape, Fastest::first_index, number, take);
+    };
+    return array;
 }
 
 SpikeTrains read_cell(const hdf5::Dataset& cell) {
@@ -74,16 +94,35 @@ AnyArray read_matlab73(const hdf5::Group& root, const std::string& path) {
     if (root.has_group(path)) {
         const hdf5::Group group = root.group(path);
         if (group.has_attribute("MATLAB_sparse")) return read_sparse(group);
-        throw Error(group.where() + ": is a struct; one of its fields is expected (" +
-                    join(group.names(), ", ") + ")");
+        refuse_struct(group);
     }
     const hdf5::Dataset dataset = root.dataset(path);
     if (dataset.kind() == hdf5::Kind::reference) return read_cell(dataset);
-    if (is_empty(dataset)) throw Error(dataset.where() + ": is an empty array");
-    if (class_of(dataset) == "char")
-        throw Error(dataset.where() + ": holds text; numbers are expected");
-    dataset.expect_numeric();
-    return reversed({dataset.shape(), dataset.read<double>()});
+    return collected(array_of(dataset));
+}
+
+StoredArray matlab73_array(const hdf5::Group& root, const std::string& path) {
+    if (root.has_group(path)) {
+        const hdf5::Group group = root.group(path);
+        if (group.has_attribute("MATLAB_sparse")) throw Error(group.where() + kNotDense);
+        refuse_struct(group);
+    }
+    const hdf5::Dataset dataset = root.dataset(path);
+    if (dataset.kind() == hdf5::Kind::reference) throw Error(dataset.where() + kNotDense);
+    return array_of(dataset);
+}
+
+std::vector<std::string> matlab73_tensors(const hdf5::Group& root) {
+    std::vector<std::string> found;
+    for (const std::string& name : root.names()) {
+        if (!root.has_dataset(name)) continue;
+        const hdf5::Dataset dataset = root.dataset(name);
+        const std::string kind = class_of(dataset);
+        if (!kind.empty() && kind != "char" && dataset.numeric() && dataset.size() > 1 &&
+            !is_empty(dataset))
+            found.push_back(name);
+    }
+    return found;
 }
 
 #ifdef ASSAY_HAVE_MATIO
@@ -157,55 +196,70 @@ Index element_count(const matvar_t& variable, const std::string& where) {
 }
 
 template <class T>
-void append(std::vector<double>& values, const void* data, Index count) {
-    const T* typed = static_cast<const T*>(data);
-    values.insert(values.end(), typed, typed + count);
+double number_at(const void* data, Index i) {
+    return static_cast<double>(static_cast<const T*>(data)[i]);
+}
+
+// The i-th of numbers that libmatio holds; throws Error for those of no known type.
+using NumberAt = double (*)(const void* data, Index i);
+NumberAt reader_of(matio_types type, const std::string& where) {
+    switch (type) {
+    case MAT_T_DOUBLE:
+        return number_at<double>;
+    case MAT_T_SINGLE:
+        return number_at<float>;
+    case MAT_T_INT8:
+        return number_at<std::int8_t>;
+    case MAT_T_UINT8:
+        return number_at<std::uint8_t>;
+    case MAT_T_INT16:
+        return number_at<std::int16_t>;
+    case MAT_T_UINT16:
+        return number_at<std::uint16_t>;
+    case MAT_T_INT32:
+        return number_at<std::int32_t>;
+    case MAT_T_UINT32:
+        return number_at<std::uint32_t>;
+    case MAT_T_INT64:
+        return number_at<std::int64_t>;
+    case MAT_T_UINT64:
+        return number_at<std::uint64_t>;
+    default:
+        throw Error(where + ": holds no numbers; numbers are expected");
+    }
+}
+
+void expect_data(const void* data, Index count, const std::string& where) {
+    if (count > 0 && data == nullptr)
+        throw Error(where + ": its numbers are missing; the file is damaged");
 }
 
 std::vector<double> numbers(const void* data, matio_types type, Index count,
                             const std::string& where) {
-    std::vector<double> values;
-    if (count > 0 && data == nullptr)
-        throw Error(where + ": its numbers are missing; the file is damaged");
-    switch (type) {
-    case MAT_T_DOUBLE:
-        append<double>(values, data, count);
-        break;
-    case MAT_T_SINGLE:
-        append<float>(values, data, count);
-        break;
-    case MAT_T_INT8:
-        append<std::int8_t>(values, data, count);
-        break;
-    case MAT_T_UINT8:
-        append<std::uint8_t>(values, data, count);
-        break;
-    case MAT_T_INT16:
-        append<std::int16_t>(values, data, count);
-        break;
-    case MAT_T_UINT16:
-        append<std::uint16_t>(values, data, count);
-        break;
-    case MAT_T_INT32:
-        append<std::int32_t>(values, data, count);
-        break;
-    case MAT_T_UINT32:
-        append<std::uint32_t>(values, data, count);
-        break;
-    case MAT_T_INT64:
-        append<std::int64_t>(values, data, count);
-        break;
-    case MAT_T_UINT64:
-        append<std::uint64_t>(values, data, count);
-        break;
-    default:
-        throw Error(where + ": holds no numbers; numbers are expected");
-    }
+    expect_data(data, count, where);
+    const NumberAt number = reader_of(type, where);
+    std::vector<double> values(static_cast<std::size_t>(count));
+    for (Index i = 0; i < count; ++i) values[static_cast<std::size_t>(i)] = number(data, i);
     return values;
+}
+
+void hand_over_numbers(const matvar_t& v, const std::string& where, const NumberBlock& take) {
+    expect_data(v.data, element_count(v, where), where);
+    const NumberAt number = reader_of(v.data_type, where);
+    hand_over(
+        shape_of(v, where), Fastest::first_index, [&](Index i) { return number(v.data, i); }, take);
 }
 
 bool is_numeric(const matvar_t& v) {
     return v.class_type >= MAT_C_DOUBLE && v.class_type <= MAT_C_UINT64;
+}
+
+void expect_real(const matvar_t& v, const std::string& where) {
+    if (v.isComplex != 0) throw Error(where + ": holds complex numbers; real ones are expected");
+}
+
+void expect_numbers(const matvar_t& v, const std::string& where) {
+    if (!is_numeric(v)) throw Error(where + ": holds no numbers; numbers are expected");
 }
 
 SparseMatrix sparse_of(const matvar_t& v, const std::string& where) {
@@ -224,7 +278,7 @@ SparseMatrix sparse_of(const matvar_t& v, const std::string& where) {
 }
 
 AnyArray array_of(const matvar_t& v, const std::string& where) {
-    if (v.isComplex != 0) throw Error(where + ": holds complex numbers; real ones are expected");
+    expect_real(v, where);
     if (v.class_type == MAT_C_SPARSE) return sparse_of(v, where);
     if (v.class_type == MAT_C_CELL) {
         SpikeTrains trains;
@@ -241,11 +295,39 @@ AnyArray array_of(const matvar_t& v, const std::string& where) {
         }
         return trains;
     }
-    if (!is_numeric(v)) throw Error(where + ": holds no numbers; numbers are expected");
-    DenseArray stored{shape_of(v, where),
-                      numbers(v.data, v.data_type, element_count(v, where), where)};
-    std::reverse(stored.shape.begin(), stored.shape.end());
-    return reversed(stored);
+    expect_numbers(v, where);
+    StoredArray array;
+    array.shape = shape_of(v, where);
+    expect_data(v.data, element_count(v, where), where);
+    array.read = [&](const NumberBlock& take) { hand_over_numbers(v, where, take); };
+    return collected(array);
+}
+
+// A variable, or a field of a struct.
+struct Located {
+    MatFile file;
+    MatVariable variable;
+    const matvar_t* at;
+};
+
+// `read`: Mat_VarRead, or Mat_VarReadInfo for all but the numbers.
+Located located(const std::string& path, const std::string& variable_path, const std::string& where,
+                matvar_t* (*read)(mat_t*, const char*)) {
+    const auto parts = split(variable_path, '/');
+    MatFile file = open_mat(path);
+    MatVariable variable(read(file.get(), parts.front().c_str()), Mat_VarFree);
+    if (!variable)
+        throw Error(where + ": not in the file; it holds " + join(matlab5_names(path), ", "));
+    const matvar_t* at = variable.get();
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+        if (at->class_type != MAT_C_STRUCT)
+            throw Error(where + ": '" + parts[i - 1] + "' is no struct");
+        at = Mat_VarGetStructFieldByName(const_cast<matvar_t*>(at), parts[i].c_str(), 0);
+        if (at == nullptr) throw Error(where + ": has no field '" + parts[i] + "'");
+    }
+    if (at->class_type == MAT_C_STRUCT)
+        throw Error(where + ": is a struct; one of its fields is expected");
+    return {std::move(file), std::move(variable), at};
 }
 
 } // namespace
@@ -288,26 +370,54 @@ std::vector<std::string> matlab5_arrays(const std::string& path) {
     }
 }
 
-AnyArray read_matlab5(const std::string& path, const std::string& variable_path) {
-    const std::string where = path + ":/" + variable_path;
-    const auto parts = split(variable_path, '/');
+std::vector<std::string> matlab5_tensors(const std::string& path) {
     const MatFile file = open_mat(path);
-    const MatVariable variable(Mat_VarRead(file.get(), parts.front().c_str()), Mat_VarFree);
-    if (!variable)
-        throw Error(where + ": not in the file; it holds " + join(matlab5_names(path), ", "));
-    const matvar_t* at = variable.get();
-    for (std::size_t i = 1; i < parts.size(); ++i) {
-        if (at->class_type != MAT_C_STRUCT)
-            throw Error(where + ": '" + parts[i - 1] + "' is no struct");
-        at = Mat_VarGetStructFieldByName(const_cast<matvar_t*>(at), parts[i].c_str(), 0);
-        if (at == nullptr) throw Error(where + ": has no field '" + parts[i] + "'");
+    std::vector<std::string> found;
+    for (;;) {
+        const MatVariable v(Mat_VarReadNextInfo(file.get()), Mat_VarFree);
+        if (!v) return found;
+        if (v->name != nullptr && is_numeric(*v) && element_count(*v, path) > 1)
+            found.emplace_back(v->name);
     }
-    if (at->class_type == MAT_C_STRUCT)
-        throw Error(where + ": is a struct; one of its fields is expected");
-    return array_of(*at, where);
+}
+
+AnyArray read_matlab5(const std::string& path, const std::string& variable) {
+    const std::string where = path + ":/" + variable;
+    const Located found = located(path, variable, where, Mat_VarRead);
+    return array_of(*found.at, where);
+}
+
+StoredArray matlab5_array(const std::string& path, const std::string& variable) {
+    const std::string where = path + ":/" + variable;
+    const Located found = located(path, variable, where, Mat_VarReadInfo);
+    expect_real(*found.at, where);
+    if (found.at->class_type == MAT_C_SPARSE || found.at->class_type == MAT_C_CELL)
+        throw Error(where + kNotDense);
+    expect_numbers(*found.at, where);
+    StoredArray array;
+    array.shape = shape_of(*found.at, where);
+    array.bytes = static_cast<double>(Mat_SizeOfClass(found.at->class_type)) *
+                  static_cast<double>(element_count(*found.at, where));
+    array.read = [path, variable, where, shape = array.shape](const NumberBlock& take) {
+        const Located whole = located(path, variable, where, Mat_VarRead);
+        if (shape_of(*whole.at, where) != shape)
+            throw Error(where + ": its shape is unclear; the file is damaged");
+        hand_over_numbers(*whole.at, where, take);
+    };
+    return array;
 }
 
 #else
+
+namespace {
+
+[[noreturn]] void refuse_level5(const std::string& path) {
+    throw Error(
+        path +
+        ": is a MATLAB level 5 file, which this build cannot read; save it again with -v7.3");
+}
+
+} // namespace
 
 std::vector<std::string> matlab5_names(const std::string&) {
     return {};
@@ -317,10 +427,16 @@ std::vector<std::string> matlab5_arrays(const std::string&) {
     return {};
 }
 
+std::vector<std::string> matlab5_tensors(const std::string& path) {
+    refuse_level5(path);
+}
+
 AnyArray read_matlab5(const std::string& path, const std::string&) {
-    throw Error(
-        path +
-        ": is a MATLAB level 5 file, which this build cannot read; save it again with -v7.3");
+    refuse_level5(path);
+}
+
+StoredArray matlab5_array(const std::string& path, const std::string&) {
+    refuse_level5(path);
 }
 
 #endif

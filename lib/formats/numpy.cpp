@@ -3,11 +3,11 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/arrays.hpp>
+#include <assay/formats/number_blocks.hpp>
 #include <assay/formats/scalar_types.hpp>
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <string_view>
 #include <utility>
 
@@ -94,7 +94,7 @@ struct Npy {
     std::size_t start = 0; // of the numbers
 };
 
-Npy parse_start(const std::string& bytes, const std::string& where) {
+Npy parse_start(std::string_view bytes, const std::string& where) {
     constexpr std::size_t kMagic = 6;
     if (bytes.size() < 10 || bytes.compare(0, kMagic, "\x93NUMPY") != 0)
         throw Error(where + ": is not a .npy array");
@@ -109,21 +109,13 @@ Npy parse_start(const std::string& bytes, const std::string& where) {
     const std::size_t length =
         byte(8) + (byte(9) << 8U) + (major == 1 ? 0 : (byte(10) << 16U) + (byte(11) << 24U));
     if (length > bytes.size() - prefix) throw Error(where + ": is cut off inside its header");
-    Npy npy{parse_header(bytes.substr(prefix, length), where), prefix + length};
+    Npy npy{parse_header(std::string(bytes.substr(prefix, length)), where), prefix + length};
     if (npy.header.descr.size() < 2) throw Error(where + ": has an unreadable kind of values");
     return npy;
 }
 
 std::string kind_of(const Header& header) {
     return header.descr.substr(1); // without the order of bytes
-}
-
-// Fortran order is C order with all axes reversed.
-DenseArray row_major(DenseArray stored) {
-    std::vector<std::size_t> reversed(stored.shape.size());
-    std::iota(reversed.rbegin(), reversed.rend(), std::size_t{0});
-    std::reverse(stored.shape.begin(), stored.shape.end());
-    return permuted(stored, reversed);
 }
 
 } // namespace
@@ -153,16 +145,38 @@ DenseArray permuted(const DenseArray& array, const std::vector<std::size_t>& axe
     return result;
 }
 
-DenseArray parse_npy(const std::string& bytes, const std::string& where) {
+DenseArray collected(const StoredArray& array) {
+    DenseArray result{array.shape, {}};
+    result.values.reserve(static_cast<std::size_t>(hdf5::element_count(array.shape, "")));
+    array.read([&](Index, const double* numbers, Index count) {
+        result.values.insert(result.values.end(), numbers, numbers + count);
+    });
+    return result;
+}
+
+StoredArray npy_array(std::string_view bytes, const std::string& where) {
     const auto [header, start] = parse_start(bytes, where);
     const ScalarType& type = type_of(kind_of(header), where, header.descr);
     const std::size_t left = (bytes.size() - start) / type.bytes;
     if (static_cast<std::size_t>(hdf5::element_count(header.shape, where)) > left)
         throw Error(concat(where, ": states ", hdf5::shape_text(header.shape),
                            " numbers but holds ", left));
-    DenseArray array = dense_array(type, bytes.data() + start, header.shape,
-                                   header.descr[0] == '>' ? ByteOrder::big : ByteOrder::little);
-    return header.fortran ? row_major(std::move(array)) : array;
+    const ByteOrder order = header.descr[0] == '>' ? ByteOrder::big : ByteOrder::little;
+    const Fastest fastest = header.fortran ? Fastest::first_index : Fastest::last_index;
+    StoredArray array;
+    array.shape = header.shape;
+    array.read = [shape = array.shape, numbers = bytes.data() + start, &type, order,
+                  fastest](const NumberBlock& take) {
+        const auto number = [&](Index i) {
+            return type.read(numbers + static_cast<std::size_t>(i) * type.bytes, order);
+        };
+        hand_over(shape, fastest, number, take);
+    };
+    return array;
+}
+
+DenseArray parse_npy(std::string_view bytes, const std::string& where) {
+    return collected(npy_array(bytes, where));
 }
 
 // --- npz ---
@@ -173,6 +187,11 @@ constexpr std::uint64_t kHeaderBytes = 70000; // more than a header of version 1
 
 std::string entry_of(const std::string& member) {
     return member + ".npy";
+}
+
+Header header_of(const ZipArchive& archive, const std::string& member) {
+    const std::string where = archive.where(member);
+    return parse_start(archive.read_start(entry_of(member), where, kHeaderBytes), where).header;
 }
 
 } // namespace
@@ -201,6 +220,21 @@ DenseArray NpzArchive::numbers(const std::string& member) const {
     return parse_npy(bytes_of(member), where(member));
 }
 
+StoredArray NpzArchive::array(const std::string& member) const {
+    expect(member);
+    const Header header = header_of(archive_, member);
+    const ScalarType& type = type_of(kind_of(header), where(member), header.descr);
+    StoredArray array;
+    array.shape = header.shape;
+    array.bytes = static_cast<double>(type.bytes) *
+                  static_cast<double>(hdf5::element_count(header.shape, where(member)));
+    array.read = [this, member](const NumberBlock& take) {
+        const std::string bytes = bytes_of(member);
+        npy_array(bytes, where(member)).read(take);
+    };
+    return array;
+}
+
 std::string NpzArchive::text(const std::string& member) const {
     const std::string bytes = bytes_of(member);
     const auto [header, start] = parse_start(bytes, where(member));
@@ -215,8 +249,7 @@ std::string NpzArchive::text(const std::string& member) const {
 }
 
 std::optional<hdf5::Shape> NpzArchive::shape_of(const std::string& member) const {
-    const std::string start = archive_.read_start(entry_of(member), where(member), kHeaderBytes);
-    Header header = parse_start(start, where(member)).header;
+    Header header = header_of(archive_, member);
     if (kinds().count(kind_of(header)) == 0) return std::nullopt;
     return std::move(header.shape);
 }

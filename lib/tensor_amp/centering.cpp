@@ -4,7 +4,8 @@
 
 namespace assay::tensor_amp {
 
-Centering subtract_means(DenseTensor& tensor, std::optional<Index> mode) {
+template <class Scalar>
+Centering subtract_means(TensorOf<Scalar>& tensor, std::optional<Index> mode) {
     if (mode && (*mode < 0 || *mode >= tensor.order()))
         throw Error(concat("mode ", *mode, "; 0 to ", tensor.order() - 1, " is expected"));
     const Index slices = mode ? tensor.shape[static_cast<std::size_t>(*mode)] : 1;
@@ -20,14 +21,18 @@ Centering subtract_means(DenseTensor& tensor, std::optional<Index> mode) {
     VectorXd sums = VectorXd::Zero(slices), counts = VectorXd::Zero(slices);
     for (Index e = 0; e < tensor.values.size(); ++e) {
         if (!observed(e)) continue;
-        sums(e / inner % slices) += tensor.values(e);
+        sums(e / inner % slices) += static_cast<double>(tensor.values(e));
         counts(e / inner % slices) += 1;
     }
     Centering centering{mode, sums.cwiseQuotient(counts.cwiseMax(1))};
     for (Index e = 0; e < tensor.values.size(); ++e)
-        if (observed(e)) tensor.values(e) -= centering.means(e / inner % slices);
+        if (observed(e))
+            tensor.values(e) = static_cast<Scalar>(static_cast<double>(tensor.values(e)) -
+                                                   centering.means(e / inner % slices));
     return centering;
 }
+template ASSAY_API Centering subtract_means(DenseTensor&, std::optional<Index>);
+template ASSAY_API Centering subtract_means(FloatTensor&, std::optional<Index>);
 
 double mean_value(const TensorSource& source) {
     double sum = 0, count = 0;

@@ -15,7 +15,8 @@ struct Centering {
 };
 
 // Subtracts the means and returns them. Throws Error for a mode that the tensor has not.
-ASSAY_API Centering subtract_means(DenseTensor& tensor, std::optional<Index> mode);
+template <class Scalar>
+ASSAY_API Centering subtract_means(TensorOf<Scalar>& tensor, std::optional<Index> mode);
 
 // The mean of all observed entries; one pass.
 [[nodiscard]] ASSAY_API double mean_value(const TensorSource& source);

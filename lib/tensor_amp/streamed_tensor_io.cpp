@@ -143,7 +143,7 @@ StreamedTensor::StreamedTensor(hdf5::Dataset values, std::optional<hdf5::Dataset
     if (mask_ && mask_->expect_numeric().shape() != values_.shape())
         throw Error(concat(mask_->where(), ": has the shape ", hdf5::shape_text(mask_->shape()),
                            "; the tensor's, ", hdf5::shape_text(values_.shape()), ", is expected"));
-    survey();
+    static_cast<void>(blocks());
 }
 
 // Of rows of the unfolded tensor, two of which fit into the memory.
@@ -160,15 +160,19 @@ Blocks StreamedTensor::blocks() const {
     return {matrix.rows, std::min(slabs * matrix.slab_rows, matrix.rows)};
 }
 
-void StreamedTensor::survey() {
+void StreamedTensor::survey(Monitor& monitor) {
     const Unfolding& matrix = unfolded();
-    // Half a block, since flags are read as doubles beside the values.
-    const Blocks parts{matrix.rows, (blocks().length + 1) / 2};
+    // At most half a block, since flags are read as doubles beside the values; and soon read, so
+    // that an interruption does not wait.
+    constexpr Index soon = Index{1} << 22; // numbers
+    const Blocks parts{matrix.rows, std::min((blocks().length + 1) / 2,
+                                             std::max<Index>(1, soon / matrix.columns))};
     VectorXd values(parts.length * matrix.columns), flags;
     if (mask_) flags.resize(values.size());
     Index observed = 0, nan_count = 0, first_nan = -1;
     double least = std::numeric_limits<double>::infinity(), most = -least;
     for (Index part = 0; part < parts.count(); ++part) {
+        monitor.stop_if_interrupted();
         const Index begin = parts.begin(part), end = begin + parts.extent(part);
         read_rows(values_, matrix.left_modes, begin, end, values.data());
         if (mask_) read_rows(*mask_, matrix.left_modes, begin, end, flags.data());
@@ -184,6 +188,8 @@ void StreamedTensor::survey() {
             least = std::min(least, values(i));
             most = std::max(most, values(i));
         }
+        monitor.progress({static_cast<double>(end), static_cast<double>(matrix.rows), "rows",
+                          "looking through the tensor"});
     }
     if (!settings_.missing_nan) check_nan(nan_count, first_nan, shape(), values_.where());
     if (observed == 0) throw Error(values_.where() + ": nothing is observed");

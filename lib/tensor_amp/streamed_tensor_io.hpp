@@ -1,6 +1,7 @@
 // A tensor larger than memory, streamed from HDF5 in every pass over it.
 #pragma once
 
+#include <assay/core/monitor.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/hdf5/object.hpp>
 #include <assay/tensor_amp/tensor_source.hpp>
@@ -21,21 +22,23 @@ struct StreamedTensorSettings {
 // last one is worked on. One pass at a time.
 class ASSAY_API StreamedTensor final : public TensorSource {
   public:
-    // `mask` (1 = observed) has the shape of `values`. Goes through both once, and throws Error as
-    // read_tensor does: where the shapes differ, a dataset is not numeric, a flag is neither 0 nor
-    // 1, nothing was observed, or a value is not finite (NaN may mean unobserved; without any the
-    // sums are those of a whole tensor). Throws Error where two blocks do not fit into the memory.
+    // `mask` (1 = observed) has the shape of `values`. Throws Error where the shapes differ, a
+    // dataset is not numeric, or two blocks do not fit into the memory.
     StreamedTensor(hdf5::Dataset values, std::optional<hdf5::Dataset> mask,
                    const StreamedTensorSettings& settings);
     ~StreamedTensor() override;
     [[nodiscard]] bool masked() const override { return mask_ || settings_.missing_nan; }
-    // Whether all observed values are equal.
+    // Goes through both datasets once, before all passes, and throws Error as read_tensor does:
+    // where a flag is neither 0 nor 1, nothing was observed, or a value is not finite (NaN may mean
+    // unobserved; without any the sums are those of a whole tensor). Throws Interrupted where the
+    // monitor asks for it: nothing is lost.
+    void survey(Monitor& monitor);
+    // Whether all observed values were equal in the survey.
     [[nodiscard]] bool constant() const { return constant_; }
 
   private:
     struct Buffers;
     [[nodiscard]] Blocks blocks() const;
-    void survey();
     void go_through(Content content, const Visitor& body) const override;
     template <class Scalar>
     void stream(Content content, const Visitor& body) const;

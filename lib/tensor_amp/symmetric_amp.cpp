@@ -184,13 +184,14 @@ class Symmetric {
 
 } // namespace
 
-void clear_repeated_indices(DenseTensor& tensor) {
+template <class Scalar>
+void clear_repeated_indices(TensorOf<Scalar>& tensor) {
     const Shape& shape = tensor.shape;
     if (std::any_of(shape.begin(), shape.end(),
                     [&](Index length) { return length != shape.front(); }))
         throw Error("symmetric: the dimensions of the tensor differ");
     constexpr double rounding = 1e-6;
-    const double largest = tensor.values.cwiseAbs().maxCoeff();
+    const auto largest = static_cast<double>(tensor.values.cwiseAbs().maxCoeff());
     std::vector<Index> index(shape.size());
     for (Index flat = 0; flat < tensor.values.size(); ++flat) {
         Index rest = flat, sorted = 0;
@@ -204,11 +205,14 @@ void clear_repeated_indices(DenseTensor& tensor) {
             continue;
         }
         for (const Index i : index) sorted = sorted * shape.front() + i;
-        if (!(std::abs(tensor.values(flat) - tensor.values(sorted)) <= rounding * largest))
+        const auto difference = static_cast<double>(tensor.values(flat) - tensor.values(sorted));
+        if (!(std::abs(difference) <= rounding * largest))
             throw Error(concat("symmetric: entry ", flat, " (C order) is ", tensor.values(flat),
                                ", that of its sorted indices ", tensor.values(sorted)));
     }
 }
+template ASSAY_API void clear_repeated_indices(DenseTensor&);
+template ASSAY_API void clear_repeated_indices(FloatTensor&);
 
 void check_symmetric(const TensorSource& source) {
     const Shape& shape = source.shape();

@@ -40,7 +40,8 @@ struct SymmetricIterate {
 
 // Sets entries with repeated indices to 0. Throws Error where the tensor is not cubic, or the
 // others are not equal under permutations of their indices.
-ASSAY_API void clear_repeated_indices(DenseTensor& tensor);
+template <class Scalar>
+ASSAY_API void clear_repeated_indices(TensorOf<Scalar>& tensor);
 
 // Throws Error for a tensor that is not cubic, or with missing entries.
 ASSAY_API void check_symmetric(const TensorSource& source);

@@ -19,7 +19,8 @@ std::string mode_name(Index mode) {
 }
 
 // Unobserved values become 0; NaN joins them where it may.
-void settle_values(DenseTensor& tensor, bool missing_nan, const std::string& where) {
+template <class Scalar>
+void settle_values(TensorOf<Scalar>& tensor, bool missing_nan, const std::string& where) {
     const auto size = tensor.values.size();
     Index nan_count = 0, first_nan = -1;
     for (Index i = 0; i < size; ++i) {
@@ -27,7 +28,7 @@ void settle_values(DenseTensor& tensor, bool missing_nan, const std::string& whe
             tensor.values(i) = 0;
             continue;
         }
-        check_finite(tensor.values(i), i, tensor.shape, where);
+        check_finite(static_cast<double>(tensor.values(i)), i, tensor.shape, where);
         if (!std::isnan(tensor.values(i))) continue;
         if (nan_count++ == 0) first_nan = i;
         if (!missing_nan) continue;
@@ -39,6 +40,16 @@ void settle_values(DenseTensor& tensor, bool missing_nan, const std::string& whe
     if (!tensor.observed.empty() &&
         std::find(tensor.observed.begin(), tensor.observed.end(), 1) == tensor.observed.end())
         throw Error(where + ": nothing is observed");
+}
+
+// Room for the values, which are yet to be read.
+template <class Scalar>
+TensorOf<Scalar> empty_tensor(const Shape& shape, const std::string& where) {
+    TensorOf<Scalar> tensor;
+    tensor.shape = shape;
+    tensor.values.resize(hdf5::element_count(shape, where));
+    prefer_large_pages(tensor.values.data(), sizeof(Scalar) * at(tensor.values.size()));
+    return tensor;
 }
 
 double number(const hdf5::Group& group, const char* name) {
@@ -64,36 +75,36 @@ std::optional<hdf5::Dataset> mask_beside(const hdf5::Group& root, const TensorRe
     return root.dataset(beside);
 }
 
-std::vector<std::uint8_t> checked_mask(const std::vector<double>& flags, const Shape& shape,
-                                       const Shape& tensor, const std::string& where) {
+std::vector<std::uint8_t> read_mask(const NumberReader& read, const Shape& shape,
+                                    const Shape& tensor, const std::string& where) {
     check_mask_shape(shape, tensor, where);
-    std::vector<std::uint8_t> observed(flags.size());
-    for (std::size_t i = 0; i < flags.size(); ++i)
-        observed[i] = checked_flag(flags[i], static_cast<Index>(i), shape, where);
+    std::vector<std::uint8_t> observed(at(hdf5::element_count(shape, where)));
+    read([&](Index first, const double* flags, Index count) {
+        for (Index i = 0; i < count; ++i)
+            observed[at(first + i)] = checked_flag(flags[i], first + i, shape, where);
+    });
     return observed;
 }
 
 std::vector<std::uint8_t> read_mask(const hdf5::Dataset& mask, const Shape& tensor) {
     mask.expect_numeric();
-    check_mask_shape(mask.shape(), tensor, mask.where());
     // Some slices of the first mode at a time: as doubles, so that no fraction passes for a flag.
-    constexpr Index together = Index{1} << 17;
-    const hdf5::Shape& shape = mask.shape();
-    const Index size = hdf5::element_count(shape, mask.where());
-    if (size == 0) return {};
-    const Index slice = size / shape.front();
-    const Index slices = std::max<Index>(1, together / slice);
-    std::vector<double> flags(at(std::min(size, slices * slice)));
-    std::vector<std::uint8_t> observed(at(size));
-    hdf5::Shape offset(shape.size(), 0), count = shape;
-    for (Index& first = offset.front(); first < shape.front(); first += slices) {
-        count.front() = std::min(slices, shape.front() - first);
-        mask.read_box<double>(offset, count, flags.data());
-        for (Index i = 0; i < count.front() * slice; ++i)
-            observed[at(first * slice + i)] =
-                checked_flag(flags[at(i)], first * slice + i, shape, mask.where());
-    }
-    return observed;
+    const auto read = [&mask](const NumberBlock& take) {
+        constexpr Index together = Index{1} << 17;
+        const hdf5::Shape& shape = mask.shape();
+        const Index size = hdf5::element_count(shape, mask.where());
+        if (size == 0) return;
+        const Index slice = size / shape.front();
+        const Index slices = std::max<Index>(1, together / slice);
+        std::vector<double> flags(at(std::min(size, slices * slice)));
+        hdf5::Shape offset(shape.size(), 0), count = shape;
+        for (Index& first = offset.front(); first < shape.front(); first += slices) {
+            count.front() = std::min(slices, shape.front() - first);
+            mask.read_box<double>(offset, count, flags.data());
+            take(first * slice, flags.data(), count.front() * slice);
+        }
+    };
+    return read_mask(read, mask.shape(), tensor, mask.where());
 }
 
 std::vector<std::string> names_of_modes(const hdf5::Dataset& dataset) {
@@ -105,35 +116,51 @@ std::vector<std::string> names_of_modes(const hdf5::Dataset& dataset) {
     return all ? names : std::vector<std::string>{};
 }
 
-NamedTensor read_tensor(const hdf5::Group& root, const TensorReading& reading) {
+template <class Scalar>
+NamedTensorOf<Scalar> read_tensor(const hdf5::Group& root, const TensorReading& reading) {
     const hdf5::Dataset dataset = root.dataset(reading.path);
     dataset.expect_numeric();
     check_shape(dataset.shape(), dataset.where());
     at_place(dataset.where(), [&] {
-        check_memory(entry_count(dataset.shape()) * sizeof(double), reading.memory_bytes,
+        check_memory(entry_count(dataset.shape()) * sizeof(Scalar), reading.memory_bytes,
                      hdf5::shape_text(dataset.shape()) + " numbers");
     });
-    NamedTensor named;
+    NamedTensorOf<Scalar> named;
     named.mode_names = names_of_modes(dataset);
     named.units = dataset.text_attribute("units").value_or("");
-    DenseTensor& tensor = named.tensor;
-    tensor.shape = dataset.shape();
-    tensor.values.resize(hdf5::element_count(dataset.shape(), dataset.where()));
-    prefer_large_pages(tensor.values.data(), sizeof(double) * at(tensor.values.size()));
+    TensorOf<Scalar>& tensor = named.tensor;
+    tensor = empty_tensor<Scalar>(dataset.shape(), dataset.where());
     if (const auto mask = mask_beside(root, reading))
         tensor.observed = read_mask(*mask, tensor.shape);
-    dataset.read_box<double>(hdf5::Shape(tensor.shape.size(), 0), dataset.shape(),
+    dataset.read_box<Scalar>(hdf5::Shape(tensor.shape.size(), 0), dataset.shape(),
                              tensor.values.data());
     settle_values(tensor, reading.missing_nan, dataset.where());
     return named;
 }
 
-NamedTensor checked_tensor(DenseTensor tensor, const TensorReading& reading,
-                           const std::string& where) {
-    check_shape(tensor.shape, where);
-    settle_values(tensor, reading.missing_nan, where);
-    return {std::move(tensor), {}, ""};
+template <class Scalar>
+TensorOf<Scalar> read_tensor(const NumberReader& read, const Shape& shape,
+                             std::vector<std::uint8_t> observed, bool missing_nan,
+                             const std::string& where) {
+    check_shape(shape, where);
+    auto tensor = empty_tensor<Scalar>(shape, where);
+    tensor.observed = std::move(observed);
+    read([&](Index first, const double* numbers, Index count) {
+        tensor.values.segment(first, count) =
+            Eigen::Map<const VectorXd>(numbers, count).cast<Scalar>();
+    });
+    settle_values(tensor, missing_nan, where);
+    return tensor;
 }
+
+#define ASSAY_INSTANTIATE(Scalar)                                                                  \
+    template ASSAY_API NamedTensorOf<Scalar> read_tensor<Scalar>(const hdf5::Group&,               \
+                                                                 const TensorReading&);            \
+    template ASSAY_API TensorOf<Scalar> read_tensor<Scalar>(                                       \
+        const NumberReader&, const Shape&, std::vector<std::uint8_t>, bool, const std::string&);
+ASSAY_INSTANTIATE(double)
+ASSAY_INSTANTIATE(float)
+#undef ASSAY_INSTANTIATE
 
 void write_tensor(hdf5::Group root, const NamedTensor& named, TensorPrecision precision) {
     const DenseTensor& tensor = named.tensor;

@@ -7,6 +7,8 @@
 #include <assay/tensor_amp/tensor.hpp>
 #include <assay/tensor_amp/truth.hpp>
 
+#include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -30,31 +32,40 @@ struct TensorReading {
     double memory_bytes = std::numeric_limits<double>::infinity();
 };
 
-struct NamedTensor {
-    DenseTensor tensor;
+template <class Scalar>
+struct NamedTensorOf {
+    TensorOf<Scalar> tensor;
     std::vector<std::string> mode_names; // from the attribute axes; empty where it names not all
     std::string units;
 };
+using NamedTensor = NamedTensorOf<double>;
+
+// A reader of numbers that some file holds: hands them over in C order, in blocks of `count` from
+// entry `first` on.
+using NumberBlock = std::function<void(Index first, const double* numbers, Index count)>;
+using NumberReader = std::function<void(const NumberBlock&)>;
 
 // The words of the attribute axes; empty where they do not name all modes.
 [[nodiscard]] ASSAY_API std::vector<std::string> names_of_modes(const hdf5::Dataset& dataset);
 
-// An array of 2 to 8 modes, numbers of any kind. Values under the mask are not looked at (they may
+// An array of 2 to 8 modes, numbers of any kind, as double or float. Values under the mask are not looked at (they may
 // be NaN) and become 0. Throws Error for another order, an empty mode, other than numbers, infinite
 // values, NaN that `missing_nan` does not allow (naming the first), a mask of another shape or with
 // nothing observed, and where the numbers would take more than `memory_bytes`.
-[[nodiscard]] ASSAY_API NamedTensor read_tensor(const hdf5::Group& root,
-                                                const TensorReading& reading);
+template <class Scalar = double>
+[[nodiscard]] ASSAY_API NamedTensorOf<Scalar> read_tensor(const hdf5::Group& root,
+                                                          const TensorReading& reading);
 
-// The same of numbers that are in memory already; `where` stands for them in messages.
-[[nodiscard]] ASSAY_API NamedTensor checked_tensor(DenseTensor tensor, const TensorReading& reading,
-                                                   const std::string& where);
+// The same of numbers from elsewhere, `where` in messages; `observed` as in a tensor.
+template <class Scalar>
+[[nodiscard]] ASSAY_API TensorOf<Scalar> read_tensor(const NumberReader& read, const Shape& shape,
+                                                     std::vector<std::uint8_t> observed,
+                                                     bool missing_nan, const std::string& where);
 
-// The flags of a mask in memory, with the last index fastest; errors as those of read_mask.
-[[nodiscard]] ASSAY_API std::vector<std::uint8_t> checked_mask(const std::vector<double>& flags,
-                                                               const Shape& shape,
-                                                               const Shape& tensor,
-                                                               const std::string& where);
+// The flags of a mask from elsewhere; errors as those of read_mask.
+[[nodiscard]] ASSAY_API std::vector<std::uint8_t> read_mask(const NumberReader& read,
+                                                            const Shape& shape, const Shape& tensor,
+                                                            const std::string& where);
 
 // The mask of `reading`: its own, the one at its path, or the dataset "mask" beside the tensor.
 [[nodiscard]] ASSAY_API std::optional<hdf5::Dataset> mask_beside(const hdf5::Group& root,

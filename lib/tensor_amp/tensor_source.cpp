@@ -102,20 +102,31 @@ double squared_norm(const TensorSource& source, const Execution& run) {
 MemoryTensor::MemoryTensor(DenseTensor tensor, Storage storage)
     : TensorSource(std::move(tensor.shape), storage), doubles_(std::move(tensor.values)),
       observed_(std::move(tensor.observed)) {
-    if (doubles_.size() != size())
-        throw Error(concat("the tensor has ", doubles_.size(), " values; its shape has ", size()));
-    if (masked() && static_cast<Index>(observed_.size()) != size())
-        throw Error(concat("the mask has ", observed_.size(), " entries; the tensor has ", size()));
-    if (masked() && std::all_of(observed_.begin(), observed_.end(),
-                                [](std::uint8_t flag) { return flag == 0; }))
-        throw Error("no entry of the tensor was observed");
-    settle(doubles_.data(), masked() ? observed_.data() : nullptr, size(), false, 0);
+    check_entries(doubles_);
     if (storage == Storage::float64) return;
     floats_.resize(size());
     prefer_large_pages(floats_.data(), sizeof(float) * at(size()));
     floats_ = doubles_.cast<float>();
     doubles_.resize(0);
     settle(floats_.data(), nullptr, size(), false, 0);
+}
+
+MemoryTensor::MemoryTensor(FloatTensor tensor)
+    : TensorSource(std::move(tensor.shape), Storage::float32), floats_(std::move(tensor.values)),
+      observed_(std::move(tensor.observed)) {
+    check_entries(floats_);
+}
+
+template <class Scalar>
+void MemoryTensor::check_entries(Eigen::Matrix<Scalar, Eigen::Dynamic, 1>& values) {
+    if (values.size() != size())
+        throw Error(concat("the tensor has ", values.size(), " values; its shape has ", size()));
+    if (masked() && static_cast<Index>(observed_.size()) != size())
+        throw Error(concat("the mask has ", observed_.size(), " entries; the tensor has ", size()));
+    if (masked() && std::all_of(observed_.begin(), observed_.end(),
+                                [](std::uint8_t flag) { return flag == 0; }))
+        throw Error("no entry of the tensor was observed");
+    settle(values.data(), masked() ? observed_.data() : nullptr, size(), false, 0);
 }
 
 void MemoryTensor::go_through(Content /*content*/, const Visitor& body) const {

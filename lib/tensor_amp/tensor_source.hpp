@@ -94,10 +94,13 @@ class ASSAY_API MemoryTensor final : public TensorSource {
     // Takes the tensor over; `storage` float32 rounds it to float. Throws Error where the number of
     // values or flags is not the shape's, nothing was observed, or an observed value is not finite.
     explicit MemoryTensor(DenseTensor tensor, Storage storage = Storage::float64);
+    explicit MemoryTensor(FloatTensor tensor);
     [[nodiscard]] bool masked() const override { return !observed_.empty(); }
 
   private:
     void go_through(Content content, const Visitor& body) const override;
+    template <class Scalar>
+    void check_entries(Eigen::Matrix<Scalar, Eigen::Dynamic, 1>& values);
     VectorXd doubles_;
     Eigen::VectorXf floats_;
     std::vector<std::uint8_t> observed_;

@@ -3,6 +3,7 @@
 #include "tensor_amp/scratch.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/monitor.hpp>
 #include <assay/tensor_amp/fit_io.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 #include <assay/tensor_amp/streamed_tensor_io.hpp>
@@ -12,6 +13,9 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <string>
+#include <vector>
 
 using namespace assay;
 using namespace assay::tensor_amp;
@@ -280,7 +284,7 @@ TEST_CASE("a tensor that is streamed is refused like one that is read", "[tensor
         if (!flags.empty()) mask = root.dataset("data/mask");
         std::string streamed = "none", read = "none";
         try {
-            const StreamedTensor source(root.dataset("data/tensor"), mask, settings);
+            StreamedTensor(root.dataset("data/tensor"), mask, settings).survey(silent_monitor());
         } catch (const Error& e) {
             streamed = e.what();
         }
@@ -312,6 +316,72 @@ TEST_CASE("a tensor that is streamed is refused like one that is read", "[tensor
     holes(20) = std::numeric_limits<double>::infinity();
     CHECK_THAT(refusal(holes, {}, true), Contains("infinite value at [3, 1, 0]"));
     CHECK_THAT(refusal(VectorXd::Constant(24, kNan), {}, true), Contains("nothing is observed"));
+}
+
+namespace {
+
+// Stops after so many reports of progress.
+class Impatient : public Monitor {
+  public:
+    explicit Impatient(std::size_t most) : most_(most) {}
+    void progress(const Progress& progress) override { reports.push_back(progress); }
+    [[nodiscard]] bool interrupted() const override { return reports.size() >= most_; }
+    std::vector<Progress> reports;
+
+  private:
+    std::size_t most_;
+};
+
+} // namespace
+
+TEST_CASE("a survey tells how far it is, and can be stopped", "[tensor_amp]") {
+    const ScratchFile file;
+    file.write([&](hdf5::Group root) {
+        const VectorXd values = VectorXd::LinSpaced(4000 * 6, 1, 2);
+        root.write("tensor", values.data(), {4000, 3, 2});
+    });
+    StreamedTensorSettings settings;
+    settings.memory_bytes = 2 * unfolding({4000, 3, 2}).slab_rows * 6 * 8;
+    StreamedTensor tensor(file.root().dataset("tensor"), std::nullopt, settings);
+    Impatient patient(1000), stopped(3);
+    tensor.survey(patient);
+    REQUIRE(patient.reports.size() > 3);
+    CHECK(patient.reports.back().done == 4000);
+    CHECK(patient.reports.back().total == 4000);
+    CHECK(patient.reports[1].done == 2 * patient.reports[0].done);
+    CHECK_THROWS_AS(tensor.survey(stopped), Interrupted);
+    CHECK(stopped.reports.size() == 3);
+}
+
+TEST_CASE("numbers are read as float without being held as double", "[tensor_amp]") {
+    const ScratchFile file;
+    NamedTensor named = small();
+    named.tensor.values /= 3;
+    named.tensor.observed.assign(12, 1);
+    named.tensor.observed[5] = 0;
+    file.write([&](hdf5::Group root) { write_tensor(root, named, TensorPrecision::float64); });
+    const auto read = read_tensor<float>(file.root(), {});
+    const FloatTensor handed = read_tensor<float>(
+        [&](const NumberBlock& take) {
+            take(0, named.tensor.values.data(), 7);
+            take(7, named.tensor.values.data() + 7, 5);
+        },
+        named.tensor.shape, named.tensor.observed, false, "x");
+    CHECK(read.mode_names == named.mode_names);
+    named.tensor.values(5) = 0;
+    for (const FloatTensor& tensor : {read.tensor, handed}) {
+        CHECK(tensor.shape == named.tensor.shape);
+        CHECK(tensor.observed == named.tensor.observed);
+        CHECK(tensor.values == named.tensor.values.cast<float>());
+    }
+    // In every pass it is what a tensor of doubles is that was rounded.
+    const MemoryTensor narrow(handed), rounded(named.tensor, Storage::float32);
+    CHECK(narrow.storage() == Storage::float32);
+    CHECK(squared_norm(narrow, {}) == squared_norm(rounded, {}));
+    TensorReading little;
+    little.memory_bytes = 50; // 12 floats
+    CHECK_NOTHROW(read_tensor<float>(file.root(), little));
+    CHECK_THROWS_WITH(read_tensor(file.root(), little), Contains("allowed (--memory)"));
 }
 
 TEST_CASE("a fit keeps what it says of signs and symmetry", "[tensor_amp]") {
