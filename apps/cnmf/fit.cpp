@@ -177,10 +177,11 @@ cli::Command fit() {
                                   "how scale is shared between W and H");
     c.choice<bool>("--sort", o->sort, {{"loading", true}, {"none", false}}, "order of components");
     c.conflicts("--lags", "--lag-seconds");
-    c.memory("the recording (or its spectra; up to a quarter of --memory 8 N T more) + 72 T K + 8 "
-             "N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) "
-             "bytes, and a quarter of --memory with --init coarse; a recording above --memory is "
-             "streamed");
+    c.memory(
+        "the recording (or its spectra; up to a quarter of --memory 8 N T more) + 32 T K (8 T K "
+        "more with several starts, and with --x-ortho) + 8 N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) "
+        "bytes, and a quarter of --memory with --init coarse; a recording above --memory is "
+        "streamed");
     c.example("Fit three motifs of 50 frames and look at them",
               "cnmf fit song.h5 -k 3 -l 50 | cnmf plot -o motifs.svg");
     c.example("A recording of hours: parts of it first, then a few passes over the whole",

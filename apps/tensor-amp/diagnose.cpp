@@ -57,8 +57,7 @@ std::unique_ptr<TensorSource> read_data(const Options& o, cli::Context& context,
     StreamedTensorSettings settings;
     settings.missing_nan = o.missing.nan;
     settings.memory_bytes = static_cast<std::int64_t>(memory);
-    auto source =
-        std::make_unique<StreamedTensor>(values, mask_beside(root, reading), settings);
+    auto source = std::make_unique<StreamedTensor>(values, mask_beside(root, reading), settings);
     source->survey(context.monitor());
     return source;
 }

@@ -95,8 +95,8 @@ std::vector<std::string> named_modes(const TensorOptions& o, std::vector<std::st
 
 // A tensor in memory made ready; `where` stands for it in messages.
 template <class Scalar>
-InputOf<Scalar> prepared(cli::Context& context, const TensorOptions& o,
-                          NamedTensorOf<Scalar> named, const std::string& where) {
+InputOf<Scalar> prepared(cli::Context& context, const TensorOptions& o, NamedTensorOf<Scalar> named,
+                         const std::string& where) {
     InputOf<Scalar> whole{std::move(named), {}};
     TensorOf<Scalar>& tensor = whole.named.tensor;
     whole.named.mode_names = named_modes(o, whole.named.mode_names, tensor.shape.size());
@@ -110,24 +110,23 @@ InputOf<Scalar> prepared(cli::Context& context, const TensorOptions& o,
     else if (o.center != "global")
         throw UsageError("option '--center': found '" + printable(o.center, 40) +
                          "'; none, global or mode:K is expected");
-    whole.centering =
-        at_place("option '--center'", [&] { return subtract_means(tensor, mode); });
+    whole.centering = at_place("option '--center'", [&] { return subtract_means(tensor, mode); });
     return whole;
 }
 
 template <class Scalar>
 std::optional<InputOf<Scalar>> load_foreign(cli::Context& context, const TensorOptions& o,
-                                             std::size_t input) {
+                                            std::size_t input) {
     const hdf5::Address address = context.input_address(input);
-    auto tensor = foreign_tensor<Scalar>(context, o.missing, address, allowed_memory(o.memory),
-                                         o.copies);
+    auto tensor =
+        foreign_tensor<Scalar>(context, o.missing, address, allowed_memory(o.memory), o.copies);
     if (!tensor) return std::nullopt;
     return prepared<Scalar>(context, o, {std::move(*tensor), {}, ""}, address.name());
 }
 
 template <class Scalar>
 InputOf<Scalar> load_at(cli::Context& context, const TensorOptions& o, const Place& place,
-                         std::size_t input) {
+                        std::size_t input) {
     return prepared(context, o, read_tensor<Scalar>(context.input(input).root(), place.reading),
                     place.values.where());
 }

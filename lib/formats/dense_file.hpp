@@ -21,8 +21,8 @@ struct DenseFile {
 [[nodiscard]] ASSAY_API bool is_foreign(const hdf5::Address& address);
 
 // The array at the address, or the only one of a file whose address names none (of MATLAB: the only
-// one of more than one number), whose numbers are not read yet; empty where it is a plain dataset of
-// HDF5, which is read as such. Throws Error that names file and array for one that is not there,
+// one of more than one number), whose numbers are not read yet; empty where it is a plain dataset
+// of HDF5, which is read as such. Throws Error that names file and array for one that is not there,
 // sparse, or not of numbers.
 [[nodiscard]] ASSAY_API std::optional<DenseFile> open_dense(const hdf5::Address& address,
                                                             const Opener& opener);

@@ -12,8 +12,8 @@ struct KnownModes {
 };
 
 // The largest principal angle (radians) between the plane of known vectors of equal eigenvalue and
-// that of the found vectors in their place (N1 x K), over all such groups that are found as a whole;
-// NaN where there is none.
+// that of the found vectors in their place (N1 x K), over all such groups that are found as a
+// whole; NaN where there is none.
 [[nodiscard]] ASSAY_API double largest_angle(const Matrix& found, const KnownModes& known);
 
 } // namespace assay::lindyn

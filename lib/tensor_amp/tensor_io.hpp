@@ -48,10 +48,11 @@ using NumberReader = std::function<void(const NumberBlock&)>;
 // The words of the attribute axes; empty where they do not name all modes.
 [[nodiscard]] ASSAY_API std::vector<std::string> names_of_modes(const hdf5::Dataset& dataset);
 
-// An array of 2 to 8 modes, numbers of any kind, as double or float. Values under the mask are not looked at (they may
-// be NaN) and become 0. Throws Error for another order, an empty mode, other than numbers, infinite
-// values, NaN that `missing_nan` does not allow (naming the first), a mask of another shape or with
-// nothing observed, and where the numbers would take more than `memory_bytes`.
+// An array of 2 to 8 modes, numbers of any kind, as double or float. Values under the mask are not
+// looked at (they may be NaN) and become 0. Throws Error for another order, an empty mode, other
+// than numbers, infinite values, NaN that `missing_nan` does not allow (naming the first), a mask
+// of another shape or with nothing observed, and where the numbers would take more than
+// `memory_bytes`.
 template <class Scalar = double>
 [[nodiscard]] ASSAY_API NamedTensorOf<Scalar> read_tensor(const hdf5::Group& root,
                                                           const TensorReading& reading);

@@ -295,8 +295,7 @@ TEST_CASE("signs that a model fixes are not flipped", "[tensor_amp]") {
     const auto cosines = [&](const FreeSigns& free) {
         return VectorXd(align(x, turned, SimilarityScore::product, free).cosines.col(0));
     };
-    const double fit_of_0 =
-        std::abs(x[0].col(0).normalized().dot(turned[0].col(0).normalized()));
+    const double fit_of_0 = std::abs(x[0].col(0).normalized().dot(turned[0].col(0).normalized()));
     REQUIRE(fit_of_0 < 0.999);
     const Eigen::Vector3d upright(fit_of_0, 1, 1);
     CHECK((cosines(all_signs(3)) - upright).norm() < 1e-12);

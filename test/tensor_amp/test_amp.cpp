@@ -268,8 +268,8 @@ TEST_CASE("missing at random is more noise", "[tensor_amp][amp][missing]") {
 }
 
 TEST_CASE("rows that were not observed keep their prior", "[tensor_amp][amp][missing]") {
-    Instance one = make_instance({20, 30, 25}, {"gauss:mean=0.5,var=2", "gauss:mean=0.7",
-                                                "gauss:mean=0.7"}, 1, 0.1, 3);
+    Instance one = make_instance(
+        {20, 30, 25}, {"gauss:mean=0.5,var=2", "gauss:mean=0.7", "gauss:mean=0.7"}, 1, 0.1, 3);
     const Index slice = 30 * 25;
     one.tensor.observed.assign(static_cast<std::size_t>(one.tensor.values.size()), 1);
     std::fill_n(one.tensor.observed.begin() + 4 * slice, slice, std::uint8_t{0});
