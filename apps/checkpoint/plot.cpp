@@ -33,13 +33,15 @@ struct Options {
     std::vector<std::string> runs;
 };
 
-// The inputs of the command that hold `group`.
+// The inputs of the command, which all hold `group`.
 std::vector<Source> sources_with(const std::string& group, cli::Context& context) {
     std::vector<Source> found;
     for (std::size_t i = 0; i < std::max<std::size_t>(1, context.input_count()); ++i) {
         const hdf5::Address address = context.input_address(i);
         const hdf5::Group root = context.open(address).root();
-        if (root.has_group(group)) found.push_back({address.name(), root});
+        if (!root.has_group(group))
+            throw Error(address.name() + ": holds no " + group + " to draw");
+        found.push_back({address.name(), root});
     }
     return found;
 }
@@ -57,11 +59,14 @@ Name automatic_figure(const hdf5::Group& root) {
 plot::Figure draw(const Options& o, cli::Context& context) {
     const hdf5::Group root = context.open(context.input_address()).root();
     const Name name = o.figure == Name::automatic ? automatic_figure(root) : o.figure;
-    const auto needed = [&](const std::string& group) {
-        auto sources = sources_with(group, context);
-        if (sources.empty()) throw Error(root.where() + ": holds no " + group + " to draw");
-        return sources;
-    };
+    const auto needed = [&](const std::string& group) { return sources_with(group, context); };
+    const bool several =
+        name == Name::curves || name == Name::trajectory || name == Name::robustness;
+    if (!several && context.input_count() > 1)
+        throw UsageError(concat("this figure is of one file; ", context.input_count(),
+                                " are given (curves, trajectory and robustness take several)"));
+    if (o.log_steps && name != Name::curves && name != Name::norms)
+        throw UsageError("option '--log-steps': only curves and norms have steps");
     switch (name) {
     case Name::automatic:
     case Name::confusion:

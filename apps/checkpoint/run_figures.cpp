@@ -44,6 +44,17 @@ struct Filters {
     Index planes = 1, height = 1, width = 1;
 };
 
+// Whether a dense layer's inputs are the pixels of one plane in their order.
+bool sees_one_plane(const network::Network<double>& network, const std::string& layer) {
+    const auto& shape = network.input().shape;
+    if (network.input().sequence || shape.size() < 2 ||
+        network.input().size() != shape.back() * shape[shape.size() - 2])
+        return false;
+    const Index before = network.node_inputs(network.find_node(layer).value()).front();
+    return before == 0 ||
+           (network.node_type(before) == "flatten" && network.node_inputs(before).front() == 0);
+}
+
 // Of the first layer that has weights; a dense layer that sees whole images has a picture a unit.
 Filters first_filters(const hdf5::Group& group) {
     const network::Model model = network::read_model(group);
@@ -58,7 +69,7 @@ Filters first_filters(const hdf5::Group& group) {
     const Index units = shape.front();
     const Index size =
         std::accumulate(shape.begin() + 1, shape.end(), Index{1}, std::multiplies<>());
-    if (shape.size() == 2 && network.input().size() == size) {
+    if (shape.size() == 2 && sees_one_plane(network, first->layer)) {
         shape = network.input().shape;
         shape.insert(shape.begin(), units);
     }
@@ -205,7 +216,9 @@ plot::Figure trajectory_figure(const std::vector<Source>& roots) {
         for (const Index step : training::run_steps(root.group.group("/run")))
             runs.back().push_back(training::read_checkpoint(root.group, step));
     }
-    const training::WeightPaths paths = training::weight_paths(runs);
+    std::vector<std::string> names;
+    for (const Source& root : roots) names.push_back(root.name);
+    const training::WeightPaths paths = training::weight_paths(runs, names);
     plot::Figure figure;
     figure.width = 4.6;
     figure.height = 3.8;

@@ -350,7 +350,7 @@ void write_transfer(hdf5::Group group, const std::vector<std::string>& folders) 
     const auto table = training::transfer_table(rows, folders);
     group.write("transfer", table.score.data(), {table.score.rows(), table.score.cols()},
                 {"folder,trial", "", "score of the same settings: " + join(folders, ", ")});
-    group.set_attribute("folders", join(folders, ","));
+    group.set_attribute("folders", join(folders, "\n"));
     group.write("transfer_trial",
                 std::vector<std::int64_t>(table.trials.begin(), table.trials.end()),
                 {"trial", "", "numbers of the trials in transfer"});

@@ -164,7 +164,7 @@ plot::Figure robustness_figure(const std::vector<Source>& sweeps) {
 plot::Figure transfer_figure(const hdf5::Group& table) {
     if (!table.has_dataset("transfer"))
         throw Error(table.where() + ": holds no 'transfer' (collect several folders of results)");
-    const auto names = split(table.text_attribute("folders").value_or(""), ',');
+    const auto names = split(table.text_attribute("folders").value_or(""), '\n');
     plot::Figure figure;
     figure.width = 6;
     figure.height = 3;
@@ -176,7 +176,12 @@ plot::Figure transfer_figure(const hdf5::Group& table) {
     map.x1 = static_cast<double>(map.values.cols()) + 0.5;
     map.y1 = static_cast<double>(map.values.rows()) + 0.5;
     map.colour_bar = true;
-    panel.y_tics = false;
+    panel.x_tics = panel.y_tics = false;
+    const auto trials = table.dataset("transfer_trial").read<std::int64_t>();
+    constexpr std::size_t most = 24; // numbers that find room
+    for (std::size_t k = 0; k < trials.size(); k += trials.size() / most + 1)
+        panel.labels.push_back(
+            {static_cast<double>(k) + 1, 0.38, std::to_string(trials[k]), plot::Align::centre});
     for (std::size_t k = 0; k < names.size(); ++k)
         panel.labels.push_back({0.3, static_cast<double>(k) + 1, names[k], plot::Align::left});
     panel.maps.push_back(std::move(map));

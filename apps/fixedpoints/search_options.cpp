@@ -61,7 +61,13 @@ namespace {
 constexpr double kChordShare = 0.8; // points are asked for, not basins
 
 // What the solver would ignore is refused.
-void check_solver(const SearchRequest& o, Method method) {
+void check_solver(const SearchRequest& o, Method method, FindMode mode) {
+    if (mode == FindMode::slow &&
+        (o.method || o.residual || o.tolerance_residual || o.lambda || o.chord_share ||
+         o.learning_rate || o.patience || o.rate_factor || o.tolerance_q || o.tolerance_change))
+        throw UsageError("--mode slow has its own solver: --solver, --residual, --tol-residual, "
+                         "--lambda, --chord-share, --learning-rate, --lr-patience, --lr-factor, "
+                         "--tol-q and --tol-dq are for exact points");
     if (method == Method::adam) {
         if (o.residual == Residual::reduced)
             throw UsageError("option '--residual': Adam descends on the full residual; reduced is "
@@ -81,7 +87,7 @@ void check_solver(const SearchRequest& o, Method method) {
 void resolve_solver(const SearchRequest& o, FindOptions& f) {
     const bool established = o.preset == Preset::established;
     f.method = o.method.value_or(established ? Method::adam : Method::lm);
-    check_solver(o, f.method);
+    check_solver(o, f.method, f.mode);
     const bool full = established || f.method == Method::adam;
     f.exact.residual = o.residual.value_or(full ? Residual::full : Residual::reduced);
     f.exact.expansion = o.expansion.value_or(established ? Expansion::none : Expansion::midpoints);

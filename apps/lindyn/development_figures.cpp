@@ -390,7 +390,7 @@ plot::Figure induction_figure(const hdf5::Group& root) {
         std::string name, axis, title;
     };
     const auto number = [&](const std::string& attribute) {
-        return concat(static_cast<Index>(group.number_attribute(attribute).value_or(0)));
+        return significant(group.number_attribute(attribute).value_or(0), 9);
     };
     std::vector<Shown> shown;
     if (group.has_dataset("property"))

@@ -57,7 +57,12 @@ void report(cli::Context& context, const Problem& p, const NoiseReport& noise) {
 // How far the modes are from those that a generator put into the data, where the file knows them.
 void report_known(cli::Context& context, const Problem& p) {
     if (p.whitened()) return;
-    const auto known = read_known_modes(context.input().root());
+    std::optional<KnownModes> known;
+    try {
+        known = read_known_modes(context.input().root());
+    } catch (const Error& error) { // the modes are found all the same
+        context.monitor().warn(error.what());
+    }
     if (!known || known->vectors.rows() != p.modes.v.rows()) return;
     const double angle = largest_angle(p.modes.v, *known);
     if (std::isfinite(angle))

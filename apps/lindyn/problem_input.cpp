@@ -5,6 +5,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
+#include <assay/lindyn/whitened_layers.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -155,7 +156,7 @@ Layers load_layers(cli::Context& context, const std::string& text) {
 
 Layers problem_layers(const Problem& problem, Layers layers) {
     if (problem.whitened() && layers.front().cols() == problem.basis.rows())
-        layers.front() = layers.front() * problem.basis;
+        layers.front() = on_whitened(layers.front(), problem.root);
     return layers;
 }
 

@@ -45,8 +45,8 @@ assay::lindyn::Problem load_problem(assay::cli::Context& context, const ProblemO
 // Says so where modes are those of whitened inputs.
 void report_whitening(assay::cli::Context& context, const assay::lindyn::Problem& problem);
 bool is_modes_result(assay::cli::Context& context, std::size_t input = 0);
-// A network that takes the problem's inputs: where these are whitened and it takes as many as there
-// are original ones, it is one on Sx^{-1/2} x, and sees what of it is not dropped.
+// A network that takes the problem's inputs: where these are whitened and it takes the original
+// ones, the one on whitened inputs that answers alike (as far as no input is dropped).
 assay::lindyn::Layers problem_layers(const assay::lindyn::Problem& problem,
                                      assay::lindyn::Layers layers);
 // A linear network from /model of a file ("-": of the input).

@@ -74,6 +74,10 @@ network::Samples held_samples(cli::Context& context, const RunOptions& o,
 // The problem of a run, and the map behind its targets unless its inputs were changed.
 void set_problem(cli::Context& context, const RunOptions& o, const hdf5::Address& address,
                  const std::optional<tools::RunWords>& words, RunToCompare& run) {
+    const hdf5::Group root = context.open(address).root();
+    if (root.has_group("/run") && root.group("/run").number_attribute("whitened"))
+        throw Error(address.name() + ": the run descended on whitened inputs; runs on inputs as "
+                                     "they are can be compared");
     if (!words || !words->preprocessing.does_something()) {
         run.problem = data_problem(context, o.problem, address);
         run.known = read_known_map(context.open(address).root(), address.path, run.problem);

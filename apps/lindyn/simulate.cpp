@@ -89,7 +89,9 @@ std::map<Index, Layers> starts_of(const Options& o, const std::vector<Index>& re
         return {{0, problem_layers(problem, load_layers(context, o.weights))}};
     }
     const std::vector<Index> widths = widths_of(o, problem.statistics);
-    check_sizes(widths, static_cast<Index>(repeats.size()), recorded_steps(o).size());
+    std::vector<Index> kept_widths = widths;
+    if (problem.whitened()) kept_widths.front() = problem.root.rows();
+    check_sizes(kept_widths, static_cast<Index>(repeats.size()), recorded_steps(o).size());
     std::map<Index, Layers> starts;
     for (const Index r : repeats)
         starts.emplace(r, initial_layers(widths, problem.modes, start_of(o, r)));
@@ -251,7 +253,8 @@ void run(const Options& o, cli::Context& context) {
                                 epoch_of(o, samples),
                                 o.method == SimulationMethod::flow,
                                 o.seed,
-                                context.input_address().name()};
+                                context.input_address().name(),
+                                problem.whitened()};
     hdf5::Group root = context.output();
     SimulationStudy study{facts, o.repeats, part, {}};
     for (std::size_t r = 0; r < runs.size(); ++r) study.runs[numbers[r]] = runs[r].record();

@@ -375,7 +375,8 @@ cli::Command fit() {
     c.reference("kadmon2018");
     c.reference("lesieur2017b");
     c.reference("kolda2009");
-    c.memory("8 N1 ... Np (4 with --precision float32) + 80 r K (N1 + ... + Np) bytes, K restarts");
+    c.memory("8 N1 ... Np (4 with --precision float32, then 12 with --center) + 80 r K (N1 + ... + "
+             "Np) bytes, K restarts");
     c.run([o](cli::Context& context) { run(*o, context); });
     return c;
 }

@@ -116,10 +116,12 @@ InputOf<Scalar> prepared(cli::Context& context, const TensorOptions& o, NamedTen
 
 template <class Scalar>
 std::optional<InputOf<Scalar>> load_foreign(cli::Context& context, const TensorOptions& o,
-                                            std::size_t input) {
+                                            std::size_t number, std::size_t input) {
     const hdf5::Address address = context.input_address(input);
+    const double copies =
+        o.copies * static_cast<double>(number) / static_cast<double>(sizeof(Scalar));
     auto tensor =
-        foreign_tensor<Scalar>(context, o.missing, address, allowed_memory(o.memory), o.copies);
+        foreign_tensor<Scalar>(context, o.missing, address, allowed_memory(o.memory), copies);
     if (!tensor) return std::nullopt;
     return prepared<Scalar>(context, o, {std::move(*tensor), {}, ""}, address.name());
 }
@@ -172,7 +174,7 @@ LoadedTensor streamed(const TensorOptions& o, const Place& place) {
 template <class Scalar>
 LoadedTensor load_as(cli::Context& context, const TensorOptions& o, std::size_t number,
                      std::size_t input) {
-    if (auto foreign = load_foreign<Scalar>(context, o, input))
+    if (auto foreign = load_foreign<Scalar>(context, o, number, input))
         return in_memory(o, std::move(*foreign), context.input_address(input).name());
     const Place place = place_of(context, o, input);
     if (place.bytes(number) > allowed_memory(o.memory)) return streamed(o, place);
@@ -183,7 +185,8 @@ LoadedTensor load_as(cli::Context& context, const TensorOptions& o, std::size_t 
 
 template <class Scalar>
 std::optional<TensorOf<Scalar>> foreign_tensor(cli::Context& context, const MissingOptions& o,
-                                               hdf5::Address address, double memory, int copies) {
+                                               hdf5::Address address, double memory,
+                                               double copies) {
     const formats::Opener opener{
         [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
         [&](const std::string& name) { context.note_foreign(name); }};
@@ -210,10 +213,11 @@ std::optional<TensorOf<Scalar>> foreign_tensor(cli::Context& context, const Miss
     return read_tensor<Scalar>(file->array.read, shape, std::move(observed), o.nan, file->name);
 }
 template std::optional<DenseTensor> foreign_tensor(cli::Context&, const MissingOptions&,
-                                                   hdf5::Address, double, int);
+                                                   hdf5::Address, double, double);
 
 DenseInput load_dense(cli::Context& context, const TensorOptions& o, std::size_t input) {
-    if (auto foreign = load_foreign<double>(context, o, input)) return std::move(*foreign);
+    if (auto foreign = load_foreign<double>(context, o, sizeof(double), input))
+        return std::move(*foreign);
     const Place place = place_of(context, o, input);
     expect_room(o.copies * place.bytes(sizeof(double)), allowed_memory(o.memory),
                 place.values.where(), "");

@@ -34,7 +34,7 @@ void declare_missing(assay::cli::Command& c, MissingOptions& o);
 template <class Scalar = double>
 [[nodiscard]] std::optional<assay::tensor_amp::TensorOf<Scalar>>
 foreign_tensor(assay::cli::Context& context, const MissingOptions& o, assay::hdf5::Address address,
-               double memory, int copies = 1);
+               double memory, double copies = 1);
 
 struct TensorOptions {
     MissingOptions missing;

@@ -117,6 +117,7 @@ Extent extent(const Recording& recording, const Model& model, const ExtentOption
     const Phase phase(*run.monitor, "shifted activations");
     // Of each draw and component the largest peak over units.
     Nulls drawn = control.resume.value_or(Nulls{0, Matrix::Zero(components, options.nulls)});
+    check_nulls(drawn, components, options.nulls, options.nulls);
     SafePoints safe_points(control, *run.monitor);
     while (drawn.done < options.nulls) {
         safe_points.reached([&]() -> const Nulls& { return drawn; });

@@ -171,6 +171,7 @@ void Imputation::add_to(Matrix& sum, const TimeMatrix& activations, const Execut
         for (const Segment& segment : axis_->segments())
             for (Index t = 0; t < segment.bins; ++t) {
                 const Mask::Units masked = mask.units_of(segment.first_bin + t);
+                if (masked.begin() == masked.end()) continue;
                 const auto row = unfolded(activations, axis_->lags(), segment.first_row + t, 1);
                 for (const std::int32_t* unit =
                          std::lower_bound(masked.begin(), masked.end(), first);

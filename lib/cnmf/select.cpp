@@ -201,6 +201,9 @@ Sequenciness sequenciness(const Recording& recording, const FitOptions& options,
     std::vector<double> powers = control.resume.value_or(std::vector<double>{});
     SafePoints safe_points(control, *run.monitor);
     const auto fits = static_cast<std::size_t>(1 + 2 * shuffles);
+    if (powers.size() > fits)
+        throw Error(concat("the saved state has ", powers.size(), " fits; at most ", fits,
+                           " are expected"));
     while (powers.size() < fits) {
         run.monitor->progress(
             {static_cast<double>(powers.size()), static_cast<double>(fits), "fits", ""});

@@ -59,6 +59,7 @@ Significance significance(const Data& test_data, const Model& model,
     const Random random(options.seed, "cnmf/significance");
     const Phase phase(*run.monitor, "null motifs");
     Nulls drawn = control.resume.value_or(Nulls{0, Matrix::Zero(components, nulls)});
+    check_nulls(drawn, components, nulls, components * nulls);
     SafePoints safe_points(control, *run.monitor);
     while (drawn.done < components * nulls) {
         safe_points.reached([&]() -> const Nulls& { return drawn; });

@@ -33,6 +33,19 @@ Model warped(const Model& model, double factor) {
     return result;
 }
 
+namespace {
+
+const ActivationFit& checked(const ActivationFit& saved, const TimeMatrix& start) {
+    const TimeMatrix& h = saved.activations;
+    if (h.rows() != start.rows() || h.cols() != start.cols() || !h.allFinite() || saved.sweeps < 0)
+        throw Error(concat("the saved state has activations of ", h.rows(), " x ", h.cols(),
+                           "; finite ones of ", start.rows(), " x ", start.cols(),
+                           " are expected"));
+    return saved;
+}
+
+} // namespace
+
 ActivationFit fit_activations(DataProducts& products, const Unseen& unseen, const Matrix& motifs,
                               TimeMatrix start, const Penalties& penalties,
                               const ActivationStop& stop, const Execution& run,
@@ -63,7 +76,7 @@ ActivationFit fit_activations(DataProducts& products, const Unseen& unseen, cons
     const Phase phase(*run.monitor, "activations");
     ActivationFit result;
     if (keeping.resume)
-        result = *keeping.resume;
+        result = checked(*keeping.resume, start);
     else
         result.activations = std::move(start);
     TimeMatrix& h = result.activations;

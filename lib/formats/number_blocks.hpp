@@ -18,13 +18,14 @@ void hand_over(const hdf5::Shape& shape, Fastest fastest, const Number& number,
                const NumberBlock& take) {
     constexpr Index most = Index{1} << 14;
     const std::size_t rank = shape.size();
+    const Index count = hdf5::element_count(shape, "");
+    if (count == 0) return; // then the other extents may be anything
     // How far apart neighbours along each axis stand in the file.
     std::vector<Index> steps(rank, 1), place(rank, 0);
     if (fastest == Fastest::first_index)
         for (std::size_t a = 1; a < rank; ++a) steps[a] = steps[a - 1] * shape[a - 1];
     else
         for (std::size_t a = rank; a-- > 1;) steps[a - 1] = steps[a] * shape[a];
-    const Index count = hdf5::element_count(shape, "");
     std::vector<double> block(static_cast<std::size_t>(std::min(count, most)));
     Index at = 0;
     for (Index first = 0; first < count; first += most) {

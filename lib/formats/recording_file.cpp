@@ -149,10 +149,15 @@ void adopt_segments_at(OpenedRecording& opened, const Neighbours& file, const st
 void adopt_segmentation(OpenedRecording& opened, const Neighbours& file, const std::string& folder,
                         const RecordingOptions& o) {
     const std::string starts = folder + "segment_start", times = folder + "segment_time";
-    const bool timed = file.has(times);
-    if (file.has(starts) && (timed || o.segments.empty())) adopt_segments_at(opened, file, starts);
-    if (timed) adopt_segment_times(opened, file.numbers(times), file.place(times));
-    if (!o.segments.empty()) adopt_segments_at(opened, file, o.segments);
+    const bool cut_anew = !o.segments.empty();
+    // What new cuts have for times is known where the bins' width is.
+    const bool timed = file.has(times) && (!cut_anew || opened.recording->bin_seconds);
+    const std::vector<double> seconds = timed ? file.numbers(times) : std::vector<double>{};
+    if (file.has(starts) && (timed || !cut_anew)) adopt_segments_at(opened, file, starts);
+    const auto cuts = opened.recording->segment_start.size();
+    if (timed && (!cut_anew || seconds.size() == cuts))
+        adopt_segment_times(opened, seconds, file.place(times));
+    if (cut_anew) adopt_segments_at(opened, file, o.segments);
 }
 
 // Facts that stand beside the data in our own files and in plain ones: dt or rate_hz,

@@ -41,6 +41,7 @@ bool is_sealed(const std::string& path) {
     const Handle attribute(H5Aopen(file.get(), "format", H5P_DEFAULT));
     const Handle type(H5Aget_type(attribute.get()));
     if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0) return false;
+    if (H5Tget_size(type.get()) > 64) return false; // no form of ours is longer
     std::string text(H5Tget_size(type.get()), '\0');
     return H5Aread(attribute.get(), type.get(), text.data()) >= 0 && starts_with(text, "assay/");
 }
@@ -74,7 +75,7 @@ void limit_memory(std::int64_t more) {
     rlimit limit{};
     if (pages <= 0 || getrlimit(RLIMIT_AS, &limit) != 0) return;
     limit.rlim_cur =
-        std::min(limit.rlim_max, static_cast<rlim_t>(pages * sysconf(_SC_PAGE_SIZE) + more));
+        std::min(limit.rlim_cur, static_cast<rlim_t>(pages * sysconf(_SC_PAGE_SIZE) + more));
     setrlimit(RLIMIT_AS, &limit);
 }
 

@@ -183,7 +183,8 @@ SimulatedRun run_of(const Simulation& first, const SimulationFacts& facts) {
             record.steps,
             epochs,
             record.loss,
-            first.kept()};
+            first.kept(),
+            facts.whitened};
 }
 
 void write_run(hdf5::Group root, const SimulatedRun& simulated) {
@@ -194,6 +195,7 @@ void write_run(hdf5::Group root, const SimulatedRun& simulated) {
     run.set_attribute("finished", 1);
     run.set_attribute("stop_reason", "steps");
     run.set_attribute("rule", "bp");
+    if (simulated.whitened) run.set_attribute("whitened", 1);
     run.write("steps", whole(simulated.steps), {"checkpoint", "", "steps of the checkpoints"});
     for (std::size_t i = 0; i < simulated.kept.size(); ++i) {
         const Index step = simulated.steps[i];

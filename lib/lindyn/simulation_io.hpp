@@ -24,6 +24,7 @@ struct SimulationFacts {
     bool flow = false;    // integrated, not stepped
     std::uint64_t seed = 0;
     std::string data;
+    bool whitened = false; // on whitened inputs
 };
 
 // All repeats, or those of a part.
@@ -45,7 +46,8 @@ struct SimulatedRun {
     double learning_rate = 0; // of half_squared_error
     std::vector<Index> steps;
     Vector epochs, loss;      // at the steps
-    std::vector<Layers> kept; // at the steps
+    std::vector<Layers> kept; // at the steps; they act on the inputs as they are
+    bool whitened = false;    // descended on whitened ones
 };
 [[nodiscard]] ASSAY_API SimulatedRun run_of(const Simulation& first, const SimulationFacts& facts);
 ASSAY_API void write_run(hdf5::Group root, const SimulatedRun& run);

@@ -4,8 +4,10 @@
 #include <assay/core/parallel.hpp>
 #include <assay/core/ranks.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 namespace assay::network {
 namespace {
@@ -35,14 +37,14 @@ Units units_of(const TensorInfo& tensor) {
     return {1, tensor.shape[0], tensor.size() / tensor.shape[0]};
 }
 
-// Raises `highest` (of every unit) to the largest number of its units in `rows`.
+// Raises `highest` (of every unit) to the largest number of its units in `rows`, at valid steps.
 template <class S>
 void raise(Column<S>& highest, const Units& units, const Rows<S>& rows,
            const std::vector<Index>& lengths) {
     for (Index i = 0; i < rows.rows(); ++i) {
         const Index steps = lengths.empty() || units.steps == 1
                                 ? units.steps
-                                : lengths[static_cast<std::size_t>(i)];
+                                : std::min(units.steps, lengths[static_cast<std::size_t>(i)]);
         for (Index step = 0; step < steps; ++step) {
             const Eigen::Map<const Rows<S>> values(rows.row(i).data() +
                                                        step * units.count * units.positions,
@@ -64,6 +66,19 @@ struct Peaks {
         return *this;
     }
 };
+
+// The memory of a small sum, which its owner among ranks sends to the others.
+void fill(LossSums& sum, int owner, std::vector<ranks::Filled>& filled) {
+    filled.push_back({&sum, sizeof(LossSums), owner});
+}
+
+template <class S>
+void fill(Peaks<S>& sum, int owner, std::vector<ranks::Filled>& filled) {
+    fill(sum.loss, owner, filled);
+    for (Column<S>& highest : sum.highest)
+        filled.push_back(
+            {highest.data(), static_cast<std::size_t>(highest.size()) * sizeof(S), owner});
+}
 
 } // namespace
 
@@ -138,7 +153,7 @@ struct Objective<S>::State {
         if (!keeps) work_of_slot.resize(static_cast<std::size_t>(kSlots));
         // Small sums are dealt to ranks that work together; what follows is the same tree
         // everywhere.
-        constexpr bool kDealt = std::is_trivially_copyable_v<Sum>;
+        constexpr bool kDealt = std::is_trivially_copyable_v<Sum> || std::is_same_v<Sum, Peaks<S>>;
         parallel_blocks(runs.count(), run.threads, [&](Index slot) {
             if (kDealt && !ranks::mine(slot, runs.count())) return;
             Block none;
@@ -150,8 +165,8 @@ struct Objective<S>::State {
         if constexpr (kDealt) {
             std::vector<ranks::Filled> filled;
             for (Index slot = 0; slot < runs.count(); ++slot)
-                filled.push_back({&sums[static_cast<std::size_t>(slot)], sizeof(Sum),
-                                  ranks::owner(slot, runs.count())});
+                fill(sums[static_cast<std::size_t>(slot)], ranks::owner(slot, runs.count()),
+                     filled);
             ranks::exchange(filled);
         }
         return tree_sum(std::move(sums));

@@ -46,6 +46,8 @@ MatrixXd normal_moments(const VectorXd& mean, const VectorXd& variance, Index mo
 
 Reconstruction::Reconstruction(const FitResult& fit, const Selection& selection)
     : scale_(signal_scale(fit.shape)), symmetric_(fit.symmetric) {
+    if (fit.symmetric && fit.center.size() > 0)
+        throw Error("a symmetric fit has no means that were taken off");
     if (!selection.empty() && selection.size() != fit.shape.size())
         throw Error(
             concat("slices of ", selection.size(), " modes; the tensor has ", fit.shape.size()));

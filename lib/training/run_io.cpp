@@ -94,7 +94,8 @@ std::vector<MetricRow> read_metrics(const hdf5::Group& group) {
     read_layers("weight_norm", &MetricRow::weight_norm);
     read_layers("gradient_norm", &MetricRow::gradient_norm);
     read_layers("update_norm", &MetricRow::update_norm);
-    read_layers("silent", &MetricRow::silent);
+    if (group.has_dataset("silent")) // not in runs of before
+        read_layers("silent", &MetricRow::silent);
     return rows;
 }
 

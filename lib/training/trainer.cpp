@@ -470,6 +470,7 @@ class Trainer {
         for (const auto& values : saved.optimizer) arrays.push_back(column_of(values));
         optimizer_.restore(std::move(arrays), saved.updates);
         last_update_ = column_of(saved.last_update);
+        for (MetricRow& row : state_.metrics) row.silent.resize(rectifying_.size(), kNan);
         state_.trained.clear();
         state_.last_update.clear();
         state_.statistics.clear();

@@ -34,19 +34,24 @@ bool same_arrays(const network::Model& a, const network::Model& b) {
 
 } // namespace
 
-WeightPaths weight_paths(const std::vector<std::vector<network::Model>>& runs) {
-    std::vector<const network::Model*> checkpoints;
-    for (const auto& run : runs)
-        for (const auto& model : run) checkpoints.push_back(&model);
-    const auto count = static_cast<Index>(checkpoints.size());
-    if (count < 2) throw Error("a trajectory needs at least two checkpoints");
-    RowMatrix rows(count, parameter_count(*checkpoints[0]));
-    for (Index i = 0; i < count; ++i) {
-        const network::Model& model = *checkpoints[static_cast<std::size_t>(i)];
-        if (!same_arrays(model, *checkpoints[0]))
-            throw Error("trajectories of networks of different shape have no common plane");
-        rows.row(i) = flat(model);
-    }
+WeightPaths weight_paths(const std::vector<std::vector<network::Model>>& runs,
+                         const std::vector<std::string>& names) {
+    Index count = 0;
+    for (const auto& run : runs) count += static_cast<Index>(run.size());
+    if (count < 2)
+        throw Error(
+            concat(names.front(), ": has ", count, " checkpoint; a trajectory needs at least two"));
+    RowMatrix rows(count, parameter_count(runs.front().front()));
+    Index row = 0;
+    for (std::size_t r = 0; r < runs.size(); ++r)
+        for (const network::Model& model : runs[r]) {
+            if (!same_arrays(model, runs.front().front()))
+                throw Error(names[r] + ": its network is of another shape than that of " +
+                            names.front() + "; one shape is expected");
+            rows.row(row) = flat(model);
+            if (!rows.row(row++).allFinite())
+                throw Error(names[r] + ": weights of a checkpoint are not finite");
+        }
     const linalg::Pca pca = linalg::principal_components(rows, 2);
     WeightPaths paths;
     paths.variance_ratio = Vector::Zero(2);
@@ -56,7 +61,7 @@ WeightPaths weight_paths(const std::vector<std::vector<network::Model>>& runs) {
     Index at = 0;
     for (const auto& run : runs) {
         const auto length = static_cast<Index>(run.size());
-        paths.runs.push_back(scores.middleRows(at, length));
+        paths.runs.emplace_back(scores.middleRows(at, length));
         at += length;
     }
     return paths;

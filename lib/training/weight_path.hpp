@@ -4,6 +4,7 @@
 #include <assay/core/export.hpp>
 #include <assay/network/model.hpp>
 
+#include <string>
 #include <vector>
 
 namespace assay::training {
@@ -14,9 +15,10 @@ struct WeightPaths {
 };
 
 // Principal directions of all checkpoints of all runs together. Each run is a list of checkpoints
-// of one architecture, all parameters counting alike. Throws Error where arrays differ, or where
-// there are fewer than two checkpoints. O(checkpoints^2 parameters).
-[[nodiscard]] ASSAY_API WeightPaths
-weight_paths(const std::vector<std::vector<network::Model>>& runs);
+// of one architecture, all parameters counting alike; `names` are theirs, for messages. Throws
+// Error where arrays differ or are not finite, or where there are fewer than two checkpoints.
+// O(checkpoints^2 parameters).
+[[nodiscard]] ASSAY_API WeightPaths weight_paths(
+    const std::vector<std::vector<network::Model>>& runs, const std::vector<std::string>& names);
 
 } // namespace assay::training
