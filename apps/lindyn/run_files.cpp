@@ -74,10 +74,6 @@ network::Samples held_samples(cli::Context& context, const RunOptions& o,
 // The problem of a run, and the map behind its targets unless its inputs were changed.
 void set_problem(cli::Context& context, const RunOptions& o, const hdf5::Address& address,
                  const std::optional<tools::RunWords>& words, RunToCompare& run) {
-    const hdf5::Group root = context.open(address).root();
-    if (root.has_group("/run") && root.group("/run").number_attribute("whitened"))
-        throw Error(address.name() + ": the run descended on whitened inputs; runs on inputs as "
-                                     "they are can be compared");
     if (!words || !words->preprocessing.does_something()) {
         run.problem = data_problem(context, o.problem, address);
         run.known = read_known_map(context.open(address).root(), address.path, run.problem);
@@ -105,9 +101,12 @@ void set_clock(cli::Context& context, const RunOptions& o,
 
 RunToCompare recorded_run(cli::Context& context, const RunOptions& o, std::size_t input) {
     const hdf5::Address address = context.input_address(input);
+    const hdf5::Group root = context.open(address).root();
+    if (root.group("/run").number_attribute("whitened"))
+        throw Error(address.name() + ": the run descended on whitened inputs; runs on inputs as "
+                                     "they are can be compared");
     const auto words = squared_error_run(context, address, o.clock);
     const hdf5::Address data = data_address(context, o, address, words);
-    const hdf5::Group root = context.open(address).root();
     RunToCompare run;
     set_problem(context, o, data, words, run);
     const auto steps = training::run_steps(root.group("/run"));
