@@ -5,12 +5,13 @@
 #include <assay/formats/adjusted.hpp>
 #include <assay/formats/arrays.hpp>
 #include <assay/formats/excerpt.hpp>
+#include <assay/formats/segmentation.hpp>
+#include <assay/formats/spike_recording.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <limits>
 #include <system_error>
 
@@ -88,76 +89,15 @@ std::string choose_path(const hdf5::Group& root, const hdf5::Address& address,
                                : "--dataset names one of " + printable(join(found, ", "), 150)));
 }
 
-void adopt_segments(OpenedRecording& opened, const std::vector<std::int64_t>& starts,
-                    const std::string& where) {
-    if (starts.empty() || starts.front() != 0)
-        throw Error(concat(where, ": its first entry is ",
-                           starts.empty() ? std::string("missing") : std::to_string(starts.front()),
-                           "; 0 is expected"));
-    for (std::size_t i = 0; i < starts.size(); ++i) {
-        if (i > 0 && starts[i] <= starts[i - 1])
-            throw Error(concat(where, ": entry ", i, " is ", starts[i], " after ", starts[i - 1],
-                               "; ascending first bins are expected"));
-        if (starts[i] >= opened.recording->bins())
-            throw Error(concat(where, ": entry ", i, " is ", starts[i],
-                               ", outside the recording's ", opened.recording->bins(), " bins"));
-    }
-    const RecordingFacts before = opened.facts();
-    opened.recording->segment_start.assign(starts.begin(), starts.end());
-    if (before.segment_seconds.empty()) return;
-    opened.segment_seconds.clear();
-    for (const Index start : starts) opened.segment_seconds.push_back(before.seconds_of(start));
-}
-
-void adopt_segment_times(OpenedRecording& opened, const std::vector<double>& seconds,
-                         const std::string& where) {
-    const std::size_t segments = opened.recording->segment_start.size();
-    if (seconds.size() != segments)
-        throw Error(concat(where, ": has ", seconds.size(), " entries; one a segment, ", segments,
-                           ", is expected"));
-    if (!std::all_of(seconds.begin(), seconds.end(), [](double s) { return std::isfinite(s); }))
-        throw Error(where + ": finite times are expected");
-    opened.segment_seconds = seconds;
-}
-
 std::vector<double> vector_at(const hdf5::Group& root, const std::string& path) {
     const Vector v = root.dataset(path).expect_numeric().read_vector();
     return {v.data(), v.data() + v.size()};
 }
 
-// Arrays beside the data, by their paths in the file.
-struct Neighbours {
-    std::function<bool(const std::string&)> has;
-    std::function<std::vector<double>(const std::string&)> numbers;
-    std::function<std::string(const std::string&)> place; // in messages
-};
-
 Neighbours neighbours_of(const hdf5::Group& root) {
     return {[&root](const std::string& path) { return root.has_dataset(path); },
             [&root](const std::string& path) { return vector_at(root, path); },
             [&root](const std::string& path) { return root.dataset(path).where(); }};
-}
-
-void adopt_segments_at(OpenedRecording& opened, const Neighbours& file, const std::string& path) {
-    const std::vector<double> starts = file.numbers(path);
-    const std::string where = file.place(path);
-    adopt_segments(opened, whole_numbers(starts, where), where);
-}
-
-// The segments that the file states and when in the session they lie; --segments cuts anew, in the
-// time that the file tells.
-void adopt_segmentation(OpenedRecording& opened, const Neighbours& file, const std::string& folder,
-                        const RecordingOptions& o) {
-    const std::string starts = folder + "segment_start", times = folder + "segment_time";
-    const bool cut_anew = !o.segments.empty();
-    // What new cuts have for times is known where the bins' width is.
-    const bool timed = file.has(times) && (!cut_anew || opened.recording->bin_seconds);
-    const std::vector<double> seconds = timed ? file.numbers(times) : std::vector<double>{};
-    if (file.has(starts) && (timed || !cut_anew)) adopt_segments_at(opened, file, starts);
-    const auto cuts = opened.recording->segment_start.size();
-    if (timed && (!cut_anew || seconds.size() == cuts))
-        adopt_segment_times(opened, seconds, file.place(times));
-    if (cut_anew) adopt_segments_at(opened, file, o.segments);
 }
 
 // Facts that stand beside the data in our own files and in plain ones: dt or rate_hz,
@@ -174,7 +114,6 @@ void adopt_neighbours(OpenedRecording& opened, const hdf5::Group& root, const st
     const auto dt = object_number("dt"), rate = object_number("rate_hz");
     if (!recording.bin_seconds) recording.bin_seconds = dt;
     if (!recording.bin_seconds && rate) recording.bin_seconds = 1 / *rate;
-    if (!recording.bin_seconds) recording.bin_seconds = o.dt;
     adopt_segmentation(opened, neighbours_of(root), folder, o);
     if (root.has_dataset(folder + "unit_id")) {
         const auto dataset = root.dataset(folder + "unit_id");
@@ -189,64 +128,6 @@ std::unique_ptr<Recording> oriented(SparseMatrix matrix, const RecordingOptions&
     const bool turned = time_first(o, axes, {matrix.rows(), matrix.cols()}, where, monitor);
     return std::make_unique<SparseRecording>(turned ? SparseMatrix(matrix.transpose())
                                                     : std::move(matrix));
-}
-
-// From --start or the extent of the spikes to --stop or the last spike.
-Interval whole_extent(const SpikeTrains& trains, const RecordingOptions& o) {
-    Interval whole = extent_of(trains, *o.dt);
-    if (o.start) whole.start = *o.start;
-    if (o.stop)
-        whole.stop = *o.stop;
-    else if (o.start)
-        whole.stop = whole.start + std::ceil((whole.stop - whole.start) / *o.dt - 1e-9) * *o.dt;
-    return whole;
-}
-
-// Units that fire, where the others are to be left out; how many those are.
-Index drop_silent(SpikeTrains& trains, BinnedSpikes& binned, SilentUnits silent_units) {
-    std::vector<Index> row(trains.ids.size(), -1);
-    for (Index i = 0; i < binned.counts.nonZeros(); ++i)
-        row[static_cast<std::size_t>(binned.counts.innerIndexPtr()[i])] = 0;
-    const Index silent = std::count(row.begin(), row.end(), Index{-1});
-    if (silent == 0 || silent_units == SilentUnits::keep) return silent;
-    std::vector<std::int64_t> ids;
-    for (std::size_t n = 0; n < row.size(); ++n) {
-        if (row[n] < 0) continue;
-        row[n] = static_cast<Index>(ids.size());
-        ids.push_back(trains.ids[n]);
-    }
-    trains.ids = ids;
-    SparseMatrix kept(static_cast<Index>(ids.size()), binned.counts.cols());
-    kept.reserve(binned.counts.nonZeros());
-    for (Index t = 0; t < binned.counts.outerSize(); ++t) {
-        kept.startVec(t);
-        for (SparseMatrix::InnerIterator it(binned.counts, t); it; ++it)
-            kept.insertBackByOuterInner(t, row[static_cast<std::size_t>(it.row())]) = it.value();
-    }
-    kept.finalize();
-    kept.swap(binned.counts);
-    return silent;
-}
-
-void take_spikes(OpenedRecording& opened, SpikeTrains trains,
-                 const std::vector<Interval>& intervals, const RecordingOptions& o) {
-    opened.counts = true;
-    if (!o.dt)
-        throw Error(opened.name + ": holds spike times; --dt SECONDS is expected to bin them");
-    at_place(opened.name, [&] {
-        const std::vector<Interval> counted = intervals.empty()
-                                                  ? std::vector<Interval>{whole_extent(trains, o)}
-                                                  : intervals_between(intervals, o.start, o.stop);
-        BinnedSpikes binned = bin_spikes(trains, *o.dt, counted);
-        opened.outside = binned.outside;
-        opened.silent = drop_silent(trains, binned, o.silent_units);
-        auto recording = std::make_unique<SparseRecording>(std::move(binned.counts));
-        recording->segment_start = binned.segment_start;
-        for (const Interval& interval : counted) opened.segment_seconds.push_back(interval.start);
-        recording->bin_seconds = o.dt;
-        recording->unit_ids = trains.ids;
-        opened.recording = std::move(recording);
-    });
 }
 
 std::unique_ptr<Recording> from_array(AnyArray array, const RecordingOptions& o,
@@ -424,7 +305,6 @@ void adopt_members(OpenedRecording& opened, const NpzArchive& archive, const Rec
     };
     Recording& recording = *opened.recording;
     if (!recording.bin_seconds) recording.bin_seconds = npz_dt(archive);
-    if (!recording.bin_seconds) recording.bin_seconds = o.dt;
     const Neighbours file{
         [&](const std::string& member) { return archive.has(without_slash(member)); },
         [&](const std::string& member) { return archive.numbers(without_slash(member)).values; },
