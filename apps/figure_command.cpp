@@ -57,7 +57,9 @@ void run(const Options& o, cli::Context& context) {
     plot::check_renderer(plot::format_of(target));
     const hdf5::Group root = context.input().root();
     if (o.figure != "all") {
-        write_one(choose(o, root), root, target, o.table, context);
+        const FigureKind& kind = choose(o, root);
+        if (o.declaration.check) o.declaration.check(kind.name);
+        write_one(kind, root, target, o.table, context);
         return;
     }
     if (target == "-" || target.find('.') == std::string::npos)

@@ -28,6 +28,8 @@ struct FigureCommand {
     std::vector<assay::cli::Example> examples;
     // Options of single figures, which their `draw` knows.
     std::function<void(assay::cli::Command&)> declare = nullptr;
+    // Throws UsageError where such options were given and another figure is drawn alone.
+    std::function<void(const std::string& figure)> check = nullptr;
 };
 
 // --figure auto, all or one by its name; --table.

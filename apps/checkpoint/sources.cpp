@@ -8,6 +8,7 @@
 #include <assay/network/network_io.hpp>
 #include <assay/network/time_steps.hpp>
 #include <assay/training/architectures.hpp>
+#include <assay/training/config_json.hpp>
 
 #include <nlohmann/json.hpp>
 

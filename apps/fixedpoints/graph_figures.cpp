@@ -177,13 +177,13 @@ void mark_bifurcations(const hdf5::Group& track, const Branches& b, Index readou
     }
 }
 
-std::vector<std::int64_t> shown_readouts(const Branches& b,
+std::vector<std::int64_t> shown_readouts(const hdf5::Group& track, const Branches& b,
                                          const std::vector<std::int64_t>& chosen) {
     const Index known = b.output.cols();
     for (const auto k : chosen)
         if (k >= known)
-            throw Error(
-                concat("--readout ", k, ": the branches have ", known, " readouts, from 0"));
+            throw Error(concat(track.where(), ": --readout ", k, ": the branches have ", known,
+                               " readouts, from 0"));
     if (!chosen.empty()) return chosen;
     std::vector<std::int64_t> first(static_cast<std::size_t>(std::min(kUsualReadouts, known)));
     std::iota(first.begin(), first.end(), 0);
@@ -197,7 +197,7 @@ plot::Figure branches_figure(const hdf5::Group& root, const std::vector<std::int
     const Branches b(track);
     if (b.s.empty()) throw Error(root.where() + ": no branch was followed");
     constexpr double kPanel = 4, kGap = 0.8, kLegend = 1.7; // inches
-    const auto shown = shown_readouts(b, readouts);
+    const auto shown = shown_readouts(track, b, readouts);
     plot::Figure figure;
     figure.height = 4;
     figure.width = static_cast<double>(shown.size()) * (kPanel + kGap) + kLegend;

@@ -2,6 +2,11 @@
 #include "commands.hpp"
 #include "figures.hpp"
 
+#include <assay/core/error.hpp>
+
+#include <memory>
+#include <string>
+
 namespace fixedpoints_app {
 
 assay::cli::Command plot() {
@@ -23,6 +28,14 @@ assay::cli::Command plot() {
                       "of branches: which readouts, numbered from 0")
                  .range(0)
                  .default_text("the first three");
+         },
+         [o](const std::string& figure) {
+             if (o->components != ComponentsOf::automatic && figure != "space")
+                 throw assay::UsageError("option '--components': it is of space; " + figure +
+                                         " is drawn");
+             if (!o->readouts.empty() && figure != "branches")
+                 throw assay::UsageError("option '--readout': it is of branches; " + figure +
+                                         " is drawn");
          }});
 }
 

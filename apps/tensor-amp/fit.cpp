@@ -122,6 +122,11 @@ void read_start(Options& o, cli::Context& context, const Shape& shape) {
         o.fit.given = read_known(o, context, shape);
         if (o.fit.given.empty())
             throw UsageError("option '--init': informed needs a truth, in the input or by --truth");
+        if (const Index known = o.fit.given.front().cols();
+            !o.fit.als.fixed_modes.empty() && known < o.fit.rank)
+            throw UsageError(concat("option '--fixed-modes': the truth has ", known,
+                                    " components; as many as --rank, ", o.fit.rank,
+                                    ", are expected"));
         return;
     }
     if (!starts_with(o.init, "file:"))

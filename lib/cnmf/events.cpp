@@ -124,7 +124,9 @@ EventScore score_events(const Events& found, const Events& truth,
         score.precision = static_cast<double>(hits) / static_cast<double>(found.bin.size());
     if (!truth.bin.empty())
         score.recall = static_cast<double>(hits) / static_cast<double>(truth.bin.size());
-    const Eigen::Map<const Vector> r(residuals.data(), static_cast<Index>(residuals.size()));
+    // A copy is aligned: sums over other memory would depend on where it stands.
+    const Vector r =
+        Eigen::Map<const Vector>(residuals.data(), static_cast<Index>(residuals.size()));
     if (r.size() > 0) score.jitter = std::sqrt((r.array() - r.mean()).square().mean());
     return score;
 }

@@ -270,7 +270,9 @@ SpectrumCurves spectrum_curves(const std::vector<Vector>& curves,
             for (const Vector* curve : members)
                 if (rank < curve->size()) moduli.push_back((*curve)(rank));
             if (moduli.empty()) continue;
-            const Eigen::Map<const Vector> values(moduli.data(), static_cast<Index>(moduli.size()));
+            // A copy is aligned: sums over other memory would depend on where it stands.
+            const Vector values =
+                Eigen::Map<const Vector>(moduli.data(), static_cast<Index>(moduli.size()));
             const auto n = static_cast<double>(moduli.size());
             result.networks(g, rank) = n;
             result.mean(g, rank) = values.mean();

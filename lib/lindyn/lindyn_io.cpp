@@ -434,11 +434,13 @@ network::Model model_of(const Layers& layers) {
 std::optional<KnownModes> read_known_modes(const hdf5::Group& root) {
     if (!root.has_dataset("/truth/mode") || !root.has_dataset("/truth/eigenvalue"))
         return std::nullopt;
-    const hdf5::Dataset dataset = root.dataset("/truth/mode").expect_rank(2);
+    const hdf5::Dataset dataset = root.dataset("/truth/mode").expect_rank(2).expect_numeric();
     const Matrix vectors = dataset.read_matrix();
-    Vector values = root.dataset("/truth/eigenvalue").read_vector();
+    Vector values = root.dataset("/truth/eigenvalue").expect_numeric().read_vector();
+    if (!vectors.allFinite() || !values.allFinite())
+        throw Error(dataset.where() + ": finite modes and eigenvalues are expected");
     if (root.has_dataset("/truth/mode_level")) {
-        const auto level = root.dataset("/truth/mode_level").read<std::int64_t>();
+        const auto level = root.dataset("/truth/mode_level").expect_numeric().read<std::int64_t>();
         Vector of_modes(static_cast<Index>(level.size()));
         for (Index k = 0; k < of_modes.size(); ++k) {
             const auto at = static_cast<Index>(level[static_cast<std::size_t>(k)]);
@@ -450,8 +452,8 @@ std::optional<KnownModes> read_known_modes(const hdf5::Group& root) {
         values = of_modes;
     }
     if (values.size() != vectors.cols())
-        throw Error(concat(dataset.where(), ": ", vectors.cols(), " modes and ", values.size(),
-                           " eigenvalues"));
+        throw Error(concat(dataset.where(), ": ", vectors.cols(), " modes beside ", values.size(),
+                           " eigenvalues; one a mode is expected"));
     std::vector<Index> order(static_cast<std::size_t>(values.size()));
     std::iota(order.begin(), order.end(), Index{0});
     std::stable_sort(order.begin(), order.end(),

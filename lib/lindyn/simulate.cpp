@@ -225,10 +225,16 @@ SimulationState Simulation::state() const {
 
 void Simulation::restore(SimulationState state) {
     const auto kept = static_cast<Index>(state.kept.size());
-    if (state.record.steps != settings_.recorded ||
-        state.record.strength.cols() != modes_.count() ||
-        state.record.test_error.size() != state_.record.test_error.size() ||
+    Layers whole = learner_->layers(); // as they are kept
+    if (settings_.root) whole.front().resize(whole.front().rows(), settings_.root->rows());
+    const SimulationRecord &saved = state.record, &own = state_.record;
+    if (saved.steps != own.steps || saved.loss.size() != own.loss.size() ||
+        saved.strength.rows() != own.strength.rows() ||
+        saved.strength.cols() != own.strength.cols() ||
+        saved.test_error.size() != own.test_error.size() ||
         kept != (settings_.keep_layers ? state.recorded : 0) ||
+        !std::all_of(state.kept.begin(), state.kept.end(),
+                     [&](const Layers& layers) { return same_sizes(layers, whole); }) ||
         !same_sizes(state.layers, learner_->state()) ||
         state.velocities.size() != learner_->velocities().size())
         throw Error("the saved state is of another simulation");

@@ -5,6 +5,7 @@
 #include <assay/lindyn/study_records_io.hpp>
 #include <assay/network/network_io.hpp>
 #include <assay/training/config.hpp>
+#include <assay/training/config_json.hpp>
 #include <assay/training/run_io.hpp>
 
 namespace assay::lindyn {
@@ -214,6 +215,7 @@ SimulatedRun read_run(const hdf5::Group& root) {
     if (!training) throw Error(run.where() + ": attribute 'training' is missing");
     SimulatedRun simulated;
     simulated.training = *training;
+    simulated.whitened = run.number_attribute("whitened").has_value();
     simulated.steps = training::run_steps(run);
     simulated.loss.resize(static_cast<Index>(simulated.steps.size()));
     simulated.epochs.resize(simulated.loss.size());

@@ -42,7 +42,9 @@ ASSAY_API void write_simulation(hdf5::Group group, const SimulationStudy& study)
 [[nodiscard]] ASSAY_API SimulationStudy merge_simulations(std::vector<SimulationStudy> parts);
 // A simulation that kept its layers, as a training run that every tool reads (/model, /run).
 struct SimulatedRun {
-    std::string training; // the resolved configuration with which `checkpoint train` does the same
+    // The resolved configuration with which `checkpoint train` does the same (on whitened inputs,
+    // where these were).
+    std::string training;
     double learning_rate = 0; // of half_squared_error
     std::vector<Index> steps;
     Vector epochs, loss;      // at the steps

@@ -123,7 +123,7 @@ class Judge {
             const FitResult result = fit(source, settings_of_rank(settings_, rank_));
             progress_.fold_errors.push_back(held_out_error(tensor_, held_out, result.factors));
         }
-        // A copy is aligned: sums over other people's memory would depend on where it stands.
+        // A copy is aligned: sums over other memory would depend on where it stands.
         const VectorXd errors =
             Eigen::Map<const VectorXd>(progress_.fold_errors.data(), settings_.folds);
         score.cv_error = errors.mean();

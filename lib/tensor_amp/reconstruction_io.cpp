@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 
 namespace assay::tensor_amp {
 namespace {
@@ -81,9 +82,7 @@ double write_reconstruction(hdf5::Group group, const Reconstruction& reconstruct
         datasets[0].write_box(offset, count, slab.mean.data());
         if (!output.deviation) return;
         datasets[1].write_box(offset, count, slab.deviation.data());
-        sum += Eigen::Map<const VectorXd>(slab.deviation.data(),
-                                          static_cast<Index>(slab.deviation.size()))
-                   .sum();
+        sum = std::accumulate(slab.deviation.begin(), slab.deviation.end(), sum);
     });
     write_indices(group, reconstruction);
     return sum / entry_count(shape);

@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/state_io.hpp>
 
 #include <assay/core/packing.hpp>
+#include <assay/hdf5/packed.hpp>
 #include <assay/tensor_amp/discrete_io.hpp>
 
 namespace assay::tensor_amp {
@@ -116,13 +117,12 @@ void members(Archive& archive, RankProgress& p) {
 
 template <class State>
 void write_state(hdf5::Group group, const State& state) {
-    group.write("packed", packed(state), {"byte", "", "state of the work"});
+    hdf5::write_packed(group, packed(state));
 }
 
 template <class State>
 State read_state(const hdf5::Group& group) {
-    const hdf5::Dataset dataset = group.dataset("packed").expect_numeric().expect_rank(1);
-    return unpacked<State>(dataset.read<std::uint8_t>());
+    return unpacked<State>(hdf5::read_packed(group));
 }
 
 template ASSAY_API void write_state(hdf5::Group group, const FitState& state);

@@ -162,9 +162,9 @@ Blocks StreamedTensor::blocks() const {
 
 void StreamedTensor::survey(Monitor& monitor) {
     const Unfolding& matrix = unfolded();
-    // At most half a block, since flags are read as doubles beside the values; and soon read, so
-    // that an interruption does not wait.
-    constexpr Index soon = Index{1} << 22; // numbers
+    // At most half a block, since flags are read as doubles beside the values; and read in seconds,
+    // so that an interruption does not wait (much less, and large chunks are inflated many times).
+    constexpr Index soon = Index{1} << 26; // numbers
     const Blocks parts{matrix.rows, std::min((blocks().length + 1) / 2,
                                              std::max<Index>(1, soon / matrix.columns))};
     VectorXd values(parts.length * matrix.columns), flags;

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <assay/core/export.hpp>
+#include <assay/core/number_reader.hpp>
 #include <assay/hdf5/object.hpp>
 #include <assay/tensor_amp/tensor.hpp>
 #include <assay/tensor_amp/truth.hpp>
 
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -39,11 +39,6 @@ struct NamedTensorOf {
     std::string units;
 };
 using NamedTensor = NamedTensorOf<double>;
-
-// A reader of numbers that some file holds: hands them over in C order, in blocks of `count` from
-// entry `first` on.
-using NumberBlock = std::function<void(Index first, const double* numbers, Index count)>;
-using NumberReader = std::function<void(const NumberBlock&)>;
 
 // The words of the attribute axes; empty where they do not name all modes.
 [[nodiscard]] ASSAY_API std::vector<std::string> names_of_modes(const hdf5::Dataset& dataset);

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 namespace assay::training {
 namespace {
@@ -376,39 +375,6 @@ TrainingConfig parse(const Json& json) {
     return c;
 }
 
-Json checkpoints_json(const CheckpointSettings& c) {
-    if (c.kind == "list") return {{"list", c.list}};
-    return {{c.kind, c.number}};
-}
-
-const char* clip_name(ClipMode mode) {
-    switch (mode) {
-    case ClipMode::global_norm:
-        return "global_norm";
-    case ClipMode::layer_norm:
-        return "layer_norm";
-    case ClipMode::value:
-        return "value";
-    case ClipMode::none:
-        break;
-    }
-    return "none";
-}
-
-void collect_differences(const Json& one, const Json& other, const std::string& path,
-                         std::vector<std::string>& found) {
-    if (one.is_object() && other.is_object()) {
-        std::set<std::string> names;
-        for (const auto& [key, unused] : one.items()) names.insert(key);
-        for (const auto& [key, unused] : other.items()) names.insert(key);
-        for (const auto& key : names)
-            collect_differences(one.value(key, Json()), other.value(key, Json()),
-                                path.empty() ? key : path + "." + key, found);
-        return;
-    }
-    if (one != other) found.push_back(path);
-}
-
 bool is_right(const Json& json) {
     try {
         static_cast<void>(parse(json));
@@ -441,153 +407,6 @@ TrainingConfig read_config(const std::string& text, const std::vector<Override>&
             throw UsageError(std::string("settings: ") + e.what());
         throw Error(place + ": " + e.what());
     }
-}
-
-std::string config_json(const TrainingConfig& c) {
-    Json json{{"format", "assay-training/1"},
-              {"seed", c.seed},
-              {"precision", c.precision == Precision::float64 ? "float64" : "float32"},
-              {"loss", c.loss},
-              {"epsilon", c.epsilon},
-              {"truncate", c.truncate},
-              {"rate_penalty", c.rate_penalty},
-              {"batch_size", c.batch_size},
-              {"full_batch", c.full_batch},
-              {"online", c.online},
-              {"samples", c.samples},
-              {"sampling", c.sampling == Sampling::epoch         ? "epoch"
-                           : c.sampling == Sampling::replacement ? "replacement"
-                                                                 : "sequential"},
-              {"last_batch", c.last_batch == LastBatch::keep ? "keep" : "drop"},
-              {"freeze", c.freeze},
-              {"lr_scale", Json::object()},
-              {"init", c.init},
-              {"checkpoints", checkpoints_json(c.checkpoints)},
-              {"metrics", {{"every", c.metrics_every}, {"top_k", c.top_k}}},
-              {"evaluate", {{"every", c.evaluate_every}, {"split", c.evaluate_split}}},
-              {"write_gradients", c.write_gradients},
-              {"on_nonfinite", c.on_nonfinite}};
-    if (!c.architecture.empty()) {
-        json["model"] = {{"architecture", Json::parse(c.architecture)}};
-        if (!c.model.empty()) json["model"]["file"] = c.model;
-    } else if (!c.model.empty()) {
-        json["model"] = c.model;
-    }
-    if (!c.data.empty()) json["data"] = c.data;
-    if (c.task) {
-        Json task{{"name", c.task->name}, {"seed", c.task->seed}};
-        if (!c.task->preset.empty()) task["preset"] = c.task->preset;
-        for (const auto& [key, value] : c.task->values) task[key] = value;
-        json["task"] = task;
-    }
-    if (c.steps) json["steps"] = *c.steps;
-    if (c.epochs) json["epochs"] = *c.epochs;
-    Json rule = Json::parse(c.rule_settings);
-    rule["name"] = c.rule;
-    rule["noise"] = {{"distribution", c.noise.uniform ? "uniform" : "normal"},
-                     {"variance", c.noise.variance},
-                     {"target", c.noise.target == NoiseTarget::all ? "all" : "feedback"}};
-    json["rule"] = rule;
-    const auto& o = c.optimizer;
-    json["optimizer"] = {{"name", o.name},
-                         {"learning_rate", o.learning_rate},
-                         {"momentum", o.momentum},
-                         {"nesterov", o.nesterov},
-                         {"weight_decay", o.weight_decay},
-                         {"decay_mode", o.decoupled ? "decoupled" : "l2"},
-                         {"decay_bias", o.decay_bias},
-                         {"beta1", o.beta1},
-                         {"beta2", o.beta2},
-                         {"epsilon", o.epsilon},
-                         {"amsgrad", o.amsgrad}};
-    const auto& s = c.schedule;
-    json["schedule"] = {{"name", s.name},     {"milestones", s.milestones}, {"gamma", s.gamma},
-                        {"rate", s.rate},     {"minimum", s.minimum},       {"power", s.power},
-                        {"period", s.period}, {"warmup", s.warmup}};
-    json["clip"] = {{"mode", clip_name(c.clip.mode)}, {"value", c.clip.value}};
-    for (const auto& [glob, factor] : c.lr_scale) json["lr_scale"][glob] = factor;
-    json["stop"] = {
-        {"metric", c.stop.metric}, {"below", c.stop.below}, {"plateau", c.stop.plateau}};
-    const auto& d = c.data_settings;
-    json["preprocess"] = {
-        {"scale", d.scale},
-        {"standardize", d.standardize.empty() ? "none" : d.standardize},
-        {"train_fraction", d.train_fraction},
-        {"augment",
-         {{"shift", d.augment.shift}, {"flip", d.augment.flip}, {"noise", d.augment.noise}}}};
-    return json.dump(1);
-}
-
-std::vector<std::string> differences(const std::string& resolved, const std::string& other) {
-    Json one = Json::parse(resolved), two = Json::parse(other);
-    for (Json* config : {&one, &two}) {
-        for (const char* key : {"steps", "epochs", "checkpoints", "evaluate", "stop"})
-            config->erase(key);
-        if (config->value("samples", 0) == 0) config->erase("samples");
-        if (config->contains("metrics")) (*config)["metrics"].erase("every");
-    }
-    std::vector<std::string> found;
-    collect_differences(one, two, "", found);
-    return found;
-}
-
-std::vector<Index> checkpoint_steps(const CheckpointSettings& settings, Index total) {
-    std::set<Index> steps{0, total};
-    const auto last = static_cast<double>(total);
-    const auto add = [&](double step) {
-        const auto whole = static_cast<Index>(std::llround(step));
-        if (whole > 0 && whole < total) steps.insert(whole);
-    };
-    const Index n = settings.number;
-    if (settings.kind == "every")
-        for (Index step = n; step < total; step += n) steps.insert(step);
-    if (settings.kind == "log")
-        for (Index i = 0; i < n; ++i)
-            add(std::pow(10.0, static_cast<double>(i) * std::log10(last) /
-                                   static_cast<double>(std::max<Index>(1, n - 1))));
-    if (settings.kind == "decade")
-        for (Index i = 0;; ++i) {
-            const double step = std::pow(10.0, static_cast<double>(i) / static_cast<double>(n));
-            if (step >= last) break;
-            add(step);
-        }
-    if (settings.kind == "pow2") {
-        Index step = 1;
-        for (; step < total && (n == 0 || step <= n); step *= 2) steps.insert(step);
-        for (step = n; n > 0 && step < total; step += n)
-            if (step > 0) steps.insert(step);
-    }
-    for (const Index step : settings.list)
-        if (step <= total) steps.insert(step);
-    return {steps.begin(), steps.end()};
-}
-
-CheckpointSettings parse_checkpoints(const std::string& text) {
-    const auto parts = split(text, ':');
-    CheckpointSettings settings;
-    settings.kind = parts.empty() ? "" : parts[0];
-    const auto refuse = [&] {
-        throw UsageError("option '--checkpoints': found '" + printable(text, 40) +
-                         "'; every:K, log:N, decade:N, pow2[:K] or list:a,b,c is expected");
-    };
-    settings.number = 0;
-    if (settings.kind == "list" && parts.size() == 2) {
-        for (const auto& one : split(parts[1], ',')) {
-            const auto step = parse_integer(one);
-            if (!step || *step < 0) refuse();
-            settings.list.push_back(*step);
-        }
-        return settings;
-    }
-    const bool counted = settings.kind == "every" || settings.kind == "log" ||
-                         settings.kind == "decade" || settings.kind == "pow2";
-    if (!counted || parts.size() > 2 || (parts.size() == 1 && settings.kind != "pow2")) refuse();
-    if (parts.size() == 2) {
-        const auto number = parse_integer(parts[1]);
-        if (!number || *number < 1) refuse();
-        settings.number = *number;
-    }
-    return settings;
 }
 
 bool matches_glob(const std::string& pattern, const std::string& name) {

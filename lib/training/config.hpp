@@ -1,10 +1,11 @@
-// The configuration of a training run: JSON in (format assay-training/1), a struct inside, and the
-// resolved JSON that reproduces the run. Keys that are left out take their defaults; unknown ones
+// The configuration of a training run: JSON in (format assay-training/1), a struct inside; back to
+// JSON in config_json.hpp. Keys that are left out take their defaults; unknown ones
 // are errors with their path and the nearest known key.
 #pragma once
 
 #include <assay/core/export.hpp>
 #include <assay/network/model.hpp>
+#include <assay/training/checkpoint_schedule.hpp>
 #include <assay/training/task.hpp>
 
 #include <cstdint>
@@ -52,13 +53,6 @@ struct NoiseSettings {
     bool uniform = false;
     double variance = 0;
     NoiseTarget target = NoiseTarget::feedback;
-};
-
-// Which steps are kept: every K, log N, decade N, pow2 K, or a list.
-struct CheckpointSettings {
-    std::string kind = "log";
-    Index number = 32;
-    std::vector<Index> list;
 };
 
 // METRIC < V, or no improvement of eval_loss (else loss) over K looks.
@@ -132,18 +126,6 @@ struct Override {
 [[nodiscard]] ASSAY_API TrainingConfig read_config(const std::string& json,
                                                    const std::vector<Override>& overrides,
                                                    const std::string& place);
-// Every key, resolved; equal configurations give equal text.
-[[nodiscard]] ASSAY_API std::string config_json(const TrainingConfig& config);
-// Dotted paths at which two resolved configurations differ, apart from those that may change on
-// resuming (steps, epochs, checkpoints, metrics.every, evaluate, stop).
-[[nodiscard]] ASSAY_API std::vector<std::string> differences(const std::string& resolved,
-                                                             const std::string& other);
-
-// The steps of a run of `total` steps that are kept: always 0 and `total`, ascending.
-[[nodiscard]] ASSAY_API std::vector<Index> checkpoint_steps(const CheckpointSettings& settings,
-                                                            Index total);
-// "every:100", "log:32", "pow2", "list:1,5,25". Throws UsageError.
-[[nodiscard]] ASSAY_API CheckpointSettings parse_checkpoints(const std::string& text);
 // `*` stands for any text.
 [[nodiscard]] ASSAY_API bool matches_glob(const std::string& pattern, const std::string& name);
 

@@ -4,6 +4,7 @@
 #include <assay/core/text.hpp>
 #include <assay/hdf5/stream.hpp>
 #include <assay/hdf5/tree.hpp>
+#include <assay/training/config_json.hpp>
 
 #include <algorithm>
 #include <cmath>

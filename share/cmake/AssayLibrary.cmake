@@ -42,7 +42,7 @@ if(ASSAY_COVERAGE)
 endif()
 
 # assay_precompile(target [header...]): Eigen and the standard library, read once for all sources of a target; with g++ alone,
-# since clang (and its tools) cannot read g++'s. test/layers/check-includes sees what a source forgot to include.
+# since clang (and its tools) cannot read g++'s. test/layers/check-used sees what a source forgot to include.
 set(ASSAY_PRECOMPILED <algorithm> <array> <cmath> <cstdint> <functional> <limits> <map> <memory> <numeric> <optional> <string>
   <vector> <Eigen/Cholesky> <Eigen/Core> <Eigen/Eigenvalues> <Eigen/LU> <Eigen/QR> <Eigen/SVD>)
 function(assay_precompile target)

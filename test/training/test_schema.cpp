@@ -2,6 +2,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/training/config.hpp>
+#include <assay/training/config_json.hpp>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
