@@ -18,7 +18,7 @@ void members(Archive& archive, Nulls& nulls) {
 }
 
 template <class State>
-void write_packed(hdf5::Group group, const State& state) {
+void write_packed(const hdf5::Group& group, const State& state) {
     hdf5::write_packed(group, packed(state));
 }
 
@@ -27,9 +27,9 @@ State read_packed(const hdf5::Group& group) {
     return unpacked<State>(hdf5::read_packed(group));
 }
 
-template ASSAY_API void write_packed(hdf5::Group group, const ActivationFit& state);
-template ASSAY_API void write_packed(hdf5::Group group, const Nulls& state);
-template ASSAY_API void write_packed(hdf5::Group group, const std::vector<double>& state);
+template ASSAY_API void write_packed(const hdf5::Group& group, const ActivationFit& state);
+template ASSAY_API void write_packed(const hdf5::Group& group, const Nulls& state);
+template ASSAY_API void write_packed(const hdf5::Group& group, const std::vector<double>& state);
 template ASSAY_API ActivationFit read_packed(const hdf5::Group& group);
 template ASSAY_API Nulls read_packed(const hdf5::Group& group);
 template ASSAY_API std::vector<double> read_packed(const hdf5::Group& group);
