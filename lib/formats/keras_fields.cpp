@@ -85,7 +85,9 @@ Index spatial_rank(const std::string& class_name) {
 bool has_channels_first(const Json& config) {
     for (const char* field : {"data_format", "dim_ordering"}) {
         const auto found = config.is_object() ? config.find(field) : config.end();
-        if (found != config.end() && (*found == "channels_first" || *found == "th")) return true;
+        if (found == config.end() || !found->is_string()) continue;
+        const auto& order = found->get_ref<const std::string&>();
+        if (order == "channels_first" || order == "th") return true;
     }
     return false;
 }

@@ -41,10 +41,11 @@ if(ASSAY_COVERAGE)
   target_link_options(assay_settings INTERFACE --coverage)
 endif()
 
-# assay_precompile(target [header...]): Eigen and the standard library, read once for all sources of a target; with g++ alone,
+# assay_precompile(target header...): the standard library, and these, read once for all sources of a target; with g++ alone,
 # since clang (and its tools) cannot read g++'s. test/layers/check-used sees what a source forgot to include.
+set(ASSAY_PRECOMPILED_EIGEN <Eigen/Cholesky> <Eigen/Core> <Eigen/Eigenvalues> <Eigen/LU> <Eigen/QR> <Eigen/SVD>)
 set(ASSAY_PRECOMPILED <algorithm> <array> <cmath> <cstdint> <functional> <limits> <map> <memory> <numeric> <optional> <string>
-  <vector> <Eigen/Cholesky> <Eigen/Core> <Eigen/Eigenvalues> <Eigen/LU> <Eigen/QR> <Eigen/SVD>)
+  <vector>)
 function(assay_precompile target)
   if(ASSAY_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_precompile_headers(${target} PRIVATE ${ASSAY_PRECOMPILED} ${ARGN})
@@ -109,7 +110,9 @@ function(assay_add_library target level)
   target_compile_definitions(${target}
     PRIVATE ASSAY_BUILDING ASSAY_VERSION="${PROJECT_VERSION}" ASSAY_ISA_LEVEL="${level}"
             ASSAY_DATA_DIR="${CMAKE_INSTALL_DATADIR}/assay" $<$<BOOL:${MATIO_FOUND}>:ASSAY_HAVE_MATIO>)
-  assay_precompile(${target})
+  assay_precompile(${target} ${ASSAY_PRECOMPILED_EIGEN} <assay/core/instances.hpp>)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/core/instances.cpp TARGET_DIRECTORY ${target}
+    PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   # The command-line frame spends its time in the kernel, and CLI11 compiles slowly when optimised.
   file(GLOB cli_sources ${PROJECT_SOURCE_DIR}/lib/cli/*.cpp)
   set_source_files_properties(${cli_sources} TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS -O1)

@@ -1,0 +1,2 @@
+#define ASSAY_INSTANCE template
+#include <assay/core/instances.hpp>
