@@ -32,7 +32,7 @@ struct Options {
     std::optional<Index> batch;
     double start_ratio = 1;
     std::vector<Index> sizes;
-    std::vector<double> singular_values;
+    std::vector<double> singular_values, student;
     Index depth = 0, steps = 200, repeats = 0, samples = 512;
     std::string model, data, split = "train", loss, checkpoint, training;
     tools::ModelFileOptions files;
@@ -189,12 +189,29 @@ Subject subject_of(const Options& o, const TrainingWords& words, AlignmentRule r
 
 // ---- the task
 
+// Its feedback as given, else where the rule ends for one weight w2 (as for a singular value).
+std::optional<StudentStability> student_of(const Options& o, const AlignmentSettings& a,
+                                           double momentum) {
+    if (o.student.empty()) return std::nullopt;
+    StudentStability student{o.student[0], o.student[1], 0, 0, 0};
+    if (o.student.size() == 3)
+        student.feedback = o.student[2];
+    else if (a.rule == AlignmentRule::fa)
+        throw UsageError("option '--student': feedback of fa is fixed; W1,W2,B is expected");
+    else
+        student.feedback = aligned_values(a, Vector::Constant(1, student.w2))(0);
+    student.rate = student_rate(student.w1, student.w2, student.feedback);
+    student.lr_critical = critical_rate(student.rate, momentum);
+    return student;
+}
+
 TaskStability task_of(const Options& o, const TrainingWords& words, const Subject& subject,
                       const StabilitySettings& s, const std::vector<LayerStability>& layers,
                       const Execution& run) {
     const Phase phase(*run.monitor, "curvature");
     TaskStability task;
     task.momentum = o.momentum.value_or(words.momentum.value_or(0));
+    task.student = student_of(o, s.alignment, task.momentum);
     if (!subject.model) {
         if (s.alignment.rule == AlignmentRule::fa) return task;
         const Index weights = static_cast<Index>(std::max<std::size_t>(o.sizes.size(), 2)) - 1;
@@ -246,6 +263,17 @@ void warn_of_layer(const LayerStability& layer, const AlignmentSettings& a, Moni
                             " learning is known to work"));
 }
 
+void warn_of_student(const StudentStability& student, std::optional<double> rate,
+                     Monitor& monitor) {
+    if (student.rate <= 0)
+        monitor.warn(concat("the student leaves zero error at any learning rate: w1^2 + b w2 is ",
+                            significant(student.rate, 4)));
+    else if (rate && *rate >= student.lr_critical)
+        monitor.warn(concat("learning rate ", significant(*rate, 4),
+                            " is beyond the student's limit ",
+                            significant(student.lr_critical, 4)));
+}
+
 void warn(const Options& o, const TrainingWords& words, const StabilitySettings& s,
           const std::vector<LayerStability>& layers, const TaskStability& task, Monitor& monitor) {
     const AlignmentSettings& a = s.alignment;
@@ -258,6 +286,7 @@ void warn(const Options& o, const TrainingWords& words, const StabilitySettings&
         for (const LayerStability& layer : layers) warn_of_layer(layer, a, monitor);
     const auto limit = lr_critical(task);
     const auto rate = o.learning_rate ? o.learning_rate : words.learning_rate;
+    if (task.student) warn_of_student(*task.student, rate, monitor);
     if (rate && limit && *rate >= *limit && (words.task_is_sgd || o.learning_rate))
         monitor.warn(concat("learning rate ", significant(*rate, 4), " is beyond its limit ",
                             significant(*limit, 4)));
@@ -278,9 +307,19 @@ void report(cli::Context& context, const StabilitySettings& s,
                                significant(critical_rate(task.backprop->value, task.momentum), 4))
                       : concat("of a chain of ", task.chain_lr_critical.size(),
                                " scalar layers of weight 1"));
+    if (task.student)
+        context.report("student", task.student->rate,
+                       "w1^2 + b w2 of the two-layer scalar student; critical rate " +
+                           significant(task.student->lr_critical, 4));
 }
 
 void check_options(const Options& o) {
+    if (!o.student.empty() && o.student.size() != 2 && o.student.size() != 3)
+        throw UsageError(concat("option '--student': found ", o.student.size(),
+                                " numbers; W1,W2 or W1,W2,B is expected"));
+    for (const double weight : o.student)
+        if (!std::isfinite(weight))
+            throw UsageError("option '--student': a number that is not finite");
     if (!o.model.empty() && (!o.sizes.empty() || !o.singular_values.empty()))
         throw UsageError("option '--model': given beside --sizes or --singular-values");
     if (!o.sizes.empty() && !o.singular_values.empty())
@@ -382,6 +421,9 @@ void declare_subject(cli::Command& c, Options& o) {
     c.option("--singular-values", o.singular_values, "LIST", "of one square layer")
         .default_text("none");
     c.option("--depth", o.depth, "L", "layers of the scalar chain").word("auto", 0).range(1, 10000);
+    c.option("--student", o.student, "W1,W2[,B]",
+             "two-layer scalar student near zero error; B: the rule's for W2")
+        .default_text("none");
     c.group("A network on data");
     c.option("--model", o.model, "FILE[:/model]", "a run or a model, layer by layer")
         .default_text("none");
@@ -411,6 +453,7 @@ cli::Command stability() {
              {{"/lindyn/stability/eta_critical, angle, norm_ratio", "of each layer"},
               {"/lindyn/stability/lr_critical, chain_lr_critical",
                "of the task, on a network or a chain of scalar layers"},
+              {"/lindyn/stability/student/rate, lr_critical", "of the scalar student"},
               {"/lindyn/stability/layer/<name>/loop_gain", "of each singular value"},
               {"/lindyn/stability/layer/<name>/angle_transient, norm_ratio_transient",
                "after each update, drawn runs beside them"}});

@@ -97,6 +97,16 @@ void write_curvature(hdf5::Group& group, const std::string& name, const TaskCurv
     group.set_attribute("task_curvature_residual" + name, c.residual);
 }
 
+void write_student(hdf5::Group group, const StudentStability& student) {
+    group.set_attribute("w1", student.w1);
+    group.set_attribute("w2", student.w2);
+    group.set_attribute("feedback", student.feedback);
+    group.write_scalar("rate", student.rate,
+                       {"", "", "of the error's decay near zero error; 0 or below: unstable"});
+    group.write_scalar("lr_critical", student.lr_critical,
+                       {"", "", "task learning rate that is stable there; 0: none"});
+}
+
 void write_settings(hdf5::Group& group, const StabilitySettings& s) {
     const AlignmentSettings& a = s.alignment;
     group.set_attribute("rule", rule_name(a.rule));
@@ -213,6 +223,7 @@ void write_stability(hdf5::Group group, const StabilitySettings& settings, const
         write_curvature(group, "", *task.rule, task.momentum, "with this feedback, by theory");
     if (task.backprop)
         write_curvature(group, "_backprop", *task.backprop, task.momentum, "with backpropagation");
+    if (task.student) write_student(group.create_group("student"), *task.student);
     for (const auto& l : layers) write_layer(group.create_group("layer/" + l.name), l);
 }
 

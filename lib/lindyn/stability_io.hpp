@@ -10,12 +10,21 @@
 
 namespace assay::lindyn {
 
+// Of the two-layer scalar student y = w2 w1 x near zero error (student_rate()).
+struct StudentStability {
+    double w1 = 0, w2 = 0;
+    double feedback = 0;    // in place of w2
+    double rate = 0;        // of the error's decay; of 0 or below: unstable whatever the step
+    double lr_critical = 0; // 0 where no step is stable
+};
+
 // Of the task: what bounds its learning rate.
 struct TaskStability {
     double momentum = 0;
     Vector chain_lr_critical;                    // of scalar chains of 1, 2, ... layers, all w = 1
     double chain_gain = 0;                       // feedback a layer there
     std::optional<TaskCurvature> rule, backprop; // of a network on data
+    std::optional<StudentStability> student;
 };
 ASSAY_API void write_stability(hdf5::Group group, const StabilitySettings& settings,
                                const std::vector<LayerStability>& layers,
