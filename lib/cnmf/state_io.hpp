@@ -14,7 +14,7 @@ namespace assay::cnmf {
 // State: ActivationFit (transform), Nulls (significance, extent) or std::vector<double> (powers of
 // sequenciness).
 template <class State>
-void write_packed(hdf5::Group group, const State& state);
+void write_packed(const hdf5::Group& group, const State& state);
 // Throws Error where the bytes are not those of a state.
 template <class State>
 [[nodiscard]] State read_packed(const hdf5::Group& group);
