@@ -17,8 +17,13 @@ namespace {
 constexpr double kJacobianBytes = 256e6;
 constexpr Index kBlock = 32; // points in memory at once
 
+// Whether some eigenvalues are left out; as many as there are come from a whole decomposition.
+bool takes_slowest(const LinearizeRequest& o, Index state) {
+    return o.top_k > 0 && o.top_k < state;
+}
+
 Index values_of(const LinearizeRequest& o, Index state) {
-    return o.top_k > 0 ? std::min(state, o.top_k) : state;
+    return takes_slowest(o, state) ? o.top_k : state;
 }
 
 Index modes_of(const LinearizeRequest& o, Index state) {
@@ -93,6 +98,8 @@ void linearize_points(const LinearizeRequest& o, const Dynamics& dynamics, const
                       const std::function<void(LinearizedBlock)>& take) {
     const Phase phase(*execution.monitor, "linearization");
     const Index modes = modes_of(o, dynamics.state_size()), count = points.count();
+    const bool slowest = takes_slowest(o, dynamics.state_size());
+    const EigenvalueOrder order = o.top_k > 0 ? EigenvalueOrder::nearest_one : o.order;
     const Blocks blocks{count, kBlock};
     for (Index block = 0; block < blocks.count(); ++block) {
         const Index size = blocks.extent(block);
@@ -100,18 +107,18 @@ void linearize_points(const LinearizeRequest& o, const Dynamics& dynamics, const
         done.first = blocks.begin(block);
         done.jacobians.resize(static_cast<std::size_t>(size));
         done.input_jacobians.resize(done.jacobians.size());
-        (o.top_k > 0 ? done.slow.resize(done.jacobians.size())
-                     : done.systems.resize(done.jacobians.size()));
+        (slowest ? done.slow.resize(done.jacobians.size())
+                 : done.systems.resize(done.jacobians.size()));
         parallel_blocks(size, execution.threads, [&](Index i) {
             const auto at = static_cast<std::size_t>(i);
             const RowMatrix x = points.input.row(done.first + i),
                             h = points.state.row(done.first + i);
             done.jacobians[at] = dynamics.jacobian_state(x, h);
             done.input_jacobians[at] = dynamics.jacobian_input(x, h);
-            if (o.top_k > 0)
+            if (slowest)
                 done.slow[at] = slow_modes(done.jacobians[at], o.top_k);
             else
-                done.systems[at] = eigen_system(done.jacobians[at], modes, o.order);
+                done.systems[at] = eigen_system(done.jacobians[at], modes, order);
         });
         const auto reached = static_cast<double>(done.first + size);
         take(std::move(done));

@@ -20,6 +20,7 @@ namespace {
 constexpr Index kFirstWave = 2;    // batches; waves double up to
 constexpr Index kLargestWave = 32; // batches
 constexpr double kCaptureShare = 1.0 / 3;
+constexpr int kMostSteps = 200;       // of a start at which the reduced map is not finite
 constexpr double kDegenerate = 1e-12; // smallest pivot of I - J against the largest
 
 // A root that has passed both tests, with what is known of it.
@@ -69,7 +70,7 @@ class Search {
 
     SearchResult search(const Solve& from) {
         prepare_record();
-        from(map_.argument(starts_), 0, &result_.starts);
+        from(map_.argument(finite_states(starts_)), 0, &result_.starts);
         note_round();
         measure_effort();
         if (options_.expansion == Expansion::midpoints) expand(from);
@@ -78,6 +79,21 @@ class Search {
     }
 
     [[nodiscard]] Index count() const { return static_cast<Index>(found_.size()); }
+
+    // Where the reduced map is not finite (a forget gate of hard_sigmoid that is open throughout),
+    // the state moves on until it is.
+    [[nodiscard]] RowMatrix finite_states(RowMatrix states) const {
+        if (options_.residual == Residual::full || starts_.rows() == 0) return states;
+        const RowMatrix residual = map_.residual(map_.argument(states));
+        for (Index row = 0; row < states.rows(); ++row) {
+            bool finite = residual.row(row).allFinite();
+            for (int step = 0; step < kMostSteps && !finite; ++step) {
+                states.row(row) = map_.dynamics().step(map_.input(), states.row(row)).eval();
+                finite = map_.residual(map_.argument(states.row(row))).allFinite();
+            }
+        }
+        return states;
+    }
 
     void prepare_record() {
         const auto rows = static_cast<std::size_t>(starts_.rows());

@@ -11,6 +11,7 @@
 #include <Eigen/QR>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
 
@@ -128,14 +129,17 @@ struct End {
 class SlowBatch {
   public:
     SlowBatch(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
-              const SlowOptions& options)
-        : dynamics_(dynamics), x_(x), options_(options), states_(starts),
+              const SlowOptions& options, const Monitor& monitor)
+        : dynamics_(dynamics), x_(x), options_(options), monitor_(monitor), states_(starts),
           ends_(static_cast<std::size_t>(starts.rows())),
           spaces_(static_cast<std::size_t>(starts.rows())) {}
     std::vector<End> run() {
         std::vector<Index> active(ends_.size());
         std::iota(active.begin(), active.end(), Index{0});
-        while (!active.empty()) active = advance(active);
+        while (!active.empty()) {
+            monitor_.stop_if_interrupted();
+            active = advance(active);
+        }
         return std::move(ends_);
     }
 
@@ -190,6 +194,7 @@ class SlowBatch {
     const Dynamics& dynamics_;
     const RowMatrix& x_;
     const SlowOptions& options_;
+    const Monitor& monitor_;
     RowMatrix states_;
     std::vector<End> ends_;
     std::vector<Matrix> spaces_; // each start's slow basis, the guess of the next step
@@ -274,10 +279,14 @@ SlowResult search_slow(const Dynamics& dynamics, const RowMatrix& x, const RowMa
                            "-dimensional state leaves no fast direction"));
     const Blocks batches{starts.rows(), batch_size(n)};
     std::vector<std::vector<End>> parts(static_cast<std::size_t>(batches.count()));
+    std::atomic<Index> done{0};
     parallel_blocks(batches.count(), run.threads, [&](Index b) {
         parts[static_cast<std::size_t>(b)] =
-            SlowBatch(dynamics, x, starts.middleRows(batches.begin(b), batches.extent(b)), options)
+            SlowBatch(dynamics, x, starts.middleRows(batches.begin(b), batches.extent(b)), options,
+                      *run.monitor)
                 .run();
+        run.monitor->progress({static_cast<double>(done += batches.extent(b)),
+                               static_cast<double>(starts.rows()), "starts", "slow points"});
     });
     std::vector<End> ends;
     for (auto& part : parts)

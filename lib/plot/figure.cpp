@@ -113,13 +113,22 @@ class PanelWriter {
         for (const auto& map : p.maps) plots.push_back(write_map(map));
         for (const auto& strip : p.strips) write_strip(strip);
         for (const auto& series : p.series) write_series(series, plots);
-        settings(p);
+        settings(plots.empty() ? with_ranges(p) : p);
         if (plots.empty()) plots.emplace_back("1/0 notitle");
         script_ += "plot " + join(plots, ", \\\n     ") + "\n";
         script_ += "unset object\nunset label\n";
     }
 
   private:
+    // gnuplot cannot choose the ranges of a panel without data.
+    static Panel with_ranges(Panel p) {
+        if (!p.x_range) p.x_range = Range{0, 1};
+        if (!p.y_range) p.y_range = Range{0, 1};
+        p.x_log = p.x_log && p.x_range->low > 0;
+        p.y_log = p.y_log && p.y_range->low > 0;
+        return p;
+    }
+
     void settings(const Panel& p) {
         const auto number = [](double v) { return significant(v, 6); };
         if (format_ != Format::text) {

@@ -174,6 +174,37 @@ TEST_CASE("roots of every cell, by another method", "[fixedpoints][search]") {
     }
 }
 
+TEST_CASE("forget gates that are open throughout lose no start", "[fixedpoints][search]") {
+    // hard_sigmoid reaches 1, where the reduced map of an LSTM, i g / (1 - f), is not finite.
+    network::CellForm form;
+    form.kind = network::CellKind::lstm;
+    form.gate = {network::Function::hard_sigmoid, 1};
+    form.units = 6;
+    form.bias = false;
+    const Random random(4, "test/fixedpoints/open gates");
+    Vector parameters(24 * 7);
+    for (Index i = 0; i < parameters.size(); ++i)
+        parameters(i) = 0.8 * random.normal(static_cast<std::uint64_t>(i));
+    const Dynamics d{Cell(form, parameters)};
+    const RowMatrix starts = uniform_states(100, d.state_size(), -3, 3, 2);
+    Index open = 0;
+    for (Index s = 0; s < starts.rows(); ++s)
+        open += d.reduced(no_input(d), d.reduced_part(starts.row(s))).allFinite() ? 0 : 1;
+    REQUIRE(open > 20);
+    SearchOptions options;
+    options.expansion = Expansion::none;
+    const SearchResult found = search_exact(d, no_input(d), starts, options, {});
+    options.residual = Residual::full;
+    const SearchResult other = search_exact(d, no_input(d), starts, options, {});
+    const auto lost = [](const SearchResult& result) {
+        const auto& all = result.starts.status;
+        return std::count(all.begin(), all.end(), StartStatus::diverged);
+    };
+    CHECK(lost(found) == lost(other));
+    REQUIRE(found.points.count() >= 1);
+    CHECK(found.points.residual_inf.maxCoeff() < 1e-12);
+}
+
 TEST_CASE("no second root inside a uniqueness radius", "[fixedpoints][certificate]") {
     // h' = tanh(w h): roots 0 and +-a. The radius around 0 must stop short of a, and grows as the
     // roots move apart.
