@@ -70,7 +70,9 @@ class Search {
 
     SearchResult search(const Solve& from) {
         prepare_record();
-        from(map_.argument(finite_states(starts_)), 0, &result_.starts);
+        const RowMatrix arguments = map_.argument(starts_);
+        if (options_.residual == Residual::reduced) warn_of_open_gates(arguments);
+        from(arguments, 0, &result_.starts);
         note_round();
         measure_effort();
         if (options_.expansion == Expansion::midpoints) expand(from);
@@ -80,19 +82,16 @@ class Search {
 
     [[nodiscard]] Index count() const { return static_cast<Index>(found_.size()); }
 
-    // Where the reduced map is not finite (a forget gate of hard_sigmoid that is open throughout),
-    // the state moves on until it is.
-    [[nodiscard]] RowMatrix finite_states(RowMatrix states) const {
-        if (options_.residual == Residual::full || starts_.rows() == 0) return states;
-        const RowMatrix residual = map_.residual(map_.argument(states));
-        for (Index row = 0; row < states.rows(); ++row) {
-            bool finite = residual.row(row).allFinite();
-            for (int step = 0; step < kMostSteps && !finite; ++step) {
-                states.row(row) = map_.dynamics().step(map_.input(), states.row(row)).eval();
-                finite = map_.residual(map_.argument(states.row(row))).allFinite();
-            }
-        }
-        return states;
+    // A forget gate of hard_sigmoid may be open throughout: c* = i g / (1 - f) is nowhere then.
+    void warn_of_open_gates(const RowMatrix& arguments) const {
+        const RowMatrix residual = map_.residual(arguments);
+        Index open = 0;
+        for (Index row = 0; row < residual.rows(); ++row)
+            open += residual.row(row).allFinite() ? 0 : 1;
+        if (open > 0)
+            run_.monitor->warn(concat("at ", open, " of ", residual.rows(), " starts the reduced ",
+                                      "map is not finite (gates that are wholly open); --residual "
+                                      "full searches from them"));
     }
 
     void prepare_record() {

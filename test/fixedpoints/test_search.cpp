@@ -174,7 +174,7 @@ TEST_CASE("roots of every cell, by another method", "[fixedpoints][search]") {
     }
 }
 
-TEST_CASE("forget gates that are open throughout lose no start", "[fixedpoints][search]") {
+TEST_CASE("a warning where forget gates are open throughout", "[fixedpoints][search]") {
     // hard_sigmoid reaches 1, where the reduced map of an LSTM, i g / (1 - f), is not finite.
     network::CellForm form;
     form.kind = network::CellKind::lstm;
@@ -184,25 +184,22 @@ TEST_CASE("forget gates that are open throughout lose no start", "[fixedpoints][
     const Random random(4, "test/fixedpoints/open gates");
     Vector parameters(24 * 7);
     for (Index i = 0; i < parameters.size(); ++i)
-        parameters(i) = 0.8 * random.normal(static_cast<std::uint64_t>(i));
+        parameters(i) = 1.2 * random.normal(static_cast<std::uint64_t>(i));
     const Dynamics d{Cell(form, parameters)};
     const RowMatrix starts = uniform_states(100, d.state_size(), -3, 3, 2);
-    Index open = 0;
-    for (Index s = 0; s < starts.rows(); ++s)
-        open += d.reduced(no_input(d), d.reduced_part(starts.row(s))).allFinite() ? 0 : 1;
-    REQUIRE(open > 20);
+    struct Heard : Monitor {
+        void message(Level, const std::string& text) override { words += text; }
+        std::string words;
+    } heard;
     SearchOptions options;
-    options.expansion = Expansion::none;
-    const SearchResult found = search_exact(d, no_input(d), starts, options, {});
+    static_cast<void>(search_exact(d, no_input(d), starts, options, {1, &heard}));
+    CHECK_THAT(heard.words, Contains("--residual full"));
+    heard.words.clear();
     options.residual = Residual::full;
-    const SearchResult other = search_exact(d, no_input(d), starts, options, {});
-    const auto lost = [](const SearchResult& result) {
-        const auto& all = result.starts.status;
-        return std::count(all.begin(), all.end(), StartStatus::diverged);
-    };
-    CHECK(lost(found) == lost(other));
-    REQUIRE(found.points.count() >= 1);
-    CHECK(found.points.residual_inf.maxCoeff() < 1e-12);
+    const SearchResult found = search_exact(d, no_input(d), starts, options, {1, &heard});
+    CHECK(heard.words.empty());
+    const auto& status = found.starts.status;
+    CHECK(std::count(status.begin(), status.end(), StartStatus::converged) > 90);
 }
 
 TEST_CASE("no second root inside a uniqueness radius", "[fixedpoints][certificate]") {
