@@ -52,19 +52,15 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
     return text;
 }
 
-// The type in which a file of ours keeps an array of /model; empty for others.
-std::string stored_type(const std::optional<hdf5::Group>& root, const std::string& array) {
-    const std::string path = "/model/weights/" + array;
-    return root && root->has_dataset(path) ? root->dataset(path).type_text() : "";
-}
-
-std::string arrays_text(const network::Model& model, const std::optional<hdf5::Group>& root,
-                        bool digest) {
+// `-` for the type of an array that the file does not hold.
+std::string arrays_text(const formats::OpenedModel& opened, bool digest) {
     std::vector<std::vector<std::string>> rows{{"array", "shape", "type", "norm"}};
     if (digest) rows[0].emplace_back("sha256");
-    for (const auto& array : model.parameters) {
+    for (const auto& array : opened.model.parameters) {
         const std::string name = array.layer + "/" + array.name;
-        std::vector<std::string> row{name, shape_words(array.shape), stored_type(root, name),
+        const auto type = opened.types.find(name);
+        std::vector<std::string> row{name, shape_words(array.shape),
+                                     type == opened.types.end() ? "-" : type->second,
                                      significant(norm_of(array.values), 6)};
         if (digest)
             row.push_back(sha256(array.values.data(), array.values.size() * sizeof(double)));
@@ -122,12 +118,12 @@ void run(const Options& o, cli::Context& context) {
     } else {
         text += "no architecture: --architecture FILE.json names one\n";
     }
+    text +=
+        concat("parameters: ", number_count(opened.model), "\n\n") + arrays_text(opened, o.digest);
+    for (const auto& note : opened.notes) text += "note: " + note + "\n";
     std::optional<hdf5::Group> file;
     if (cli::Context::is_hdf5(context.input_address()))
         file = context.open(context.input_address()).root();
-    text += concat("parameters: ", number_count(opened.model), "\n\n") +
-            arrays_text(opened.model, file, o.digest);
-    for (const auto& note : opened.notes) text += "note: " + note + "\n";
     if (file && o.digest_all) text += digests_text(*file);
     if (file && file->has_group("/run") && file->group("/run").has_dataset("steps")) {
         const auto steps = training::run_steps(file->group("/run"));

@@ -107,7 +107,7 @@ class Matching {
             throw Error(where_ + ": " + wanted.name + " of layer '" + layer.name + "' is " +
                         hdf5::shape_text(array.shape) + "; " + expectation_text(wanted.shape) +
                         " is expected");
-        opened_.model.parameters.push_back(parameter(layer.name, wanted.name, array));
+        keep_parameter(opened_, layer.name, wanted.name, array);
     }
 
     // Normalisation without scale or offset.

@@ -20,6 +20,7 @@ namespace assay::formats {
 struct DenseArray {
     hdf5::Shape shape;
     std::vector<double> values;
+    std::string type{}; // of its numbers in the file, "float32"; empty for what was made here
 };
 [[nodiscard]] DenseArray collected(const StoredArray& array);
 

@@ -38,6 +38,14 @@ std::string checkpoint_path(std::int64_t step) {
            digits;
 }
 
+// `group` holds the model's arrays.
+void note_types(const hdf5::Group& group, OpenedModel& opened) {
+    const hdf5::Group weights = group.group("weights");
+    for (const auto& array : opened.model.parameters)
+        opened.types[array.layer + "/" + array.name] =
+            weights.group(array.layer).dataset(array.name).type_text();
+}
+
 bool recognises(const ModelSource& source) {
     if (source.root == nullptr) return false;
     const std::string path = model_path(source);
@@ -57,13 +65,16 @@ void read(const ModelSource& source, const ModelOptions& options, OpenedModel& o
         throw Error(source.name() + ":" + path + ": not in the file; it holds " +
                     printable(join(root.names(), ", "), 150));
     opened.model = network::read_model(root.group(path));
+    std::string arrays = path;
     if (!options.checkpoint.empty()) {
         const std::int64_t step = chosen_step(root, options.checkpoint);
-        network::Model kept = network::read_model(root.group(checkpoint_path(step)));
+        arrays = checkpoint_path(step);
+        network::Model kept = network::read_model(root.group(arrays));
         kept.architecture = opened.model.architecture;
         opened.model = std::move(kept);
         opened.metadata.emplace_back("step", std::to_string(step));
     }
+    note_types(root.group(arrays), opened);
     if (opened.model.architecture.empty()) opened.model.architecture = options.architecture;
     if (opened.model.parameters.empty())
         throw Error(source.name() + ":" + path + ": holds no weights");

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/keras_model.hpp>
+#include <assay/formats/scalar_types.hpp>
 #include <assay/network/keys.hpp>
 
 #include <nlohmann/json.hpp>
@@ -54,7 +55,7 @@ class ArchiveWeights : public KerasWeights {
         const hdf5::Group group = root_.group(path);
         for (int i = 0; group.has(std::to_string(i)); ++i) {
             const hdf5::Dataset dataset = group.dataset(std::to_string(i));
-            arrays.push_back({"", {dataset.shape(), dataset.read<double>()}});
+            arrays.push_back({"", dense_array(dataset)});
         }
         return arrays;
     }

@@ -114,7 +114,7 @@ KerasArrays KerasBuilder::arrays(const KerasCall& call,
 
 void KerasBuilder::keep(const std::string& layer, const std::string& name,
                         const DenseArray& array) {
-    opened_.model.parameters.push_back(parameter(layer, name, array));
+    keep_parameter(opened_, layer, name, array);
 }
 
 void KerasBuilder::keep(const StoredLayer& layer, const std::vector<std::string>& names) {

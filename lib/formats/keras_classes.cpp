@@ -239,7 +239,7 @@ DenseArray per_unit(const DenseArray& array, const hdf5::Shape& shape) {
         wanted[axis] = shape[axis];
         Index inner = 1;
         for (std::size_t i = axis + 1; i < wanted.size(); ++i) inner *= wanted[i];
-        DenseArray repeated{wanted, {}};
+        DenseArray repeated{wanted, {}, array.type};
         for (auto at = full.values.begin(); at != full.values.end(); at += inner)
             for (Index i = 0; i < shape[axis]; ++i)
                 repeated.values.insert(repeated.values.end(), at, at + inner);

@@ -6,6 +6,7 @@
 #include <assay/formats/keras_graph.hpp>
 #include <assay/formats/keras_model.hpp>
 #include <assay/formats/recurrent_stack.hpp>
+#include <assay/formats/scalar_types.hpp>
 #include <assay/network/keys.hpp>
 
 #include <nlohmann/json.hpp>
@@ -65,7 +66,7 @@ class Hdf5Weights : public KerasWeights {
         for (const auto& name : list_attribute(layer, "weight_names")) {
             if (place.names.size() > 1 && !goes_through(name, place.names.back())) continue;
             const hdf5::Dataset dataset = layer.dataset(name);
-            arrays.push_back({keras_role(name), {dataset.shape(), dataset.read<double>()}});
+            arrays.push_back({keras_role(name), dense_array(dataset)});
             used_.insert(dataset.where());
         }
         return arrays;
@@ -114,7 +115,7 @@ std::vector<StoredLayer> layers_of_group(const hdf5::Group& group, const std::st
         const auto parts = split(weight, '/');
         const std::string owner = parts.size() > 1 ? parts[parts.size() - 2] : name;
         if (layers.empty() || layers.back().first != owner) layers.push_back({owner, {}});
-        layers.back().second.push_back({role, {dataset.shape(), dataset.read<double>()}});
+        layers.back().second.push_back({role, dense_array(dataset)});
     }
     std::vector<StoredLayer> converted;
     for (auto& [owner, arrays] : layers)

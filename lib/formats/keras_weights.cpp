@@ -115,6 +115,7 @@ DenseArray stacked_rows(const KerasArrays& arrays, char letter, std::string& gat
         if (!is_gate_role(role) || role[0] != letter) continue;
         expect_rank(array, letter == 'b' ? 1 : 2, role);
         const DenseArray rows = letter == 'b' ? array : transposed(array);
+        all.type = rows.type;
         if (all.shape.empty())
             all.shape = rows.shape;
         else if (letter != 'b' && all.shape.back() != rows.shape.back())
@@ -154,15 +155,15 @@ void convert_gates_apart(StoredLayer& layer, const KerasArrays& arrays) {
 void add_recurrent_bias(StoredLayer& layer, const DenseArray& bias, Index rows) {
     const auto size = static_cast<Index>(bias.values.size());
     if (size == rows) {
-        layer.arrays.push_back({"bias", {{rows}, bias.values}});
+        layer.arrays.push_back({"bias", {{rows}, bias.values, bias.type}});
         return;
     }
     if (size != 2 * rows)
         throw Error(concat("bias is ", hdf5::shape_text(bias.shape), "; ", rows, " or 2 x ", rows,
                            " numbers are expected"));
     const auto middle = bias.values.begin() + static_cast<std::ptrdiff_t>(rows);
-    layer.arrays.push_back({"bias", {{rows}, {bias.values.begin(), middle}}});
-    layer.arrays.push_back({"recurrent_bias", {{rows}, {middle, bias.values.end()}}});
+    layer.arrays.push_back({"bias", {{rows}, {bias.values.begin(), middle}, bias.type}});
+    layer.arrays.push_back({"recurrent_bias", {{rows}, {middle, bias.values.end()}, bias.type}});
 }
 
 void convert_recurrent(StoredLayer& layer, const DenseArray& kernel, const DenseArray& recurrent,

@@ -95,9 +95,11 @@ std::vector<std::string> model_kinds() {
     return kinds;
 }
 
-network::ParameterArray parameter(const std::string& layer, const std::string& name,
-                                  DenseArray array) {
-    return {layer, name, std::move(array.shape), std::move(array.values)};
+void keep_parameter(OpenedModel& opened, const std::string& layer, const std::string& name,
+                    DenseArray array) {
+    if (!array.type.empty()) opened.types[layer + "/" + name] = std::move(array.type);
+    opened.model.parameters.push_back(
+        {layer, name, std::move(array.shape), std::move(array.values)});
 }
 
 OpenedModel open_model(const hdf5::Address& address, const ModelOptions& options,

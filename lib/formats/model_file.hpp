@@ -8,6 +8,7 @@
 #include <assay/hdf5/stream.hpp>
 #include <assay/network/model.hpp>
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,8 @@ struct OpenedModel {
     std::string kind;               // "keras-h5", "torch-zip", ...: a name out of model_kinds()
     std::vector<std::string> notes; // what was assumed or not understood, a line each
     std::vector<std::pair<std::string, std::string>> metadata;
+    // Of the numbers of "layer/array" in the file; none of arrays that it does not hold.
+    std::map<std::string, std::string> types;
 };
 
 // Throws Error that names the file, the place in it, what was found and what was expected. An

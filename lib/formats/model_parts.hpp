@@ -38,7 +38,8 @@ struct NamedArray {
 };
 using NamedArrays = std::vector<NamedArray>;
 
-[[nodiscard]] network::ParameterArray parameter(const std::string& layer, const std::string& name,
-                                                DenseArray array);
+// Adds an array to the model, and its type.
+void keep_parameter(OpenedModel& opened, const std::string& layer, const std::string& name,
+                    DenseArray array);
 
 } // namespace assay::formats

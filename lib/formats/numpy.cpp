@@ -122,7 +122,7 @@ std::string kind_of(const Header& header) {
 
 DenseArray permuted(const DenseArray& array, const std::vector<std::size_t>& axes) {
     const std::size_t rank = array.shape.size();
-    DenseArray result{{}, {}};
+    DenseArray result{{}, {}, array.type};
     for (const std::size_t axis : axes) result.shape.push_back(array.shape[axis]);
     if (array.values.empty()) return result; // the other extents may be anything
     std::vector<Index> strides(rank, 1);
@@ -176,7 +176,10 @@ StoredArray npy_array(std::string_view bytes, const std::string& where) {
 }
 
 DenseArray parse_npy(std::string_view bytes, const std::string& where) {
-    return collected(npy_array(bytes, where));
+    DenseArray array = collected(npy_array(bytes, where));
+    const Header header = parse_start(bytes, where).header;
+    array.type = type_of(kind_of(header), where, header.descr).name;
+    return array;
 }
 
 // --- npz ---

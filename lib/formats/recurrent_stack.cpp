@@ -125,7 +125,7 @@ class RecurrentBuilder {
     }
 
     void add(const StoredLayer& layer, const std::string& name) {
-        opened_.model.parameters.push_back(parameter(layer.name, name, *layer.find(name, false)));
+        keep_parameter(opened_, layer.name, name, *layer.find(name, false));
     }
 
     bool add_vector(const StoredLayer& layer, const std::string& name, Index size) {

@@ -72,11 +72,15 @@ const ScalarType* scalar_type(std::string_view name) {
 
 DenseArray dense_array(const ScalarType& type, const char* bytes, const hdf5::Shape& shape,
                        ByteOrder order) {
-    DenseArray array{shape, {}};
+    DenseArray array{shape, {}, std::string(type.name)};
     array.values.resize(static_cast<std::size_t>(hdf5::element_count(shape, "")));
     for (std::size_t i = 0; i < array.values.size(); ++i)
         array.values[i] = type.read(bytes + i * type.bytes, order);
     return array;
+}
+
+DenseArray dense_array(const hdf5::Dataset& dataset) {
+    return {dataset.shape(), dataset.read<double>(), dataset.type_text()};
 }
 
 std::uint64_t little_endian(std::string_view bytes) {

@@ -25,6 +25,8 @@ struct ScalarType {
 [[nodiscard]] DenseArray dense_array(const ScalarType& type, const char* bytes,
                                      const hdf5::Shape& shape, ByteOrder order);
 
+[[nodiscard]] DenseArray dense_array(const hdf5::Dataset& dataset);
+
 // An unsigned integer of little-endian bytes, at most eight.
 [[nodiscard]] std::uint64_t little_endian(std::string_view bytes);
 

@@ -229,7 +229,7 @@ std::string StoredLayer::array_names() const {
 void keep_without_architecture(const std::vector<StoredLayer>& layers, OpenedModel& opened) {
     for (const auto& layer : layers) {
         for (const auto& [name, array] : layer.arrays)
-            opened.model.parameters.push_back(parameter(layer.name, name, array));
+            keep_parameter(opened, layer.name, name, array);
         if (!layer.gates.empty()) opened.model.gates.push_back({layer.name, layer.gates});
     }
     opened.notes.emplace_back("weights only: --architecture FILE.json names the layers");

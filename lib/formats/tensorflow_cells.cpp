@@ -94,6 +94,7 @@ class CellReader {
                         kernel.values[static_cast<std::size_t>(row * columns + column)]);
         inputs.shape = {(inputs.shape.empty() ? 0 : inputs.shape[0]) + columns, rows - units};
         recurrent.shape = {inputs.shape[0], units};
+        inputs.type = recurrent.type = kernel.type;
     }
 
     // `parts`: scopes of kernels that follow each other, with so many blocks each.
@@ -113,6 +114,7 @@ class CellReader {
                                    " units are expected"));
             add_columns(matrix, units, kernel, recurrent);
             bias.values.insert(bias.values.end(), offsets.values.begin(), offsets.values.end());
+            bias.type = offsets.type;
             if (kernel.shape[1] != matrix.shape[0] - units)
                 throw Error(where_ + ": the kernels of '" + printable(scope) +
                             "' take different numbers of inputs");

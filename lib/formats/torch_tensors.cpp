@@ -94,7 +94,7 @@ void check_extent(const Strided& tensor, Index count) {
 
 DenseArray gather(const Strided& tensor, const ScalarType& type, const char* bytes,
                   ByteOrder order) {
-    DenseArray array{tensor.shape, {}};
+    DenseArray array{tensor.shape, {}, std::string(type.name)};
     const auto elements = static_cast<std::size_t>(hdf5::element_count(tensor.shape, ""));
     array.values.reserve(elements);
     std::vector<Index> place(tensor.shape.size(), 0);

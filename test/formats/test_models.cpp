@@ -147,6 +147,42 @@ TEST_CASE("model fixtures are read or refused as their maker says", "[formats][m
     CHECK_FALSE(std::ifstream("/tmp/assay-was-here").good());
 }
 
+TEST_CASE("arrays have the types of their numbers in the file", "[formats][models]") {
+    struct Known {
+        std::string file, array, type;
+    };
+    for (const auto& known : std::vector<Known>{{"types_zip.pt", "half/weight", "float16"},
+                                                {"types_zip.pt", "bfloat/weight", "bfloat16"},
+                                                {"types_zip.pt", "double/weight", "float64"},
+                                                {"types_zip.pt", "bool/weight", "boolean"},
+                                                {"types_stream.pt", "byte/weight", "uint8"},
+                                                {"types_stream.pt", "turned/weight", "float32"},
+                                                {"types.safetensors", "first/bias", "float32"},
+                                                {"types.safetensors", "second/bias", "float16"},
+                                                {"types.safetensors", "second/weight", "bfloat16"},
+                                                {"types.safetensors", "counts/weight", "int64"},
+                                                {"fortran.npz", "", "float32"},
+                                                {"tensorflow_gru.npz", "", "float64"},
+                                                {"keras1_lstm.h5", "", "float32"},
+                                                {"keras2.h5", "", "float32"},
+                                                {"keras2_gru.h5", "", "float32"},
+                                                {"keras3_gru.keras", "", "float32"}}) {
+        CAPTURE(known.file, known.array);
+        const auto opened = open_model_file(kModels + known.file);
+        if (!known.array.empty()) {
+            REQUIRE(opened.types.count(known.array) == 1);
+            CHECK(opened.types.at(known.array) == known.type);
+            continue;
+        }
+        // Of all arrays, also where they are turned, stacked or cut on the way.
+        CHECK(opened.types.size() == opened.model.parameters.size());
+        for (const auto& [name, type] : opened.types) {
+            CAPTURE(name);
+            CHECK(type == known.type);
+        }
+    }
+}
+
 TEST_CASE("models that others published are read", "[formats][models]") {
     const std::string folder = std::string(ASSAY_SOURCE_DIR) + "/../shared/data/attribute/";
     if (!std::ifstream(folder + "README.md").good()) {
