@@ -49,7 +49,9 @@ KerasTensor KerasBuilder::emit(const std::string& name, const std::string& type,
     for (const auto& input : inputs) names.push_back(input.layer);
     if (names != std::vector<std::string>{before}) layer["inputs"] = names;
     parts_->layers.push_back(std::move(layer));
-    return {name, shape, !inputs.empty() && inputs.front().moved};
+    const bool masked = std::any_of(inputs.begin(), inputs.end(),
+                                    [](const KerasTensor& input) { return input.masked; });
+    return {name, shape, !inputs.empty() && inputs.front().moved, masked};
 }
 
 KerasTensor KerasBuilder::activate(const std::string& name, const std::string& function,

@@ -20,9 +20,10 @@ inline constexpr Index kUnknownExtent = -1;
 
 // What flows between layers.
 struct KerasTensor {
-    std::string layer;  // ours that makes it
-    hdf5::Shape shape;  // as Keras orders it, without batch; kUnknownExtent where it is not told
-    bool moved = false; // ours has the last axis first
+    std::string layer;   // ours that makes it
+    hdf5::Shape shape;   // as Keras orders it, without batch; kUnknownExtent where it is not told
+    bool moved = false;  // ours has the last axis first
+    bool masked = false; // Keras leaves steps out, which is not done here
     [[nodiscard]] std::size_t rank() const { return shape.size(); }
 };
 

@@ -32,20 +32,29 @@ KerasTensor dense(KerasBuilder& builder, const KerasCall& call) {
         builder.emit(call.name, "dense", {{"units", units}, {"bias", bias}}, {input}, shape));
 }
 
+// Whether steps are taken like any others for all that a layer masks them.
+bool ignores_masks(const ModelOptions& options) {
+    return std::find(options.treat.begin(), options.treat.end(),
+                     std::pair<std::string, std::string>{"mask_zero", "identity"}) !=
+           options.treat.end();
+}
+
 KerasTensor embedding(KerasBuilder& builder, const KerasCall& call) {
     Keys keys = keys_of(call);
     const KerasTensor& input = only_input(call);
     const Index vocabulary = keys.count("input_dim", 1, kMostUnits),
                 units = keys.count("output_dim", 1, kMostUnits);
-    if (keys.flag("mask_zero", false))
-        builder.note("layer '" + call.name + "' masks token 0, which is not done here");
+    const bool masks = keys.flag("mask_zero", false);
+    if (masks) builder.note("layer '" + call.name + "' masks token 0, which is not done here");
     const KerasArrays arrays = builder.arrays(call, {"embeddings"});
     if (arrays.empty()) throw Error("embeddings is missing");
     builder.keep(call.name, "weight", arrays.front().array);
     hdf5::Shape shape = input.shape;
     shape.push_back(units);
-    return builder.emit(call.name, "embedding", {{"vocabulary", vocabulary}, {"units", units}},
-                        {input}, shape);
+    KerasTensor output = builder.emit(
+        call.name, "embedding", {{"vocabulary", vocabulary}, {"units", units}}, {input}, shape);
+    output.masked = masks && !ignores_masks(builder.options());
+    return output;
 }
 
 // --- shapes ---
@@ -196,15 +205,19 @@ KerasTensor leaky(KerasBuilder& builder, const KerasCall& call, double slope) {
     return emit_function(builder, call, {{"function", "leaky_relu"}, {"slope", slope}});
 }
 
+// tf.keras writes the number, or a list of one; 0 where it is missing.
+double number_or_list(Keys& keys, const std::string& key) {
+    if (!keys.has(key) || !keys.value(key).is_array()) return keys.number(key, 0);
+    const auto numbers = keys.numbers(key);
+    if (numbers.size() != 1) keys.refuse(key, "expected one number");
+    return numbers.front();
+}
+
 KerasTensor relu(KerasBuilder& builder, const KerasCall& call) {
     Keys keys = keys_of(call);
     if (keys.has("max_value")) keys.refuse("max_value", "a bound is not known here");
-    if (keys.number("threshold", 0) != 0) keys.refuse("threshold", "expected 0");
-    const Json& slope = *call.layer->config;
-    // tf.keras writes the number, or a list of one.
-    if (slope.contains("negative_slope") && slope["negative_slope"].is_array())
-        return leaky(builder, call, keys.numbers("negative_slope").at(0));
-    return leaky(builder, call, keys.number("negative_slope", 0));
+    if (number_or_list(keys, "threshold") != 0) keys.refuse("threshold", "expected 0");
+    return leaky(builder, call, number_or_list(keys, "negative_slope"));
 }
 
 KerasTensor leaky_relu(KerasBuilder& builder, const KerasCall& call) {

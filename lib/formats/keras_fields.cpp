@@ -27,6 +27,12 @@ const KerasTensor& only_input(const KerasCall& call) {
     return call.inputs.front();
 }
 
+void refuse_mask(const KerasTensor& input) {
+    if (input.masked)
+        throw Error("would leave out steps of token 0 (mask_zero), which is not done here; --treat "
+                    "mask_zero=identity takes them like any others");
+}
+
 bool is_version_one(const KerasBuilder& builder) {
     return builder.origin().version == 1;
 }

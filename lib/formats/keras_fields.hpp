@@ -16,6 +16,8 @@ inline constexpr Index kMostUnits = Index{1} << 31;
 [[nodiscard]] std::string either(const network::Keys& keys, const std::string& now,
                                  const std::string& before);
 [[nodiscard]] const KerasTensor& only_input(const KerasCall& call);
+// Throws Error where Keras would leave out steps of a layer's input.
+void refuse_mask(const KerasTensor& input);
 [[nodiscard]] bool is_version_one(const KerasBuilder& builder);
 [[nodiscard]] bool uses_bias(network::Keys& keys);
 [[nodiscard]] std::vector<std::string> weight_roles(bool bias); // kernel, bias

@@ -107,6 +107,7 @@ KerasTensor keras_recurrent(KerasBuilder& builder, const KerasCall& call) {
         throw Error(concat("takes a tensor of ", input.rank(),
                            " axes; time and features are "
                            "expected"));
+    refuse_mask(input);
     // A layer RNN keeps its cell's settings in an object of their own.
     const bool wraps = call.layer->class_name == "RNN";
     Keys wrapped(wraps ? outer.value("cell") : *call.layer->config, "config.cell");

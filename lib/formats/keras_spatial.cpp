@@ -205,6 +205,7 @@ KerasTensor keras_global_pooling(KerasBuilder& builder, const KerasCall& call) {
     if (keys.flag("keepdims", false)) keys.refuse("keepdims", "expected false, found true");
     const KerasTensor input = spatial_input(builder, call, spatial_rank(call.layer->class_name));
     const bool maximum = starts_with(call.layer->class_name, "GlobalMax");
+    if (!maximum) refuse_mask(input); // Keras means over what is left
     KerasTensor output =
         builder.emit(call.name, maximum ? "global_max_pool" : "global_average_pool", Json::object(),
                      {input}, {channels_of(input)});
