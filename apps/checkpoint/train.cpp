@@ -202,6 +202,16 @@ std::string keep_diverged(const training::RunResult& until, const TrainingConfig
     if (place.empty() || !context.keeps_state()) return "";
     const std::string name = place + "/" + training::kDivergedRun;
     hdf5::OutputFile file(name, hdf5::Existing::replace, context.compression(), {});
+// The root of the run file that is gone on with.
+std::optional<hdf5::Group> earlier_run(cli::Context& context) {
+    if (!context.resuming()) return std::nullopt;
+    if (context.state_directory().empty())
+        throw UsageError("--resume needs -o FILE or --state DIR");
+    if (context.writes_to_stdout() || !std::filesystem::exists(context.output_target()))
+        return std::nullopt;
+    return hdf5::File::open(context.output_target(), context.output_target()).root();
+}
+
     write_run(file.root(), c, data, folder, until, before, hdf5::Timings::leave_out);
     file.commit();
     return "; the run before is in " + name;
@@ -212,6 +222,12 @@ void run(const Options& o, cli::Context& context) {
     training::TrainingData data = load_training_data(c, memory_use(context, o.memory), context);
     if (repeated) warn_of_changed_data(*repeated, data, c, context);
     const auto overrides = overrides_of(o);
+    const auto earlier = earlier_run(context);
+    const hdf5::Group* before = earlier ? &*earlier : nullptr;
+    training::resolve_spans(c, data,
+                            context.resuming()
+                                ? training::saved_configuration(context.state_directory(), before)
+                                : std::nullopt);
     const bool model_given = std::any_of(overrides.begin(), overrides.end(),
                                          [](const Override& one) { return one.path == "model"; });
     const auto start = load_network(o.files, c, data, repeated,
@@ -222,20 +238,11 @@ void run(const Options& o, cli::Context& context) {
     // Of ranks that share the sums one keeps the checkpoints.
     training::RunFolder folder(context.keeps_state() ? context.state_directory() : "",
                                describe_run(c, data), storage);
-    std::optional<hdf5::File> earlier_file;
-    std::optional<hdf5::Group> earlier;
     std::optional<training::RunState> resumed;
     if (context.resuming()) {
-        if (context.state_directory().empty())
-            throw UsageError("--resume needs -o FILE or --state DIR");
-        if (!context.writes_to_stdout() && std::filesystem::exists(context.output_target())) {
-            earlier_file = hdf5::File::open(context.output_target(), context.output_target());
-            earlier = earlier_file->root();
-        }
-        resumed = saved.resume(earlier ? &*earlier : nullptr);
+        resumed = saved.resume(before);
         if (!resumed) context.monitor().info("there is no saved state; the run starts anew");
     }
-    const hdf5::Group* before = earlier ? &*earlier : nullptr;
     const training::RunLimits limits{o.save_every, o.max_seconds};
     const ranks::Together together;
     training::RunResult result;

@@ -4,6 +4,7 @@
 #include <assay/core/random.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace assay::training {
@@ -15,6 +16,15 @@ BatchPlan::BatchPlan(const TrainingConfig& c, Index samples) : config_(c), sampl
             concat("--batch-size ", size_, ": the training split has ", samples, " samples"));
     per_epoch_ = c.last_batch == LastBatch::keep ? (samples + size_ - 1) / size_ : samples / size_;
     per_epoch_ = std::max<Index>(1, per_epoch_);
+}
+
+Index total_steps(const TrainingConfig& c, Index per_epoch) {
+    const Index total =
+        c.steps    ? *c.steps
+        : c.epochs ? static_cast<Index>(std::llround(*c.epochs * static_cast<double>(per_epoch)))
+                   : 0;
+    if (total < 1) throw Error("neither 'steps' nor 'epochs' is given (--steps, --epochs)");
+    return total;
 }
 
 void BatchPlan::choose(Index step, std::vector<Index>& chosen) {

@@ -26,6 +26,9 @@ class BatchPlan {
     std::vector<std::int64_t> order_;
 };
 
+// The steps of a run. Throws Error where the configuration tells neither steps nor epochs.
+[[nodiscard]] Index total_steps(const TrainingConfig& config, Index per_epoch);
+
 // Samples first ... first + count - 1 of a batch.
 template <class S>
 void copy_piece(const network::Batch<S>& batch, Index first, Index count, network::Batch<S>& piece);

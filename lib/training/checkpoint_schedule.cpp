@@ -9,7 +9,8 @@
 
 namespace assay::training {
 
-std::vector<Index> checkpoint_steps(const CheckpointSettings& settings, Index total) {
+std::vector<Index> checkpoint_steps(const CheckpointSettings& settings, Index total,
+                                    Index horizon) {
     std::set<Index> steps{0, total};
     const auto last = static_cast<double>(total);
     const auto add = [&](double step) {
@@ -17,12 +18,16 @@ std::vector<Index> checkpoint_steps(const CheckpointSettings& settings, Index to
         if (whole > 0 && whole < total) steps.insert(whole);
     };
     const Index n = settings.number;
+    const double span = std::log10(static_cast<double>(horizon > 0 ? horizon : total));
     if (settings.kind == "every")
         for (Index step = n; step < total; step += n) steps.insert(step);
     if (settings.kind == "log")
-        for (Index i = 0; i < n; ++i)
-            add(std::pow(10.0, static_cast<double>(i) * std::log10(last) /
-                                   static_cast<double>(std::max<Index>(1, n - 1))));
+        for (Index i = 0; i < n || (n > 1 && span > 0); ++i) {
+            const double step = std::pow(10.0, static_cast<double>(i) * span /
+                                                   static_cast<double>(std::max<Index>(1, n - 1)));
+            if (step > last) break;
+            add(step);
+        }
     if (settings.kind == "decade")
         for (Index i = 0;; ++i) {
             const double step = std::pow(10.0, static_cast<double>(i) / static_cast<double>(n));

@@ -133,13 +133,12 @@ ScheduleSettings read_schedule(Keys& keys) {
     if (s.name == "exponential" && s.period == 0) keys.refuse("period", "missing");
     const ScheduleSettings usual;
     const bool multistep = s.name == "multistep", exponential = s.name == "exponential",
-               polynomial = s.name == "polynomial",
-               falls = polynomial || s.name == "cosine" || s.name == "linear";
+               polynomial = s.name == "polynomial", spans = falls(s);
     refuse_idle(keys, "milestones", s.milestones, {usual.milestones}, s.name, multistep);
     refuse_idle(keys, "gamma", s.gamma, {usual.gamma}, s.name, multistep);
     refuse_idle(keys, "rate", s.rate, {usual.rate}, s.name, exponential);
-    refuse_idle(keys, "period", s.period, {usual.period}, s.name, exponential || falls);
-    refuse_idle(keys, "minimum", s.minimum, {usual.minimum}, s.name, falls);
+    refuse_idle(keys, "period", s.period, {usual.period}, s.name, exponential || spans);
+    refuse_idle(keys, "minimum", s.minimum, {usual.minimum}, s.name, spans);
     refuse_idle(keys, "power", s.power, {usual.power}, s.name, polynomial);
     return s;
 }
@@ -321,6 +320,7 @@ TrainingConfig parse(const Json& json) {
     static_cast<void>(keys.has("steps") ? 0 : keys.count("steps", 0, 1, 0));
     static_cast<void>(keys.has("epochs") ? 0.0 : keys.number("epochs", 0));
     if (c.steps && c.epochs) keys.refuse("epochs", "given beside 'steps'; one is expected");
+    c.horizon = keys.count("horizon", 0, kMostSteps, 0);
     const std::string sampling =
         keys.word("sampling", {"epoch", "replacement", "sequential"}, "epoch");
     c.sampling = sampling == "epoch"         ? Sampling::epoch
@@ -407,6 +407,10 @@ TrainingConfig read_config(const std::string& text, const std::vector<Override>&
             throw UsageError(std::string("settings: ") + e.what());
         throw Error(place + ": " + e.what());
     }
+}
+
+bool falls(const ScheduleSettings& schedule) {
+    return schedule.name == "cosine" || schedule.name == "linear" || schedule.name == "polynomial";
 }
 
 bool matches_glob(const std::string& pattern, const std::string& name) {

@@ -94,6 +94,7 @@ struct TrainingConfig {
     Index samples = 0; // a built-in task's training split; 0: 1024, or a batch
     std::optional<Index> steps;
     std::optional<double> epochs;
+    Index horizon = 0; // steps over which log checkpoints are spread, going on beyond; 0: all
     Sampling sampling = Sampling::epoch;
     LastBatch last_batch = LastBatch::drop;
     std::string rule = "bp";
@@ -126,6 +127,8 @@ struct Override {
 [[nodiscard]] ASSAY_API TrainingConfig read_config(const std::string& json,
                                                    const std::vector<Override>& overrides,
                                                    const std::string& place);
+// Whether the rate falls over the period to its minimum, and stays there.
+[[nodiscard]] ASSAY_API bool falls(const ScheduleSettings& schedule);
 // `*` stands for any text.
 [[nodiscard]] ASSAY_API bool matches_glob(const std::string& pattern, const std::string& name);
 

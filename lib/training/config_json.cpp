@@ -56,6 +56,7 @@ std::string config_json(const TrainingConfig& c) {
               {"full_batch", c.full_batch},
               {"online", c.online},
               {"samples", c.samples},
+              {"horizon", c.horizon},
               {"sampling", c.sampling == Sampling::epoch         ? "epoch"
                            : c.sampling == Sampling::replacement ? "replacement"
                                                                  : "sequential"},
@@ -122,7 +123,7 @@ std::string config_json(const TrainingConfig& c) {
 std::vector<std::string> differences(const std::string& resolved, const std::string& other) {
     Json one = Json::parse(resolved), two = Json::parse(other);
     for (Json* config : {&one, &two}) {
-        for (const char* key : {"steps", "epochs", "checkpoints", "evaluate", "stop"})
+        for (const char* key : {"steps", "epochs", "checkpoints", "horizon", "evaluate", "stop"})
             config->erase(key);
         if (config->value("samples", 0) == 0) config->erase("samples");
         if (config->contains("metrics")) (*config)["metrics"].erase("every");

@@ -221,6 +221,21 @@ std::optional<RunState> RunFolder::resume(const hdf5::Group* earlier) {
         std::optional<hdf5::File> opened;
         try {
             opened = hdf5::File::open(file, file);
+std::optional<std::string> saved_configuration(const std::string& folder,
+                                               const hdf5::Group* earlier) {
+    for (const char* name : {kState, kOlderState}) {
+        const std::string file = folder + "/" + name;
+        if (folder.empty() || !fs::exists(file)) continue;
+        try {
+            return hdf5::File::open(file, file).root().read_text("training");
+        } catch (const Error&) {
+            continue; // damaged: the older generation
+        }
+    }
+    if (!earlier || !earlier->has_group("/run/state")) return std::nullopt;
+    return earlier->group("/run").read_text("training");
+}
+
         } catch (const Error&) {
             continue; // damaged: the older generation
         }

@@ -26,6 +26,11 @@ struct RunDescription {
 // Name, in a run's folder, of the run file of what stood when it diverged.
 inline constexpr const char* kDivergedRun = "diverged.h5";
 
+// The resolved configuration of the run whose state RunFolder::resume would find; nothing where
+// there is none.
+[[nodiscard]] ASSAY_API std::optional<std::string> saved_configuration(const std::string& folder,
+                                                                       const hdf5::Group* earlier);
+
 class ASSAY_API RunFolder : public RunSink {
   public:
     // `folder` empty: kept in memory, lost with the program.

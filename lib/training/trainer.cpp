@@ -65,12 +65,8 @@ class Trainer {
                 throw Error("--batch-size 1: layer '" + network_.node_name(node) +
                             "' normalises over the batch; 2 samples or more are expected");
         check_recurrent();
-        total_ = config.steps    ? *config.steps
-                 : config.epochs ? static_cast<Index>(std::llround(
-                                       *config.epochs * static_cast<double>(plan_.per_epoch())))
-                                 : 0;
-        if (total_ < 1) throw Error("neither 'steps' nor 'epochs' is given (--steps, --epochs)");
-        kept_ = checkpoint_steps(config.checkpoints, total_);
+        total_ = total_steps(config, plan_.per_epoch());
+        kept_ = checkpoint_steps(config.checkpoints, total_, config.horizon);
         warn_of_late_checkpoints();
         weights_ = start ? network_.load(*start)
                          : network::initial_weights(network_, config.init, config.seed);
@@ -92,7 +88,7 @@ class Trainer {
         begun_ = seconds_now();
         double saved = begun_;
         if (resume)
-            restore(*resume);
+            restore(without_stop(*resume));
         else
             begin();
         first_ = state_.step;
@@ -456,6 +452,15 @@ class Trainer {
     void save() { sink_.state(mark_ ? *mark_ : snapshot()); }
 
     static Column<S> column_of(const std::vector<double>& values) {
+    // A checkpoint that only marks where a run had stopped is none of the run that goes on.
+    [[nodiscard]] RunState without_stop(RunState saved) const {
+        const bool goes_on = saved.step < total_,
+                   ends_kept = !saved.checkpoints.empty() && saved.checkpoints.back() == saved.step;
+        if (goes_on && ends_kept && !std::binary_search(kept_.begin(), kept_.end(), saved.step))
+            saved.checkpoints.pop_back();
+        return saved;
+    }
+
         return Eigen::Map<const Vector>(values.data(), static_cast<Index>(values.size()))
             .template cast<S>();
     }

@@ -106,6 +106,12 @@ ASSAY_API void prepare(TrainingData& data, const DataSettings& settings, std::ui
                        const std::string& place);
 
 // Fills `loss` by the task, or by targets and the network's output, where the configuration, whose
+// Fills how many steps log checkpoints (horizon) and a falling learning rate (schedule.period)
+// span, where the configuration leaves it out: as many as in the run that is gone on with (`begun`,
+// its resolved configuration), else those of this run.
+ASSAY_API void resolve_spans(TrainingConfig& config, const TrainingData& data,
+                             const std::optional<std::string>& begun);
+
 // architecture is known, leaves it out.
 ASSAY_API void resolve_loss(TrainingConfig& config, const TrainingData& data);
 

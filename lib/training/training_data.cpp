@@ -1,6 +1,7 @@
 #include <assay/training/trainer.hpp>
 
 #include <assay/network/loss.hpp>
+#include <assay/training/batches.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -42,6 +43,18 @@ void warn_of_doubled_output(const std::string& architecture, network::LossKind l
             monitor.warn("layer '" + last + "' is a " + doubled + ", which " +
                          network::loss_name(loss) + " applies once more; without the layer the " +
                          "loss is as meant");
+}
+
+void resolve_spans(TrainingConfig& config, const TrainingData& data,
+                   const std::optional<std::string>& begun) {
+    if (!config.steps && !config.epochs) return; // refused later, after other mistakes
+    const Index total = total_steps(config, BatchPlan(config, data.train->count()).per_epoch());
+    const TrainingConfig first = begun ? read_config(*begun, {}, "saved run") : TrainingConfig();
+    const auto fill = [&](Index& span, Index of_first) {
+        if (span == 0) span = of_first > 0 ? of_first : total;
+    };
+    if (config.checkpoints.kind == "log") fill(config.horizon, first.horizon);
+    if (falls(config.schedule)) fill(config.schedule.period, first.schedule.period);
 }
 
 void resolve_loss(TrainingConfig& config, const TrainingData& data) {
