@@ -18,7 +18,7 @@ class Noise : public Layer<S> {
     explicit Noise(const LayerRequest& request)
         : dropout_(request.type == "dropout"),
           level_(request.keys->number(dropout_ ? "rate" : "stddev", dropout_ ? 0.5 : 1.0)),
-          stream_(purpose_key(request.keys->path())) {
+          stream_(purpose_key(request.keys->text("name", request.keys->path()))) {
         this->output_ = request.inputs[0];
         if (level_ < 0 || (dropout_ && level_ >= 1))
             request.keys->refuse(dropout_ ? "rate" : "stddev",

@@ -218,17 +218,17 @@ void add_noise(network::Column<S>& weights, const NoiseSettings& settings, doubl
                const std::vector<ParameterSlice>& slices, std::uint64_t seed, Index step) {
     if (settings.variance == 0) return;
     const Random random(seed, "noise");
-    const StreamWords words{static_cast<std::uint64_t>(step), 1, 0};
     const double deviation = std::sqrt(settings.variance);
     for (const auto& slice : slices) {
         if (slice.lr_scale == 0) continue;
         const double rate = learning_rate * slice.lr_scale;
-        for (Index i = slice.offset; i < slice.offset + slice.size; ++i) {
+        const StreamWords words{static_cast<std::uint64_t>(step), 1, purpose_key(slice.name)};
+        for (Index i = 0; i < slice.size; ++i) {
             const auto at = static_cast<std::uint64_t>(i);
             const double xi = settings.uniform
                                   ? std::sqrt(3.0) * (2 * random.uniform(at, words) - 1)
                                   : random.normal(at, words);
-            weights(i) += static_cast<S>(rate * deviation * xi);
+            weights(slice.offset + i) += static_cast<S>(rate * deviation * xi);
         }
     }
 }

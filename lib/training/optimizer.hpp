@@ -7,6 +7,7 @@
 #include <assay/network/network.hpp>
 #include <assay/training/config.hpp>
 
+#include <string>
 #include <vector>
 
 namespace assay::training {
@@ -21,6 +22,7 @@ struct ParameterSlice {
     double lr_scale = 1; // 0: frozen
     bool decays = true;
     std::size_t layer = 0; // to which it belongs; slices of one layer are neighbours
+    std::string name{};    // "layer/array"
 };
 
 // Limits a gradient in place: its norm (over all that is not frozen), that of every layer, or every
@@ -28,8 +30,8 @@ struct ParameterSlice {
 template <class S>
 void clip(network::Column<S>& gradient, const ClipSettings& settings,
           const std::vector<ParameterSlice>& slices);
-// weights += learning_rate lr_scale xi, Var xi = variance, by (seed; step, index): what is frozen
-// stays.
+// weights += learning_rate lr_scale xi, Var xi = variance, by (seed; step, the slice's name, index
+// in it): what is frozen stays.
 template <class S>
 void add_noise(network::Column<S>& weights, const NoiseSettings& settings, double learning_rate,
                const std::vector<ParameterSlice>& slices, std::uint64_t seed, Index step);

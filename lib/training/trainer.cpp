@@ -197,6 +197,7 @@ class Trainer {
                 }
             if (layers_.empty() || layers_.back() != entry.layer) layers_.push_back(entry.layer);
             slice.layer = layers_.size() - 1;
+            slice.name = entry.layer + "/" + entry.info.name;
             slices.push_back(slice);
         }
         for (const auto& glob : config_.freeze)
@@ -316,16 +317,16 @@ class Trainer {
                                   : loss > 0       ? "inf"
                                                    : "-inf",
                                   "; ", suspect()));
-        const std::string layer = not_finite(sums_->gradient);
-        return layer.empty() || give_up("the gradient of layer '" + layer + "' is not finite");
+        const std::string array = not_finite(sums_->gradient);
+        return array.empty() || give_up("the gradient of array '" + array + "' is not finite");
     }
 
     bool check_weights() {
-        const std::string layer = not_finite(weights_.trained);
-        return layer.empty() || give_up("the new weights of layer '" + layer + "' are not finite");
+        const std::string array = not_finite(weights_.trained);
+        return array.empty() || give_up("array '" + array + "' is not finite after the update");
     }
 
-    // The first layer with a number that is not finite, or nothing.
+    // The first array ("layer/array") with a number that is not finite, or nothing.
     [[nodiscard]] std::string not_finite(const Column<S>& all) const {
         // x - x is 0 exactly for finite x, and a vectorised sum finds out in one pass.
         const auto finite = [](const auto& x) { return (x.array() - x.array()).sum() == S(0); };
@@ -338,8 +339,8 @@ class Trainer {
 
     // Where to look when the loss is not finite.
     [[nodiscard]] std::string suspect() const {
-        const std::string layer = not_finite(weights_.trained);
-        if (!layer.empty()) return "the weights of layer '" + layer + "' are not finite";
+        const std::string array = not_finite(weights_.trained);
+        if (!array.empty()) return "array '" + array + "' is not finite";
         std::size_t largest = 0;
         double most = -1;
         for (std::size_t i = 0; i < slices_.size(); ++i) {
@@ -353,8 +354,8 @@ class Trainer {
             }
         }
         if (most < 0) return "nothing is trained";
-        return concat("the largest weights are those of layer '", layers_[slices_[largest].layer],
-                      "', of norm ", significant(most, 3));
+        return concat("the largest is array '", slices_[largest].name, "', of norm ",
+                      significant(most, 3));
     }
 
     bool give_up(const std::string& what) {
