@@ -352,7 +352,10 @@ cli::Command train() {
     add_key(c, *o, "--eval-every", "evaluate.every", "K", "steps between evaluations; 0: none",
             "100");
     add_key(c, *o, "--eval-split", "evaluate.split", "NAME", "", "test");
-    c.flag("--write-gradients", o->write_gradients, "gradients of the kept steps too");
+    c.flag(
+        "--write-gradients", o->write_gradients,
+        "the gradient of the update that led to each kept step too: of the weights and the batch "
+        "of the step before, after clipping");
     c.option("--stop-when", o->stop_when, "RULE", "METRIC<V, or plateau:K looks without a gain");
     c.option("--max-seconds", o->max_seconds, "S", "stop after this time; --resume goes on")
         .range(0)

@@ -177,7 +177,14 @@ void write_checkpoint(hdf5::Group group, const RunCheckpoint& c, network::Storag
     group.set_attribute("loss", c.loss);
     group.set_attribute("learning_rate", c.learning_rate);
     network::write_weights(group, c.model, storage);
-    if (c.gradient) network::write_weights(group.create_group("gradient"), *c.gradient, storage);
+    if (!c.gradient) return;
+    hdf5::Group gradient = group.create_group("gradient");
+    gradient.set_attribute("at_step", static_cast<std::int64_t>(c.step - 1));
+    gradient.set_attribute("clipped", c.clipped ? 1 : 0);
+    gradient.set_attribute("description",
+                           "of the update from at_step to this step: at the weights of at_step, on "
+                           "its batch; clipped 1: as the run's clipping left it");
+    network::write_weights(gradient, *c.gradient, storage);
 }
 
 std::string checkpoint_path(Index step) {
@@ -214,13 +221,6 @@ std::string RunFolder::part(Index step) const {
     return folder_ + "/" + step_name(step) + ".h5";
 }
 
-std::optional<RunState> RunFolder::resume(const hdf5::Group* earlier) {
-    for (const char* name : {kState, kOlderState}) {
-        const std::string file = folder_ + "/" + name;
-        if (folder_.empty() || !fs::exists(file)) continue;
-        std::optional<hdf5::File> opened;
-        try {
-            opened = hdf5::File::open(file, file);
 std::optional<std::string> saved_configuration(const std::string& folder,
                                                const hdf5::Group* earlier) {
     for (const char* name : {kState, kOlderState}) {
@@ -236,6 +236,13 @@ std::optional<std::string> saved_configuration(const std::string& folder,
     return earlier->group("/run").read_text("training");
 }
 
+std::optional<RunState> RunFolder::resume(const hdf5::Group* earlier) {
+    for (const char* name : {kState, kOlderState}) {
+        const std::string file = folder_ + "/" + name;
+        if (folder_.empty() || !fs::exists(file)) continue;
+        std::optional<hdf5::File> opened;
+        try {
+            opened = hdf5::File::open(file, file);
         } catch (const Error&) {
             continue; // damaged: the older generation
         }

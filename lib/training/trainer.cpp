@@ -332,8 +332,7 @@ class Trainer {
         const auto finite = [](const auto& x) { return (x.array() - x.array()).sum() == S(0); };
         if (finite(all)) return "";
         for (std::size_t i = 0; i < slices_.size(); ++i)
-            if (!finite(all.segment(slices_[i].offset, slices_[i].size)))
-                return layers_[slices_[i].layer];
+            if (!finite(all.segment(slices_[i].offset, slices_[i].size))) return slices_[i].name;
         return "";
     }
 
@@ -429,6 +428,7 @@ class Trainer {
         kept.model = network_.store(weights_);
         if (config_.write_gradients && state_.step > 0)
             kept.gradient = network_.store({sums_->gradient, weights_.statistics});
+        kept.clipped = config_.clip.mode != ClipMode::none;
         sink_.checkpoint(kept);
         last_kept_ = std::move(kept.model);
         state_.checkpoints.push_back(state_.step);
@@ -452,7 +452,6 @@ class Trainer {
     // marks.
     void save() { sink_.state(mark_ ? *mark_ : snapshot()); }
 
-    static Column<S> column_of(const std::vector<double>& values) {
     // A checkpoint that only marks where a run had stopped is none of the run that goes on.
     [[nodiscard]] RunState without_stop(RunState saved) const {
         const bool goes_on = saved.step < total_,
@@ -462,6 +461,7 @@ class Trainer {
         return saved;
     }
 
+    static Column<S> column_of(const std::vector<double>& values) {
         return Eigen::Map<const Vector>(values.data(), static_cast<Index>(values.size()))
             .template cast<S>();
     }

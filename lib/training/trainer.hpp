@@ -46,7 +46,8 @@ struct RunCheckpoint {
     Index step = 0;
     double epoch = 0, loss = 0, learning_rate = 0;
     network::Model model;
-    std::optional<network::Model> gradient;
+    std::optional<network::Model> gradient; // that of the step which led here
+    bool clipped = false;                   // it was given to the run's clipping
 };
 
 // What resuming needs; numbers in double hold those of a float run exactly.
@@ -105,13 +106,13 @@ class ASSAY_API Diverged : public Error {
 ASSAY_API void prepare(TrainingData& data, const DataSettings& settings, std::uint64_t seed,
                        const std::string& place);
 
-// Fills `loss` by the task, or by targets and the network's output, where the configuration, whose
 // Fills how many steps log checkpoints (horizon) and a falling learning rate (schedule.period)
 // span, where the configuration leaves it out: as many as in the run that is gone on with (`begun`,
 // its resolved configuration), else those of this run.
 ASSAY_API void resolve_spans(TrainingConfig& config, const TrainingData& data,
                              const std::optional<std::string>& begun);
 
+// Fills `loss` by the task, or by targets and the network's output, where the configuration, whose
 // architecture is known, leaves it out.
 ASSAY_API void resolve_loss(TrainingConfig& config, const TrainingData& data);
 
