@@ -16,6 +16,13 @@ constexpr std::array<const char*, 12> kLaws{"auto",           "he",    "he-unifo
                                             "glorot-uniform", "lecun", "orthogonal", "identity",
                                             "normal",         "zeros", "small",      "torch"};
 
+// Layers behind which a rectification is still that of the layer before.
+constexpr std::array<const char*, 11> kPasses{
+    "batch_norm",      "layer_norm",   "add",
+    "max_pool",        "average_pool", "global_average_pool",
+    "global_max_pool", "dropout",      "gaussian_noise",
+    "flatten",         "reshape"};
+
 struct Law {
     std::string name;
     double parameter = 1;
@@ -106,7 +113,8 @@ class Initialiser {
         return law_.name == "torch" ? torch(entry) : weight(entry);
     }
     [[nodiscard]] double embedding_deviation() const {
-        if (law_.name == "torch") return law_.parameter;
+        if (law_.name == "torch" || law_.name == "normal" || law_.name == "small")
+            return law_.parameter; // an embedding is a weight of one input
         return law_.name == "zeros" ? 0.0 : 1.0;
     }
     // Weights and biases alike: uniform within 1 / sqrt(units) in recurrent cells, elsewhere within
@@ -182,7 +190,8 @@ class Initialiser {
         for (double& value : values) value *= gain;
         return values;
     }
-    // Whether what consumes the layer's output rectifies it (normalisation in between passes).
+    // Whether what consumes the layer's output rectifies it; what keeps or picks numbers in between
+    // passes.
     bool rectified_after(const std::string& layer) const {
         Index node = *network_.find_node(layer);
         for (Index next = node + 1; next < network_.nodes(); ++next) {
@@ -190,7 +199,7 @@ class Initialiser {
             if (std::find(inputs.begin(), inputs.end(), node) == inputs.end()) continue;
             const std::string& type = network_.node_type(next);
             if (type == "activation") return network_.rectifies(next);
-            if (type != "batch_norm" && type != "layer_norm" && type != "add") return false;
+            if (std::find(kPasses.begin(), kPasses.end(), type) == kPasses.end()) return false;
             node = next;
         }
         return false;

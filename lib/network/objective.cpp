@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 namespace assay::network {
 namespace {
@@ -67,17 +66,38 @@ struct Peaks {
     }
 };
 
-// The memory of a small sum, which its owner among ranks sends to the others.
+template <class S>
+struct GradientSum {
+    Column<S> gradient;
+    LossSums loss;
+    GradientSum& operator+=(const GradientSum& other) {
+        gradient += other.gradient;
+        loss += other.loss;
+        return *this;
+    }
+};
+
+// The memory of a sum, which its owner among ranks sends to the others.
 void fill(LossSums& sum, int owner, std::vector<ranks::Filled>& filled) {
     filled.push_back({&sum, sizeof(LossSums), owner});
+}
+
+template <class Numbers>
+void fill(Eigen::PlainObjectBase<Numbers>& sum, int owner, std::vector<ranks::Filled>& filled) {
+    const auto bytes = static_cast<std::size_t>(sum.size()) * sizeof(typename Numbers::Scalar);
+    filled.push_back({sum.data(), bytes, owner});
 }
 
 template <class S>
 void fill(Peaks<S>& sum, int owner, std::vector<ranks::Filled>& filled) {
     fill(sum.loss, owner, filled);
-    for (Column<S>& highest : sum.highest)
-        filled.push_back(
-            {highest.data(), static_cast<std::size_t>(highest.size()) * sizeof(S), owner});
+    for (Column<S>& highest : sum.highest) fill(highest, owner, filled);
+}
+
+template <class S>
+void fill(GradientSum<S>& sum, int owner, std::vector<ranks::Filled>& filled) {
+    fill(sum.loss, owner, filled);
+    fill(sum.gradient, owner, filled);
 }
 
 } // namespace
@@ -151,24 +171,19 @@ struct Objective<S>::State {
         const Blocks runs{blocks.count(), (blocks.count() + slots - 1) / slots};
         std::vector<Sum> sums(static_cast<std::size_t>(runs.count()), zero);
         if (!keeps) work_of_slot.resize(static_cast<std::size_t>(kSlots));
-        // Small sums are dealt to ranks that work together; what follows is the same tree
-        // everywhere.
-        constexpr bool kDealt = std::is_trivially_copyable_v<Sum> || std::is_same_v<Sum, Peaks<S>>;
+        // Slots are dealt to ranks that work together; what follows is the same tree everywhere.
         parallel_blocks(runs.count(), run.threads, [&](Index slot) {
-            if (kDealt && !ranks::mine(slot, runs.count())) return;
+            if (!ranks::mine(slot, runs.count())) return;
             Block none;
             Block& work = keeps ? none : work_of_slot[static_cast<std::size_t>(slot)];
             for (Index block = runs.begin(slot); block < runs.begin(slot) + runs.extent(slot);
                  ++block)
                 body(sums[static_cast<std::size_t>(slot)], prepared(block, work));
         });
-        if constexpr (kDealt) {
-            std::vector<ranks::Filled> filled;
-            for (Index slot = 0; slot < runs.count(); ++slot)
-                fill(sums[static_cast<std::size_t>(slot)], ranks::owner(slot, runs.count()),
-                     filled);
-            ranks::exchange(filled);
-        }
+        std::vector<ranks::Filled> filled;
+        for (Index slot = 0; slot < runs.count(); ++slot)
+            fill(sums[static_cast<std::size_t>(slot)], ranks::owner(slot, runs.count()), filled);
+        ranks::exchange(filled);
         return tree_sum(std::move(sums));
     }
     [[nodiscard]] double penalty_value() const {
@@ -303,24 +318,15 @@ typename Objective<S>::ValueAndSilence Objective<S>::value_and_silence(const Exe
 template <class S>
 Column<S> Objective<S>::gradient(const Execution& run, Value* value) {
     State& s = *state_;
-    struct Sum {
-        Column<S> gradient;
-        LossSums loss;
-        Sum& operator+=(const Sum& other) {
-            gradient += other.gradient;
-            loss += other.loss;
-            return *this;
-        }
-    };
     const Index count = s.network->parameter_count();
-    Sum total = s.sum_over_blocks(
-        Sum{Column<S>::Zero(count), {}}, static_cast<double>(count) * sizeof(S), run,
-        [&](Sum& sum, auto& at) {
+    GradientSum<S> total = s.sum_over_blocks(
+        GradientSum<S>{Column<S>::Zero(count), {}}, static_cast<double>(count) * sizeof(S), run,
+        [&](GradientSum<S>& sum, auto& at) {
             s.both_ways(at);
             at.pass->add_gradient(sum.gradient.data());
             sum.loss += loss_sums(s.loss, at.pass->activation(s.network->output_node()), at.batch);
         });
-    if (value) *value = {total.loss.loss / s.rows + s.penalty_value(), total.loss.correct / s.rows};
+    if (value) *value = s.mean_value(total.loss);
     if (s.penalty.size() > 0) total.gradient += s.penalty.cwiseProduct(s.weights.trained);
     return std::move(total.gradient);
 }

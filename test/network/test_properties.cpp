@@ -616,6 +616,24 @@ TEST_CASE("relu networks are homogeneous: R theta = (L - 1) g", "[network][prope
     }
 }
 
+TEST_CASE("accuracy is of classes: NaN beside the loss of a regression", "[network]") {
+    for (const auto& [kind, classifies] :
+         {std::pair{LossKind::softmax_cross_entropy, true}, std::pair{LossKind::mse, false}}) {
+        Draw draw(3, "accuracy");
+        const Problem p =
+            make_problem(R"({"input": {"shape": [3]}, "layers": [{"type": "dense", "units": 4}]})",
+                         9, draw, {kind});
+        Objective<double> objective(p.network, p.samples, p.loss);
+        objective.set_weights(p.weights);
+        Objective<double>::Value with_gradient;
+        static_cast<void>(objective.gradient({}, &with_gradient));
+        const auto alone = objective.value({});
+        CHECK(with_gradient.loss == alone.loss);
+        CHECK(std::isnan(with_gradient.accuracy) == !classifies);
+        if (classifies) CHECK(with_gradient.accuracy == alone.accuracy);
+    }
+}
+
 TEST_CASE("softplus far below zero has finite second derivatives", "[network]") {
     for (const char* function : {"softplus", "silu", "sigmoid", "gelu"}) {
         CAPTURE(function);
