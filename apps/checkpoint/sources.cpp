@@ -31,6 +31,18 @@ training::NetworkShape network_shape(const training::TrainingData& data) {
 
 } // namespace
 
+std::vector<training::Override> set_overrides(const std::vector<std::string>& words) {
+    std::vector<training::Override> list;
+    for (const auto& one : words) {
+        const auto equals = one.find('=');
+        if (equals == std::string::npos || equals == 0)
+            throw UsageError("option '--set': found '" + printable(one, 40) +
+                             "'; a.b.c=VALUE is expected");
+        list.push_back({one.substr(0, equals), one.substr(equals + 1)});
+    }
+    return list;
+}
+
 training::TrainingData load_training_data(training::TrainingConfig& c, MemoryUse memory,
                                           cli::Context& context) {
     const Phase phase(context.monitor(), "training data");

@@ -31,6 +31,9 @@ using tools::RunWords;
 // Of a built-in task: for evaluation, and for the next step of a pipe.
 constexpr assay::Index kTaskTestSamples = 512;
 
+// What --set changes, KEY=VALUE each. Throws UsageError.
+std::vector<assay::training::Override> set_overrides(const std::vector<std::string>& words);
+
 // The data that a configuration names, prepared; a built-in task gives its test split too.
 // `memory`: for all splits together.
 assay::training::TrainingData load_training_data(assay::training::TrainingConfig& c,

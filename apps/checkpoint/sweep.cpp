@@ -29,6 +29,7 @@ struct Options {
     std::int64_t trials = 20, repeats = 1, count = 1, index = 0, jobs = 1, memory = 0;
     bool summary_only = false;
     std::string results;
+    std::vector<std::string> set;
     std::uint64_t seed = 0;
     ModelFileOptions files;
 };
@@ -75,12 +76,20 @@ std::string result_file(const std::string& folder, Index trial, Index repeat) {
     return folder + "/" + text;
 }
 
+// The changes of the base, a line each.
+std::string changes_text(const training::SweepPlan& plan) {
+    std::vector<std::string> lines;
+    for (const auto& change : plan.changes) lines.push_back(change.path + "=" + change.value);
+    return join(lines, "\n");
+}
+
 // A trial's place in the sweep, beside its run.
 void note_trial(hdf5::Group root, const training::SweepPlan& plan, const training::SweepRow& row) {
     hdf5::Group group = root.create_group("/checkpoint/trial");
     group.set_attribute("trial", static_cast<std::int64_t>(row.trial));
     group.set_attribute("repeat", static_cast<std::int64_t>(row.repeat));
     group.set_attribute("base", plan.base.size() < 60000 ? plan.base : "");
+    if (!plan.changes.empty()) group.write_text("set", changes_text(plan));
     group.set_attribute("status", training::status_name(row.status));
     if (!row.message.empty()) group.set_attribute("failure", printable(row.message, 200));
     group.write("values", row.values, {"setting", "", "of a choice its number, from 0"});
@@ -163,8 +172,14 @@ class TrialRunner {
     bool has_result(const std::string& target) {
         if (!fs::exists(target)) return false;
         const std::lock_guard<std::mutex> lock(files_);
-        const hdf5::Group root = hdf5::File::open(target, target).root();
-        return root.group("/checkpoint/trial").text_attribute("status").value_or("") != "failed";
+        const hdf5::Group trial =
+            hdf5::File::open(target, target).root().group("/checkpoint/trial");
+        if (trial.text_attribute("status").value_or("") == "failed") return false;
+        const std::string set = trial.read_text("set").value_or("");
+        if (set != changes_text(plan_))
+            throw Error(target + ": was run with --set '" + printable(set, 60) +
+                        "'; another folder (--results) is expected for other settings");
+        return true;
     }
 
     void train(training::SweepRow& row, const std::string& target, const Execution& execution) {
@@ -179,6 +194,14 @@ class TrialRunner {
             start =
                 load_network(options_.files, c, data, std::nullopt, "base configuration", context_);
             training::resolve_loss(c, data);
+        }
+        try {
+            training::resolve_spans(c, data, std::nullopt);
+        } catch (const Error& e) {
+            return keep_failure(row, target, e.what());
+        }
+        {
+            const std::lock_guard<std::mutex> lock(files_);
             folder.emplace(target + ".parts", describe_run(c, data), storage_of(c), files_);
             resumed = folder->resume();
         }
@@ -241,10 +264,29 @@ class TrialRunner {
     std::vector<std::string> failures_;
 };
 
+// Whose plan tells seeds and settings apart; the rest of its base may be changed.
+void check_changes(const training::SweepPlan& plan) {
+    const auto space = training::parse_search_space(plan.space);
+    for (const auto& change : plan.changes) {
+        const bool planned = std::any_of(space.begin(), space.end(), [&](const auto& dimension) {
+            return dimension.path == change.path;
+        });
+        if (planned || change.path == "seed")
+            throw UsageError("option '--set': " + printable(change.path, 60) +
+                             " is what the plan changes from run to run");
+    }
+    for (const auto& point : plan.points) static_cast<void>(training::trial_config(plan, point, 0));
+}
+
 void run_trials(const Options& o, cli::Context& context) {
     if (context.input_count() != 2) throw UsageError("checkpoint sweep run expects PLAN.h5");
     if (o.results.empty()) throw UsageError("checkpoint sweep run needs --results FOLDER");
-    const auto plan = training::read_plan(context.input(1).root().group(kPlan));
+    if (context.has_output() && !context.writes_to_stdout())
+        throw UsageError("option '-o': found '" + printable(context.output_target(), 60) +
+                         "'; runs go to --results FOLDER, a file each");
+    auto plan = training::read_plan(context.input(1).root().group(kPlan));
+    plan.changes = set_overrides(o.set);
+    check_changes(plan);
     const auto trials = static_cast<Index>(plan.points.size());
     const Index first = o.index > 0 ? o.index : plan.first;
     const Index count = o.index > 0 ? o.count : trials;
@@ -401,8 +443,8 @@ void collect(const Options& o, const std::string& plan_file, cli::Context& conte
     context.report("missing", count(training::RunStatus::missing));
     context.report("best score", group.number_attribute("best_score").value_or(std::nan("")),
                    concat("trial ", group.number_attribute("best_trial").value_or(0)));
-    context.report("within 2 points", group.number_attribute("robustness_2").value_or(0),
-                   "of the trials");
+    if (const auto share = group.number_attribute("robustness_2"); share && std::isfinite(*share))
+        context.report("within 2 points", *share, "of the trials");
 }
 
 void suggest(const Options& o, cli::Context& context) {
@@ -435,8 +477,9 @@ cli::Command sweep() {
         "plan BASE.json SPACE.json: which trials; SPACE maps keys of the configuration to "
         R"({"log-uniform": [a, b]}, {"uniform": [a, b]}, {"int": [a, b]} or {"choice": [...]}. )"
         "run PLAN.h5: trains trials (--index and --count for an array job; those that finished or "
-        "diverged are skipped, those that failed or were interrupted go on). collect FOLDER...: "
-        "one table, marginal curves, robustness; several folders of "
+        "diverged are skipped, those that failed or were interrupted go on); --set changes the "
+        "base for them, such as model=mlp:64. collect FOLDER...: "
+        "one table, marginal curves, robustness of accuracies; several folders of "
         "the same plan on other networks give a transfer table. suggest SWEEP.h5: the next trials "
         "by TPE.");
     c.inputs("plan|run|collect|suggest, then its files");
@@ -458,6 +501,8 @@ cli::Command sweep() {
     c.seed(o->seed);
     c.group("run");
     c.option("--results", o->results, "FOLDER", "where runs go");
+    add_repeated(c, "--set", o->set, "KEY=VALUE",
+                 "a key of the base configuration that the plan does not change");
     c.option("--index", o->index, "I", "first trial, from 1").default_text("all").range(0, 1e9);
     c.option("--count", o->count, "K", "trials (run with --index, suggest)").range(1, 1e6);
     c.option("--jobs", o->jobs, "J", "runs at once, one thread each; same results")

@@ -142,6 +142,10 @@ plot::Figure robustness_figure(const std::vector<Source>& sweeps) {
     panel.x_tics = false;
     panel.legend = sweeps.size() > 1;
     const double step = 0.8 / static_cast<double>(sweeps.size());
+    for (const Source& sweep : sweeps)
+        if (sweep.group.text_attribute("metric").value_or("") != "accuracy")
+            throw Error(sweep.group.where() + ": its scores are no accuracies; points below the "
+                                              "best are of accuracies");
     for (std::size_t k = 0; k < sweeps.size(); ++k)
         for (std::size_t i = 0; i < kMargins.size(); ++i) {
             const double left = static_cast<double>(i) + 0.6 + step * static_cast<double>(k);

@@ -18,7 +18,6 @@ struct Options {
     std::int64_t samples = 1024, test = 512;
     std::string preset;
     std::vector<std::string> set;
-    bool list = false;
     training::Precision precision = training::Precision::float64;
     std::uint64_t seed = 0;
 };

@@ -109,13 +109,8 @@ std::vector<Override> overrides_of(const Options& o) {
     std::vector<Override> list;
     // First, so that --set task.KEY changes the task that is named.
     if (!o.task.empty()) list.push_back({"task", quoted(o.task)});
-    for (const auto& one : o.set) {
-        const auto equals = one.find('=');
-        if (equals == std::string::npos || equals == 0)
-            throw UsageError("option '--set': found '" + printable(one, 40) +
-                             "'; a.b.c=VALUE is expected");
-        list.push_back({one.substr(0, equals), one.substr(equals + 1)});
-    }
+    const auto set = set_overrides(o.set);
+    list.insert(list.end(), set.begin(), set.end());
     if (!o.data.empty()) list.push_back({"data", o.data});
     if (!o.model.empty()) list.push_back({"model", o.model});
     for (const auto& [path, value] : o.keys)
@@ -202,6 +197,11 @@ std::string keep_diverged(const training::RunResult& until, const TrainingConfig
     if (place.empty() || !context.keeps_state()) return "";
     const std::string name = place + "/" + training::kDivergedRun;
     hdf5::OutputFile file(name, hdf5::Existing::replace, context.compression(), {});
+    write_run(file.root(), c, data, folder, until, before, hdf5::Timings::leave_out);
+    file.commit();
+    return "; the run before is in " + name;
+}
+
 // The root of the run file that is gone on with.
 std::optional<hdf5::Group> earlier_run(cli::Context& context) {
     if (!context.resuming()) return std::nullopt;
@@ -212,27 +212,22 @@ std::optional<hdf5::Group> earlier_run(cli::Context& context) {
     return hdf5::File::open(context.output_target(), context.output_target()).root();
 }
 
-    write_run(file.root(), c, data, folder, until, before, hdf5::Timings::leave_out);
-    file.commit();
-    return "; the run before is in " + name;
-}
-
 void run(const Options& o, cli::Context& context) {
     auto [c, repeated] = read_configuration(o, context);
     training::TrainingData data = load_training_data(c, memory_use(context, o.memory), context);
     if (repeated) warn_of_changed_data(*repeated, data, c, context);
     const auto overrides = overrides_of(o);
+    const bool model_given = std::any_of(overrides.begin(), overrides.end(),
+                                         [](const Override& one) { return one.path == "model"; });
+    const auto start = load_network(o.files, c, data, repeated,
+                                    model_given ? "" : context.input_address().name(), context);
+    training::resolve_loss(c, data);
     const auto earlier = earlier_run(context);
     const hdf5::Group* before = earlier ? &*earlier : nullptr;
     training::resolve_spans(c, data,
                             context.resuming()
                                 ? training::saved_configuration(context.state_directory(), before)
                                 : std::nullopt);
-    const bool model_given = std::any_of(overrides.begin(), overrides.end(),
-                                         [](const Override& one) { return one.path == "model"; });
-    const auto start = load_network(o.files, c, data, repeated,
-                                    model_given ? "" : context.input_address().name(), context);
-    training::resolve_loss(c, data);
     const network::Storage storage = storage_of(c);
     training::RunFolder saved(context.state_directory(), describe_run(c, data), storage);
     // Of ranks that share the sums one keeps the checkpoints.

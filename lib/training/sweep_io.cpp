@@ -169,12 +169,13 @@ void write_table(hdf5::Group group, const SweepTable& table) {
         group.set_attribute("best_trial", static_cast<std::int64_t>(best->trial));
         group.set_attribute("best_score", best->score);
     }
-    for (const int percent : {1, 2, 5})
-        group.set_attribute("robustness_" + std::to_string(percent),
-                            robustness(means, percent / 100.0));
     const bool classifies = std::any_of(rows.begin(), rows.end(), [](const SweepRow& row) {
         return std::isfinite(row.eval_accuracy);
     });
+    // Points are those of an accuracy: a loss has no such scale.
+    for (const int percent : {1, 2, 5})
+        group.set_attribute("robustness_" + std::to_string(percent),
+                            classifies ? robustness(means, percent / 100.0) : kNan);
     group.set_attribute("last_trial", static_cast<std::int64_t>(table.last_trial));
     group.set_attribute("metric", classifies ? "accuracy" : "minus loss");
     hdf5::Group marginal = group.create_group("marginal");
@@ -341,7 +342,7 @@ SweepRuns read_runs(const hdf5::Group& group) {
 
 TrainingConfig trial_config(const SweepPlan& plan, const TrialPoint& point, Index repeat) {
     const SearchSpace space = parse_search_space(plan.space);
-    std::vector<Override> overrides;
+    std::vector<Override> overrides = plan.changes;
     for (std::size_t i = 0; i < space.size(); ++i)
         overrides.push_back({space[i].path, value_json(space[i], point.at(i))});
     const TrainingConfig config = read_config(plan.base, overrides, "base configuration");

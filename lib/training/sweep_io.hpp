@@ -20,6 +20,7 @@ struct SweepPlan {
     Index repeats = 1; // seeds a trial
     Index first = 1;   // number of the first trial
     std::vector<TrialPoint> points;
+    std::vector<Override> changes; // of the base, by who runs the trials; not in the plan's file
 };
 
 // What became of a run. A divergence is a result; a failure is not: it is tried again.
@@ -49,7 +50,8 @@ ASSAY_API void write_plan(hdf5::Group group, const SweepPlan& plan);
 [[nodiscard]] ASSAY_API SweepPlan read_plan(const hdf5::Group& group);
 // The table `status` of all runs, one row a run; and how many are missing as an attribute.
 ASSAY_API void write_status(hdf5::Group group, const std::vector<SweepRow>& runs);
-// The table, scores of trials, marginal curves, robustness, best trial.
+// The table, scores of trials, marginal curves, robustness (NaN unless scores are accuracies), best
+// trial.
 ASSAY_API void write_table(hdf5::Group group, const SweepTable& table);
 [[nodiscard]] ASSAY_API SweepTable read_table(const hdf5::Group& group);
 
@@ -84,8 +86,8 @@ struct TransferTable {
 };
 [[nodiscard]] ASSAY_API TransferTable transfer_table(const std::vector<std::vector<SweepRow>>& rows,
                                                      const std::vector<std::string>& names);
-// The configuration of one run: base, the trial's settings, seed + repeat. A built-in task has the
-// run's seed too, unless base or settings give it one.
+// The configuration of one run: base, its changes, the trial's settings, seed + repeat. A built-in
+// task has the run's seed too, unless base or settings give it one.
 [[nodiscard]] ASSAY_API TrainingConfig trial_config(const SweepPlan& plan, const TrialPoint& point,
                                                     Index repeat);
 
