@@ -136,6 +136,17 @@ TaskParts make_stripes(const Parameters& p) {
         row.input(0, 0) = x + sd * draws.normal(noise, 0);
         row.input(0, 1) = y + sd * draws.normal(noise, 1);
     });
+    parts.truth = [=] {
+        std::vector<double> classes_of(static_cast<std::size_t>(stripes));
+        for (std::size_t i = 0; i < classes_of.size(); ++i)
+            classes_of[i] = static_cast<double>(static_cast<Index>(i) % classes);
+        return std::vector<TruthArray>{
+            truth_vector("direction", {std::cos(angle), std::sin(angle)}, "feature",
+                         "Unit vector across the stripes"),
+            truth_vector("edge", equally_spaced(-reach, reach, stripes + 1), "edge",
+                         "Where stripes begin and end along the direction"),
+            whole(truth_vector("stripe_class", classes_of, "stripe", "Class of each stripe"))};
+    };
     return parts;
 }
 
@@ -168,6 +179,17 @@ TaskParts make_spirals(const Parameters& p) {
         row.input(0, 0) = r * std::cos(angle) + sd * draws.normal(noise, 0);
         row.input(0, 1) = r * std::sin(angle) + sd * draws.normal(noise, 1);
     });
+    parts.truth = [=] {
+        std::vector<double> first;
+        for (Index arm = 0; arm < classes; ++arm)
+            first.push_back(2 * kPi * static_cast<double>(arm) / static_cast<double>(classes));
+        return std::vector<TruthArray>{
+            in_units(truth_vector("arm_angle", first, "class", "Of each class at radius 0"), "rad"),
+            in_units(truth_number("winding", 2 * kPi * turns,
+                                  "Angle by which an arm turns from radius 0 to 1"),
+                     "rad"),
+            truth_number("noise_sd", sd, "Standard deviation of both coordinates about an arm")};
+    };
     return parts;
 }
 
@@ -197,6 +219,14 @@ TaskParts make_parity(const Parameters& p) {
         for (Index k = 0; k < bits; ++k) row.input(0, k) = draws.sign(bit, k);
         *row.classes = row.input.row(0).head(relevant).prod() < 0 ? 1 : 0;
     });
+    parts.truth = [=] {
+        std::vector<double> counts(static_cast<std::size_t>(bits), 0.0);
+        std::fill_n(counts.begin(), relevant, 1.0);
+        return std::vector<TruthArray>{
+            whole(truth_vector("relevant", counts, "feature", "1: the bit counts for the class")),
+            truth_number("accuracy_of_fewer", 0.5,
+                         "Accuracy of any classifier that misses one of the relevant bits")};
+    };
     return parts;
 }
 

@@ -6,6 +6,8 @@
 namespace assay::training {
 namespace {
 
+constexpr double kPi = 3.141592653589793238462643383279503;
+
 // Writes the running sum of column `stream` as the target.
 void write_running_sum(Row& row, Index stream) {
     double sum = 0;
@@ -134,6 +136,18 @@ TaskParts make_decision(const Parameters& p) {
         row.value(steps - 1, 0) = sum > 0 ? 1 : -1;
         row.mask[steps - 1] = 1;
     });
+    parts.truth = [=] {
+        // Sums up to t and to T are normal with correlation sqrt(t / T), and have the same sign
+        // with probability 1/2 + asin(sqrt(t / T)) / pi.
+        const auto n = static_cast<double>(steps);
+        std::vector<double> accuracy;
+        for (Index t = 1; t <= steps; ++t)
+            accuracy.push_back(0.5 + std::asin(std::sqrt(static_cast<double>(t) / n)) / kPi);
+        return std::vector<TruthArray>{
+            truth_number("sum_sd", sd * std::sqrt(n),
+                         "Standard deviation of the sum whose sign is the target"),
+            truth_vector("accuracy", accuracy, "time", "Of the sign of the sum up to each step")};
+    };
     return parts;
 }
 

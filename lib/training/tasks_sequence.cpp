@@ -126,6 +126,14 @@ TaskParts make_delayed_match(const Parameters& p) {
             row.mask[t] = 1;
         }
     });
+    parts.truth = [=] {
+        return std::vector<TruthArray>{
+            whole(truth_vector("onset", {0.0, static_cast<double>(second)}, "stimulus",
+                               "First step of each stimulus")),
+            whole(truth_number("answer", static_cast<double>(answer),
+                               "First step at which the target counts")),
+            truth_number("mse_without_memory", 1, "Mean squared error of always answering 0")};
+    };
     return parts;
 }
 

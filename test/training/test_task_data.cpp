@@ -142,6 +142,47 @@ TEST_CASE("stripes, spirals, parity: classes follow from the points", "[training
     CHECK_THROWS_WITH(task("parity", {{"relevant", "9"}}), Contains("from 0 to bits (8)"));
 }
 
+TEST_CASE("stripes, spirals, parity: the truth tells the classes of points", "[training]") {
+    const auto stripes = task("stripes", {{"angle", "30"}, {"stripes", "7"}, {"classes", "3"}});
+    const auto arms = task("spirals", {{"noise", "0"}, {"classes", "4"}, {"turns", "0.8"}});
+    const auto bits = task("parity", {{"bits", "6"}, {"relevant", "4"}});
+    const auto direction = truth(*stripes, "direction").values,
+               edge = truth(*stripes, "edge").values,
+               stripe_class = truth(*stripes, "stripe_class").values,
+               arm_angle = truth(*arms, "arm_angle").values,
+               relevant = truth(*bits, "relevant").values;
+    const double winding = truth(*arms, "winding").values[0];
+    REQUIRE(edge.size() == 8);
+    REQUIRE(stripe_class.size() == 7);
+    REQUIRE(arm_angle.size() == 4);
+    REQUIRE(relevant.size() == 6);
+    const Samples s = stripes->samples(0, 500, Stream::train),
+                  a = arms->samples(0, 500, Stream::train),
+                  b = bits->samples(0, 500, Stream::train);
+    bool right = true;
+    double guessed = 0;
+    for (Index i = 0; i < 500; ++i) {
+        const double across = direction[0] * s.inputs(i, 0) + direction[1] * s.inputs(i, 1);
+        const auto above = std::upper_bound(edge.begin(), edge.end(), across);
+        right = right && above != edge.begin() && above != edge.end() &&
+                class_at(s, i) == stripe_class[static_cast<std::size_t>(above - edge.begin() - 1)];
+        const double angle = std::atan2(a.inputs(i, 1), a.inputs(i, 0)), r = a.inputs.row(i).norm();
+        const double expected = arm_angle[static_cast<std::size_t>(class_at(a, i))] + winding * r;
+        right = right && std::abs(std::remainder(angle - expected, 2 * kPi)) < 1e-9;
+        double product = 1, fewer = 1;
+        for (Index k = 0; k < 6; ++k) {
+            product *= relevant[static_cast<std::size_t>(k)] == 1 ? b.inputs(i, k) : 1.0;
+            fewer *= k > 0 && relevant[static_cast<std::size_t>(k)] == 1 ? b.inputs(i, k) : 1.0;
+        }
+        right = right && class_at(b, i) == (product < 0 ? 1 : 0);
+        guessed += class_at(b, i) == (fewer < 0 ? 1 : 0) ? 1 : 0;
+    }
+    CHECK(right);
+    CHECK_THAT(guessed / 500,
+               WithinAbs(truth(*bits, "accuracy_of_fewer").values[0], 5 * std::sqrt(0.25 / 500)));
+    CHECK(truth(*task("spirals", {{"noise", "0.3"}}), "noise_sd").values[0] == 0.3);
+}
+
 TEST_CASE("teacher: targets are the outputs of the network in the truth", "[training]") {
     const std::string activation = GENERATE("tanh", "relu", "linear");
     const Values values{{"widths", "6,7,5,3"}, {"activation", activation}, {"bias", "0.5"}};

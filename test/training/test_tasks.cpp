@@ -134,6 +134,7 @@ TEST_CASE("samples fit the layout that their task states", "[training]") {
             CHECK(s.inputs.minCoeff() >= 0);
             CHECK(s.inputs.maxCoeff() < static_cast<double>(layout.vocabulary));
         }
+        CHECK_FALSE(made->truth().empty());
         for (const auto& array : made->truth()) {
             Index size = 1;
             for (const Index extent : array.shape) size *= extent;
@@ -244,6 +245,27 @@ TEST_CASE("delayed-match: the answer is whether the two stimuli agree", "[traini
     }
     CHECK(right);
     CHECK_THAT(matches / 3000, WithinAbs(0.5, 5 * std::sqrt(0.25 / 3000)));
+
+    const auto other =
+        task("delayed-match", {{"duration", "3"}, {"delay", "4"}, {"response", "2"}});
+    const Samples short_ones = other->samples(0, 50, Stream::train);
+    const auto onset = truth(*other, "onset");
+    const auto answer = static_cast<Index>(truth(*other, "answer").at(0));
+    REQUIRE(onset.size() == 2);
+    right = true;
+    for (Index i = 0; i < short_ones.count(); ++i) {
+        const auto x = steps(short_ones.inputs, i, short_ones.input_shape);
+        const auto begins = [&](double at) {
+            const auto step = static_cast<Index>(at);
+            return x.row(step).sum() == 1 && (step == 0 || x.row(step - 1).sum() == 0);
+        };
+        right = right && begins(onset[0]) && begins(onset[1]) &&
+                short_ones.mask.row(i).head(answer).isZero() && short_ones.mask(i, answer) == 1;
+    }
+    CHECK(right);
+    // Of answering 0 where the target counts.
+    const double squares = (short_ones.values.array() * short_ones.mask.array()).square().sum();
+    CHECK(squares / short_ones.mask.sum() == truth(*other, "mse_without_memory").at(0));
 }
 
 TEST_CASE("copy: the symbols come back after the go sign", "[training]") {
@@ -356,6 +378,20 @@ TEST_CASE("decision and integrator: sign and leaky sum of white noise", "[traini
     CHECK(right);
     CHECK_THAT(d.inputs.squaredNorm() / static_cast<double>(d.inputs.size()),
                WithinRel(1, 5 * std::sqrt(2.0 / 120000)));
+    const auto louder = task("decision", {{"noise", "0.4"}});
+    const Samples l = louder->samples(0, 4000, Stream::train);
+    CHECK_THAT(truth(*louder, "sum_sd")[0],
+               WithinRel(std::sqrt(variance(l.inputs.rowwise().sum())), 5 * std::sqrt(0.5 / 4000)));
+    const auto accuracy = truth(*louder, "accuracy");
+    REQUIRE(accuracy.size() == 30);
+    CHECK_THAT(accuracy[29], WithinRel(1.0, 1e-12));
+    for (const Index steps_seen : {1, 10, 25}) {
+        double same = 0;
+        for (Index i = 0; i < l.count(); ++i)
+            same += l.inputs.row(i).head(steps_seen).sum() * l.values(i, 29) > 0 ? 1 : 0;
+        const double p = accuracy[static_cast<std::size_t>(steps_seen - 1)];
+        CHECK_THAT(same / 4000, WithinAbs(p, 5 * std::sqrt(p * (1 - p) / 4000)));
+    }
 
     const auto leaky = task("integrator", {{"leak", "0.2"}, {"channels", "2"}, {"noise", "0.5"}});
     const Samples s = leaky->samples(0, 4000, Stream::train);
