@@ -2,7 +2,7 @@
 // and Gauss-Newton products with many directions at once (Pearlmutter 1994; Schraudolph 2002). The
 // data are cut into blocks whose size depends on shapes only; each of a fixed number of slots takes
 // a contiguous run of blocks, and slots are added in a fixed tree: the same bits for any number of
-// threads.
+// threads, and of ranks that work together, which share the slots.
 #pragma once
 
 #include <assay/core/export.hpp>
