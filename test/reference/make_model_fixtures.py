@@ -872,7 +872,10 @@ def keras_recurrent():
         {"name": "lstm", "type": "lstm", "units": 2, "activation": "tanh", "recurrent_activation": "sigmoid",
          "bias": False, "recurrent_bias": False, "return_sequences": False}]),
         {"words": {"weight": words}, "lstm": {"kernel": kernel.T, "recurrent": recurrent.T}}, {"lstm": "i,f,g,o"},
-        notes=["masks token 0"], input=tokens, output=keras_lstm(words[tokens].astype(float), gates, sigmoid)[:, -1])
+        options={"treat": [["mask_zero", "identity"]]}, notes=["masks token 0"], input=tokens,
+        output=keras_lstm(words[tokens].astype(float), gates, sigmoid)[:, -1])
+    EXPECTED.case("keras2_words.h5", case="masked",
+                  says="layer 'lstm' (LSTM): would leave out steps of token 0 (mask_zero)")
 
 
 def keras2_shapes():
