@@ -124,14 +124,15 @@ class Replicates {
         observation.fraction = observation.entries / static_cast<double>(source.size());
         if (problem_.missing == MissingForm::exact) {
             const Unfolding& matrix = source.unfolded();
-            // Both partial products, and r^2 numbers of every row of every mode.
+            // Both partial products, and what the rows of every mode have, before and after.
             auto numbers = static_cast<double>(matrix.rows + matrix.columns);
             for (const Index length : source.shape()) numbers += 2 * static_cast<double>(length);
-            check_memory(8 * static_cast<double>(rank_ * rank_) * numbers,
+            const Index columns = rank_ * (rank_ + 1) / 2 + (source.order() - 1) * rank_ * rank_;
+            check_memory(8 * static_cast<double>(columns) * numbers,
                          concat("missing entries, exact, rank ", rank_));
             observation.fraction = 1;
-            observation.masked_sum = [this](Index mode, const std::vector<MatrixXd>& matrices) {
-                return mttkrp(*problem_.source, mode, matrices, run_, Content::observed);
+            observation.masked_sum = [this](Index mode, const std::vector<MatrixXd>& rows) {
+                return mttkrp(*problem_.source, mode, rows, run_, Content::observed);
             };
         }
         return observation;

@@ -36,7 +36,7 @@ struct AmpProblem {
 };
 
 // One state per start, after its last sweep. Two passes over the tensor a sweep in sequence, one in
-// parallel; one more where entries are missing, for each term of the exact form. What is kept after
+// parallel; in the exact form of missing entries one more a mode and replicate. What is kept after
 // every sweep are the iterates of all.
 using AmpKeeping = Keeping<std::vector<AmpIterate>>;
 [[nodiscard]] ASSAY_API std::vector<AmpState>

@@ -24,6 +24,24 @@ MatrixXd row_outer_products(const MatrixXd& x, const MatrixXd& y) {
     return products;
 }
 
+// The columns of symmetric r x r matrices, one a row, that lie on and below the diagonal; and all
+// of them again.
+MatrixXd lower_columns(const MatrixXd& flat, Index r) {
+    MatrixXd lower(flat.rows(), r * (r + 1) / 2);
+    Index column = 0;
+    for (Index l = 0; l < r; ++l)
+        for (Index k = l; k < r; ++k) lower.col(column++) = flat.col(k + l * r);
+    return lower;
+}
+MatrixXd from_lower_columns(const MatrixXd& lower, Index r) {
+    MatrixXd flat(lower.rows(), r * r);
+    Index column = 0;
+    for (Index l = 0; l < r; ++l)
+        for (Index k = l; k < r; ++k)
+            flat.col(k + l * r) = flat.col(l + k * r) = lower.col(column++);
+    return flat;
+}
+
 MatrixXd on_every_row(const MatrixXd& flat, Index rows) {
     return flat.rows() == rows ? flat : MatrixXd(flat.replicate(rows, 1));
 }
@@ -186,54 +204,73 @@ double AmpState::kappa() const {
     return scale_ * scale_ / now_.noise_variance;
 }
 
-// o_{b != a} G_b, for variational Bayes of the whole moments G_b + V_b; one row for all, or sums
-// over the observed entries of each.
-MatrixXd AmpState::precision_sum(Index mode) const {
-    const bool whole = settings_.inference == Inference::variational;
-    if (!observation_.masked_sum) {
-        std::vector<MatrixXd> moments = now_.gram;
-        for (std::size_t b = 0; whole && b < moments.size(); ++b) moments[b] += now_.summed[b];
-        return observation_.fraction * hadamard_except(moments, {mode}).reshaped().transpose();
-    }
-    std::vector<MatrixXd> moments;
-    for (std::size_t b = 0; b < now_.mean.size(); ++b) {
-        moments.push_back(row_outer_products(now_.mean[b], now_.mean[b]));
-        if (whole) moments.back() += on_every_row(now_.belief[b].covariance, now_.mean[b].rows());
-    }
-    return observation_.masked_sum(mode, moments);
+// The modes that answer to the mean of a row of `mode`; under variational Bayes none does.
+std::vector<Index> AmpState::reacting_modes(Index mode) const {
+    std::vector<Index> reacting;
+    if (settings_.inference == Inference::variational) return reacting;
+    for (Index b = 0; b < static_cast<Index>(shape_.size()); ++b)
+        if (b != mode && !now_.summed[at(b)].isZero(0)) reacting.push_back(b);
+    return reacting;
 }
 
-// D_ab = V_b o (o_{g != a,b} C_g), C_g = X_g^T S_g (row: g's mean now; column: g's mean as b saw
-// it): what the mean of a row of `mode` did to those of mode b, which comes back with the product.
-MatrixXd AmpState::reaction(Index mode, Index b) const {
-    const Factors& seen = now_.seen[at(b)];
-    if (!observation_.masked_sum) {
+// o_{b != a} G_b, for variational Bayes of the whole moments G_b + V_b, and for every mode b that
+// reacts D_ab = V_b o (o_{g != a,b} C_g), C_g = X_g^T S_g (row: g's mean now; column: g's mean as b
+// saw it): what the mean of a row of `mode` did to those of mode b, which comes back with the
+// product.
+AmpState::FieldSums AmpState::shared_sums(Index mode) const {
+    std::vector<MatrixXd> moments = now_.gram;
+    if (settings_.inference == Inference::variational)
+        for (std::size_t b = 0; b < moments.size(); ++b) moments[b] += now_.summed[b];
+    FieldSums sums{observation_.fraction * hadamard_except(moments, {mode}).reshaped().transpose(),
+                   {}};
+    for (const Index b : reacting_modes(mode)) {
+        const Factors& seen = now_.seen[at(b)];
         MatrixXd term = observation_.fraction * now_.summed[at(b)];
         for (Index g = 0; g < static_cast<Index>(shape_.size()); ++g)
             if (g != b && g != mode)
                 term.array() *= (now_.mean[at(g)].transpose() * seen[at(g)]).array();
-        return term.reshaped().transpose();
+        sums.reactions.emplace_back(b, term.reshaped().transpose());
     }
-    std::vector<MatrixXd> rows_of(now_.mean.size());
-    for (std::size_t g = 0; g < rows_of.size(); ++g)
-        rows_of[g] = static_cast<Index>(g) == b ? on_every_row(now_.belief[g].covariance, shape_[g])
-                                                : row_outer_products(now_.mean[g], seen[g]);
-    return observation_.masked_sum(mode, rows_of);
+    return sums;
+}
+
+// The same over the observed entries of each row, all of them side by side in one pass.
+AmpState::FieldSums AmpState::masked_sums(Index mode) const {
+    const Index r = now_.mean.front().cols(), symmetric = r * (r + 1) / 2;
+    const std::vector<Index> reacting = reacting_modes(mode);
+    const auto terms = static_cast<Index>(reacting.size());
+    std::vector<MatrixXd> rows_of;
+    for (std::size_t g = 0; g < shape_.size(); ++g) {
+        const MatrixXd& mean = now_.mean[g];
+        const MatrixXd covariance = on_every_row(now_.belief[g].covariance, shape_[g]);
+        MatrixXd moments = row_outer_products(mean, mean);
+        if (settings_.inference == Inference::variational) moments += covariance;
+        MatrixXd& rows = rows_of.emplace_back(shape_[g], symmetric + terms * r * r);
+        rows.leftCols(symmetric) = lower_columns(moments, r);
+        for (Index k = 0; k < terms; ++k) {
+            const std::size_t b = at(reacting[at(k)]);
+            rows.middleCols(symmetric + k * r * r, r * r) =
+                g == b ? covariance : row_outer_products(mean, now_.seen[b][g]);
+        }
+    }
+    const MatrixXd all = observation_.masked_sum(mode, rows_of);
+    FieldSums sums{from_lower_columns(all.leftCols(symmetric), r), {}};
+    for (Index k = 0; k < terms; ++k)
+        sums.reactions.emplace_back(reacting[at(k)], all.middleCols(symmetric + k * r * r, r * r));
+    return sums;
 }
 
 // A_a = kappa (o_{b != a} G_b), B_a = c MTTKRP_a - kappa sum_{b != a} S_a D_ab^T with the mean S_a
 // that b saw.
 LocalFields AmpState::local_fields(Index mode, const MatrixXd& product) {
-    precision_sum_ = precision_sum(mode);
+    const FieldSums sums = observation_.masked_sum ? masked_sums(mode) : shared_sums(mode);
+    precision_sum_ = sums.precision;
     LocalFields fields{kappa() * precision_sum_, scale_ / now_.noise_variance * product};
     const Index r = product.cols();
-    reaction_sum_ = MatrixXd::Zero(observation_.masked_sum ? shape_[at(mode)] : 1, r * r);
-    if (settings_.inference == Inference::variational) return fields;
+    reaction_sum_ = MatrixXd::Zero(precision_sum_.rows(), r * r);
     const double strength =
         kappa() * settings_.onsager_noise.value_or(now_.noise_variance) / now_.noise_variance;
-    for (Index b = 0; b < static_cast<Index>(shape_.size()); ++b) {
-        if (b == mode || now_.summed[at(b)].isZero(0)) continue;
-        const MatrixXd term = reaction(mode, b);
+    for (const auto& [b, term] : sums.reactions) {
         const MatrixXd& memory = now_.seen[at(b)][at(mode)];
         reaction_sum_ += term;
         if (term.rows() == 1)

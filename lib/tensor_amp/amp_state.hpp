@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace assay::tensor_amp {
@@ -51,10 +52,9 @@ enum class AmpStatus { running, converged, max_iter, collapsed, diverged };
 [[nodiscard]] ASSAY_API std::string status_name(AmpStatus status);
 
 // What the local fields of a mode are made of, for entries that are not all observed: sums over the
-// observed entries of row i of products of r x r matrices, one matrix per mode given (none for the
-// row's own): N_a x r^2 numbers from N_b x r^2 ones.
-using MaskedSum =
-    std::function<MatrixXd(Index mode, const std::vector<MatrixXd>& matrices_of_rows)>;
+// observed entries of row i of products, column by column, of what stands in the rows of the other
+// modes: N_a x C numbers from N_b x C ones. One call, which is one pass, a mode.
+using MaskedSum = std::function<MatrixXd(Index mode, const std::vector<MatrixXd>& rows_of_modes)>;
 
 // How much was observed, and how it enters.
 struct Observation {
@@ -147,8 +147,14 @@ class ASSAY_API AmpState {
     void check_sizes() const;
     [[nodiscard]] double kappa() const;
     [[nodiscard]] LocalFields local_fields(Index mode, const MatrixXd& product);
-    [[nodiscard]] MatrixXd precision_sum(Index mode) const;
-    [[nodiscard]] MatrixXd reaction(Index mode, Index b) const;
+    // Without kappa, one row for all or one each: precision, and the reaction of each mode with it.
+    struct FieldSums {
+        MatrixXd precision;
+        std::vector<std::pair<Index, MatrixXd>> reactions;
+    };
+    [[nodiscard]] std::vector<Index> reacting_modes(Index mode) const;
+    [[nodiscard]] FieldSums shared_sums(Index mode) const;
+    [[nodiscard]] FieldSums masked_sums(Index mode) const;
     [[nodiscard]] VectorXd expected_squares(Index mode) const;
     [[nodiscard]] double newest_share() const;
     void damp(Index mode, LocalFields& fields) const;
