@@ -36,6 +36,7 @@ Observed observed_part(const DenseTensor& tensor) {
 FitSettings settings_of_rank(const RankChoiceSettings& settings, Index rank) {
     FitSettings fit = settings.fit;
     fit.rank = rank;
+    fit.restarts = settings.restarts;
     fit.priors.clear();
     for (const std::string& text : settings.priors)
         fit.priors.push_back(parse_prior(text, rank, read_discrete_values));
@@ -97,9 +98,7 @@ class Judge {
     }
 
     [[nodiscard]] RankScore by_evidence() {
-        FitSettings settings = settings_of_rank(settings_, rank_);
-        settings.restarts = settings_.restarts;
-        const FitResult result = fit(source_, settings);
+        const FitResult result = fit(source_, settings_of_rank(settings_, rank_));
         const Observed part = observed_part(tensor_);
         RankScore score;
         score.evidence =
@@ -140,7 +139,6 @@ class Judge {
             if (settings.priors[a]->nonnegative())
                 settings.als.nonnegative_modes.push_back(static_cast<Index>(a));
         settings.start = Start::random;
-        settings.restarts = settings_.restarts;
         const FitResult result = fit(source_, settings);
         if (settings_.core_consistency)
             score.core_consistency =
