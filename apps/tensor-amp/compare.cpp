@@ -34,6 +34,8 @@ void compare_pair(const Options& o, cli::Context& context, hdf5::Group group) {
                      common_signs(free_signs(first), free_signs(second)));
     });
     write_alignment(group, alignment, o.score.score);
+    write_overlaps(group, paired_overlaps(first.factors, second.factors, alignment,
+                                          scale_gauge(second, o.score)));
     group.set_attribute("reference", "first input");
     const double difference = signal_error(second.factors, first.factors);
     group.set_attribute("signal_difference", difference);
@@ -75,14 +77,17 @@ cli::Command compare() {
     cli::Command c("compare", "align the components of two decompositions, or with the truth");
     c.describe("Pairs components so that the sum of their similarities is largest (Hungarian "
                "assignment) and flips signs in pairs. A file is represented by its fit, without "
-               "one by its truth; FILE:/group names any group with factors. With --truth also "
-               "overlaps, errors, and whether the posterior variances are as large as the errors.");
+               "one by its truth; FILE:/group names any group with factors. Overlaps are those of "
+               "the second with the first, with --truth those of the fit with the truth; then also "
+               "errors, and whether the posterior variances are as large as the errors.");
     c.inputs("FILE_A FILE_B");
-    c.output(cli::OutputKind::hdf5,
-             {{"/tensor_amp/compare/similarity", "of all pairs of components"},
-              {"/tensor_amp/compare/partner", "which belong together; cosines, signs"},
-              {"/tensor_amp/compare/M, Q, mse", "overlaps with the truth, errors"},
-              {"/tensor_amp/compare/calibration", "claimed variances against errors, coverage"}});
+    c.output(
+        cli::OutputKind::hdf5,
+        {{"/tensor_amp/compare/similarity", "of all pairs of components"},
+         {"/tensor_amp/compare/partner", "which belong together; cosines, signs"},
+         {"/tensor_amp/compare/M, Q", "overlaps with the first input or the truth, of its own"},
+         {"/tensor_amp/compare/mse", "errors, with --truth"},
+         {"/tensor_amp/compare/calibration", "claimed variances against errors, coverage"}});
     c.group("Comparison");
     c.flag("--truth", o->truth, "compare the first file's fit with the truth in the last file");
     declare_score(c, o->score);

@@ -67,17 +67,20 @@ void declare_score(cli::Command& c, ScoreOptions& o) {
         "similarity of two components: product or mean of |cos| over modes");
     c.choice<std::string>("--scales", o.scales,
                           {{"auto", "auto"}, {"keep", "keep"}, {"match", "match"}},
-                          "match: compare with the truth after moving scale between the modes of "
-                          "each component, as only priors fix it; auto: where priors were learned "
+                          "match: compare after moving scale between the modes of each component, "
+                          "as only priors fix it; auto: where priors were learned "
                           "or there are none");
 }
 
-TruthComparison against_truth(const FitResult& fit, const Truth& truth, const ScoreOptions& o) {
+ScaleGauge scale_gauge(const FitResult& fit, const ScoreOptions& o) {
     const bool match =
         o.scales == "match" || (o.scales == "auto" && (fit.priors_learned || fit.priors.empty()));
+    return match ? ScaleGauge::match : ScaleGauge::keep;
+}
+
+TruthComparison against_truth(const FitResult& fit, const Truth& truth, const ScoreOptions& o) {
     return at_place("truth", [&] {
-        return compare_with_truth(fit, truth.factors, o.score,
-                                  match ? ScaleGauge::match : ScaleGauge::keep);
+        return compare_with_truth(fit, truth.factors, o.score, scale_gauge(fit, o));
     });
 }
 
@@ -85,7 +88,7 @@ void report_truth(cli::Context& context, const TruthComparison& comparison) {
     context.report("signal error", comparison.signal_error, "|West - W|^2 / |W|^2");
     context.report("mse", numbers(comparison.mse), "of each mode");
     std::vector<double> overlaps;
-    for (const MatrixXd& overlap : comparison.truth_overlap)
+    for (const MatrixXd& overlap : comparison.overlaps.with_reference)
         for (const double one : overlap.diagonal()) overlaps.push_back(one);
     context.report("overlap", overlaps, "with the truth: each mode, its components");
     if (comparison.calibration.empty()) return;

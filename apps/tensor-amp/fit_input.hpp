@@ -26,6 +26,8 @@ struct ScoreOptions {
     std::string scales = "auto";
 };
 void declare_score(assay::cli::Command& c, ScoreOptions& o);
+[[nodiscard]] assay::tensor_amp::ScaleGauge scale_gauge(const assay::tensor_amp::FitResult& fit,
+                                                        const ScoreOptions& o);
 // Compares with the truth; throws Error where it is of another shape.
 assay::tensor_amp::TruthComparison against_truth(const assay::tensor_amp::FitResult& fit,
                                                  const assay::tensor_amp::Truth& truth,

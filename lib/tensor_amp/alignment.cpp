@@ -130,11 +130,11 @@ ModeCalibration calibrate(const MatrixXd& estimate, const MatrixXd& variance, co
     return result;
 }
 
-// The estimate in the truth's order, 0 where a component has no partner.
-ComponentMap map_to_truth(const Alignment& alignment, const Factors& estimate, const Factors& truth,
-                          ScaleGauge gauge) {
+// The estimate in the reference's order, 0 where a component has no partner.
+ComponentMap map_to_reference(const Alignment& alignment, const Factors& estimate,
+                              const Factors& reference, ScaleGauge gauge) {
     ComponentMap map{alignment.partner, alignment.signs};
-    const Index order = order_of(truth);
+    const Index order = order_of(reference);
     for (Index rho = 0; rho < static_cast<Index>(map.source.size()); ++rho) {
         if (map.source[at(rho)] < 0) {
             map.source[at(rho)] = 0;
@@ -144,7 +144,7 @@ ComponentMap map_to_truth(const Alignment& alignment, const Factors& estimate, c
         if (gauge == ScaleGauge::keep) continue;
         VectorXd logarithm(order);
         for (Index a = 0; a < order; ++a)
-            logarithm(a) = std::log(truth[at(a)].col(rho).stableNorm()) -
+            logarithm(a) = std::log(reference[at(a)].col(rho).stableNorm()) -
                            std::log(estimate[at(a)].col(alignment.partner[at(rho)]).stableNorm());
         if (!logarithm.allFinite()) continue; // a column of zeros has no scale
         map.multiplier.col(rho).array() *= (logarithm.array() - logarithm.mean()).exp();
@@ -320,7 +320,7 @@ FitResult in_canonical_order(const FitResult& fit) {
 void align_trace(FitResult& fit, const Factors& truth) {
     const Alignment alignment =
         align(truth, fit.factors, SimilarityScore::product, free_signs(fit));
-    const ComponentMap map = map_to_truth(alignment, fit.factors, truth, ScaleGauge::keep);
+    const ComponentMap map = map_to_reference(alignment, fit.factors, truth, ScaleGauge::keep);
     for (auto& modes : fit.trace.truth_overlap) modes = mapped_overlaps(modes, map, false);
     for (auto& modes : fit.trace.self_overlap) modes = mapped_overlaps(modes, map, true);
 }
@@ -333,19 +333,32 @@ double signal_error(const Factors& estimate, const Factors& truth) {
     return std::max(0.0, distance) / power;
 }
 
+PairedOverlaps paired_overlaps(const Factors& reference, const Factors& estimate,
+                               const Alignment& alignment, ScaleGauge gauge) {
+    const ComponentMap map = map_to_reference(alignment, estimate, reference, gauge);
+    PairedOverlaps overlaps;
+    for (Index a = 0; a < order_of(reference); ++a) {
+        const MatrixXd& x = reference[at(a)];
+        const MatrixXd partners = mapped_factor(estimate[at(a)], map, a);
+        const auto rows = static_cast<double>(x.rows());
+        overlaps.with_reference.emplace_back(partners.transpose() * x / rows);
+        overlaps.own.emplace_back(partners.transpose() * partners / rows);
+    }
+    return overlaps;
+}
+
 TruthComparison compare_with_truth(const FitResult& fit, const Factors& truth,
                                    SimilarityScore score, ScaleGauge gauge) {
     TruthComparison result;
     result.alignment = align(truth, fit.factors, score, free_signs(fit));
-    const ComponentMap map = map_to_truth(result.alignment, fit.factors, truth, gauge);
+    result.overlaps = paired_overlaps(truth, fit.factors, result.alignment, gauge);
+    const ComponentMap map = map_to_reference(result.alignment, fit.factors, truth, gauge);
     const Index order = order_of(truth), rank = truth.front().cols();
     result.mse.resize(order);
     for (Index a = 0; a < order; ++a) {
         const MatrixXd& exact = truth[at(a)];
         const MatrixXd estimate = mapped_factor(fit.factors[at(a)], map, a);
         const auto rows = static_cast<double>(exact.rows());
-        result.truth_overlap.emplace_back(estimate.transpose() * exact / rows);
-        result.self_overlap.emplace_back(estimate.transpose() * estimate / rows);
         result.mse(a) = (estimate - exact).squaredNorm() / rows;
         if (fit.covariances.empty()) continue;
         const MatrixXd squares = mapped_covariances(fit.covariances[at(a)], map, a);

@@ -68,7 +68,7 @@ struct ComponentMap {
 [[nodiscard]] ASSAY_API FitResult in_canonical_order(const FitResult& fit);
 
 // Whether the columns of an estimate are rescaled between modes, their product left as it is, to
-// the truth's relative norms: for estimates whose scales no prior fixes.
+// the reference's relative norms: for estimates whose scales no prior fixes.
 enum class ScaleGauge { keep, match };
 
 // How the claimed posterior variance compares with the squared error; pairs only.
@@ -82,12 +82,22 @@ struct ModeCalibration {
 inline constexpr Index kHistogramBins = 40;
 inline constexpr double kHistogramReach = 4;
 
+// Of an estimate's components in the order and signs of a reference, r x r of the reference in each
+// mode: 0 where one has no partner.
+struct PairedOverlaps {
+    std::vector<MatrixXd> with_reference; // M_a = Xhat_a^T X_a / N_a: rows are partners
+    std::vector<MatrixXd> own;            // Q_a = Xhat_a^T Xhat_a / N_a
+};
+[[nodiscard]] ASSAY_API PairedOverlaps paired_overlaps(const Factors& reference,
+                                                       const Factors& estimate,
+                                                       const Alignment& alignment,
+                                                       ScaleGauge gauge);
+
 struct TruthComparison {
-    Alignment alignment;                 // the truth is the reference
-    std::vector<MatrixXd> truth_overlap; // M_a, r_true x r_true: rows are partners, 0 without one
-    std::vector<MatrixXd> self_overlap;  // Q_a, likewise
-    VectorXd mse;                        // of each mode: mean over rows of |xhat - x|^2
-    double signal_error = 0;             // |What - W|^2 / |W|^2, of all components
+    Alignment alignment; // the truth is the reference
+    PairedOverlaps overlaps;
+    VectorXd mse;                             // of each mode: mean over rows of |xhat - x|^2
+    double signal_error = 0;                  // |What - W|^2 / |W|^2, of all components
     std::vector<ModeCalibration> calibration; // of each mode; empty without covariances
 };
 

@@ -67,12 +67,16 @@ void write_alignment(hdf5::Group group, const Alignment& alignment, SimilaritySc
                 {"component", "", "components without a partner"});
 }
 
+void write_overlaps(hdf5::Group group, const PairedOverlaps& overlaps) {
+    write_by_mode(group, "M", overlaps.with_reference,
+                  "Xhat^T X / N_a with the factors X of the reference; rows are partners");
+    write_by_mode(group, "Q", overlaps.own, "Xhat^T Xhat / N_a, partners of the reference");
+}
+
 void write_truth_comparison(hdf5::Group group, const TruthComparison& comparison,
                             SimilarityScore score) {
     write_alignment(group, comparison.alignment, score);
-    write_by_mode(group, "M", comparison.truth_overlap,
-                  "Xhat^T X / N_a with the true factors X; rows are partners");
-    write_by_mode(group, "Q", comparison.self_overlap, "Xhat^T Xhat / N_a, partners of the truth");
+    write_overlaps(group, comparison.overlaps);
     group.write("mse", comparison.mse, {"mode", "", "mean over rows of |xhat - x|^2"});
     group.set_attribute("signal_error", comparison.signal_error);
     if (!comparison.calibration.empty())

@@ -18,6 +18,9 @@ inline constexpr const char* kDiagnoseGroup = "/tensor_amp/diagnose";
 ASSAY_API void write_alignment(hdf5::Group group, const Alignment& alignment,
                                SimilarityScore score);
 
+// M and Q of an estimate with a reference.
+ASSAY_API void write_overlaps(hdf5::Group group, const PairedOverlaps& overlaps);
+
 // The alignment; overlaps M and Q, mse, signal_error and, where there are posterior variances,
 // calibration by mode.
 ASSAY_API void write_truth_comparison(hdf5::Group group, const TruthComparison& comparison,

@@ -157,8 +157,8 @@ TEST_CASE("errors and overlaps with the truth", "[tensor_amp]") {
         }
         const auto n = static_cast<double>(shape[a]);
         CHECK(c.mse(static_cast<Index>(a)) == Approx(mse / n).epsilon(1e-12));
-        CHECK(c.truth_overlap[a](0, 1) == Approx(overlap / n).epsilon(1e-12));
-        CHECK(c.self_overlap[a](1, 0) == Approx(self / n).epsilon(1e-12));
+        CHECK(c.overlaps.with_reference[a](0, 1) == Approx(overlap / n).epsilon(1e-12));
+        CHECK(c.overlaps.own[a](1, 0) == Approx(self / n).epsilon(1e-12));
     }
     CHECK(c.calibration.empty());
 }
