@@ -4,15 +4,16 @@
 #include "message_options.hpp"
 #include "prior_options.hpp"
 #include "resumable.hpp"
+#include "tensor_input.hpp"
 
 #include <assay/cli/context.hpp>
 #include <assay/core/error.hpp>
-#include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 #include <assay/tensor_amp/study_io.hpp>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace tensor_amp_app {
 namespace {
@@ -24,11 +25,12 @@ struct Options {
     std::vector<Index> shape{100, 100, 100};
     PriorOptions priors;
     std::string noise = "0.05:0.3:6";
-    std::vector<std::string> algorithms{"amp:prior-mean", "als:1", "als:10"};
+    std::vector<std::string> algorithms{"amp:prior-mean", "amp:spectral", "als:1", "als:10", "vb"};
     bool no_theory = false;
     MessageOptions messages;
     std::vector<std::string> learn{"none"};
     double save_every = 30;
+    std::int64_t memory = 0;
     SweepSettings sweep;
 };
 
@@ -48,7 +50,7 @@ void settle(Options& o, cli::Context& context) {
     check_order(o.shape);
     SweepSettings& s = o.sweep;
     s.model.shape = o.shape;
-    s.model.memory_bytes = physical_memory();
+    s.model.memory_bytes = allowed_memory(o.memory);
     at_place("option '--rank'", [&] { check_rank(o.shape, s.model.rank); });
     const auto order = static_cast<Index>(o.shape.size());
     s.model.priors = parse_priors(o.priors, order, s.model.rank);
@@ -153,6 +155,8 @@ cli::Command sweep() {
              "relative change of factors that has converged")
         .range(0);
     c.flag("--no-theory", o->no_theory, "leave out state evolution");
+    declare_precision(c, o->sweep.storage);
+    c.memory_limit(o->memory);
     c.seed(o->sweep.model.seed);
     cli::declare_save_every(c, o->save_every);
     c.example("Where message passing beats least squares",

@@ -73,10 +73,14 @@ void declare_tensor(cli::Command& c, TensorOptions& o) {
     c.option("--modes", o.modes, "LIST", "what the modes are, such as neuron,time,trial")
         .default_text("the attribute axes of the tensor");
     c.option("--center", o.center, "WORD", "means to take off first: none, global, mode:K");
-    c.choice<Storage>("--precision", o.storage,
+    declare_precision(c, o.storage);
+    c.memory_limit(o.memory);
+}
+
+void declare_precision(cli::Command& c, Storage& storage) {
+    c.choice<Storage>("--precision", storage,
                       {{"float64", Storage::float64}, {"float32", Storage::float32}},
                       "of the stored tensor; sums are taken in double");
-    c.memory_limit(o.memory);
 }
 
 namespace {

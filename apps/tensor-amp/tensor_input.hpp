@@ -48,6 +48,8 @@ struct TensorOptions {
 
 // --mask, --missing, --center, --precision, --memory.
 void declare_tensor(assay::cli::Command& c, TensorOptions& o);
+// --precision alone.
+void declare_precision(assay::cli::Command& c, assay::tensor_amp::Storage& storage);
 
 struct LoadedTensor {
     std::unique_ptr<assay::tensor_amp::TensorSource> source;

@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <optional>
 
 namespace tensor_amp_app {
 
@@ -191,22 +193,51 @@ void add_marks(plot::Panel& panel, const hdf5::Group& group, double low, double 
     }
 }
 
-// What the fits of a sweep came to, where one stands in the file.
-void add_simulations(plot::Panel& panel, const hdf5::Group& root, int first_colour) {
-    if (!root.has_group(tensor_amp::kSweepGroup)) return;
-    const tensor_amp::Sweep sweep = tensor_amp::read_sweep(root.group(tensor_amp::kSweepGroup));
-    if (sweep.parts > 1) return;
+// The sweep in the file, if a whole one stands there.
+std::optional<tensor_amp::Sweep> simulations_in(const hdf5::Group& root) {
+    if (!root.has_group(tensor_amp::kSweepGroup)) return std::nullopt;
+    tensor_amp::Sweep sweep = tensor_amp::read_sweep(root.group(tensor_amp::kSweepGroup));
+    if (sweep.parts > 1) return std::nullopt;
+    return sweep;
+}
+
+// A mean and its standard error, at every noise of a sweep of one algorithm, as points.
+struct Measured {
+    double mean, error;
+};
+plot::Series simulated(const tensor_amp::Sweep& sweep, std::size_t algorithm, int colour,
+                       const std::function<Measured(const tensor_amp::SweepSummary&)>& part) {
+    plot::Series points = line({}, {}, colour);
+    points.style = plot::Style::points;
+    for (Index i = 0; i < sweep.noise_variances.size(); ++i) {
+        const Measured one = part(sweep.summary(i, static_cast<Index>(algorithm)));
+        points.x.push_back(sweep.noise_variances(i));
+        points.y.push_back(one.mean);
+        points.error.push_back(std::isfinite(one.error) ? one.error : 0);
+    }
+    return points;
+}
+
+// What the fits of a sweep came to: errors of all algorithms; overlaps of message passing alone,
+// of which state evolution speaks, in the colours of the modes.
+void add_simulated_errors(plot::Panel& panel, const tensor_amp::Sweep& sweep, int first_colour) {
     for (std::size_t k = 0; k < sweep.algorithms.size(); ++k) {
-        plot::Series points = line({}, {}, first_colour + static_cast<int>(k), sweep.algorithms[k]);
-        points.style = plot::Style::points;
-        for (Index i = 0; i < sweep.noise_variances.size(); ++i) {
-            const auto summary = sweep.summary(i, static_cast<Index>(k));
-            points.x.push_back(sweep.noise_variances(i));
-            points.y.push_back(summary.signal_error);
-            points.error.push_back(
-                std::isfinite(summary.signal_error_sem) ? summary.signal_error_sem : 0);
-        }
+        plot::Series points =
+            simulated(sweep, k, first_colour + static_cast<int>(k), [](const auto& summary) {
+                return Measured{summary.signal_error, summary.signal_error_sem};
+            });
+        points.label = sweep.algorithms[k];
         panel.series.push_back(std::move(points));
+    }
+}
+void add_simulated_overlaps(plot::Panel& panel, const tensor_amp::Sweep& sweep, Index modes) {
+    for (std::size_t k = 0; k < sweep.algorithms.size(); ++k) {
+        if (!starts_with(sweep.algorithms[k], "amp")) continue;
+        for (Index a = 0; a < std::min(modes, static_cast<Index>(sweep.shape.size())); ++a)
+            panel.series.push_back(
+                simulated(sweep, k, static_cast<int>(a), [a](const auto& summary) {
+                    return Measured{summary.overlap(a), summary.overlap_sem(a)};
+                }));
     }
 }
 
@@ -239,7 +270,11 @@ plot::Figure overlap_figure(const hdf5::Group& root) {
     const auto [low, high] = std::minmax_element(t.noise.begin(), t.noise.end());
     add_marks(overlaps, group, *low, *high, top);
     add_marks(errors, group, *low, *high, top_error);
-    add_simulations(errors, root, static_cast<int>(std::min(t.modes, kShownModes)));
+    const Index modes = std::min(t.modes, kShownModes);
+    if (const auto sweep = simulations_in(root)) {
+        add_simulated_overlaps(overlaps, *sweep, modes);
+        add_simulated_errors(errors, *sweep, static_cast<int>(modes));
+    }
     errors.legend = errors.legend_outside = true;
     // The legend of the modes stands beside the errors: series without points carry it.
     for (plot::Series& series : errors.series)
@@ -273,6 +308,7 @@ constexpr Kind kKinds[] = {{"delta_alg", "alg", 2},
                            {"delta_it", "IT", kBlack},
                            {"delta_dyn", "dyn", 1},
                            {"delta_bbp", "onset", 0},
+                           {"delta_unf", "unfolding", 3},
                            {"delta_spec", "components", 0}};
 
 // Lines of every threshold over one parameter; gaps where there is none.

@@ -15,7 +15,7 @@ hdf5::Table table_of(const Sweep& sweep) {
     std::vector<std::int64_t> noise, instance, iterations;
     std::vector<std::string> algorithm, status;
     std::vector<double> variance, error, similarity, evidence;
-    std::vector<std::vector<double>> mse(sweep.shape.size());
+    std::vector<std::vector<double>> mse(sweep.shape.size()), overlap(sweep.shape.size());
     for (const SweepRow& row : sweep.rows) {
         noise.push_back(row.noise);
         variance.push_back(sweep.noise_variances(row.noise));
@@ -26,8 +26,10 @@ hdf5::Table table_of(const Sweep& sweep) {
         error.push_back(row.signal_error);
         similarity.push_back(row.similarity);
         evidence.push_back(row.evidence);
-        for (std::size_t a = 0; a < mse.size(); ++a)
+        for (std::size_t a = 0; a < mse.size(); ++a) {
             mse[a].push_back(row.mse(static_cast<Index>(a)));
+            overlap[a].push_back(row.overlap(static_cast<Index>(a)));
+        }
     }
     hdf5::Table table;
     table.add("noise", noise);
@@ -40,6 +42,8 @@ hdf5::Table table_of(const Sweep& sweep) {
     table.add("similarity", similarity);
     table.add("evidence", evidence);
     for (std::size_t a = 0; a < mse.size(); ++a) table.add(concat("mse_mode", a), mse[a]);
+    for (std::size_t a = 0; a < overlap.size(); ++a)
+        table.add(concat("overlap_mode", a), overlap[a]);
     return table;
 }
 
@@ -48,6 +52,7 @@ void write_summary(hdf5::Group group, const Sweep& sweep) {
     const Index count = sweep.noise_variances.size();
     MatrixXd success(count, algorithms), error(count, algorithms), sem(count, algorithms),
         median(count, algorithms), similarity(count, algorithms), iterations(count, algorithms);
+    std::vector<double> overlap, overlap_sem;
     for (Index i = 0; i < count; ++i)
         for (Index k = 0; k < algorithms; ++k) {
             const SweepSummary one = sweep.summary(i, k);
@@ -57,6 +62,8 @@ void write_summary(hdf5::Group group, const Sweep& sweep) {
             median(i, k) = one.median_signal_error;
             similarity(i, k) = one.similarity;
             iterations(i, k) = one.iterations;
+            overlap.insert(overlap.end(), one.overlap.begin(), one.overlap.end());
+            overlap_sem.insert(overlap_sem.end(), one.overlap_sem.begin(), one.overlap_sem.end());
         }
     const std::string axes = "noise_var,algorithm";
     group.write("success", success, {axes, "", "share of instances found"});
@@ -65,6 +72,11 @@ void write_summary(hdf5::Group group, const Sweep& sweep) {
     group.write("median_signal_error", median, {axes, "", "median over instances"});
     group.write("similarity", similarity, {axes, "", "mean similarity to the truth"});
     group.write("iterations", iterations, {axes, "", "mean sweeps"});
+    const Shape by_mode{count, algorithms, static_cast<Index>(sweep.shape.size())};
+    group.write("overlap", overlap.data(), by_mode,
+                {axes + ",mode", "", "mean tr M_a, M_a = Xhat_a^T X_a / N_a with the truth"});
+    group.write("overlap_sem", overlap_sem.data(), by_mode,
+                {axes + ",mode", "", "its standard error"});
 }
 
 void write_theory(hdf5::Group group, const Sweep& sweep) {
@@ -149,9 +161,11 @@ Sweep read_sweep(const hdf5::Group& group) {
     const hdf5::Table table = hdf5::read_table(group.dataset("results"));
     const auto& noise = table.column<std::int64_t>("noise");
     const auto& algorithm = table.column<std::string>("algorithm");
-    std::vector<const std::vector<double>*> mse;
-    for (std::size_t a = 0; a < sweep.shape.size(); ++a)
+    std::vector<const std::vector<double>*> mse, overlap;
+    for (std::size_t a = 0; a < sweep.shape.size(); ++a) {
         mse.push_back(&table.column<double>(concat("mse_mode", a)));
+        overlap.push_back(&table.column<double>(concat("overlap_mode", a)));
+    }
     for (std::size_t k = 0; k < noise.size(); ++k) {
         SweepRow row;
         row.noise = noise[k];
@@ -168,7 +182,11 @@ Sweep read_sweep(const hdf5::Group& group) {
         row.similarity = table.column<double>("similarity")[k];
         row.evidence = table.column<double>("evidence")[k];
         row.mse.resize(static_cast<Index>(mse.size()));
-        for (std::size_t a = 0; a < mse.size(); ++a) row.mse(static_cast<Index>(a)) = (*mse[a])[k];
+        row.overlap.resize(row.mse.size());
+        for (std::size_t a = 0; a < mse.size(); ++a) {
+            row.mse(static_cast<Index>(a)) = (*mse[a])[k];
+            row.overlap(static_cast<Index>(a)) = (*overlap[a])[k];
+        }
         sweep.rows.push_back(row);
     }
     if (group.has_group("theory")) read_theory(group.group("theory"), sweep);

@@ -26,7 +26,7 @@ struct Instance {
         Synthetic synthetic = make_synthetic(model, run);
         seed = model.seed;
         truth = std::move(synthetic.truth.factors);
-        source.emplace(std::move(synthetic.tensor), Storage::float64);
+        source.emplace(std::move(synthetic.tensor), settings.storage);
     }
     Index noise, number; // place in the grid; which of its instances
     std::uint64_t seed = 0;
@@ -66,6 +66,9 @@ SweepRow fit_one(const SweepSettings& settings, Index place, const Instance& ins
     row.status = result.status;
     row.iterations = result.iterations;
     row.mse = comparison.mse;
+    row.overlap.resize(row.mse.size());
+    for (Index a = 0; a < row.overlap.size(); ++a)
+        row.overlap(a) = comparison.overlaps.with_reference[at(a)].trace();
     row.signal_error = comparison.signal_error;
     row.similarity = comparison.alignment.mean_similarity();
     row.evidence = result.bethe_free_entropy.value_or(result.elbo.value_or(NAN));
@@ -113,6 +116,16 @@ double median_of(std::vector<double> values) {
     std::sort(values.begin(), values.end());
     const std::size_t half = values.size() / 2;
     return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
+}
+
+// The mean and its standard error, NaN of a single value.
+std::pair<double, double> mean_and_error(const std::vector<double>& values) {
+    const auto count = static_cast<double>(values.size());
+    double mean = 0, squares = 0;
+    for (const double value : values) mean += value;
+    mean /= count;
+    for (const double value : values) squares += std::pow(value - mean, 2);
+    return {mean, count > 1 ? std::sqrt(squares / (count - 1) / count) : NAN};
 }
 
 void check_same(const Sweep& part, const Sweep& first) {
@@ -187,22 +200,25 @@ SweepAlgorithm parse_sweep_algorithm(const std::string& text) {
 SweepSummary Sweep::summary(Index noise, Index algorithm) const {
     SweepSummary summary;
     std::vector<double> errors;
-    double squares = 0;
+    std::vector<std::vector<double>> overlaps(shape.size());
     for (const SweepRow& row : rows) {
         if (row.noise != noise || row.algorithm != algorithm) continue;
         errors.push_back(row.signal_error);
         summary.success += row.similarity > success;
         summary.similarity += row.similarity;
         summary.iterations += static_cast<double>(row.iterations);
-        summary.signal_error += row.signal_error;
+        for (std::size_t a = 0; a < overlaps.size(); ++a)
+            overlaps[a].push_back(row.overlap(static_cast<Index>(a)));
     }
     const auto count = static_cast<double>(errors.size());
-    for (double* mean :
-         {&summary.success, &summary.similarity, &summary.iterations, &summary.signal_error})
+    for (double* mean : {&summary.success, &summary.similarity, &summary.iterations})
         *mean /= count;
-    for (const double error : errors) squares += std::pow(error - summary.signal_error, 2);
-    summary.signal_error_sem = count > 1 ? std::sqrt(squares / (count - 1) / count) : NAN;
+    std::tie(summary.signal_error, summary.signal_error_sem) = mean_and_error(errors);
     summary.median_signal_error = median_of(errors);
+    summary.overlap.resize(static_cast<Index>(shape.size()));
+    summary.overlap_sem = summary.overlap;
+    for (Index a = 0; a < summary.overlap.size(); ++a)
+        std::tie(summary.overlap(a), summary.overlap_sem(a)) = mean_and_error(overlaps[at(a)]);
     return summary;
 }
 
@@ -226,7 +242,8 @@ Sweep run_sweep(const SweepSettings& settings, const Execution& run,
         ", theory ", settings.with_theory, ", polish ", settings.fit.polish, ", parallel ",
         settings.fit.amp.schedule == Schedule::parallel, ", damping ",
         settings.fit.amp.damping.value_or(0), ", gauge ", settings.fit.amp.gauge, ", learn ",
-        settings.fit.amp.learn_noise, settings.fit.amp.learn_priors);
+        settings.fit.amp.learn_noise, settings.fit.amp.learn_priors, ", float32 ",
+        settings.storage == Storage::float32);
     SweepState state = keeping.resume.value_or(SweepState{});
     SafePoints safe_points(keeping, *run.monitor);
     const auto so_far = [&]() -> const SweepState& { return state; };

@@ -30,7 +30,8 @@ struct SweepSettings {
     VectorXd noise_variances;
     std::vector<SweepAlgorithm> algorithms;
     Index instances = 20;
-    FitSettings fit; // noise and priors are known to the Bayesian algorithms
+    FitSettings fit;                    // noise and priors are known to the Bayesian algorithms
+    Storage storage = Storage::float64; // of the tensors while they are fitted
     bool with_theory = true;
     // Similarity to the truth above which an instance counts as solved.
     double success = 0.3;
@@ -44,7 +45,8 @@ struct SweepRow {
     Index algorithm = 0; // place in the list
     std::string status;
     Index iterations = 0;
-    VectorXd mse; // of each mode, aligned with the truth
+    VectorXd mse;     // of each mode, aligned with the truth
+    VectorXd overlap; // of each mode with the truth, summed over components: tr M_a
     double signal_error = 0, similarity = 0, evidence = 0;
     double cpu_seconds = 0;
 };
@@ -54,6 +56,7 @@ struct SweepSummary {
     double success = 0; // share of instances
     double signal_error = 0, signal_error_sem = 0, median_signal_error = 0;
     double similarity = 0, iterations = 0;
+    VectorXd overlap, overlap_sem; // of each mode
 };
 
 // The two fixed points that matter: from the prior means and from the truth.
