@@ -63,14 +63,14 @@ void read_noise(Options& o, cli::Context& context, const Shape& shape) {
     o.fit.noise_variance = noise.mean();
 }
 
-// auto learns what was not given.
+// auto learns the noise unless it is given, the priors unless both are.
 void read_learning(Options& o, bool prior_given) {
     for (const std::string& what : o.learn) {
         if (what == "auto") {
             // A noise variance that is given is the start of those of slices.
             o.fit.amp.learn_noise = !o.fit.noise_variance ||
                                     (o.noise_mode != "none" && o.fit.noise_of_slices.size() == 0);
-            o.fit.amp.learn_priors = !prior_given;
+            o.fit.amp.learn_priors = !prior_given || !o.fit.noise_variance;
         } else if (what == "noise") {
             o.fit.amp.learn_noise = true;
         } else if (what == "prior") {
@@ -309,7 +309,9 @@ void declare_model(cli::Command& c, Options& o) {
     c.option("--noise-var", o.noise, "X",
              "noise variance; auto: from the residual of least squares, then learned; "
              "FILE:/PATH: of every slice of --noise-mode");
-    c.option("--learn", o.learn, "LIST", "noise, prior, none; auto: what was not given");
+    c.option("--learn", o.learn, "LIST",
+             "noise, prior, none; auto: the noise unless it is given, the parameters of the priors "
+             "unless noise and priors are");
     c.option("--tie", o.tie, "LIST",
              "learned variances shared over components (those of gauss-bernoulli always are), "
              "learned priors over modes");
@@ -354,7 +356,7 @@ cli::Command fit() {
     c.describe("Finds R outer-product components in noise by approximate message passing, with "
                "posterior means and variances of every entry of every factor; or by variational "
                "Bayes or alternating least squares. Any order from 2 to 8, any shape; missing "
-               "entries are treated exactly. Noise and priors are learned where they are not "
+               "entries are treated exactly. Noise and priors are learned, unless both are "
                "given.");
     c.input("array of 2 to 8 dimensions: HDF5 (/data/tensor unless named), npy, npz, MATLAB");
     c.output(cli::OutputKind::hdf5,

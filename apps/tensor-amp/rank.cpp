@@ -66,7 +66,7 @@ void settle(Options& o, const NamedTensor& named) {
     if (o.priors.prior.empty()) o.priors.prior = PriorOptions().prior;
     s.storage = o.tensor.storage;
     s.priors = prior_texts(o.priors, order, named.mode_names);
-    s.fit.amp.learn_priors = !prior_given;
+    s.fit.amp.learn_priors = !prior_given || o.noise == "auto";
     s.fit.amp.tie_components = true;
     s.fit.amp.learn_noise = o.noise == "auto";
     if (o.noise != "auto") {
@@ -132,7 +132,9 @@ cli::Command rank() {
     c.option("--restarts", o->choice.restarts, "K", "starts a rank").range(1, 1000);
     c.group("Model");
     declare_priors(c, o->priors);
-    c.option("--noise-var", o->noise, "X", "noise variance; auto: learned for every rank");
+    c.option(
+        "--noise-var", o->noise, "X",
+        "noise variance; auto: learned for every rank; priors are learned unless both are given");
     c.option("--max-iterations", o->choice.fit.amp.max_iterations, "N", "sweeps of each fit")
         .range(1, 1e7);
     c.option("--tolerance", o->choice.fit.amp.tolerance, "X",
