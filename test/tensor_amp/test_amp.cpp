@@ -54,8 +54,7 @@ void evolve(std::vector<MatrixXd>& overlaps, const Instance& instance, double no
 
 // Overlaps with the truth and norms, averaged over instances, against theory after every sweep.
 void follow(const Shape& shape, const std::vector<std::string>& priors, Index rank, double noise,
-            Schedule schedule, int sweeps, double tolerance) {
-    constexpr int instances = 5;
+            Schedule schedule, int sweeps, double tolerance, int instances = 5) {
     AmpSettings settings;
     settings.schedule = schedule;
     settings.damping = 1.0;
@@ -64,8 +63,8 @@ void follow(const Shape& shape, const std::vector<std::string>& priors, Index ra
     settings.max_iterations = sweeps + 1;
     std::vector<std::vector<MatrixXd>> with_truth, own;
     Instance one;
-    for (std::uint64_t seed = 0; seed < instances; ++seed) {
-        one = make_instance(shape, priors, rank, noise, seed, true);
+    for (int seed = 0; seed < instances; ++seed) {
+        one = make_instance(shape, priors, rank, noise, static_cast<std::uint64_t>(seed), true);
         const MemoryTensor source(one.tensor);
         SweepKernel kernel(source);
         Observation observation;
@@ -131,6 +130,13 @@ TEST_CASE("AMP follows state evolution sweep by sweep", "[tensor_amp][amp]") {
     SECTION("order 4, in parallel") {
         follow({30, 40, 45, 35}, {"gauss:mean=0.7"}, 1, 0.9, Schedule::parallel, 3, 0.07);
     }
+    // Finite sizes cost as much as they do at order 4, over the dimension.
+    SECTION("order 5") {
+        follow({20, 22, 24, 26, 18}, {"gauss:mean=0.8"}, 1, 0.9, Schedule::sequential, 5, 0.12, 16);
+    }
+    SECTION("order 5, in parallel") {
+        follow({20, 22, 24, 26, 18}, {"gauss:mean=0.8"}, 1, 1.4, Schedule::parallel, 3, 0.12, 16);
+    }
     SECTION("order 2") {
         follow({700, 1000}, {"gauss:mean=0.5", "gauss:mean=0.3"}, 1, 0.6, Schedule::sequential, 6,
                0.03);
@@ -168,6 +174,112 @@ TEST_CASE("posterior variances are calibrated", "[tensor_amp][amp]") {
         INFO(prior);
         CHECK(claimed / actual == Approx(1).margin(0.12));
     }
+}
+
+TEST_CASE("errors lie in their intervals as often as these say", "[tensor_amp][amp]") {
+    // 50 and 90 % intervals of every entry, over 12 instances.
+    struct Case {
+        const char* prior;
+        Index rank;
+        double noise;
+    };
+    for (const Case& c : {Case{"gauss:mean=0.5", 1, 0.2}, Case{"gauss:mean=[0.8,-0.4]", 2, 0.1},
+                          Case{"gauss:mean=[0.7,0.2],cov=[[1,0.3],[0.3,0.5]]", 2, 0.1}}) {
+        double entries = 0, inner = 0, outer = 0, claimed = 0, actual = 0;
+        for (std::uint64_t seed = 0; seed < 12; ++seed) {
+            const Instance one =
+                make_instance({80, 90, 100}, {c.prior}, c.rank, c.noise, 80 + seed);
+            const AmpState state = fit(one, c.noise, {}, prior_means(one.priors, one.shape));
+            for (std::size_t a = 0; a < 3; ++a) {
+                const MatrixXd& covariance = state.covariance(static_cast<Index>(a));
+                for (Index i = 0; i < one.shape[a]; ++i)
+                    for (Index k = 0; k < c.rank; ++k) {
+                        const double variance =
+                            covariance(covariance.rows() == 1 ? 0 : i, k * (c.rank + 1));
+                        const double error = std::abs(state.means()[a](i, k) - one.truth[a](i, k));
+                        ++entries;
+                        inner += error < 0.67448975 * std::sqrt(variance);
+                        outer += error < 1.6448536 * std::sqrt(variance);
+                        claimed += variance;
+                        actual += error * error;
+                    }
+            }
+        }
+        INFO(c.prior << ": " << inner / entries << " " << outer / entries);
+        CHECK(claimed / actual == Approx(1).margin(0.1));
+        CHECK(inner / entries == Approx(0.5).margin(0.03));
+        CHECK(outer / entries == Approx(0.9).margin(0.02));
+    }
+}
+
+TEST_CASE("fields of the observed entries by their definition", "[tensor_amp][amp][missing]") {
+    // A_i = kappa sum u u^T, B_i = c sum Y u - kappa sum_b [sum sigma_b o (x_g s_g^T)] s_i over the
+    // observed entries of row i, u = o x_b: what the last mode sees in the first sweep, when mode 0
+    // has seen the start and mode 1 the new mean of mode 0.
+    constexpr double noise = 0.1;
+    Instance one = make_instance({7, 8, 9}, {"gauss:mean=[0.8,-0.5]"}, 2, noise, 30);
+    const Random random(30, "tensor-amp/test-mask");
+    for (Index e = 0; e < one.tensor.values.size(); ++e)
+        one.tensor.observed.push_back(random.uniform(static_cast<std::uint64_t>(e)) < 0.6);
+    Factors start = one.truth;
+    for (MatrixXd& factor : start) factor *= 0.9;
+    for (const Inference inference : {Inference::amp, Inference::variational}) {
+        AmpSettings settings;
+        settings.inference = inference;
+        settings.damping = 1.0;
+        settings.gauge = false;
+        settings.max_iterations = 1;
+        const AmpState state = fit(one, noise, settings, start);
+        const MatrixXd &x = state.means()[0], &y = state.means()[1];
+        const auto covariance = [&](Index mode, Index row) -> MatrixXd {
+            return state.covariance(mode).row(row).reshaped(2, 2);
+        };
+        const bool whole = inference == Inference::variational;
+        const double scale = signal_scale(one.shape), kappa = scale * scale / noise;
+        for (Index k = 0; k < 9; ++k) {
+            MatrixXd precision = MatrixXd::Zero(2, 2), reaction = precision;
+            VectorXd field = VectorXd::Zero(2);
+            for (Index i = 0; i < 7; ++i)
+                for (Index j = 0; j < 8; ++j) {
+                    const Index entry = (i * 8 + j) * 9 + k;
+                    if (one.tensor.observed[static_cast<std::size_t>(entry)] == 0) continue;
+                    const VectorXd xi = x.row(i), yj = y.row(j), y0 = start[1].row(j);
+                    MatrixXd left = xi * xi.transpose(), right = yj * yj.transpose();
+                    if (whole) {
+                        left += covariance(0, i);
+                        right += covariance(1, j);
+                    }
+                    precision += left.cwiseProduct(right);
+                    field += one.tensor.values(entry) * xi.cwiseProduct(yj);
+                    reaction += covariance(0, i).cwiseProduct(yj * y0.transpose()) +
+                                covariance(1, j).cwiseProduct(xi * xi.transpose());
+                }
+            field *= scale / noise;
+            if (!whole) field -= kappa * reaction * start[2].row(k).transpose();
+            CHECK((state.precision(2).row(k).reshaped(2, 2) - kappa * precision).norm() <
+                  1e-12 * kappa * precision.norm());
+            CHECK((state.field(2).row(k).transpose() - field).norm() < 1e-12 * field.norm());
+        }
+    }
+}
+
+TEST_CASE("a mode's sums over observed entries take one pass", "[tensor_amp][amp][missing]") {
+    Instance one = make_instance({12, 13, 14, 15}, {"gauss:mean=[0.8,-0.5]"}, 2, 0.02, 31);
+    one.tensor.observed.assign(static_cast<std::size_t>(one.tensor.values.size()), 1);
+    one.tensor.observed[5] = 0;
+    const auto passes = [&](int sweeps) {
+        const MemoryTensor source(one.tensor);
+        AmpProblem problem{&source, one.priors, 0.02, MissingForm::exact, {}, {}, {}};
+        AmpSettings settings;
+        settings.tolerance = 0;
+        settings.max_iterations = sweeps;
+        CHECK(
+            run_amp(problem, {prior_means(one.priors, one.shape)}, settings, {}).front().sweeps() ==
+            sweeps);
+        return source.passes();
+    };
+    // Two over the values, one a mode over the flags.
+    CHECK(passes(5) - passes(4) == 2 + 4);
 }
 
 TEST_CASE("a mask that hides nothing changes nothing", "[tensor_amp][amp][missing]") {
@@ -212,26 +324,40 @@ TEST_CASE("missing entries: exact and mean-field forms", "[tensor_amp][amp][miss
     CHECK(claimed / errors[0] == Approx(1).margin(0.3));
     CHECK(exact.noise_variance() == Approx(0.1).epsilon(0.02));
     CHECK(mean_field.noise_variance() == Approx(0.1).epsilon(0.02));
-    // A missing block: the exact form keeps its calibration.
-    double block_claimed = 0, block_error = 0;
+}
+
+TEST_CASE("a missing block: the exact form knows where it is", "[tensor_amp][amp][missing]") {
+    // 45 % are observed. The mean-field form errs more, and claims to err less.
+    struct Sums {
+        double claimed = 0, error = 0;
+    };
+    Sums exact, mean_field;
     for (std::uint64_t seed = 0; seed < 6; ++seed) {
-        Instance other = make_instance({40, 40, 40}, {"gauss:mean=0.6"}, 1, 0.1, 20 + seed);
-        for (Index e = 0; e < other.tensor.values.size(); ++e)
-            other.tensor.observed.push_back(!(e / 1600 < 22 && e % 40 >= 0 && (e / 40) % 40 < 40 &&
-                                              e / 1600 >= 0 && e % 40 < 22));
-        const MemoryTensor blocked(other.tensor);
-        AmpProblem block{&blocked, other.priors, 0.1, MissingForm::exact, {}, {}, {}};
-        CHECK(suitable_form(other.shape,
-                            {VectorXd::Constant(40, 1000), VectorXd::LinSpaced(40, 600, 1600),
-                             VectorXd::Constant(40, 1000)}) == MissingForm::exact);
-        const AmpState state =
-            run_amp(block, {prior_means(other.priors, other.shape)}, {}, {}).front();
-        for (std::size_t a = 0; a < 3; ++a) {
-            block_claimed += state.covariance(static_cast<Index>(a)).sum();
-            block_error += (state.means()[a] - other.truth[a]).squaredNorm();
-        }
+        Instance one = make_instance({40, 40, 40}, {"gauss:mean=0.6"}, 1, 0.1, 20 + seed);
+        for (Index e = 0; e < one.tensor.values.size(); ++e)
+            one.tensor.observed.push_back(!(e / 1600 < 30 && e % 40 < 29));
+        const MemoryTensor source(one.tensor);
+        const std::vector<VectorXd> counts = observed_counts(source, {});
+        CHECK(counts[0].sum() / 64000 == Approx(0.456).epsilon(1e-3));
+        CHECK(suitable_form(one.shape, counts) == MissingForm::exact);
+        AmpProblem problem{&source, one.priors, 0.1, MissingForm::exact, {}, {}, {}};
+        const auto add = [&](MissingForm form, Sums& sums) {
+            problem.missing = form;
+            const AmpState state =
+                run_amp(problem, {prior_means(one.priors, one.shape)}, {}, {}).front();
+            for (std::size_t a = 0; a < 3; ++a) {
+                const MatrixXd& covariance = state.covariance(static_cast<Index>(a));
+                sums.claimed += covariance.rows() == 1 ? 40 * covariance(0, 0) : covariance.sum();
+                sums.error += (state.means()[a] - one.truth[a]).squaredNorm();
+            }
+        };
+        add(MissingForm::exact, exact);
+        add(MissingForm::mean_field, mean_field);
     }
-    CHECK(block_claimed / block_error == Approx(1).margin(0.15));
+    INFO(exact.error << " " << mean_field.error);
+    CHECK(exact.claimed / exact.error == Approx(1).margin(0.15));
+    CHECK(mean_field.error / exact.error > 1.1);
+    CHECK(mean_field.claimed / mean_field.error < 0.9);
 }
 
 TEST_CASE("missing at random is more noise", "[tensor_amp][amp][missing]") {
@@ -404,6 +530,35 @@ TEST_CASE("scales between modes: the gauge step changes the way, not the end",
                 (VectorXd(3) << std::exp(x), std::exp(y), std::exp(-x - y)).finished();
             CHECK(value(other) <= value(scales) + 1e-12);
         }
+}
+
+TEST_CASE("sweeps that the gauge step saves", "[tensor_amp][amp]") {
+    // Three components, little noise, from near the truth.
+    int longest = 0;
+    for (std::uint64_t seed = 0; seed < 3; ++seed) {
+        const Instance one = make_instance({80, 100, 125}, {"gauss"}, 3, 0.01, seed);
+        Factors start = one.truth;
+        const Random random(seed, "tensor-amp/test-start");
+        for (std::size_t a = 0; a < start.size(); ++a) {
+            for (Index i = 0; i < start[a].size(); ++i)
+                start[a](i) += 0.1 * random.normal(static_cast<std::uint64_t>(i), {a});
+            start[a] *= a == 0 ? 1.5 : 1 / std::sqrt(1.5);
+        }
+        AmpSettings settings;
+        settings.tolerance = 1e-8;
+        settings.max_iterations = 3000;
+        const AmpState quick = fit(one, 0.01, settings, start);
+        CHECK(quick.status() == AmpStatus::converged);
+        CHECK(quick.sweeps() <= 15);
+        settings.gauge = false;
+        settings.damping = 1.0;
+        const AmpState plain = fit(one, 0.01, settings, start);
+        CHECK(plain.status() == AmpStatus::converged);
+        longest = std::max(longest, plain.sweeps());
+        for (std::size_t a = 0; a < 3; ++a)
+            CHECK((quick.means()[a] - plain.means()[a]).norm() < 1e-4 * plain.means()[a].norm());
+    }
+    CHECK(longest > 300);
 }
 
 TEST_CASE("replicates together are the runs alone", "[tensor_amp][amp]") {

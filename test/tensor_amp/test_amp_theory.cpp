@@ -7,6 +7,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <Eigen/Cholesky>
+#include <Eigen/LU>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -89,38 +92,70 @@ MatrixXd even_factor(const Atoms& atoms, Index rows, std::uint64_t seed, std::ui
 }
 
 // M and Q of every mode after every sweep, averaged over instances.
-struct Followed {
-    MatrixXd m, q; // sweep x mode
+using ByMode = std::vector<MatrixXd>;
+struct Path {
+    std::vector<ByMode> m, q; // by sweep
 };
-Followed followed(const std::vector<Instance>& instances, double noise,
-                  const AmpSettings& settings) {
-    const Index sweeps = settings.max_iterations - 1;
-    const auto order = static_cast<Index>(instances.front().shape.size());
-    Followed mean{MatrixXd::Zero(sweeps, order), MatrixXd::Zero(sweeps, order)};
+using Begin = std::function<Factors(const Instance&)>;
+Path path_of(const std::vector<Instance>& instances, double noise, const AmpSettings& settings,
+             const Begin& begin) {
+    const auto sweeps = static_cast<std::size_t>(settings.max_iterations - 1);
+    const auto count = static_cast<double>(instances.size());
+    const Index rank = instances.front().priors.front()->rank();
+    const Index true_rank = instances.front().truth.front().cols();
+    const std::size_t order = instances.front().shape.size();
+    Path mean{{sweeps, ByMode(order, MatrixXd::Zero(rank, true_rank))},
+              {sweeps, ByMode(order, MatrixXd::Zero(rank, rank))}};
     for (const Instance& one : instances) {
         const MemoryTensor source(one.tensor);
-        Factors start;
-        for (std::size_t a = 0; a < one.shape.size(); ++a)
-            start.emplace_back(MatrixXd::Constant(one.shape[a], 1, one.priors[a]->mean()(0)));
         AmpProblem problem;
         problem.source = &source;
         problem.priors = one.priors;
         problem.noise_variance = noise;
-        Index sweep = 0;
+        std::size_t sweep = 0;
         problem.after_sweep = [&](const std::vector<AmpState>& states) {
-            if (sweep < sweeps)
-                for (Index a = 0; a < order; ++a) {
-                    const auto k = static_cast<std::size_t>(a);
-                    const MatrixXd& x = states.front().means()[k];
-                    mean.m(sweep, a) += overlap(x, one.truth[k])(0, 0);
-                    mean.q(sweep, a) += overlap(x, x)(0, 0);
-                }
+            for (std::size_t a = 0; sweep < sweeps && a < order; ++a) {
+                const MatrixXd& x = states.front().means()[a];
+                mean.m[sweep][a] += overlap(x, one.truth[a]) / count;
+                mean.q[sweep][a] += overlap(x, x) / count;
+            }
             ++sweep;
         };
-        static_cast<void>(run_amp(problem, {start}, settings, {}));
+        static_cast<void>(run_amp(problem, {begin(one)}, settings, {}));
     }
-    mean.m /= static_cast<double>(instances.size());
-    mean.q /= static_cast<double>(instances.size());
+    return mean;
+}
+
+Factors at_prior_means(const Instance& one) {
+    Factors start;
+    for (std::size_t a = 0; a < one.shape.size(); ++a)
+        start.emplace_back(one.priors[a]->mean().transpose().replicate(one.shape[a], 1));
+    return start;
+}
+
+double largest_difference(const ByMode& runs, const ByMode& theory) {
+    double largest = 0;
+    for (std::size_t a = 0; a < theory.size(); ++a)
+        largest = std::max(largest, (runs[a] - theory[a]).cwiseAbs().maxCoeff());
+    return largest;
+}
+
+// The same of one component: sweep x mode.
+struct Followed {
+    MatrixXd m, q;
+};
+Followed followed(const std::vector<Instance>& instances, double noise,
+                  const AmpSettings& settings) {
+    const Path path = path_of(instances, noise, settings, at_prior_means);
+    const auto sweeps = static_cast<Index>(path.m.size());
+    const auto order = static_cast<Index>(path.m.front().size());
+    Followed mean{MatrixXd(sweeps, order), MatrixXd(sweeps, order)};
+    for (Index sweep = 0; sweep < sweeps; ++sweep)
+        for (Index a = 0; a < order; ++a) {
+            const auto t = static_cast<std::size_t>(sweep), k = static_cast<std::size_t>(a);
+            mean.m(sweep, a) = path.m[t][k](0, 0);
+            mean.q(sweep, a) = path.q[t][k](0, 0);
+        }
     return mean;
 }
 
@@ -143,6 +178,81 @@ double others(const VectorXd& q, Index mode) {
 
 double normal_density(double x, double mean, double variance) {
     return std::exp(-(x - mean) * (x - mean) / (2 * variance));
+}
+
+// A prior of two components as rows of values and their weights.
+struct States {
+    MatrixXd value; // states x 2
+    VectorXd weight;
+    [[nodiscard]] MatrixXd square() const {
+        return value.transpose() * weight.asDiagonal() * value;
+    }
+};
+
+// Q = E f f^T of the channel B = H x + H^{1/2} z: a sum over the states of x, and over a grid of z.
+MatrixXd pair_overlap(const States& states, const MatrixXd& h) {
+    const MatrixXd root = h.llt().matrixL();
+    const VectorXd half = 0.5 * (states.value * h).cwiseProduct(states.value).rowwise().sum();
+    constexpr double step = 0.2, reach = 6;
+    MatrixXd q = MatrixXd::Zero(2, 2);
+    for (Index k = 0; k < states.weight.size(); ++k)
+        for (double y = -reach; y < reach + step / 2; y += step)
+            for (double z = -reach; z < reach + step / 2; z += step) {
+                const VectorXd b =
+                    h * states.value.row(k).transpose() + root * (VectorXd(2) << y, z).finished();
+                const VectorXd exponent = states.value * b - half;
+                const VectorXd posterior =
+                    states.weight.array() * (exponent.array() - exponent.maxCoeff()).exp();
+                const VectorXd f = states.value.transpose() * posterior / posterior.sum();
+                const double density = std::exp(-0.5 * (y * y + z * z)) / (2 * M_PI);
+                q += states.weight(k) * density * step * step * f * f.transpose();
+            }
+    return q;
+}
+
+// Rows of which each state has its share, in a random order.
+MatrixXd even_rows(const States& states, Index rows, std::uint64_t seed, std::uint64_t mode) {
+    const Random random(seed, "tensor-amp/test-order");
+    std::vector<std::pair<double, Index>> order;
+    Index k = 0;
+    double below = states.weight(0);
+    for (Index i = 0; i < rows; ++i) {
+        const double level = (static_cast<double>(i) + 0.5) / static_cast<double>(rows);
+        while (below < level && k + 1 < states.weight.size()) below += states.weight(++k);
+        order.emplace_back(random.uniform(static_cast<std::uint64_t>(i), {mode, 0, 0}), k);
+    }
+    std::sort(order.begin(), order.end());
+    MatrixXd factor(rows, 2);
+    for (Index i = 0; i < rows; ++i)
+        factor.row(i) = states.value.row(order[static_cast<std::size_t>(i)].second);
+    return factor;
+}
+
+// Of three states that are no product of two components: their values, and weights behind them.
+MatrixXd three_states() {
+    return (MatrixXd(3, 3) << 1, 0.5, 0.3, -1, 0.5, 0.3, 0, -1, 0.4).finished();
+}
+MatrixXd read_three_states(const std::string& /*path*/) {
+    return three_states();
+}
+
+struct PairCase {
+    const char* prior;
+    States states;
+    double noise;
+};
+std::vector<PairCase> pair_cases() {
+    States signs{MatrixXd(9, 2), VectorXd(9)};
+    for (Index k = 0; k < 3; ++k)
+        for (Index l = 0; l < 3; ++l) {
+            signs.value.row(3 * k + l) << static_cast<double>(k - 1), static_cast<double>(l - 1);
+            signs.weight(3 * k + l) = (k == 1 ? 0.4 : 0.3) * (l == 1 ? 0.4 : 0.3);
+        }
+    return {{"sparse-rademacher:rho=0.6", signs, 0.045},
+            {"discrete:file=three", {three_states().leftCols(2), three_states().col(2)}, 0.06},
+            {"one-hot:probabilities=[0.4,0.6]",
+             {MatrixXd::Identity(2, 2), (VectorXd(2) << 0.4, 0.6).finished()},
+             0.06}};
 }
 
 struct Case {
@@ -197,6 +307,127 @@ TEST_CASE("priors that are not Gaussian follow state evolution", "[tensor_amp][a
         // Neither the start nor the end of all accuracy.
         CHECK(q(0) > 1.2 * std::pow(one.atoms.mean(), 2));
         CHECK(q(0) < 0.98 * one.atoms.square());
+    }
+}
+
+TEST_CASE("two components that are not Gaussian follow state evolution from the truth",
+          "[tensor_amp][amp]") {
+    const Shape shape{80, 100, 125};
+    const VectorXd ratios = aspect_ratios(shape);
+    constexpr int sweeps = 6, count = 8;
+    for (const PairCase& one : pair_cases()) {
+        INFO(one.prior);
+        const PriorPointer prior = parse_prior(one.prior, 2, read_three_states);
+        CHECK((prior->second_moment() - one.states.square()).norm() < 1e-12);
+        std::vector<Instance> instances(count);
+        for (std::uint64_t seed = 0; seed < count; ++seed) {
+            Instance& instance = instances[seed];
+            instance.shape = shape;
+            instance.priors.assign(3, prior);
+            for (std::uint64_t a = 0; a < 3; ++a)
+                instance.truth.push_back(even_rows(one.states, shape[a], seed, a));
+            make_tensor(instance, one.noise, seed);
+        }
+        const Path runs = path_of(instances, one.noise, plain_settings(sweeps),
+                                  [](const Instance& instance) { return instance.truth; });
+        ByMode q(3, one.states.square());
+        for (std::size_t sweep = 0; sweep < sweeps; ++sweep) {
+            for (Index a = 0; a < 3; ++a)
+                q[static_cast<std::size_t>(a)] =
+                    pair_overlap(one.states, hadamard_except(q, {a}) / (ratios(a) * one.noise));
+            const double tolerance = 0.05 * one.states.square().trace();
+            INFO("sweep " << sweep + 1 << "\ntheory\n"
+                          << q[0] << "\nM\n"
+                          << runs.m[sweep][0] << "\nQ\n"
+                          << runs.q[sweep][0]);
+            CHECK(largest_difference(runs.m[sweep], q) < tolerance);
+            CHECK(largest_difference(runs.q[sweep], q) < tolerance);
+        }
+        // Neither everything nor nothing is known of the components at the end.
+        const VectorXd share = q[0].diagonal().cwiseQuotient(one.states.square().diagonal());
+        INFO("share " << share.transpose());
+        CHECK(share.maxCoeff() < 0.97);
+        CHECK(share.minCoeff() > 0.5);
+    }
+}
+
+namespace {
+
+// Mismatched state evolution of Gaussian modes, of an assumed mean and covariance beside the true
+// ones, of other ranks perhaps:
+//     M = K (Mhat S0 + u m0^T), T = Qhat Delta / Delta_e, u = P mean,
+//     Q = K (Mhat S0 Mhat^T + T + Mhat m0 u^T + u m0^T Mhat^T + u u^T) K, K = (P + Qhat)^-1.
+struct Gaussian {
+    VectorXd mean;
+    MatrixXd covariance;
+};
+struct Mismatch {
+    Gaussian truth, assumed;
+    double noise;
+    void sweep(const VectorXd& ratios, ByMode& m, ByMode& q) const {
+        const MatrixXd precision = assumed.covariance.inverse();
+        const VectorXd u = precision * assumed.mean;
+        const MatrixXd square = truth.covariance + truth.mean * truth.mean.transpose();
+        for (Index a = 0; a < ratios.size(); ++a) {
+            const MatrixXd mhat = hadamard_except(m, {a}) / (ratios(a) * noise);
+            const MatrixXd qhat = hadamard_except(q, {a}) / (ratios(a) * noise);
+            const MatrixXd k = (precision + qhat).inverse();
+            const MatrixXd cross = mhat * truth.mean * u.transpose();
+            const auto mode = static_cast<std::size_t>(a);
+            m[mode] = k * (mhat * square + u * truth.mean.transpose());
+            q[mode] = k *
+                      (mhat * square * mhat.transpose() + qhat + cross + cross.transpose() +
+                       u * u.transpose()) *
+                      k;
+        }
+    }
+};
+
+} // namespace
+
+TEST_CASE("a wrong prior and a wrong rank follow the mismatched state evolution",
+          "[tensor_amp][amp]") {
+    const Shape shape{90, 120, 150};
+    const VectorXd ratios = aspect_ratios(shape);
+    constexpr int sweeps = 5, count = 6;
+    struct Wrong {
+        const char *truth, *assumed;
+        Index rank, assumed_rank;
+        double noise;
+    };
+    for (const Wrong& one :
+         {Wrong{"gauss:mean=0.6", "gauss:mean=0.3,var=0.3", 1, 1, 0.3},
+          Wrong{"gauss:mean=[0.8,0.3]", "gauss:mean=0.6", 2, 1, 0.5},
+          Wrong{"gauss:mean=0.7", "gauss:mean=[0.6,-0.3],cov=[[1,0.2],[0.2,0.5]]", 1, 2, 0.5}}) {
+        const PriorPointer assumed = parse_prior(one.assumed, one.assumed_rank);
+        std::vector<Instance> instances;
+        Mismatch theory{{}, {}, one.noise};
+        const auto moments = [](const Prior& prior) {
+            const VectorXd mean = prior.mean();
+            return Gaussian{mean, prior.second_moment() - mean * mean.transpose()};
+        };
+        for (std::uint64_t seed = 0; seed < count; ++seed) {
+            instances.push_back(make_instance(shape, {one.truth}, one.rank, one.noise, seed, true));
+            theory.truth = moments(*instances.back().priors.front());
+            instances.back().priors.assign(3, assumed);
+        }
+        theory.assumed = moments(*assumed);
+        const Path runs = path_of(instances, one.noise, plain_settings(sweeps), at_prior_means);
+        ByMode m(3, theory.assumed.mean * theory.truth.mean.transpose()),
+            q(3, theory.assumed.mean * theory.assumed.mean.transpose());
+        for (std::size_t sweep = 0; sweep < sweeps; ++sweep) {
+            theory.sweep(ratios, m, q);
+            INFO(one.truth << " taken for " << one.assumed << ", sweep " << sweep + 1 << "\nM\n"
+                           << m[0] << "\nruns\n"
+                           << runs.m[sweep][0] << "\nQ\n"
+                           << q[0] << "\nruns\n"
+                           << runs.q[sweep][0]);
+            CHECK(largest_difference(runs.m[sweep], m) < 0.06);
+            CHECK(largest_difference(runs.q[sweep], q) < 0.09);
+        }
+        // There was something to follow; under a wrong prior M and Q part.
+        CHECK((m[0] - theory.assumed.mean * theory.truth.mean.transpose()).norm() > 0.1);
+        if (one.rank == one.assumed_rank) CHECK((m[0] - q[0]).norm() > 0.1);
     }
 }
 

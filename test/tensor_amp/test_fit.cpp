@@ -2,6 +2,8 @@
 #include "instance.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/keeping.hpp>
+#include <assay/tensor_amp/alignment.hpp>
 #include <assay/tensor_amp/rank_choice.hpp>
 #include <assay/tensor_amp/starts.hpp>
 #include <assay/tensor_amp/sweep.hpp>
@@ -9,6 +11,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <Eigen/LU>
+
+#include <algorithm>
 #include <cmath>
 
 using namespace assay;
@@ -141,6 +146,79 @@ TEST_CASE("the evidence chooses the number of components", "[tensor_amp][fit][ra
         // Prediction of what was held out is limited by noise alone.
         const double square = one.tensor.values.squaredNorm() / 42000;
         CHECK(choice.cv_error(1) == Approx(0.003 / square).epsilon(0.15));
+    }
+}
+
+TEST_CASE("evidence peaks at the rank, core consistency falls beyond it",
+          "[tensor_amp][fit][rank]") {
+    const auto one = tensor_test::make_instance({80, 100, 125}, {"gauss"}, 3, 0.01, 4);
+    RankChoiceSettings settings;
+    settings.ranks = {1, 2, 3, 4, 5, 6};
+    settings.priors.assign(3, "gauss:mean=0,var=1");
+    settings.fit.noise_variance = 0.01;
+    settings.restarts = 1;
+    settings.core_consistency = true;
+    const RankChoice choice = choose_rank(one.tensor, settings, {});
+    CHECK(choice.by_evidence() == 3);
+    INFO(choice.core_consistency.transpose());
+    CHECK(choice.core_consistency.head(4).minCoeff() > 60);
+}
+
+TEST_CASE("every criterion of the rank has as many starts as were asked for",
+          "[tensor_amp][fit][rank]") {
+    const auto one = tensor_test::make_instance({12, 13, 14}, {"gauss"}, 2, 0.003, 9);
+    for (const bool evidence : {true, false}) {
+        RankChoiceSettings settings;
+        settings.ranks = {2};
+        settings.priors.assign(3, "gauss:mean=0,var=1");
+        settings.fit.noise_variance = 0.003;
+        settings.evidence = evidence;
+        settings.cross_validation = !evidence;
+        settings.folds = 2;
+        settings.restarts = 3;
+        Keeping<RankProgress> keeping;
+        keeping.save_every = 0;
+        std::size_t starts = 0;
+        keeping.save = [&](const RankProgress& progress) {
+            starts = std::max(starts, progress.fit.starts.size());
+        };
+        static_cast<void>(choose_rank(one.tensor, settings, {}, keeping));
+        CHECK(starts == 3);
+    }
+}
+
+TEST_CASE("message passing beats least squares in the neural setting", "[tensor_amp][fit]") {
+    for (const double snr : {1.0, 0.05}) {
+        SyntheticSettings model;
+        model.shape = {80, 100, 90};
+        model.rank = 4;
+        model.snr = snr;
+        model.factors = neural_factors(model.shape, 1);
+        model.seed = 1;
+        const Synthetic made = make_synthetic(model, {});
+        const MemoryTensor source(made.tensor);
+        FitSettings settings;
+        settings.rank = 4;
+        settings.priors.assign(3, parse_prior("gauss", 4));
+        settings.amp.learn_noise = settings.amp.learn_priors = true;
+        const FitResult amp = fit_tensor(source, settings, {});
+        settings.algorithm = Algorithm::als;
+        settings.start = Start::random;
+        const FitResult als = fit_tensor(source, settings, {});
+        const Factors& truth = made.truth.factors;
+        INFO("SNR " << snr);
+        CHECK(tensor_test::signal_error(amp.factors, truth) <
+              0.95 * tensor_test::signal_error(als.factors, truth));
+        // Against the noise that was drawn.
+        double square = 0;
+        const double scale = signal_scale(model.shape);
+        for (Index i = 0; i < 80; ++i)
+            for (Index j = 0; j < 100; ++j) {
+                const VectorXd w =
+                    scale * truth[2] * truth[0].row(i).cwiseProduct(truth[1].row(j)).transpose();
+                square += (made.tensor.values.segment((i * 100 + j) * 90, 90) - w).squaredNorm();
+            }
+        CHECK(amp.noise_variance == Approx(square / 720000).epsilon(1e-3));
     }
 }
 
@@ -517,6 +595,50 @@ TEST_CASE("symmetric tensors follow the theory of cubic ones", "[tensor_amp][fit
     CHECK(overlap < q + 3.0 / size);
     CHECK(own == Approx(overlap).margin(0.05));
     CHECK(claimed / error == Approx(1).margin(0.25));
+}
+
+TEST_CASE("two components of a symmetric tensor follow the theory of cubic ones",
+          "[tensor_amp][fit][symmetric]") {
+    // Q = E x x^T - (I + Q o Q / Delta)^-1 with covariance I, from the prior means.
+    constexpr double noise = 0.25;
+    constexpr Index size = 130;
+    constexpr int seeds = 4;
+    const PriorPointer prior = parse_prior("gauss:mean=[0.8,-0.4]", 2);
+    MatrixXd q = prior->mean() * prior->mean().transpose();
+    for (int step = 0; step < 500; ++step)
+        q = prior->second_moment() -
+            MatrixXd((MatrixXd::Identity(2, 2) + q.cwiseProduct(q) / noise).inverse());
+    MatrixXd overlap = MatrixXd::Zero(2, 2), own = overlap;
+    for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+        SyntheticSettings model;
+        model.shape = {size, size, size};
+        model.rank = 2;
+        model.priors.assign(3, prior);
+        model.noise_variance = noise;
+        model.symmetric = model.standardize = true;
+        model.seed = seed;
+        const Synthetic made = make_synthetic(model, {});
+        const MemoryTensor source(made.tensor);
+        FitSettings settings;
+        settings.rank = 2;
+        settings.symmetric = true;
+        settings.priors = model.priors;
+        settings.start = Start::prior_mean;
+        settings.noise_variance = noise;
+        const FitResult fit = fit_tensor(source, settings, {});
+        CHECK(fit.status == "converged");
+        const TruthComparison pairs =
+            compare_with_truth(fit, made.truth.factors, SimilarityScore::product, ScaleGauge::keep);
+        const double unit = symmetric_unit(3) * symmetric_unit(3) * seeds;
+        overlap += pairs.overlaps.with_reference[0] / unit;
+        own += pairs.overlaps.own[0] / unit;
+    }
+    INFO("theory\n" << q << "\nM\n" << overlap << "\nQ\n" << own);
+    // Finite sizes cost about 10 / N.
+    CHECK((overlap - q).cwiseAbs().maxCoeff() < 20.0 / size);
+    CHECK((own - overlap).cwiseAbs().maxCoeff() < 0.05);
+    CHECK(q(0, 0) > 1.3);
+    CHECK(q(1, 1) > 0.5);
 }
 
 TEST_CASE("symmetric tensors of order 2 and 4, and what is none", "[tensor_amp][fit][symmetric]") {
