@@ -234,6 +234,46 @@ TEST_CASE("presets can be made", "[tensor_amp]") {
     }
 }
 
+TEST_CASE("presets are what their names stand for", "[tensor_amp]") {
+    struct Expected {
+        const char* name;
+        Shape shape;
+        MatrixXd means; // mode x component
+    };
+    const auto preset = [](const std::string& name) {
+        const auto& all = presets();
+        return *std::find_if(all.begin(), all.end(),
+                             [&](const Preset& one) { return one.name == name; });
+    };
+    for (const Expected& e :
+         {Expected{"cubic-zero", {100, 100, 100}, MatrixXd::Zero(3, 1)},
+          Expected{"noncubic", {100, 200, 400}, MatrixXd::Constant(3, 1, 0.2)},
+          Expected{"one-mean", {150, 200, 250}, (MatrixXd(3, 1) << 0.8, 0, 0).finished()},
+          Expected{"rank2",
+                   {200, 250, 300},
+                   (MatrixXd(3, 2) << 0.8, 0.2, 0.6, -0.3, 0.7, 0.4).finished()},
+          Expected{"order4", {40, 50, 60, 70}, MatrixXd::Constant(4, 1, 0.7)}}) {
+        INFO(e.name);
+        const Preset found = preset(e.name);
+        CHECK(found.shape == e.shape);
+        REQUIRE(found.rank == e.means.cols());
+        REQUIRE(static_cast<Index>(found.priors.size()) == e.means.rows());
+        for (Index a = 0; a < e.means.rows(); ++a) {
+            const PriorPointer prior =
+                parse_prior(found.priors[static_cast<std::size_t>(a)], found.rank);
+            const VectorXd mean = e.means.row(a).transpose();
+            CHECK((prior->mean() - mean).norm() < 1e-12);
+            CHECK((prior->second_moment() - mean * mean.transpose() -
+                   MatrixXd::Identity(found.rank, found.rank))
+                      .norm() < 1e-12);
+        }
+    }
+    CHECK(preset("neural").shape == Shape{80, 100, 90});
+    CHECK(preset("neural").rank == 4);
+    for (const std::string& prior : preset("sparse").priors)
+        CHECK(prior.rfind("gauss-bernoulli:", 0) == 0);
+}
+
 TEST_CASE("settings that cannot be", "[tensor_amp]") {
     SyntheticSettings s = settings_of({10, 9, 8}, 2, "gauss:mean=0,var=1", 1);
     const auto with = [&](const std::function<void(SyntheticSettings&)>& change) {
