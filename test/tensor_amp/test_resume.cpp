@@ -316,11 +316,13 @@ TEST_CASE("choices of rank resume, and parts are the whole", "[tensor_amp][resum
         CHECK(choice.status == whole.status);
         CHECK(choice.selected() == whole.selected());
     };
+    // Both starts of a fold look at its entries.
+    constexpr int piece = kSmallPiece + kSmallPiece / 2;
     const auto [pieces, interruptions] = run_in_pieces<RankProgress>(
         [&](const Execution& run, const Keeping<RankProgress>& keeping) {
             return choose_rank(one.tensor, settings, run, keeping);
         },
-        kSmallPiece, Attempts::equal);
+        piece, Attempts::equal);
     CHECK(interruptions > 20);
     check(pieces);
     std::vector<RankChoice> parts;
