@@ -304,12 +304,9 @@ struct Kind {
     const char* label;
     int colour;
 };
-constexpr Kind kKinds[] = {{"delta_alg", "alg", 2},
-                           {"delta_it", "IT", kBlack},
-                           {"delta_dyn", "dyn", 1},
-                           {"delta_bbp", "onset", 0},
-                           {"delta_unf", "unfolding", 3},
-                           {"delta_spec", "components", 0}};
+constexpr Kind kKinds[] = {{"delta_alg", "alg", 2},       {"delta_it", "IT", kBlack},
+                           {"delta_dyn", "dyn", 1},       {"delta_bbp", "onset", 0},
+                           {"delta_unf", "unfolding", 3}, {"delta_spec", "components", 0}};
 
 // Lines of every threshold over one parameter; gaps where there is none.
 plot::Figure lines_figure(const hdf5::Group& group, const std::string& name) {
