@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace lindyn_app {
 namespace {
@@ -26,6 +27,7 @@ struct Options {
     Index dims = 2;
     std::string tree;
     double threshold = 0.5;
+    std::optional<double> reference_time;
     std::int64_t memory = std::int64_t{64} << 20;
     bool networks = false;
 };
@@ -70,6 +72,12 @@ void write_large(Work& w, const std::string& analysis, const std::string& name, 
     write_moments(w.group, name, moments, size, at, info);
 }
 
+Index nearest_moment(const Development& d, double time) {
+    Index nearest = 0;
+    (d.time().array() - time).abs().minCoeff(&nearest);
+    return nearest;
+}
+
 void similarity(Work& w) {
     const Development& d = w.development();
     const Matrix last = d.item_points(d.end() - 1);
@@ -82,6 +90,14 @@ void similarity(Work& w) {
     write_large(w, "similarity", "similarity_to_last", d.items(),
                 [&](Index t) { return Matrix(d.item_points(t) * last.transpose()); },
                 {"time,item,item", "", "h_i(t) . h_j(last time)"});
+    if (w.o.reference_time) {
+        const Index moment = nearest_moment(d, *w.o.reference_time);
+        const Matrix then = d.item_points(moment);
+        w.group.set_attribute("reference_time", d.time()(moment));
+        write_large(w, "similarity", "similarity_to_reference", d.items(),
+                    [&](Index t) { return Matrix(d.item_points(t) * then.transpose()); },
+                    {"time,item,item", "", "h_i(t) . h_j(reference_time)"});
+    }
     write_large(w, "similarity", "feature_similarity", d.features(),
                 [&](Index t) {
                     const Matrix points = d.feature_points(t);
@@ -218,7 +234,8 @@ void develop_networks(cli::Context& context) {
     context.report("networks", static_cast<std::int64_t>(networks.size()));
     context.report("least correlation", least, "of hidden similarities");
     context.report("largest difference", s.gram_difference.maxCoeff(), "of them, relative");
-    context.report("root law", s.root_law.maxCoeff(), "largest |(W_1^T W_1)^2 - W^T W| / |W^T W|");
+    context.report("root law", s.root_law.maxCoeff(),
+                   "largest |(W_1^T W_1)^D - W^T W| / |W^T W|, D layers");
 }
 
 void run(const Options& o, cli::Context& context) {
@@ -267,6 +284,10 @@ cli::Command develop() {
     c.option("--tree", o->tree, "FILE:/path",
              "labels of items, item x level; else /truth/label, else a clustering")
         .default_text("as said");
+    c.option("--reference-time", o->reference_time, "T",
+             "also the similarity of items then to those of every time; the nearest there is")
+        .default_text("none")
+        .range(0);
     c.option("--threshold", o->threshold, "X", "of the output that is an answer");
     c.bytes("--memory", o->memory, "largest array over time that is written unasked", "64MiB");
     c.flag("--networks", o->networks, "compare the networks of several files");

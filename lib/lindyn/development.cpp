@@ -254,35 +254,68 @@ std::vector<Matrix> peak_contributions(const Illusions& illusions, const Vector&
 
 // ---- typicality -------------------------------------------------------------------------------
 
+namespace {
+
+void append_order(const Vector& value, std::vector<std::int64_t>& to) {
+    std::vector<std::int64_t> order(at(value.size()));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](Index i, Index j) { return value(i) > value(j); });
+    to.insert(to.end(), order.begin(), order.end());
+}
+
+// The first of the largest, up to rounding.
+Index first_of_largest(const Vector& values) {
+    const double largest = values.maxCoeff();
+    Index first = 0;
+    while (values(first) < largest - 1e-9 * std::abs(largest)) ++first;
+    return first;
+}
+
+// When each item's output on each of `features` passes the threshold: features x n.
+Matrix answer_times(const Development& development, const std::vector<std::int64_t>& features,
+                    double threshold) {
+    const Index moments = development.end(), items = development.items();
+    std::vector<Matrix> answers(features.size(), Matrix(moments, items));
+    for (Index moment = 0; moment < moments; ++moment) {
+        const Matrix outputs = development.outputs(moment);
+        for (std::size_t k = 0; k < features.size(); ++k)
+            answers[k].row(moment) = outputs.row(features[k]);
+    }
+    Matrix times(static_cast<Index>(features.size()), items);
+    for (Index k = 0; k < times.rows(); ++k)
+        for (Index i = 0; i < items; ++i)
+            times(k, i) = first_passage(development.time(), answers[at(k)].col(i), threshold);
+    return times;
+}
+
+} // namespace
+
 Typicality typicality(const Development& development, const Matrix& u, const Matrix& v,
                       const std::vector<std::int32_t>& group, double threshold) {
-    const Index modes = v.cols(), items = v.rows(), moments = development.end();
+    const Index modes = v.cols(), items = v.rows();
     Typicality t;
     t.value = v.transpose();
     t.group_value = Matrix::Zero(group_count(group), items);
     for (Index a = 0; a < modes; ++a) {
         t.group_value.row(group[at(a)]) += v.col(a).cwiseAbs2().transpose();
-        std::vector<std::int64_t> order(at(items));
-        std::iota(order.begin(), order.end(), 0);
-        std::stable_sort(order.begin(), order.end(),
-                         [&](Index i, Index j) { return v(i, a) > v(j, a); });
-        t.order.insert(t.order.end(), order.begin(), order.end());
+        append_order(v.col(a), t.order);
         Index feature = 0;
         u.col(a).maxCoeff(&feature);
         t.category_feature.push_back(feature);
     }
     t.group_value = t.group_value.cwiseSqrt();
-    std::vector<Matrix> answers(at(modes), Matrix(moments, items));
-    for (Index moment = 0; moment < moments; ++moment) {
-        const Matrix outputs = development.outputs(moment);
-        for (Index a = 0; a < modes; ++a)
-            answers[at(a)].row(moment) = outputs.row(t.category_feature[at(a)]);
+    for (Index first = 0, last = 0; first < modes; first = last) {
+        while (last < modes && group[at(last)] == group[at(first)]) ++last;
+        const Matrix plane = u.middleCols(first, last - first);
+        const Index feature = plane.cols() == 1 ? t.category_feature[at(first)]
+                                                : first_of_largest(plane.rowwise().norm());
+        t.group_feature.push_back(feature);
+        append_order(v.middleCols(first, last - first) * plane.row(feature).transpose(),
+                     t.group_order);
     }
-    t.answer_time.resize(modes, items);
-    for (Index a = 0; a < modes; ++a)
-        for (Index i = 0; i < items; ++i)
-            t.answer_time(a, i) =
-                first_passage(development.time(), answers[at(a)].col(i), threshold);
+    t.answer_time = answer_times(development, t.category_feature, threshold);
+    t.group_answer_time = answer_times(development, t.group_feature, threshold);
     return t;
 }
 

@@ -145,6 +145,11 @@ struct Typicality {
     std::vector<std::int64_t> order;            // K x n, items from most to least typical
     std::vector<std::int64_t> category_feature; // K: the one with the largest u
     Matrix answer_time; // K x n: when the output on that feature passes the threshold; NaN: never
+    // The same of each group, whatever the basis in it: the feature that reaches furthest into its
+    // plane (the first of equal ones; of a mode alone, the largest u), items by how far they reach
+    // in the direction of that feature, and their answers on it.
+    std::vector<std::int64_t> group_order, group_feature;
+    Matrix group_answer_time; // groups x n
 };
 [[nodiscard]] ASSAY_API Typicality typicality(const Development& development, const Matrix& u,
                                               const Matrix& v,

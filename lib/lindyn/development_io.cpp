@@ -207,6 +207,12 @@ void write_typicality(hdf5::Group& group, const Typicality& t, const std::string
         {"mode", "", "the feature that stands for the mode's category: the largest of u_a"});
     group.write("answer_time", t.answer_time,
                 {"mode,item", unit, "when the output on it passes the threshold; NaN: never"});
+    write_matrix_of(group, "typicality_order_group", t.group_order, t.value.cols(),
+                    {"group,rank", "", "items from the most to the least typical of the feature"});
+    group.write("category_feature_group", t.group_feature,
+                {"group", "", "the feature that reaches furthest into the group's plane"});
+    group.write("answer_time_group", t.group_answer_time,
+                {"group,item", unit, "when the output on it passes the threshold; NaN: never"});
 }
 
 void write_level_spectrum(hdf5::Group group, const LevelSpectrum& s) {
@@ -229,8 +235,9 @@ void write_networks(hdf5::Group group, const NeuralSimilarity& s,
                 {"network,network", "", "of hidden similarities, relative, Frobenius"});
     group.write("map_difference", s.map_difference,
                 {"network,network", "", "of the maps, relative, Frobenius"});
-    group.write("root_law", s.root_law,
-                {"network", "", "|(W_1^T W_1)^2 - W^T W| / |W^T W|; 0 after small starts"});
+    group.write(
+        "root_law", s.root_law,
+        {"network", "", "|(W_1^T W_1)^D - W^T W| / |W^T W|, D layers; 0 after small starts"});
     group.write_text("files", join(files, "\n"));
 }
 

@@ -20,6 +20,12 @@ double correlation(const Vector& x, const Vector& y) {
     return a.dot(b) / (a.norm() * b.norm());
 }
 
+Matrix power_of(const Matrix& square, std::size_t exponent) {
+    Matrix power = square;
+    for (std::size_t i = 1; i < exponent; ++i) power = power * square;
+    return power;
+}
+
 } // namespace
 
 NeuralSimilarity compare_networks(const std::vector<Layers>& networks) {
@@ -39,7 +45,8 @@ NeuralSimilarity compare_networks(const std::vector<Layers>& networks) {
         similarities.push_back(lower_part(grams.back(), 0));
         apart.push_back(lower_part(distances(points), 1));
         const Matrix of_outputs = maps.back().transpose() * maps.back();
-        s.root_law(k) = (grams.back() * grams.back() - of_outputs).norm() / of_outputs.norm();
+        s.root_law(k) =
+            (power_of(grams.back(), layers.size()) - of_outputs).norm() / of_outputs.norm();
     }
     s.gram_correlation = s.distance_correlation = s.gram_difference = s.map_difference =
         Matrix(count, count);

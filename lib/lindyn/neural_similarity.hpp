@@ -1,7 +1,7 @@
 // How alike networks represent the same items (arXiv 1810.10531, section on neural similarity):
-// networks that start small all learn W_1^T W_1 = V A V^T, so that their hidden similarities agree
-// and (W_1^T W_1)^2 = W^T W: hidden similarity is the root of the similarity of outputs. From large
-// starts the maps agree and hidden similarities do not.
+// networks of D layers that start small all learn W_1^T W_1 = V A^{2/D} V^T, so that their hidden
+// similarities agree and (W_1^T W_1)^D = W^T W: hidden similarity is a root of the similarity of
+// outputs. From large starts the maps agree and hidden similarities do not.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -16,7 +16,7 @@ struct NeuralSimilarity {
     // diagonal) and of the distances (without), relative difference of Gram matrices and of maps
     // (|X_i - X_j| / |X_i|, Frobenius).
     Matrix gram_correlation, distance_correlation, gram_difference, map_difference;
-    Vector root_law; // M: |(W_1^T W_1)^2 - W^T W| / |W^T W|
+    Vector root_law; // M: |(W_1^T W_1)^D - W^T W| / |W^T W|
 };
 
 // O(M^2 n^2). Throws Error on fewer than two networks, and on numbers of inputs and outputs that

@@ -296,6 +296,30 @@ TEST_CASE("development: which level is learned first", "[lindyn]") {
     CHECK(!level_spectrum(uneven, Matrix::Identity(3, 3)));
 }
 
+TEST_CASE("development: typicality in a group does not depend on its basis", "[lindyn]") {
+    const Modes modes = canary_modes(); // the last two are equal
+    const AlignedDevelopment d = development_of(modes, Vector::LinSpaced(200, 0, 60), 1e-3, 2);
+    Matrix turn = Matrix::Identity(4, 4);
+    turn.block(2, 2, 2, 2) << std::cos(0.7), -std::sin(0.7), std::sin(0.7), std::cos(0.7);
+    const Matrix u = modes.u * turn, v = modes.v * turn;
+    const Typicality one = typicality(d, modes.u, modes.v, modes.group, 0.5),
+                     other = typicality(d, u, v, modes.group, 0.5);
+    // Everything grows, animals move, and "fly" is the first of four alike.
+    CHECK(other.group_feature == std::vector<std::int64_t>{0, 1, 3});
+    CHECK(one.group_feature == other.group_feature);
+    // The canary flies, oak and rose are neither here nor there, the salmon does not.
+    const std::vector<std::int64_t> third(other.group_order.begin() + 8, other.group_order.end());
+    CHECK(third.front() == 0);
+    CHECK(third.back() == 1);
+    for (const Typicality* t : {&one, &other}) {
+        CHECK(std::isfinite(t->group_answer_time(2, 0)));
+        CHECK(std::isfinite(t->group_answer_time(1, 1)));
+        CHECK(std::isnan(t->group_answer_time(1, 2))); // an oak does not move
+        CHECK(t->group_answer_time(0, 3) == t->answer_time(0, 3));
+    }
+    CHECK(one.group_answer_time(2, 0) == other.group_answer_time(2, 0));
+}
+
 TEST_CASE("development: hidden similarity of small and of large networks", "[lindyn]") {
     const Matrix u = orthonormal(6, 3, 11), v = orthonormal(5, 3, 12);
     const Vector a = Eigen::Vector3d(3, 2, 1), root = a.cwiseSqrt();
@@ -319,6 +343,32 @@ TEST_CASE("development: hidden similarity of small and of large networks", "[lin
     CHECK_THROWS_AS(compare_networks({networks[0]}), Error);
     CHECK_THROWS_AS(compare_networks({networks[0], {Matrix::Ones(2, 4), Matrix::Ones(6, 2)}}),
                     Error);
+}
+
+TEST_CASE("development: hidden similarity of deep balanced networks is a root of the outputs'",
+          "[lindyn]") {
+    const std::size_t depth = GENERATE(1U, 3U, 4U);
+    const Vector a = Eigen::Vector3d(3, 2, 1),
+                 root = a.array().pow(1.0 / static_cast<double>(depth));
+    std::vector<Layers> networks(3);
+    for (std::size_t k = 0; k < 3; ++k) {
+        Matrix below = orthonormal(5, 3, 12);
+        for (std::size_t l = 1; l <= depth; ++l) {
+            const Matrix above =
+                orthonormal(l == depth ? 6 : 7, 3, l == depth ? 11 : 20 + 9 * k + l);
+            networks[k].push_back(above * root.asDiagonal() * below.transpose());
+            below = above;
+        }
+    }
+    // The same map, the first layer larger and the last smaller.
+    networks[2].front() *= 1.5;
+    networks[2].back() /= 1.5;
+    const NeuralSimilarity s = compare_networks(networks);
+    CHECK(s.gram_difference(0, 1) < 1e-12);
+    CHECK(s.root_law.head(2).maxCoeff() < 1e-12);
+    if (depth > 1)
+        CHECK_THAT(s.root_law(2),
+                   WithinAbs(std::pow(1.5, 2 * static_cast<double>(depth)) - 1, 1e-10));
 }
 
 TEST_CASE("coherence: threshold, overlaps and a table", "[lindyn]") {
