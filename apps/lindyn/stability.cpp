@@ -26,7 +26,7 @@ constexpr double kLeastRatio = 0.3, kMostRatio = 3; // of |B|/|W|
 struct Options {
     std::string rule = kAuto, input = kAuto;
     // None: the run's, else the rule's own.
-    std::optional<bool> published, sum, compensate, use_bias;
+    std::optional<bool> published, sum, compensate, use_bias, rectified;
     std::optional<double> amp, decay, null, sparse, self, noise;
     std::optional<double> alignment_rate, learning_rate, momentum, alignment_momentum, stddev;
     std::optional<Index> batch;
@@ -85,6 +85,10 @@ std::string input_for(const Options& o, const TrainingWords& words, AlignmentRul
     return input;
 }
 
+bool is_rectified(const Options& o, const TrainingWords& words) {
+    return o.rectified.value_or(words.rectified.value_or(false));
+}
+
 StabilitySettings settings_for(const Options& o, const TrainingWords& words, Monitor& monitor) {
     StabilitySettings s;
     AlignmentSettings& a = s.alignment;
@@ -100,6 +104,7 @@ StabilitySettings settings_for(const Options& o, const TrainingWords& words, Mon
     a.noise = o.noise.value_or(words.noise_variance.value_or(0));
     const std::string input = input_for(o, words, a.rule);
     a.kurtosis = input == "uniform" ? -1.2 : 0;
+    a.rectified = is_rectified(o, words) && a.rule == AlignmentRule::wm && input == "normal";
     s.engaged = input == "layer";
     const bool centred = words.batch_center.value_or(a.rule == AlignmentRule::aa);
     s.options = {!o.sum.value_or(words.spatial_sum.value_or(true)),
@@ -277,8 +282,14 @@ void warn_of_student(const StudentStability& student, std::optional<double> rate
 void warn(const Options& o, const TrainingWords& words, const StabilitySettings& s,
           const std::vector<LayerStability>& layers, const TaskStability& task, Monitor& monitor) {
     const AlignmentSettings& a = s.alignment;
-    if (!words.untreated.empty())
-        monitor.warn("no theory here of the rule's " + join(words.untreated, ", ") +
+    const bool convolves = std::any_of(layers.begin(), layers.end(),
+                                       [](const LayerStability& l) { return l.positions > 1; });
+    std::vector<std::string> untreated = words.untreated;
+    if (is_rectified(o, words) && (!a.rectified || convolves))
+        untreated.insert(untreated.begin(),
+                         a.rectified ? "activation relu in convolutions" : "activation relu");
+    if (!untreated.empty())
+        monitor.warn("no theory here of the rule's " + join(untreated, ", ") +
                      "; what is shown is without");
     if (a.rule == AlignmentRule::kp && a.coefficients.decay == 0)
         monitor.warn("kp with decay 0: feedback aligns only as the weights grow");
@@ -380,6 +391,9 @@ void declare_rule(cli::Command& c, Options& o) {
         "--align-input", o.input,
         {{kAuto, kAuto}, {"layer", "layer"}, {"normal", "normal"}, {"uniform", "uniform"}},
         "the layers' inputs, or noise; auto: the run's, else the rule's (layer for aa)");
+    declare_either(c, "--align-activation", o.rectified, "relu", "none",
+                   "what the mirror's outputs go through (theory: wm, normal noise, dense layers); "
+                   "auto: the run's, else none");
     c.option("--align-stddev", o.stddev, "S", "standard deviation of the noise")
         .default_text("the run's, else 1")
         .range(0);

@@ -91,7 +91,8 @@ Matrix batch_gradient(const FeedbackLayer& layer, const AlignmentSettings& setti
                             ? pool_batch(*run.pool, settings.batch, run, step)
                             : mirror_noise(settings, settings.batch, layer.projection->input_size(),
                                            run.seed, run.layer, run.repeat, step);
-    const Rows rows = projected(layer, x, o);
+    Rows rows = projected(layer, x, o);
+    if (settings.rectified) rows.y = rows.y.cwiseMax(0);
     gradient += row_share(layer, o, x.rows()) * (curvature_sum(*layer.projection, c, rows, b) -
                                                  untapered(layer, o, amp_sum(layer, c, rows)));
     return gradient;

@@ -44,6 +44,11 @@ double normal_cdf(double x) {
     return 0.5 * std::erfc(-x / std::sqrt(2.0));
 }
 
+// b_i/(S |w_i|), 0 without biases.
+double relative_bias(const Matrix& weight, const Vector& bias, double stddev, Index row) {
+    return bias.size() == 0 ? 0.0 : bias(row) / (stddev * weight.row(row).norm());
+}
+
 // The largest x in [stable, unstable] that `stable_at` accepts, to the last bits.
 template <class Test>
 double bisect(double stable, double unstable, Test&& stable_at) {
@@ -246,8 +251,26 @@ Alignment tapered_alignment(const Taper& taper, double nsr, bool compensated) {
 Vector rectified_scales(const Matrix& weight, const Vector& bias, double stddev) {
     Vector scales(weight.rows());
     for (Index i = 0; i < scales.size(); ++i)
-        scales(i) = normal_cdf(bias(i) / (stddev * weight.row(i).norm()));
+        scales(i) = normal_cdf(relative_bias(weight, bias, stddev, i));
     return scales;
+}
+
+double rectified_noise_power(const AlignmentSettings& s, const Matrix& weight, const Vector& bias) {
+    const double decay = s.coefficients.decay, step = s.rate * decay, mu = s.momentum;
+    if (!(step < 2 * (1 + mu))) return kInfinity;
+    const auto n = static_cast<double>(weight.cols());
+    double variance = 0; // of the gradient, a sum over its elements
+    for (Index i = 0; i < weight.rows(); ++i) {
+        // E (z + a)_+^2 and E (z + a)_+^2 z^2 of a standard normal z.
+        const double a = relative_bias(weight, bias, s.stddev, i), above = normal_cdf(a);
+        const double edge = std::exp(-a * a / 2) / std::sqrt(2 * M_PI);
+        const double square = (1 + a * a) * above + a * edge,
+                     along = (3 + a * a) * above + 2 * a * edge;
+        variance += weight.row(i).squaredNorm() * (along + (n - 1) * square - above * above);
+    }
+    const double drive = s.coefficients.amp * s.stddev * s.stddev;
+    return s.rate * (1 + mu) / ((1 - mu) * decay * (2 * (1 + mu) - step)) * drive * drive *
+           variance / static_cast<double>(s.batch);
 }
 
 double angle_between(const Matrix& one, const Matrix& other) {

@@ -34,12 +34,13 @@ struct Coefficients {
 struct AlignmentSettings {
     AlignmentRule rule = AlignmentRule::wm;
     Coefficients coefficients;
-    double rate = 0.05;  // eta; of kp: the task's learning rate
-    double momentum = 0; // heavy ball, of the alignment's updates
-    double stddev = 1;   // S
-    double kurtosis = 0; // excess, of an entry of the noise: normal 0, uniform -1.2
-    Index batch = 64;    // m
-    double noise = 0;    // variance V of noise that every update adds, times eta
+    double rate = 0.05;     // eta; of kp: the task's learning rate
+    double momentum = 0;    // heavy ball, of the alignment's updates
+    double stddev = 1;      // S
+    double kurtosis = 0;    // excess, of an entry of the noise: normal 0, uniform -1.2
+    Index batch = 64;       // m
+    double noise = 0;       // variance V of noise that every update adds, times eta
+    bool rectified = false; // the mirror's y goes through relu: wm on normal noise, dense layers
 };
 // Throws Error on numbers that are negative or not finite, a momentum of 1 or more, batch 0, a
 // kurtosis below -2, and for wm, ia, sa without decay, aa without sparse: B grows without bound.
@@ -111,9 +112,15 @@ struct Alignment {
 
 // ---- rectified mirror
 
-// y = relu(W x + b): E[y x^T] = diag(scale) S^2 W, scale_i = Phi(b_i/(S |w_i|)).
+// y = relu(W x + b): E[y x^T] = diag(scale) S^2 W, scale_i = Phi(b_i/(S |w_i|)), 1/2 without bias
+// (empty).
 [[nodiscard]] ASSAY_API Vector rectified_scales(const Matrix& weight, const Vector& bias,
                                                 double stddev);
+// |B - E B|^2 of that mirror in its steady state, as for noise_floor, from the variance of a row's
+// relu(y) x: with z normal and a = b_i/(S |w_i|), S^4 |w_i|^2 [E (z + a)_+^2 (z^2 + n - 1) -
+// scale_i^2]. No bias: empty.
+[[nodiscard]] ASSAY_API double rectified_noise_power(const AlignmentSettings& settings,
+                                                     const Matrix& weight, const Vector& bias);
 // Angle between two arrays of one shape; NaN where one is 0.
 [[nodiscard]] ASSAY_API double angle_between(const Matrix& one, const Matrix& other);
 

@@ -110,6 +110,7 @@ void write_student(hdf5::Group group, const StudentStability& student) {
 void write_settings(hdf5::Group& group, const StabilitySettings& s) {
     const AlignmentSettings& a = s.alignment;
     group.set_attribute("rule", rule_name(a.rule));
+    group.set_attribute("activation", a.rectified ? "relu" : "none");
     group.set_attribute("input", s.engaged ? "layer" : a.kurtosis == 0 ? "normal" : "uniform");
     const Coefficients& c = a.coefficients;
     for (const auto& [name, value] :
@@ -179,7 +180,7 @@ std::vector<std::string> untreated_of(const Json& rule) {
     std::vector<std::string> found;
     std::optional<std::string> activation;
     take(rule, "activation", activation);
-    if (activation && *activation != "none" && *activation != "linear")
+    if (activation && *activation != "none" && *activation != "linear" && *activation != "relu")
         found.push_back("activation " + printable(*activation, 40));
     for (const char* key : {"center_input", "normalize_input", "center_outputs",
                             "normalize_outputs", "update_forward"}) {
@@ -258,6 +259,9 @@ TrainingWords read_training_words(const std::string& text, const std::string& pl
     take(rule, "use_bias", use_bias); // forward differs from both only where p is used: sparse
     if (use_bias) words.use_bias = *use_bias != "none";
     take(rule, "batch_center", words.batch_center);
+    std::optional<std::string> activation;
+    take(rule, "activation", activation);
+    if (activation) words.rectified = *activation == "relu";
     const auto noise = rule.find("noise");
     if (noise != rule.end()) take(*noise, "variance", words.noise_variance);
     words.untreated = untreated_of(rule);

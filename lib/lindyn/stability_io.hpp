@@ -39,11 +39,12 @@ struct TrainingWords {
     std::optional<bool> spatial_sum; // convolutions: over positions, else their mean
     std::optional<bool> compensate;  // the taper of zero padding
     std::optional<bool> use_bias, batch_center;
+    std::optional<bool> rectified; // the mirror's outputs, by relu
     std::optional<Index> batch;
     std::optional<double> learning_rate, momentum;                     // of the task
     std::optional<double> alignment_learning_rate, alignment_momentum; // of the feedback
     bool task_is_sgd = true, alignment_is_sgd = true;
-    std::vector<std::string> untreated; // what the rule does beyond the theory: "activation relu"
+    std::vector<std::string> untreated; // what the rule does beyond the theory: "activation tanh"
 };
 // Throws Error naming `place` where the text is no such configuration.
 [[nodiscard]] ASSAY_API TrainingWords read_training_words(const std::string& json,

@@ -100,11 +100,19 @@ bool is_scaled(const NetworkLayer& layer, const StabilitySettings& s) {
            (s.alignment.rule == AlignmentRule::wm && on_noise);
 }
 
+// Whether the mirror goes through relu, in a way that has a theory.
+bool is_rectified(const NetworkLayer& layer, const StabilitySettings& s) {
+    return s.alignment.rectified && layer.feedback.projection->positions() == 1;
+}
+
 Matrix end_of(const NetworkLayer& layer, const AlignmentSystem& system,
               const StabilitySettings& s) {
     const FeedbackLayer& f = layer.feedback;
     if (!is_scaled(layer, s)) return aligned_feedback(system);
     const double scale = feedback_scale(per_position(s, f.projection->positions()));
+    if (is_rectified(layer, s))
+        return scale * rectified_scales(f.weight, f.bias, s.alignment.stddev).asDiagonal() *
+               f.weight;
     if (s.alignment.rule != AlignmentRule::wm || s.options.compensate || f.taper.size() == 0)
         return scale * f.weight;
     return scale * f.taper.cwiseProduct(f.weight);
@@ -131,6 +139,9 @@ double noise_power(const NetworkLayer& layer, const AlignedLayer& aligned,
     case AlignmentRule::wm:
     case AlignmentRule::ia: {
         if (!on_noise) return rule_noise;
+        if (is_rectified(layer, s))
+            return rectified_noise_power(one, f.weight, f.bias) / f.weight.squaredNorm() +
+                   rule_noise;
         if (layer.noise_share.size() > 0 && one.rule == AlignmentRule::wm) {
             const Taper taper{Eigen::Map<const Vector>(f.taper.data(), f.taper.size()),
                               layer.noise_share};
@@ -204,7 +215,8 @@ void find_curves(const NetworkLayer& layer, const AlignedLayer& aligned, const S
     const bool tapered = layer.feedback.taper.size() > 0 && one.rule != AlignmentRule::sa;
     const bool moves_modes =
         one.coefficients.null > 0 && (positions > 1 || layer.feedback.bias.size() > 0);
-    if ((!on_noise && one.rule != AlignmentRule::sa) || tapered || moves_modes) return;
+    if ((!on_noise && one.rule != AlignmentRule::sa) || tapered || moves_modes || one.rectified)
+        return;
     MomentRecursion recursion(one, aligned, s.start_ratio);
     found.angle_curve.resize(s.steps + 1);
     found.norm_ratio_curve.resize(s.steps + 1);

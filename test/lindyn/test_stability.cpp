@@ -6,6 +6,7 @@
 #include <assay/lindyn/alignment_moments.hpp>
 #include <assay/lindyn/feedback_layer.hpp>
 #include <assay/lindyn/stability.hpp>
+#include <assay/lindyn/stability_study.hpp>
 
 #include <Eigen/Dense>
 #include <catch2/catch.hpp>
@@ -152,6 +153,16 @@ TEST_CASE("the mirror's transient: closed form, recursion, simulation", "[lindyn
     CHECK(std::abs(recursion.moments().angle() - stationary_moments(s, aligned_layer(w)).angle()) <
           1e-10);
     CHECK(updates_behind(0.05, 2) == 9);
+    // Behind a W that moves by the same step again and again, in the mean over noise.
+    const Matrix step = gaussian(20, 30, 6, 1e-3);
+    Matrix moving = w, b = feedback_scale(s) * w;
+    const Coefficients& c = s.coefficients;
+    for (int t = 0; t < 2000; ++t) {
+        b -= s.rate * (c.decay * b - c.amp * s.stddev * s.stddev * moving);
+        moving += step;
+    }
+    const Matrix behind = moving - step - b / feedback_scale(s); // of the W that B last saw
+    CHECK(std::abs(behind.norm() / step.norm() - updates_behind(s.rate, c.decay)) < 1e-9);
 }
 
 TEST_CASE("moments of every rule equal drawn runs", "[lindyn][stability]") {
@@ -381,6 +392,45 @@ TEST_CASE("a rectified mirror scales rows", "[lindyn][stability]") {
     CHECK(angle_between(w, scales.asDiagonal() * w) > 1);
 }
 
+TEST_CASE("a mirror through relu ends where a simulated one does", "[lindyn][stability]") {
+    const Matrix w = he(12, 20, 21);
+    Vector bias = gaussian(12, 1, 22, 1.2);
+    const bool biased = GENERATE(true, false);
+    if (!biased) bias.setZero();
+    StabilitySettings settings;
+    AlignmentSettings& s = settings.alignment;
+    s = usual(AlignmentRule::wm);
+    s.stddev = 0.8;
+    s.batch = 16;
+    s.momentum = GENERATE(0.0, 0.6);
+    s.rate = 0.02;
+    s.rectified = true;
+    NetworkLayer layer;
+    layer.feedback = dense_layer(w, biased ? bias : Vector());
+    const LayerStability found = study_layer(layer, 0, settings, {});
+    const Vector scales = rectified_scales(w, bias, 0.8);
+    CHECK((found.feedback - feedback_scale(s) * scales.asDiagonal() * w).norm() < 1e-12);
+    CHECK(found.angle_curve.size() == 0);
+    std::mt19937_64 engine(23);
+    std::normal_distribution<double> normal(0, 0.8);
+    Matrix b = found.feedback, v = Matrix::Zero(12, 20), x(16, 20), mean = v;
+    double power = 0, overlap = 0;
+    const int steps = 40000;
+    for (int t = 0; t < steps; ++t) {
+        for (Index i = 0; i < x.size(); ++i) x.data()[i] = normal(engine);
+        const Matrix y = ((x * w.transpose()).rowwise() + bias.transpose()).cwiseMax(0);
+        v = s.momentum * v + s.coefficients.decay * b - s.coefficients.amp * y.transpose() * x / 16;
+        b -= s.rate * v;
+        power += b.squaredNorm() / steps;
+        overlap += b.cwiseProduct(w).sum() / steps;
+    }
+    CHECK(std::abs(std::sqrt(power) / w.norm() / found.norm_ratio - 1) < 0.01);
+    CHECK(std::abs(std::acos(overlap / std::sqrt(power) / w.norm()) * 57.29577951308232 -
+                   found.angle) < 0.02 * found.angle);
+    CHECK(std::abs(rectified_noise_power(s, w, bias) / (power - found.feedback.squaredNorm()) - 1) <
+          0.1);
+}
+
 TEST_CASE("gain, depth and the critical task rate", "[lindyn][stability]") {
     CHECK(std::abs(2 / chain_curvature(0.5, 8) - 1.0039) < 5e-5);
     CHECK(std::abs(2 / chain_curvature(1, 8) - 0.25) < 1e-12);
@@ -460,6 +510,16 @@ TEST_CASE("noisy estimation and Kolen-Pollack", "[lindyn][stability]") {
     }
     CHECK(std::abs(power / estimation_variance(0.1, 0.6, 3, 0.7) - 1) < 0.03);
     CHECK(std::isinf(estimation_variance(1, 2, 3)));
+    // Kolen-Pollack: W and B move by the same pseudo-gradients, B by noise of its own too.
+    double w = 0.5, gap_power = 0;
+    b = -1;
+    for (int t = 0; t < 400000; ++t) {
+        const double pseudo = normal(engine);
+        w -= 0.2 * (pseudo + 0.3 * w);
+        b -= 0.2 * (pseudo + 0.3 * b) + 0.2 * std::sqrt(3.0) * normal(engine);
+        if (t > 1000) gap_power += (w - b) * (w - b) / 399000;
+    }
+    CHECK(std::abs(gap_power / estimation_variance(0.2, 0.3, 3) - 1) < 0.03);
     AlignmentSettings s = usual(AlignmentRule::kp);
     s.rate = 0.3;
     s.coefficients.decay = 0.2;
