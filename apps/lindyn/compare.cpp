@@ -42,6 +42,7 @@ ComparisonSettings settings_of(const Options& o, const RunToCompare& run) {
         throw UsageError("--method discrete needs --learning-rate");
     s.from = start_of(o, run);
     s.known = run.known ? &*run.known : nullptr;
+    s.held = run.held ? &*run.held : nullptr;
     return s;
 }
 
@@ -59,6 +60,24 @@ void report_modes(cli::Context& context, const Problem& problem, const RunCompar
     const Index modes = problem.modes.rank();
     context.report("half steps observed", numbers(c.half_observed.head(modes)));
     context.report("half steps predicted", numbers(c.half_predicted.head(modes)));
+    context.report("lag", numbers(c.lag.head(modes)), "steps, observed less predicted");
+    context.report("lag of steps", numbers(c.step_lag.head(modes)),
+                   "what of it their size explains; NaN: not known");
+}
+
+// When the run should have stopped, by its held-out samples and by theory.
+void report_stop(cli::Context& context, const RunComparison& c) {
+    if (c.held_loss.size() == 0) return;
+    Index best = 0;
+    const double least = c.held_loss.minCoeff(&best);
+    context.report(
+        "least held out loss", least,
+        concat("of ", significant(c.held_loss(c.held_loss.size() - 1), 4), " at the end"));
+    context.report("best checkpoint", c.steps[static_cast<std::size_t>(best)]);
+    if (c.stop)
+        context.report(
+            "theory stops at", c.stop->step,
+            concat("steps, with ", significant(c.stop->error, 3), " of the teacher's power wrong"));
 }
 
 // Least error of each task against the map behind the targets, its step, and the last error.
@@ -93,6 +112,7 @@ void report(cli::Context& context, const RunToCompare& run, const RunComparison&
     context.report("worst curve", c.relative_rmse.head(modes).maxCoeff(),
                    "root mean square of observed - predicted, over the end");
     report_test_errors(context, c);
+    report_stop(context, c);
     context.report("off diagonal", c.off_diagonal(last), "share of the last map outside the modes");
     context.report("stage likeness", c.stage, "delay over width; from 1: stages, 0.32: none");
     if (std::isfinite(c.representation_change))
@@ -180,7 +200,9 @@ cli::Command compare() {
               {"/lindyn/compare/half_step_observed, half_step_predicted, lag", "of each mode"},
               {"/lindyn/compare/alignment_input, alignment_output",
                "with the network's own singular vectors"},
+              {"/lindyn/compare/step_lag", "what of the lag the size of steps explains"},
               {"/lindyn/compare/loss_observed, loss_predicted", "half the squared error"},
+              {"/lindyn/compare/test_loss_observed", "the same of held-out samples"},
               {"/lindyn/compare/test_error", "against /truth/W of the data, of each task"},
               {"/lindyn/compare/<run>/...", "the same where there are several runs"}});
     declare_runs(c, o->runs);

@@ -16,13 +16,42 @@ namespace {
 
 constexpr const char* kCompare = "/lindyn/compare";
 
-// The comparison, or the first of several.
-hdf5::Group comparison_of(const hdf5::Group& root) {
+constexpr std::size_t kMostRuns = 4; // rows of a figure
+
+// The comparison, or those of the first runs of several.
+std::vector<hdf5::Group> comparisons_of(const hdf5::Group& root) {
     const hdf5::Group group = root.group(kCompare);
-    if (group.has_dataset("observed")) return group;
+    if (group.has_dataset("observed")) return {group};
+    std::vector<hdf5::Group> runs;
     for (const auto& name : group.names())
-        if (group.has_group(name)) return group.group(name);
-    throw Error(group.where() + ": holds no comparison");
+        if (runs.size() < kMostRuns && group.has_group(name) &&
+            group.group(name).has_dataset("observed"))
+            runs.push_back(group.group(name));
+    if (runs.empty()) throw Error(group.where() + ": holds no comparison");
+    return runs;
+}
+
+// A row of panels a run, the first on top, each named after its run.
+plot::Figure rows_of(const hdf5::Group& root, plot::Figure (*row_of)(const hdf5::Group&)) {
+    const auto runs = comparisons_of(root);
+    plot::Figure figure = row_of(runs.front());
+    if (runs.size() == 1) return figure;
+    const auto count = static_cast<double>(runs.size());
+    figure.height *= count;
+    figure.title.clear();
+    figure.panels.clear();
+    for (std::size_t k = 0; k < runs.size(); ++k) {
+        std::vector<plot::Panel> row = row_of(runs[k]).panels;
+        std::string& title = row.front().title;
+        const std::string name = runs[k].text_attribute("run").value_or("");
+        title = title.empty() ? name : name + ": " + title;
+        for (plot::Panel& panel : row) {
+            panel.bottom = (count - 1 - static_cast<double>(k) + panel.bottom) / count;
+            panel.height /= count;
+            figure.panels.push_back(std::move(panel));
+        }
+    }
+    return figure;
 }
 
 // How the run stands.
@@ -74,8 +103,7 @@ plot::Panel lag_panel(const hdf5::Group& group, double left, double width) {
 }
 
 // Observed points over predicted lines, the lag of each mode, the conditions.
-plot::Figure curves_figure(const hdf5::Group& root) {
-    const hdf5::Group group = comparison_of(root);
+plot::Figure curves_row(const hdf5::Group& group) {
     plot::Figure figure;
     figure.width = 10;
     figure.height = 3.6;
@@ -93,8 +121,7 @@ plot::Figure curves_figure(const hdf5::Group& root) {
     return figure;
 }
 
-plot::Figure loss_figure(const hdf5::Group& root) {
-    const hdf5::Group group = comparison_of(root);
+plot::Figure loss_row(const hdf5::Group& group) {
     plot::Figure figure;
     figure.width = 6;
     figure.height = 3.6;
@@ -106,14 +133,15 @@ plot::Figure loss_figure(const hdf5::Group& root) {
     panel.series.push_back(line(steps, numbers(group, "loss_observed"), 1));
     panel.series.back().label = "run";
     panel.series.back().style = plot::Style::points;
+    if (group.has_dataset("test_loss_observed"))
+        panel.series.push_back(line(steps, numbers(group, "test_loss_observed"), 2, "held out"));
     figure.panels.push_back(std::move(panel));
     figure.title = verdict_of(group);
     return figure;
 }
 
 // |v.v'|, |u.u'| and what lies outside the modes.
-plot::Figure alignment_figure(const hdf5::Group& root) {
-    const hdf5::Group group = comparison_of(root);
+plot::Figure alignment_row(const hdf5::Group& group) {
     plot::Figure figure;
     figure.width = 11;
     figure.height = 3;
@@ -140,12 +168,15 @@ std::vector<FigureKind> compare_figures() {
     return {{"compare-curves",
              {kCompare},
              "strengths observed (points) and predicted (lines), lags and conditions",
-             curves_figure},
-            {"compare-loss", {kCompare}, "loss observed and predicted", loss_figure},
+             [](const hdf5::Group& root) { return rows_of(root, curves_row); }},
+            {"compare-loss",
+             {kCompare},
+             "loss observed and predicted, of held-out samples too",
+             [](const hdf5::Group& root) { return rows_of(root, loss_row); }},
             {"compare-alignment",
              {kCompare},
              "the network's singular vectors against the data's over training",
-             alignment_figure}};
+             [](const hdf5::Group& root) { return rows_of(root, alignment_row); }}};
 }
 
 } // namespace lindyn_app

@@ -4,10 +4,12 @@
 #include "problem_input.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/stable_rate.hpp>
 
 #include <cmath>
+#include <cstdint>
 
 namespace lindyn_app {
 namespace {
@@ -19,16 +21,22 @@ struct Options {
     ProblemOptions problem;
     PredictSettings predict;
     std::string weights;
+    std::vector<double> initial_layers; // empty: equal ones
+    std::int64_t memory = 0;            // of matrices over time; 0: the machine's
     TimeOptions time;
     ClockOptions clock;
 };
 
 PredictSettings settings_of(const Options& o, const Problem& problem, const Clock& clock,
                             cli::Context& context) {
+    if (!o.initial_layers.empty() && o.initial_layers.size() != 2)
+        throw UsageError(concat("option '--initial-layers': ", o.initial_layers.size(),
+                                " numbers; two, of the first and the second layer, are expected"));
     PredictSettings s = o.predict;
     set_steps(clock, s);
     if (s.method == Method::discrete && !(clock.step.rate > 0))
         throw UsageError("--method discrete needs --learning-rate");
+    if (!o.initial_layers.empty()) s.initial_layers = {o.initial_layers[0], o.initial_layers[1]};
     if (o.weights.empty()) return s;
     s.weights = problem_layers(problem, load_layers(context, o.weights));
     return s;
@@ -85,6 +93,20 @@ void warn_of_conditions(cli::Context& context, const Problem& problem, double ra
                                       ", where gradient descent becomes unstable"));
 }
 
+// Maps and similarities of all times are in memory at once.
+void check_memory(const Options& o, const Problem& problem, Index times) {
+    const auto in = static_cast<double>(problem.whitened() ? problem.basis.rows()
+                                                           : problem.statistics.inputs());
+    const auto out = static_cast<double>(problem.statistics.outputs());
+    const double numbers =
+        (o.predict.maps ? out * in : 0) + (o.predict.grams ? in * in + out * out : 0);
+    const double bytes = 8 * static_cast<double>(times) * numbers;
+    const double limit = o.memory > 0 ? static_cast<double>(o.memory) : physical_memory();
+    if (bytes > limit)
+        throw Error(concat(times, " times of --maps or --grams take ", human_bytes(bytes), "; ",
+                           human_bytes(limit), " are there (--memory; --time takes fewer times)"));
+}
+
 void run(const Options& o, cli::Context& context) {
     const std::string place = context.input_address().name();
     const auto words = at_place(
@@ -96,6 +118,7 @@ void run(const Options& o, cli::Context& context) {
         const PredictSettings settings = settings_of(o, problem, clock, context);
         const TimeGrid times =
             time_grid(context, o.time, scale, [&] { return usual_times(problem, settings); });
+        check_memory(o, problem, times.tau.size());
         Prediction p = predict(problem, settings, times.tau, context.execution());
         tell_times(p, scale);
         p.time = times.told;
@@ -115,8 +138,9 @@ cli::Command predict() {
     cli::Command c("predict", "when each mode is learned, and how the loss falls");
     c.describe(
         "Strengths of the modes over time under gradient flow. Without weights, modes grow in "
-        "closed form from equal strengths. With --weights, the exact solution of two layers on "
-        "white inputs, or else the flow of all weights integrated. Times are in tau, which is "
+        "closed form from equal strengths. With --weights, the same where they are aligned with "
+        "the modes and balanced, else the exact solution of two layers on white inputs, else the "
+        "flow of all weights integrated. Times are in tau, which is "
         "1/learning rate steps for a loss of half the squared error, mean over samples.");
     c.input("result of modes, or data");
     c.output(cli::OutputKind::hdf5,
@@ -130,8 +154,13 @@ cli::Command predict() {
     c.option("--hidden", o->predict.hidden, "N", "smallest hidden width").word("any", 0).range(1);
     c.option("--initial-strength", o->predict.initial_strength, "A",
              "of every mode, or one a mode");
+    c.option("--initial-layers", o->initial_layers, "A,B",
+             "what the two layers have along every mode, instead of the root of its strength each")
+        .default_text("equal ones");
     c.option("--weights", o->weights, "FILE",
              "start from the network of this file; -: of the input");
+    c.conflicts("--initial-layers", "--initial-strength");
+    c.conflicts("--initial-layers", "--weights");
     c.group("Training");
     declare_clock(c, o->clock);
     declare_weight_decay(c, o->clock);
@@ -147,6 +176,8 @@ cli::Command predict() {
     c.flag("--shallow", o->predict.shallow, "also a network without hidden layer");
     c.flag("--maps", o->predict.maps, "also W(t)");
     c.flag("--grams", o->predict.grams, "also the similarity of inputs and of outputs");
+    c.bytes("--memory", o->memory, "of maps and similarities of all times; more is refused",
+            "the machine's");
     c.flag("--allow-unbalanced", o->predict.allow_unbalanced,
            "--method exact from starts that are not balanced");
     c.example("What is learned when",

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace lindyn_app {
 
@@ -86,6 +87,19 @@ Problem unformed_problem(cli::Context& context, const ProblemOptions& o,
 
 } // namespace
 
+namespace {
+
+Problem formed_problem(cli::Context& context, const ProblemOptions& o, Statistics s) {
+    const Index modes = std::min(s.inputs(), s.outputs());
+    if (o.modes.count == 0 && modes > kQuickModes)
+        context.monitor().info(concat("all ", modes, " modes of a ", s.outputs(), " x ", s.inputs(),
+                                      " matrix take a time that grows with the cube "
+                                      "of its size; --modes K finds the first in a part of it"));
+    return make_problem(std::move(s), o.whiten, o.modes);
+}
+
+} // namespace
+
 Problem data_problem(cli::Context& context, const ProblemOptions& o, std::size_t input) {
     return data_problem(context, o, context.input_address(input));
 }
@@ -98,7 +112,7 @@ Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5:
         if (has_statistics(root, path) && o.precision == BlockPrecision::float32)
             throw UsageError("statistics are given; --precision float32 is for samples");
         if (has_statistics(root, path))
-            return make_problem(read_statistics(root, path, o.statistics), o.whiten, o.modes);
+            return formed_problem(context, o, read_statistics(root, path, o.statistics));
         const auto samples = sample_source(context, o, address);
         if (samples->inputs() == 0 && !o.one_hot)
             context.monitor().info("there are no inputs; rows of the targets are taken as one-hot "
@@ -106,8 +120,8 @@ Problem data_problem(cli::Context& context, const ProblemOptions& o, const hdf5:
         const std::int64_t limit = memory_limit(o, *samples);
         if (limit > 0 && statistics_bytes(*samples) > static_cast<double>(limit))
             return unformed_problem(context, o, *samples);
-        return make_problem(accumulate(*samples, o.statistics, context.execution(), o.precision),
-                            o.whiten, o.modes);
+        return formed_problem(context, o,
+                              accumulate(*samples, o.statistics, context.execution(), o.precision));
     });
 }
 

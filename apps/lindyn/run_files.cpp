@@ -71,6 +71,45 @@ network::Samples held_samples(cli::Context& context, const RunOptions& o,
     return samples;
 }
 
+// Samples that the run did not see, which tell when it should have stopped; nothing without.
+std::optional<network::Samples> held_out_samples(cli::Context& context, const RunOptions& o,
+                                                 const hdf5::Address& address,
+                                                 const std::optional<tools::RunWords>& words) {
+    if (o.held_out == "none") return {};
+    const bool any = o.held_out == "auto";
+    const std::string split = !any    ? o.held_out
+                              : words ? words->config.evaluate_split
+                                      : training::TrainingConfig().evaluate_split;
+    const std::string path = address.path.empty() ? "/data" : address.path;
+    const hdf5::Group root = context.open(address).root();
+    const bool one_split = !root.has_group(path) || root.has_dataset(path + "/targets");
+    const bool own_part = words && !words->preprocessing.held_out.empty();
+    const bool there = !one_split && root.has_dataset(path + "/" + split + "/inputs");
+    if (any && (split == o.split || !(there || own_part))) return {};
+    return tools::run_samples(tools::data_group(context, address), split, words ? &*words : nullptr,
+                              context.monitor());
+}
+
+// The same, with their statistics.
+std::optional<network::Samples> set_held_out(cli::Context& context, const RunOptions& o,
+                                             const hdf5::Address& address,
+                                             const std::optional<tools::RunWords>& words,
+                                             RunToCompare& run) {
+    auto samples = held_out_samples(context, o, address, words);
+    if (!samples) return samples;
+    at_place(address.name(), [&] {
+        const Statistics& seen = run.problem.statistics;
+        const Statistics held =
+            accumulate(HeldSamples(*samples), o.problem.statistics, context.execution());
+        if (held.inputs() != seen.inputs() || held.outputs() != seen.outputs())
+            throw Error(concat("held-out samples have ", held.inputs(), " inputs and ",
+                               held.outputs(), " outputs; ", seen.inputs(), " and ", seen.outputs(),
+                               " are expected"));
+        run.held = held;
+    });
+    return samples;
+}
+
 // The problem of a run, and the map behind its targets unless its inputs were changed.
 void set_problem(cli::Context& context, const RunOptions& o, const hdf5::Address& address,
                  const std::optional<tools::RunWords>& words, RunToCompare& run) {
@@ -115,7 +154,8 @@ RunToCompare recorded_run(cli::Context& context, const RunOptions& o, std::size_
         [root, steps](Index i) {
             return training::read_checkpoint(root, steps[static_cast<std::size_t>(i)]);
         },
-        [&] { return held_samples(context, o, data, words); }, context.execution());
+        [&] { return held_samples(context, o, data, words); },
+        set_held_out(context, o, data, words, run), context.execution());
     run.why_fitted = source->why_fitted();
     run.depth = source->depth();
     run.source = std::move(source);
@@ -126,7 +166,9 @@ RunToCompare recorded_run(cli::Context& context, const RunOptions& o, std::size_
 RunToCompare stored_maps(cli::Context& context, const RunOptions& o, std::size_t input) {
     const hdf5::Address address = context.input_address(input);
     RunToCompare run;
-    set_problem(context, o, data_address(context, o, address, {}), {}, run);
+    const hdf5::Address data = data_address(context, o, address, {});
+    set_problem(context, o, data, {}, run);
+    set_held_out(context, o, data, {}, run);
     run.source = std::make_unique<StoredMaps>(context.open(address).root().group("/trajectory"));
     set_clock(context, o, {}, ClockSource::needed, run);
     return run;
@@ -198,7 +240,8 @@ RunToCompare run_of_models(cli::Context& context, const RunOptions& o) {
             return at_place(address.name(),
                             [&] { return tools::open_model(context, address, model).model; });
         },
-        [&] { return held_samples(context, o, data, {}); }, context.execution());
+        [&] { return held_samples(context, o, data, {}); }, set_held_out(context, o, data, {}, run),
+        context.execution());
     run.why_fitted = source->why_fitted();
     run.depth = source->depth();
     run.source = std::move(source);
@@ -222,6 +265,9 @@ void declare_runs(cli::Command& c, RunOptions& o) {
     c.option("--data", o.data, "FILE[:/group]", "the run's training data")
         .default_text("what the input carries, or what the run names");
     c.option("--split", o.split, "NAME", "which split");
+    c.option("--held-out", o.held_out, "NAME",
+             "split whose error tells when to stop; auto: the run's own, else test, if there is "
+             "one; or none");
     declare_modes(c, o.problem);
     c.group("Clock");
     declare_clock(c, o.clock);

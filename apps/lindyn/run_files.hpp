@@ -17,6 +17,7 @@ namespace lindyn_app {
 
 struct RunOptions {
     std::string data, split = "train";
+    std::string held_out = "auto";   // a split; auto, none
     std::vector<assay::Index> steps; // of model files; empty: the numbers in their names
     assay::Index epoch_steps = 1;    // updates in one unit of those numbers
     ClockOptions clock;
@@ -29,7 +30,8 @@ void declare_runs(assay::cli::Command& c, RunOptions& o);
 struct RunToCompare {
     std::string name;
     assay::lindyn::Problem problem;
-    std::optional<assay::lindyn::KnownMap> known; // behind the targets
+    std::optional<assay::lindyn::KnownMap> known;  // behind the targets
+    std::optional<assay::lindyn::Statistics> held; // of held-out samples
     std::unique_ptr<assay::lindyn::RunSource> source;
     assay::Vector times; // the flow's time at each checkpoint; empty: not known
     Clock clock;

@@ -4,8 +4,10 @@
 #include <assay/core/phase.hpp>
 #include <assay/linalg/assignment.hpp>
 #include <assay/linalg/svd.hpp>
+#include <assay/lindyn/generalization_study.hpp>
 #include <assay/lindyn/passage.hpp>
 #include <assay/lindyn/scalar_search.hpp>
+#include <assay/lindyn/spiked.hpp>
 #include <assay/lindyn/starts.hpp>
 
 #include <Eigen/Eigenvalues>
@@ -20,8 +22,11 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kNegligible = 1e-10; // share of the largest eigenvalue of X^T X
 constexpr Index kFinePoints = 2000;   // at which a prediction is evaluated, at least
+constexpr Index kSpare = 8;           // singular pairs of a map beyond the modes that are asked for
 constexpr Index kTaus = 400;          // among which a clock is looked for
-constexpr double kRich = 1, kLazy = 0.4;
+constexpr double kRich = 1, kLazy = 0.4; // stages, see Regime
+constexpr double kStays = 0.1;           // change of a representation that stays
+constexpr double kNearZero = 0.1;        // share of its end from which a mode starts at most
 
 std::size_t at(Index i) {
     return static_cast<std::size_t>(i);
@@ -44,6 +49,21 @@ std::vector<Stretch> stretches(const Modes& modes) {
 Vector plane_cosines(const Matrix& one, const Matrix& other) {
     if (one.cols() == 1) return (one.transpose() * other).cwiseAbs();
     return linalg::thin_svd(one.transpose() * other).s;
+}
+
+// The singular pairs of a map among which `wanted` modes have partners: all, or of a large map some
+// more than wanted from the first on. A flat spectrum, as of random starts, has no first ones.
+linalg::Svd own_modes(const Matrix& map, Index wanted) {
+    const Index some = wanted + kSpare;
+    if (4 * some >= std::min(map.rows(), map.cols())) return linalg::thin_svd(map);
+    const linalg::LinearOperator op{
+        map.rows(), map.cols(), [&](const Matrix& right) { return Matrix(map * right); },
+        [&](const Matrix& left) { return Matrix(map.transpose() * left); }};
+    try {
+        return linalg::leading_svd(op, some, 0);
+    } catch (const Error&) {
+        return linalg::thin_svd(map);
+    }
 }
 
 // Checkpoints' clock with `pieces` equal parts between neighbours.
@@ -94,8 +114,8 @@ PredictSettings prediction_from(const Problem& problem, const RunState& first,
     return s;
 }
 
-void observe(const Problem& problem, const KnownMap* known, const RunState& state, Index i,
-             RunComparison& c) {
+void observe(const Problem& problem, const ComparisonSettings& settings, const RunState& state,
+             Index i, RunComparison& c) {
     const Modes& modes = problem.modes;
     c.observed.row(i) = strengths(modes, state.map).transpose();
     const ModeAlignment alignment = align_modes(modes, state.map);
@@ -103,7 +123,10 @@ void observe(const Problem& problem, const KnownMap* known, const RunState& stat
     c.alignment_output.row(i) = alignment.output.transpose();
     c.off_diagonal(i) = off_diagonal_energy(modes, state.map);
     c.nonlinear_share(i) = state.nonlinear_share;
-    if (known) c.test_error.row(i) = test_errors(*known, state.map).transpose();
+    if (settings.known) c.test_error.row(i) = test_errors(*settings.known, state.map).transpose();
+    if (settings.held)
+        c.held_loss(i) =
+            state.held_loss ? *state.held_loss : loss_of_map(*settings.held, state.map);
     c.loss_observed(i) = state.loss ? *state.loss : loss_of_map(problem.statistics, state.map);
 }
 
@@ -194,6 +217,55 @@ void find_passages(const Vector& steps, const Vector& fine_steps, const Matrix& 
     c.lag = c.half_observed - c.half_predicted;
 }
 
+// What of the lag of modes finite steps explain, in steps from the first; NaN where that is not
+// known (other depths, rates that vary, momentum that looks ahead).
+Vector lag_of_steps(const ComparisonSettings& settings, Method method, int depth, const Vector& s,
+                    const Vector& half, double first) {
+    if (method == Method::discrete) return Vector::Zero(s.size()); // it has the steps
+    Vector lag = Vector::Constant(s.size(), kNaN);
+    if (depth != 2 || settings.step_clock || settings.variant.nesterov || !(settings.step.rate > 0))
+        return lag;
+    for (Index a = 0; a < s.size(); ++a) lag(a) = (half(a) - first) * step_lag(settings.step, s(a));
+    return lag;
+}
+
+// The step at which the flow's time is `time`; beyond the checkpoints as between the last two.
+double step_of(const ComparisonSettings& settings, const Vector& clock, const Vector& steps,
+               double time) {
+    if (settings.step_clock) return settings.step_clock->when(time);
+    const Index last = clock.size() - 1;
+    return steps(last) +
+           (time - clock(last)) * (steps(last) - steps(last - 1)) / (clock(last) - clock(last - 1));
+}
+
+// The least width of hidden layers; 0: there is none, or it is not known.
+Index hidden_width(const RunState& state) {
+    Index least = 0;
+    if (state.layers)
+        for (std::size_t l = 0; l + 1 < state.layers->size(); ++l)
+            least = l == 0 ? (*state.layers)[l].rows() : std::min(least, (*state.layers)[l].rows());
+    return least;
+}
+
+// The best time in theory from strengths `start`, of which it takes the geometric mean. Nothing
+// where it has none: inputs that are not white, modes that are missing or grow from 0 or below,
+// and data in which no mode or most stand out.
+std::optional<Minimum> best_time(const Problem& problem, const Vector& start, int depth,
+                                 Index hidden, const Execution& execution) {
+    const Vector& s = problem.modes.s;
+    if (!problem.whole || !white_scale(problem.statistics) || !(start.minCoeff() > 0)) return {};
+    const double unit = noise_unit(s, problem.statistics.inputs(), problem.statistics.outputs());
+    if (!(unit > 0)) return {};
+    const Index signals =
+        judge_modes(s, problem.statistics.inputs(), problem.statistics.outputs(), unit)
+            .detections();
+    if (signals == 0 || 2 * signals > s.size()) return {};
+    DataStudySettings study;
+    study.student = {std::exp(start.array().log().mean()), depth, hidden};
+    study.noise_unit = unit;
+    return study_data(problem, std::nullopt, study, execution).point.optimum;
+}
+
 GroupComparison compare_groups(const Modes& modes, const Vector& steps, const Vector& fine_steps,
                                const Matrix& told, const Vector& ends, Index from,
                                const RunComparison& c) {
@@ -212,10 +284,17 @@ GroupComparison compare_groups(const Modes& modes, const Vector& steps, const Ve
     return g;
 }
 
-void judge_regime(const Modes& modes, RunComparison& c) {
-    c.stage = stage_likeness(modes, c.half_observed, c.ten_observed, c.ninety_observed);
+// Modes that come from far below 0 are late, but have no stages.
+Vector from_near_zero(const Vector& passages, const Vector& start, const Vector& ends) {
+    return (start.array() < -kNearZero * ends.array()).select(kNaN, passages);
+}
+
+void judge_regime(const Modes& modes, const Vector& ends, RunComparison& c) {
+    const Vector ten = from_near_zero(c.ten_observed, c.observed.row(0).transpose(), ends);
+    c.stage = stage_likeness(modes, c.half_observed, ten, c.ninety_observed);
+    const bool stays = c.representation_change < kStays;
     if (c.stage > kRich) c.regime = Regime::rich;
-    if (c.stage < kLazy) c.regime = Regime::lazy;
+    if (c.stage < kLazy || (std::isnan(c.stage) && stays)) c.regime = Regime::lazy;
 }
 
 Index tasks_of(const KnownMap& known) {
@@ -254,7 +333,7 @@ FittedMap fit_map(const RowMatrix& inputs, const RowMatrix& outputs) {
 ModeAlignment align_modes(const Modes& modes, const Matrix& map) {
     ModeAlignment alignment{Vector::Zero(modes.count()), Vector::Zero(modes.count())};
     if (!(map.squaredNorm() > 0)) return alignment;
-    const linalg::Svd own = linalg::thin_svd(map);
+    const linalg::Svd own = own_modes(map, modes.count());
     const auto groups = stretches(modes);
     Matrix cost(modes.count(), own.s.size());
     const Matrix u = (modes.u.transpose() * own.u).cwiseAbs2(),
@@ -299,6 +378,11 @@ Vector test_errors(const KnownMap& known, const Matrix& map) {
     return error;
 }
 
+double step_lag(const StepSettings& step, double s) {
+    const double kept = 1 - step.momentum;
+    return step.rate * (s - step.decay) * (1 + step.momentum) / (2 * kept * kept);
+}
+
 std::string regime_name(Regime regime) {
     switch (regime) {
     case Regime::rich:
@@ -335,11 +419,12 @@ RunComparison compare_run(const Problem& problem, const RunSource& run, const Ve
                            "; two or more from there are expected"));
     allocate(times, problem.modes.count(), c);
     if (settings.known) c.test_error.resize(times, tasks_of(*settings.known));
+    if (settings.held) c.held_loss.resize(times);
     RunState first, last;
     for (Index i = 0; i < times; ++i) {
         execution.monitor->stop_if_interrupted();
         last = run.state(i);
-        observe(problem, settings.known, last, i, c);
+        observe(problem, settings, last, i, c);
         if (i == from) first = last;
     }
     c.representation_change = first.layers && last.layers
@@ -371,11 +456,21 @@ RunComparison compare_run(const Problem& problem, const RunSource& run, const Ve
     const int depth = first.layers ? static_cast<int>(first.layers->size()) : settings.depth;
     const Vector ends = mode_ends(problem.modes, depth, settings.step.decay);
     find_passages(steps, fine_steps, told.strength, ends, c);
+    c.step_lag =
+        lag_of_steps(settings, told.method, depth, problem.modes.s, c.half_predicted, steps(from));
+    if (settings.held)
+        if (const auto best =
+                best_time(problem, told.initial_strength, depth, hidden_width(first), execution))
+            c.stop = {step_of(settings, c.clock, steps, c.clock(from) + best->at), best->value};
     const Judgement judged = judge_curves(c.observed, c.predicted, problem.modes.asymptote, from);
     c.relative_rmse = judged.relative_rmse;
     c.r2 = judged.r2;
     c.groups = compare_groups(problem.modes, steps, fine_steps, told.strength, ends, from, c);
-    judge_regime(problem.modes, c);
+    c.groups.step_lag =
+        lag_of_steps(settings, told.method, depth,
+                     group_means(problem.modes.s.transpose(), problem.modes.group).transpose(),
+                     c.groups.half_predicted, steps(from));
+    judge_regime(problem.modes, ends, c);
     return c;
 }
 

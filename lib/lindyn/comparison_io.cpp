@@ -59,8 +59,10 @@ HeldSamples::HeldSamples(const network::Samples& samples) : samples_(samples) {
 }
 
 ModelRun::ModelRun(std::vector<Index> steps, std::function<network::Model(Index)> open,
-                   const std::function<network::Samples()>& samples, const Execution& execution)
-    : steps_(std::move(steps)), open_(std::move(open)), execution_(execution) {
+                   const std::function<network::Samples()>& samples,
+                   std::optional<network::Samples> held, const Execution& execution)
+    : steps_(std::move(steps)), open_(std::move(open)), held_(std::move(held)),
+      execution_(execution) {
     need_rising(steps_, "checkpoints");
     const network::Model first = open_(0);
     depth_ = weighted_layers(first);
@@ -81,6 +83,7 @@ RunState ModelRun::fitted(const network::Model& model) const {
     state.map = fit.map;
     state.loss = result.loss;
     state.nonlinear_share = fit.residual_share;
+    if (held_) state.held_loss = network::evaluate<double>(model, *held_, loss, execution_).loss;
     return state;
 }
 
@@ -146,6 +149,8 @@ void write_groups(hdf5::Group& group, const GroupComparison& g) {
     group.write("half_step_predicted_group", g.half_predicted,
                 {"group", "steps", "the same in theory"});
     group.write("lag_group", g.lag, {"group", "steps", "half step observed less predicted"});
+    group.write("step_lag_group", g.step_lag,
+                {"group", "steps", "what of it the size of steps explains; NaN: not known"});
     group.write("relative_rmse_group", g.relative_rmse,
                 {"group", "", "root mean square of observed less predicted, over the end"});
     group.write("r2_group", g.r2,
@@ -170,6 +175,8 @@ void write_comparison(hdf5::Group group, const RunComparison& c) {
     steps_of("step_90_observed", c.ninety_observed, "90 % of the end");
     steps_of("step_90_predicted", c.ninety_predicted, "90 % of the end");
     steps_of("lag", c.lag, "half step observed less predicted");
+    group.write("step_lag", c.step_lag,
+                {"mode", "steps", "what of it the size of steps explains; NaN: not known"});
     group.write("relative_rmse", c.relative_rmse,
                 {"mode", "", "root mean square of observed less predicted, over the end"});
     group.write("r2", c.r2, {"mode", "", "share of the observed curve's variance explained"});
@@ -184,6 +191,13 @@ void write_comparison(hdf5::Group group, const RunComparison& c) {
                 {"time", "", "share of the outputs' power that no linear map of the inputs has"});
     group.write("loss_observed", c.loss_observed, {"time", "", "half the squared error"});
     group.write("loss_predicted", c.loss_predicted, {"time", "", "the same in theory"});
+    if (c.held_loss.size() > 0)
+        group.write("test_loss_observed", c.held_loss,
+                    {"time", "", "half the squared error of held-out samples"});
+    if (c.stop) {
+        group.set_attribute("theory_stop_step", c.stop->step);
+        group.set_attribute("theory_stop_error", c.stop->error);
+    }
     if (c.test_error.size() > 0)
         group.write(
             "test_error", c.test_error,

@@ -41,9 +41,10 @@ class ASSAY_API HeldSamples : public SampleSource {
 class ASSAY_API ModelRun : public RunSource {
   public:
     // `open` gives the model of a checkpoint by number; `samples` is called once, when the first
-    // model is not linear.
+    // model is not linear; `held` are held-out samples, where there are some.
     ModelRun(std::vector<Index> steps, std::function<network::Model(Index)> open,
-             const std::function<network::Samples()>& samples, const Execution& execution);
+             const std::function<network::Samples()>& samples, std::optional<network::Samples> held,
+             const Execution& execution);
     [[nodiscard]] std::vector<Index> steps() const override { return steps_; }
     [[nodiscard]] RunState state(Index checkpoint) const override;
     // Why the first model is not a linear network; empty where it is.
@@ -55,7 +56,7 @@ class ASSAY_API ModelRun : public RunSource {
     [[nodiscard]] RunState fitted(const network::Model& model) const;
     std::vector<Index> steps_;
     std::function<network::Model(Index)> open_;
-    std::optional<network::Samples> samples_;
+    std::optional<network::Samples> samples_, held_;
     Execution execution_;
     std::string why_fitted_;
     int depth_ = 0;

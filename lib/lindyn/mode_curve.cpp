@@ -139,6 +139,13 @@ class SquaredSums {
         return (rising_ ? followed - other : other - followed) / 4;
     }
 
+    // When the product is first at `target`, above the start and 0: from P there, P - M = 4 target.
+    [[nodiscard]] double when(double target) const {
+        const double sum = 2 * target + std::hypot(2 * target, c_);
+        const double begin = rising_ ? start_ : start_ > 0 ? c_ * c_ / start_ : 0.0;
+        return std::log((2 * r_ / (begin + inner_) - 1) / (2 * r_ / (sum + inner_) - 1)) / r_;
+    }
+
   private:
     // P is logistic above its lower root -inner.
     [[nodiscard]] double sum_squared(double time) const {
@@ -154,6 +161,12 @@ class SquaredSums {
     bool rising_;
     double c_, start_, r_, outer_, inner_;
 };
+
+// In weights times sqrt(d), so that d = 1.
+SquaredSums squared_sums(const UnbalancedLaw& law) {
+    const double scale = std::sqrt(law.d);
+    return {law.s, scale * (law.first + law.second), scale * (law.first - law.second)};
+}
 
 } // namespace
 
@@ -204,13 +217,16 @@ double time_to_reach(const ModeLaw& law, double fraction) {
 }
 
 Vector mode_curve(const UnbalancedLaw& law, const Vector& times) {
-    // In weights times sqrt(d), so that d = 1.
-    const double scale = std::sqrt(law.d);
-    const SquaredSums sums(law.s, scale * (law.first + law.second),
-                           scale * (law.first - law.second));
+    const SquaredSums sums = squared_sums(law);
     Vector product(times.size());
     for (Index i = 0; i < times.size(); ++i) product(i) = sums.product(times(i) / law.tau) / law.d;
     return product;
+}
+
+double time_to_reach(const UnbalancedLaw& law, double fraction) {
+    if (!(law.s > 0)) return kInfinity;
+    if (law.first * law.second > fraction * law.s / law.d) return kNaN;
+    return law.tau * squared_sums(law).when(fraction * law.s);
 }
 
 double stable_rate(double s, double d, int depth) {

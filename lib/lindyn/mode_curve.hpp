@@ -55,6 +55,8 @@ struct UnbalancedLaw {
 // the imbalance vanishes. A start at the saddle 0, or whose product is negative with |w_1| = |w_2|,
 // ends at 0.
 [[nodiscard]] ASSAY_API Vector mode_curve(const UnbalancedLaw& law, const Vector& times);
+// As for equal layers; infinity too for starts that end at 0.
+[[nodiscard]] ASSAY_API double time_to_reach(const UnbalancedLaw& law, double fraction);
 
 // Gradient descent with steps of `rate` converges to strength q along a mode only below this rate:
 // 2 / (depth d q^{2 - 2/depth}), the inverse curvature at the solution of balanced layers.

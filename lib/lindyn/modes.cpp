@@ -10,7 +10,6 @@
 namespace assay::lindyn {
 namespace {
 
-constexpr Index kDense = 2000;                 // sizes up to which all modes are cheap
 constexpr double kNegligible = 1e-12;          // singular values below this share are rounding
 constexpr double kFine = 1e-10, kRough = 1e-5; // residuals of streamed triplets, by precision
 constexpr double kWide = 1e-4;                 // residual of the widest input direction
@@ -30,9 +29,6 @@ linalg::Svd decompose(const Matrix& syx, Index count) {
     check_count(count, all);
     const bool few = count > 0 && 4 * count <= all && all > 100;
     if (few) return linalg::leading_svd(dense_operator(syx), count, 0);
-    if (count == 0 && all > kDense)
-        throw Error(concat("all ", all, " modes of a ", syx.rows(), " x ", syx.cols(),
-                           " matrix; --modes K is expected above ", kDense));
     linalg::Svd svd = linalg::thin_svd(syx);
     if (count > 0) {
         svd.u.conservativeResize(Eigen::NoChange, count);

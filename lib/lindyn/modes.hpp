@@ -34,13 +34,15 @@ struct Modes {
     [[nodiscard]] ASSAY_API Index rank() const; // singular values above 1e-12 of the first
 };
 
+constexpr Index kQuickModes = 2000; // so many modes are all found in seconds
+
 struct ModeOptions {
     Index count = 0;          // 0: all min(N1, N3)
     double degeneracy = 1e-6; // relative gap below which neighbours are one group
 };
 
-// All modes by divide and conquer up to 2000 x 2000; above, or where count is at most a quarter of
-// them, the leading ones by block Krylov iteration. O(N1 N3 min(N1, N3)), or O(N1 N3 count).
+// All modes by divide and conquer; where count is at most a quarter of them, the leading ones by
+// block Krylov iteration. O(N1 N3 min(N1, N3)), or O(N1 N3 count).
 [[nodiscard]] ASSAY_API Modes find_modes(const Statistics& statistics, const ModeOptions& options);
 // Modes of samples whose correlations are never formed: every product with a block of vectors is
 // one pass through the samples, X^T (Y b)/P or Y^T (X b)/P. 10 to 30 passes, O(P (N1 + N3) count)

@@ -21,6 +21,8 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kTrusted = 1e-2; // expected error below which the exact solution is taken
 constexpr double kRefused = 0.1;  // and above which it is refused
+constexpr double kAligned = 1e-8; // imbalance and coupling of modes below which they grow alone
+constexpr double kAside = 1e-12;  // and the share of the start's |W|^2 outside of them
 constexpr double kMostSteps = 1e10;
 constexpr double kNegligible = 1e-3; // modes below this share of the first do not set the times
 
@@ -47,11 +49,16 @@ Vector initial_strengths(const Problem& problem, const PredictSettings& s) {
     if (s.weights)
         return depth_of(s) == 2 ? effective_strengths(*s.weights, modes)
                                 : strengths(modes, whole_map(*s.weights));
+    Vector start = Vector::Zero(modes.count());
+    if (s.initial_layers) {
+        start.head(learnable(problem, s))
+            .setConstant(s.initial_layers->first * s.initial_layers->second);
+        return start;
+    }
     const auto given = static_cast<Index>(s.initial_strength.size());
     if (given != 1 && given != modes.count())
         throw Error(concat("--initial-strength: ", given, " numbers; 1 or ", modes.count(),
                            " (one a mode) are expected"));
-    Vector start = Vector::Zero(modes.count());
     for (Index a = 0; a < learnable(problem, s); ++a)
         start(a) = s.initial_strength[given == 1 ? 0 : at(a)];
     return start;
@@ -64,15 +71,37 @@ Vector learned_ends(const Problem& problem, const PredictSettings& s) {
     return end;
 }
 
+// Whether modes grow from the given weights each for itself, so that the closed forms hold: aligned
+// and balanced, every mode that can be learned above 0 and below its end.
+bool grows_in_modes(const Problem& problem, const PredictSettings& s, const Conditions& c) {
+    const bool closed_decay = s.step.decay == 0 || depth_of(s) < 3;
+    if (!closed_decay ||
+        !(c.misalignment < kAside && c.imbalance < kAligned && problem.mode_coupling() < kAligned))
+        return false;
+    const Vector start = strengths(problem.modes, whole_map(*s.weights));
+    for (Index a = 0; a < learnable(problem, s); ++a)
+        if (!(start(a) > 0 && start(a) < problem.modes.asymptote(a))) return false;
+    return true;
+}
+
+// Two layers aligned with the modes, with a hidden unit for each, of strengths of any sign.
+Layers aligned_layers(const Modes& modes, const Vector& strength, Index learned) {
+    const Vector a = strength.head(learned), root = a.cwiseAbs().cwiseSqrt();
+    return {root.asDiagonal() * modes.v.leftCols(learned).transpose(),
+            modes.u.leftCols(learned) * root.cwiseProduct(a.cwiseSign()).asDiagonal()};
+}
+
+constexpr const char* kAnyStart = " (--method exact takes any start of two layers on white inputs)";
+
 void check_strengths(const Problem& problem, const PredictSettings& s, const Vector& start) {
     for (Index a = 0; a < learnable(problem, s); ++a) {
         const double end = problem.modes.asymptote(a);
         if (depth_of(s) > 1 && !(start(a) > 0))
             throw Error(concat("mode ", a, ": initial strength ", start(a),
-                               "; more than 0 is expected (--method exact takes any start)"));
+                               "; more than 0 is expected", kAnyStart));
         if (!(start(a) < end))
             throw Error(concat("mode ", a, ": initial strength ", start(a), " is not below ", end,
-                               ", where it ends (--method exact takes any start)"));
+                               ", where it ends", kAnyStart));
     }
 }
 
@@ -82,11 +111,22 @@ ModeLaw law_of(const Problem& problem, const PredictSettings& s, const Vector& s
         s.step.decay};
 }
 
+UnbalancedLaw unbalanced_law(const Problem& problem, const PredictSettings& s, Index mode) {
+    return {problem.modes.s(mode), problem.modes.input_variance(mode), s.initial_layers->first,
+            s.initial_layers->second, s.tau};
+}
+
 // Curves and times of the modes that are learned; the others stay at 0.
 struct Curves {
     Matrix strength;
     Vector half, ten, ninety;
 };
+template <class Law>
+void set_times(const Law& law, Index mode, Curves& curves) {
+    curves.half(mode) = time_to_reach(law, 0.5);
+    curves.ten(mode) = time_to_reach(law, 0.1);
+    curves.ninety(mode) = time_to_reach(law, 0.9);
+}
 Curves closed_curves(const Problem& problem, const PredictSettings& s, const Vector& start,
                      const Vector& times, const Execution& run) {
     const Index count = problem.modes.count(), learned = learnable(problem, s);
@@ -94,12 +134,16 @@ Curves closed_curves(const Problem& problem, const PredictSettings& s, const Vec
                   Vector::Constant(count, kNaN), Vector::Constant(count, kNaN)};
     std::vector<ModeLaw> laws;
     for (Index a = 0; a < learned; ++a) {
+        if (s.initial_layers) {
+            const UnbalancedLaw law = unbalanced_law(problem, s, a);
+            set_times(law, a, curves);
+            curves.strength.col(a) = mode_curve(law, times);
+            continue;
+        }
         laws.push_back(law_of(problem, s, start, a));
-        curves.half(a) = time_to_reach(laws.back(), 0.5);
-        curves.ten(a) = time_to_reach(laws.back(), 0.1);
-        curves.ninety(a) = time_to_reach(laws.back(), 0.9);
+        set_times(laws.back(), a, curves);
     }
-    curves.strength.leftCols(learned) = mode_curves(laws, times, run);
+    if (!laws.empty()) curves.strength.leftCols(learned) = mode_curves(laws, times, run);
     return curves;
 }
 
@@ -128,8 +172,24 @@ void sample_times(const Problem& problem, Prediction& p) {
     }
 }
 
-// Maps and Gram matrices of aligned modes: sum a u v^T, and for layers a^{1/D} each (V A^{2/D}
-// V^T).
+// Squares of what the first and the last layer of an aligned network have along a mode of strength
+// a: a^{2/D} of D equal layers; of two unequal ones, whose squares keep the difference c of their
+// start, (sqrt(c^2 + 4 a^2) -+ c)/2.
+struct LayerPower {
+    double first, last;
+};
+LayerPower layer_power(const PredictSettings& s, double a) {
+    if (!s.initial_layers) {
+        const double equal = std::pow(a, 2.0 / depth_of(s));
+        return {equal, equal};
+    }
+    const auto [one, two] = *s.initial_layers;
+    const double c = (two - one) * (two + one), larger = (std::hypot(c, 2 * a) + std::abs(c)) / 2;
+    const double smaller = larger > 0 ? a * a / larger : 0.0;
+    return c > 0 ? LayerPower{smaller, larger} : LayerPower{larger, smaller};
+}
+
+// Maps and Gram matrices of aligned modes: sum a u v^T, and sum w^2 v v^T of a layer w.
 void aligned_matrices(const Problem& problem, const PredictSettings& s, Prediction& p) {
     const Matrix v = problem.input_vectors();
     for (Index i = 0; i < p.time.size(); ++i) {
@@ -138,16 +198,21 @@ void aligned_matrices(const Problem& problem, const PredictSettings& s, Predicti
             p.map.push_back(problem.original_map(problem.modes.u * a.asDiagonal() *
                                                  problem.modes.v.transpose()));
         if (!s.grams) continue;
-        const Vector layer = a.unaryExpr([&](double x) { return std::pow(x, 2.0 / depth_of(s)); });
-        p.hidden_gram.emplace_back(v * layer.asDiagonal() * v.transpose());
-        p.output_gram.emplace_back(problem.modes.u * layer.asDiagonal() *
+        Vector first = Vector::Zero(a.size()), last = first;
+        for (Index k = 0; k < learnable(problem, s); ++k) {
+            const LayerPower power = layer_power(s, a(k));
+            first(k) = power.first;
+            last(k) = power.last;
+        }
+        p.hidden_gram.emplace_back(v * first.asDiagonal() * v.transpose());
+        p.output_gram.emplace_back(problem.modes.u * last.asDiagonal() *
                                    problem.modes.u.transpose());
     }
 }
 
 void predict_aligned(const Problem& problem, const PredictSettings& s, Prediction& p,
                      const Execution& run) {
-    check_strengths(problem, s, p.initial_strength);
+    if (!s.initial_layers) check_strengths(problem, s, p.initial_strength);
     Curves curves = closed_curves(problem, s, p.initial_strength, p.time, run);
     p.strength = std::move(curves.strength);
     p.half_time = std::move(curves.half);
@@ -183,11 +248,25 @@ void predict_discrete(const Problem& problem, const PredictSettings& s, Predicti
     sample_times(problem, p);
 }
 
-const Layers& need_weights(const PredictSettings& s, const char* method) {
-    if (!s.weights)
-        throw Error(concat("--method ", method,
-                           " starts from weights: a file with /model is expected (--weights)"));
-    return *s.weights;
+bool has_exact_solution(const Problem& problem, const PredictSettings& s) {
+    return problem.whole && white_scale(problem.statistics) && depth_of(s) == 2 &&
+           s.step.decay == 0;
+}
+
+// From the weights, or without from modes of the strengths `start`.
+ExactSolution exact_solution(const Problem& problem, const PredictSettings& s,
+                             const Vector& start) {
+    if (depth_of(s) != 2)
+        throw Error(concat(depth_of(s), " layers; --method exact is for two (--method flow)"));
+    const auto white = white_scale(problem.statistics);
+    if (!white)
+        throw Error(concat("inputs are not white (|Sx - d I|/|Sx| = ", problem.whiteness,
+                           "); --whiten or --method flow is expected"));
+    if (s.step.decay != 0) throw Error("--method exact has no weight decay; --method flow has");
+    need_formed(problem.statistics);
+    const Layers w =
+        s.weights ? *s.weights : aligned_layers(problem.modes, start, learnable(problem, s));
+    return {problem.statistics.syx, *white, w[0], w[1], s.tau};
 }
 
 void predict_exact(const Problem& problem, const PredictSettings& s, Prediction& p,
@@ -214,7 +293,10 @@ void predict_flow(const Problem& problem, const PredictSettings& s, Prediction& 
     if (!problem.has_inputs)
         throw Error("the input correlations are not in the file; --method flow needs the data");
     need_formed(problem.statistics);
-    Flow flow(problem.statistics, need_weights(s, "flow"), s.tau, s.step.decay);
+    if (!s.weights)
+        throw Error("--method flow starts from weights: a file with /model is expected "
+                    "(--weights)");
+    Flow flow(problem.statistics, *s.weights, s.tau, s.step.decay);
     p.strength.resize(p.time.size(), problem.modes.count());
     p.loss.resize(p.time.size());
     for (Index i = 0; i < p.time.size(); ++i) {
@@ -240,6 +322,7 @@ void add_shallow(const Problem& problem, const PredictSettings& s, Prediction& p
     PredictSettings one = s;
     one.depth = 1;
     one.weights.reset();
+    one.initial_layers.reset();
     one.hidden = 0;
     const Vector start = Vector::Zero(problem.modes.count());
     Curves curves = closed_curves(problem, one, start, p.time, run);
@@ -293,15 +376,33 @@ Vector mode_ends(const Modes& modes, int depth, double decay) {
     return ends;
 }
 
+namespace {
+
+// When a mode gets to its half, or nearly would: for a grid of times.
+double usual_half_time(const Problem& problem, const PredictSettings& s, const Vector& start,
+                       Index mode) {
+    if (s.initial_layers) return time_to_reach(unbalanced_law(problem, s, mode), 0.5);
+    ModeLaw law = law_of(problem, s, start, mode);
+    if (law.depth >= 3) law.decay = 0;
+    law.start = std::clamp(law.start, 1e-12 * law.end(), 0.45 * law.end());
+    return time_to_reach(law, 0.5);
+}
+
+void check_initial_layers(const PredictSettings& s) {
+    if (depth_of(s) != 2 || s.step.decay != 0 ||
+        (s.method != Method::automatic && s.method != Method::aligned))
+        throw Error("two layers that start unequal have a closed form without weight decay only "
+                    "(--depth 2, --method aligned)");
+}
+
+} // namespace
+
 Vector usual_times(const Problem& problem, const PredictSettings& settings, Index count) {
     const Vector start = initial_strengths(problem, settings);
     double latest = 0;
     for (Index a = 0; a < learnable(problem, settings); ++a) {
         if (problem.modes.s(a) <= kNegligible * problem.modes.s(0)) continue;
-        ModeLaw law = law_of(problem, settings, start, a);
-        if (law.depth >= 3) law.decay = 0;
-        law.start = std::clamp(law.start, 1e-12 * law.end(), 0.45 * law.end());
-        const double half = time_to_reach(law, 0.5);
+        const double half = usual_half_time(problem, settings, start, a);
         if (std::isfinite(half)) latest = std::max(latest, half);
     }
     if (!(latest > 0)) throw Error("no mode is learned; --time a:b:n is expected");
@@ -314,6 +415,7 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
     for (Index i = 0; i < times.size(); ++i)
         if (!(times(i) >= (i == 0 ? 0.0 : times(i - 1))))
             throw Error(concat("time ", times(i), " at ", i, "; rising times from 0 are expected"));
+    if (s.initial_layers) check_initial_layers(s);
     const Phase phase(*run.monitor, "prediction");
     Prediction p;
     p.time = times;
@@ -330,21 +432,15 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
         p.conditions.imbalance = relative_imbalance(*s.weights);
         p.conditions.misalignment = misalignment(problem.modes, whole_map(*s.weights));
     }
-    const auto white = white_scale(problem.statistics);
+    if (s.initial_layers)
+        p.conditions.imbalance =
+            relative_imbalance({Matrix::Constant(1, 1, s.initial_layers->first),
+                                Matrix::Constant(1, 1, s.initial_layers->second)});
+    const bool closed = !s.weights || grows_in_modes(problem, s, p.conditions);
     std::optional<ExactSolution> exact;
-    const bool wants_exact =
-        s.method == Method::exact || (s.method == Method::automatic && s.weights && white &&
-                                      depth_of(s) == 2 && s.step.decay == 0 && problem.whole);
-    if (wants_exact) {
-        const Layers& w = need_weights(s, "exact");
-        if (w.size() != 2)
-            throw Error(concat(w.size(), " layers; --method exact is for two (--method flow)"));
-        if (!white)
-            throw Error(concat("inputs are not white (|Sx - d I|/|Sx| = ", problem.whiteness,
-                               "); --whiten or --method flow is expected"));
-        if (s.step.decay != 0) throw Error("--method exact has no weight decay; --method flow has");
-        need_formed(problem.statistics);
-        exact.emplace(problem.statistics.syx, *white, w[0], w[1], s.tau);
+    if (s.method == Method::exact ||
+        (s.method == Method::automatic && !closed && has_exact_solution(problem, s))) {
+        exact = exact_solution(problem, s, p.initial_strength);
         p.conditions.expected_error = exact->expected_error();
         if (s.method == Method::exact && !s.allow_unbalanced && exact->expected_error() > kRefused)
             throw Error(concat("the start is not balanced (expected relative error ",
@@ -354,7 +450,7 @@ Prediction predict(const Problem& problem, const PredictSettings& s, const Vecto
     }
     p.method = s.method;
     if (s.method == Method::automatic)
-        p.method = !s.weights                                    ? Method::aligned
+        p.method = closed                                        ? Method::aligned
                    : exact && exact->expected_error() < kTrusted ? Method::exact
                                                                  : Method::flow;
     if (p.method == Method::aligned)

@@ -1,9 +1,11 @@
 // What the theory says of a training run: strengths, loss, maps and Gram matrices over time, by the
 // method that fits the problem, with measures of how far the problem is from the method's
 // assumptions.
-//   aligned  closed forms of single modes (mode_curve.hpp): aligned balanced starts, inputs that
-//            the modes diagonalise
-//   exact    two layers, white inputs, any balanced start (exact_solution.hpp)
+//   aligned  closed forms of single modes (mode_curve.hpp): aligned starts, balanced or of two
+//            layers, inputs that the modes diagonalise
+//   exact    two layers, white inputs, any balanced start (exact_solution.hpp); without weights
+//   that
+//            of modes of the initial strengths, whatever these are
 //   flow     all weights, integrated: anything
 //   discrete aligned modes with the steps of gradient descent (discrete.hpp)
 #pragma once
@@ -18,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace assay::lindyn {
@@ -29,11 +32,14 @@ struct PredictSettings {
     Method method = Method::automatic;
     int depth = 2;
     std::vector<double> initial_strength{1e-3}; // one for all modes, or one a mode
-    std::optional<Layers> weights;              // a given start, in the problem's coordinates
-    Index hidden = 0;                           // smallest hidden width; 0: no limit
-    double tau = 1;                             // time units per unit of the flow's time
-    StepSettings step;                          // discrete; decay everywhere
-    StepVariant variant;                        // discrete
+    // In its place, what the first and the second of two layers have along every mode, of any
+    // signs.
+    std::optional<std::pair<double, double>> initial_layers;
+    std::optional<Layers> weights; // a given start, in the problem's coordinates
+    Index hidden = 0;              // smallest hidden width; 0: no limit
+    double tau = 1;                // time units per unit of the flow's time
+    StepSettings step;             // discrete; decay everywhere
+    StepVariant variant;           // discrete
     // Discrete: where the learning rate varies, how the flow's time passes, and how much of it has
     // passed when the prediction starts. None: the rate stays.
     std::shared_ptr<const StepClock> clock;
@@ -81,6 +87,9 @@ struct Prediction {
 [[nodiscard]] ASSAY_API Vector usual_times(const Problem& problem, const PredictSettings& settings,
                                            Index count = 500);
 
+// Without a method: weights that are aligned and balanced, and strengths, have closed forms; other
+// weights of two layers on white inputs the exact solution, where its expected error is below 1e-2;
+// the rest is integrated.
 // Throws Error where the method does not fit: strengths that are not below q, inputs that are not
 // white, starts that are not balanced (expected error above 0.1), starts that are missing.
 // `times` rise from 0.

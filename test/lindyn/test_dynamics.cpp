@@ -5,10 +5,12 @@
 #include <assay/hdf5/object.hpp>
 #include <assay/linalg/orthonormal.hpp>
 #include <assay/linalg/svd.hpp>
+#include <assay/lindyn/comparison.hpp>
 #include <assay/lindyn/discrete.hpp>
 #include <assay/lindyn/exact_solution.hpp>
 #include <assay/lindyn/flow.hpp>
 #include <assay/lindyn/mode_curve.hpp>
+#include <assay/lindyn/predict.hpp>
 #include <assay/lindyn/simulate.hpp>
 #include <assay/lindyn/starts.hpp>
 #include <assay/lindyn/time_scale.hpp>
@@ -69,7 +71,18 @@ TEST_CASE("mode curves equal the integrated weights", "[lindyn]") {
         const double s = number(g, "s"), d = number(g, "d");
         Vector found;
         if (start.size() == 2 && start(0) != start(1)) {
-            found = mode_curve(UnbalancedLaw{s, d, start(0), start(1), 1}, time);
+            const UnbalancedLaw law{s, d, start(0), start(1), 1};
+            found = mode_curve(law, time);
+            for (const double fraction : {0.1, 0.5, 0.9}) {
+                const double when = time_to_reach(law, fraction), level = fraction * s / d;
+                if (std::isnan(when))
+                    CHECK(start.prod() > level);
+                else if (std::isinf(when))
+                    CHECK((s == 0 || expected.maxCoeff() < level));
+                else
+                    CHECK(mode_curve(law, Vector::Constant(1, when))(0) ==
+                          Approx(level).epsilon(1e-11));
+            }
         } else {
             const ModeLaw law{s,
                               d,
@@ -334,6 +347,38 @@ TEST_CASE("descent takes all dimensions where none is spare", "[lindyn]") {
         ReducedDescent::pays(s, initial_layers({30, 4}, {}, {StartLaw::gaussian, 1, 3, 0})));
 }
 
+TEST_CASE("how much finite steps put off a mode", "[lindyn]") {
+    const double s = 3, start = 1e-4, half = time_to_reach({s, 1, start, 2, 1, 0}, 0.5);
+    // Steps of the recursion until half of the end, with parts of the last one.
+    const auto counted = [&](const StepSettings& step) {
+        DiscreteModes mode(Vector::Constant(1, s), Vector::Ones(1), Vector::Constant(1, start), 2,
+                           step);
+        for (int t = 1;; ++t) {
+            const double before = mode.strengths()(0);
+            mode.step();
+            const double after = mode.strengths()(0);
+            if (after >= s / 2) return t - (after - s / 2) / (after - before);
+        }
+    };
+    const StepSettings plain{0.05, 0, 0};
+    const double flow = half / 0.05;
+    CHECK(flow == Approx(34.4).margin(0.05));
+    CHECK(std::ceil(counted(plain)) == 37);
+    CHECK(flow * (1 + step_lag(plain, s)) == Approx(36.9).margin(0.05));
+    CHECK(step_lag({0.05, 0, 0.5}, s) == Approx(0.05 * 2.5 / 2).epsilon(1e-12));
+    // To first order in the rate, with momentum too, but for a step or two of the slower growth at
+    // the end: (1/2) ln[f(half)/f(start)] of f = w (s - w^2) without momentum, 0.52 less.
+    for (const auto& [momentum, steps] :
+         {std::make_pair(0.0, 0.6), std::make_pair(0.5, 0.8), std::make_pair(0.9, 2.5)})
+        for (const double size : {0.02, 0.04}) {
+            const StepSettings step{size * (1 - momentum) * (1 - momentum) / s, momentum, 0};
+            const double told = half * (1 - momentum) / step.rate, share = step_lag(step, s);
+            CHECK(share == Approx(size * (1 + momentum) / 2).epsilon(1e-12));
+            INFO("momentum " << momentum << ", size " << size);
+            CHECK(std::abs(counted(step) - told * (1 + share)) < steps);
+        }
+}
+
 TEST_CASE("finite steps of momentum that looks ahead, decay beside the gradient, and a rate that "
           "varies",
           "[lindyn]") {
@@ -405,6 +450,130 @@ TEST_CASE("a flow that is restored goes on to the same bits", "[lindyn]") {
     for (std::size_t l = 0; l < 2; ++l) CHECK(whole.layers()[l] == resumed.layers()[l]);
     CHECK_THROWS_AS(resumed.restore(start, {}), Error);
     CHECK_THROWS_AS(resumed.restore(start, {Matrix::Zero(3, 9), Matrix::Zero(3, 1)}), Error);
+}
+
+namespace {
+
+// Layers along the modes with the D-th root of each strength, through hidden units in any basis.
+Layers layers_along(const Modes& modes, const Vector& strength, std::size_t depth) {
+    const Vector root = strength.cwiseAbs().array().pow(1.0 / static_cast<double>(depth));
+    const Index width = modes.count() + 2;
+    Layers layers;
+    Matrix below = modes.v;
+    for (std::size_t l = 1; l <= depth; ++l) {
+        const Matrix above =
+            l == depth ? Matrix(modes.u * strength.cwiseSign().asDiagonal())
+                       : linalg::orthonormalised(random_matrix(width, modes.count(), 40 + l));
+        layers.push_back(above * root.asDiagonal() * below.transpose());
+        below = above;
+    }
+    return layers;
+}
+
+// Inputs whose directions are the modes of the targets, of different variances.
+Problem commuting_problem() {
+    const Matrix v = linalg::orthonormalised(random_matrix(6, 6, 31));
+    const Matrix u = linalg::orthonormalised(random_matrix(4, 4, 32));
+    Statistics s = statistics_of(
+        u * Eigen::Vector4d(2, 1.2, 0.7, 0.3).asDiagonal() * v.leftCols(4).transpose(), 0);
+    s.sxx = v * (Vector(6) << 0.5, 1, 0.8, 0.3, 2, 0.1).finished().asDiagonal() * v.transpose();
+    return make_problem(s, false, {});
+}
+
+} // namespace
+
+TEST_CASE("weights along the modes have closed forms, without being asked for", "[lindyn]") {
+    const Problem problem = commuting_problem();
+    const std::size_t depth = GENERATE(2U, 3U, 4U);
+    const Vector start = Eigen::Vector4d(0.02, 0.3, 0.05, 0.1), times = Vector::LinSpaced(9, 0, 20);
+    PredictSettings settings;
+    settings.weights = layers_along(problem.modes, start, depth);
+    const auto found = [&] { return predict(problem, settings, times, {}); };
+    const Prediction closed = found();
+    CHECK(closed.method == Method::aligned);
+    CHECK((closed.initial_strength - start).norm() < 1e-12);
+    Flow flow(problem.statistics, *settings.weights);
+    for (Index i = 0; i < times.size(); ++i)
+        CHECK((strengths(problem.modes, whole_map(flow.at(times(i)))) -
+               closed.strength.row(i).transpose())
+                  .norm() < 1e-6);
+    // One thing is otherwise.
+    (*settings.weights)[0] *= 1.0001;
+    CHECK(found().method == Method::flow); // imbalance
+    settings.weights = layers_along(problem.modes, start, depth);
+    (*settings.weights)[0] += 1e-5 * random_matrix((*settings.weights)[0].rows(), 6, 33);
+    CHECK(found().method == Method::flow); // other directions
+    settings.weights = layers_along(problem.modes, Eigen::Vector4d(-0.02, 0.3, 0.05, 0.1), depth);
+    CHECK(found().method == Method::flow); // a mode that starts the wrong way
+    settings.weights = layers_along(problem.modes, Eigen::Vector4d(5, 0.3, 0.05, 0.1), depth);
+    CHECK(found().method == Method::flow); // a mode beyond its end
+    settings.weights = layers_along(problem.modes, start, depth);
+    settings.step.decay = 0.01;
+    CHECK(found().method == (depth == 2 ? Method::aligned : Method::flow)); // no closed form
+    settings.step.decay = 0;
+    Problem skew = problem;
+    const Matrix x = random_matrix(6, 30, 34);
+    skew.statistics.sxx = x * x.transpose() / 30;
+    skew = make_problem(skew.statistics, false, {});
+    CHECK(predict(skew, settings, times, {}).method == Method::flow); // inputs that mix the modes
+}
+
+TEST_CASE("the exact solution takes strengths that closed forms refuse", "[lindyn]") {
+    const double d = 0.7;
+    const Problem problem = make_problem(statistics_of(random_matrix(4, 6, 35), d), false, {});
+    const Modes& modes = problem.modes;
+    PredictSettings settings;
+    settings.initial_strength = {2 * modes.asymptote(0), -0.1, 0, 0.05};
+    const Vector times = Vector::LinSpaced(7, 0, 3);
+    CHECK_THROWS_WITH(predict(problem, settings, times, {}), Catch::Contains("--method exact"));
+    settings.method = Method::exact;
+    const Prediction p = predict(problem, settings, times, {});
+    CHECK(p.method == Method::exact);
+    CHECK(p.initial_strength(1) == -0.1);
+    // tau a' = 2 |a| (s - d a).
+    for (Index i = 0; i < times.size(); ++i)
+        for (Index k = 0; k < 4; ++k) {
+            const double q = modes.asymptote(k), a = settings.initial_strength[std::size_t(k)];
+            const double e = std::exp(-2 * modes.s(k) * times(i));
+            const double expected = a > 0   ? q / (1 + (q / a - 1) * e)
+                                    : a < 0 ? -q * e / (1 - q / a - e)
+                                            : 0;
+            CHECK(std::abs(p.strength(i, k) - expected) < 1e-10);
+        }
+    settings.depth = 3;
+    CHECK_THROWS_WITH(predict(problem, settings, times, {}), Catch::Contains("3 layers"));
+}
+
+TEST_CASE("layers that start unequal along the modes: the exact solution's", "[lindyn]") {
+    const auto start = GENERATE(std::make_pair(0.3, 1.1), std::make_pair(-1.5, 0.2),
+                                std::make_pair(0.4, 0.4), std::make_pair(0.0, 0.5));
+    const double d = 0.7;
+    const Problem problem = make_problem(statistics_of(random_matrix(4, 6, 36), d), false, {});
+    const Modes& modes = problem.modes;
+    PredictSettings settings;
+    settings.initial_layers = start;
+    settings.maps = settings.grams = true;
+    const Vector times = Vector::LinSpaced(7, 0, 4);
+    const Prediction p = predict(problem, settings, times, {});
+    CHECK(p.method == Method::aligned);
+    ExactSolution exact(problem.statistics.syx, d, start.first * modes.v.transpose(),
+                        start.second * modes.u);
+    for (Index i = 0; i < times.size(); ++i) {
+        exact.advance(times(i));
+        const auto at = static_cast<std::size_t>(i);
+        CHECK((p.map[at] - exact.map()).norm() < 1e-9);
+        CHECK((p.hidden_gram[at] - exact.input_gram()).norm() < 1e-9);
+        CHECK((p.output_gram[at] - exact.output_gram()).norm() < 1e-9);
+        CHECK(p.loss(i) == Approx(loss_of_map(problem.statistics, exact.map())).epsilon(1e-9));
+    }
+    for (Index k = 0; k < 4; ++k)
+        CHECK(mode_curve(UnbalancedLaw{modes.s(k), d, start.first, start.second, 1},
+                         Vector::Constant(1, p.half_time(k)))(0) ==
+              Approx(modes.asymptote(k) / 2).epsilon(1e-10));
+    const Vector usual = usual_times(problem, settings);
+    CHECK(usual(usual.size() - 1) == Approx(1.5 * p.half_time.maxCoeff()));
+    settings.depth = 3;
+    CHECK_THROWS_WITH(predict(problem, settings, times, {}), Catch::Contains("start unequal"));
 }
 
 TEST_CASE("layers that do not chain are named with both shapes", "[lindyn]") {
@@ -530,4 +699,94 @@ TEST_CASE("small random starts follow the exact solution within the stated error
         worst = std::max(worst, (whole_map(flow.at(t)) - exact.map()).norm() / s.syx.norm());
     }
     CHECK(worst < 1e-5);
+}
+
+TEST_CASE("a recorded small run follows the exact solution to 1e-6", "[lindyn]") {
+    // 8 items, 40 features, 24 hidden units, a start of standard deviation 1e-3.
+    const std::uint64_t seed = GENERATE(1U, 2U, 3U);
+    const Statistics s = statistics_of(random_matrix(40, 8, seed, 1), 1);
+    const Layers start = initial_layers({8, 24, 40}, {}, {StartLaw::gaussian, 1e-3, seed, 0});
+    Matrix gap = start[1].transpose() * start[1] - start[0] * start[0].transpose();
+    CHECK(linalg::thin_svd(gap).s(0) == Approx(1e-4).epsilon(0.3));
+    Flow flow(s, start);
+    ExactSolution exact(s.syx, 1, start[0], start[1]);
+    double worst = 0;
+    for (double t = 0.1; t < 6; t += 0.1) {
+        exact.advance(t);
+        worst = std::max(worst, (whole_map(flow.at(t)) - exact.map()).norm() / s.syx.norm());
+    }
+    CHECK(worst < 1e-6);
+}
+
+TEST_CASE("what no sizes and teachers change", "[lindyn]") {
+    const Random random(9, "test/lindyn/properties");
+    for (std::uint64_t draw = 0; draw < 30; ++draw) {
+        const auto size = [&](std::uint64_t which) {
+            return 2 + static_cast<Index>(11 * random.uniform(8 * draw + which));
+        };
+        const Index n1 = size(0), n2 = size(1), n3 = size(2);
+        Statistics s = statistics_of(random_matrix(n3, n1, 100 + draw), 0.7);
+        if (draw % 2 == 0) {
+            const Matrix x = random_matrix(n1, 3 * n1, 200 + draw);
+            s.sxx = x * x.transpose() / static_cast<double>(3 * n1);
+        }
+        INFO("draw " << draw << ": " << n1 << ", " << n2 << ", " << n3);
+        const Problem problem = make_problem(s, false, {});
+        const Modes& modes = problem.modes;
+        PredictSettings settings;
+        settings.hidden = n2;
+        settings.initial_strength = {1e-4};
+        const Vector times = Vector::LinSpaced(5, 0, 4);
+        const Prediction told = predict(problem, settings, times, {});
+        // Outputs in another order, and in another basis.
+        Matrix order = Matrix::Zero(n3, n3);
+        for (Index i = 0; i < n3; ++i) order(i, n3 - 1 - i) = 1;
+        for (const Matrix& turn :
+             {order, linalg::orthonormalised(random_matrix(n3, n3, 300 + draw))}) {
+            Statistics other = s;
+            other.syx = turn * s.syx;
+            const Problem turned = make_problem(other, false, {});
+            CHECK((turned.modes.s - modes.s).norm() < 1e-12 * modes.s(0));
+            CHECK((turned.modes.v - modes.v).norm() < 1e-8);
+            CHECK((turned.modes.u - turn * modes.u).norm() < 1e-8);
+            CHECK((turned.modes.asymptote - modes.asymptote).norm() <
+                  1e-8 * modes.asymptote.maxCoeff());
+            const Prediction again = predict(turned, settings, times, {});
+            CHECK((again.strength - told.strength).norm() < 1e-8 * modes.asymptote.maxCoeff());
+            CHECK((again.loss - told.loss).norm() < 1e-8 * told.loss(0));
+        }
+        if (s.sxx.size() > 0) continue;
+        // Below the bound of stability, that of inputs which the modes diagonalise, the loss never
+        // rises.
+        const Layers start = initial_layers({n1, n2, n3}, {}, {StartLaw::gaussian, 0.05, draw, 0});
+        GradientDescent descent(s, start, {0.9 * stable_rate(problem, 2), 0, 0});
+        double before = loss_of_map(s, whole_map(start));
+        for (Index t = 0; t < 300; ++t) {
+            descent.step(t);
+            const double loss = loss_of_map(s, whole_map(descent.layers()));
+            CHECK(loss <= before + 1e-12 * s.output_power);
+            before = loss;
+        }
+    }
+}
+
+TEST_CASE("few modes of a large map have their partners among its first", "[lindyn]") {
+    const Matrix u = linalg::orthonormalised(random_matrix(90, 6, 51)),
+                 v = linalg::orthonormalised(random_matrix(70, 6, 52));
+    const Vector s = (Vector(6) << 9, 7, 5, 3, 2, 1).finished();
+    Problem problem =
+        make_problem(statistics_of(u * s.asDiagonal() * v.transpose(), 1), false, {3, 1e-6});
+    // A network that has learned most, in directions that are off.
+    const Matrix map =
+        u * (0.9 * s).asDiagonal() * v.transpose() + 0.02 * random_matrix(90, 70, 53);
+    const ModeAlignment found = align_modes(problem.modes, map);
+    const linalg::Svd own = linalg::thin_svd(map);
+    for (Index a = 0; a < 3; ++a) {
+        CHECK(found.output(a) == Approx(std::abs(own.u.col(a).dot(u.col(a)))).epsilon(1e-9));
+        CHECK(found.input(a) == Approx(std::abs(own.v.col(a).dot(v.col(a)))).epsilon(1e-9));
+        CHECK(found.input(a) < 1 - 1e-4);
+    }
+    // Without any first ones, all are looked at.
+    const Matrix flat = linalg::orthonormalised(random_matrix(90, 70, 54));
+    CHECK(align_modes(problem.modes, flat).input.allFinite());
 }
