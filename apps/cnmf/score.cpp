@@ -40,8 +40,8 @@ void score_data(const Options& o, const LoadedModel& fitted, cli::Context& conte
     const auto products =
         loaded.data->products(fitted.model.components, fitted.model.lags, context.execution());
     const Vector shares = cnmf::loadings(fitted.model, *products,
-                                         loaded.data->survey().squared_norm, context.execution());
-    const double x_ortho = cnmf::cross_orthogonality(fitted.model, *products, context.execution());
+                                         loaded.data->survey().squared_norm, unseen, context.execution());
+    const double x_ortho = cnmf::cross_orthogonality(fitted.model, *products, unseen, context.execution());
     context.report("relative loss", evaluation.relative_loss());
     context.report("power explained", 1 - std::pow(evaluation.relative_loss(), 2));
     context.report("cross-orthogonality", x_ortho);

@@ -319,10 +319,11 @@ class Runner {
         if (options_.loss == Loss::kl)
             r.divergence = divergence(r.model.motifs, products_.axis().padded(r.model.activations),
                                       data_.recording(), products_.axis(), unseen_, run_);
-        r.penalties = penalty_values(
-            r.model, options_.penalties, products_.axis(),
-            options_.penalties.x_ortho > 0 ? cross_orthogonality(r.model, products_, run_) : 0.0);
-        r.loadings = loadings(r.model, products_, data_.survey().squared_norm, run_);
+        r.penalties = penalty_values(r.model, options_.penalties, products_.axis(),
+                                     options_.penalties.x_ortho > 0
+                                         ? cross_orthogonality(r.model, products_, unseen_, run_)
+                                         : 0.0);
+        r.loadings = loadings(r.model, products_, data_.survey().squared_norm, unseen_, run_);
         for (Index k = 0; k < r.model.components; ++k) r.dead.push_back(is_dead(r.model, k));
         if (const auto dead = std::count(r.dead.begin(), r.dead.end(), true); dead > 0)
             run_.monitor->warn(concat(dead, dead == 1 ? " component" : " components", " of ",

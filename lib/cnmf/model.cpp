@@ -111,23 +111,35 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
 }
 
 Vector loadings(const Model& model, DataProducts& products, double squared_norm,
-                const Execution& run) {
+                const Unseen& unseen, const Execution& run) {
     const TimeAxis& axis = products.axis();
     const TimeMatrix g = products.with_motifs(model.motifs, run);
     const Vector powers = component_powers(model, axis, run);
-    const TimeMatrix activations = axis.padded(model.activations);
+    Imputation at_unseen(unseen, axis);
     Vector result(model.components);
     for (Index k = 0; k < model.components; ++k) {
-        const TimeMatrix h = activations.col(k);
-        result(k) = std::max(0.0, (2 * inner_product(h, g.col(k)) - powers(k)) / squared_norm);
+        const Model one = chosen_components(model, {k});
+        const TimeMatrix h = axis.padded(one.activations);
+        double explained = 2 * inner_product(h, g.col(k)) - powers(k);
+        at_unseen.evaluate(one.motifs, h, run);
+        for (std::size_t i = 0; i < unseen.stored.size(); ++i) {
+            const double value = at_unseen.values()[i];
+            explained -= (2 * unseen.stored[i] - value) * value;
+        }
+        result(k) = std::max(0.0, explained / (squared_norm - unseen.stored_power));
     }
     return result;
 }
 
-double cross_orthogonality(const Model& model, DataProducts& products, const Execution& run) {
-    const TimeMatrix smoothed =
-        window_sums(products.with_motifs(model.motifs, run), products.axis());
-    return inner_product(products.axis().padded(model.activations), sum_of_others(smoothed));
+double cross_orthogonality(const Model& model, DataProducts& products, const Unseen& unseen,
+                           const Execution& run) {
+    const TimeAxis& axis = products.axis();
+    const TimeMatrix h = axis.padded(model.activations);
+    Imputation imputation(unseen, axis);
+    imputation.evaluate(model.motifs, h, run);
+    TimeMatrix g = products.with_motifs(model.motifs, run);
+    imputation.add_to(g, model.motifs, run);
+    return inner_product(h, sum_of_others(window_sums(g, axis)));
 }
 
 Vector component_powers(const Model& model, const TimeAxis& axis, const Execution& run) {

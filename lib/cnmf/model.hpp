@@ -48,13 +48,14 @@ struct Evaluation {
                                             const Unseen& unseen, const Execution& run);
 
 // Loading of component k: (2 <H_k, G_k> - <H_k, C_kk * H_k>) / |X|^2, floored at 0: how much the
-// component explains.
+// component explains of the seen entries. `squared_norm` is that of the data in `products`.
 [[nodiscard]] ASSAY_API Vector loadings(const Model& model, DataProducts& products,
-                                        double squared_norm, const Execution& run);
+                                        double squared_norm, const Unseen& unseen,
+                                        const Execution& run);
 
-// R_x of the model, unweighted.
+// R_x of the model, unweighted, with the model's values at unseen entries, as a fit minimises it.
 [[nodiscard]] ASSAY_API double cross_orthogonality(const Model& model, DataProducts& products,
-                                                   const Execution& run);
+                                                   const Unseen& unseen, const Execution& run);
 // Squared norm of what each component reconstructs.
 [[nodiscard]] ASSAY_API Vector component_powers(const Model& model, const TimeAxis& axis,
                                                 const Execution& run);

@@ -67,7 +67,7 @@ select(const Data& data, const Mask& excluded, const SelectOptions& options, Ind
             FitResult full = fit(data, all, fit_options, inside);
             row.full_loss = full.evaluation.relative_loss();
             row.iterations = static_cast<Index>(full.history.loss.size()) - 1;
-            row.penalty = cross_orthogonality(full.model, *products, run);
+            row.penalty = cross_orthogonality(full.model, *products, all, run);
             models.push_back(std::move(full.model));
             of_point.push_back(row);
         }

@@ -120,7 +120,7 @@ TransformResult transform(const Data& data, const Unseen& unseen, const Model& m
     result.sweeps = fitted.sweeps;
     const Phase phase(*run.monitor, "evaluate");
     result.evaluation = evaluate(whole, data.recording(), unseen, run);
-    result.loadings = loadings(whole, *products, data.survey().squared_norm, run);
+    result.loadings = loadings(whole, *products, data.survey().squared_norm, unseen, run);
     result.activations = std::move(whole.activations);
     return result;
 }
