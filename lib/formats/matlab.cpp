@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,13 +51,17 @@ SparseMatrix read_sparse(const hdf5::Group& group) {
 }
 
 // MATLAB's first index runs fastest: what it writes is, in C order, of reversed dimensions.
-StoredArray array_of(const hdf5::Dataset& dataset) {
+hdf5::Shape dense_shape(const hdf5::Dataset& dataset) {
     if (is_empty(dataset)) throw Error(dataset.where() + ": is an empty array");
     if (class_of(dataset) == "char")
         throw Error(dataset.where() + ": holds text; numbers are expected");
     dataset.expect_numeric();
+    return {dataset.shape().rbegin(), dataset.shape().rend()};
+}
+
+StoredArray array_of(const hdf5::Dataset& dataset) {
     StoredArray array;
-    array.shape.assign(dataset.shape().rbegin(), dataset.shape().rend());
+    array.shape = dense_shape(dataset);
     array.bytes = sizeof(double) * static_cast<double>(dataset.size());
     array.read = [dataset, shape = array.shape](const NumberBlock& take) {
         const std::vector<double> numbers = dataset.read<double>();
@@ -99,6 +104,13 @@ AnyArray read_matlab73(const hdf5::Group& root, const std::string& path) {
     const hdf5::Dataset dataset = root.dataset(path);
     if (dataset.kind() == hdf5::Kind::reference) return read_cell(dataset);
     return collected(array_of(dataset));
+}
+
+std::optional<hdf5::Shape> matlab73_shape(const hdf5::Group& root, const std::string& path) {
+    if (!root.has_dataset(path)) return std::nullopt;
+    const hdf5::Dataset dataset = root.dataset(path);
+    if (dataset.kind() == hdf5::Kind::reference) return std::nullopt;
+    return dense_shape(dataset);
 }
 
 StoredArray matlab73_array(const hdf5::Group& root, const std::string& path) {

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/arrays.hpp>
+#include <assay/formats/npy.hpp>
 #include <assay/formats/number_blocks.hpp>
 #include <assay/formats/scalar_types.hpp>
 
@@ -154,23 +155,23 @@ DenseArray collected(const StoredArray& array) {
     return result;
 }
 
-StoredArray npy_array(std::string_view bytes, const std::string& where) {
+NpyNumbers npy_numbers(std::string_view bytes, const std::string& where) {
     const auto [header, start] = parse_start(bytes, where);
     const ScalarType& type = type_of(kind_of(header), where, header.descr);
     const std::size_t left = (bytes.size() - start) / type.bytes;
     if (static_cast<std::size_t>(hdf5::element_count(header.shape, where)) > left)
         throw Error(concat(where, ": states ", hdf5::shape_text(header.shape),
                            " numbers but holds ", left));
-    const ByteOrder order = header.descr[0] == '>' ? ByteOrder::big : ByteOrder::little;
-    const Fastest fastest = header.fortran ? Fastest::first_index : Fastest::last_index;
+    return {header.shape, header.fortran ? Fastest::first_index : Fastest::last_index, &type,
+            header.descr[0] == '>' ? ByteOrder::big : ByteOrder::little, bytes.data() + start};
+}
+
+StoredArray npy_array(std::string_view bytes, const std::string& where) {
+    const NpyNumbers numbers = npy_numbers(bytes, where);
     StoredArray array;
-    array.shape = header.shape;
-    array.read = [shape = array.shape, numbers = bytes.data() + start, &type, order,
-                  fastest](const NumberBlock& take) {
-        const auto number = [&](Index i) {
-            return type.read(numbers + static_cast<std::size_t>(i) * type.bytes, order);
-        };
-        hand_over(shape, fastest, number, take);
+    array.shape = numbers.shape;
+    array.read = [numbers](const NumberBlock& take) {
+        hand_over(numbers.shape, numbers.fastest, numbers, take);
     };
     return array;
 }

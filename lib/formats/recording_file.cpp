@@ -7,6 +7,7 @@
 #include <assay/formats/excerpt.hpp>
 #include <assay/formats/segmentation.hpp>
 #include <assay/formats/spike_recording.hpp>
+#include <assay/formats/stored_recording.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -32,39 +33,6 @@ std::string read_text(const std::string& path) {
     return text;
 }
 
-// A dataset of rank 2 read block by block.
-class DatasetRecording : public Recording {
-  public:
-    DatasetRecording(hdf5::Dataset dataset, bool time_first, double factor, double offset)
-        : dataset_(std::move(dataset)), time_first_(time_first), factor_(factor), offset_(offset) {}
-    [[nodiscard]] Index units() const override {
-        return rank_one() ? 1 : dataset_.shape()[time_first_ ? 1 : 0];
-    }
-    [[nodiscard]] Index bins() const override {
-        return dataset_.shape()[rank_one() || time_first_ ? 0 : 1];
-    }
-    [[nodiscard]] Matrix read(Index first_bin, Index count) const override {
-        Matrix block(units(), count);
-        if (rank_one())
-            dataset_.read_box<double>({first_bin}, {count}, block.data());
-        else if (time_first_)
-            dataset_.read_box<double>({first_bin, 0}, {count, units()}, block.data());
-        else {
-            RowMatrix rows(units(), count);
-            dataset_.read_box<double>({0, first_bin}, {units(), count}, rows.data());
-            block = rows;
-        }
-        if (factor_ != 1 || offset_ != 0) block = (block.array() * factor_ + offset_).matrix();
-        return block;
-    }
-
-  private:
-    [[nodiscard]] bool rank_one() const { return dataset_.rank() == 1; }
-    hdf5::Dataset dataset_;
-    bool time_first_;
-    double factor_, offset_;
-};
-
 bool time_first(const RecordingOptions& o, const std::string& axes, const hdf5::Shape& shape,
                 const std::string& where, Monitor& monitor) {
     if (o.time_axis != TimeAxis::automatic) return o.time_axis == TimeAxis::first;
@@ -73,6 +41,32 @@ bool time_first(const RecordingOptions& o, const std::string& axes, const hdf5::
         monitor.warn(where + ": is square and names no axes; the second is taken as time "
                              "(--time-axis 0 takes the first)");
     return false;
+}
+
+Major major_of(bool time_first) {
+    return time_first ? Major::time : Major::unit;
+}
+
+void expect_matrix(const hdf5::Shape& shape, const std::string& where) {
+    if (shape.size() != 2)
+        throw Error(concat(where, ": has ", shape.size(), " dimensions (", hdf5::shape_text(shape),
+                           "); 2 are expected"));
+}
+
+bool read_at_once(const Recording& r, const RecordingOptions& o) {
+    return 8.0 * static_cast<double>(r.units()) * static_cast<double>(r.bins()) <=
+           0.25 * static_cast<double>(o.memory);
+}
+
+// Numbers times `factor` plus `offset`.
+std::unique_ptr<Recording> dataset_at(const hdf5::Group& root, const std::string& path, Major major,
+                                      const RecordingOptions& o, Monitor& monitor,
+                                      double factor = 1, double offset = 0) {
+    const auto order = major == Major::time ? hdf5::ReadOrder::rows : hdf5::ReadOrder::columns;
+    auto recording =
+        std::make_unique<DatasetRecording>(root.dataset(path, order), major, factor, offset);
+    if (!read_at_once(*recording, o)) recording->read_stretches(o.memory, monitor);
+    return recording;
 }
 
 std::string choose_path(const hdf5::Group& root, const hdf5::Address& address,
@@ -137,9 +131,7 @@ std::unique_ptr<Recording> from_array(AnyArray array, const RecordingOptions& o,
     if (auto* sparse = std::get_if<SparseMatrix>(&array))
         return oriented(std::move(*sparse), o, "", where, monitor);
     const auto& dense = std::get<DenseArray>(array);
-    if (dense.shape.size() != 2)
-        throw Error(concat(where, ": has ", dense.shape.size(), " dimensions (",
-                           hdf5::shape_text(dense.shape), "); 2 are expected"));
+    expect_matrix(dense.shape, where);
     if (static_cast<Index>(dense.values.size()) != hdf5::element_count(dense.shape, where))
         throw Error(concat(where, ": holds ", dense.values.size(), " numbers; ",
                            hdf5::shape_text(dense.shape), " are expected"));
@@ -175,38 +167,52 @@ void take_array(OpenedRecording& opened, AnyArray array, const std::vector<Inter
         opened.recording = from_array(std::move(array), o, opened.name, monitor);
 }
 
-void take_nwb_series(OpenedRecording& opened, const hdf5::Group& group, const RecordingOptions& o) {
+void take_nwb_series(OpenedRecording& opened, const hdf5::Group& group, const RecordingOptions& o,
+                     Monitor& monitor) {
     const hdf5::Dataset data = group.dataset("data");
     data.expect_numeric();
     if (data.rank() != 1) data.expect_rank(2);
-    auto recording = std::make_unique<DatasetRecording>(
-        data, o.time_axis != TimeAxis::second, data.number_attribute("conversion").value_or(1),
-        data.number_attribute("offset").value_or(0));
+    auto recording = dataset_at(group, "data", major_of(o.time_axis != TimeAxis::second), o,
+                                monitor, data.number_attribute("conversion").value_or(1),
+                                data.number_attribute("offset").value_or(0));
     const Sampling sampling = nwb_sampling(group, recording->bins());
     recording->bin_seconds = sampling.step;
     opened.segment_seconds = {sampling.start};
     opened.recording = std::move(recording);
 }
 
-std::unique_ptr<Recording> dense_dataset(const hdf5::Dataset& data, const RecordingOptions& o,
-                                         const std::string& where, Monitor& monitor) {
+std::unique_ptr<Recording> dense_dataset(const hdf5::Group& root, const std::string& path,
+                                         const RecordingOptions& o, const std::string& where,
+                                         Monitor& monitor) {
+    const hdf5::Dataset data = root.dataset(path);
     data.expect_numeric();
     data.expect_rank(2);
     if (data.size() == 0)
         throw Error(where + ": is empty (" + hdf5::shape_text(data.shape()) + ")");
-    return std::make_unique<DatasetRecording>(
-        data, time_first(o, data.axes(), data.shape(), where, monitor), 1.0, 0.0);
+    const bool turned = time_first(o, data.axes(), data.shape(), where, monitor);
+    return dataset_at(root, path, major_of(turned), o, monitor);
+}
+
+// MATLAB's second index is the first of the dataset.
+std::unique_ptr<Recording> matlab_matrix(const hdf5::Group& root, const std::string& path,
+                                         const hdf5::Shape& shape, const RecordingOptions& o,
+                                         const std::string& where, Monitor& monitor) {
+    expect_matrix(shape, where);
+    return dataset_at(root, path, major_of(!time_first(o, "", shape, where, monitor)), o, monitor);
 }
 
 // The recording at opened.name, before its neighbours are looked at. `trials`: as asked for.
 void take_member(OpenedRecording& opened, const hdf5::Group& root, const std::string& path,
                  const std::vector<Interval>& trials, const RecordingOptions& o, Monitor& monitor) {
     if (is_matlab(root, path)) {
-        take_array(opened, read_matlab73(root, path), trials, o, monitor);
+        if (const auto shape = matlab73_shape(root, path))
+            opened.recording = matlab_matrix(root, path, *shape, o, opened.name, monitor);
+        else
+            take_array(opened, read_matlab73(root, path), trials, o, monitor);
         return;
     }
     if (!root.has_group(path)) {
-        opened.recording = dense_dataset(root.dataset(path), o, opened.name, monitor);
+        opened.recording = dense_dataset(root, path, o, opened.name, monitor);
         return;
     }
     const hdf5::Group group = root.group(path);
@@ -214,7 +220,7 @@ void take_member(OpenedRecording& opened, const hdf5::Group& root, const std::st
         take_spikes(opened, read_nwb_units(group), o.trials ? trials : observed_intervals(group, o),
                     o);
     else if (is_time_series(root, path))
-        take_nwb_series(opened, group, o);
+        take_nwb_series(opened, group, o, monitor);
     else if (group.has_dataset("indptr"))
         opened.recording = sparse_group(group, o, monitor);
     else
@@ -225,12 +231,16 @@ void take_member(OpenedRecording& opened, const hdf5::Group& root, const std::st
 // An array of 0 and 1 as its file lays it out; without axes of its own, units first.
 std::unique_ptr<Recording> mask_at(const hdf5::Group& root, const RecordingOptions& o,
                                    const std::string& where, Monitor& monitor) {
-    if (is_matlab(root, o.mask)) return from_array(read_matlab73(root, o.mask), o, where, monitor);
+    if (is_matlab(root, o.mask)) {
+        if (const auto shape = matlab73_shape(root, o.mask))
+            return matlab_matrix(root, o.mask, *shape, o, where, monitor);
+        return from_array(read_matlab73(root, o.mask), o, where, monitor);
+    }
     const hdf5::Dataset mask = root.dataset(o.mask);
     mask.expect_numeric();
     mask.expect_rank(2);
-    return std::make_unique<DatasetRecording>(
-        mask, time_first(o, mask.axes(), {1, 2}, where, monitor), 1.0, 0.0);
+    const bool turned = time_first(o, mask.axes(), {1, 2}, where, monitor);
+    return dataset_at(root, o.mask, major_of(turned), o, monitor);
 }
 
 void check_mask(const OpenedRecording& opened, const std::string& where) {
@@ -264,6 +274,15 @@ void open_hdf5(OpenedRecording& opened, const hdf5::Group& root, const hdf5::Add
     const std::string where = file + ":" + o.mask;
     opened.mask = mask_at(root, o, where, monitor);
     check_mask(opened, where);
+}
+
+std::unique_ptr<Recording> npy_matrix(const std::string& file, const RecordingOptions& o,
+                                      const std::string& where, Monitor& monitor) {
+    auto mapped = std::make_shared<const MappedFile>(file);
+    NpyNumbers numbers = npy_numbers(mapped->bytes(), file);
+    expect_matrix(numbers.shape, where);
+    const Major major = major_of(time_first(o, "", numbers.shape, where, monitor));
+    return std::make_unique<NpyRecording>(std::move(mapped), std::move(numbers), major);
 }
 
 SparseMatrix npz_sparse(const NpzArchive& archive) {
@@ -372,7 +391,7 @@ void open_foreign(OpenedRecording& opened, FileKind kind, const hdf5::Address& a
         throw Error(file + ": --mask and --segments name arrays of the file, and this one holds " +
                     (kind == FileKind::matlab5 ? "spike times" : "a single one"));
     if (kind == FileKind::npy)
-        take_array(opened, parse_npy(read_text(file), file), {}, o, monitor);
+        opened.recording = npy_matrix(file, o, opened.name, monitor);
     else
         take_spikes(opened, open_spikes(address, o, {}), {}, o);
 }
@@ -483,8 +502,7 @@ OpenedRecording open_recording(const hdf5::Address& address, const RecordingOpti
     if (!opened.counts) take_time(opened, trials, options, monitor);
     // Small enough: read once.
     const Recording& r = *opened.recording;
-    if (!r.in_memory() && 8.0 * static_cast<double>(r.units()) * static_cast<double>(r.bins()) <=
-                              0.25 * static_cast<double>(options.memory)) {
+    if (!r.in_memory() && read_at_once(r, options)) {
         auto dense = std::make_unique<DenseRecording>(r.read(0, r.bins()));
         dense->segment_start = r.segment_start;
         dense->bin_seconds = r.bin_seconds;

@@ -9,7 +9,6 @@
 #include <hdf5.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -73,11 +72,8 @@ std::size_t size_of(Stored stored) {
 
 // Rows of a chunk; 1 where the dataset has none.
 Index chunk_rows(const Dataset& dataset) {
-    const Handle creation(H5Dget_create_plist(dataset.id()));
-    if (H5Pget_layout(creation.get()) != H5D_CHUNKED) return 1;
-    std::array<hsize_t, H5S_MAX_RANK> chunk{};
-    H5Pget_chunk(creation.get(), H5S_MAX_RANK, chunk.data());
-    return static_cast<Index>(std::min<hsize_t>(chunk[0], hsize_t{1} << 40U));
+    const Shape chunk = dataset.chunk();
+    return chunk.empty() ? 1 : chunk.front();
 }
 
 // Where the file holds a dataset's numbers as we would: one stretch, our type, our byte order.

@@ -92,16 +92,12 @@ void digest_attributes(Digest& digest, const Object& object) {
 // chunk is read twice.
 Shape box_shape(const Dataset& dataset, std::size_t element_bytes) {
     constexpr Index kBoxBytes = 4194304;
-    const Handle list(H5Dget_create_plist(dataset.id()));
-    Shape box(dataset.shape().size());
-    if (H5Pget_layout(list.get()) == H5D_CHUNKED) {
-        std::vector<hsize_t> chunk(box.size());
-        H5Pget_chunk(list.get(), static_cast<int>(chunk.size()), chunk.data());
+    Shape box = dataset.shape();
+    if (const Shape chunk = dataset.chunk(); !chunk.empty()) {
         for (std::size_t i = 0; i < box.size(); ++i)
-            box[i] = std::clamp<Index>(static_cast<Index>(chunk[i]), 1, dataset.shape()[i]);
+            box[i] = std::clamp<Index>(chunk[i], 1, box[i]);
         return box;
     }
-    box = dataset.shape();
     const Index row_bytes =
         std::max<Index>(1, dataset.size() / box[0] * static_cast<Index>(element_bytes));
     box[0] = std::clamp<Index>(kBoxBytes / row_bytes, 1, box[0]);
