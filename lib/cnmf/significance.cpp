@@ -11,8 +11,16 @@
 namespace assay::cnmf {
 namespace {
 
-constexpr Index kBatch = 64;            // null motifs per product
+constexpr Index kMostAtOnce = 64;       // null motifs per product
 constexpr double kOneUnitShare = 0.999; // of the squared weight: nothing to shift against
+
+// Null motifs per product: what they take beside the data, three arrays of a number a bin each,
+// stays within a quarter of the memory.
+Index nulls_at_once(const Data& data) {
+    const double bytes = 3 * 8 * static_cast<double>(data.recording().bins());
+    const double fit = 0.25 * static_cast<double>(data.choice().memory) / bytes;
+    return fit >= kMostAtOnce ? kMostAtOnce : std::max<Index>(1, static_cast<Index>(fit));
+}
 
 Matrix shifted_rows(const Matrix& image, const Random& random, Index component, Index null) {
     const Index lags = image.cols();
@@ -52,7 +60,8 @@ Significance significance(const Data& test_data, const Model& model,
         options.nulls > 0
             ? options.nulls
             : 2 * static_cast<Index>(std::ceil(static_cast<double>(components) / options.alpha));
-    const auto products = test_data.products(kBatch, model.lags, run);
+    const Index at_once = nulls_at_once(test_data);
+    const auto products = test_data.products(at_once, model.lags, run);
     const TimeAxis& axis = products->axis();
     Significance result;
     result.skewness = column_skewness(products->with_motifs(model.motifs, run), axis, run);
@@ -66,7 +75,7 @@ Significance significance(const Data& test_data, const Model& model,
         const Index first = drawn.done;
         run.monitor->progress({static_cast<double>(first), static_cast<double>(components * nulls),
                                "null motifs", ""});
-        Model batch{std::min(kBatch, components * nulls - first), model.lags, {}, {}};
+        Model batch{std::min(at_once, components * nulls - first), model.lags, {}, {}};
         batch.motifs.resize(model.units(), batch.components * model.lags);
         for (Index i = 0; i < batch.components; ++i)
             set_motif_image(batch, i,

@@ -6,6 +6,7 @@
 #include <assay/cnmf/descent.hpp>
 #include <assay/cnmf/events.hpp>
 #include <assay/cnmf/significance.hpp>
+#include <assay/cnmf/synth.hpp>
 
 #include <catch2/catch.hpp>
 
@@ -221,6 +222,37 @@ TEST_CASE("significance by its definition", "[cnmf]") {
         const double p = static_cast<double>(1 + reached) / static_cast<double>(1 + options.nulls);
         CHECK(found.p(k) == (degenerate[component] != 0 ? 1.0 : p));
     }
+}
+
+TEST_CASE("nulls are drawn as many at once as memory holds, to equal results", "[cnmf]") {
+    struct Counter : Monitor {
+        void progress(const Progress& p) override { batches += p.what == "null motifs" ? 1 : 0; }
+        int batches = 0;
+    };
+    SynthOptions o;
+    o.units = 12;
+    o.bins = 900;
+    o.components = 2;
+    o.lags = 6;
+    const Synthetic planted = synth_paper(o);
+    SignificanceOptions options;
+    options.nulls = 35;
+    const auto found = [&](std::int64_t memory, int& batches) {
+        Counter counter;
+        const Execution run{1, &counter};
+        const Data data(*planted.recording, {Engine::gemm, Precision::float64, memory}, run);
+        Significance result = significance(data, planted.truth, options, run);
+        batches = counter.batches;
+        return result;
+    };
+    int many = 0, few = 0;
+    // 24 bytes a bin and null in a quarter of it: 7 nulls.
+    const Significance little = found(4 * 24 * 900 * 7, many);
+    const Significance ample = found(std::int64_t{1} << 30, few);
+    CHECK(many == 10);
+    CHECK(few == 2);
+    CHECK(oracle::largest_difference(little.null, ample.null) < 1e-12);
+    CHECK(little.p == ample.p);
 }
 
 TEST_CASE("loadings tell of seen entries alone", "[cnmf]") {
