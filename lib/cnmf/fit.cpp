@@ -217,12 +217,12 @@ class Runner {
         return state_.iteration >= options_.max_iterations ? "iterations" : "";
     }
 
-    // Re-centring and re-seeding between iterations, in the first half of the descent.
+    // Re-centring, in the first half of the descent, and re-seeding between iterations.
     void tend_components() {
-        if (2 * state_.iteration > options_.max_iterations) return;
         const Index shift =
             options_.shift.value_or(options_.penalties.x_ortho > 0 ? kDefaultShift : 0);
-        const bool centring = shift > 0 && state_.iteration % shift == 0;
+        const bool centring = shift > 0 && state_.iteration % shift == 0 &&
+                              2 * state_.iteration <= options_.max_iterations;
         if (!centring && !options_.reseed_dead) return;
         Model model = descent_->model();
         bool changed = centring;

@@ -60,8 +60,9 @@ void forbid_overlap(Windows& windows, Index chosen, Index lags) {
         if (std::abs(windows.first_bin[i] - chosen) < lags) windows.energy[i] = 0;
 }
 
-Matrix window_motifs(const Recording& recording, const StartSpec& spec, DataProducts& products,
-                     Index components, Index lags, StartIndex index, const Execution& run) {
+Matrix window_motifs(const Recording& recording, const Unseen& unseen, const StartSpec& spec,
+                     DataProducts& products, Index components, Index lags, StartIndex index,
+                     const Execution& run) {
     Model model{components, lags, Matrix::Zero(recording.units(), components * lags), {}};
     Windows windows = windows_of(energies(recording), recording, lags);
     if (windows.first_bin.empty())
@@ -69,6 +70,9 @@ Matrix window_motifs(const Recording& recording, const StartSpec& spec, DataProd
     const Random random(index.seed, "cnmf/start/windows");
     Windows allowed = windows;
     std::vector<Matrix> basis; // orthonormal windows of spa, units x K L each with K = 1
+    const TimeAxis& axis = products.axis();
+    Imputation zeros(unseen, axis);
+    zeros.evaluate(Matrix::Zero(recording.units(), lags), TimeMatrix::Zero(axis.rows(), 1), run);
     for (Index k = 0; k < components; ++k) {
         const double total =
             std::max(0.0, Eigen::Map<const Vector>(allowed.energy.data(),
@@ -98,10 +102,10 @@ Matrix window_motifs(const Recording& recording, const StartSpec& spec, DataProd
                 direction -= earlier.cwiseProduct(direction).sum() * earlier;
             if (direction.norm() > 0) {
                 direction /= direction.norm();
-                const TimeMatrix inner = products.with_motifs(direction, run);
+                TimeMatrix inner = products.with_motifs(direction, run);
+                zeros.add_to(inner, direction, run);
                 for (std::size_t i = 0; i < allowed.energy.size(); ++i) {
-                    const double projection =
-                        inner(products.axis().row_of(allowed.first_bin[i]), 0);
+                    const double projection = inner(axis.row_of(allowed.first_bin[i]), 0);
                     allowed.energy[i] = std::max(0.0, allowed.energy[i] - projection * projection);
                 }
                 basis.push_back(std::move(direction));
@@ -126,7 +130,8 @@ Model start_model(const Data& data, DataProducts& products, const Unseen& unseen
     else if (spec.kind == StartKind::random || spec.kind == StartKind::coarse)
         model.motifs = uniform_motifs(recording.units(), components, lags, index);
     else
-        model.motifs = window_motifs(recording, spec, products, components, lags, index, run);
+        model.motifs =
+            window_motifs(recording, unseen, spec, products, components, lags, index, run);
     model.activations = spec.activations ? *spec.activations
                                          : uniform_activations(components, recording.bins(), index);
     return model;

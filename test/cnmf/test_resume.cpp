@@ -1,5 +1,6 @@
 // Work that is interrupted and goes on from its state ends with the numbers of undisturbed work.
 #include <assay/cnmf/extent.hpp>
+#include <assay/cnmf/fit.hpp>
 #include <assay/cnmf/packed_state.hpp>
 #include <assay/cnmf/select.hpp>
 #include <assay/cnmf/significance.hpp>
@@ -77,6 +78,78 @@ TEST_CASE("a transform goes on from its sweeps", "[cnmf]") {
     CHECK(found.sweeps == expected.sweeps);
     CHECK(found.kkt == expected.kkt);
     CHECK(found.activations == expected.activations);
+}
+
+TEST_CASE("a fit goes on from its iterations and starts", "[cnmf]") {
+    const Synthetic data = planted();
+    FitOptions options;
+    options.components = 3;
+    options.lags = 6;
+    options.restarts = 2;
+    options.max_iterations = 12;
+    options.tolerance = 0;
+    EngineChoice choice;
+    Mask held_out;
+    const std::string kind = GENERATE("hals", "mult", "anls", "kl", "x-ortho", "float32", "shift",
+                                      "reseed", "held-out", "coarse");
+    CAPTURE(kind);
+    if (kind == "mult" || kind == "kl") options.algorithm = Algorithm::mult;
+    if (kind == "anls") options.algorithm = Algorithm::anls;
+    if (kind == "kl") options.loss = Loss::kl;
+    if (kind == "x-ortho") {
+        options.penalties.x_ortho = 0.01;
+        options.penalty_ramp = 4;
+    }
+    if (kind == "float32") choice.precision = Precision::float32;
+    if (kind == "shift") options.shift = 3;
+    if (kind == "reseed") {
+        options.penalties.l1_activations = 30;
+        options.reseed_dead = true;
+    }
+    if (kind == "held-out")
+        held_out = Mask(12, 900, [](Index n, Index t) { return (n + 3 * t) % 11 != 0; });
+    if (kind == "coarse") options.start.kind = StartKind::coarse;
+    const Data whole(*data.recording, choice, {});
+    const Unseen unseen(*data.recording, {}, held_out);
+    const auto work = [&](const Execution& run, const FitControl& control) {
+        return fit(whole, unseen, options, run, control);
+    };
+    const FitResult expected = work({}, {});
+    int interruptions = 0;
+    const FitResult found = in_pieces<FitState>(work, interruptions);
+    CHECK(interruptions >= 5);
+    CHECK(found.model.motifs == expected.model.motifs);
+    CHECK(found.model.activations == expected.model.activations);
+    CHECK(found.history.loss == expected.history.loss);
+    CHECK(found.history.test_loss == expected.history.test_loss);
+    CHECK(found.history.objective == expected.history.objective);
+    CHECK(found.history.kkt == expected.history.kkt);
+    CHECK(found.restart_loss == expected.restart_loss);
+    CHECK(found.best_restart == expected.best_restart);
+    CHECK(found.loadings == expected.loadings);
+    CHECK(found.kkt == expected.kkt);
+    CHECK(found.stop_reason == expected.stop_reason);
+}
+
+TEST_CASE("a component that vanishes late is seeded anew", "[cnmf]") {
+    const Synthetic data = planted();
+    FitOptions options;
+    options.components = 2;
+    options.lags = 6;
+    options.max_iterations = 12;
+    options.tolerance = 0;
+    const Data whole(*data.recording, {}, {});
+    std::optional<FitState> late;
+    FitControl control{{}, [&](const FitState& state) { late = state; }, 1e9};
+    StopsAt monitor(10);
+    CHECK_THROWS_AS(fit(whole, {}, options, {1, &monitor}, control), Interrupted);
+    REQUIRE(late);
+    REQUIRE(2 * late->iteration > options.max_iterations);
+    late->model.activations.row(1).setZero();
+    set_motif_image(late->model, 1, Matrix::Zero(12, 6));
+    options.reseed_dead = GENERATE(false, true);
+    const FitResult found = fit(whole, {}, options, {}, {late, {}, 1e9});
+    CHECK(found.dead[1] == !options.reseed_dead);
 }
 
 TEST_CASE("a test against nulls goes on from those drawn", "[cnmf]") {
