@@ -39,9 +39,10 @@ void score_data(const Options& o, const LoadedModel& fitted, cli::Context& conte
         cnmf::evaluate(fitted.model, loaded.recording(), unseen, context.execution());
     const auto products =
         loaded.data->products(fitted.model.components, fitted.model.lags, context.execution());
-    const Vector shares = cnmf::loadings(fitted.model, *products,
-                                         loaded.data->survey().squared_norm, unseen, context.execution());
-    const double x_ortho = cnmf::cross_orthogonality(fitted.model, *products, unseen, context.execution());
+    const Vector shares = cnmf::loadings(
+        fitted.model, *products, loaded.data->survey().squared_norm, unseen, context.execution());
+    const double x_ortho =
+        cnmf::cross_orthogonality(fitted.model, *products, unseen, context.execution());
     context.report("relative loss", evaluation.relative_loss());
     context.report("power explained", 1 - std::pow(evaluation.relative_loss(), 2));
     context.report("cross-orthogonality", x_ortho);
@@ -78,6 +79,29 @@ void score_truth(const LoadedModel& fitted, const hdf5::Group& truth_group, cli:
     cnmf::write_comparison(truth_score, comparison);
 }
 
+// What the fit recorded, where the data are not at hand. Throws Error where it recorded nothing and
+// there is no truth either.
+void score_records(const LoadedModel& fitted, const hdf5::Group& fit, bool has_truth,
+                   cli::Context& context, std::optional<hdf5::Group>& group) {
+    const auto loss = fit.number_attribute("relative_loss");
+    if (!loss && !has_truth)
+        throw Error(fit.where() + ": neither data nor a ground truth to score against are in the "
+                                  "file (see --carry data)");
+    if (!loss) return;
+    const double power = 1 - *loss * *loss;
+    context.report("relative loss", *loss, concat("(as ", fit.path(), " recorded it)"));
+    context.report("power explained", power);
+    if (!group) return;
+    group->write_scalar("relative_loss", *loss,
+                        {"", "", "as the fit recorded it; the data are not in the file"});
+    group->write_scalar("power", power, {"", "", "power explained, as the fit recorded it"});
+    if (fitted.loadings.size() > 0)
+        group->write("loadings", fitted.loadings,
+                     {"component", "", "share of the data's power explained, as recorded"});
+    if (fit.has_dataset("unit_r2"))
+        cnmf::write_unit_r2(*group, cnmf::read_unit_r2(fit, fitted.model));
+}
+
 void run(const Options& o, cli::Context& context) {
     const LoadedModel fitted = load_model(context, o.model);
     need_activations(fitted);
@@ -91,18 +115,7 @@ void run(const Options& o, cli::Context& context) {
         hdf5::Group fit = model_group(context, address);
         if (address.path.empty() && !fit.number_attribute("relative_loss") && root.has("/cnmf/fit"))
             fit = root.group("/cnmf/fit"); // what was aligned says no loss of its own
-        const auto loss = fit.number_attribute("relative_loss");
-        if (!loss && !root.has("/truth/W"))
-            throw Error(fit.where() + ": neither data nor a ground truth to score against are in "
-                                      "the file (see --carry data)");
-        if (loss) {
-            context.report("relative loss", *loss, concat("(as ", fit.path(), " recorded it)"));
-            context.report("power explained", 1 - *loss * *loss);
-            if (group)
-                group->write_scalar(
-                    "relative_loss", *loss,
-                    {"", "", "as the fit recorded it; the data are not in the file"});
-        }
+        score_records(fitted, fit, root.has("/truth/W"), context, group);
     }
     for (const hdf5::Group& file :
          {root, context.is_hdf5(context.input_address()) ? context.input().root() : root})

@@ -4,9 +4,11 @@
 
 #include <assay/cli/state_file.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
 
 #include <cmath>
 #include <map>
+#include <utility>
 
 namespace cnmf_app {
 namespace {
@@ -83,33 +85,39 @@ void run(Options& o, cli::Context& context) {
     o.select.hold_out_block = o.data.hold_out_block;
     const cli::Shard shard = context.shard();
     const std::string digest = context.config_digest() + inputs_digest(context);
-    const std::string warnings = context.warnings();
-    std::map<Index, std::vector<cnmf::SelectRow>> rows;
+    std::map<Index, cnmf::PointOutcome> points;
     for (Index p = shard.index - 1; p < static_cast<Index>(o.select.points.size());
          p += shard.count)
-        if (const auto part = part_file(context, p).saved())
-            rows[p] = cnmf::read_select(*part).rows;
-    const auto done = [&](Index p, const std::vector<cnmf::SelectRow>& of_point) {
-        rows[p] = of_point;
+        if (const auto part = part_file(context, p).saved()) {
+            cnmf::SelectTable saved = cnmf::read_select(*part);
+            points[p] = {std::move(saved.rows), std::move(saved.warnings)};
+        }
+    const auto done = [&](Index p, const cnmf::PointOutcome& outcome) {
+        points[p] = outcome;
         cli::StateFile part = part_file(context, p);
         if (part.kept())
             part.save([&](hdf5::Group group) {
-                cnmf::write_select(std::move(group), {of_point, 1, 1, 1, digest});
+                cnmf::write_select(std::move(group),
+                                   {outcome.rows, 1, 1, 1, digest, outcome.warnings});
             });
     };
     try {
         static_cast<void>(cnmf::select(
             *loaded.data, loaded.excluded, o.select, shard.index - 1, shard.count,
-            context.execution(), [&](Index p) { return rows.count(p) != 0; }, done));
+            context.execution(), [&](Index p) { return points.count(p) != 0; }, done));
     } catch (const Interrupted&) {
         if (context.state_directory().empty()) throw;
-        throw Interrupted(concat("interrupted with ", rows.size(), " of ", o.select.points.size(),
+        throw Interrupted(concat("interrupted with ", points.size(), " of ", o.select.points.size(),
                                  " points done; --resume goes on"));
     }
     cnmf::SelectTable table{
-        {}, static_cast<Index>(o.select.points.size()), shard.index, shard.count, digest, warnings};
-    for (const auto& [p, of_point] : rows)
-        table.rows.insert(table.rows.end(), of_point.begin(), of_point.end());
+        {}, static_cast<Index>(o.select.points.size()), shard.index, shard.count, digest};
+    for (const auto& [p, outcome] : points) {
+        table.rows.insert(table.rows.end(), outcome.rows.begin(), outcome.rows.end());
+        table.warnings.insert(outcome.warnings.begin(), outcome.warnings.end());
+    }
+    for (const auto& line : split(context.warnings(), '\n'))
+        if (!line.empty()) table.warnings.insert(line);
     cnmf::write_select(context.output().create_group("/cnmf/select"), table);
     report(context, table);
     context.propose("cnmf plot " + context.output_target() + " --figure select -o select.svg");
@@ -136,7 +144,9 @@ void run_merge(cli::Context& context) {
         if (parts.count(s) == 0) throw Error(concat("shard ", s, " of ", shards, " is missing"));
     // Shard s holds points s-1, s-1+N, ...: deal them back in the order of points.
     const cnmf::SelectTable& first_part = parts.begin()->second;
-    cnmf::SelectTable table{{}, first_part.points, 1, 1, first_part.digest, first_part.warnings};
+    cnmf::SelectTable table{{}, first_part.points, 1, 1, first_part.digest};
+    for (const auto& [s, part] : parts)
+        table.warnings.insert(part.warnings.begin(), part.warnings.end());
     const Index per_point = [&] {
         Index rows = 0;
         for (const auto& [s, part] : parts) rows += static_cast<Index>(part.rows.size());

@@ -15,6 +15,7 @@
 #include <assay/hdf5/object.hpp>
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,7 @@ ASSAY_API void write_significance(hdf5::Group group, const Significance& result,
 [[nodiscard]] ASSAY_API Significance read_significance(const hdf5::Group& group);
 // Power explained of each unit, NaN for a silent one.
 ASSAY_API void write_unit_r2(hdf5::Group group, const Evaluation& evaluation);
+ASSAY_API void write_unit_r2(hdf5::Group group, const Vector& unit_r2);
 // Throws Error where it has not one entry a unit of the model.
 [[nodiscard]] ASSAY_API Vector read_unit_r2(const hdf5::Group& group, const Model& model);
 ASSAY_API void write_events(hdf5::Group group, const Events& events, const ModelFacts& facts,
@@ -85,7 +87,7 @@ struct SelectTable {
     Index points = 0;
     int shard = 1, shards = 1;
     std::string digest;
-    std::string warnings{}; // of the data and the grid: the same in every shard
+    std::set<std::string> warnings{}; // of the data, the grid and the fits
 };
 ASSAY_API void write_select(hdf5::Group group, const SelectTable& table);
 [[nodiscard]] ASSAY_API SelectTable read_select(const hdf5::Group& group);

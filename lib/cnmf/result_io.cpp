@@ -30,7 +30,12 @@ void write_unit_r2(hdf5::Group group, const Evaluation& e) {
     const Vector r2 = (e.unit_norm.array() > 0)
                           .select(1 - e.unit_error.array() / e.unit_norm.array(),
                                   std::numeric_limits<double>::quiet_NaN());
-    group.write("unit_r2", r2, {"unit", "", "power of each unit explained; NaN for a silent one"});
+    write_unit_r2(group, r2);
+}
+
+void write_unit_r2(hdf5::Group group, const Vector& unit_r2) {
+    group.write("unit_r2", unit_r2,
+                {"unit", "", "power of each unit explained; NaN for a silent one"});
 }
 
 void write_unit_order(hdf5::Group group, const UnitOrder& order) {

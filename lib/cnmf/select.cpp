@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace assay::cnmf {
 namespace {
@@ -19,12 +20,35 @@ double median(std::vector<double> values) {
     return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
 }
 
+std::string name_of(const SelectPoint& point) {
+    std::string name = concat("K ", point.components, ", L ", point.lags);
+    if (point.x_ortho > 0) name += ", x-ortho " + significant(point.x_ortho, 3);
+    return name;
+}
+
+// Passes messages on, warnings with the name of their point, which it keeps.
+class PointMonitor : public WithoutPhases {
+  public:
+    PointMonitor(Monitor& other, std::string point)
+        : WithoutPhases(other), point_(std::move(point)) {}
+    void message(Level level, const std::string& text) override {
+        if (level != Level::warning) return WithoutPhases::message(level, text);
+        const std::string named = concat(point_, ": ", text);
+        warnings.insert(named);
+        WithoutPhases::message(level, named);
+    }
+    std::set<std::string> warnings;
+
+  private:
+    std::string point_;
+};
+
 } // namespace
 
-std::vector<SelectRow>
-select(const Data& data, const Mask& excluded, const SelectOptions& options, Index first,
-       Index step, const Execution& run, const std::function<bool(Index)>& skip,
-       const std::function<void(Index, const std::vector<SelectRow>&)>& done) {
+std::vector<SelectRow> select(const Data& data, const Mask& excluded, const SelectOptions& options,
+                              Index first, Index step, const Execution& run,
+                              const std::function<bool(Index)>& skip,
+                              const std::function<void(Index, const PointOutcome&)>& done) {
     const Recording& recording = data.recording();
     // Made when it is needed: masks of all repetitions would take more than the data.
     const auto held_out = [&](Index r) {
@@ -44,16 +68,16 @@ select(const Data& data, const Mask& excluded, const SelectOptions& options, Ind
         fit_options.lags = point.lags;
         fit_options.penalties.x_ortho = point.x_ortho;
         fit_options.restarts = 1;
-        const Phase phase(*run.monitor, concat("fits of K ", point.components, ", L ", point.lags));
-        WithoutPhases quieter(*run.monitor);
+        const std::string name = name_of(point);
+        const Phase phase(*run.monitor, "fits of " + name);
+        PointMonitor quieter(*run.monitor, name);
         const Execution inside{run.threads, &quieter};
         const auto products = data.products(point.components, point.lags, run);
         std::vector<Model> models;
         std::vector<SelectRow> of_point;
         for (Index r = 0; r < options.restarts; ++r) {
             run.monitor->progress({static_cast<double>(p * options.restarts + r),
-                                   static_cast<double>(count * options.restarts), "fits",
-                                   concat("K ", point.components, ", L ", point.lags)});
+                                   static_cast<double>(count * options.restarts), "fits", name});
             fit_options.start_stream = static_cast<std::uint64_t>(
                 (point.components * 1000003 + point.lags) * 1000003 + r + 1);
             SelectRow row;
@@ -81,7 +105,7 @@ select(const Data& data, const Mask& excluded, const SelectOptions& options, Ind
             of_point[i].dissimilarity = median(to_others);
         }
         rows.insert(rows.end(), of_point.begin(), of_point.end());
-        if (done) done(p, of_point);
+        if (done) done(p, {of_point, quieter.warnings});
     }
     return rows;
 }

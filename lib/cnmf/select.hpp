@@ -9,6 +9,8 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace assay::cnmf {
@@ -41,13 +43,19 @@ struct SelectRow {
     Index iterations = 0;
 };
 
-// The rows of points `first`, `first + step`, ... but those that `skip` says are known; `done`
-// (with its rows) is called after each point. Masks depend on (seed, repetition) only, starts on
+// What the fits of a point found, and what they warned of, each line with the point's name.
+struct PointOutcome {
+    std::vector<SelectRow> rows;
+    std::set<std::string> warnings;
+};
+
+// The rows of points `first`, `first + step`, ... but those that `skip` says are known; `done` is
+// called after each point. Masks depend on (seed, repetition) only, starts on
 // (seed, K, L, repetition).
 [[nodiscard]] ASSAY_API std::vector<SelectRow>
 select(const Data& data, const Mask& excluded, const SelectOptions& options, Index first,
        Index step, const Execution& run, const std::function<bool(Index point)>& skip = {},
-       const std::function<void(Index point, const std::vector<SelectRow>&)>& done = {});
+       const std::function<void(Index point, const PointOutcome&)>& done = {});
 
 // Mean and standard error of one point.
 struct SelectSummary {

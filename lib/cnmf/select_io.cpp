@@ -1,6 +1,7 @@
 #include <assay/cnmf/cnmf_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
 
 #include <cstdint>
 #include <string>
@@ -60,7 +61,7 @@ void write_select(hdf5::Group group, const SelectTable& table) {
            [](const SelectRow& r) { return static_cast<std::int64_t>(r.iterations); });
     group.set_attribute("points", static_cast<std::int64_t>(table.points));
     group.set_attribute("digest", table.digest);
-    write_warnings(group, table.warnings);
+    write_warnings(group, join({table.warnings.begin(), table.warnings.end()}, "\n"));
     if (table.shards > 1) {
         group.set_attribute("shard", table.shard);
         group.set_attribute("shards", table.shards);
@@ -104,7 +105,8 @@ SelectTable read_select(const hdf5::Group& group) {
     table.shard = static_cast<int>(group.number_attribute("shard").value_or(1));
     table.shards = static_cast<int>(group.number_attribute("shards").value_or(1));
     table.digest = group.text_attribute("digest").value_or("");
-    table.warnings = group.text_attribute("warnings").value_or("");
+    for (const auto& line : split(group.text_attribute("warnings").value_or(""), '\n'))
+        if (!line.empty()) table.warnings.insert(line);
     return table;
 }
 
