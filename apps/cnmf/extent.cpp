@@ -40,7 +40,7 @@ cli::Command extent() {
         need_activations(fitted);
         const Loaded loaded = load(context, scaled_as(o->data, fitted), fitted.model.lags);
         const Recording& recording = loaded.recording();
-        check_units(fitted.model, recording);
+        check_belongs(fitted, recording, context.monitor());
         if (fitted.model.activations.cols() != recording.bins())
             throw Error(concat(loaded.opened.name, ": has ", recording.bins(),
                                " bins and the model ", fitted.model.activations.cols(),

@@ -118,7 +118,7 @@ OverviewInput overview_input(cli::Context& context, const Options& o,
     OverviewInput in{fitted.model, fitted.facts, picture_rows(fitted.model, o.rows), {}, "", 0, 0};
     data = find_data(context, o, fitted, context.input().root());
     if (data) {
-        check_units(in.model, *data);
+        check_belongs(fitted, *data, context.monitor());
         if (data->bins() != in.model.activations.cols())
             throw Error("the data have another number of bins than the model");
         const Recording* source = data.get();

@@ -3,9 +3,18 @@
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 namespace cnmf_app {
 
 using namespace assay;
+
+namespace {
+
+constexpr double kSameWidth = 1e-6; // relative difference of bin widths that are meant to be equal
+
+} // namespace
 
 void declare_source(cli::Command& c, formats::RecordingOptions& r) {
     c.group("Recording");
@@ -199,6 +208,7 @@ LoadedModel load_model(cli::Context& context, const hdf5::Address& address) {
     LoadedModel loaded;
     loaded.model = cnmf::read_model(group);
     loaded.facts = cnmf::read_facts(group, loaded.model);
+    loaded.data_digest = group.text_attribute("data_digest").value_or("");
     if (!group.has_dataset("loadings")) return loaded;
     const hdf5::Dataset loadings = group.dataset("loadings");
     const auto values = loadings.expect_numeric().read<double>();
@@ -226,10 +236,22 @@ void need_activations(const LoadedModel& loaded) {
         throw Error("the model has no activations H; a fit with W and H is expected");
 }
 
-void check_units(const cnmf::Model& model, const Recording& recording) {
-    if (model.units() != recording.units())
-        throw Error(concat("the model has ", model.units(), " units and the recording ",
+void check_belongs(const LoadedModel& fitted, const Recording& recording, Monitor& monitor) {
+    if (fitted.model.units() != recording.units())
+        throw Error(concat("the model has ", fitted.model.units(), " units and the recording ",
                            recording.units(), "; as many are expected"));
+    const std::optional<double>&mine = fitted.facts.bin_seconds, &theirs = recording.bin_seconds;
+    if (mine && theirs && !(std::abs(*mine - *theirs) <= kSameWidth * *mine))
+        monitor.warn(concat("the model's bins last ", *mine, " s and the recording's ", *theirs,
+                            " s; the same are expected"));
+    const std::vector<std::int64_t>&of_model = fitted.facts.unit_ids,
+          &of_recording = recording.unit_ids;
+    if (of_model.empty() || of_recording.empty() || of_model == of_recording) return;
+    const auto at = static_cast<std::size_t>(
+        std::mismatch(of_model.begin(), of_model.end(), of_recording.begin()).first -
+        of_model.begin());
+    monitor.warn(concat("unit ", at, " has the id ", of_model[at], " in the model and ",
+                        of_recording[at], " in the recording; the same units are expected"));
 }
 
 } // namespace cnmf_app

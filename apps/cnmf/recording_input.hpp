@@ -60,7 +60,8 @@ inline constexpr const char* kNewestModel = "newest of fit, transform and align 
 struct LoadedModel {
     assay::cnmf::Model model;
     assay::cnmf::ModelFacts facts;
-    assay::Vector loadings; // empty where the group holds none
+    assay::Vector loadings;  // empty where the group holds none
+    std::string data_digest; // of the data it was fitted to; empty where the group holds none
 };
 
 inline constexpr double kSaveEvery = 30; // seconds between states of interrupted work
@@ -86,7 +87,9 @@ void need_activations(const LoadedModel& loaded);
 // The components that --components names. Throws UsageError for one that the model lacks.
 [[nodiscard]] std::vector<assay::Index> chosen_components(const std::vector<std::int64_t>& named,
                                                           assay::Index components);
-// Throws Error where model and recording have different units.
-void check_units(const assay::cnmf::Model& model, const assay::Recording& recording);
+// Throws Error where model and recording differ in the number of units; warns where their bins last
+// differently or their units have other ids.
+void check_belongs(const LoadedModel& fitted, const assay::Recording& recording,
+                   assay::Monitor& monitor);
 
 } // namespace cnmf_app

@@ -29,7 +29,7 @@ bool has_recording(cli::Context& context, const Options& o) {
 void score_data(const Options& o, const LoadedModel& fitted, cli::Context& context,
                 std::optional<hdf5::Group>& group) {
     const Loaded loaded = load(context, scaled_as(o.data, fitted), fitted.model.lags);
-    check_units(fitted.model, loaded.recording());
+    check_belongs(fitted, loaded.recording(), context.monitor());
     if (fitted.model.activations.cols() != loaded.recording().bins())
         throw Error(concat(loaded.opened.name, ": has ", loaded.recording().bins(),
                            " bins and the model ", fitted.model.activations.cols(),

@@ -40,7 +40,11 @@ cli::Command significance() {
     c.run([o](cli::Context& context) {
         const LoadedModel fitted = load_model(context, o->model);
         const Loaded loaded = load(context, scaled_as(o->data, fitted), fitted.model.lags);
-        check_units(fitted.model, loaded.recording());
+        check_belongs(fitted, loaded.recording(), context.monitor());
+        if (fitted.data_digest == loaded.data->survey().digest)
+            context.monitor().warn(
+                "the model was fitted to these very data, which makes its motifs "
+                "look significant; held-out ones are expected");
         cli::StateFile state(context, "significance");
         const auto result = cnmf::significance(*loaded.data, fitted.model, o->test,
                                                context.execution(), keeping_in<cnmf::Nulls>(state));

@@ -47,7 +47,7 @@ void run(const Options& o, cli::Context& context) {
         model = cnmf::chosen_components(model, chosen_components(o.components, model.components));
     model = joint_model(model, o.warps);
     const Loaded loaded = load(context, scaled_as(o.data, fitted), model.lags);
-    check_units(model, loaded.recording());
+    check_belongs(fitted, loaded.recording(), context.monitor());
     if (model.lags > loaded.recording().bins())
         throw Error(concat(loaded.opened.name, ": motifs of ", model.lags,
                            " bins are longer than the recording's ", loaded.recording().bins()));
