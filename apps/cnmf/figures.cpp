@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <optional>
+#include <utility>
 
 namespace cnmf_app {
 
@@ -222,103 +225,179 @@ Figure loss_curves(const std::vector<NamedFit>& fits) {
 
 namespace {
 
-// Curves against K, one for each (L, x-ortho).
-template <class Value, class Error>
-void against_components(Panel& panel, const std::vector<cnmf::SelectSummary>& summaries,
-                        const std::string& name, int first_colour, const Value& value,
-                        const Error& error) {
-    std::vector<std::pair<Index, double>> groups;
+// Curves against K, one for each (L, x-ortho), and the single fits that they are means of.
+struct Curve {
+    std::string name;
+    int colour;
+    double (*value)(const cnmf::SelectSummary&);
+    double (*error)(const cnmf::SelectSummary&);
+    double (*single)(const cnmf::SelectRow&);
+};
+
+using LagsAndPenalty = std::pair<Index, double>;
+
+LagsAndPenalty group_of(const cnmf::SelectPoint& point) {
+    return {point.lags, point.x_ortho};
+}
+
+Series mean_curve(const std::vector<cnmf::SelectSummary>& summaries, const LagsAndPenalty& group,
+                  const Curve& curve) {
+    Series series;
+    series.style = plot::Style::line_points;
     for (const auto& s : summaries) {
-        const std::pair<Index, double> key{s.point.lags, s.point.x_ortho};
-        if (std::find(groups.begin(), groups.end(), key) == groups.end()) groups.push_back(key);
+        if (group_of(s.point) != group) continue;
+        series.x.push_back(static_cast<double>(s.point.components));
+        series.y.push_back(curve.value(s));
+        series.error.push_back(curve.error(s));
     }
-    int colour = first_colour;
-    for (const auto& [lags, x_ortho] : groups) {
-        Series series;
-        series.label =
-            name +
-            (groups.size() > 1
-                 ? concat(" L ", lags, x_ortho > 0 ? " x-ortho " + significant(x_ortho, 3) : "")
-                 : "");
-        series.style = plot::Style::line_points;
+    if (std::all_of(series.error.begin(), series.error.end(), [](double e) { return !(e > 0); }))
+        series.error.clear();
+    return series;
+}
+
+Series single_fits(const std::vector<cnmf::SelectRow>& rows, const LagsAndPenalty& group,
+                   const Curve& curve) {
+    Series series;
+    series.style = plot::Style::points;
+    series.size = 0.3;
+    for (const auto& row : rows) {
+        if (group_of(row.point) != group) continue;
+        series.x.push_back(static_cast<double>(row.point.components));
+        series.y.push_back(curve.single(row));
+    }
+    return series;
+}
+
+void against_components(Panel& panel, const std::vector<cnmf::SelectRow>& rows,
+                        const Curve& curve) {
+    const auto summaries = cnmf::summarize(rows);
+    std::vector<LagsAndPenalty> groups;
+    for (const auto& s : summaries)
+        if (std::find(groups.begin(), groups.end(), group_of(s.point)) == groups.end())
+            groups.push_back(group_of(s.point));
+    int colour = curve.colour;
+    for (const auto& group : groups) {
+        const auto& [lags, x_ortho] = group;
+        Series series = mean_curve(summaries, group, curve);
+        series.label = curve.name;
+        if (groups.size() > 1)
+            series.label +=
+                concat(" L ", lags, x_ortho > 0 ? " x-ortho " + significant(x_ortho, 3) : "");
         series.colour = colour;
-        for (const auto& s : summaries)
-            if (s.point.lags == lags && s.point.x_ortho == x_ortho) {
-                series.x.push_back(static_cast<double>(s.point.components));
-                series.y.push_back(value(s));
-                if (const double e = error(s); e > 0 || !series.error.empty())
-                    series.error.resize(series.x.size() - 1, 0.0), series.error.push_back(e);
-            }
-        if (!series.error.empty()) series.error.resize(series.x.size(), 0.0);
         panel.series.push_back(series);
+        if (rows.size() > summaries.size()) {
+            panel.series.push_back(single_fits(rows, group, curve));
+            panel.series.back().colour = colour;
+        }
         colour += 2;
     }
 }
 
+double no_error(const cnmf::SelectSummary&) {
+    return 0;
+}
+
+Panel curves_panel(const std::string& y_label) {
+    Panel p;
+    p.x_label = "components";
+    p.y_label = y_label;
+    p.legend = true;
+    return p;
+}
+
 } // namespace
 
-Figure select_curves(const std::vector<cnmf::SelectSummary>& summaries) {
+Figure select_curves(const std::vector<cnmf::SelectRow>& rows) {
     Figure figure;
-    const bool held_out = !summaries.empty() && std::isfinite(summaries.front().test);
+    const bool held_out = !rows.empty() && std::isfinite(rows.front().test_loss);
     figure.title = held_out ? "held-out and training loss" : "loss over all entries";
-    Panel p;
-    p.x_label = "components";
-    p.y_label = "relative loss";
-    p.legend = true;
-    if (!held_out) {
-        against_components(
-            p, summaries, "all entries", 0, [](const auto& s) { return s.full; },
-            [](const auto&) { return 0.0; });
-        figure.panels.push_back(p);
-        return figure;
+    Panel p = curves_panel("relative loss");
+    if (held_out) {
+        against_components(p, rows,
+                           {"held out", 1, [](const auto& s) { return s.test; },
+                            [](const auto& s) { return s.test_sem; },
+                            [](const auto& row) { return row.test_loss; }});
+        against_components(p, rows,
+                           {"training", 0, [](const auto& s) { return s.train; },
+                            [](const auto& s) { return s.train_sem; },
+                            [](const auto& row) { return row.train_loss; }});
+    } else {
+        against_components(p, rows,
+                           {"all entries", 0, [](const auto& s) { return s.full; }, no_error,
+                            [](const auto& row) { return row.full_loss; }});
     }
-    against_components(
-        p, summaries, "held out", 1, [](const auto& s) { return s.test; },
-        [](const auto& s) { return s.test_sem; });
-    against_components(
-        p, summaries, "training", 0, [](const auto& s) { return s.train; },
-        [](const auto& s) { return s.train_sem; });
     figure.panels.push_back(p);
     return figure;
 }
 
-Figure dissimilarity_curve(const std::vector<cnmf::SelectSummary>& summaries) {
+Figure dissimilarity_curve(const std::vector<cnmf::SelectRow>& rows) {
     Figure figure;
     figure.title = "dissimilarity of fits from different starts";
-    Panel p;
-    p.x_label = "components";
-    p.y_label = "dissimilarity";
-    p.legend = true;
-    against_components(
-        p, summaries, "median", 0, [](const auto& s) { return s.dissimilarity; },
-        [](const auto&) { return 0.0; });
+    Panel p = curves_panel("dissimilarity");
+    against_components(p, rows,
+                       {"median", 0, [](const auto& s) { return s.dissimilarity; }, no_error,
+                        [](const auto& row) { return row.dissimilarity; }});
     figure.panels.push_back(p);
     return figure;
 }
 
-Figure penalty_curves(const std::vector<cnmf::SelectSummary>& summaries) {
-    std::vector<cnmf::SelectSummary> points;
-    for (const auto& s : summaries)
-        if (s.point.x_ortho > 0 && s.point.components == summaries.front().point.components &&
-            s.point.lags == summaries.front().point.lags)
-            points.push_back(s);
-    if (points.size() < 3) throw Error("three x-ortho values or more are expected for this figure");
-    std::sort(points.begin(), points.end(),
-              [](const auto& a, const auto& b) { return a.point.x_ortho < b.point.x_ortho; });
-    const auto scaled = [&](auto value) {
-        std::vector<double> sorted;
-        for (const auto& s : points) sorted.push_back(value(s));
-        std::vector<double> values = sorted;
-        std::sort(sorted.begin(), sorted.end());
-        const auto quantile = [&](double q) {
-            return sorted[static_cast<std::size_t>(
-                std::lround(q * static_cast<double>(sorted.size() - 1)))];
-        };
-        const double low = quantile(0.1), high = quantile(0.9);
-        for (double& v : values)
-            v = high > low ? std::clamp((v - low) / (high - low), 0.0, 1.0) : 0.0;
-        return values;
+namespace {
+
+// Values between their 10th and 90th percentile, as 0 to 1.
+std::vector<double> scaled(std::vector<double> values) {
+    std::vector<double> sorted = values;
+    std::sort(sorted.begin(), sorted.end());
+    const auto quantile = [&](double q) {
+        return sorted[static_cast<std::size_t>(
+            std::lround(q * static_cast<double>(sorted.size() - 1)))];
     };
+    const double low = quantile(0.1), high = quantile(0.9);
+    for (double& v : values) v = high > low ? std::clamp((v - low) / (high - low), 0.0, 1.0) : 0.0;
+    return values;
+}
+
+// Where two curves over the logarithm of lambda first meet.
+struct Crossing {
+    double lambda, height;
+};
+std::optional<Crossing> crossing_of(const std::vector<double>& lambda,
+                                    const std::vector<double>& cost,
+                                    const std::vector<double>& penalty) {
+    for (std::size_t i = 1; i < lambda.size(); ++i) {
+        const double before = cost[i - 1] - penalty[i - 1], after = cost[i] - penalty[i];
+        if (before * after > 0) continue;
+        const double share = before == after ? 0.5 : before / (before - after);
+        return Crossing{lambda[i - 1] * std::pow(lambda[i] / lambda[i - 1], share),
+                        cost[i - 1] + share * (cost[i] - cost[i - 1])};
+    }
+    return std::nullopt;
+}
+
+void add_penalty_curves(Panel& panel, const std::vector<cnmf::SelectSummary>& points,
+                        const std::string& name, int colour) {
+    std::vector<double> lambda, full, penalties;
+    for (const auto& s : points) {
+        lambda.push_back(s.point.x_ortho);
+        full.push_back(s.full);
+        penalties.push_back(s.penalty);
+    }
+    const auto cost = scaled(full), penalty = scaled(penalties);
+    panel.series.push_back(
+        {lambda, cost, {}, "cost" + name, colour, plot::Style::line_points, 1.5});
+    panel.series.push_back(
+        {lambda, penalty, {}, "penalty" + name, colour + 1, plot::Style::line_points, 1.5});
+    if (const auto crossing = crossing_of(lambda, cost, penalty))
+        panel.labels.push_back({crossing->lambda, crossing->height,
+                                "crossing at " + significant(crossing->lambda, 3) + name});
+}
+
+} // namespace
+
+Figure penalty_curves(const std::vector<cnmf::SelectRow>& rows) {
+    std::map<std::pair<Index, Index>, std::vector<cnmf::SelectSummary>> models;
+    for (const auto& s : cnmf::summarize(rows))
+        if (s.point.x_ortho > 0) models[{s.point.components, s.point.lags}].push_back(s);
+    constexpr std::size_t kFewest = 3;
     Figure figure;
     figure.title = "reconstruction cost and cross-orthogonality";
     Panel p;
@@ -326,19 +405,17 @@ Figure penalty_curves(const std::vector<cnmf::SelectSummary>& summaries) {
     p.y_label = "scaled between 10th and 90th percentile";
     p.x_log = true;
     p.legend = true;
-    std::vector<double> lambda;
-    for (const auto& s : points) lambda.push_back(s.point.x_ortho);
-    const auto cost = scaled([](const auto&s) { return s.full; }),
-               penalty = scaled([](const auto&s) { return s.penalty; });
-    p.series.push_back({lambda, cost, {}, "cost", 0, plot::Style::line_points, 1.5});
-    p.series.push_back({lambda, penalty, {}, "penalty", 1, plot::Style::line_points, 1.5});
-    for (std::size_t i = 1; i < points.size(); ++i)
-        if ((cost[i - 1] - penalty[i - 1]) * (cost[i] - penalty[i]) <= 0) {
-            p.labels.push_back(
-                {lambda[i], 0.5,
-                 "crossing at " + significant(std::sqrt(lambda[i - 1] * lambda[i]), 3)});
-            break;
-        }
+    int colour = 0;
+    for (auto& [model, points] : models) {
+        if (points.size() < kFewest) continue;
+        std::sort(points.begin(), points.end(),
+                  [](const auto& a, const auto& b) { return a.point.x_ortho < b.point.x_ortho; });
+        const std::string name =
+            models.size() > 1 ? concat(" K ", model.first, " L ", model.second) : "";
+        add_penalty_curves(p, points, name, colour);
+        colour += 2;
+    }
+    if (p.series.empty()) throw Error("three x-ortho values or more are expected for this figure");
     figure.panels.push_back(p);
     return figure;
 }

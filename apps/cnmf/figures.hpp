@@ -45,11 +45,12 @@ assay::plot::Figure overview(const OverviewInput& input);
 assay::plot::Figure motif_images(const assay::cnmf::Model& model,
                                  const assay::cnmf::ModelFacts& facts, const Rows& rows);
 assay::plot::Figure loss_curves(const std::vector<NamedFit>& fits);
-assay::plot::Figure select_curves(const std::vector<assay::cnmf::SelectSummary>& summaries);
-assay::plot::Figure dissimilarity_curve(const std::vector<assay::cnmf::SelectSummary>& summaries);
-// Cost and penalty against lambda, each scaled between its 10th and 90th percentile, and where they
-// cross.
-assay::plot::Figure penalty_curves(const std::vector<assay::cnmf::SelectSummary>& summaries);
+// Means of each point with their errors, and single repetitions as points.
+assay::plot::Figure select_curves(const std::vector<assay::cnmf::SelectRow>& rows);
+assay::plot::Figure dissimilarity_curve(const std::vector<assay::cnmf::SelectRow>& rows);
+// Cost and penalty against lambda for each (K, L), each scaled between its 10th and 90th
+// percentile, and where they cross.
+assay::plot::Figure penalty_curves(const std::vector<assay::cnmf::SelectRow>& rows);
 assay::plot::Figure significance_figure(const assay::Matrix& null, const assay::Vector& observed,
                                         const assay::Vector& p);
 assay::plot::Figure similarity_figure(const assay::Matrix& similarity, const std::string& of_what);

@@ -5,8 +5,10 @@
 
 #include <assay/core/error.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 namespace cnmf_app {
 namespace {
@@ -30,6 +32,7 @@ enum class Name {
 };
 
 constexpr const char* kFit = "/cnmf/fit"; // with the history and R^2 of a fit
+constexpr formats::Negatives kNegatives = formats::Negatives::clip; // unless asked for otherwise
 
 struct Options {
     Name figure = Name::automatic;
@@ -37,6 +40,67 @@ struct Options {
     std::string data, window, table;
     DataOptions input; // how to read --data
 };
+
+const std::vector<std::pair<std::string, Name>>& names() {
+    static const std::vector<std::pair<std::string, Name>> kNames{
+        {"auto", Name::automatic},
+        {"overview", Name::overview},
+        {"motifs", Name::motifs},
+        {"loss", Name::loss},
+        {"select", Name::select},
+        {"dissimilarity", Name::dissimilarity},
+        {"x-ortho", Name::x_ortho},
+        {"significance", Name::significance},
+        {"similarity", Name::similarity},
+        {"unit-r2", Name::unit_r2},
+        {"triggered", Name::triggered},
+        {"residual", Name::residual},
+        {"warp", Name::warp}};
+    return kNames;
+}
+
+std::string name_of(Name figure) {
+    return std::find_if(names().begin(), names().end(),
+                        [&](const auto& named) { return named.second == figure; })
+        ->first;
+}
+
+// Options that say which data are shown, and how they are read: given or not.
+std::vector<std::pair<std::string, bool>> data_options(const Options& o) {
+    const formats::RecordingOptions& r = o.input.recording;
+    return {{"--data", !o.data.empty()},
+            {"--window", !o.window.empty()},
+            {"--dataset", !r.dataset.empty()},
+            {"--dt", r.dt.has_value()},
+            {"--start", r.start.has_value()},
+            {"--stop", r.stop.has_value()},
+            {"--times", !r.times.empty()},
+            {"--ids", !r.ids.empty()},
+            {"--trials", r.trials},
+            {"--silent", r.silent_units != formats::SilentUnits::keep},
+            {"--time-axis", r.time_axis != formats::TimeAxis::automatic},
+            {"--segments", !r.segments.empty()},
+            {"--negatives", r.negatives != kNegatives},
+            {"--scale", r.scale != formats::Scale::none}};
+}
+
+// What a figure would ignore is refused.
+void check_options(const Options& o, Name figure, std::size_t files) {
+    const bool shows_data =
+        figure == Name::overview || figure == Name::triggered || figure == Name::residual;
+    const auto refuse = [&](const std::string& option, const std::string& figures) {
+        throw UsageError(concat("option '", option, "': it is of ", figures, "; ", name_of(figure),
+                                " is drawn"));
+    };
+    for (const auto& [option, given] : data_options(o))
+        if (given && !shows_data) refuse(option, "overview, triggered and residual");
+    if (o.rows != RowOrder::component && !shows_data && figure != Name::motifs &&
+        figure != Name::unit_r2)
+        refuse("--rows", "overview, motifs, unit-r2, triggered and residual");
+    if (files > 1 && figure != Name::loss)
+        throw UsageError(
+            concat("figure '", name_of(figure), "' is of one file; ", files, " are given"));
+}
 
 bool has_warps(const hdf5::Group& root) {
     return root.dataset("/cnmf/transform/warp").size() > 1;
@@ -160,9 +224,7 @@ plot::Figure similarity(const hdf5::Group& compared) {
 plot::Figure make(cli::Context& context, const Options& o, Name name) {
     const hdf5::Group root = context.input().root();
     std::unique_ptr<Recording> data;
-    const auto summaries = [&] {
-        return cnmf::summarize(cnmf::read_select(root.group("/cnmf/select")).rows);
-    };
+    const auto rows = [&] { return cnmf::read_select(root.group("/cnmf/select")).rows; };
     switch (name) {
     case Name::motifs: {
         const LoadedModel fitted = load_model(context, context.input_address());
@@ -179,11 +241,11 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
         return loss_curves(fits);
     }
     case Name::select:
-        return select_curves(summaries());
+        return select_curves(rows());
     case Name::dissimilarity:
-        return dissimilarity_curve(summaries());
+        return dissimilarity_curve(rows());
     case Name::x_ortho:
-        return penalty_curves(summaries());
+        return penalty_curves(rows());
     case Name::significance: {
         const auto result = cnmf::read_significance(root.group("/cnmf/significance"));
         return significance_figure(result.null, result.skewness, result.p);
@@ -240,7 +302,7 @@ plot::Figure make(cli::Context& context, const Options& o, Name name) {
 
 cli::Command plot() {
     auto o = std::make_shared<Options>();
-    o->input.recording.negatives = formats::Negatives::clip;
+    o->input.recording.negatives = kNegatives;
     cli::Command c("plot", "draw a result");
     c.describe("The overview shows motifs (left, units sorted and marked by component), "
                "activations (top) and the data or their "
@@ -250,21 +312,7 @@ cli::Command plot() {
     c.inputs("result of another subcommand: FILE or FILE:/group");
     c.output(cli::OutputKind::document, {{"OUTPUT.svg|png|pdf|txt|gp", "the figure"}});
     c.group("Figure");
-    c.choice<Name>("--figure", o->figure,
-                   {{"auto", Name::automatic},
-                    {"overview", Name::overview},
-                    {"motifs", Name::motifs},
-                    {"loss", Name::loss},
-                    {"select", Name::select},
-                    {"dissimilarity", Name::dissimilarity},
-                    {"x-ortho", Name::x_ortho},
-                    {"significance", Name::significance},
-                    {"similarity", Name::similarity},
-                    {"unit-r2", Name::unit_r2},
-                    {"triggered", Name::triggered},
-                    {"residual", Name::residual},
-                    {"warp", Name::warp}},
-                   "what to draw; auto: the newest result");
+    c.choice<Name>("--figure", o->figure, names(), "what to draw; auto: the newest result");
     c.option("--data", o->data, "FILE[:/path]",
              "the recording, for overview, triggered and residual")
         .default_text("what the input carries");
@@ -285,6 +333,7 @@ cli::Command plot() {
         const Name name = o->figure == Name::automatic
                               ? default_figure(context.input().root(), context.input_address())
                               : o->figure;
+        check_options(*o, name, context.input_count());
         const plot::Figure figure = make(context, *o, name);
         const std::string content = plot::render(figure, format);
         if (!o->table.empty())
