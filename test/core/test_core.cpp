@@ -10,7 +10,11 @@
 
 #include <atomic>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <set>
+#include <string>
+#include <unistd.h>
 
 using namespace assay;
 
@@ -149,6 +153,33 @@ TEST_CASE("the digest is XXH3-128 of the content", "[core]") {
     // xxhsum -H2 of the empty input and of "abc".
     CHECK(digest_of("") == "99aa06d3014798d86001c324468d497f");
     CHECK(digest_of("abc") == "06b05ab6733a618578af5f94892f3950");
+}
+
+TEST_CASE("control groups of either version limit the memory", "[core]") {
+    namespace fs = std::filesystem;
+    const fs::path top = fs::temp_directory_path() / ("assay-groups-" + std::to_string(getpid()));
+    const auto write = [&](const std::string& file, const std::string& text) {
+        fs::create_directories((top / file).parent_path());
+        std::ofstream(top / file) << text;
+    };
+    const auto limit = [&](const std::string& groups) {
+        write("self", groups);
+        return group_memory(top.string(), (top / "self").string());
+    };
+    write("memory.max", "max\n");
+    write("job/memory.max", "3000\n");
+    write("job/step/memory.max", "max\n");
+    write("job/step/task/memory.max", "5000\n");
+    write("memory/memory.limit_in_bytes", "7000\n");
+    write("memory/job/memory.limit_in_bytes", "2000\n");
+    CHECK(limit("0::/job/step/task\n") == 3000);
+    CHECK(std::isinf(limit("0::/\n")));
+    CHECK(limit("4:cpu:/job\n3:freezer,memory:/job/step\n") == 2000);
+    CHECK(limit("3:memory:/elsewhere\n") == 7000);
+    CHECK(limit("4:memory:/other\n0::/job\n") == 3000);
+    CHECK(std::isinf(limit("4:cpu:/job\n")));
+    CHECK(std::isinf(group_memory(top.string(), (top / "none").string())));
+    fs::remove_all(top);
 }
 
 TEST_CASE("more memory than the machine has is refused before it is asked for", "[core]") {
