@@ -34,6 +34,8 @@ cli::Command extent() {
     c.option("--alpha", o->extent.alpha, "P", "level for taking part").range(1e-6, 0.5);
     c.seed(o->extent.seed);
     declare_data(c, o->data);
+    c.memory("the recording twice (once where it is streamed) + 24 T K + 24 N K (3 L + 1) bytes; a "
+             "recording above --memory is streamed");
     c.example("Is the window long enough?", "cnmf extent rec.h5 --model fit.h5");
     c.run([o](cli::Context& context) {
         const LoadedModel fitted = load_model(context, o->model);

@@ -145,6 +145,9 @@ cli::Command score() {
     c.group("Model");
     c.option("--model", o->model, "FILE[:/group]", "group with W and H").default_text(kNewestModel);
     declare_data(c, o->data);
+    c.memory(
+        "the recording (or its spectra; up to a quarter of --memory 8 N T more) + 32 T K bytes; a "
+        "recording above --memory is streamed");
     c.example("From nothing to a verdict",
               "cnmf synth --seed 1 | cnmf fit -k 3 -l 20 | cnmf score");
     c.run([o](cli::Context& context) { run(*o, context); });

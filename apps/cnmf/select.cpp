@@ -202,6 +202,9 @@ cli::Command select() {
     declare_hold_out(c, o->data);
     declare_data(c, o->data);
     declare_fit(c, o->select.fit);
+    c.memory(
+        "as cnmf fit with the most motifs of the grid, + 8 T K bytes for each of the --restarts; "
+        "20 bytes more for every held-out entry");
     c.example("One to eight motifs of 20 bins", "cnmf select rec.h5 -k 1:8 -l 20 -o select.h5");
     c.example("The same as a job array of 8, merged",
               "cnmf select rec.h5 -k 1:8 -l 20 --shard 3/8 -o part3.h5; cnmf merge part?.h5 -o "

@@ -100,6 +100,9 @@ cli::Command transform() {
     c.option("--l2-h", o->penalties.l2_activations, "X", "penalty on half the squared norm of H")
         .range(0);
     declare_data(c, o->data);
+    c.memory(
+        "the recording (or its spectra; up to a quarter of --memory 8 N T more) + 40 T K + 8 N K L "
+        "bytes, K motifs of every warp; a recording above --memory is streamed");
     c.example("The same motifs at half, single and double duration",
               "cnmf transform sleep.h5 --model fit.h5 --warp 0.5,1,2 -o replay.h5");
     c.run([o](cli::Context& context) { run(*o, context); });
