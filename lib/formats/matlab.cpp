@@ -108,7 +108,7 @@ AnyArray read_matlab73(const hdf5::Group& root, const std::string& path) {
 
 std::optional<hdf5::Shape> matlab73_shape(const hdf5::Group& root, const std::string& path) {
     if (!root.has_dataset(path)) return std::nullopt;
-    const hdf5::Dataset dataset = root.dataset(path);
+    const hdf5::Dataset dataset = root.dataset(path, hdf5::ReadOrder::rows);
     if (dataset.kind() == hdf5::Kind::reference) return std::nullopt;
     return dense_shape(dataset);
 }

@@ -15,6 +15,7 @@
 #include <fstream>
 #include <limits>
 #include <system_error>
+#include <utility>
 
 namespace assay::formats {
 namespace {
@@ -56,6 +57,19 @@ void expect_matrix(const hdf5::Shape& shape, const std::string& where) {
 bool read_at_once(const Recording& r, const RecordingOptions& o) {
     return 8.0 * static_cast<double>(r.units()) * static_cast<double>(r.bins()) <=
            0.25 * static_cast<double>(o.memory);
+}
+
+// What a dataset says of itself. It is closed again before its numbers are read: opened twice, it
+// keeps the cache for chunks of the first time.
+struct DatasetFacts {
+    hdf5::Shape shape;
+    std::string axes;
+};
+DatasetFacts facts_of_matrix(const hdf5::Group& root, const std::string& path) {
+    const hdf5::Dataset data = root.dataset(path, hdf5::ReadOrder::rows);
+    data.expect_numeric();
+    data.expect_rank(2);
+    return {data.shape(), data.axes()};
 }
 
 // Numbers times `factor` plus `offset`.
@@ -169,12 +183,15 @@ void take_array(OpenedRecording& opened, AnyArray array, const std::vector<Inter
 
 void take_nwb_series(OpenedRecording& opened, const hdf5::Group& group, const RecordingOptions& o,
                      Monitor& monitor) {
-    const hdf5::Dataset data = group.dataset("data");
-    data.expect_numeric();
-    if (data.rank() != 1) data.expect_rank(2);
+    const auto [factor, offset] = [&] {
+        const hdf5::Dataset data = group.dataset("data", hdf5::ReadOrder::rows);
+        data.expect_numeric();
+        if (data.rank() != 1) data.expect_rank(2);
+        return std::make_pair(data.number_attribute("conversion").value_or(1),
+                              data.number_attribute("offset").value_or(0));
+    }();
     auto recording = dataset_at(group, "data", major_of(o.time_axis != TimeAxis::second), o,
-                                monitor, data.number_attribute("conversion").value_or(1),
-                                data.number_attribute("offset").value_or(0));
+                                monitor, factor, offset);
     const Sampling sampling = nwb_sampling(group, recording->bins());
     recording->bin_seconds = sampling.step;
     opened.segment_seconds = {sampling.start};
@@ -184,12 +201,10 @@ void take_nwb_series(OpenedRecording& opened, const hdf5::Group& group, const Re
 std::unique_ptr<Recording> dense_dataset(const hdf5::Group& root, const std::string& path,
                                          const RecordingOptions& o, const std::string& where,
                                          Monitor& monitor) {
-    const hdf5::Dataset data = root.dataset(path);
-    data.expect_numeric();
-    data.expect_rank(2);
-    if (data.size() == 0)
-        throw Error(where + ": is empty (" + hdf5::shape_text(data.shape()) + ")");
-    const bool turned = time_first(o, data.axes(), data.shape(), where, monitor);
+    const DatasetFacts data = facts_of_matrix(root, path);
+    if (data.shape[0] == 0 || data.shape[1] == 0)
+        throw Error(where + ": is empty (" + hdf5::shape_text(data.shape) + ")");
+    const bool turned = time_first(o, data.axes, data.shape, where, monitor);
     return dataset_at(root, path, major_of(turned), o, monitor);
 }
 
@@ -236,10 +251,7 @@ std::unique_ptr<Recording> mask_at(const hdf5::Group& root, const RecordingOptio
             return matlab_matrix(root, o.mask, *shape, o, where, monitor);
         return from_array(read_matlab73(root, o.mask), o, where, monitor);
     }
-    const hdf5::Dataset mask = root.dataset(o.mask);
-    mask.expect_numeric();
-    mask.expect_rank(2);
-    const bool turned = time_first(o, mask.axes(), {1, 2}, where, monitor);
+    const bool turned = time_first(o, facts_of_matrix(root, o.mask).axes, {1, 2}, where, monitor);
     return dataset_at(root, o.mask, major_of(turned), o, monitor);
 }
 
