@@ -90,8 +90,8 @@ TEST_CASE("a fit goes on from its iterations and starts", "[cnmf]") {
     options.tolerance = 0;
     EngineChoice choice;
     Mask held_out;
-    const std::string kind = GENERATE("hals", "mult", "anls", "kl", "x-ortho", "float32", "shift",
-                                      "reseed", "held-out", "coarse");
+    const std::string kind =
+        GENERATE("hals", "mult", "anls", "kl", "x-ortho", "float32", "shift", "reseed", "held-out");
     CAPTURE(kind);
     if (kind == "mult" || kind == "kl") options.algorithm = Algorithm::mult;
     if (kind == "anls") options.algorithm = Algorithm::anls;
@@ -108,7 +108,6 @@ TEST_CASE("a fit goes on from its iterations and starts", "[cnmf]") {
     }
     if (kind == "held-out")
         held_out = Mask(12, 900, [](Index n, Index t) { return (n + 3 * t) % 11 != 0; });
-    if (kind == "coarse") options.start.kind = StartKind::coarse;
     const Data whole(*data.recording, choice, {});
     const Unseen unseen(*data.recording, {}, held_out);
     const auto work = [&](const Execution& run, const FitControl& control) {
