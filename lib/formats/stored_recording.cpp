@@ -1,6 +1,7 @@
 #include <assay/formats/stored_recording.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/hdf5/chunks.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -29,7 +30,7 @@ Index DatasetRecording::bins() const {
 }
 
 void DatasetRecording::read_stretches(std::int64_t memory, Monitor& monitor) {
-    const hdf5::Shape chunk = dataset_.chunk();
+    const hdf5::Shape chunk = hdf5::chunk_shape(dataset_);
     if (chunk.size() != 2) return;
     const Index across = chunk[major_ == Major::time ? 1 : 0],
                 along = std::min(chunk[major_ == Major::time ? 0 : 1], bins());
@@ -37,7 +38,7 @@ void DatasetRecording::read_stretches(std::int64_t memory, Monitor& monitor) {
     const double chunks = std::ceil(static_cast<double>(units()) / static_cast<double>(across));
     const double bytes = chunks * static_cast<double>(chunk[0]) * static_cast<double>(chunk[1]) *
                          dataset_.element_bytes();
-    if (bytes <= static_cast<double>(dataset_.chunk_cache())) return;
+    if (bytes <= static_cast<double>(hdf5::chunk_cache(dataset_))) return;
     const double room = kShareOfMemory * static_cast<double>(memory);
     stretch_bins_ = std::clamp(static_cast<Index>(room / (8.0 * static_cast<double>(units()))),
                                kLeastStretch, along);

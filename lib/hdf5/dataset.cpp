@@ -192,24 +192,6 @@ std::string Dataset::type_text() const {
     }
 }
 
-Shape Dataset::chunk() const {
-    const Handle creation(H5Dget_create_plist(id()));
-    if (H5Pget_layout(creation.get()) != H5D_CHUNKED) return {};
-    std::vector<hsize_t> sizes(shape_.size());
-    check(H5Pget_chunk(creation.get(), static_cast<int>(sizes.size()), sizes.data()), where_,
-          "its chunks cannot be told; the file is damaged");
-    return {sizes.begin(), sizes.end()};
-}
-
-std::size_t Dataset::chunk_cache() const {
-    const Handle access(H5Dget_access_plist(id()));
-    std::size_t slots = 0, bytes = 0;
-    double preemption = 0;
-    check(H5Pget_chunk_cache(access.get(), &slots, &bytes, &preemption), where_,
-          "its cache cannot be told");
-    return bytes;
-}
-
 const Dataset& Dataset::expect_numeric() const {
     if (!numeric()) throw Error(where_ + ": holds " + type_text() + "; numbers are expected");
     double claimed = element_bytes_;

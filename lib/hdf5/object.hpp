@@ -107,10 +107,6 @@ class ASSAY_API Dataset : public Object {
     [[nodiscard]] Kind kind() const { return kind_; }
     [[nodiscard]] bool numeric() const;
     [[nodiscard]] int element_bytes() const { return element_bytes_; }
-    // In which it is stored; empty where it is in one piece.
-    [[nodiscard]] Shape chunk() const;
-    // Bytes of chunks that are kept unpacked.
-    [[nodiscard]] std::size_t chunk_cache() const;
     [[nodiscard]] std::string type_text() const; // "float64", "int16", "boolean"
     [[nodiscard]] std::string axes() const { return text_attribute("axes").value_or(""); }
 

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
+#include <assay/hdf5/chunks.hpp>
 #include <assay/hdf5/descriptors.hpp>
 #include <assay/hdf5/types.hpp>
 
@@ -72,7 +73,7 @@ std::size_t size_of(Stored stored) {
 
 // Rows of a chunk; 1 where the dataset has none.
 Index chunk_rows(const Dataset& dataset) {
-    const Shape chunk = dataset.chunk();
+    const Shape chunk = chunk_shape(dataset);
     return chunk.empty() ? 1 : chunk.front();
 }
 

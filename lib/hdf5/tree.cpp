@@ -2,6 +2,7 @@
 
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
+#include <assay/hdf5/chunks.hpp>
 #include <assay/hdf5/types.hpp>
 
 #include <hdf5.h>
@@ -93,7 +94,7 @@ void digest_attributes(Digest& digest, const Object& object) {
 Shape box_shape(const Dataset& dataset, std::size_t element_bytes) {
     constexpr Index kBoxBytes = 4194304;
     Shape box = dataset.shape();
-    if (const Shape chunk = dataset.chunk(); !chunk.empty()) {
+    if (const Shape chunk = chunk_shape(dataset); !chunk.empty()) {
         for (std::size_t i = 0; i < box.size(); ++i)
             box[i] = std::clamp<Index>(chunk[i], 1, box[i]);
         return box;
