@@ -8,11 +8,8 @@
 
 namespace assay {
 
-// Bytes of the machine, or fewer where its control group grants this process no more.
+// Bytes of the machine.
 [[nodiscard]] ASSAY_API double physical_memory();
-// The least memory limit of control groups (version 1 or 2) mounted at `mount`, from the group that
-// the file `own` names to the top; infinite where there is none.
-[[nodiscard]] ASSAY_API double group_memory(const std::string& mount, const std::string& own);
 // Throws Error naming `what` where `bytes` are more than the machine has.
 ASSAY_API void check_memory(double bytes, const std::string& what);
 

@@ -115,9 +115,6 @@ class NpzArchive {
 // At the top of the file: arrays of more than one number.
 [[nodiscard]] std::vector<std::string> matlab73_tensors(const hdf5::Group& root);
 [[nodiscard]] AnyArray read_matlab73(const hdf5::Group& root, const std::string& path);
-// Of a dense array of numbers, as MATLAB states it: reversed. Empty for what is sparse or a cell.
-[[nodiscard]] std::optional<hdf5::Shape> matlab73_shape(const hdf5::Group& root,
-                                                        const std::string& path);
 // Throws Error for what is no dense array of numbers.
 [[nodiscard]] StoredArray matlab73_array(const hdf5::Group& root, const std::string& path);
 [[nodiscard]] SpikeTrains read_nwb_units(const hdf5::Group& units);

@@ -3,6 +3,7 @@
 #include <assay/core/text.hpp>
 #include <assay/formats/arrays.hpp>
 #include <assay/formats/number_blocks.hpp>
+#include <assay/formats/stored_recording.hpp>
 
 #ifdef ASSAY_HAVE_MATIO
 #include <matio.h>

@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 
 namespace assay::formats {
 
@@ -47,6 +49,11 @@ class DatasetRecording : public Recording {
     mutable std::array<Stretch, 2> stretches_;
     mutable std::size_t older_ = 0;
 };
+
+// The shape of a dense array of numbers in a MATLAB v7.3 file as MATLAB states it, reversed; empty
+// for what is sparse or a cell.
+[[nodiscard]] std::optional<hdf5::Shape> matlab73_shape(const hdf5::Group& root,
+                                                        const std::string& path);
 
 // An array of rank 2 in a .npy file, mapped into memory.
 class NpyRecording : public Recording {

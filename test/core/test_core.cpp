@@ -1,4 +1,5 @@
 #include <assay/core/allowed_threads.hpp>
+#include <assay/core/control_groups.hpp>
 #include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
