@@ -12,6 +12,7 @@ namespace {
 
 constexpr Index kLeastStretch = 4096;       // bins: the blocks in which recordings are read
 constexpr double kShareOfMemory = 1.0 / 12; // two stretches are kept while a third is read
+constexpr double kShareOfRest = 1.0 / 4;    // of what all numbers leave of it
 constexpr Index kFewReads = 8;              // of a chunk in one pass
 
 } // namespace
@@ -39,7 +40,9 @@ void DatasetRecording::read_stretches(std::int64_t memory, Monitor& monitor) {
     const double bytes = chunks * static_cast<double>(chunk[0]) * static_cast<double>(chunk[1]) *
                          dataset_.element_bytes();
     if (bytes <= static_cast<double>(hdf5::chunk_cache(dataset_))) return;
-    const double room = kShareOfMemory * static_cast<double>(memory);
+    const double left = static_cast<double>(memory) -
+                        8.0 * static_cast<double>(units()) * static_cast<double>(bins());
+    const double room = std::max(kShareOfMemory * static_cast<double>(memory), kShareOfRest * left);
     stretch_bins_ = std::clamp(static_cast<Index>(room / (8.0 * static_cast<double>(units()))),
                                kLeastStretch, along);
     if (const Index reads = along / stretch_bins_; reads > kFewReads)
@@ -72,7 +75,7 @@ const Matrix& DatasetRecording::stretch(Index number) const {
             return stretches_[i].values;
         }
     Stretch& replaced = stretches_[older_];
-    replaced.number = -1; // while it is read
+    replaced = {}; // before the new one is made
     const Index first = number * stretch_bins_;
     replaced.values = stored(first, std::min(stretch_bins_, bins() - first));
     replaced.number = number;

@@ -76,6 +76,9 @@ void refuse_outside_storage(Id dataset, const std::string& place) {
 
 constexpr std::size_t kLeastChunkCache = std::size_t{16} << 20U;
 constexpr std::size_t kMostChunkCache = std::size_t{256} << 20U;
+// Chunks that were read to their end go first. At 1 the library would let no others go, and the
+// cache would grow without bound.
+constexpr double kPreemption = 0.75;
 
 // Bytes of all chunks that share a position on the last axis; 0 for what is not a chunked matrix.
 std::size_t bytes_of_chunk_column(Id dataset) {
@@ -230,7 +233,7 @@ Dataset Group::dataset(const std::string& path, ReadOrder order) const {
     const std::string place = file_ + ":" + absolute(path);
     const auto open_with = [&](std::size_t cache_bytes) {
         const Handle access = inside_this_file(H5P_DATASET_ACCESS);
-        H5Pset_chunk_cache(access.get(), 10007, cache_bytes, 1.0);
+        H5Pset_chunk_cache(access.get(), 10007, cache_bytes, kPreemption);
         return kept_open(handle_, checked(H5Dopen2(id(), path.c_str(), access.get()), place,
                                           "cannot be opened"));
     };

@@ -45,7 +45,8 @@ Started started(StartKind kind, DenseRecording& recording, const Mask& held_out,
 // First bins of the windows inside segments.
 std::vector<Index> windows(const DenseRecording& recording, Index lags) {
     std::vector<Index> first;
-    for (const Segment& s : TimeAxis(recording.bins(), recording.segment_start, 1).segments())
+    const TimeAxis axis(recording.bins(), recording.segment_start, 1);
+    for (const Segment& s : axis.segments())
         for (Index t = 0; t + lags <= s.bins; ++t) first.push_back(s.first_bin + t);
     return first;
 }
