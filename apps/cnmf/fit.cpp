@@ -180,7 +180,8 @@ cli::Command fit() {
     c.memory(
         "the recording (or its spectra; up to a quarter of --memory 8 N T more) + 32 T K (8 T K "
         "more with several starts, and with --x-ortho) + 8 N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) "
-        "bytes, and a quarter of --memory with --init coarse; a recording above --memory is "
+        "bytes + 16 MiB, and a quarter of --memory with --init coarse; a recording above --memory "
+        "is "
         "streamed");
     c.example("Fit three motifs of 50 frames and look at them",
               "cnmf fit song.h5 -k 3 -l 50 | cnmf plot -o motifs.svg");
