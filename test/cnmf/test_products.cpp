@@ -124,8 +124,9 @@ TEST_CASE("Gram-space quantities equal explicit unfolding", "[cnmf]") {
     CHECK(evaluation.relative_loss() ==
           Approx(*group.number_attribute("relative_loss")).epsilon(1e-12));
     const Vector expected_loadings = group.dataset("loadings").read_vector();
-    CHECK(oracle::largest_difference(loadings(model, *products, data.survey().squared_norm, {}, run),
-                                     expected_loadings) < 1e-12);
+    CHECK(
+        oracle::largest_difference(loadings(model, *products, data.survey().squared_norm, {}, run),
+                                   expected_loadings) < 1e-12);
 }
 
 TEST_CASE("all engines equal explicit unfolding", "[cnmf]") {
