@@ -6,6 +6,7 @@
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/text.hpp>
+#include <assay/training/config_json.hpp>
 #include <assay/training/run_io.hpp>
 #include <assay/training/sweep_io.hpp>
 #include <assay/training/tpe.hpp>
@@ -182,6 +183,14 @@ class TrialRunner {
         return true;
     }
 
+    // A trial that was interrupted goes on with all of its settings.
+    static void check_begun(const std::string& parts, const std::string& configuration) {
+        const auto begun = training::saved_configuration(parts, nullptr);
+        if (begun && *begun != configuration)
+            throw Error(parts + ": was begun with other settings (--set); another folder " +
+                        "(--results) is expected for these");
+    }
+
     void train(training::SweepRow& row, const std::string& target, const Execution& execution) {
         training::TrainingConfig c = training::trial_config(plan_, row.values, row.repeat);
         training::TrainingData data;
@@ -202,7 +211,9 @@ class TrialRunner {
         }
         {
             const std::lock_guard<std::mutex> lock(files_);
-            folder.emplace(target + ".parts", describe_run(c, data), storage_of(c), files_);
+            const std::string parts = target + ".parts";
+            check_begun(parts, training::config_json(c));
+            folder.emplace(parts, describe_run(c, data), storage_of(c), files_);
             resumed = folder->resume();
         }
         training::RunResult result;
@@ -227,7 +238,7 @@ class TrialRunner {
         folder->remove();
     }
 
-    void keep_result(hdf5::Group root, const training::SweepRow& row,
+    void keep_result(const hdf5::Group& root, const training::SweepRow& row,
                      const training::TrainingConfig& c, const training::TrainingData& data,
                      const training::RunFolder& folder, training::RunResult result) const {
         if (options_.summary_only) {
@@ -264,12 +275,17 @@ class TrialRunner {
     std::vector<std::string> failures_;
 };
 
+bool begins(const std::string& text, const std::string& part) {
+    return text.compare(0, part.size(), part) == 0;
+}
+
 // Whose plan tells seeds and settings apart; the rest of its base may be changed.
 void check_changes(const training::SweepPlan& plan) {
     const auto space = training::parse_search_space(plan.space);
     for (const auto& change : plan.changes) {
         const bool planned = std::any_of(space.begin(), space.end(), [&](const auto& dimension) {
-            return dimension.path == change.path;
+            return dimension.path == change.path || begins(change.path, dimension.path + ".") ||
+                   begins(dimension.path, change.path + ".");
         });
         if (planned || change.path == "seed")
             throw UsageError("option '--set': " + printable(change.path, 60) +
@@ -522,6 +538,8 @@ cli::Command sweep() {
         const bool writes = action == "plan" || action == "collect" || action == "suggest";
         if (writes && !context.has_output())
             throw UsageError("checkpoint sweep " + printable(action, 20) + " needs -o FILE");
+        if (action != "run" && !o->set.empty())
+            throw UsageError("option '--set' is for run, whose base it changes");
         if (action == "plan")
             plan(*o, context);
         else if (action == "run")

@@ -363,9 +363,13 @@ struct Crossing {
 std::optional<Crossing> crossing_of(const std::vector<double>& lambda,
                                     const std::vector<double>& cost,
                                     const std::vector<double>& penalty) {
+    const auto flat = [](const std::vector<double>& values) {
+        return std::all_of(values.begin(), values.end(), [&](double v) { return v == values[0]; });
+    };
+    if (flat(cost) || flat(penalty)) return std::nullopt;
     for (std::size_t i = 1; i < lambda.size(); ++i) {
         const double before = cost[i - 1] - penalty[i - 1], after = cost[i] - penalty[i];
-        if (before * after > 0) continue;
+        if (!(before * after <= 0)) continue;
         const double share = before == after ? 0.5 : before / (before - after);
         return Crossing{lambda[i - 1] * std::pow(lambda[i] / lambda[i - 1], share),
                         cost[i - 1] + share * (cost[i] - cost[i - 1])};

@@ -148,7 +148,7 @@ cnmf::ModelFacts Loaded::facts() const {
 formats::OpenedRecording open_input(cli::Context& context, const hdf5::Address& address,
                                     const DataOptions& o) {
     formats::RecordingOptions options = o.recording;
-    options.memory = o.engine.memory > 0 ? o.engine.memory : std::int64_t{8} << 30;
+    options.memory = o.engine.memory > 0 ? o.engine.memory : cnmf::default_memory();
     const formats::Opener opener{
         [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
         [&](const std::string& name) { context.note_foreign(name); }};

@@ -36,8 +36,8 @@ cli::Command significance() {
     declare_data(c, o->data);
     c.memory(
         "the recording (or its spectra; up to a quarter of --memory 8 N T more) + 24 T bytes for "
-        "each of up to 64 null motifs, at most a quarter of --memory; a recording above --memory "
-        "is streamed");
+        "each of up to 64 null motifs, at most 1 GiB or one motif; a recording above --memory is "
+        "streamed");
     c.example("Test the motifs of one session on the next",
               "cnmf significance day2.h5 --model fit.h5 -o significance.h5");
     c.reference("mackevicius2019");

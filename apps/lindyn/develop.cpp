@@ -40,12 +40,16 @@ bool wanted(const Options& o, const std::string& analysis) {
     return o.analyses.empty() || named(o, analysis);
 }
 
-void check_analyses(const Options& o) {
+void check_options(const Options& o) {
     const std::vector<std::string> known(std::begin(kAnalyses), std::end(kAnalyses));
     for (const std::string& one : o.analyses)
         if (std::find(known.begin(), known.end(), one) == known.end())
             throw UsageError("option '--analyses': found '" + printable(one, 40) + "'; some of " +
                              join(known, ", ") + " are expected");
+    if (!o.reference_time) return;
+    if (o.networks) throw UsageError("option '--reference-time': networks have no times");
+    if (!wanted(o, "similarity"))
+        throw UsageError("option '--reference-time': no similarity among --analyses");
 }
 
 // What a run of analyses shares.
@@ -58,8 +62,8 @@ struct Work {
     [[nodiscard]] const Development& development() const { return *course.development; }
 };
 
-// Large arrays are written where they fit or were asked for by name.
-void write_large(Work& w, const std::string& analysis, const std::string& name, Index size,
+// Large arrays are written where they fit or were asked for by name; whether this one was.
+bool write_large(Work& w, const std::string& analysis, const std::string& name, Index size,
                  const std::function<Matrix(Index)>& at, const hdf5::ArrayInfo& info) {
     const Index moments = w.development().end();
     const double bytes =
@@ -67,9 +71,10 @@ void write_large(Work& w, const std::string& analysis, const std::string& name, 
     if (!named(w.o, analysis) && bytes > static_cast<double>(w.o.memory)) {
         w.context.monitor().info(concat(name, ": ", human_bytes(bytes),
                                         " are left out (--analyses ", analysis, " writes them)"));
-        return;
+        return false;
     }
     write_moments(w.group, name, moments, size, at, info);
+    return true;
 }
 
 Index nearest_moment(const Development& d, double time) {
@@ -93,10 +98,10 @@ void similarity(Work& w) {
     if (w.o.reference_time) {
         const Index moment = nearest_moment(d, *w.o.reference_time);
         const Matrix then = d.item_points(moment);
-        w.group.set_attribute("reference_time", d.time()(moment));
-        write_large(w, "similarity", "similarity_to_reference", d.items(),
-                    [&](Index t) { return Matrix(d.item_points(t) * then.transpose()); },
-                    {"time,item,item", "", "h_i(t) . h_j(reference_time)"});
+        if (write_large(w, "similarity", "similarity_to_reference", d.items(),
+                        [&](Index t) { return Matrix(d.item_points(t) * then.transpose()); },
+                        {"time,item,item", "", "h_i(t) . h_j(reference_time)"}))
+            w.group.set_attribute("reference_time", d.time()(moment));
     }
     write_large(w, "similarity", "feature_similarity", d.features(),
                 [&](Index t) {
@@ -239,7 +244,7 @@ void develop_networks(cli::Context& context) {
 }
 
 void run(const Options& o, cli::Context& context) {
-    check_analyses(o);
+    check_options(o);
     context.need_input();
     if (o.networks) {
         develop_networks(context);

@@ -85,10 +85,6 @@ Problem unformed_problem(cli::Context& context, const ProblemOptions& o,
     return make_problem(samples, o.statistics, o.modes, o.precision, context.execution());
 }
 
-} // namespace
-
-namespace {
-
 Problem formed_problem(cli::Context& context, const ProblemOptions& o, Statistics s) {
     const Index modes = std::min(s.inputs(), s.outputs());
     if (o.modes.count == 0 && modes > kQuickModes)

@@ -2,6 +2,8 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/network/sample_file_io.hpp>
+#include <assay/training/preprocessing.hpp>
 #include <assay/training/run_io.hpp>
 
 #include <algorithm>
@@ -71,43 +73,67 @@ network::Samples held_samples(cli::Context& context, const RunOptions& o,
     return samples;
 }
 
-// Samples that the run did not see, which tell when it should have stopped; nothing without.
-std::optional<network::Samples> held_out_samples(cli::Context& context, const RunOptions& o,
-                                                 const hdf5::Address& address,
-                                                 const std::optional<tools::RunWords>& words) {
-    if (o.held_out == "none") return {};
-    const bool any = o.held_out == "auto";
-    const std::string split = !any    ? o.held_out
-                              : words ? words->config.evaluate_split
-                                      : training::TrainingConfig().evaluate_split;
-    const std::string path = address.path.empty() ? "/data" : address.path;
-    const hdf5::Group root = context.open(address).root();
-    const bool one_split = !root.has_group(path) || root.has_dataset(path + "/targets");
-    const bool own_part = words && !words->preprocessing.held_out.empty();
-    const bool there = !one_split && root.has_dataset(path + "/" + split + "/inputs");
-    if (any && (split == o.split || !(there || own_part))) return {};
-    return tools::run_samples(tools::data_group(context, address), split, words ? &*words : nullptr,
-                              context.monitor());
+// Whether the run held a part out of these data, which has the name of their evaluation's split.
+bool has_own_part(const hdf5::Group& data, const tools::RunWords& words) {
+    if (words.preprocessing.held_out.empty()) return false;
+    tools::MemoryUse memory{network::SampleFile::kWhole, ""};
+    const auto all = tools::open_split(data, "train", memory);
+    return all && training::survey(*all, data.where()).digest == words.data_digest;
 }
 
-// The same, with their statistics.
+// Whether there are samples that the run did not see under this name.
+bool is_held_out(cli::Context& context, const hdf5::Address& address, const std::string& split,
+                 const std::optional<tools::RunWords>& words) {
+    const hdf5::Group root = context.open(address).root();
+    const std::string path = address.path.empty() ? "/data" : address.path;
+    if (!root.has_group(path)) return false;
+    const hdf5::Group data = root.group(path);
+    if (!data.has_dataset("targets") && data.has_dataset(split + "/inputs")) return true;
+    return words && split == words->config.evaluate_split && has_own_part(data, *words);
+}
+
+// Samples of that split, with their statistics.
+network::Samples held_out_samples(cli::Context& context, const RunOptions& o,
+                                  const hdf5::Address& address, const std::string& split,
+                                  const std::optional<tools::RunWords>& words, RunToCompare& run) {
+    auto samples = tools::run_samples(tools::data_group(context, address), split,
+                                      words ? &*words : nullptr, context.monitor());
+    const HeldSamples source(samples);
+    const Statistics& seen = run.problem.statistics;
+    if (source.inputs() != seen.inputs() || source.outputs() != seen.outputs())
+        throw Error(concat("split '", split, "' has ", source.inputs(), " inputs and ",
+                           source.outputs(), " outputs; ", seen.inputs(), " and ", seen.outputs(),
+                           " are expected"));
+    run.held = accumulate(source, o.problem.statistics, context.execution());
+    return samples;
+}
+
+// Samples that tell when the run should have stopped. A split that was not asked for by name may be
+// missing, or of another kind.
 std::optional<network::Samples> set_held_out(cli::Context& context, const RunOptions& o,
                                              const hdf5::Address& address,
                                              const std::optional<tools::RunWords>& words,
                                              RunToCompare& run) {
-    auto samples = held_out_samples(context, o, address, words);
-    if (!samples) return samples;
-    at_place(address.name(), [&] {
-        const Statistics& seen = run.problem.statistics;
-        const Statistics held =
-            accumulate(HeldSamples(*samples), o.problem.statistics, context.execution());
-        if (held.inputs() != seen.inputs() || held.outputs() != seen.outputs())
-            throw Error(concat("held-out samples have ", held.inputs(), " inputs and ",
-                               held.outputs(), " outputs; ", seen.inputs(), " and ", seen.outputs(),
-                               " are expected"));
-        run.held = held;
-    });
-    return samples;
+    if (o.held_out == "none") return {};
+    if (o.held_out != "auto") {
+        if (!is_held_out(context, address, o.held_out, words))
+            throw Error(address.name() + ": there is no split '" + o.held_out + "'");
+        return at_place(address.name(), [&] {
+            return held_out_samples(context, o, address, o.held_out, words, run);
+        });
+    }
+    const std::string split =
+        words ? words->config.evaluate_split : training::TrainingConfig().evaluate_split;
+    if (o.problem.one_hot || split == o.split || !is_held_out(context, address, split, words))
+        return {};
+    try {
+        return held_out_samples(context, o, address, split, words, run);
+    } catch (const Interrupted&) {
+        throw;
+    } catch (const Error& error) {
+        context.monitor().info("no held-out samples: " + std::string(error.what()));
+        return {};
+    }
 }
 
 // The problem of a run, and the map behind its targets unless its inputs were changed.

@@ -34,8 +34,11 @@ void compare_pair(const Options& o, cli::Context& context, hdf5::Group group) {
                      common_signs(free_signs(first), free_signs(second)));
     });
     write_alignment(group, alignment, o.score.score);
-    write_overlaps(group, paired_overlaps(first.factors, second.factors, alignment,
-                                          scale_gauge(second, o.score)));
+    // Scales that one of them leaves open stand in no relation to the other's.
+    const ScaleGauge gauge = scale_gauge(first, o.score) == ScaleGauge::match
+                                 ? ScaleGauge::match
+                                 : scale_gauge(second, o.score);
+    write_overlaps(group, paired_overlaps(first.factors, second.factors, alignment, gauge));
     group.set_attribute("reference", "first input");
     const double difference = signal_error(second.factors, first.factors);
     group.set_attribute("signal_difference", difference);

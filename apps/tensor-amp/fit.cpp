@@ -174,6 +174,7 @@ void check_algorithm(const Options& o, bool prior_given) {
 void settle(Options& o, cli::Context& context, const LoadedTensor& tensor) {
     const auto order = static_cast<Index>(tensor.shape().size());
     const bool prior_given = !o.priors.prior.empty() || !o.priors.modes.empty();
+    o.fit.priors_given = parameters_given(o.priors, order, tensor.mode_names);
     if (o.priors.prior.empty()) o.priors.prior = PriorOptions().prior;
     at_place(context.input_address().name(), [&] { check_rank(tensor.shape(), o.fit.rank); });
     if (o.noise_mode != "none")
@@ -311,7 +312,7 @@ void declare_model(cli::Command& c, Options& o) {
              "FILE:/PATH: of every slice of --noise-mode");
     c.option("--learn", o.learn, "LIST",
              "noise, prior, none; auto: the noise unless it is given, the parameters of the priors "
-             "unless noise and priors are");
+             "unless noise and priors are; parameters that are given are where learning begins");
     c.option("--tie", o.tie, "LIST",
              "learned variances shared over components (those of gauss-bernoulli always are), "
              "learned priors over modes");
@@ -356,8 +357,8 @@ cli::Command fit() {
     c.describe("Finds R outer-product components in noise by approximate message passing, with "
                "posterior means and variances of every entry of every factor; or by variational "
                "Bayes or alternating least squares. Any order from 2 to 8, any shape; missing "
-               "entries are treated exactly. Noise and priors are learned, unless both are "
-               "given.");
+               "entries are treated exactly. The noise is learned unless given, the priors "
+               "unless both are.");
     c.input("array of 2 to 8 dimensions: HDF5 (/data/tensor unless named), npy, npz, MATLAB");
     c.output(cli::OutputKind::hdf5,
              {{"/tensor_amp/fit/factors/modeK", "posterior means (row x component)"},

@@ -73,9 +73,8 @@ void declare_score(cli::Command& c, ScoreOptions& o) {
 }
 
 ScaleGauge scale_gauge(const FitResult& fit, const ScoreOptions& o) {
-    const bool match =
-        o.scales == "match" || (o.scales == "auto" && (fit.priors_learned || fit.priors.empty()));
-    return match ? ScaleGauge::match : ScaleGauge::keep;
+    if (o.scales == "auto") return gauge_of(fit);
+    return o.scales == "match" ? ScaleGauge::match : ScaleGauge::keep;
 }
 
 TruthComparison against_truth(const FitResult& fit, const Truth& truth, const ScoreOptions& o) {

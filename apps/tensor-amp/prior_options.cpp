@@ -61,6 +61,14 @@ std::vector<std::string> prior_texts(const PriorOptions& o, Index order,
     return texts;
 }
 
+std::vector<bool> parameters_given(const PriorOptions& o, Index order,
+                                   const std::vector<std::string>& mode_names) {
+    std::vector<bool> given;
+    for (const std::string& text : prior_texts(o, order, mode_names))
+        given.push_back(text.find(':') != std::string::npos);
+    return given;
+}
+
 std::vector<PriorPointer> parse_priors(const PriorOptions& o, Index order, Index rank,
                                        const std::vector<std::string>& mode_names) {
     std::vector<PriorPointer> priors;

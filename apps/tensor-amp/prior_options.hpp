@@ -21,6 +21,9 @@ void declare_priors(assay::cli::Command& c, PriorOptions& o);
 // that does not exist, and a mode given twice.
 std::vector<std::string> prior_texts(const PriorOptions& o, assay::tensor_amp::Index order,
                                      const std::vector<std::string>& mode_names = {});
+// Of each mode, whether its text says anything of parameters (gauss:var=9, not gauss).
+std::vector<bool> parameters_given(const PriorOptions& o, assay::tensor_amp::Index order,
+                                   const std::vector<std::string>& mode_names = {});
 // One prior a mode. Throws UsageError that names the option, also for what a text says wrong.
 std::vector<assay::tensor_amp::PriorPointer>
 parse_priors(const PriorOptions& o, assay::tensor_amp::Index order, assay::tensor_amp::Index rank,

@@ -63,6 +63,7 @@ void settle(Options& o, const NamedTensor& named) {
     s.ranks = parse_ranks(o.ranks);
     const auto order = named.tensor.order();
     const bool prior_given = !o.priors.prior.empty() || !o.priors.modes.empty();
+    s.fit.priors_given = parameters_given(o.priors, order, named.mode_names);
     if (o.priors.prior.empty()) o.priors.prior = PriorOptions().prior;
     s.storage = o.tensor.storage;
     s.priors = prior_texts(o.priors, order, named.mode_names);
@@ -134,7 +135,8 @@ cli::Command rank() {
     declare_priors(c, o->priors);
     c.option(
         "--noise-var", o->noise, "X",
-        "noise variance; auto: learned for every rank; priors are learned unless both are given");
+        "noise variance; auto: learned for every rank; priors are learned unless both are given, "
+        "from the parameters that are");
     c.option("--max-iterations", o->choice.fit.amp.max_iterations, "N", "sweeps of each fit")
         .range(1, 1e7);
     c.option("--tolerance", o->choice.fit.amp.tolerance, "X",

@@ -25,7 +25,7 @@ struct Options {
     std::vector<Index> shape{100, 100, 100};
     PriorOptions priors;
     std::string noise = "0.05:0.3:6";
-    std::vector<std::string> algorithms{"amp:prior-mean", "amp:spectral", "als:1", "als:10", "vb"};
+    std::vector<std::string> algorithms; // empty: the usual ones
     bool no_theory = false;
     MessageOptions messages;
     std::vector<std::string> learn{"none"};
@@ -46,6 +46,13 @@ void read_learning(Options& o) {
     }
 }
 
+// Variational Bayes among them where it can be: it is sequential.
+std::vector<std::string> usual_algorithms(Schedule schedule) {
+    std::vector<std::string> usual{"amp:prior-mean", "amp:spectral", "als:1", "als:10"};
+    if (schedule == Schedule::sequential) usual.emplace_back("vb");
+    return usual;
+}
+
 void settle(Options& o, cli::Context& context) {
     check_order(o.shape);
     SweepSettings& s = o.sweep;
@@ -57,6 +64,7 @@ void settle(Options& o, cli::Context& context) {
     note_prior_files(context, prior_texts(o.priors, order));
     for (const PriorPointer& prior : s.model.priors) s.priors.push_back(prior->describe());
     s.noise_variances = parse_positive("--noise-var", o.noise);
+    if (o.algorithms.empty()) o.algorithms = usual_algorithms(s.fit.amp.schedule);
     for (const std::string& text : o.algorithms) {
         s.algorithms.push_back(
             at_place("option '--algorithms'", [&] { return parse_sweep_algorithm(text); }));
@@ -141,7 +149,9 @@ cli::Command sweep() {
     c.group("Fits");
     c.option("--algorithms", o->algorithms, "LIST",
              "amp:START[:K], vb:START[:K] (prior-mean, random, spectral, informed), als:K, hals:K; "
-             "the best of K starts");
+             "the best of K starts")
+        .default_text("amp:prior-mean,amp:spectral,als:1,als:10 and, unless --schedule is "
+                      "parallel, vb");
     c.option("--instances", o->sweep.instances, "N", "tensors a noise variance").range(1, 1e7);
     c.option("--success", o->sweep.success, "X", "similarity to the truth that counts as found")
         .range(0, 1);
@@ -157,6 +167,8 @@ cli::Command sweep() {
     c.flag("--no-theory", o->no_theory, "leave out state evolution");
     declare_precision(c, o->sweep.storage);
     c.memory_limit(o->memory);
+    c.declaration().options.back().description = "working memory; a tensor that does not fit is "
+                                                 "refused";
     c.seed(o->sweep.model.seed);
     cli::declare_save_every(c, o->save_every);
     c.example("Where message passing beats least squares",

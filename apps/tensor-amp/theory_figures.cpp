@@ -7,6 +7,7 @@
 #include <assay/tensor_amp/study_io.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -205,10 +206,13 @@ std::optional<tensor_amp::Sweep> simulations_in(const hdf5::Group& root) {
 struct Measured {
     double mean, error;
 };
+constexpr std::array kMarks{plot::Mark::circle,  plot::Mark::square, plot::Mark::triangle,
+                            plot::Mark::diamond, plot::Mark::cross,  plot::Mark::ring};
 plot::Series simulated(const tensor_amp::Sweep& sweep, std::size_t algorithm, int colour,
                        const std::function<Measured(const tensor_amp::SweepSummary&)>& part) {
     plot::Series points = line({}, {}, colour);
     points.style = plot::Style::points;
+    points.mark = kMarks[algorithm % kMarks.size()];
     for (Index i = 0; i < sweep.noise_variances.size(); ++i) {
         const Measured one = part(sweep.summary(i, static_cast<Index>(algorithm)));
         points.x.push_back(sweep.noise_variances(i));
@@ -219,7 +223,7 @@ plot::Series simulated(const tensor_amp::Sweep& sweep, std::size_t algorithm, in
 }
 
 // What the fits of a sweep came to: errors of all algorithms; overlaps of message passing alone,
-// of which state evolution speaks, in the colours of the modes.
+// of which state evolution speaks, in the colours of the modes. Every algorithm has its mark.
 void add_simulated_errors(plot::Panel& panel, const tensor_amp::Sweep& sweep, int first_colour) {
     for (std::size_t k = 0; k < sweep.algorithms.size(); ++k) {
         plot::Series points =
@@ -231,13 +235,17 @@ void add_simulated_errors(plot::Panel& panel, const tensor_amp::Sweep& sweep, in
     }
 }
 void add_simulated_overlaps(plot::Panel& panel, const tensor_amp::Sweep& sweep, Index modes) {
+    if (!sweep.has_overlaps()) return;
     for (std::size_t k = 0; k < sweep.algorithms.size(); ++k) {
         if (!starts_with(sweep.algorithms[k], "amp")) continue;
-        for (Index a = 0; a < std::min(modes, static_cast<Index>(sweep.shape.size())); ++a)
-            panel.series.push_back(
+        for (Index a = 0; a < std::min(modes, static_cast<Index>(sweep.shape.size())); ++a) {
+            plot::Series points =
                 simulated(sweep, k, static_cast<int>(a), [a](const auto& summary) {
                     return Measured{summary.overlap(a), summary.overlap_sem(a)};
-                }));
+                });
+            points.label = concat(sweep.algorithms[k], ", mode ", a);
+            panel.series.push_back(std::move(points));
+        }
     }
 }
 

@@ -136,7 +136,7 @@ void Command::seed(std::uint64_t& target) {
 
 void Command::memory_limit(std::int64_t& target) {
     bytes("--memory", target, "working memory; what does not fit is streamed",
-          "60% of the machine's");
+          "60% of what is granted of the machine's");
     declaration_->options.back().execution_only = true;
 }
 

@@ -202,7 +202,7 @@ class Runner {
             state_.history.seconds.push_back(seconds());
             if (x_ortho) scale_into_motifs(*descent_);
             const std::string reason = reason_to_stop();
-            if (reason.empty()) tend_components();
+            if (reason.empty() && !last) tend_components();
             report();
             if (last) return state_.stop_reason.empty() ? "iterations" : state_.stop_reason;
             if (!reason.empty() && !x_ortho) return reason;

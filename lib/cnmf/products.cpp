@@ -20,10 +20,6 @@ constexpr double kThinGemmRate = 28e9;
 constexpr double kTransformRate = 3e9;
 constexpr double kSparseRate = 6e9;
 
-std::int64_t default_memory() {
-    return static_cast<std::int64_t>(0.6 * physical_memory());
-}
-
 double scalar_bytes(Precision precision) {
     return precision == Precision::float64 ? 8 : 4;
 }
@@ -114,6 +110,10 @@ Survey survey_of(const Recording& recording, const Execution& run) {
 }
 
 } // namespace
+
+std::int64_t default_memory() {
+    return static_cast<std::int64_t>(0.6 * physical_memory());
+}
 
 std::string engine_name(Engine engine) {
     switch (engine) {

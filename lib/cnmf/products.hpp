@@ -60,6 +60,9 @@ struct EngineChoice {
     std::int64_t memory = 0; // bytes; 0: 60% of the machine's
 };
 
+// 60% of what is granted of the machine's.
+[[nodiscard]] ASSAY_API std::int64_t default_memory();
+
 // A recording ready to be factorised: surveyed once, its blocks cached and shared by the engines of
 // all K and L.
 class ASSAY_API Data {

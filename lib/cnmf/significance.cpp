@@ -12,14 +12,14 @@ namespace assay::cnmf {
 namespace {
 
 constexpr Index kMostAtOnce = 64;       // null motifs per product
+constexpr double kMostBytes = 1 << 30;  // beside the data
 constexpr double kOneUnitShare = 0.999; // of the squared weight: nothing to shift against
 
-// Null motifs per product: what they take beside the data, three arrays of a number a bin each,
-// stays within a quarter of the memory.
-Index nulls_at_once(const Data& data) {
-    const double bytes = 3 * 8 * static_cast<double>(data.recording().bins());
-    const double fit = 0.25 * static_cast<double>(data.choice().memory) / bytes;
-    return fit >= kMostAtOnce ? kMostAtOnce : std::max<Index>(1, static_cast<Index>(fit));
+// Null motifs per product, which take three arrays of a number a bin each. By the recording alone:
+// products of other widths differ in rounding, and --memory must not show in a result.
+Index nulls_at_once(Index bins) {
+    const double fit = kMostBytes / (3 * 8 * static_cast<double>(bins));
+    return std::clamp<Index>(static_cast<Index>(fit), 1, kMostAtOnce);
 }
 
 Matrix shifted_rows(const Matrix& image, const Random& random, Index component, Index null) {
@@ -60,7 +60,7 @@ Significance significance(const Data& test_data, const Model& model,
         options.nulls > 0
             ? options.nulls
             : 2 * static_cast<Index>(std::ceil(static_cast<double>(components) / options.alpha));
-    const Index at_once = nulls_at_once(test_data);
+    const Index at_once = nulls_at_once(test_data.recording().bins());
     const auto products = test_data.products(at_once, model.lags, run);
     const TimeAxis& axis = products->axis();
     Significance result;

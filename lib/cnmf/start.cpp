@@ -4,6 +4,7 @@
 #include <assay/core/random.hpp>
 
 #include <algorithm>
+#include <numeric>
 
 namespace assay::cnmf {
 namespace {
@@ -71,13 +72,14 @@ Matrix window_motifs(const Recording& recording, const Unseen& unseen, const Sta
     Windows allowed = windows;
     std::vector<Matrix> basis; // orthonormal windows of spa, units x K L each with K = 1
     const TimeAxis& axis = products.axis();
-    Imputation zeros(unseen, axis);
-    zeros.evaluate(Matrix::Zero(recording.units(), lags), TimeMatrix::Zero(axis.rows(), 1), run);
+    std::optional<Imputation> zeros; // held-out entries, as spa sees them
+    if (spec.kind == StartKind::spa) {
+        zeros.emplace(unseen, axis);
+        zeros->evaluate(Matrix::Zero(recording.units(), lags), TimeMatrix::Zero(axis.rows(), 1),
+                        run);
+    }
     for (Index k = 0; k < components; ++k) {
-        const double total =
-            std::max(0.0, Eigen::Map<const Vector>(allowed.energy.data(),
-                                                   static_cast<Index>(allowed.energy.size()))
-                              .sum());
+        const double total = std::accumulate(allowed.energy.begin(), allowed.energy.end(), 0.0);
         if (!(total > 0)) break; // fewer windows than components: the rest stays at zero and dies
         std::size_t pick = 0;
         if (spec.kind == StartKind::data) {
@@ -103,7 +105,7 @@ Matrix window_motifs(const Recording& recording, const Unseen& unseen, const Sta
             if (direction.norm() > 0) {
                 direction /= direction.norm();
                 TimeMatrix inner = products.with_motifs(direction, run);
-                zeros.add_to(inner, direction, run);
+                zeros->add_to(inner, direction, run);
                 for (std::size_t i = 0; i < allowed.energy.size(); ++i) {
                     const double projection = inner(axis.row_of(allowed.first_bin[i]), 0);
                     allowed.energy[i] = std::max(0.0, allowed.energy[i] - projection * projection);

@@ -33,8 +33,9 @@ double group_memory(const std::string& mount, const std::string& own) {
     std::ifstream in(own);
     // Number, controllers and path, as in "0::/job" or "4:memory:/job".
     for (std::string line; std::getline(in, line);) {
-        const auto parts = split(line, ':');
+        auto parts = split(line, ':');
         if (parts.size() < 3) continue;
+        for (std::size_t i = 3; i < parts.size(); ++i) parts[2] += ":" + parts[i]; // of the path
         if (parts[1].empty())
             least = std::min(least, least_on_the_way(mount, parts[2], "memory.max"));
         const auto controllers = split(parts[1], ',');

@@ -20,7 +20,6 @@ namespace {
 constexpr Index kFirstWave = 2;    // batches; waves double up to
 constexpr Index kLargestWave = 32; // batches
 constexpr double kCaptureShare = 1.0 / 3;
-constexpr int kMostSteps = 200;       // of a start at which the reduced map is not finite
 constexpr double kDegenerate = 1e-12; // smallest pivot of I - J against the largest
 
 // A root that has passed both tests, with what is known of it.
@@ -84,6 +83,12 @@ class Search {
 
     // A forget gate of hard_sigmoid may be open throughout: c* = i g / (1 - f) is nowhere then.
     void warn_of_open_gates(const RowMatrix& arguments) const {
+        const auto& cells = map_.dynamics().cells();
+        const bool may_be = std::any_of(cells.begin(), cells.end(), [](const Cell& cell) {
+            return cell.form().kind == network::CellKind::lstm &&
+                   cell.form().gate.function == network::Function::hard_sigmoid;
+        });
+        if (!may_be) return;
         const RowMatrix residual = map_.residual(arguments);
         Index open = 0;
         for (Index row = 0; row < residual.rows(); ++row)

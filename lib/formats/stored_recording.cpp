@@ -46,7 +46,7 @@ void DatasetRecording::read_stretches(std::int64_t memory, Monitor& monitor) {
     stretch_bins_ = std::clamp(static_cast<Index>(room / (8.0 * static_cast<double>(units()))),
                                kLeastStretch, along);
     if (const Index reads = along / stretch_bins_; reads > kFewReads)
-        monitor.warn(concat(
+        monitor.info(concat( // no warning: what is stored with a result does not know of memory
             dataset_.where(), ": its chunks of ", chunk[0], " x ", chunk[1],
             " numbers are read about ", reads,
             " times in every pass; more --memory, or a copy by h5repack -l ", dataset_.path(),

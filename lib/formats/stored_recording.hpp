@@ -26,8 +26,8 @@ class DatasetRecording : public Recording {
     DatasetRecording(hdf5::Dataset dataset, Major major, double factor = 1, double offset = 0);
     // Where chunks last so long that those of all units do not fit into the dataset's cache, each
     // would be unpacked for many a block. A stretch of time is then read at once, as long as a
-    // twelfth of `memory` holds, or a quarter of what the whole recording leaves of it. Warns where
-    // chunks are read many times all the same.
+    // twelfth of `memory` holds, or a quarter of what the whole recording leaves of it. Says so
+    // where chunks are read many times all the same.
     void read_stretches(std::int64_t memory, Monitor& monitor);
     [[nodiscard]] Index units() const override;
     [[nodiscard]] Index bins() const override;

@@ -4,6 +4,7 @@
 #include <assay/core/phase.hpp>
 #include <assay/linalg/assignment.hpp>
 #include <assay/linalg/svd.hpp>
+#include <assay/lindyn/dense_operator.hpp>
 #include <assay/lindyn/generalization_study.hpp>
 #include <assay/lindyn/passage.hpp>
 #include <assay/lindyn/scalar_search.hpp>
@@ -27,6 +28,7 @@ constexpr Index kTaus = 400;          // among which a clock is looked for
 constexpr double kRich = 1, kLazy = 0.4; // stages, see Regime
 constexpr double kStays = 0.1;           // change of a representation that stays
 constexpr double kNearZero = 0.1;        // share of its end from which a mode starts at most
+constexpr double kLikeStarts = 10;       // largest over smallest strength that have one mean
 
 std::size_t at(Index i) {
     return static_cast<std::size_t>(i);
@@ -56,11 +58,8 @@ Vector plane_cosines(const Matrix& one, const Matrix& other) {
 linalg::Svd own_modes(const Matrix& map, Index wanted) {
     const Index some = wanted + kSpare;
     if (4 * some >= std::min(map.rows(), map.cols())) return linalg::thin_svd(map);
-    const linalg::LinearOperator op{
-        map.rows(), map.cols(), [&](const Matrix& right) { return Matrix(map * right); },
-        [&](const Matrix& left) { return Matrix(map.transpose() * left); }};
     try {
-        return linalg::leading_svd(op, some, 0);
+        return linalg::leading_svd(dense_operator(map), some, 0);
     } catch (const Error&) {
         return linalg::thin_svd(map);
     }
@@ -248,12 +247,16 @@ Index hidden_width(const RunState& state) {
 }
 
 // The best time in theory from strengths `start`, of which it takes the geometric mean. Nothing
-// where it has none: inputs that are not white, modes that are missing or grow from 0 or below,
-// and data in which no mode or most stand out.
+// where it has none: weight decay, inputs that are not white, modes that are missing or grow from 0
+// or below, from unlike strengths or beyond a tenth of their ends, and data in which no mode or
+// most stand out.
 std::optional<Minimum> best_time(const Problem& problem, const Vector& start, int depth,
-                                 Index hidden, const Execution& execution) {
+                                 Index hidden, double decay, const Execution& execution) {
     const Vector& s = problem.modes.s;
-    if (!problem.whole || !white_scale(problem.statistics) || !(start.minCoeff() > 0)) return {};
+    if (decay != 0 || !problem.whole || !white_scale(problem.statistics)) return {};
+    if (!(start.minCoeff() > 0) || start.maxCoeff() > kLikeStarts * start.minCoeff() ||
+        (start.array() > kNearZero * problem.modes.asymptote.array()).any())
+        return {};
     const double unit = noise_unit(s, problem.statistics.inputs(), problem.statistics.outputs());
     if (!(unit > 0)) return {};
     const Index signals =
@@ -459,8 +462,8 @@ RunComparison compare_run(const Problem& problem, const RunSource& run, const Ve
     c.step_lag =
         lag_of_steps(settings, told.method, depth, problem.modes.s, c.half_predicted, steps(from));
     if (settings.held)
-        if (const auto best =
-                best_time(problem, told.initial_strength, depth, hidden_width(first), execution))
+        if (const auto best = best_time(problem, told.initial_strength, depth, hidden_width(first),
+                                        settings.step.decay, execution))
             c.stop = {step_of(settings, c.clock, steps, c.clock(from) + best->at), best->value};
     const Judgement judged = judge_curves(c.observed, c.predicted, problem.modes.asymptote, from);
     c.relative_rmse = judged.relative_rmse;

@@ -112,9 +112,11 @@ struct RunComparison {
     Vector off_diagonal, nonlinear_share;     // T
     Vector loss_observed, loss_predicted;     // T, half the squared error
     Vector held_loss;                         // T, of held-out samples; empty without
-    std::optional<TheoryStop> stop; // with these, where inputs are white and modes stand out
-    Matrix test_error;              // T x tasks, of the observed maps; empty where W* is not known
-    double loss_r2 = 0;             // 1 - sum (L - L_predicted)^2 / sum (L - mean L)^2
+    // With these, where inputs are white, modes stand out and start alike, within a tenth of their
+    // ends, and no weight decays.
+    std::optional<TheoryStop> stop;
+    Matrix test_error;  // T x tasks, of the observed maps; empty where W* is not known
+    double loss_r2 = 0; // 1 - sum (L - L_predicted)^2 / sum (L - mean L)^2
     // Delay over width of the modes that start within a tenth of their ends from 0, see
     // `stage_likeness`.
     double stage = 0;

@@ -56,11 +56,18 @@ Matrix item_vectors(const Problem& problem) {
 std::unique_ptr<Development> read_predicted(const hdf5::Group& predict, const Problem& problem) {
     const Vector time = predict.dataset("time").expect_numeric().read_vector();
     const std::string method = predict.text_attribute("method").value_or("");
-    if (method == "exact" || method == "flow") {
+    const bool unequal = predict.has_attribute("initial_layers"); // strengths alone do not tell
+    if (unequal || method == "exact" || method == "flow") {
         for (const char* name : {"map", "hidden_gram", "output_gram"})
             if (!predict.has_dataset(name))
-                throw Error(concat(predict.where(), "/", name, ": missing; from --method ", method,
+                throw Error(concat(predict.where(), "/", name, ": missing; from ",
+                                   unequal ? "--initial-layers" : "--method " + method,
                                    " a result of predict --maps --grams is expected"));
+        // Similarities do not tell the sign of what a layer has along a mode, which passes 0 then.
+        if (unequal &&
+            predict.dataset("initial_strength").expect_numeric().read_vector().minCoeff() < 0)
+            throw Error(predict.where() + ": --initial-layers of unlike signs; of like signs are "
+                                          "expected");
         return std::make_unique<GramDevelopment>(time, read_stack(predict, "map", time.size()),
                                                  read_stack(predict, "hidden_gram", time.size()),
                                                  read_stack(predict, "output_gram", time.size()));

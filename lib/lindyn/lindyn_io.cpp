@@ -366,6 +366,9 @@ void write_prediction(hdf5::Group group, const Prediction& p, const PredictSetti
     group.set_attribute("method", method_name(p.method));
     group.set_attribute("tau", scale.per_tau);
     group.set_attribute("depth", s.weights ? static_cast<int>(s.weights->size()) : s.depth);
+    if (s.initial_layers)
+        group.set_attribute("initial_layers",
+                            std::vector<double>{s.initial_layers->first, s.initial_layers->second});
     group.set_attribute("expected_relative_error", c.expected_error);
     group.set_attribute("learning_rate_bound", c.stable_rate);
     group.set_attribute("first_step", c.first_step); // learning rate times s_1

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/linalg/svd.hpp>
+#include <assay/lindyn/dense_operator.hpp>
 
 #include <algorithm>
 #include <type_traits>
@@ -14,11 +15,6 @@ constexpr double kNegligible = 1e-12;          // singular values below this sha
 constexpr double kFine = 1e-10, kRough = 1e-5; // residuals of streamed triplets, by precision
 constexpr double kWide = 1e-4;                 // residual of the widest input direction
 constexpr Index kTile = 256;                   // rows or columns of one product
-
-linalg::LinearOperator dense_operator(const Matrix& syx) {
-    return {syx.rows(), syx.cols(), [&](const Matrix& right) { return Matrix(syx * right); },
-            [&](const Matrix& left) { return Matrix(syx.transpose() * left); }};
-}
 
 void check_count(Index count, Index all) {
     if (count > all) throw Error(concat("--modes ", count, ": there are ", all, " modes"));

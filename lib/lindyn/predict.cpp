@@ -22,7 +22,8 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kTrusted = 1e-2; // expected error below which the exact solution is taken
 constexpr double kRefused = 0.1;  // and above which it is refused
 constexpr double kAligned = 1e-8; // imbalance and coupling of modes below which they grow alone
-constexpr double kAside = 1e-12;  // and the share of the start's |W|^2 outside of them
+constexpr double kAside = 1e-6;   // and the start's |W| outside of them over its least mode's
+constexpr double kNone = 1e-12;   // share of the largest strength that is none
 constexpr double kMostSteps = 1e10;
 constexpr double kNegligible = 1e-3; // modes below this share of the first do not set the times
 
@@ -72,16 +73,24 @@ Vector learned_ends(const Problem& problem, const PredictSettings& s) {
 }
 
 // Whether modes grow from the given weights each for itself, so that the closed forms hold: aligned
-// and balanced, every mode that can be learned above 0 and below its end.
+// and balanced as measured by the smallest mode, every mode that can be learned above 0 and below
+// its end, the others at 0.
 bool grows_in_modes(const Problem& problem, const PredictSettings& s, const Conditions& c) {
     const bool closed_decay = s.step.decay == 0 || depth_of(s) < 3;
-    if (!closed_decay ||
-        !(c.misalignment < kAside && c.imbalance < kAligned && problem.mode_coupling() < kAligned))
-        return false;
-    const Vector start = strengths(problem.modes, whole_map(*s.weights));
-    for (Index a = 0; a < learnable(problem, s); ++a)
-        if (!(start(a) > 0 && start(a) < problem.modes.asymptote(a))) return false;
-    return true;
+    if (!closed_decay || !(problem.mode_coupling() < kAligned)) return false;
+    const Modes& modes = problem.modes;
+    const Matrix map = whole_map(*s.weights);
+    const Vector start = strengths(modes, map);
+    const Index learned = learnable(problem, s), rest = start.size() - learned;
+    if (learned == 0) return false;
+    for (Index a = 0; a < learned; ++a)
+        if (!(start(a) > 0 && start(a) < modes.asymptote(a))) return false;
+    const double least = start.head(learned).minCoeff(), largest = start.head(learned).maxCoeff();
+    if (!(start.tail(rest).array().abs() <= kNone * largest).all()) return false;
+    // Squares of a layer's strengths are a^{2/D}.
+    if (!(c.imbalance * std::pow(largest / least, 2.0 / depth_of(s)) < kAligned)) return false;
+    const double aside = (map - modes.u * start.asDiagonal() * modes.v.transpose()).norm();
+    return aside < kAside * std::sqrt(static_cast<double>(learned)) * least;
 }
 
 // Two layers aligned with the modes, with a hidden unit for each, of strengths of any sign.

@@ -4,8 +4,7 @@
 //   aligned  closed forms of single modes (mode_curve.hpp): aligned starts, balanced or of two
 //            layers, inputs that the modes diagonalise
 //   exact    two layers, white inputs, any balanced start (exact_solution.hpp); without weights
-//   that
-//            of modes of the initial strengths, whatever these are
+//            that of modes of the initial strengths, whatever these are
 //   flow     all weights, integrated: anything
 //   discrete aligned modes with the steps of gradient descent (discrete.hpp)
 #pragma once

@@ -44,9 +44,9 @@ double normal_cdf(double x) {
     return 0.5 * std::erfc(-x / std::sqrt(2.0));
 }
 
-// b_i/(S |w_i|), 0 without biases.
+// b_i/(S |w_i|), 0 without a bias; a bias beside weights of 0 is infinite.
 double relative_bias(const Matrix& weight, const Vector& bias, double stddev, Index row) {
-    return bias.size() == 0 ? 0.0 : bias(row) / (stddev * weight.row(row).norm());
+    return bias.size() == 0 || bias(row) == 0 ? 0.0 : bias(row) / (stddev * weight.row(row).norm());
 }
 
 // The largest x in [stable, unstable] that `stable_at` accepts, to the last bits.
@@ -259,16 +259,16 @@ double rectified_noise_power(const AlignmentSettings& s, const Matrix& weight, c
     const double decay = s.coefficients.decay, step = s.rate * decay, mu = s.momentum;
     if (!(step < 2 * (1 + mu))) return kInfinity;
     const auto n = static_cast<double>(weight.cols());
-    double variance = 0; // of the gradient, a sum over its elements
+    double variance = 0; // of relu(y) x, a sum over its elements
     for (Index i = 0; i < weight.rows(); ++i) {
-        // E (z + a)_+^2 and E (z + a)_+^2 z^2 of a standard normal z.
+        // With z normal, y = c z + b: E y_+^2 z^2 is E y_+^2 + 2 c^2 Phi, E y_+ z is c Phi.
+        const double c = s.stddev * weight.row(i).norm(), b = bias.size() == 0 ? 0.0 : bias(i);
         const double a = relative_bias(weight, bias, s.stddev, i), above = normal_cdf(a);
         const double edge = std::exp(-a * a / 2) / std::sqrt(2 * M_PI);
-        const double square = (1 + a * a) * above + a * edge,
-                     along = (3 + a * a) * above + 2 * a * edge;
-        variance += weight.row(i).squaredNorm() * (along + (n - 1) * square - above * above);
+        const double square = (c * c + b * b) * above + c * b * edge;
+        variance += s.stddev * s.stddev * (n * square + c * c * above * (2 - above));
     }
-    const double drive = s.coefficients.amp * s.stddev * s.stddev;
+    const double drive = s.coefficients.amp;
     return s.rate * (1 + mu) / ((1 - mu) * decay * (2 * (1 + mu) - step)) * drive * drive *
            variance / static_cast<double>(s.batch);
 }

@@ -113,12 +113,12 @@ struct Alignment {
 // ---- rectified mirror
 
 // y = relu(W x + b): E[y x^T] = diag(scale) S^2 W, scale_i = Phi(b_i/(S |w_i|)), 1/2 without bias
-// (empty).
+// (empty); where w_i is 0, by the sign of b_i 0, 1/2 or 1.
 [[nodiscard]] ASSAY_API Vector rectified_scales(const Matrix& weight, const Vector& bias,
                                                 double stddev);
 // |B - E B|^2 of that mirror in its steady state, as for noise_floor, from the variance of a row's
-// relu(y) x: with z normal and a = b_i/(S |w_i|), S^4 |w_i|^2 [E (z + a)_+^2 (z^2 + n - 1) -
-// scale_i^2]. No bias: empty.
+// relu(y) x: with z normal, c = S |w_i| and y = c z + b_i, S^2 [E y_+^2 (z^2 + n - 1) -
+// c^2 scale_i^2]. No bias: empty.
 [[nodiscard]] ASSAY_API double rectified_noise_power(const AlignmentSettings& settings,
                                                      const Matrix& weight, const Vector& bias);
 // Angle between two arrays of one shape; NaN where one is 0.

@@ -215,7 +215,8 @@ void find_curves(const NetworkLayer& layer, const AlignedLayer& aligned, const S
     const bool tapered = layer.feedback.taper.size() > 0 && one.rule != AlignmentRule::sa;
     const bool moves_modes =
         one.coefficients.null > 0 && (positions > 1 || layer.feedback.bias.size() > 0);
-    if ((!on_noise && one.rule != AlignmentRule::sa) || tapered || moves_modes || one.rectified)
+    if ((!on_noise && one.rule != AlignmentRule::sa) || tapered || moves_modes ||
+        is_rectified(layer, s))
         return;
     MomentRecursion recursion(one, aligned, s.start_ratio);
     found.angle_curve.resize(s.steps + 1);
@@ -274,8 +275,10 @@ void find_limits(const NetworkLayer& layer, Index number, const AlignmentSystem&
 
 } // namespace
 
-LayerStability study_layer(const NetworkLayer& layer, Index number, const StabilitySettings& s,
-                           const Execution& run) {
+LayerStability study_layer(const NetworkLayer& layer, Index number,
+                           const StabilitySettings& settings, const Execution& run) {
+    StabilitySettings s = settings;
+    s.alignment.rectified = is_rectified(layer, settings); // in theory and drawn runs alike
     const FeedbackLayer& f = layer.feedback;
     if (!(f.weight.norm() > 0)) throw Error("layer '" + f.name + "': all weights are 0");
     const Phase phase(*run.monitor, "layer " + f.name);

@@ -54,7 +54,8 @@ struct LayerStability {
     DrawnCurve angle_drawn, norm_ratio_drawn, difference_drawn;
 };
 
-// `number` addresses the layer's random numbers. Throws Error.
+// `number` addresses the layer's random numbers. Convolutions are taken as not rectified. Throws
+// Error.
 [[nodiscard]] ASSAY_API LayerStability study_layer(const NetworkLayer& layer, Index number,
                                                    const StabilitySettings& settings,
                                                    const Execution& run);

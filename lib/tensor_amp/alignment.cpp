@@ -347,6 +347,10 @@ PairedOverlaps paired_overlaps(const Factors& reference, const Factors& estimate
     return overlaps;
 }
 
+ScaleGauge gauge_of(const FitResult& fit) {
+    return fit.priors_learned || fit.priors.empty() ? ScaleGauge::match : ScaleGauge::keep;
+}
+
 TruthComparison compare_with_truth(const FitResult& fit, const Factors& truth,
                                    SimilarityScore score, ScaleGauge gauge) {
     TruthComparison result;

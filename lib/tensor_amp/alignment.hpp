@@ -70,6 +70,8 @@ struct ComponentMap {
 // Whether the columns of an estimate are rescaled between modes, their product left as it is, to
 // the reference's relative norms: for estimates whose scales no prior fixes.
 enum class ScaleGauge { keep, match };
+// Match where priors were learned or there are none.
+[[nodiscard]] ASSAY_API ScaleGauge gauge_of(const FitResult& fit);
 
 // How the claimed posterior variance compares with the squared error; pairs only.
 struct ModeCalibration {

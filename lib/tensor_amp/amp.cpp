@@ -127,7 +127,9 @@ class Replicates {
             // Both partial products, and what the rows of every mode have, before and after.
             auto numbers = static_cast<double>(matrix.rows + matrix.columns);
             for (const Index length : source.shape()) numbers += 2 * static_cast<double>(length);
-            const Index columns = rank_ * (rank_ + 1) / 2 + (source.order() - 1) * rank_ * rank_;
+            Index columns = rank_ * (rank_ + 1) / 2;
+            if (settings_.inference == Inference::amp) // the others do not react
+                columns += (source.order() - 1) * rank_ * rank_;
             check_memory(8 * static_cast<double>(columns) * numbers,
                          concat("missing entries, exact, rank ", rank_));
             observation.fraction = 1;

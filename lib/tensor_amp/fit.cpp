@@ -138,13 +138,14 @@ class Stopwatch {
     Clock::time_point begin_ = Clock::now();
 };
 
-// Priors to be learned begin at the scales of the start: a tensor's units are anyone's, and a prior
-// far too narrow would pull everything to zero before it is learned. Finite sets of values have no
-// scale.
+// Priors to be learned that nobody gave begin at the scales of the start: a tensor's units are
+// anyone's, and a prior far too narrow would pull everything to zero before it is learned. Finite
+// sets of values have no scale.
 std::vector<PriorPointer> scaled_to(const Factors& start, const FitSettings& settings) {
     std::vector<PriorPointer> priors = settings.priors;
     for (std::size_t a = 0; a < priors.size(); ++a) {
-        if (!priors[a]->has_scale()) continue;
+        const bool given = !settings.priors_given.empty() && settings.priors_given[a];
+        if (given || !priors[a]->has_scale()) continue;
         Belief belief = Belief::of_rows(start[a].rows(), settings.rank);
         belief.mean = start[a];
         if (priors[a]->nonnegative()) belief.mean = belief.mean.cwiseMax(0);

@@ -21,7 +21,10 @@ enum class Start { prior_mean, random, spectral, informed, given };
 struct FitSettings {
     Algorithm algorithm = Algorithm::amp;
     Index rank = 1;
-    std::vector<PriorPointer> priors;     // one a mode; AMP and variational Bayes
+    std::vector<PriorPointer> priors; // one a mode; AMP and variational Bayes
+    // Of each mode, whether learning begins with the prior as it is; else, and where this is empty,
+    // with the scales of a start that comes from the data.
+    std::vector<bool> priors_given;
     std::optional<double> noise_variance; // empty: from the residual of least squares at the start
     AmpSettings amp;
     // Empty: exact where slices differ in what was observed, or the signal counts beside the noise.

@@ -28,7 +28,7 @@ hdf5::Table table_of(const Sweep& sweep) {
         evidence.push_back(row.evidence);
         for (std::size_t a = 0; a < mse.size(); ++a) {
             mse[a].push_back(row.mse(static_cast<Index>(a)));
-            overlap[a].push_back(row.overlap(static_cast<Index>(a)));
+            if (sweep.has_overlaps()) overlap[a].push_back(row.overlap(static_cast<Index>(a)));
         }
     }
     hdf5::Table table;
@@ -42,7 +42,7 @@ hdf5::Table table_of(const Sweep& sweep) {
     table.add("similarity", similarity);
     table.add("evidence", evidence);
     for (std::size_t a = 0; a < mse.size(); ++a) table.add(concat("mse_mode", a), mse[a]);
-    for (std::size_t a = 0; a < overlap.size(); ++a)
+    for (std::size_t a = 0; sweep.has_overlaps() && a < overlap.size(); ++a)
         table.add(concat("overlap_mode", a), overlap[a]);
     return table;
 }
@@ -72,6 +72,7 @@ void write_summary(hdf5::Group group, const Sweep& sweep) {
     group.write("median_signal_error", median, {axes, "", "median over instances"});
     group.write("similarity", similarity, {axes, "", "mean similarity to the truth"});
     group.write("iterations", iterations, {axes, "", "mean sweeps"});
+    if (!sweep.has_overlaps()) return;
     const Shape by_mode{count, algorithms, static_cast<Index>(sweep.shape.size())};
     group.write("overlap", overlap.data(), by_mode,
                 {axes + ",mode", "", "mean tr M_a, M_a = Xhat_a^T X_a / N_a with the truth"});
@@ -162,10 +163,14 @@ Sweep read_sweep(const hdf5::Group& group) {
     const auto& noise = table.column<std::int64_t>("noise");
     const auto& algorithm = table.column<std::string>("algorithm");
     std::vector<const std::vector<double>*> mse, overlap;
-    for (std::size_t a = 0; a < sweep.shape.size(); ++a) {
+    for (std::size_t a = 0; a < sweep.shape.size(); ++a)
         mse.push_back(&table.column<double>(concat("mse_mode", a)));
+    // Older files have none.
+    const bool overlaps =
+        std::any_of(table.columns.begin(), table.columns.end(),
+                    [](const hdf5::TableColumn& one) { return one.name == "overlap_mode0"; });
+    for (std::size_t a = 0; overlaps && a < mse.size(); ++a)
         overlap.push_back(&table.column<double>(concat("overlap_mode", a)));
-    }
     for (std::size_t k = 0; k < noise.size(); ++k) {
         SweepRow row;
         row.noise = noise[k];
@@ -182,11 +187,10 @@ Sweep read_sweep(const hdf5::Group& group) {
         row.similarity = table.column<double>("similarity")[k];
         row.evidence = table.column<double>("evidence")[k];
         row.mse.resize(static_cast<Index>(mse.size()));
-        row.overlap.resize(row.mse.size());
-        for (std::size_t a = 0; a < mse.size(); ++a) {
-            row.mse(static_cast<Index>(a)) = (*mse[a])[k];
+        row.overlap.resize(static_cast<Index>(overlap.size()));
+        for (std::size_t a = 0; a < mse.size(); ++a) row.mse(static_cast<Index>(a)) = (*mse[a])[k];
+        for (std::size_t a = 0; a < overlap.size(); ++a)
             row.overlap(static_cast<Index>(a)) = (*overlap[a])[k];
-        }
         sweep.rows.push_back(row);
     }
     if (group.has_group("theory")) read_theory(group.group("theory"), sweep);

@@ -43,6 +43,7 @@ SweepRow fit_one(const SweepSettings& settings, Index place, const Instance& ins
     fit.restarts = algorithm.restarts;
     fit.rank = settings.model.rank;
     fit.priors = settings.model.priors;
+    fit.priors_given.assign(fit.priors.size(), true);
     fit.noise_variance = settings.noise_variances(instance.noise);
     fit.seed = instance.seed;
     if (fit.start == Start::informed) fit.given = instance.truth;
@@ -58,8 +59,7 @@ SweepRow fit_one(const SweepSettings& settings, Index place, const Instance& ins
     SweepRow row;
     row.cpu_seconds = linalg::cpu_seconds() - begin;
     const TruthComparison comparison =
-        compare_with_truth(result, instance.truth, SimilarityScore::product,
-                           result.covariances.empty() ? ScaleGauge::match : ScaleGauge::keep);
+        compare_with_truth(result, instance.truth, SimilarityScore::product, gauge_of(result));
     row.noise = instance.noise;
     row.instance = instance.number;
     row.algorithm = place;
@@ -207,8 +207,7 @@ SweepSummary Sweep::summary(Index noise, Index algorithm) const {
         summary.success += row.similarity > success;
         summary.similarity += row.similarity;
         summary.iterations += static_cast<double>(row.iterations);
-        for (std::size_t a = 0; a < overlaps.size(); ++a)
-            overlaps[a].push_back(row.overlap(static_cast<Index>(a)));
+        for (Index a = 0; a < row.overlap.size(); ++a) overlaps[at(a)].push_back(row.overlap(a));
     }
     const auto count = static_cast<double>(errors.size());
     for (double* mean : {&summary.success, &summary.similarity, &summary.iterations})

@@ -45,8 +45,10 @@ struct SweepRow {
     Index algorithm = 0; // place in the list
     std::string status;
     Index iterations = 0;
-    VectorXd mse;     // of each mode, aligned with the truth
-    VectorXd overlap; // of each mode with the truth, summed over components: tr M_a
+    VectorXd mse; // of each mode, aligned with the truth
+    // Of each mode with the truth, summed over components: tr M_a; empty where an older file has
+    // none.
+    VectorXd overlap;
     double signal_error = 0, similarity = 0, evidence = 0;
     double cpu_seconds = 0;
 };
@@ -80,6 +82,9 @@ struct Sweep {
     std::vector<SweepRow> rows;      // by noise, instance, algorithm
     std::vector<SweepTheory> theory; // by noise; empty without
 
+    [[nodiscard]] bool has_overlaps() const {
+        return rows.empty() || rows.front().overlap.size() > 0;
+    }
     [[nodiscard]] ASSAY_API SweepSummary summary(Index noise, Index algorithm) const;
 };
 

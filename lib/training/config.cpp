@@ -386,6 +386,27 @@ bool is_right(const Json& json) {
 
 } // namespace
 
+namespace {
+
+// A run tells the period of a falling schedule, if only because it filled that in; another kind of
+// schedule has no use for it.
+void forget_filled_period(Json& json, const Json& base, const std::vector<Override>& overrides) {
+    const auto falling = [](const Json& config) {
+        const auto found = config.find("schedule");
+        ScheduleSettings schedule;
+        if (found != config.end() && found->is_object() && found->contains("name") &&
+            (*found)["name"].is_string())
+            schedule.name = (*found)["name"].get<std::string>();
+        return falls(schedule);
+    };
+    const bool given = std::any_of(overrides.begin(), overrides.end(), [](const Override& one) {
+        return one.path == "schedule" || one.path == "schedule.period";
+    });
+    if (!given && falling(base) && !falling(json)) json["schedule"].erase("period");
+}
+
+} // namespace
+
 TrainingConfig read_config(const std::string& text, const std::vector<Override>& overrides,
                            const std::string& place) {
     const Json base = text.empty() ? Json::object() : network::parse_json(text, place);
@@ -399,6 +420,7 @@ TrainingConfig read_config(const std::string& text, const std::vector<Override>&
         if (change.path == "data") json.erase("task");
         apply(json, change);
     }
+    forget_filled_period(json, base, overrides);
     try {
         return parse(json);
     } catch (const Error& e) {

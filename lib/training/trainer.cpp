@@ -248,9 +248,7 @@ class Trainer {
         clip(sums_->gradient, config_.clip, slices_);
         const double learning_rate = rate();
         const bool logs = logs_at(state_.step), logs_next = logs_at(state_.step + 1);
-        const bool looks =
-            evaluation_ && config_.evaluate_every > 0 &&
-            ((state_.step + 1) % config_.evaluate_every == 0 || state_.step + 1 == total_);
+        const bool looks = looks_at(state_.step);
         const bool keeps = std::binary_search(kept_.begin(), kept_.end(), state_.step + 1);
         const bool marks = halves() && (state_.step + 1) % kHalvingSteps == 0;
         changes_.assign(slices_.size(), 0.0);
@@ -283,6 +281,12 @@ class Trainer {
     // Whether the step that follows `step` updates is logged.
     [[nodiscard]] bool logs_at(Index step) const {
         return (step + 1) % config_.metrics_every == 0 || step + 1 == total_ || step == 0;
+    }
+
+    // Whether the held-out split is looked at after that step.
+    [[nodiscard]] bool looks_at(Index step) const {
+        return evaluation_ && config_.evaluate_every > 0 &&
+               ((step + 1) % config_.evaluate_every == 0 || step + 1 == total_);
     }
 
     // The cosine between this update and the one before, where this step is logged; keeps the
@@ -452,12 +456,27 @@ class Trainer {
     // marks.
     void save() { sink_.state(mark_ ? *mark_ : snapshot()); }
 
-    // A checkpoint that only marks where a run had stopped is none of the run that goes on.
+    // What only marks where a run had stopped (a checkpoint, a row of metrics, a look at the
+    // held-out split) is none of the run that goes on.
     [[nodiscard]] RunState without_stop(RunState saved) const {
-        const bool goes_on = saved.step < total_,
-                   ends_kept = !saved.checkpoints.empty() && saved.checkpoints.back() == saved.step;
-        if (goes_on && ends_kept && !std::binary_search(kept_.begin(), kept_.end(), saved.step))
+        if (saved.step >= total_) return saved;
+        const bool ends_kept = !saved.checkpoints.empty() && saved.checkpoints.back() == saved.step;
+        if (ends_kept && !std::binary_search(kept_.begin(), kept_.end(), saved.step))
             saved.checkpoints.pop_back();
+        if (!saved.metrics.empty() && saved.metrics.back().step == saved.step) {
+            MetricRow& row = saved.metrics.back();
+            const bool logs = logs_at(saved.step - 1), looks = looks_at(saved.step - 1);
+            if (!logs) row.update_cosine = kNan;
+            if (!looks) {
+                row.eval_loss = row.eval_accuracy = kNan;
+                row.silent.clear();
+            }
+            if (!logs && !looks) saved.metrics.pop_back();
+        }
+        if (config_.stop.plateau == 0) return saved;
+        saved.best = std::numeric_limits<double>::infinity();
+        saved.since_best = 0;
+        for (const MetricRow& row : saved.metrics) note_look(row, saved);
         return saved;
     }
 
@@ -501,18 +520,21 @@ class Trainer {
                                                                : kNan;
             if (value < stop.below) return "metric";
         }
+        if (stop.plateau == 0 || !note_look(row, state_)) return "";
+        return state_.since_best >= stop.plateau ? "plateau" : "";
+    }
+
+    // The best loss so far, and how many looks ago; whether the row has a new look that is no
+    // better.
+    bool note_look(const MetricRow& row, RunState& state) const {
         const double looked = std::isfinite(row.eval_loss) ? row.eval_loss
                               : evaluation_                ? kNan
                                                            : row.loss;
-        if (stop.plateau > 0 && std::isfinite(looked)) {
-            if (looked < state_.best) {
-                state_.best = looked;
-                state_.since_best = 0;
-            } else if (++state_.since_best >= stop.plateau) {
-                return "plateau";
-            }
-        }
-        return "";
+        if (!std::isfinite(looked)) return false;
+        const bool better = looked < state.best;
+        if (better) state.best = looked;
+        state.since_best = better ? 0 : state.since_best + 1;
+        return !better;
     }
 
     void report() const {

@@ -48,10 +48,13 @@ void warn_of_doubled_output(const std::string& architecture, network::LossKind l
 void resolve_spans(TrainingConfig& config, const TrainingData& data,
                    const std::optional<std::string>& begun) {
     if (!config.steps && !config.epochs) return; // refused later, after other mistakes
-    const Index total = total_steps(config, BatchPlan(config, data.train->count()).per_epoch());
-    const TrainingConfig first = begun ? read_config(*begun, {}, "saved run") : TrainingConfig();
+    const auto length = [&](const TrainingConfig& c) {
+        return total_steps(c, BatchPlan(c, data.train->count()).per_epoch());
+    };
+    const TrainingConfig first = begun ? read_config(*begun, {}, "saved run") : config;
+    // Runs of before do not tell their spans: they are their lengths.
     const auto fill = [&](Index& span, Index of_first) {
-        if (span == 0) span = of_first > 0 ? of_first : total;
+        if (span == 0) span = of_first > 0 ? of_first : length(first);
     };
     if (config.checkpoints.kind == "log") fill(config.horizon, first.horizon);
     if (falls(config.schedule)) fill(config.schedule.period, first.schedule.period);

@@ -174,6 +174,8 @@ TEST_CASE("control groups of either version limit the memory", "[core]") {
     write("memory/memory.limit_in_bytes", "7000\n");
     write("memory/job/memory.limit_in_bytes", "2000\n");
     CHECK(limit("0::/job/step/task\n") == 3000);
+    write("job:a:b/memory.max", "1000\n");
+    CHECK(limit("0::/job:a:b\n") == 1000);
     CHECK(std::isinf(limit("0::/\n")));
     CHECK(limit("4:cpu:/job\n3:freezer,memory:/job/step\n") == 2000);
     CHECK(limit("3:memory:/elsewhere\n") == 7000);

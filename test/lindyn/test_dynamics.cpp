@@ -507,6 +507,11 @@ TEST_CASE("weights along the modes have closed forms, without being asked for", 
     CHECK(found().method == Method::flow); // a mode that starts the wrong way
     settings.weights = layers_along(problem.modes, Eigen::Vector4d(5, 0.3, 0.05, 0.1), depth);
     CHECK(found().method == Method::flow); // a mode beyond its end
+    // A mode far below the others starts where it says, unless what is aside is of its size.
+    settings.weights = layers_along(problem.modes, Eigen::Vector4d(1e-6, 0.3, 0.05, 0.1), depth);
+    CHECK(found().method == Method::aligned);
+    (*settings.weights)[0] += 1e-9 * random_matrix((*settings.weights)[0].rows(), 6, 33);
+    CHECK(found().method == Method::flow);
     settings.weights = layers_along(problem.modes, start, depth);
     settings.step.decay = 0.01;
     CHECK(found().method == (depth == 2 ? Method::aligned : Method::flow)); // no closed form
@@ -516,6 +521,28 @@ TEST_CASE("weights along the modes have closed forms, without being asked for", 
     skew.statistics.sxx = x * x.transpose() / 30;
     skew = make_problem(skew.statistics, false, {});
     CHECK(predict(skew, settings, times, {}).method == Method::flow); // inputs that mix the modes
+}
+
+TEST_CASE("a start along a mode that is not in the data has no closed form", "[lindyn]") {
+    const Matrix v = linalg::orthonormalised(random_matrix(6, 4, 37));
+    const Matrix u = linalg::orthonormalised(random_matrix(4, 4, 38));
+    const Problem problem = make_problem(
+        statistics_of(u * Eigen::Vector4d(2, 1.2, 0.7, 0).asDiagonal() * v.transpose(), 0.7), false,
+        {});
+    const std::size_t depth = GENERATE(2U, 3U);
+    const Vector times = Vector::LinSpaced(9, 0, 10);
+    PredictSettings settings;
+    settings.weights = layers_along(problem.modes, Eigen::Vector4d(0.02, 0.3, 0.05, 0), depth);
+    CHECK(predict(problem, settings, times, {}).method == Method::aligned);
+    settings.weights = layers_along(problem.modes, Eigen::Vector4d(0.02, 0.3, 0.05, 0.4), depth);
+    const Prediction p = predict(problem, settings, times, {});
+    CHECK(p.method != Method::aligned);
+    CHECK(p.strength(0, 3) == Approx(0.4));
+    Flow flow(problem.statistics, *settings.weights);
+    for (Index i = 0; i < times.size(); ++i)
+        CHECK(
+            (strengths(problem.modes, whole_map(flow.at(times(i)))) - p.strength.row(i).transpose())
+                .norm() < 1e-6);
 }
 
 TEST_CASE("the exact solution takes strengths that closed forms refuse", "[lindyn]") {

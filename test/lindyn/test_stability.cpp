@@ -11,6 +11,7 @@
 #include <Eigen/Dense>
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -72,6 +73,23 @@ Late simulate(const AlignmentSettings& s, const Matrix& w, Index from, Index ste
     }
     const auto count = static_cast<double>(steps - from);
     return {late.angle / count, late.ratio / count};
+}
+
+// E f(z) of a standard normal z by Simpson's rule, on both sides of a kink.
+template <class F>
+double normal_mean(double kink, F&& f) {
+    const int pieces = 20000;
+    double sum = 0;
+    for (const double end : {-12.0, 12.0}) {
+        const double h = (end - kink) / pieces;
+        double half = 0;
+        for (int k = 0; k <= pieces; ++k) {
+            const double z = kink + k * h, weight = k == 0 || k == pieces ? 1 : k % 2 == 1 ? 4 : 2;
+            half += weight * f(z) * std::exp(-z * z / 2) / std::sqrt(2 * M_PI);
+        }
+        sum += half * std::abs(h) / 3;
+    }
+    return sum;
 }
 
 Matrix heavy_ball_matrix(double rate, double momentum) {
@@ -414,7 +432,7 @@ TEST_CASE("a mirror through relu ends where a simulated one does", "[lindyn][sta
     std::mt19937_64 engine(23);
     std::normal_distribution<double> normal(0, 0.8);
     Matrix b = found.feedback, v = Matrix::Zero(12, 20), x(16, 20), mean = v;
-    double power = 0, overlap = 0;
+    double power = 0, overlap = 0, noise = 0;
     const int steps = 40000;
     for (int t = 0; t < steps; ++t) {
         for (Index i = 0; i < x.size(); ++i) x.data()[i] = normal(engine);
@@ -423,12 +441,53 @@ TEST_CASE("a mirror through relu ends where a simulated one does", "[lindyn][sta
         b -= s.rate * v;
         power += b.squaredNorm() / steps;
         overlap += b.cwiseProduct(w).sum() / steps;
+        noise += (b - found.feedback).squaredNorm() / steps;
     }
     CHECK(std::abs(std::sqrt(power) / w.norm() / found.norm_ratio - 1) < 0.01);
     CHECK(std::abs(std::acos(overlap / std::sqrt(power) / w.norm()) * 57.29577951308232 -
                    found.angle) < 0.02 * found.angle);
-    CHECK(std::abs(rectified_noise_power(s, w, bias) / (power - found.feedback.squaredNorm()) - 1) <
-          0.1);
+    // Some 800 independent times of 240 entries: half a percent.
+    CHECK(std::abs(rectified_noise_power(s, w, bias) / noise - 1) < 0.03);
+}
+
+TEST_CASE("the noise of a mirror through relu, by quadrature", "[lindyn][stability]") {
+    AlignmentSettings s = usual(AlignmentRule::wm);
+    s.stddev = 0.8;
+    s.rate = 0.1;
+    s.batch = 16;
+    const Index n = GENERATE(1, 3);
+    Matrix w = Matrix::Zero(6, n); // along the first input, or 0
+    w.col(0).head(3) << 0.7, -1.1, 0.4;
+    const Vector bias = (Vector(6) << 0, 0.9, -0.5, 0.6, 0, -0.6).finished();
+    double whole = 0;
+    for (Index i = 0; i < 6; ++i) {
+        const double v = w(i, 0), b = bias(i), kink = v == 0 ? 0 : -b / (v * s.stddev);
+        const auto y = [&](double z) { return std::max(0.0, v * s.stddev * z + b); };
+        const auto product = [&](double z) { return y(z) * s.stddev * z; };
+        const double mean = normal_mean(kink, product);
+        const double along = normal_mean(kink, [&](double z) { return product(z) * product(z); });
+        const double square = normal_mean(kink, [&](double z) { return y(z) * y(z); });
+        const double variance =
+            along - mean * mean + static_cast<double>(n - 1) * s.stddev * s.stddev * square;
+        // b <- (1 - eta) b + eta y x, means over a batch.
+        const double expected = s.rate * s.rate * variance / 16 / (1 - 0.9 * 0.9);
+        CHECK(rectified_noise_power(s, w.row(i), bias.segment(i, 1)) ==
+              Approx(expected).epsilon(1e-9).margin(1e-15));
+        whole += expected;
+    }
+    CHECK(rectified_noise_power(s, w, bias) == Approx(whole).epsilon(1e-9));
+    const Vector scales = rectified_scales(w, bias, s.stddev);
+    CHECK((scales.tail(3) - Eigen::Vector3d(1, 0.5, 0)).norm() == 0);
+    StabilitySettings settings;
+    settings.alignment = s;
+    settings.alignment.rectified = true;
+    NetworkLayer layer;
+    layer.feedback = dense_layer(w, bias);
+    const LayerStability found = study_layer(layer, 0, settings, {});
+    CHECK(found.feedback.allFinite());
+    for (const double one : {found.angle, found.structural_angle, found.norm_ratio,
+                             found.rectified_angle, found.eta_critical})
+        CHECK(std::isfinite(one));
 }
 
 TEST_CASE("gain, depth and the critical task rate", "[lindyn][stability]") {

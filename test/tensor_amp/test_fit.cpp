@@ -149,7 +149,7 @@ TEST_CASE("the evidence chooses the number of components", "[tensor_amp][fit][ra
     }
 }
 
-TEST_CASE("evidence peaks at the rank, core consistency falls beyond it",
+TEST_CASE("evidence peaks at the rank, core consistency is high up to it and one beyond",
           "[tensor_amp][fit][rank]") {
     const auto one = tensor_test::make_instance({80, 100, 125}, {"gauss"}, 3, 0.01, 4);
     RankChoiceSettings settings;

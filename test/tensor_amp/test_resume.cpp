@@ -51,7 +51,7 @@ auto run_in_pieces(const Work& work, int looks, Attempts attempts = Attempts::lo
     }
 }
 
-// Looks that are enough for any one piece of the work: a sweep, the unfoldings of a start.
+// Looks that are enough for any one piece of the work of these tests.
 constexpr int kSmallPiece = 100;
 
 bool same(const std::vector<MatrixXd>& a, const std::vector<MatrixXd>& b) {
@@ -261,6 +261,7 @@ TEST_CASE("sweeps resume", "[tensor_amp][resume][sweep]") {
         CHECK(pieces.rows[k].instance == whole.rows[k].instance);
         CHECK(pieces.rows[k].status == whole.rows[k].status);
         CHECK(same(pieces.rows[k].mse, whole.rows[k].mse));
+        CHECK(same(pieces.rows[k].overlap, whole.rows[k].overlap));
     }
     REQUIRE(pieces.theory.size() == whole.theory.size());
     for (std::size_t k = 0; k < whole.theory.size(); ++k)
