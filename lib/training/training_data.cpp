@@ -52,12 +52,14 @@ void resolve_spans(TrainingConfig& config, const TrainingData& data,
         return total_steps(c, BatchPlan(c, data.train->count()).per_epoch());
     };
     const TrainingConfig first = begun ? read_config(*begun, {}, "saved run") : config;
-    // Runs of before do not tell their spans: they are their lengths.
-    const auto fill = [&](Index& span, Index of_first) {
-        if (span == 0) span = of_first > 0 ? of_first : length(first);
+    // Spans that the first run had; runs of before do not tell them: they are their lengths.
+    const auto fill = [&](Index& span, bool has, Index of_first) {
+        if (span == 0) span = !has ? length(config) : of_first > 0 ? of_first : length(first);
     };
-    if (config.checkpoints.kind == "log") fill(config.horizon, first.horizon);
-    if (falls(config.schedule)) fill(config.schedule.period, first.schedule.period);
+    if (config.checkpoints.kind == "log")
+        fill(config.horizon, first.checkpoints.kind == "log", first.horizon);
+    if (falls(config.schedule))
+        fill(config.schedule.period, falls(first.schedule), first.schedule.period);
 }
 
 void resolve_loss(TrainingConfig& config, const TrainingData& data) {
