@@ -197,6 +197,11 @@ SweepAlgorithm parse_sweep_algorithm(const std::string& text) {
                      "als:K or hals:K is expected");
 }
 
+bool Sweep::has_overlaps() const {
+    return std::all_of(rows.begin(), rows.end(),
+                       [](const SweepRow& row) { return row.overlap.size() > 0; });
+}
+
 SweepSummary Sweep::summary(Index noise, Index algorithm) const {
     SweepSummary summary;
     std::vector<double> errors;

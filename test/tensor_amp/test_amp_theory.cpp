@@ -272,6 +272,22 @@ std::vector<Case> cases() {
              density_atoms(0, 8, [](double x) { return normal_density(x, 0.3, 1); }), 0.6}};
 }
 
+// Of one prior in every mode; `draw` gives the factor of a mode's length, of a seed and mode.
+template <class Draw>
+std::vector<Instance> drawn_instances(const Shape& shape, const PriorPointer& prior, double noise,
+                                      std::uint64_t count, const Draw& draw) {
+    std::vector<Instance> instances(count);
+    for (std::uint64_t seed = 0; seed < count; ++seed) {
+        Instance& instance = instances[seed];
+        instance.shape = shape;
+        instance.priors.assign(shape.size(), prior);
+        for (std::uint64_t a = 0; a < shape.size(); ++a)
+            instance.truth.push_back(draw(shape[a], seed, a));
+        make_tensor(instance, noise, seed);
+    }
+    return instances;
+}
+
 } // namespace
 
 TEST_CASE("priors that are not Gaussian follow state evolution", "[tensor_amp][amp]") {
@@ -284,15 +300,10 @@ TEST_CASE("priors that are not Gaussian follow state evolution", "[tensor_amp][a
         const PriorPointer prior = parse_prior(one.prior, 1);
         CHECK(prior->mean()(0) == Approx(one.atoms.mean()).epsilon(1e-3));
         CHECK(prior->second_moment()(0, 0) == Approx(one.atoms.square()).epsilon(1e-3));
-        std::vector<Instance> instances(count);
-        for (std::uint64_t seed = 0; seed < count; ++seed) {
-            Instance& instance = instances[seed];
-            instance.shape = shape;
-            instance.priors.assign(3, prior);
-            for (std::uint64_t a = 0; a < 3; ++a)
-                instance.truth.push_back(even_factor(one.atoms, shape[a], seed, a));
-            make_tensor(instance, one.noise, seed);
-        }
+        const auto instances = drawn_instances(
+            shape, prior, one.noise, count, [&](Index length, std::uint64_t seed, std::uint64_t a) {
+                return even_factor(one.atoms, length, seed, a);
+            });
         const Followed runs = followed(instances, one.noise, plain_settings(sweeps));
         VectorXd q = VectorXd::Constant(3, std::pow(one.atoms.mean(), 2));
         for (Index sweep = 0; sweep < sweeps; ++sweep) {
@@ -319,15 +330,10 @@ TEST_CASE("two components that are not Gaussian follow state evolution from the 
         INFO(one.prior);
         const PriorPointer prior = parse_prior(one.prior, 2, read_three_states);
         CHECK((prior->second_moment() - one.states.square()).norm() < 1e-12);
-        std::vector<Instance> instances(count);
-        for (std::uint64_t seed = 0; seed < count; ++seed) {
-            Instance& instance = instances[seed];
-            instance.shape = shape;
-            instance.priors.assign(3, prior);
-            for (std::uint64_t a = 0; a < 3; ++a)
-                instance.truth.push_back(even_rows(one.states, shape[a], seed, a));
-            make_tensor(instance, one.noise, seed);
-        }
+        const auto instances = drawn_instances(
+            shape, prior, one.noise, count, [&](Index length, std::uint64_t seed, std::uint64_t a) {
+                return even_rows(one.states, length, seed, a);
+            });
         const Path runs = path_of(instances, one.noise, plain_settings(sweeps),
                                   [](const Instance& instance) { return instance.truth; });
         ByMode q(3, one.states.square());
