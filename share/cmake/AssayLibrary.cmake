@@ -23,7 +23,7 @@ target_compile_features(assay_settings INTERFACE cxx_std_17)
 target_compile_options(assay_settings INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -fno-math-errno
   # g++ 12 takes the undefined vectors inside its own AVX-512 headers for uninitialised variables.
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>
   # Eigen fills the compiler's heap: collecting garbage more seldom saves time.
   "$<$<CXX_COMPILER_ID:GNU>:SHELL:--param ggc-min-heapsize=1000000>"
   $<$<BOOL:${ASSAY_WERROR}>:-Werror>)
@@ -129,10 +129,6 @@ function(assay_add_library target level)
       -fsanitize=null,alignment,object-size,vptr,pointer-overflow,nonnull-attribute,returns-nonnull-attribute)
     set_source_files_properties(${byte_sources} TARGET_DIRECTORY ${target} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   endif()
-  # The same false alarm of g++ 12 as above, under its other name.
-  file(GLOB alarmed_sources ${PROJECT_SOURCE_DIR}/lib/network/*.cpp ${PROJECT_SOURCE_DIR}/lib/tensor_amp/*.cpp)
-  set_source_files_properties(${alarmed_sources} TARGET_DIRECTORY ${target}
-    PROPERTIES COMPILE_OPTIONS $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
 endfunction()
 
 # assay_add_static_library(target level): one object in an archive. Layers, rules and formats register themselves, and a linker
