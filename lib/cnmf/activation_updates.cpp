@@ -4,15 +4,9 @@
 #include <assay/linalg/nnls.hpp>
 
 #include <array>
-#include <limits>
 
 namespace assay::cnmf {
 namespace {
-
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-// Near the end of a segment C_t[k,k,0] counts as zero below this share of the component's own
-// C[k,k,0]: judged so, no result depends on how scale is shared between W and H.
-constexpr double kZeroDiagonal = 1e-13;
 
 using Stretch = Eigen::Map<Eigen::RowVectorXd>;
 

@@ -9,7 +9,7 @@
 
 namespace assay::cnmf {
 
-struct Phase {
+struct PhaseCost {
     std::string name;
     double cpu_seconds = 0; // median over repetitions
     double gflops = 0;      // 0 where no count applies
@@ -19,7 +19,7 @@ struct Phase {
 struct BenchmarkResult {
     Engine engine = Engine::gemm;
     double gemm_gflops = 0; // best of several products of 1024^3, double
-    std::vector<Phase> phases;
+    std::vector<PhaseCost> phases;
 };
 
 [[nodiscard]] ASSAY_API BenchmarkResult benchmark(const Data& data, const FitOptions& options,

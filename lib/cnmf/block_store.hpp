@@ -11,8 +11,6 @@
 
 namespace assay::cnmf {
 
-inline constexpr Index kBlockBins = 4096;
-inline constexpr Index kMostLanes = 16;
 inline constexpr Index kReadsPerRelease = 8; // blocks read before free memory is given back
 
 template <class Scalar>

@@ -5,13 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 namespace assay::cnmf {
 namespace {
 
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 // The Gram identity subtracts numbers of the size of |X|^2: squared relative losses below these
 // have lost their digits.
 constexpr double kLosesDigits = 1e-10, kLosesDigitsFloat32 = 1e-6;

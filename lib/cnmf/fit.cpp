@@ -56,8 +56,8 @@ void check_start(const StartSpec& start, const Recording& recording, Index compo
     }
 }
 
-constexpr Index kDefaultShift = 10;          // with x-ortho
-constexpr double kMultiplicativeSeed = 1e-3; // activations beside the one of a reseeded component
+constexpr Index kDefaultShift = 10;   // with x-ortho
+constexpr double kReseedFloor = 1e-3; // activations beside the one of a reseeded component
 
 bool is_dead(const Model& model, Index component) {
     return !(motif_image(model, component).maxCoeff() > 0) ||
@@ -238,7 +238,7 @@ class Runner {
             const Evaluation now = evaluate(model, data_.recording(), unseen_, run_);
             reseed_component(model, k, seen, now.bin_error);
             if (options_.algorithm == Algorithm::mult)
-                model.activations.row(k).array() += kMultiplicativeSeed;
+                model.activations.row(k).array() += kReseedFloor;
             state_.quiet_iterations = 0;
             changed = true;
         }

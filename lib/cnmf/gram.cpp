@@ -7,8 +7,6 @@
 namespace assay::cnmf {
 namespace {
 
-constexpr Index kBlockBins = 4096;
-constexpr Index kLanes = 16;
 constexpr double kSparseActivations =
     0.35; // share of non-zeros below which scattering beats the dense product
 
@@ -40,7 +38,7 @@ Matrix activation_gram(const TimeMatrix& h, const TimeAxis& axis, const Executio
     const Index components = h.cols(), lags = axis.lags(), size = components * lags;
     const auto pieces = axis.pieces(kBlockBins);
     const bool sparse = is_sparse(h, axis);
-    const Index lanes = std::min<Index>(kLanes, static_cast<Index>(pieces.size()));
+    const Index lanes = std::min<Index>(kMostLanes, static_cast<Index>(pieces.size()));
     std::vector<RowMatrix> partial(static_cast<std::size_t>(lanes),
                                    RowMatrix::Zero(components, size));
     parallel_blocks(lanes, run.threads, [&](Index lane) {

@@ -58,7 +58,7 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
     const TimeAxis axis(data.bins(), data.segment_start, model.lags);
     const TimeMatrix h = axis.padded(model.activations);
     const auto pieces = axis.pieces(1024);
-    struct Part {
+    struct PieceErrors {
         Vector unit_error, unit_norm;
         double test_error = 0, test_norm = 0;
     };
@@ -70,10 +70,10 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
     constexpr std::size_t kGroup = 64;
     for (std::size_t first = 0; first < pieces.size(); first += kGroup) {
         const std::size_t count = std::min(kGroup, pieces.size() - first);
-        std::vector<Part> parts(count);
+        std::vector<PieceErrors> parts(count);
         parallel_blocks(static_cast<Index>(count), run.threads, [&](Index i) {
             const auto& piece = pieces[first + static_cast<std::size_t>(i)];
-            Part& part = parts[static_cast<std::size_t>(i)];
+            PieceErrors& part = parts[static_cast<std::size_t>(i)];
             Matrix x = data.read(piece.first_bin, piece.bins);
             Matrix residual = x;
             residual.noalias() -=
@@ -98,7 +98,7 @@ Evaluation evaluate(const Model& model, const Recording& data, const Unseen& uns
                 residual.colwise().squaredNorm().transpose();
         });
         if (!data.in_memory()) release_free_memory();
-        for (const Part& part : parts) {
+        for (const PieceErrors& part : parts) {
             whole.unit_error += part.unit_error;
             whole.unit_norm += part.unit_norm;
             whole.test_error += part.test_error;

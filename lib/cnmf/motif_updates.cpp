@@ -4,15 +4,12 @@
 #include <assay/linalg/nnls.hpp>
 
 #include <atomic>
-#include <limits>
 
 namespace assay::cnmf {
 namespace {
 
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr Index kUnitBlock = 64;
 constexpr Index kPanel = 32;
-constexpr double kZeroDiagonal = 1e-13;
 
 // Column order of the sweep: component outer, lag inner.
 std::vector<Index> sweep_order(Index components, Index lags) {

@@ -5,14 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace assay::cnmf {
 namespace {
-
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr Index kBins = 4096;
-constexpr Index kLanes = 16;
 
 // body(row, unit, x, unseen) for the seen non-zeros and all unseen entries of a piece.
 template <class Body>
@@ -33,7 +28,7 @@ void for_each_term(const Recording& data, const TimeAxis::Piece& piece, const Un
 // observed bin.
 Eigen::RowVectorXd column_sums(const TimeMatrix& h, const TimeAxis& axis) {
     Eigen::RowVectorXd sums = Eigen::RowVectorXd::Zero(h.cols() * axis.lags());
-    for (const auto& piece : axis.pieces(kBins))
+    for (const auto& piece : axis.pieces(kBlockBins))
         sums += unfolded(h, axis.lags(), piece.first_row, piece.bins).colwise().sum();
     return sums;
 }
@@ -43,7 +38,7 @@ Eigen::RowVectorXd column_sums(const TimeMatrix& h, const TimeAxis& axis) {
 double divergence(const Matrix& motifs, const TimeMatrix& activations, const Recording& data,
                   const TimeAxis& axis, const Unseen& unseen, const Execution& run) {
     const RowMatrix by_unit = motifs;
-    const auto pieces = axis.pieces(kBins);
+    const auto pieces = axis.pieces(kBlockBins);
     std::vector<double> parts(pieces.size(), 0.0);
     parallel_blocks(static_cast<Index>(pieces.size()), run.threads, [&](Index p) {
         double sum = 0;
@@ -70,8 +65,8 @@ struct MotifTerms {
 MotifTerms motif_terms(const Matrix& motifs, const TimeMatrix& activations, const Recording& data,
                        const TimeAxis& axis, const Unseen& unseen, const Execution& run) {
     const RowMatrix by_unit = motifs;
-    const auto pieces = axis.pieces(kBins);
-    const Index lanes = std::min<Index>(kLanes, static_cast<Index>(pieces.size()));
+    const auto pieces = axis.pieces(kBlockBins);
+    const Index lanes = std::min<Index>(kMostLanes, static_cast<Index>(pieces.size()));
     std::vector<RowMatrix> partial(static_cast<std::size_t>(lanes),
                                    RowMatrix::Zero(motifs.rows(), motifs.cols()));
     parallel_blocks(lanes, run.threads, [&](Index lane) {
@@ -101,7 +96,7 @@ ActivationTerms activation_terms(const TimeMatrix& activations, const Matrix& mo
                                  const Execution& run) {
     const RowMatrix by_unit = motifs;
     const Index components = activations.cols(), lags = axis.lags(), reach = lags - 1;
-    const auto pieces = axis.pieces(kBins);
+    const auto pieces = axis.pieces(kBlockBins);
     ActivationTerms terms{TimeMatrix::Zero(activations.rows(), components),
                           RowMatrix(lags, components)};
     TimeMatrix& numerator = terms.numerator;

@@ -20,7 +20,7 @@ double median(std::vector<double> values) {
     return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
 }
 
-std::string name_of(const SelectPoint& point) {
+std::string point_name(const SelectPoint& point) {
     std::string name = concat("K ", point.components, ", L ", point.lags);
     if (point.x_ortho > 0) name += ", x-ortho " + significant(point.x_ortho, 3);
     return name;
@@ -68,7 +68,7 @@ std::vector<SelectRow> select(const Data& data, const Mask& excluded, const Sele
         fit_options.lags = point.lags;
         fit_options.penalties.x_ortho = point.x_ortho;
         fit_options.restarts = 1;
-        const std::string name = name_of(point);
+        const std::string name = point_name(point);
         const Phase phase(*run.monitor, "fits of " + name);
         PointMonitor quieter(*run.monitor, name);
         const Execution inside{run.threads, &quieter};

@@ -16,6 +16,10 @@ namespace assay::cnmf {
 using TimeMatrix = RowMatrix;
 using UnfoldedView = Eigen::Map<const RowMatrix, 0, Eigen::OuterStride<>>;
 
+// Bins of a block, and into how many lanes sums over blocks are split at most: fixed numbers, so
+// that bits do not depend on the number of threads.
+inline constexpr Index kBlockBins = 4096, kMostLanes = 16;
+
 struct Segment {
     Index first_bin; // in the recording
     Index bins;

@@ -7,7 +7,15 @@
 #include <assay/cnmf/gram.hpp>
 #include <assay/core/export.hpp>
 
+#include <limits>
+
 namespace assay::cnmf {
+
+// Added to denominators; also what zeros are lifted to where they may come back.
+inline constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+// A diagonal below this share of its component's largest counts as zero: judged so, no result
+// depends on how scale is shared between W and H.
+inline constexpr double kZeroDiagonal = 1e-13;
 
 enum class Algorithm { hals, mult, anls };
 enum class Order { chunk, component, time };

@@ -8,13 +8,13 @@
 namespace assay::fixedpoints {
 namespace {
 
-constexpr double kRounding = 1e-15; // of the largest variance
+constexpr double kVarianceRounding = 1e-15; // of the largest variance
 
 // How many leading variances reach the share of their total.
 Index needed(const Vector& variance, double total, double threshold) {
     double reached = 0;
     for (Index k = 0; k < variance.size(); ++k) {
-        if (!(variance(k) > kRounding * variance(0))) return k;
+        if (!(variance(k) > kVarianceRounding * variance(0))) return k;
         reached += variance(k);
         if (reached >= threshold * total) return k + 1;
     }

@@ -16,7 +16,7 @@
 namespace assay::fixedpoints {
 namespace {
 
-constexpr Index kStartBlock = 256;    // states that one thread runs together
+constexpr Index kApproachBlock = 256; // states that one thread runs together
 constexpr double kFarFromMean = 0.05; // of the mean norm of a token
 constexpr Index kInsideAxes = 3;
 
@@ -24,17 +24,7 @@ Index valid_count(const Trajectories& trajectories) {
     return std::accumulate(trajectories.lengths.begin(), trajectories.lengths.end(), Index{0});
 }
 
-// The rows of all valid steps.
-std::vector<Index> valid_rows(const Trajectories& trajectories) {
-    std::vector<Index> rows;
-    rows.reserve(static_cast<std::size_t>(valid_count(trajectories)));
-    for (Index b = 0; b < trajectories.trials; ++b)
-        for (Index t = 0; t < trajectories.lengths[static_cast<std::size_t>(b)]; ++t)
-            rows.push_back(trajectories.row(b, t));
-    return rows;
-}
-
-double speed(double moved, double size) {
+double relative_speed(double moved, double size) {
     if (size > 0) return moved / size;
     return moved > 0 ? std::numeric_limits<double>::infinity() : moved;
 }
@@ -46,7 +36,8 @@ Matrix speeds_from(const Dynamics& dynamics, const RowMatrix& input, RowMatrix s
     for (Index t = 0; t < steps; ++t) {
         RowMatrix next = dynamics.step(input, states);
         for (Index b = 0; b < states.rows(); ++b)
-            speeds(t, b) = speed((next.row(b) - states.row(b)).norm(), states.row(b).norm());
+            speeds(t, b) =
+                relative_speed((next.row(b) - states.row(b)).norm(), states.row(b).norm());
         states = std::move(next);
     }
     return speeds;
@@ -107,13 +98,13 @@ Dimensionality dimensionality(const Trajectories& trajectories, const Execution&
 Approach approach_speeds(const Dynamics& dynamics, const Trajectories& trajectories,
                          const RowMatrix& input, const ApproachOptions& options,
                          const Execution& run) {
-    const auto rows = valid_rows(trajectories);
+    const auto rows = valid_steps(trajectories);
     if (rows.empty()) throw Error("no valid states to start from");
     if (options.starts < 1 || options.steps < 1)
         throw Error(
             concat(options.starts, " starts of ", options.steps, " steps: both must be >= 1"));
     const Random random(options.seed, "fixedpoints/attractor/approach");
-    const Blocks blocks{options.starts, kStartBlock};
+    const Blocks blocks{options.starts, kApproachBlock};
     Matrix speeds(options.steps, options.starts);
     parallel_blocks(blocks.count(), run.threads, [&](Index block) {
         const Index first = blocks.begin(block), count = blocks.extent(block);

@@ -142,8 +142,8 @@ double largest(const Vector& v) {
 
 // The first step length 1, 1/2, 1/4 ... that lowers the loss, or the gradient where the loss is
 // down to rounding. Whether there is one.
-bool descend(const Design& design, const std::vector<std::int32_t>& labels, double ridge,
-             Fit& fit) {
+bool take_newton_step(const Design& design, const std::vector<std::int32_t>& labels, double ridge,
+                      Fit& fit) {
     constexpr int kHalvings = 30;
     Vector step = newton_step(design, fit, ridge);
     for (int halving = 0; halving < kHalvings; ++halving, step *= 0.5) {
@@ -186,7 +186,7 @@ BagOfWords fit_bag_of_words(const WordCounts& counts, const std::vector<std::int
     while (largest(fit.gradient) > goal && model.iterations < options.max_iterations) {
         run.monitor->stop_if_interrupted();
         ++model.iterations;
-        if (!descend(design, labels, options.ridge, fit)) break;
+        if (!take_newton_step(design, labels, options.ridge, fit)) break;
     }
     model.gradient = largest(fit.gradient);
     model.converged = model.gradient <= goal;

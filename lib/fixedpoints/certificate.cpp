@@ -1,5 +1,6 @@
 #include <assay/fixedpoints/certificate.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/linalg/spectral_norm.hpp>
 
 #include <Eigen/LU>
@@ -7,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 namespace assay::fixedpoints {
@@ -15,11 +15,8 @@ namespace {
 
 using linalg::spectral_norm;
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
-
 Certificate refused(double beta, double kappa, CertificateState why) {
-    return {beta, kappa, kNone, kNone, why};
+    return {beta, kappa, kNaN, kNaN, why};
 }
 
 // Newton-Kantorovich over a ball of radius rho, of which `bound(rho)` is a Lipschitz constant.
@@ -38,7 +35,7 @@ class Kantorovich {
             const Index middle = (below + above) / 2;
             (holds_whole_ball(middle) ? below : above) = middle;
         }
-        Certificate best = refused(beta_, kInfinite, CertificateState::near_fold);
+        Certificate best = refused(beta_, kInfinity, CertificateState::near_fold);
         best.uniqueness_radius = 0;
         take_better(best, below);
         take_better(best, above);
@@ -59,14 +56,14 @@ class Kantorovich {
         auto& known = lipschitz_[static_cast<std::size_t>(k - kFirst)];
         if (!known) {
             known = bound_(radius(k));
-            if (!std::isfinite(*known)) known = kInfinite;
+            if (!std::isfinite(*known)) known = kInfinity;
             least_kappa_ = std::min(least_kappa_, beta_ * eta_ * *known);
         }
         return *known;
     }
     [[nodiscard]] double alone(double lipschitz) const {
         const double root = std::sqrt(1 - 2 * beta_ * eta_ * lipschitz);
-        return lipschitz > 0 ? (1 + root) / (beta_ * lipschitz) : kInfinite;
+        return lipschitz > 0 ? (1 + root) / (beta_ * lipschitz) : kInfinity;
     }
     bool holds_whole_ball(Index k) {
         const double bound = lipschitz(k);
@@ -84,14 +81,14 @@ class Kantorovich {
 
     double beta_, eta_;
     const Bound& bound_;
-    double least_kappa_ = kInfinite;
+    double least_kappa_ = kInfinity;
     std::array<std::optional<double>, kLast - kFirst + 1> lipschitz_;
 };
 
 } // namespace
 
 Certificate certify(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& v) {
-    Certificate whole{0, 0, 0, kInfinite, CertificateState::certified};
+    Certificate whole{0, 0, 0, kInfinity, CertificateState::certified};
     RowMatrix seen = x;
     Index column = 0;
     double error_below = 0;
@@ -104,7 +101,7 @@ Certificate certify(const Dynamics& dynamics, const RowMatrix& x, const RowMatri
         const RowMatrix g = (reduced ? cell.reduced(seen, own) : cell.step(seen, own)) - own;
         const Eigen::PartialPivLU<Matrix> lu(a);
         const Matrix inverse = lu.inverse();
-        if (!inverse.allFinite()) return refused(kInfinite, kInfinite, CertificateState::singular);
+        if (!inverse.allFinite()) return refused(kInfinity, kInfinity, CertificateState::singular);
         const double beta = spectral_norm(inverse);
         double eta = lu.solve(Vector(g.row(0).transpose())).norm();
         if (error_below > 0)

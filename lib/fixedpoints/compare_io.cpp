@@ -136,7 +136,7 @@ Index whole_attribute(const Group& group, const std::string& name, Index least) 
     return static_cast<Index>(number);
 }
 
-bool same(const std::vector<NetworkLabel>& a, const std::vector<NetworkLabel>& b) {
+bool same_labels(const std::vector<NetworkLabel>& a, const std::vector<NetworkLabel>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](const NetworkLabel& x, const NetworkLabel& y) {
                           return x.name == y.name && x.values == y.values;
@@ -148,7 +148,7 @@ std::string text_of(const SummaryOptions& o) {
                   " --permutations ", o.permutations, " --seed ", o.seed);
 }
 
-void check_belongs(const ComparisonHeader& part, const ComparisonHeader& first) {
+void check_same_comparison(const ComparisonHeader& part, const ComparisonHeader& first) {
     const auto refuse = [&](const std::string& what, const std::string& found,
                             const std::string& expected) {
         throw Error(concat("merge: shard ", part.shard.index, " ", what, ": ", found, " against ",
@@ -159,7 +159,7 @@ void check_belongs(const ComparisonHeader& part, const ComparisonHeader& first) 
                concat(first.names.size()));
     if (part.metrics != first.metrics)
         refuse("compares by other metrics", join(part.metrics, ","), join(first.metrics, ","));
-    if (!same(part.labels, first.labels)) {
+    if (!same_labels(part.labels, first.labels)) {
         const auto names = [](const ComparisonHeader& header) {
             std::vector<std::string> all;
             for (const auto& label : header.labels) all.push_back(label.name);
@@ -444,7 +444,7 @@ MergedComparison merge_comparison(const std::vector<Group>& shards, Group output
     std::vector<ComparisonHeader> headers;
     for (const Group& shard : shards) {
         headers.push_back(read_comparison(shard));
-        check_belongs(headers.back(), headers.front());
+        check_same_comparison(headers.back(), headers.front());
     }
     MergedComparison merged{headers.front(), {}};
     merged.header.shard = Shard{};

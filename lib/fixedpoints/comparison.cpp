@@ -1,5 +1,6 @@
 #include <assay/fixedpoints/comparison.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
@@ -10,21 +11,19 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <map>
 
 namespace assay::fixedpoints {
 namespace {
 
 constexpr double kPrincipalShare = 0.999;
-constexpr Index kBlock = 64; // networks of a block of pairs; the same in all shards
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr Index kNetworkBlock = 64; // networks of a block of pairs; the same in all shards
 
 // Of every network that a pair of the shard names, `make(network)`; of the others an empty one.
 template <class T>
 std::vector<T> parts_of(const NetworkSet& networks, const Shard& shard, const Execution& run,
                         const std::function<T(Index)>& make) {
-    const Blocks blocks{networks.count(), kBlock};
+    const Blocks blocks{networks.count(), kNetworkBlock};
     std::vector<char> needed(static_cast<std::size_t>(blocks.count()), 0);
     for (const BlockPair& pair : block_pairs(blocks.count(), shard))
         needed[static_cast<std::size_t>(pair.row)] = needed[static_cast<std::size_t>(pair.column)] =
@@ -32,7 +31,7 @@ std::vector<T> parts_of(const NetworkSet& networks, const Shard& shard, const Ex
     std::vector<T> parts(static_cast<std::size_t>(networks.count()));
     for (Index i = 0; i < networks.count(); ++i) {
         run.monitor->stop_if_interrupted();
-        if (needed[static_cast<std::size_t>(i / kBlock)])
+        if (needed[static_cast<std::size_t>(i / kNetworkBlock)])
             parts[static_cast<std::size_t>(i)] = make(i);
     }
     return parts;
@@ -53,7 +52,7 @@ PairwiseDistances pairs_of(const NetworkSet& networks, const std::string& descri
                                 parts[static_cast<std::size_t>(j)]);
             });
         },
-        description, shard, run, kBlock);
+        description, shard, run, kNetworkBlock);
 }
 
 PairwiseDistances by_activations(const NetworkSet& networks, Metric metric,

@@ -11,11 +11,11 @@
 namespace assay::fixedpoints {
 namespace {
 
-constexpr int kRounds = 12, kNewtonSteps = 8, kHalvings = 8;
-constexpr double kLongestStep = 0.3; // radians
-constexpr double kConverged = 1e-13; // of the residual
-constexpr double kGain = 0.9;        // what a round must gain in distance
-constexpr Index kLookAhead = 60;     // steps after the last approach where a nearer one may be
+constexpr int kRounds = 12, kShootingSteps = 8, kStepHalvings = 8;
+constexpr double kLongestTurn = 0.3;      // radians
+constexpr double kSolvedResidual = 1e-13; // of the residual
+constexpr double kGain = 0.9;             // what a round must gain in distance
+constexpr Index kLookAhead = 60;          // steps after the last approach where a nearer one may be
 constexpr int kPieces = 50;
 constexpr double kPieceGrowth = 1e10; // of errors in a piece
 constexpr double kPieceGain = 0.99;
@@ -62,14 +62,14 @@ class Target {
 // Newton's method with halved steps on the unit sphere, at a fixed number of steps.
 Vector solve_direction(const Target& target, Vector u, Index steps) {
     Vector r = target.residual(u, steps);
-    for (int iteration = 0; iteration < kNewtonSteps && r.norm() > kConverged; ++iteration) {
+    for (int iteration = 0; iteration < kShootingSteps && r.norm() > kSolvedResidual; ++iteration) {
         const Matrix along = Matrix::Identity(u.size(), u.size()) - u * u.transpose();
         const Matrix slope = target.slope(u, steps) * along;
         Vector step = along * slope.completeOrthogonalDecomposition().solve(-r);
         if (!step.allFinite()) return u;
-        step *= std::min(1.0, kLongestStep / std::max(step.norm(), 1e-300));
+        step *= std::min(1.0, kLongestTurn / std::max(step.norm(), 1e-300));
         bool better = false;
-        for (int halving = 0; halving < kHalvings && !better; ++halving, step /= 2) {
+        for (int halving = 0; halving < kStepHalvings && !better; ++halving, step /= 2) {
             const Vector next = (u + step).normalized();
             const Vector next_residual = target.residual(next, steps);
             better = next_residual.norm() < r.norm();

@@ -13,16 +13,15 @@
 namespace assay::fixedpoints {
 namespace {
 
-constexpr int kNewtonSteps = 10;
+constexpr int kCorrectorSteps = 10;
 constexpr int kFewSteps = 3; // Newton steps after which the next stride may be longer
 constexpr double kGrowth = 1.3, kLongestStride = 5, kShortestStride = 1e-6; // relative to ds
 constexpr double kLeastCosine = 0.9;   // between successive tangents
 constexpr double kCornerStride = 1e-4; // relative to ds
 constexpr double kWidth = 1e-9;        // of the arclength that brackets a bifurcation
-constexpr int kHalvings = 60;
+constexpr int kBisections = 60;
 constexpr double kSingular = 1e-14; // reciprocal condition of a bordered matrix
-constexpr double kDivergence = 1e6;
-constexpr double kJump = 1e-3; // of eigenvalues across a bracket: a kink
+constexpr double kJump = 1e-3;      // of eigenvalues across a bracket: a kink
 constexpr double kSameState = 1e-6;
 
 // A point of the curve, u = (v, s).
@@ -65,9 +64,9 @@ class Curve {
     // converge or the bordered matrix is singular.
     [[nodiscard]] std::optional<CurvePoint> correct(Vector u, const Vector& normal) const {
         const Vector base = u;
-        for (int iteration = 0; iteration <= kNewtonSteps; ++iteration) {
+        for (int iteration = 0; iteration <= kCorrectorSteps; ++iteration) {
             const Vector g = residual(u);
-            if (!g.allFinite() || u.norm() > kDivergence) return std::nullopt;
+            if (!g.allFinite() || u.norm() > kDivergedNorm) return std::nullopt;
             const auto lu = bordered(u, normal).partialPivLu();
             if (!(lu.rcond() > kSingular)) return std::nullopt;
             if (solved(u, g)) return finish(std::move(u), lu, iteration);
@@ -209,7 +208,7 @@ class Tracker {
                                        stride < kCornerStride * options_.ds);
             if (!good) {
                 stride /= 2;
-                if (last.point.u.norm() > 0.5 * kDivergence) return BranchEnd::diverged;
+                if (last.point.u.norm() > 0.5 * kDivergedNorm) return BranchEnd::diverged;
                 if (stride < kShortestStride * options_.ds) return BranchEnd::step_too_small;
                 continue;
             }
@@ -254,7 +253,7 @@ class Tracker {
         left.at = 0;
         for (Index found = 0; left.sign() != next.sign() && found <= curve_.size(); ++found) {
             Probe right = next;
-            for (int i = 0; i < kHalvings && right.at - left.at > kWidth; ++i) {
+            for (int i = 0; i < kBisections && right.at - left.at > kWidth; ++i) {
                 const double at = (left.at + right.at) / 2;
                 auto middle = ahead(last, at);
                 if (!middle) break;
@@ -318,8 +317,8 @@ class Tracker {
     std::vector<Bifurcation> bifurcations_;
 };
 
-void check(const Dynamics& dynamics, const RowMatrix& starts, const RowMatrix& from,
-           const RowMatrix& to, const TrackOptions& options) {
+void check_path(const Dynamics& dynamics, const RowMatrix& starts, const RowMatrix& from,
+                const RowMatrix& to, const TrackOptions& options) {
     if (starts.cols() != dynamics.state_size())
         throw Error(concat("starts have ", starts.cols(), " columns, the state needs ",
                            dynamics.state_size()));
@@ -339,7 +338,7 @@ void check(const Dynamics& dynamics, const RowMatrix& starts, const RowMatrix& f
 std::vector<Branch> track_points(const Dynamics& dynamics, const RowMatrix& starts,
                                  const RowMatrix& from, const RowMatrix& to,
                                  const TrackOptions& options, const Execution& run) {
-    check(dynamics, starts, from, to, options);
+    check_path(dynamics, starts, from, to, options);
     std::vector<Branch> branches(static_cast<std::size_t>(starts.rows()));
     parallel_blocks(starts.rows(), run.threads, [&](Index i) {
         run.monitor->stop_if_interrupted();

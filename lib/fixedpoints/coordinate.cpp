@@ -1,5 +1,6 @@
 #include <assay/fixedpoints/coordinate.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/text.hpp>
@@ -21,8 +22,6 @@ namespace assay::fixedpoints {
 namespace {
 
 constexpr Index kPointBlock = 64;
-constexpr double kPi = 3.14159265358979323846;
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 using Links = std::vector<std::vector<Index>>;
 
 Vector squared_distances(const RowMatrix& points, Index from) {
@@ -147,13 +146,13 @@ std::optional<Vector> bottom_eigenvector(const SparseMatrix& m) {
     return std::nullopt;
 }
 
-struct Embedding {
+struct LineEmbedding {
     Vector theta;
     std::string fault; // why there is none
 };
 
-Embedding locally_linear(const RowMatrix& points, const CoordinateOptions& options,
-                         const Execution& run) {
+LineEmbedding locally_linear(const RowMatrix& points, const CoordinateOptions& options,
+                             const Execution& run) {
     const Index neighbors = std::min(options.neighbors, points.rows() - 1);
     const Links links = nearest_neighbors(points, neighbors, run);
     if (!connected(links))
@@ -202,16 +201,16 @@ Tree minimum_spanning_tree(const RowMatrix& points) {
     return tree;
 }
 
-struct Walk {
+struct TreeWalk {
     Vector length;             // from the start
     std::vector<Index> parent; // -1 at the start
     std::vector<Index> order;  // parents before children
 };
 
-Walk walk_from(const Tree& tree, Index start) {
-    Walk walk{Vector::Zero(static_cast<Index>(tree.size())),
-              std::vector<Index>(tree.size(), -1),
-              {start}};
+TreeWalk walk_from(const Tree& tree, Index start) {
+    TreeWalk walk{Vector::Zero(static_cast<Index>(tree.size())),
+                  std::vector<Index>(tree.size(), -1),
+                  {start}};
     for (std::size_t i = 0; i < walk.order.size(); ++i) {
         const Index p = walk.order[i];
         for (const Link& link : tree[static_cast<std::size_t>(p)]) {
@@ -236,7 +235,7 @@ Vector arc_length(const RowMatrix& points) {
     const Tree tree = minimum_spanning_tree(points);
     Index end = 0;
     walk_from(tree, 0).length.maxCoeff(&end);
-    const Walk walk = walk_from(tree, end);
+    const TreeWalk walk = walk_from(tree, end);
     Index other = 0;
     walk.length.maxCoeff(&other);
     std::vector<Index> next_on_path(tree.size(), -1); // towards `other`
@@ -265,7 +264,7 @@ Vector arc_length(const RowMatrix& points) {
 
 // --- scale and direction ---
 
-Vector scaled(const Vector& values) {
+Vector scaled_to_range(const Vector& values) {
     const double low = values.minCoeff(), high = values.maxCoeff();
     if (!(high > low)) return Vector::Zero(values.size());
     return (2 * (values.array() - low) / (high - low) - 1).cwiseMax(-1.0).cwiseMin(1.0);
@@ -294,7 +293,7 @@ Coordinate line_coordinate(const RowMatrix& points, const Vector& axis, const Ve
     found.method = points.rows() < kFewest ? CoordinateMethod::pca : options.method;
     found.lle_rank_correlation = kNaN;
     if (found.method == CoordinateMethod::lle) {
-        Embedding embedding = locally_linear(points, options, run);
+        LineEmbedding embedding = locally_linear(points, options, run);
         if (embedding.fault.empty()) {
             found.theta = std::move(embedding.theta);
             found.lle_rank_correlation = rank_with_axis(found.theta);
@@ -311,7 +310,7 @@ Coordinate line_coordinate(const RowMatrix& points, const Vector& axis, const Ve
     if (found.method == CoordinateMethod::arc) found.theta = arc_length(points);
     if (found.method == CoordinateMethod::pca) found.theta = projection;
     found.axis_rank_correlation = rank_with_axis(found.theta);
-    if (points.rows() > 0) found.theta = oriented(scaled(found.theta), readout);
+    if (points.rows() > 0) found.theta = oriented(scaled_to_range(found.theta), readout);
     return found;
 }
 

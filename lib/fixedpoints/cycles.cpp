@@ -1,5 +1,6 @@
 #include <assay/fixedpoints/cycles.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
@@ -15,9 +16,7 @@
 namespace assay::fixedpoints {
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr double kAtRest = 1e-8, kReturn = 1e-8, kDivergence = 1e6;
+constexpr double kAtRest = 1e-8, kReturn = 1e-8;
 constexpr double kVanished = 1e-14; // what rounding leaves of a direction that depends on others
 constexpr double kStandardErrors = 3;
 constexpr double kBlockBytes = 64 * 1024 * 1024;
@@ -61,7 +60,7 @@ struct Crossings {
     double first = 0, last = 0; // in steps
     double squares = 0;         // of the intervals between them
     [[nodiscard]] double period() const {
-        return count < 3 ? kNone : (last - first) / static_cast<double>(count - 1);
+        return count < 3 ? kNaN : (last - first) / static_cast<double>(count - 1);
     }
     [[nodiscard]] double relative_error() const {
         const auto intervals = static_cast<double>(count - 1);
@@ -107,7 +106,7 @@ Vector rotations(const RowMatrix& plane) {
 // Of the mean of all, from those of blocks (not of equal length where they do not divide).
 double standard_error(const Vector& block_means) {
     const auto blocks = static_cast<double>(block_means.size());
-    if (block_means.size() < 2) return kNone;
+    if (block_means.size() < 2) return kNaN;
     return std::sqrt((block_means.array() - block_means.mean()).square().sum() / (blocks - 1) /
                      blocks);
 }
@@ -125,10 +124,10 @@ Index whole_period(const RowMatrix& states) {
 }
 
 // Starts that one thread runs together.
-class Batch {
+class CycleBatch {
   public:
-    Batch(const Dynamics& dynamics, RowMatrix x, RowMatrix states, const CycleOptions& options,
-          Index exponents)
+    CycleBatch(const Dynamics& dynamics, RowMatrix x, RowMatrix states, const CycleOptions& options,
+               Index exponents)
         : dynamics_(dynamics), options_(options), x_(std::move(x)), count_(states.rows()),
           exponents_(exponents),
           generic_(generic_directions(exponents, states.cols())), at_{std::move(states), {}} {
@@ -165,7 +164,7 @@ class Batch {
         RowMatrix logarithms(count_, exponents_);
         for (Index b = 0; b < count_; ++b) {
             auto directions = at_.directions.middleRows(b * exponents_, exponents_);
-            if (!(at_.state.row(b).norm() <= kDivergence) || !directions.allFinite()) {
+            if (!(at_.state.row(b).norm() <= kDivergedNorm) || !directions.allFinite()) {
                 diverged_[static_cast<std::size_t>(b)] = 1;
                 at_.state.row(b).setZero();
                 directions = generic_;
@@ -284,8 +283,8 @@ class Batch {
     RowMatrix outputs_;              // steps + 1 x starts
 };
 
-void check(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
-           const CycleOptions& options) {
+void check_cycle_search(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
+                        const CycleOptions& options) {
     const auto at_least = [](const char* name, Index value, Index least) {
         if (value < least) throw Error(concat(name, " ", value, ": must be >= ", least));
     };
@@ -308,7 +307,7 @@ void check(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts
 
 LongRun run_long(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& starts,
                  const CycleOptions& options, const Execution& run) {
-    check(dynamics, x, starts, options);
+    check_cycle_search(dynamics, x, starts, options);
     const Phase phase(*run.monitor, "long runs");
     const Index count = starts.rows(), size = starts.cols();
     const Index exponents = std::min(options.exponents, size);
@@ -316,20 +315,20 @@ LongRun run_long(const Dynamics& dynamics, const RowMatrix& x, const RowMatrix& 
     result.motion.resize(static_cast<std::size_t>(count));
     for (Vector* vector : {&result.speed, &result.period, &result.frequency, &result.amplitude,
                            &result.rotation, &result.frequency_error, &result.rotation_error})
-        *vector = Vector::Constant(count, kNone);
+        *vector = Vector::Constant(count, kNaN);
     for (RowMatrix* matrix : {&result.lyapunov, &result.lyapunov_error, &result.floquet_exponents})
-        *matrix = RowMatrix::Constant(count, exponents, kNone);
+        *matrix = RowMatrix::Constant(count, exponents, kNaN);
     for (RowMatrix* matrix : {&result.mean, &result.state})
-        *matrix = RowMatrix::Constant(count, size, kNone);
-    result.floquet_multipliers = ComplexMatrix::Constant(count, exponents, {kNone, kNone});
+        *matrix = RowMatrix::Constant(count, size, kNaN);
+    result.floquet_multipliers = ComplexMatrix::Constant(count, exponents, {kNaN, kNaN});
     const double bytes = static_cast<double>((options.steps + 1) * size) * sizeof(double);
     const Blocks blocks{count,
                         std::clamp(static_cast<Index>(kBlockBytes / bytes), Index{1}, kMostStarts)};
     parallel_blocks(blocks.count(), run.threads, [&](Index block) {
         run.monitor->stop_if_interrupted();
         const Index first = blocks.begin(block), extent = blocks.extent(block);
-        Batch batch(dynamics, x.rows() == 1 ? x : RowMatrix(x.middleRows(first, extent)),
-                    starts.middleRows(first, extent), options, exponents);
+        CycleBatch batch(dynamics, x.rows() == 1 ? x : RowMatrix(x.middleRows(first, extent)),
+                         starts.middleRows(first, extent), options, exponents);
         batch.run();
         batch.report(result, first);
     });

@@ -18,12 +18,12 @@ namespace assay::fixedpoints {
 namespace {
 
 // Delay-embedded states and which of them follow each other.
-struct Embedding {
+struct DelayEmbedding {
     RowMatrix rows;
     std::vector<Index> follows; // rows whose predecessor is the row before
 };
 
-Embedding embed(const Trajectories& trajectories, Index delays) {
+DelayEmbedding embed(const Trajectories& trajectories, Index delays) {
     const RowMatrix& states = trajectories.states;
     const Index size = states.cols();
     const auto length = [&](Index trial) {
@@ -33,7 +33,7 @@ Embedding embed(const Trajectories& trajectories, Index delays) {
     Index count = 0;
     for (Index trial = 0; trial < trajectories.trials; ++trial)
         count += std::max<Index>(length(trial) - delays + 1, 0);
-    Embedding embedding;
+    DelayEmbedding embedding;
     embedding.rows.resize(count, delays * size);
     Index row = 0;
     for (Index trial = 0; trial < trajectories.trials; ++trial)
@@ -151,7 +151,7 @@ Matrix permutation_start(const Matrix& a, const Matrix& b, std::uint64_t seed) {
     return permutation;
 }
 
-Matrix random_start(Index size, Index start, std::uint64_t seed) {
+Matrix random_rotation(Index size, Index start, std::uint64_t seed) {
     const Random random(seed, "fixedpoints/dsa/start");
     Matrix normal(size, size);
     for (Index j = 0; j < size; ++j)
@@ -170,7 +170,7 @@ Matrix starting_rotation(const Matrix& a, const Matrix& b, Index start, std::uin
     case 2:
         return spectral_start(a, b);
     default:
-        return random_start(a.rows(), start, seed);
+        return random_rotation(a.rows(), start, seed);
     }
 }
 
@@ -179,7 +179,7 @@ Matrix starting_rotation(const Matrix& a, const Matrix& b, Index start, std::uin
 Matrix dmd_operator(const Trajectories& trajectories, Index delays, Index rank) {
     if (delays < 1 || rank < 1)
         throw Error(concat("dsa: ", delays, " delays, rank ", rank, ": both must be at least 1"));
-    const Embedding embedding = embed(trajectories, delays);
+    const DelayEmbedding embedding = embed(trajectories, delays);
     const auto count = static_cast<Index>(embedding.follows.size());
     if (count == 0)
         throw Error(

@@ -1,6 +1,7 @@
 #include <assay/fixedpoints/dynamics.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
 #include <assay/core/text.hpp>
@@ -16,7 +17,6 @@
 namespace assay::fixedpoints {
 namespace {
 
-using Json = nlohmann::json;
 using network::CellForm;
 using network::CellKind;
 using network::Function;
@@ -98,8 +98,8 @@ bool is_silent(const std::string& type) {
 }
 
 // Those layers of a model as a model of their own, on inputs of one step.
-Model part_of(const Model& model, const Network<double>& network, const std::vector<Index>& nodes,
-              const network::Shape& shape, bool sequence) {
+Model submodel(const Model& model, const Network<double>& network, const std::vector<Index>& nodes,
+               const network::Shape& shape, bool sequence) {
     const Json all = Json::parse(model.architecture);
     Json layers = Json::array();
     Model part;
@@ -202,7 +202,7 @@ Dynamics::Dynamics(const Model& model, const std::string& layer) {
             if (is_recurrent(network.node_type(node)))
                 throw Error("layer '" + network.node_name(node) +
                             "' before the cell is recurrent too: it would have to stand still");
-        head_ = std::make_unique<Part>(part_of(model, network, layers, shape, true));
+        head_ = std::make_unique<Part>(submodel(model, network, layers, shape, true));
         if (network.node_type(layers.front()) == "embedding") {
             const auto& first = head_->network.parameters().front();
             vocabulary_ = first.info.shape.at(0);
@@ -220,8 +220,8 @@ Dynamics::Dynamics(const Model& model, const std::string& layer) {
     if (after.empty()) return;
     const Index units = cells_.back().units();
     tail_ = std::make_unique<Part>(
-        part_of(model, network, after, sequence ? network::Shape{1, units} : network::Shape{units},
-                sequence));
+        submodel(model, network, after, sequence ? network::Shape{1, units} : network::Shape{units},
+                 sequence));
     outputs_ = tail_->network.output().size();
 }
 

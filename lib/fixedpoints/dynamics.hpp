@@ -20,6 +20,9 @@ namespace assay::fixedpoints {
 
 using Cell = network::RecurrentCell<double>;
 
+// A state (or what a search puts in its place) whose norm is beyond this counts as diverged.
+inline constexpr double kDivergedNorm = 1e6;
+
 class ASSAY_API Dynamics {
   public:
     // The recurrent layers of a model; `layer` names one of several that do not form a chain.

@@ -43,7 +43,7 @@ void sort_descending(Vector& values) {
     std::sort(values.data(), values.data() + values.size(), std::greater<>());
 }
 
-void check(const PointSpectra& spectra) {
+void check_spectra(const PointSpectra& spectra) {
     if (static_cast<Index>(spectra.eigenvalues.size()) != spectra.readout.rows())
         throw Error(concat("compare: spectra of ", spectra.eigenvalues.size(),
                            " points, readouts of ", spectra.readout.rows()));
@@ -108,8 +108,8 @@ std::vector<PointPair> match_points(const RowMatrix& readout_a,
 }
 
 SpectrumDistance spectrum_distance(const PointSpectra& a, const PointSpectra& b) {
-    check(a);
-    check(b);
+    check_spectra(a);
+    check_spectra(b);
     const std::vector<PointPair> pairs = match_points(a.readout, a.input_id, b.readout, b.input_id);
     SpectrumDistance distance;
     distance.matched = static_cast<Index>(pairs.size());
@@ -127,7 +127,7 @@ namespace {
 // The name of each node: the input it belongs to and a word.
 using Name = std::pair<std::int32_t, std::string>;
 
-void check(const PointGraph& graph) {
+void check_graph(const PointGraph& graph) {
     const Index points = graph.readout.rows();
     if (graph.adjacency.rows() != points || graph.adjacency.cols() != points ||
         static_cast<Index>(graph.n_unstable.size()) != points)
@@ -192,7 +192,7 @@ Matrix edges_of(const PointGraph& graph, EdgeWeights weights) {
     return (graph.adjacency.array() != 0).cast<double>();
 }
 
-Vector symmetric_eigenvalues(const Matrix& adjacency) {
+Vector symmetrised_eigenvalues(const Matrix& adjacency) {
     if (adjacency.size() == 0) return {};
     return Eigen::SelfAdjointEigenSolver<Matrix>((adjacency + adjacency.transpose()) / 2,
                                                  Eigen::EigenvaluesOnly)
@@ -201,8 +201,8 @@ Vector symmetric_eigenvalues(const Matrix& adjacency) {
 
 double spectral_distance(const Matrix& a, const Matrix& b) {
     const Index size = std::max(a.rows(), b.rows());
-    Vector first = padded(symmetric_eigenvalues(a), size);
-    Vector second = padded(symmetric_eigenvalues(b), size);
+    Vector first = padded(symmetrised_eigenvalues(a), size);
+    Vector second = padded(symmetrised_eigenvalues(b), size);
     sort_descending(first);
     sort_descending(second);
     return (first - second).norm();
@@ -244,8 +244,8 @@ std::string readout_label(const Eigen::Ref<const RowMatrix>& row) {
 
 double topology_distance(const PointGraph& a, const PointGraph& b, TopologyMetric metric,
                          const TopologyDistanceOptions& options) {
-    check(a);
-    check(b);
+    check_graph(a);
+    check_graph(b);
     const auto named = [&](const PointGraph& graph, const std::vector<Name>& names) {
         return edges_by_name(graph.adjacency, names, options.weights);
     };

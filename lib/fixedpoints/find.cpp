@@ -1,5 +1,6 @@
 #include <assay/fixedpoints/find.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
@@ -56,10 +57,9 @@ void append_points(Points& to, Points from, std::int32_t input) {
     if (from.drift.rows() == 0) from.drift = RowMatrix::Zero(added, from.state.cols());
     if (from.slow_dimension.empty()) from.slow_dimension.assign(static_cast<std::size_t>(added), 0);
     if (from.certificates.empty()) {
-        constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
         for (const PointKind kind : from.kind)
             from.certificates.push_back(
-                {kNone, kNone, kNone, kNone,
+                {kNaN, kNaN, kNaN, kNaN,
                  kind == PointKind::slow ? CertificateState::slow : CertificateState::not_asked});
     }
     if (before == 0) {

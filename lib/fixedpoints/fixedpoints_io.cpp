@@ -162,7 +162,6 @@ LinearisationWriter::LinearisationWriter(Group group, const Sizes& sizes, bool j
                                          Step step)
     : group_(std::move(group)), sizes_(sizes), jacobians_(jacobians), dt_(dt) {
     const auto [points, state, inputs, values, modes] = sizes;
-    using Complex = std::complex<double>;
     group_.set_attribute("dt", dt);
     const auto make = [&](const std::string& name, const Shape& shape, const ArrayInfo& info) {
         return group_.create<double>(name, shape, info);

@@ -1,5 +1,6 @@
 #include <assay/fixedpoints/flights.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 
@@ -18,9 +19,7 @@ constexpr Index kDecisive = 256;     // windows from here on may tell a cycle
 constexpr double kStationary = 0.02; // relative agreement of successive averages
 constexpr double kSameCycle = 0.1;   // averages this near belong to one cycle
 constexpr double kSpreadInArrivals = 10;
-constexpr double kDivergence = 1e6;
 constexpr double kRest = 1e-13; // step relative to 1 + |h|: rounding
-constexpr double kPi = 3.14159265358979323846;
 
 RowMatrix kept_rows(const RowMatrix& matrix, const std::vector<Index>& rows) {
     RowMatrix result(static_cast<Index>(rows.size()), matrix.cols());
@@ -144,7 +143,7 @@ class Formation {
         for (std::size_t i = 0; i < id_.size(); ++i) {
             const auto row = state_.row(static_cast<Index>(i));
             const double norm = row.norm();
-            if (!(norm <= kDivergence)) {
+            if (!(norm <= kDivergedNorm)) {
                 end(i, Fate::diverged, -1, kNowhere);
                 continue;
             }

@@ -1,20 +1,18 @@
 #include <assay/fixedpoints/frequencies.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/fixedpoints/statistics.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace assay::fixedpoints {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
 double median(const std::vector<double>& values) {
-    if (values.empty()) return kNone;
+    if (values.empty()) return kNaN;
     return quantiles(Eigen::Map<const Vector>(values.data(), static_cast<Index>(values.size())),
                      Vector::Constant(1, 0.5))(0);
 }
@@ -40,7 +38,7 @@ Frequencies compare_frequencies(const Points& points, const std::vector<EigenSys
         throw Error(concat(start_input.size(), " inputs for ", runs.motion.size(), " runs"));
     Frequencies result;
     result.point.assign(static_cast<std::size_t>(inputs), -1);
-    result.modulus = result.linear = result.cycle = Vector::Constant(inputs, kNone);
+    result.modulus = result.linear = result.cycle = Vector::Constant(inputs, kNaN);
     result.target = target;
     for (const PointKind kind : {PointKind::fixed, PointKind::slow}) {
         const std::vector<std::int32_t> taken = result.point;
@@ -74,7 +72,7 @@ Frequencies compare_frequencies(const Points& points, const std::vector<EigenSys
 Vector target_frequencies(const RowMatrix& inputs, const RowMatrix& known,
                           const Vector& frequency) {
     constexpr double kSame = 1e-6;
-    Vector result = Vector::Constant(inputs.rows(), kNone);
+    Vector result = Vector::Constant(inputs.rows(), kNaN);
     if (known.rows() == 0 || known.cols() != inputs.cols()) return result;
     for (Index k = 0; k < inputs.rows(); ++k) {
         Index nearest = 0;
@@ -87,7 +85,7 @@ Vector target_frequencies(const RowMatrix& inputs, const RowMatrix& known,
 
 Agreement agreement(const Vector& a, const Vector& b) {
     std::vector<double> left, right;
-    Agreement result{0, kNone, kNone};
+    Agreement result{0, kNaN, kNaN};
     for (Index k = 0; k < std::min(a.size(), b.size()); ++k) {
         if (!std::isfinite(a(k)) || !std::isfinite(b(k))) continue;
         left.push_back(a(k));

@@ -52,7 +52,7 @@ std::vector<std::array<Index, 2>> read_pairs(const Group& group, const std::stri
 }
 
 // Columns of a table that grow row by row, or block by block.
-struct Rows {
+struct RowTable {
     std::vector<double> values;
     Index columns = 0;
     void add(const RowMatrix& rows) {
@@ -66,11 +66,11 @@ struct Rows {
 };
 
 template <class T>
-void append(std::vector<T>& all, const std::vector<T>& more) {
+void append_column(std::vector<T>& all, const std::vector<T>& more) {
     all.insert(all.end(), more.begin(), more.end());
 }
 
-void append(std::vector<double>& all, const Vector& more) {
+void append_column(std::vector<double>& all, const Vector& more) {
     all.insert(all.end(), more.data(), more.data() + more.size());
 }
 
@@ -103,17 +103,17 @@ void write_branch_points(Group group, const std::vector<PathBranch>& branches, I
     std::vector<std::int32_t> branch_of, unstable, index;
     std::vector<double> s, residual;
     std::vector<Stability> stability;
-    Rows state, input, output;
+    RowTable state, input, output;
     std::vector<std::complex<double>> eigenvalues;
     for (std::size_t b = 0; b < branches.size(); ++b) {
         const Branch& branch = branches[b].branch;
         branch_of.insert(branch_of.end(), static_cast<std::size_t>(branch.count()),
                          static_cast<std::int32_t>(b));
-        append(s, branch.s);
-        append(residual, branch.residual_inf);
-        append(unstable, branch.n_unstable);
-        append(index, branch.poincare_index);
-        append(stability, branch.stability);
+        append_column(s, branch.s);
+        append_column(residual, branch.residual_inf);
+        append_column(unstable, branch.n_unstable);
+        append_column(index, branch.poincare_index);
+        append_column(stability, branch.stability);
         state.add(branch.state);
         input.add(branches[b].input);
         output.add(branches[b].output);
@@ -139,7 +139,7 @@ void write_bifurcations(Group group, const std::vector<PathBranch>& branches, In
     std::vector<double> s, width;
     std::vector<BifurcationKind> kind;
     std::vector<std::complex<double>> eigenvalue;
-    Rows state;
+    RowTable state;
     state.columns = size;
     for (std::size_t b = 0; b < branches.size(); ++b)
         for (const Bifurcation& one : branches[b].branch.bifurcations) {

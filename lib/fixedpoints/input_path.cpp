@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kSame = 1e-6; // of inputs, and of states
 
-bool same(const RowMatrix& a, const RowMatrix& b) {
+bool coincide(const RowMatrix& a, const RowMatrix& b) {
     return (a - b).norm() <= kSame * (1 + b.norm());
 }
 
@@ -20,14 +20,14 @@ std::vector<Index> points_under(const Points& points, const RowMatrix& input) {
     std::vector<Index> rows;
     for (Index p = 0; p < points.count(); ++p)
         if (points.kind[static_cast<std::size_t>(p)] == PointKind::fixed &&
-            same(points.input.row(p), input))
+            coincide(points.input.row(p), input))
             rows.push_back(p);
     return rows;
 }
 
 Index point_at(const Points& points, const std::vector<Index>& rows, const RowMatrix& state) {
     for (const Index p : rows)
-        if (same(points.state.row(p), state)) return p;
+        if (coincide(points.state.row(p), state)) return p;
     return -1;
 }
 

@@ -11,7 +11,6 @@
 namespace assay::fixedpoints {
 namespace {
 
-constexpr Index kSlowest = 3;
 constexpr const char* kDefaultLaw = "auto"; // of training
 
 RowMatrix valid_inputs(const Trajectories& t) {
@@ -32,7 +31,7 @@ bool spread_out(const RowMatrix& states) {
 }
 
 // What all lines share.
-struct Surroundings {
+struct LineContext {
     const Dynamics& dynamics;
     const Trajectories& trajectories;
     const RowMatrix& inputs; // of all valid steps
@@ -41,7 +40,7 @@ struct Surroundings {
     const Execution& run;
 };
 
-Line line_of(const Surroundings& around, const Points& points, std::vector<EigenSystem> systems,
+Line line_of(const LineContext& around, const Points& points, std::vector<EigenSystem> systems,
              std::vector<Index> rows) {
     const auto& [dynamics, trajectories, inputs, states, options, run] = around;
     Line line;
@@ -64,8 +63,8 @@ Line line_of(const Surroundings& around, const Points& points, std::vector<Eigen
     return line;
 }
 
-void check(const Dynamics& dynamics, const Points& points, const std::vector<EigenSystem>& systems,
-           Index readout) {
+void check_systems(const Dynamics& dynamics, const Points& points,
+                   const std::vector<EigenSystem>& systems, Index readout) {
     if (readout < 0 || readout >= dynamics.outputs())
         throw Error(concat("--readout ", readout, ": the network has ", dynamics.outputs(),
                            " outputs, from 0"));
@@ -79,12 +78,12 @@ LineAttractors line_attractors(const Dynamics& dynamics, const Points& points,
                                const std::vector<EigenSystem>& systems,
                                const Trajectories& trajectories, const LineOptions& options,
                                const Execution& run) {
-    check(dynamics, points, systems, options.readout);
+    check_systems(dynamics, points, systems, options.readout);
     const Phase phase(*run.monitor, "lines");
     LineAttractors found;
     found.states = dimensionality(trajectories, run);
     const RowMatrix inputs = valid_inputs(trajectories);
-    const Surroundings around{dynamics, trajectories, inputs, found.states, options, run};
+    const LineContext around{dynamics, trajectories, inputs, found.states, options, run};
     for (Index input = 0; input < input_count(points); ++input) {
         auto rows = rows_of_input(points, input);
         const Points own = points.chosen(rows);
@@ -99,7 +98,7 @@ LineAttractors line_attractors(const Dynamics& dynamics, const Points& points,
     if (found.lines.empty())
         throw Error(concat(points.count(), " points at ", input_count(points),
                            " inputs: a line takes two different ones at the same input"));
-    const Index slowest = std::min(kSlowest, dynamics.state_size());
+    const Index slowest = std::min(kSlowestModes, dynamics.state_size());
     found.time_constants.resize(points.count(), slowest);
     found.magnitude.resize(points.count());
     for (Index p = 0; p < points.count(); ++p) {

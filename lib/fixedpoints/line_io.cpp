@@ -1,11 +1,11 @@
 #include <assay/fixedpoints/line_io.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/fixedpoints/dataset_io.hpp>
 
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 namespace assay::fixedpoints {
 namespace {
@@ -14,7 +14,6 @@ using hdf5::ArrayInfo;
 using hdf5::Group;
 using hdf5::Shape;
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr Index kShownAxes = 3; // principal directions of states that figures use
 
 template <class T, class From>
@@ -30,7 +29,7 @@ void write_histogram(Group group, const Histogram& histogram, const std::string&
 
 // Rows of one number an axis, NaN where a line is missing.
 RowMatrix empty_rows(Index rows, Index columns) {
-    return RowMatrix::Constant(rows, columns, kNone);
+    return RowMatrix::Constant(rows, columns, kNaN);
 }
 
 void write_dimensionality(Group group, const Dimensionality& d, const std::string& of) {
@@ -85,7 +84,7 @@ void write_line_columns(Group group, const LineAttractors& found, Index inputs) 
 
 // One number a point.
 void write_point_columns(Group group, const LineAttractors& found, Index points) {
-    Vector theta = Vector::Constant(points, kNone), alignment = theta, readout = theta,
+    Vector theta = Vector::Constant(points, kNaN), alignment = theta, readout = theta,
            p_values = theta;
     std::vector<std::uint8_t> pairs(static_cast<std::size_t>(points), 0);
     for (const Line& line : found.lines)

@@ -17,8 +17,6 @@
 namespace assay::fixedpoints {
 namespace {
 
-using Complex = std::complex<double>;
-
 constexpr double kTie = 1e-12;          // magnitudes that count as equal
 constexpr double kUnitCircle = 1e-15;   // |lambda| = 1
 constexpr double kBeyondCircle = 1e-12; // rounding of an eigenvalue that is 1
@@ -178,6 +176,12 @@ EigenSystem eigen_system(const Matrix& jacobian, Index modes, EigenvalueOrder or
         system.condition = condition();
     }
     return system;
+}
+
+Index fewest_modes(const std::vector<EigenSystem>& systems) {
+    Index fewest = systems.empty() ? 0 : systems.front().right.cols();
+    for (const EigenSystem& system : systems) fewest = std::min(fewest, system.right.cols());
+    return fewest;
 }
 
 double time_constant(std::complex<double> eigenvalue) {

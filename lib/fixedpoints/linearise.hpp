@@ -15,6 +15,7 @@
 
 namespace assay::fixedpoints {
 
+using Complex = std::complex<double>;
 using ComplexVector = Eigen::VectorXcd;
 using ComplexMatrix = Eigen::MatrixXcd;
 
@@ -41,6 +42,11 @@ ASSAY_API void normalise_mode(Eigen::Ref<Eigen::VectorXcd> vector);
 [[nodiscard]] ASSAY_API EigenSystem eigen_system(
     const Matrix& jacobian, Index modes, EigenvalueOrder order = EigenvalueOrder::magnitude);
 
+// The least number of vectors that eigen-systems have; 0 for no system.
+[[nodiscard]] ASSAY_API Index fewest_modes(const std::vector<EigenSystem>& systems);
+
+// So many time constants of a point are listed: those of its slowest modes.
+inline constexpr Index kSlowestModes = 3;
 // |1 / ln|lambda|| in steps; infinite on the unit circle, 0 for lambda = 0.
 [[nodiscard]] ASSAY_API double time_constant(std::complex<double> eigenvalue);
 // |arg lambda| / (2 pi dt), cycles per unit of time.

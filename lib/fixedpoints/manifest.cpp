@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using network::Keys;
 using nlohmann::json;
 
-constexpr std::size_t kMostNetworks = 1000000, kLongestName = 200;
+constexpr std::size_t kLongestManifest = 1000000, kLongestName = 200;
 
 std::string under(const std::string& folder, const std::string& file) {
     return (fs::path(folder) / file).lexically_normal().string();
@@ -124,7 +124,7 @@ void add_networks(const json& entry, const std::string& place, const std::string
 }
 
 // "../runs/a.h5" -> "runs.a"
-std::string name_of(const std::string& file) {
+std::string name_from_file(const std::string& file) {
     std::vector<std::string> parts;
     const fs::path whole = fs::path(file).lexically_normal().replace_extension();
     for (const auto& part : whole)
@@ -155,8 +155,8 @@ void refuse_twice(const Manifest& manifest) {
 std::set<std::string> shared_names(const Manifest& manifest) {
     std::set<std::string> seen, shared;
     for (const auto& network : manifest.networks)
-        if (network.name.empty() && !seen.insert(name_of(network.file)).second)
-            shared.insert(name_of(network.file));
+        if (network.name.empty() && !seen.insert(name_from_file(network.file)).second)
+            shared.insert(name_from_file(network.file));
     return shared;
 }
 
@@ -190,8 +190,8 @@ Manifest parse_manifest(const std::string& text, const std::string& folder,
     manifest.inputs = keys.text("inputs", "");
     const json& list = keys.value("networks");
     keys.refuse_others();
-    if (!list.is_array() || list.size() > kMostNetworks)
-        keys.refuse("networks", concat("expected a list of at most ", kMostNetworks,
+    if (!list.is_array() || list.size() > kLongestManifest)
+        keys.refuse("networks", concat("expected a list of at most ", kLongestManifest,
                                        " networks, found ", printable(list.dump(), 60)));
     const std::string home = folder.empty() ? "." : folder;
     for (std::size_t i = 0; i < list.size(); ++i)
@@ -209,7 +209,7 @@ void complete_manifest(Manifest& manifest) {
     for (std::size_t i = 0; i < manifest.networks.size(); ++i) {
         auto& network = manifest.networks[i];
         if (network.name.empty()) {
-            network.name = name_of(network.file);
+            network.name = name_from_file(network.file);
             if (shared.count(network.name) != 0 && !network.step.empty())
                 network.name += "." + network.step;
         }

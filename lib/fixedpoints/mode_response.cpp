@@ -11,8 +11,6 @@
 namespace assay::fixedpoints {
 namespace {
 
-using Complex = std::complex<double>;
-
 // How the real part of a mode's term counts: once, or for a complex pair twice at the mode above
 // the real axis and not at its conjugate.
 double share(const Complex& eigenvalue) {
@@ -54,12 +52,6 @@ Matrix responses(const EigenSystem& system, const RowMatrix& jacobian_input,
     Matrix found = (factors.asDiagonal() * excited(system, jacobian_input, probes, modes)).real();
     for (Index a = 1; a < modes; ++a) found.row(a) += found.row(a - 1);
     return found;
-}
-
-Index fewest_modes(const std::vector<EigenSystem>& systems) {
-    Index modes = systems.front().right.cols();
-    for (const EigenSystem& system : systems) modes = std::min(modes, system.right.cols());
-    return modes;
 }
 
 RowMatrix mean_end_effect(const Dynamics& dynamics, const Points& points,

@@ -12,14 +12,7 @@
 namespace assay::fixedpoints {
 namespace {
 
-constexpr Index kSlowest = 3;
 constexpr double kEqual = 1e-12;
-
-Index fewest_modes(const std::vector<EigenSystem>& systems) {
-    Index fewest = systems.empty() ? 0 : systems.front().right.cols();
-    for (const EigenSystem& system : systems) fewest = std::min(fewest, system.right.cols());
-    return fewest;
-}
 
 // |l_a(i) . r_b(i + 1)| (k x k).
 Matrix overlaps(const EigenSystem& here, const EigenSystem& next, Index modes) {
@@ -60,7 +53,7 @@ void follow(const std::vector<Match>& matches, Index curves, LineModes& modes) {
 }
 
 // The rank of each curve at a point; 0: largest magnitude.
-std::vector<Index> ranks(const Eigen::RowVectorXd& magnitudes) {
+std::vector<Index> magnitude_ranks(const Eigen::RowVectorXd& magnitudes) {
     std::vector<Index> order(static_cast<std::size_t>(magnitudes.size()));
     std::iota(order.begin(), order.end(), Index{0});
     std::stable_sort(order.begin(), order.end(),
@@ -99,7 +92,8 @@ void append_crossings(const LineModes& modes, const RowMatrix& magnitudes,
 std::vector<Crossing> find_crossings(const LineModes& modes, Index listed) {
     const RowMatrix magnitudes = modes.eigenvalues.cwiseAbs();
     std::vector<std::vector<Index>> rank;
-    for (Index i = 0; i < magnitudes.rows(); ++i) rank.push_back(ranks(magnitudes.row(i)));
+    for (Index i = 0; i < magnitudes.rows(); ++i)
+        rank.push_back(magnitude_ranks(magnitudes.row(i)));
     std::vector<Crossing> crossings;
     for (Index a = 0; a < magnitudes.cols(); ++a)
         for (Index b = a + 1; b < magnitudes.cols(); ++b)
@@ -131,7 +125,7 @@ LineModes track_modes(const std::vector<EigenSystem>& systems, const Vector& the
     });
     follow(matches, kept, found);
     found.theta.resize(count);
-    found.slowest.resize(count, count > 0 ? std::min(kSlowest, system(0).values.size()) : 0);
+    found.slowest.resize(count, count > 0 ? std::min(kSlowestModes, system(0).values.size()) : 0);
     found.eigenvalues.resize(count, kept);
     for (Index i = 0; i < count; ++i) {
         found.theta(i) = theta(found.order[static_cast<std::size_t>(i)]);

@@ -1,5 +1,6 @@
 #include <assay/fixedpoints/population_io.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/fixedpoints/dataset_io.hpp>
@@ -23,7 +24,6 @@ namespace {
 using hdf5::Group;
 using nlohmann::json;
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr Index kMostNetworks = 100000000;
 constexpr std::size_t kUnstableColumns = 4; // 0 ... 3, and one more for the rest
 
@@ -54,7 +54,7 @@ NetworkStatus status_of(const hdf5::Object& object) {
     return static_cast<NetworkStatus>(found - words.begin());
 }
 
-std::map<std::string, std::string> labels_of(const hdf5::Object& object) {
+std::map<std::string, std::string> stored_labels(const hdf5::Object& object) {
     const std::string place = object.where() + "@labels";
     const json labels = network::parse_json(required_text(object, "labels"), place);
     network::Keys keys(labels, place);
@@ -67,13 +67,13 @@ NetworkRecord record_of(const Group& network, const std::string& name) {
     NetworkRecord record;
     record.name = name;
     record.index = required_count(network, "index", 0, kMostNetworks - 1);
-    record.labels = labels_of(network);
+    record.labels = stored_labels(network);
     record.file = required_text(network, "file");
     record.step = required_text(network, "step");
     record.status = status_of(network);
     record.message = required_text(network, "message");
-    record.loss = network.number_attribute("loss").value_or(kNone);
-    record.accuracy = network.number_attribute("accuracy").value_or(kNone);
+    record.loss = network.number_attribute("loss").value_or(kNaN);
+    record.accuracy = network.number_attribute("accuracy").value_or(kNaN);
     record.model_digest = required_text(network, "model_digest");
     return record;
 }
@@ -203,7 +203,7 @@ struct Summary {
     std::int64_t points = -1, slow = -1, index_sum = -1, certified = -1, edges = -1, cycles = -1;
     std::array<std::int64_t, kUnstableColumns + 1> unstable{-1, -1, -1, -1, -1};
     std::string index_complete;
-    double tau = kNone, omega = kNone;
+    double tau = kNaN, omega = kNaN;
 };
 
 void count_points(const Group& network, const FoundPoints& found, Summary& s) {
@@ -243,7 +243,7 @@ void measure_modes(const Group& linearize, const FoundPoints& found, Summary& s)
     for (Index i = 0; i < count; ++i)
         systems[static_cast<std::size_t>(i)].values =
             Eigen::Map<const ComplexVector>(values.data() + i * state, state);
-    const Vector none = Vector::Constant(found.inputs.rows(), kNone);
+    const Vector none = Vector::Constant(found.inputs.rows(), kNaN);
     const double dt = linearize.number_attribute("dt").value_or(1);
     const Vector omega = compare_frequencies(found.points, systems, {}, {}, none, dt).linear;
     std::vector<double> known;

@@ -18,17 +18,17 @@ constexpr Index kGroupBlock = 512; // rows of one product with a Jacobian
 constexpr Index kSlab = 65536;     // states predicted together
 
 // Rows that share a point.
-struct Group {
+struct RowGroup {
     Index point;
     std::vector<Index> rows;
 };
 
 // By point, rows rising, at most kGroupBlock rows each.
-std::vector<Group> group_rows(const std::vector<Index>& around, Index points) {
+std::vector<RowGroup> group_rows(const std::vector<Index>& around, Index points) {
     std::vector<std::vector<Index>> rows(static_cast<std::size_t>(points));
     for (std::size_t i = 0; i < around.size(); ++i)
         rows[static_cast<std::size_t>(around[i])].push_back(static_cast<Index>(i));
-    std::vector<Group> groups;
+    std::vector<RowGroup> groups;
     for (Index p = 0; p < points; ++p) {
         const auto& all = rows[static_cast<std::size_t>(p)];
         const Blocks blocks{static_cast<Index>(all.size()), kGroupBlock};
@@ -140,7 +140,7 @@ RowMatrix LocalLinear::step(const RowMatrix& x, const RowMatrix& h,
     const auto groups = group_rows(around, count());
     RowMatrix next(h.rows(), h.cols());
     parallel_blocks(static_cast<Index>(groups.size()), run_.threads, [&](Index g) {
-        const Group& group = groups[static_cast<std::size_t>(g)];
+        const RowGroup& group = groups[static_cast<std::size_t>(g)];
         const auto size = static_cast<Index>(group.rows.size());
         const Map made = maps_.empty() ? linearised(group.point) : Map();
         const Map& map = maps_.empty() ? made : maps_[static_cast<std::size_t>(group.point)];

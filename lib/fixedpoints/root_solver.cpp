@@ -15,7 +15,6 @@ constexpr int kPatience = 20;         // iterations that may pass without progre
 constexpr double kProgress = 0.9;     // of q
 constexpr double kLargestLambda = 1e12, kLeastLambda = 1e-15;
 constexpr double kLeastStep = 1e-15;
-constexpr double kFar = 1e6; // a norm that means divergence
 constexpr Index kBatch = 32;
 constexpr double kChordFall = 0.25;               // what a chord may leave of q
 constexpr Index kInverseNumbers = Index{1} << 23; // of known roots: 64 MB
@@ -93,7 +92,7 @@ struct Walker {
 // Why a walker ends here, if it does.
 template <class Rule>
 bool ended(Walker<Rule>& walker, Root& root, const SearchOptions& options) {
-    if (!std::isfinite(root.q) || root.argument.norm() > kFar)
+    if (!std::isfinite(root.q) || root.argument.norm() > kDivergedNorm)
         root.status = StartStatus::diverged;
     else if (root.q < kRoot)
         root.status = StartStatus::converged;

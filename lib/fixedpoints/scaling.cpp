@@ -1,5 +1,6 @@
 #include <assay/fixedpoints/scaling.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
@@ -15,8 +16,6 @@
 
 namespace assay::fixedpoints {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 void check_distances(const Matrix& distances) {
     if (distances.rows() != distances.cols() || distances.size() == 0)
@@ -74,7 +73,7 @@ RowMatrix along_principal_axes(const RowMatrix& points) {
 }
 
 // Normal coordinates whose mean squared distance is that of the data.
-RowMatrix random_start(const Matrix& distances, Index dims, Index start, std::uint64_t seed) {
+RowMatrix random_coordinates(const Matrix& distances, Index dims, Index start, std::uint64_t seed) {
     const Random random(seed, "fixedpoints/smacof/start");
     const double scale =
         std::sqrt(distances.squaredNorm() / (2 * static_cast<double>(dims * distances.size())));
@@ -85,7 +84,7 @@ RowMatrix random_start(const Matrix& distances, Index dims, Index start, std::ui
     return points;
 }
 
-Scaling descend(const Matrix& distances, RowMatrix points, const SmacofOptions& options) {
+Scaling majorise(const Matrix& distances, RowMatrix points, const SmacofOptions& options) {
     Scaling scaling;
     const double scale = distances.squaredNorm() / 2; // sum over i < j
     GuttmanStep step = guttman_step(distances, points);
@@ -131,7 +130,7 @@ Scaling smacof_from(const Matrix& distances, const RowMatrix& start, const Smaco
     if (start.rows() != distances.rows())
         throw Error(concat("scaling: a start of ", start.rows(), " points for ", distances.rows(),
                            " networks"));
-    return descend(distances, start, options);
+    return majorise(distances, start, options);
 }
 
 Scaling smacof(const Matrix& distances, Index dims, const SmacofOptions& options,
@@ -147,10 +146,10 @@ Scaling smacof(const Matrix& distances, const ClassicalScaling& classical,
     std::vector<Scaling> found(static_cast<std::size_t>(starts));
     parallel_blocks(starts, run.threads, [&](Index start) {
         run.monitor->stop_if_interrupted();
-        found[static_cast<std::size_t>(start)] =
-            descend(distances,
-                    start == 0 ? first : random_start(distances, first.cols(), start, options.seed),
-                    options);
+        found[static_cast<std::size_t>(start)] = majorise(
+            distances,
+            start == 0 ? first : random_coordinates(distances, first.cols(), start, options.seed),
+            options);
     });
     Vector stress(starts);
     for (Index start = 0; start < starts; ++start)

@@ -1,9 +1,9 @@
 #include <assay/fixedpoints/separatrix.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/parallel.hpp>
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 namespace assay::fixedpoints {
@@ -11,23 +11,22 @@ namespace {
 
 constexpr double kNarrow = 1e-13;     // relative width of starts that rounding in a step ends
 constexpr double kTogether = 1e-7;    // relative width of a pair that moves as one
-constexpr double kReached = 0.01;     // distance in spacings at which a saddle has been reached
+constexpr double kSaddleReach = 0.01; // distance in spacings at which a saddle has been reached
 constexpr Index kStallLevels = 64;    // halvings within which an approach must gain
 constexpr double kStallGain = 0.99;   // this
 constexpr std::size_t kPairsEach = 4; // borders of a bracket, at most
 constexpr Index kPairBlock = 128;     // pairs that one thread follows together
-constexpr double kFar = std::numeric_limits<double>::infinity();
 
 using State = Eigen::RowVectorXd;
 
-struct Pair {
+struct StatePair {
     Border border;
     State a, b, start_a, start_b;
     Destination to_a, to_b;
     double jump = 0; // the largest so far
     double left = 0; // distance from the source
     // At the last look: the nearest approach to a saddle, and the distance from the source.
-    double nearest_mark = kFar, left_mark = 0;
+    double nearest_mark = kInfinity, left_mark = 0;
     Index steps = 0, halvings = 0;
     bool starts_open = true; // they are halved as well
     bool ended = false;
@@ -37,10 +36,10 @@ double relative_width(const State& a, const State& b) {
     return (a - b).norm() / (1 + a.norm());
 }
 
-class Walk {
+class BorderWalk {
   public:
-    Walk(const Surroundings& around, const std::vector<Bracket>& brackets,
-         const std::vector<Launch>& launches, const BorderRules& rules)
+    BorderWalk(const Surroundings& around, const std::vector<Bracket>& brackets,
+               const std::vector<Launch>& launches, const BorderRules& rules)
         : around_(around), land_(around.landscape), launches_(launches), rules_(rules),
           most_pairs_(kPairsEach * brackets.size()) {
         for (const Bracket& bracket : brackets) add(bracket);
@@ -64,7 +63,7 @@ class Walk {
             drop_ended(open);
         }
         std::vector<Border> result;
-        for (Pair& pair : pairs_) {
+        for (StatePair& pair : pairs_) {
             pair.border.start = std::move(pair.start_a);
             pair.border.a = std::move(pair.a);
             pair.border.b = std::move(pair.b);
@@ -75,8 +74,8 @@ class Walk {
 
   private:
     void add(const Bracket& bracket) {
-        const State far = State::Constant(land_.count(), kFar);
-        Pair pair;
+        const State far = State::Constant(land_.count(), kInfinity);
+        StatePair pair;
         pair.border.source = bracket.source;
         pair.border.distance = pair.border.start_distance = far;
         pair.border.start_when.assign(static_cast<std::size_t>(land_.count()), 0);
@@ -94,10 +93,10 @@ class Walk {
                    open.end());
     }
 
-    [[nodiscard]] bool simple_saddle(const Pair& pair, Index node) const {
+    [[nodiscard]] bool simple_saddle(const StatePair& pair, Index node) const {
         return node != pair.border.source && land_.unstable[static_cast<std::size_t>(node)] == 1;
     }
-    [[nodiscard]] double approach(const Pair& pair, Index node) const {
+    [[nodiscard]] double approach(const StatePair& pair, Index node) const {
         return pair.border.distance(node) / land_.spacing(node);
     }
 
@@ -116,7 +115,7 @@ class Walk {
             std::vector<std::size_t> together;
             for (Index i = 0; i < count; ++i) {
                 const std::size_t k = active[static_cast<std::size_t>(i)];
-                Pair& pair = pairs_[k];
+                StatePair& pair = pairs_[k];
                 if (!(relative_width(a.row(i), b.row(i)) <= kTogether)) continue;
                 pair.a = a.row(i);
                 pair.b = b.row(i);
@@ -127,7 +126,7 @@ class Walk {
         }
     }
 
-    void note_approach(Pair& pair, const State& distance) const {
+    void note_approach(StatePair& pair, const State& distance) const {
         Border& border = pair.border;
         ++pair.steps;
         pair.left = distance(border.source);
@@ -141,7 +140,8 @@ class Walk {
                 border.start_distance(node) = distance(node);
                 border.start_when[static_cast<std::size_t>(node)] = pair.steps;
             }
-            if (simple_saddle(pair, node) && approach(pair, node) <= kReached) pair.ended = true;
+            if (simple_saddle(pair, node) && approach(pair, node) <= kSaddleReach)
+                pair.ended = true;
             if (land_.attracts(node) &&
                 distance(node) <= arrival_radius(land_, node, around_.rules))
                 pair.ended = true;
@@ -156,15 +156,15 @@ class Walk {
                     if (simple_saddle(pairs_[k], node) && approach(pairs_[k], node) <= limit)
                         body(pairs_[k], std::make_pair(pairs_[k].border.source, node));
         };
-        each_near(kReached, [&](Pair&, const auto& ends) { reached_.insert(ends); });
-        each_near(rules_.near_saddle, [&](Pair& pair, const auto& ends) {
+        each_near(kSaddleReach, [&](StatePair&, const auto& ends) { reached_.insert(ends); });
+        each_near(rules_.near_saddle, [&](StatePair& pair, const auto& ends) {
             if (reached_.count(ends) > 0) pair.ended = true;
         });
     }
 
     // Ends what neither comes nearer to a saddle nor goes farther from its source.
-    void look_for_gain(Pair& pair) const {
-        double nearest = kFar;
+    void look_for_gain(StatePair& pair) const {
+        double nearest = kInfinity;
         for (Index node = 0; node < land_.count(); ++node)
             if (node != pair.border.source && !land_.attracts(node))
                 nearest = std::min(nearest, approach(pair, node));
@@ -175,7 +175,7 @@ class Walk {
         pair.left_mark = pair.left;
     }
 
-    [[nodiscard]] State middle_of_starts(const Pair& pair, double width) const {
+    [[nodiscard]] State middle_of_starts(const StatePair& pair, double width) const {
         const State state = (pair.start_a + pair.start_b) / 2;
         if (width <= kTogether) return state;
         const Launch& launch = launches_[static_cast<std::size_t>(pair.border.source)];
@@ -187,7 +187,7 @@ class Walk {
         const auto count = static_cast<Index>(open.size());
         RowMatrix middles(count, land_.state.cols()), starts = middles;
         for (Index i = 0; i < count; ++i) {
-            Pair& pair = pairs_[open[static_cast<std::size_t>(i)]];
+            StatePair& pair = pairs_[open[static_cast<std::size_t>(i)]];
             const double width = relative_width(pair.start_a, pair.start_b);
             if (width <= kNarrow || pair.halvings >= rules_.bisections) pair.starts_open = false;
             starts.row(i) = middle_of_starts(pair, width);
@@ -211,7 +211,7 @@ class Walk {
             to != pairs_[k].to_a && to != pairs_[k].to_b && !on_border && to.fate != Fate::none;
         if (third && pairs_[k].steps == 0 && pairs_.size() < most_pairs_)
             add({pairs_[k].border.source, middle, pairs_[k].b, to, pairs_[k].to_b});
-        Pair& pair = pairs_[k];
+        StatePair& pair = pairs_[k];
         const bool to_a = to == pair.to_a;
         (to_a ? pair.a : pair.b) = middle;
         if (pair.starts_open) (to_a ? pair.start_a : pair.start_b) = start;
@@ -224,7 +224,7 @@ class Walk {
     const std::vector<Launch>& launches_;
     const BorderRules& rules_;
     std::size_t most_pairs_;
-    std::vector<Pair> pairs_;
+    std::vector<StatePair> pairs_;
     std::set<std::pair<Index, Index>> reached_; // source and saddle
 };
 
@@ -232,7 +232,7 @@ class Walk {
 
 std::vector<Border> follow_borders(const Surroundings& around, const std::vector<Bracket>& brackets,
                                    const std::vector<Launch>& launches, const BorderRules& rules) {
-    return Walk(around, brackets, launches, rules)();
+    return BorderWalk(around, brackets, launches, rules)();
 }
 
 } // namespace assay::fixedpoints

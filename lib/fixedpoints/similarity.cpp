@@ -13,7 +13,7 @@
 namespace assay::fixedpoints {
 namespace {
 
-using Product = Eigen::Ref<const Matrix>;
+using ProductView = Eigen::Ref<const Matrix>;
 
 constexpr double kSmallestEigenvalue = 1e-7; // of X'X when it is whitened (Williams et al. 2021)
 
@@ -62,7 +62,7 @@ Representation centred_features(const RowMatrix& activations, const SimilarityOp
 // There K 1 = 0, so that with d = diag K the matrix without its diagonal has row sums -d, and all
 // terms follow from |X'Y|^2, d_x . d_y and the sums of d; no T x T matrix is made. d is the last
 // feature.
-double unbiased_hsic(const Representation& a, const Representation& b, const Product& product) {
+double unbiased_hsic(const Representation& a, const Representation& b, const ProductView& product) {
     const auto samples = static_cast<double>(a.samples);
     const Index k = product.rows() - 1, l = product.cols() - 1;
     const double both = product(k, l); // d_x . d_y
@@ -120,14 +120,14 @@ double weighted_correlation(const Representation& fewer, const Matrix& product) 
 }
 
 double projection_weighted(const Representation& a, const Representation& b,
-                           const Product& product) {
+                           const ProductView& product) {
     if (a.dimensions < b.dimensions) return 1 - weighted_correlation(a, product);
     if (b.dimensions < a.dimensions) return 1 - weighted_correlation(b, product.transpose());
     return 1 -
            (weighted_correlation(a, product) + weighted_correlation(b, product.transpose())) / 2;
 }
 
-double alignment_of(const Representation& a, const Representation& b, const Product& product,
+double alignment_of(const Representation& a, const Representation& b, const ProductView& product,
                     Metric metric) {
     const double both =
         metric == Metric::cka_debiased ? unbiased_hsic(a, b, product) : product.squaredNorm();

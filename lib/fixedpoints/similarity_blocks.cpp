@@ -31,7 +31,7 @@ struct Block {
     }
 };
 
-Block stacked(Index index, Index first, std::vector<Representation> networks) {
+Block stacked_block(Index index, Index first, std::vector<Representation> networks) {
     Block block;
     block.index = index;
     block.first = first;
@@ -100,7 +100,7 @@ class BlockCache {
                 throw Error(concat("compare: network ", blocks.begin(index) + static_cast<Index>(i),
                                    " has ", networks[i].samples, " samples, others ", samples_,
                                    ": networks must see the same inputs"));
-        return stacked(index, blocks.begin(index), std::move(networks));
+        return stacked_block(index, blocks.begin(index), std::move(networks));
     }
 
     const Networks& read_;
@@ -113,13 +113,13 @@ class BlockCache {
 };
 
 // Networks begin ... end - 1 of a block.
-struct Group {
+struct NetworkRange {
     Index begin = 0, end = 0;
 };
 
 // What is multiplied together: runs of networks of about kProductColumns features.
-std::vector<Group> product_groups(const Block& block) {
-    std::vector<Group> groups;
+std::vector<NetworkRange> product_groups(const Block& block) {
+    std::vector<NetworkRange> groups;
     for (Index begin = 0; begin < block.count(); begin = groups.back().end) {
         Index end = begin + 1, width = block.width(begin);
         while (end < block.count() && width + block.width(end) <= kProductColumns)
@@ -130,7 +130,7 @@ std::vector<Group> product_groups(const Block& block) {
 }
 
 // All pairs of the networks of one block with a group of another (or the same) that comes later.
-void compare_group(const Block& rows, const Block& columns, const Group& group,
+void compare_group(const Block& rows, const Block& columns, const NetworkRange& group,
                    const SimilarityOptions& options, Matrix& distances) {
     const Index left = columns.begin(group.begin), width = columns.begin(group.end) - left;
     const bool same = rows.first == columns.first;
@@ -200,7 +200,7 @@ PairwiseDistances pairwise_distances(Index count, const Networks& read,
         const Block& columns = cache.block(pairs[p].column, blocks);
         note_dimensions(rows, result.dimensions);
         note_dimensions(columns, result.dimensions);
-        const std::vector<Group> groups = product_groups(columns);
+        const std::vector<NetworkRange> groups = product_groups(columns);
         parallel_blocks(static_cast<Index>(groups.size()), run.threads, [&](Index g) {
             compare_group(rows, columns, groups[static_cast<std::size_t>(g)], options,
                           result.distance);

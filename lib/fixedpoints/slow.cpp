@@ -20,11 +20,10 @@ namespace {
 
 constexpr double kStepTolerance = 1e-10; // times 1 + |h|
 constexpr double kLongestStep = 1;
-constexpr double kShift = 1e-14;         // of A^T A, against exact zeros
+constexpr double kNormalShift = 1e-14;   // of A^T A, against exact zeros
 constexpr double kRitzTolerance = 1e-13; // residual of a slow eigenpair, relative to |A^T A|
 constexpr int kMostSweeps = 40;
 constexpr Index kSpareVectors = 3; // beyond the slow ones: they speed the iteration up
-constexpr double kFar = 1e6;
 
 // The slow right singular vectors of A, as eigenvectors of A^T A.
 struct SlowSpace {
@@ -51,7 +50,8 @@ class Normal {
         matrix_.selfadjointView<Eigen::Lower>().rankUpdate(a.transpose());
         matrix_.triangularView<Eigen::StrictlyUpper>() = matrix_.transpose();
         Matrix shifted = matrix_;
-        shifted.diagonal().array() += kShift * matrix_.trace() / static_cast<double>(a.cols());
+        shifted.diagonal().array() +=
+            kNormalShift * matrix_.trace() / static_cast<double>(a.cols());
         factor_.compute(shifted);
     }
     // By inverse subspace iteration from `guess`; a full decomposition where it does not settle.
@@ -166,7 +166,7 @@ class SlowBatch {
         Matrix& space = spaces_[static_cast<std::size_t>(start)];
         end.state = states_.row(start);
         end.q = speed(g, options_.norm)(0);
-        if (!std::isfinite(end.q) || end.state.norm() > kFar) {
+        if (!std::isfinite(end.q) || end.state.norm() > kDivergedNorm) {
             end.status = StartStatus::diverged;
             return false;
         }

@@ -13,9 +13,9 @@
 namespace assay::fixedpoints {
 namespace {
 
-constexpr Index kGuard = 8;         // vectors beside those wanted: the rest converge faster
-constexpr double kOffShift = 1e-8;  // from 1, where J - I is singular
-constexpr double kSingular = 1e-14; // smallest pivot against the largest
+constexpr Index kGuard = 8;           // vectors beside those wanted: the rest converge faster
+constexpr double kOffShift = 1e-8;    // from 1, where J - I is singular
+constexpr double kLeastPivot = 1e-14; // smallest pivot against the largest
 
 Matrix orthonormal(const Matrix& columns) {
     return Eigen::HouseholderQR<Matrix>(columns).householderQ() *
@@ -38,7 +38,7 @@ Eigen::PartialPivLU<Matrix> factor(const Matrix& jacobian, double shift) {
 Eigen::PartialPivLU<Matrix> factor_near_one(const Matrix& jacobian) {
     auto lu = factor(jacobian, 1);
     const Vector pivots = lu.matrixLU().diagonal().cwiseAbs();
-    if (pivots.minCoeff() > kSingular * pivots.maxCoeff()) return lu;
+    if (pivots.minCoeff() > kLeastPivot * pivots.maxCoeff()) return lu;
     return factor(jacobian, 1 + kOffShift);
 }
 

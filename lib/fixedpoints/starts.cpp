@@ -22,11 +22,9 @@ void each_start(Index count, int threads, Body&& body) {
     });
 }
 
-std::vector<Index> valid_rows(const Trajectories& trajectories, Index skip) {
-    std::vector<Index> rows;
-    for (Index trial = 0; trial < trajectories.trials; ++trial)
-        for (Index t = skip; t < trajectories.lengths[static_cast<std::size_t>(trial)]; ++t)
-            rows.push_back(trajectories.row(trial, t));
+// At least one.
+std::vector<Index> steps_to_start_from(const Trajectories& trajectories, Index skip) {
+    auto rows = valid_steps(trajectories, skip);
     if (rows.empty())
         throw Error(concat("no valid step is left in ", trajectories.trials, " trials of ",
                            trajectories.steps, " steps after the first ", skip));
@@ -41,8 +39,16 @@ Eigen::RowVectorXd deviations(const RowMatrix& states) {
 
 } // namespace
 
+std::vector<Index> valid_steps(const Trajectories& trajectories, Index skip_steps) {
+    std::vector<Index> rows;
+    for (Index trial = 0; trial < trajectories.trials; ++trial)
+        for (Index t = skip_steps; t < trajectories.lengths[static_cast<std::size_t>(trial)]; ++t)
+            rows.push_back(trajectories.row(trial, t));
+    return rows;
+}
+
 RowMatrix valid_states(const Trajectories& trajectories, Index skip_steps) {
-    const auto rows = valid_rows(trajectories, skip_steps);
+    const auto rows = steps_to_start_from(trajectories, skip_steps);
     RowMatrix states(static_cast<Index>(rows.size()), trajectories.states.cols());
     for (std::size_t i = 0; i < rows.size(); ++i)
         states.row(static_cast<Index>(i)) = trajectories.states.row(rows[i]);
@@ -51,7 +57,7 @@ RowMatrix valid_states(const Trajectories& trajectories, Index skip_steps) {
 
 RowMatrix sample_states(const Trajectories& trajectories, const TrajectorySampling& sampling,
                         int threads) {
-    const auto rows = valid_rows(trajectories, sampling.skip_steps);
+    const auto rows = steps_to_start_from(trajectories, sampling.skip_steps);
     const Index size = trajectories.states.cols();
     Eigen::RowVectorXd scale = Eigen::RowVectorXd::Constant(size, sampling.noise);
     if (sampling.noise_relative >= 0)

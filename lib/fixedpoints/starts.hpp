@@ -15,6 +15,9 @@ struct TrajectorySampling {
     std::uint64_t seed = 0;
 };
 
+// The rows of all valid steps of the trials, but for the first `skip_steps` of each; may be empty.
+[[nodiscard]] ASSAY_API std::vector<Index> valid_steps(const Trajectories& trajectories,
+                                                       Index skip_steps = 0);
 // States (count x state size) drawn uniformly from the valid steps, with replacement. Throws Error
 // where no step is left.
 [[nodiscard]] ASSAY_API RowMatrix sample_states(const Trajectories& trajectories,

@@ -1,5 +1,6 @@
 #include <assay/fixedpoints/statistics.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 
 #include <algorithm>
@@ -9,8 +10,6 @@
 
 namespace assay::fixedpoints {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 bool below(double a, double b) {
     return std::isnan(b) ? !std::isnan(a) : a < b;
@@ -24,7 +23,7 @@ double interpolated(const Vector& sorted, double position) {
     return sorted(low) + fraction * (sorted(low + 1) - sorted(low));
 }
 
-Vector ranks(const Vector& values) {
+Vector mean_ranks(const Vector& values) {
     std::vector<Index> order(static_cast<std::size_t>(values.size()));
     std::iota(order.begin(), order.end(), Index{0});
     std::stable_sort(order.begin(), order.end(),
@@ -90,7 +89,7 @@ double correlation(const Vector& a, const Vector& b) {
 }
 
 double rank_correlation(const Vector& a, const Vector& b) {
-    return correlation(ranks(a), ranks(b));
+    return correlation(mean_ranks(a), mean_ranks(b));
 }
 
 } // namespace assay::fixedpoints

@@ -18,8 +18,6 @@
 namespace assay::fixedpoints {
 namespace {
 
-using Complex = std::complex<double>;
-
 // ---- product ----------------------------------------------------------------------------------
 
 // The positive root of a = tanh(w a), w > 1. Newton from above, where a - tanh(w a) is convex.
@@ -259,7 +257,7 @@ Synthetic make_relu_line(const ReluLineSettings& settings, double memory) {
     order_points(points);
     Synthetic made;
     made.model = model_of(parts);
-    write_points(points, made.truth);
+    write_true_points(points, made.truth);
     made.truth.line_left = left;
     made.truth.line_direction.setZero(made.truth.state.rows(), size);
     for (Index p = 0; p < made.truth.state.rows(); ++p) {

@@ -4,6 +4,7 @@
 #include <assay/fixedpoints/synth_parts.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/random.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/network.hpp>
@@ -18,9 +19,6 @@
 
 namespace assay::fixedpoints {
 namespace {
-
-using Json = nlohmann::json;
-using Complex = std::complex<double>;
 
 constexpr double kSmallestGap = 1e-9;     // of an eigenvalue from 1
 constexpr double kLargestShear = 1 << 20; // s of V = Q (I + s U)
@@ -124,7 +122,7 @@ struct Mode {
 };
 
 // Norm 1, largest entry real and positive.
-Mode scaled(Mode mode) {
+Mode normalised(Mode mode) {
     Index largest = 0;
     mode.right.cwiseAbs().maxCoeff(&largest);
     const Complex entry = mode.right[largest];
@@ -142,12 +140,12 @@ std::vector<Mode> modes_of(const std::vector<ModeBlock>& blocks, const Matrix& b
     for (const ModeBlock& block : blocks) {
         const Index k = block.first;
         if (block.width() == 1) {
-            modes.push_back(scaled(
+            modes.push_back(normalised(
                 {block.value, basis.col(k).cast<Complex>(), inverse.row(k).cast<Complex>()}));
             continue;
         }
-        const Mode mode = scaled({block.value, basis.col(k) + i * basis.col(k + 1),
-                                  0.5 * (inverse.row(k) - i * inverse.row(k + 1)).transpose()});
+        const Mode mode = normalised({block.value, basis.col(k) + i * basis.col(k + 1),
+                                      0.5 * (inverse.row(k) - i * inverse.row(k + 1)).transpose()});
         modes.push_back(mode);
         modes.push_back({std::conj(mode.value), mode.right.conjugate(), mode.left.conjugate()});
     }
@@ -156,7 +154,7 @@ std::vector<Mode> modes_of(const std::vector<ModeBlock>& blocks, const Matrix& b
     return modes;
 }
 
-void write_modes(const std::vector<Mode>& modes, const Vector& point, SyntheticTruth& truth) {
+void write_true_modes(const std::vector<Mode>& modes, const Vector& point, SyntheticTruth& truth) {
     const Index size = point.size();
     truth.right.resize(size, size);
     truth.left.resize(size, size);
@@ -202,7 +200,7 @@ Synthetic make_linear(const LinearSettings& settings, double memory) {
         model_of({Json{{"type", "linear"}}.dump(), kernel / kernel.norm(), weights,
                   point - weights * point, RowMatrix::Identity(std::min<Index>(2, size), size)});
     const Matrix inverse = x.triangularView<Eigen::UnitUpper>().solve(Matrix(q.transpose()));
-    write_modes(modes_of(blocks, q * x, inverse), point, made.truth);
+    write_true_modes(modes_of(blocks, q * x, inverse), point, made.truth);
     made.truth.henrici = departure(form, triangular, blocks);
     return made;
 }

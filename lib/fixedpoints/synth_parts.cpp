@@ -1,6 +1,7 @@
 #include <assay/fixedpoints/synth_parts.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 
 #include <nlohmann/json.hpp>
@@ -9,9 +10,6 @@
 #include <cmath>
 
 namespace assay::fixedpoints {
-
-using Json = nlohmann::json;
-using Complex = std::complex<double>;
 
 namespace {
 
@@ -107,7 +105,7 @@ void order_points(std::vector<TruePoint>& points) {
     });
 }
 
-void write_points(const std::vector<TruePoint>& points, SyntheticTruth& truth) {
+void write_true_points(const std::vector<TruePoint>& points, SyntheticTruth& truth) {
     const auto count = static_cast<Index>(points.size());
     const Index size = points.front().state.size();
     truth.state.resize(count, size);
@@ -125,7 +123,7 @@ void write_points(const std::vector<TruePoint>& points, SyntheticTruth& truth) {
 
 void complete_points(std::vector<TruePoint> points, SyntheticTruth& truth) {
     order_points(points);
-    write_points(points, truth);
+    write_true_points(points, truth);
     truth.complete = true;
     Index sum = 0;
     for (const TruePoint& point : points) sum += index_of(point.eigenvalues);

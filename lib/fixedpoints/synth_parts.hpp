@@ -42,7 +42,7 @@ struct TruePoint {
 };
 // As a search orders points: number of unstable dimensions, then state, rounded to 1e-6.
 void order_points(std::vector<TruePoint>& points);
-void write_points(const std::vector<TruePoint>& points, SyntheticTruth& truth);
+void write_true_points(const std::vector<TruePoint>& points, SyntheticTruth& truth);
 // All the points there are: ordered, written, their indices summed.
 void complete_points(std::vector<TruePoint> points, SyntheticTruth& truth);
 

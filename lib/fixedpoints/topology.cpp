@@ -462,7 +462,7 @@ class InputGraph {
     std::map<std::array<Index, 2>, Eigen::RowVectorXd> falls_; // a start, by source and attractor
 };
 
-void check(const TopologyOptions& options) {
+void check_options(const TopologyOptions& options) {
     const auto at_least_one = [](const char* name, Index value) {
         if (value < 1) throw Error(concat(name, " ", value, ": must be >= 1"));
     };
@@ -530,7 +530,7 @@ void merge(Graph& graph, const Landscape& land, const InputGraph& found,
 Graph find_graph(const Dynamics& dynamics, const Points& points,
                  const std::vector<EigenSystem>& systems, const TopologyOptions& options,
                  const Execution& run) {
-    check(options);
+    check_options(options);
     const Phase phase(*run.monitor, "graph");
     const auto lands = landscapes(points, systems);
     Graph graph;

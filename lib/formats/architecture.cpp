@@ -14,14 +14,13 @@ namespace {
 
 using network::Keys;
 
-constexpr Index kMostUnits = Index{1} << 31;
-constexpr std::array<CellType, 7> kCells{{{"rnn", 1, ""},
-                                          {"gru", 3, "r,z,n"},
-                                          {"lstm", 4, "i,f,g,o"},
-                                          {"ugrnn", 2, "u,c"},
-                                          {"janet", 2, "f,g"},
-                                          {"ctrnn", 1, ""},
-                                          {"linear", 1, ""}}};
+constexpr std::array<CellType, 7> kCellTypes{{{"rnn", 1, ""},
+                                              {"gru", 3, "r,z,n"},
+                                              {"lstm", 4, "i,f,g,o"},
+                                              {"ugrnn", 2, "u,c"},
+                                              {"janet", 2, "f,g"},
+                                              {"ctrnn", 1, ""},
+                                              {"linear", 1, ""}}};
 
 Index units_of(Keys& keys) {
     return keys.count("units", 1, kMostUnits);
@@ -73,9 +72,9 @@ std::vector<ExpectedArray> expected_arrays(Keys& keys, const std::string& type) 
 } // namespace
 
 const CellType* cell_type(const std::string& type) {
-    const auto* const found = std::find_if(kCells.begin(), kCells.end(),
+    const auto* const found = std::find_if(kCellTypes.begin(), kCellTypes.end(),
                                            [&](const CellType& cell) { return cell.type == type; });
-    return found == kCells.end() ? nullptr : found;
+    return found == kCellTypes.end() ? nullptr : found;
 }
 
 bool is_convolution(const std::string& type) {

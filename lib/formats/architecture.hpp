@@ -13,6 +13,8 @@ namespace assay::formats {
 
 // An extent that other layers decide.
 inline constexpr Index kAnyExtent = -1;
+// Of one layer.
+inline constexpr Index kMostUnits = Index{1} << 31;
 
 struct ExpectedArray {
     std::string name;

@@ -46,19 +46,19 @@ void note_types(const hdf5::Group& group, OpenedModel& opened) {
             weights.group(array.layer).dataset(array.name).type_text();
 }
 
-bool recognises(const ModelSource& source) {
+bool recognises_assay_model(const ModelSource& source) {
     if (source.root == nullptr) return false;
     const std::string path = model_path(source);
     if (source.root->has_group(path)) {
         const hdf5::Group group = source.root->group(path);
         if (group.has("architecture") || group.has_attribute("architecture")) return true;
     }
-    // Else read() says what is missing; a group that is named may be anybody's.
+    // Else read_assay_model() says what is missing; a group that is named may be anybody's.
     return source.address.path.empty() &&
            starts_with(source.root->text_attribute("format").value_or(""), "assay/");
 }
 
-void read(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
+void read_assay_model(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
     const hdf5::Group& root = *source.root;
     const std::string path = model_path(source);
     if (!root.has_group(path))
@@ -82,6 +82,6 @@ void read(const ModelSource& source, const ModelOptions& options, OpenedModel& o
 
 } // namespace
 
-const ModelFormat kAssayModel{"assay", recognises, read};
+const ModelFormat kAssayModel{"assay", recognises_assay_model, read_assay_model};
 
 } // namespace assay::formats

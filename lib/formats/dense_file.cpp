@@ -14,7 +14,7 @@
 namespace assay::formats {
 namespace {
 
-std::string plain_name(std::string path) {
+std::string without_root(std::string path) {
     while (starts_with(path, "/")) path.erase(0, 1);
     return path;
 }
@@ -67,7 +67,7 @@ std::optional<DenseFile> open_dense(const hdf5::Address& address, const Opener& 
     if (kind == FileKind::hdf5) return of_matlab73(opener.hdf5(address).root(), address);
     opener.foreign(address.file);
     const std::string& file = address.file;
-    const std::string name = plain_name(address.path);
+    const std::string name = without_root(address.path);
     if (kind == FileKind::npy) return DenseFile{file, mapped_npy(file)};
     if (kind == FileKind::npz) return of_npz(file, name);
     if (kind == FileKind::text)

@@ -63,11 +63,11 @@ class ArchiveWeights : public KerasWeights {
     const hdf5::Group& root_;
 };
 
-bool recognises(const ModelSource& source) {
+bool recognises_keras_archive(const ModelSource& source) {
     return source.zip != nullptr && source.zip->has(kConfig) && source.zip->has(kWeights);
 }
 
-void read_metadata(const ZipArchive& zip, OpenedModel& opened) {
+void read_keras_metadata(const ZipArchive& zip, OpenedModel& opened) {
     if (!zip.has(kMetadata)) return;
     const auto metadata = network::parse_json(zip.read(kMetadata), zip.where(kMetadata));
     if (!metadata.is_object()) return;
@@ -76,9 +76,10 @@ void read_metadata(const ZipArchive& zip, OpenedModel& opened) {
             opened.metadata.emplace_back(key, printable(value.get<std::string>(), 80));
 }
 
-void read(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
+void read_keras_archive(const ModelSource& source, const ModelOptions& options,
+                        OpenedModel& opened) {
     const ZipArchive& zip = *source.zip;
-    read_metadata(zip, opened);
+    read_keras_metadata(zip, opened);
     const hdf5::InputFile file(zip.read(kWeights), zip.where(kWeights), hdf5::StreamSettings{});
     const hdf5::Group root = file.root();
     at_place(source.name(), [&] {
@@ -102,6 +103,6 @@ void read_keras_v3_weights(const hdf5::Group& root, const ModelOptions& options,
     });
 }
 
-const ModelFormat kKerasArchive{"keras-v3", recognises, read};
+const ModelFormat kKerasArchive{"keras-v3", recognises_keras_archive, read_keras_archive};
 
 } // namespace assay::formats

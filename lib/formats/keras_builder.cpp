@@ -1,6 +1,7 @@
 #include <assay/formats/keras_builder.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 
 #include <nlohmann/json.hpp>
@@ -11,10 +12,8 @@
 
 namespace assay::formats {
 
-using Json = nlohmann::ordered_json;
-
 struct KerasBuilder::Parts {
-    Json input, layers = Json::array();
+    OrderedJson input, layers = OrderedJson::array();
 };
 
 KerasBuilder::KerasBuilder(const KerasWeights& weights, const KerasOrigin& origin,
@@ -41,7 +40,7 @@ std::string KerasBuilder::unique_name(const std::string& wanted) {
 KerasTensor KerasBuilder::emit(const std::string& name, const std::string& type,
                                const nlohmann::json& keys, const std::vector<KerasTensor>& inputs,
                                const hdf5::Shape& shape) {
-    Json layer{{"name", name}, {"type", type}};
+    OrderedJson layer{{"name", name}, {"type", type}};
     for (const auto& [key, value] : keys.items()) layer[key] = value;
     const std::string before =
         parts_->layers.empty() ? "input" : parts_->layers.back()["name"].get<std::string>();
@@ -80,7 +79,7 @@ KerasTensor KerasBuilder::keras_features(const KerasTensor& tensor) {
     KerasTensor ordered = keras_order(tensor);
     if (ordered.rank() != 2) return ordered;
     const auto maker =
-        std::find_if(parts_->layers.rbegin(), parts_->layers.rend(), [&](const Json& layer) {
+        std::find_if(parts_->layers.rbegin(), parts_->layers.rend(), [&](const OrderedJson& layer) {
             return layer["name"].get<std::string>() == ordered.layer;
         });
     if (maker == parts_->layers.rend()) return ordered; // an input
@@ -138,21 +137,21 @@ KernelLayout KerasBuilder::layout(bool theano_ordering) {
 }
 
 void KerasBuilder::set_input(const hdf5::Shape& shape, const std::vector<std::string>& axes) {
-    parts_->input = Json{{"shape", shape}, {"axes", axes}};
+    parts_->input = OrderedJson{{"shape", shape}, {"axes", axes}};
 }
 
 void KerasBuilder::finish(const std::vector<KerasTensor>& outputs) {
-    Json names = Json::array();
+    OrderedJson names = OrderedJson::array();
     for (KerasTensor tensor : outputs) {
         if (tensor.layer == "input")
             tensor = emit(unique_name("output"), "activation", {{"function", "identity"}}, {tensor},
                           tensor.shape);
         names.push_back(tensor.layer);
     }
-    const Json architecture{{"format", "assay-architecture/1"},
-                            {"input", parts_->input},
-                            {"layers", parts_->layers},
-                            {"output", names}};
+    const OrderedJson architecture{{"format", "assay-architecture/1"},
+                                   {"input", parts_->input},
+                                   {"layers", parts_->layers},
+                                   {"output", names}};
     opened_.model.architecture = architecture.dump();
 }
 

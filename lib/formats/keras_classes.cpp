@@ -1,5 +1,6 @@
 // The classes of Keras layers we have layers for: a table, and the functions of the small ones.
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/architecture.hpp>
 #include <assay/formats/keras_fields.hpp>
@@ -12,7 +13,6 @@
 namespace assay::formats {
 namespace {
 
-using Json = nlohmann::json;
 using network::Keys;
 
 // --- dense, embedding ---

@@ -1,6 +1,7 @@
 #include <assay/formats/keras_fields.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 
 #include <nlohmann/json.hpp>
@@ -9,7 +10,6 @@
 
 namespace assay::formats {
 
-using Json = nlohmann::json;
 using network::Keys;
 
 Keys keys_of(const KerasCall& call) {

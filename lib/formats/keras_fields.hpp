@@ -9,8 +9,6 @@
 
 namespace assay::formats {
 
-inline constexpr Index kMostUnits = Index{1} << 31;
-
 [[nodiscard]] network::Keys keys_of(const KerasCall& call); // of the layer's config
 // The name of a field that Keras 1 called otherwise.
 [[nodiscard]] std::string either(const network::Keys& keys, const std::string& now,

@@ -1,6 +1,7 @@
 #include <assay/formats/keras_graph.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/keys.hpp>
 
@@ -13,7 +14,6 @@
 namespace assay::formats {
 namespace {
 
-using Json = nlohmann::json;
 using network::Keys;
 
 constexpr int kMostNested = 8; // models inside models

@@ -158,7 +158,7 @@ hdf5::Group chosen_group(const ModelSource& source) {
     return source.address.path.empty() ? *source.root : source.root->group(source.address.path);
 }
 
-bool recognises(const ModelSource& source) {
+bool recognises_keras_hdf5(const ModelSource& source) {
     if (source.root == nullptr) return false;
     if (!source.address.path.empty() && !source.root->has_group(source.address.path)) return false;
     const hdf5::Group root = chosen_group(source);
@@ -176,7 +176,7 @@ void note_metadata(const KerasOrigin& origin, const hdf5::Group& root, OpenedMod
         opened.metadata.emplace_back("backend", printable(origin.backend, 40));
 }
 
-void read(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
+void read_keras_hdf5(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
     const hdf5::Group root = chosen_group(source);
     if (is_keras_v3_weights(root)) {
         read_keras_v3_weights(root, options, opened);
@@ -201,6 +201,6 @@ void read(const ModelSource& source, const ModelOptions& options, OpenedModel& o
 
 } // namespace
 
-const ModelFormat kKerasHdf5{"keras-h5", recognises, read};
+const ModelFormat kKerasHdf5{"keras-h5", recognises_keras_hdf5, read_keras_hdf5};
 
 } // namespace assay::formats

@@ -1,6 +1,7 @@
 #include <assay/formats/keras_model.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/keras_builder.hpp>
 #include <assay/formats/keras_graph.hpp>
@@ -17,7 +18,6 @@
 namespace assay::formats {
 namespace {
 
-using Json = nlohmann::json;
 using network::Keys;
 
 std::string label(const KerasLayer& layer) {

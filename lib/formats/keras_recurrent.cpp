@@ -1,5 +1,6 @@
 // Recurrent layers of Keras.
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/architecture.hpp>
 #include <assay/formats/keras_fields.hpp>
@@ -12,20 +13,19 @@
 namespace assay::formats {
 namespace {
 
-using Json = nlohmann::json;
 using network::Keys;
 
 struct KerasCell {
     const char *class_name, *type;
     bool cudnn; // fixed activations, two biases
 };
-constexpr KerasCell kCells[]{{"SimpleRNN", "rnn", false}, {"GRU", "gru", false},
-                             {"LSTM", "lstm", false},     {"CuDNNGRU", "gru", true},
-                             {"CuDNNLSTM", "lstm", true}, {"SimpleRNNCell", "rnn", false},
-                             {"GRUCell", "gru", false},   {"LSTMCell", "lstm", false}};
+constexpr KerasCell kKerasCells[]{{"SimpleRNN", "rnn", false}, {"GRU", "gru", false},
+                                  {"LSTM", "lstm", false},     {"CuDNNGRU", "gru", true},
+                                  {"CuDNNLSTM", "lstm", true}, {"SimpleRNNCell", "rnn", false},
+                                  {"GRUCell", "gru", false},   {"LSTMCell", "lstm", false}};
 
 const KerasCell& cell_of(const std::string& class_name) {
-    for (const auto& cell : kCells)
+    for (const auto& cell : kKerasCells)
         if (class_name == cell.class_name) return cell;
     throw Error("its cell is of the class '" + printable(class_name, 60) +
                 "'; SimpleRNNCell, GRUCell or LSTMCell is expected");
@@ -128,7 +128,7 @@ KerasTensor keras_recurrent(KerasBuilder& builder, const KerasCall& call) {
 
 bool is_recurrent_class(const std::string& class_name) {
     return class_name == "RNN" || class_name == "TimeDistributed" || class_name == "Embedding" ||
-           std::any_of(std::begin(kCells), std::end(kCells),
+           std::any_of(std::begin(kKerasCells), std::end(kKerasCells),
                        [&](const KerasCell& cell) { return class_name == cell.class_name; });
 }
 

@@ -1,5 +1,6 @@
 // Keras layers over space: convolutions, pooling, margins.
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/architecture.hpp>
 #include <assay/formats/keras_fields.hpp>
@@ -11,7 +12,6 @@
 namespace assay::formats {
 namespace {
 
-using Json = nlohmann::json;
 using network::Keys;
 
 constexpr Index kMostExtent = Index{1} << 24;

@@ -9,13 +9,13 @@
 namespace assay::formats {
 namespace {
 
-bool recognises(const ModelSource& source) {
+bool recognises_npz_model(const ModelSource& source) {
     return source.zip != nullptr && !source.zip->names().empty() &&
            std::all_of(source.zip->names().begin(), source.zip->names().end(),
                        [](const std::string& name) { return ends_with(name, ".npy"); });
 }
 
-void read(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
+void read_npz_model(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
     const NpzArchive archive(source.address.file);
     NamedArrays arrays;
     for (const auto& member : archive.members()) {
@@ -31,6 +31,6 @@ void read(const ModelSource& source, const ModelOptions& options, OpenedModel& o
 
 } // namespace
 
-const ModelFormat kNpzModel{"npz", recognises, read};
+const ModelFormat kNpzModel{"npz", recognises_npz_model, read_npz_model};
 
 } // namespace assay::formats

@@ -1,6 +1,7 @@
 #include <assay/formats/recurrent_stack.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/architecture.hpp>
 
@@ -11,8 +12,6 @@
 
 namespace assay::formats {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct CellChoice {
     std::string type, activation; // activation: empty for the usual one
@@ -74,7 +73,7 @@ class RecurrentBuilder {
         const CellChoice cell = choose(layer, sizes.gates);
         const CellType& type = *cell_type(cell.type);
         units_ = sizes.units;
-        Json object{{"name", layer.name}, {"type", cell.type}, {"units", units_}};
+        OrderedJson object{{"name", layer.name}, {"type", cell.type}, {"units", units_}};
         if (!cell.activation.empty()) object["activation"] = cell.activation;
         if (cell.type == "gru") object["reset_after"] = layer.reset_after.value_or(true);
         for (const char* bias : {"bias", "recurrent_bias"})
@@ -102,10 +101,11 @@ class RecurrentBuilder {
     }
 
     void finish() {
-        const Json architecture{{"format", "assay-architecture/1"},
-                                {"input", {{"shape", {1, inputs_}}, {"axes", {"time", "feature"}}}},
-                                {"layers", layers_},
-                                {"output", Json::array({layers_.back()["name"]})}};
+        const OrderedJson architecture{
+            {"format", "assay-architecture/1"},
+            {"input", {{"shape", {1, inputs_}}, {"axes", {"time", "feature"}}}},
+            {"layers", layers_},
+            {"output", OrderedJson::array({layers_.back()["name"]})}};
         opened_.model.architecture = architecture.dump();
         opened_.notes.emplace_back("the number of time steps is not in the file; the architecture "
                                    "says 1");
@@ -142,7 +142,7 @@ class RecurrentBuilder {
     std::string where_;
     const ModelOptions& options_;
     OpenedModel& opened_;
-    Json layers_ = Json::array();
+    OrderedJson layers_ = OrderedJson::array();
     Index units_ = 0, inputs_ = 0;
 };
 

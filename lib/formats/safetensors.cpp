@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t kMostHeader = 100'000'000; // the format's own limit
 constexpr std::size_t kLength = 8;                 // bytes of the header's length
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kTypes{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kTypeNames{
     {{"F64", "float64"},
      {"F32", "float32"},
      {"F16", "float16"},
@@ -43,7 +43,7 @@ struct Entry {
 };
 
 const ScalarType& type_named(const std::string& name) {
-    for (const auto& [theirs, ours] : kTypes)
+    for (const auto& [theirs, ours] : kTypeNames)
         if (name == theirs) return *scalar_type(ours);
     throw Error("dtype: is '" + printable(name, 20) +
                 "'; F64, F32, F16, BF16, an integer type or BOOL is expected");
@@ -95,17 +95,17 @@ std::uint64_t header_length(std::string_view bytes, const std::string& file) {
     return length;
 }
 
-void read_metadata(const nlohmann::json& value, OpenedModel& opened) {
+void read_header_metadata(const nlohmann::json& value, OpenedModel& opened) {
     for (const auto& [key, text] : value.items())
         if (text.is_string()) opened.metadata.emplace_back(key, text.get<std::string>());
 }
 
-bool recognises(const ModelSource& source) {
+bool recognises_safetensors(const ModelSource& source) {
     return source.start.size() > kLength && source.start[kLength] == '{' &&
            little_endian(std::string_view(source.start).substr(0, kLength)) <= kMostHeader;
 }
 
-void read(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
+void read_safetensors(const ModelSource& source, const ModelOptions& options, OpenedModel& opened) {
     const std::string file = source.name();
     const MappedFile mapped(source.address.file);
     const std::uint64_t length = header_length(mapped.bytes(), file);
@@ -116,7 +116,7 @@ void read(const ModelSource& source, const ModelOptions& options, OpenedModel& o
     std::vector<Entry> entries;
     for (const auto& [name, value] : header.items()) {
         if (name == "__metadata__") {
-            read_metadata(value, opened);
+            read_header_metadata(value, opened);
             continue;
         }
         at_place(file + ": '" + printable(name, 80) + "'", [&, &name = name, &value = value] {
@@ -137,6 +137,6 @@ void read(const ModelSource& source, const ModelOptions& options, OpenedModel& o
 
 } // namespace
 
-const ModelFormat kSafetensors{"safetensors", recognises, read};
+const ModelFormat kSafetensors{"safetensors", recognises_safetensors, read_safetensors};
 
 } // namespace assay::formats

@@ -48,26 +48,26 @@ double bfloat(const char* bytes, ByteOrder order) {
     return static_cast<double>(value);
 }
 
-constexpr std::array<ScalarType, 13> kTypes{{{"float64", 8, number<double>},
-                                             {"float32", 4, number<float>},
-                                             {"float16", 2, half},
-                                             {"bfloat16", 2, bfloat},
-                                             {"int64", 8, number<std::int64_t>},
-                                             {"int32", 4, number<std::int32_t>},
-                                             {"int16", 2, number<std::int16_t>},
-                                             {"int8", 1, number<std::int8_t>},
-                                             {"uint64", 8, number<std::uint64_t>},
-                                             {"uint32", 4, number<std::uint32_t>},
-                                             {"uint16", 2, number<std::uint16_t>},
-                                             {"uint8", 1, number<std::uint8_t>},
-                                             {"boolean", 1, number<std::uint8_t>}}};
+constexpr std::array<ScalarType, 13> kScalarTypes{{{"float64", 8, number<double>},
+                                                   {"float32", 4, number<float>},
+                                                   {"float16", 2, half},
+                                                   {"bfloat16", 2, bfloat},
+                                                   {"int64", 8, number<std::int64_t>},
+                                                   {"int32", 4, number<std::int32_t>},
+                                                   {"int16", 2, number<std::int16_t>},
+                                                   {"int8", 1, number<std::int8_t>},
+                                                   {"uint64", 8, number<std::uint64_t>},
+                                                   {"uint32", 4, number<std::uint32_t>},
+                                                   {"uint16", 2, number<std::uint16_t>},
+                                                   {"uint8", 1, number<std::uint8_t>},
+                                                   {"boolean", 1, number<std::uint8_t>}}};
 
 } // namespace
 
 const ScalarType* scalar_type(std::string_view name) {
-    const auto* const found = std::find_if(kTypes.begin(), kTypes.end(),
+    const auto* const found = std::find_if(kScalarTypes.begin(), kScalarTypes.end(),
                                            [&](const ScalarType& t) { return t.name == name; });
-    return found == kTypes.end() ? nullptr : found;
+    return found == kScalarTypes.end() ? nullptr : found;
 }
 
 DenseArray dense_array(const ScalarType& type, const char* bytes, const hdf5::Shape& shape,

@@ -30,7 +30,7 @@ constexpr std::array<const char*, 11> kOwnNames{
     "weight", "bias", "kernel",      "recurrent",       "recurrent_bias", "initial_state",
     "gamma",  "beta", "moving_mean", "moving_variance", "alpha"};
 // What wrappers put in front: DataParallel, torch.compile, training frameworks.
-constexpr std::array<const char*, 3> kWrappers{"module.", "_orig_mod.", "model."};
+constexpr std::array<const char*, 3> kWrapperPrefixes{"module.", "_orig_mod.", "model."};
 
 template <std::size_t N>
 std::optional<std::string> renamed(const std::array<Renaming, N>& names, const std::string& name) {
@@ -42,7 +42,7 @@ std::optional<std::string> renamed(const std::array<Renaming, N>& names, const s
 void strip_wrappers(NamedArrays& arrays) {
     for (bool again = !arrays.empty(); again;) {
         again = false;
-        for (const std::string prefix : kWrappers) {
+        for (const std::string prefix : kWrapperPrefixes) {
             const bool everywhere =
                 std::all_of(arrays.begin(), arrays.end(), [&](const NamedArray& a) {
                     return starts_with(a.name, prefix) && a.name.size() > prefix.size();

@@ -19,13 +19,13 @@ struct CellWord {
     int blocks;
     int offset; // the block to which forget_bias is added; -1: none
 };
-constexpr CellWord kCells[]{
+constexpr CellWord kCellWords[]{
     {"ugrnn_cell", "u,c", 2, 0}, {"lstm_cell", "i,g,f,o", 4, 2}, {"basic_rnn_cell", "", 1, -1}};
 
 constexpr const char* kGates = "/gates/kernel"; // of a GRU
 
 // "rnn/gru_cell/gates/kernel:0" -> "rnn/gru_cell/gates/kernel".
-std::string plain_name(const std::string& name) {
+std::string without_output_index(const std::string& name) {
     return ends_with(name, ":0") ? name.substr(0, name.size() - 2) : name;
 }
 
@@ -40,7 +40,7 @@ class CellReader {
                OpenedModel& opened)
         : arrays_(arrays), where_(where), options_(options), opened_(opened) {
         for (std::size_t i = 0; i < arrays.size(); ++i)
-            places_.emplace(plain_name(arrays[i].name), i);
+            places_.emplace(without_output_index(arrays[i].name), i);
     }
 
     std::vector<StoredLayer> read() {
@@ -66,10 +66,10 @@ class CellReader {
         const std::string scope = scope_of(name), last = scope.substr(scope.rfind('/') + 1);
         if (!ends_with(name, "/kernel")) return nullptr;
         const auto* const found =
-            std::find_if(std::begin(kCells), std::end(kCells), [&](const CellWord& cell) {
+            std::find_if(std::begin(kCellWords), std::end(kCellWords), [&](const CellWord& cell) {
                 return last.find(cell.word) != std::string::npos;
             });
-        return found == std::end(kCells) ? nullptr : found;
+        return found == std::end(kCellWords) ? nullptr : found;
     }
 
     const DenseArray& take(const std::string& name, std::size_t rank) {

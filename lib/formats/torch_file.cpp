@@ -21,7 +21,8 @@ using pickle::Value;
 
 // --- the state dict in it ---
 
-constexpr std::array<const char*, 4> kWrappers{"state_dict", "model_state_dict", "model", "net"};
+constexpr std::array<const char*, 4> kStateDictKeys{"state_dict", "model_state_dict", "model",
+                                                    "net"};
 constexpr int kMostLevels = 32;
 constexpr std::size_t kMostEntries = 100'000;
 
@@ -51,7 +52,7 @@ bool has_tensors(const Value& dict) {
 }
 
 const Value* wrapped(const Value& dict, std::string& wrapper) {
-    for (const char* name : kWrappers) {
+    for (const char* name : kStateDictKeys) {
         const Value* inner = dict.member(name);
         if (inner == nullptr || inner->kind != Kind::dict) continue;
         // A module of that name among others is no wrapper.
@@ -185,12 +186,12 @@ void read_zip(const ModelSource& source, const ModelOptions& options, OpenedMode
 // --- the stream form ---
 
 // The pickle of 0x1950a86a20f9469cfc6c begins so, after its protocol.
-constexpr std::string_view kMagic("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 12);
+constexpr std::string_view kStreamMagic("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 12);
 constexpr std::int64_t kStreamVersion = 1001;
 
 bool recognises_stream(const ModelSource& source) {
     // Later protocols put a frame of nine bytes in between.
-    return starts_with(source.start, "\x80") && source.start.find(kMagic) <= 11;
+    return starts_with(source.start, "\x80") && source.start.find(kStreamMagic) <= 11;
 }
 
 // Behind the pickles: for each storage a count of numbers and the numbers. PyTorch writes them

@@ -12,7 +12,7 @@
 namespace assay::linalg {
 namespace {
 
-Matrix padded(const Matrix& adjacency, Index size) {
+Matrix zero_padded(const Matrix& adjacency, Index size) {
     Matrix larger = Matrix::Zero(size, size);
     larger.topLeftCorner(adjacency.rows(), adjacency.cols()) = adjacency;
     return larger;
@@ -131,7 +131,7 @@ GraphMatch match_graphs(const Matrix& a, const Matrix& b, const GraphMatchOption
     check(a);
     check(b);
     const Index size = std::max(a.rows(), b.rows());
-    const Matrix first = padded(a, size), second = padded(b, size);
+    const Matrix first = zero_padded(a, size), second = zero_padded(b, size);
     GraphMatch best;
     best.distance = std::numeric_limits<double>::infinity();
     for (Index start = 0; start < std::max<Index>(options.starts, 1); ++start) {

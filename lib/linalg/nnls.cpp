@@ -15,11 +15,6 @@ namespace {
 // One byte a variable: 1 where it is passive (free to be positive).
 using PassiveSet = std::string;
 
-struct Factor {
-    std::vector<Index> variables;
-    Eigen::LLT<Matrix> cholesky;
-};
-
 constexpr Index kFullExchanges =
     3; // non-improving full exchanges before single ones (Kim and Park, section 4)
 constexpr std::size_t kCachedFactors = 1024;
@@ -34,6 +29,10 @@ struct Column {
 } // namespace
 
 struct NnlsSolver::State {
+    struct Factor {
+        std::vector<Index> variables;
+        Eigen::LLT<Matrix> cholesky;
+    };
     Matrix gram;  // scaled to a unit diagonal, so that no variable is small beside another
     Vector scale; // x = scale * (solution of the scaled problem); 0 for what nothing observes
     std::vector<bool> dead;
@@ -49,7 +48,7 @@ struct NnlsSolver::State {
     void coordinate_descent(const Eigen::Ref<const Vector>& right_side, Eigen::Ref<Vector> x) const;
 };
 
-const Factor& NnlsSolver::State::factor(const PassiveSet& passive) {
+const NnlsSolver::State::Factor& NnlsSolver::State::factor(const PassiveSet& passive) {
     const auto found = factors.find(passive);
     if (found != factors.end()) return found->second;
     if (factors.size() >= kCachedFactors) factors.clear();

@@ -2,6 +2,8 @@
 
 #include <Eigen/QR>
 
+#include <cstdint>
+
 namespace assay::linalg {
 
 Matrix orthonormalised(const Matrix& columns) {
@@ -10,6 +12,13 @@ Matrix orthonormalised(const Matrix& columns) {
     for (Index j = 0; j < q.cols(); ++j)
         if (qr.matrixQR()(j, j) < 0) q.col(j) *= -1;
     return q;
+}
+
+Matrix random_orthonormal(const Random& random, Index rows, Index columns) {
+    Matrix normal(rows, columns);
+    for (Index i = 0; i < normal.size(); ++i)
+        normal.data()[i] = random.normal(static_cast<std::uint64_t>(i));
+    return orthonormalised(normal);
 }
 
 } // namespace assay::linalg

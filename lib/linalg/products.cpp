@@ -366,7 +366,8 @@ void transpose(Index m, Index n, const S* from, Index from_step, Target target, 
 }
 
 template <class S>
-void row_products(Index m, Index n, Index k, const S* a, const S* const* b, S* c, Index c_step) {
+void row_pointer_product(Index m, Index n, Index k, const S* a, const S* const* b, S* c,
+                         Index c_step) {
     const Index packets = padded(n) / kWidth<S>;
     // The rows of b under a tile stay in the cache while all rows of a pass over them.
     for (Index packet = 0; packet < packets; packet += kTileVectors)
@@ -392,8 +393,8 @@ void add_row_dots(Index m, Index k, RowParts parts, const S* x, Index x_row, Ind
 #define ASSAY_INSTANTIATE(S)                                                                       \
     template ASSAY_API void multiply(Index, Index, Index, Strided<S>, Strided<S>, Target, S*,      \
                                      Index);                                                       \
-    template ASSAY_API void row_products(Index, Index, Index, const S*, const S* const*, S*,       \
-                                         Index);                                                   \
+    template ASSAY_API void row_pointer_product(Index, Index, Index, const S*, const S* const*,    \
+                                                S*, Index);                                        \
     template ASSAY_API Index whole_vectors<S>(Index);                                              \
     template ASSAY_API void placed_product(Index, Index, Index, Placed<S>, const S*, Index,        \
                                            Target, S*, Index);                                     \

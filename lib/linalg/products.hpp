@@ -72,8 +72,8 @@ inline constexpr Eigen::Index kRowPadding = 16;
 // c = a b: a (m x k, row-major), b: k pointers to rows of n numbers, c (m x n) with rows c_step
 // apart. Rows of b and c are as long as padded(n).
 template <class S>
-ASSAY_API void row_products(Eigen::Index m, Eigen::Index n, Eigen::Index k, const S* a,
-                            const S* const* b, S* c, Eigen::Index c_step);
+ASSAY_API void row_pointer_product(Eigen::Index m, Eigen::Index n, Eigen::Index k, const S* a,
+                                   const S* const* b, S* c, Eigen::Index c_step);
 
 // Rows that stand in several parts.
 struct RowParts {

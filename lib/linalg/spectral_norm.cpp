@@ -1,7 +1,6 @@
 #include <assay/linalg/spectral_norm.hpp>
 
 #include <assay/core/error.hpp>
-#include <assay/core/random.hpp>
 #include <assay/linalg/orthonormal.hpp>
 
 #include <Eigen/Eigenvalues>
@@ -14,7 +13,7 @@ namespace assay::linalg {
 namespace {
 
 constexpr Index kBlock = 4; // vectors of a block, so that as many large eigenvalues may be close
-constexpr Index kMostProducts = 40;
+constexpr Index kMostKrylovBlocks = 40;
 
 // Whether all eigenvalues of a tridiagonal matrix lie below x: all pivots of T - x I are negative.
 bool all_below(const Vector& diagonal, const Vector& squared_below, double x) {
@@ -30,14 +29,6 @@ double gershgorin(const Vector& diagonal, const Vector& below) {
     ends.head(below.size()) += below.cwiseAbs();
     ends.tail(below.size()) += below.cwiseAbs();
     return ends.maxCoeff();
-}
-
-Matrix random_block(Index rows, Index columns) {
-    const Random random(0, "linalg/spectral_norm/start");
-    Matrix block(rows, columns);
-    for (Index i = 0; i < block.size(); ++i)
-        block.data()[i] = random.normal(static_cast<std::uint64_t>(i));
-    return block;
 }
 
 // Orthonormal columns in the directions of `block` outside a space; no more than there is room for.
@@ -70,7 +61,8 @@ double largest_eigenvalue(const Matrix& symmetric) {
 
 Eigenvalue largest_eigenvalue(Index n, const std::function<Matrix(const Matrix&)>& product,
                               double tolerance) {
-    Matrix space(n, 0), image(n, 0), next = orthonormalised(random_block(n, std::min(n, kBlock)));
+    Matrix space(n, 0), image(n, 0),
+        next = random_orthonormal({0, "linalg/spectral_norm/start"}, n, std::min(n, kBlock));
     for (Index products = 1;; ++products) {
         const Index known = space.cols(), count = known + next.cols();
         space.conservativeResize(n, count);
@@ -86,7 +78,7 @@ Eigenvalue largest_eigenvalue(Index n, const std::function<Matrix(const Matrix&)
         const Matrix residual =
             image * weights - space * weights * small.eigenvalues().tail(best).asDiagonal();
         const double size = residual.col(best - 1).norm();
-        if (size <= tolerance * value || products == kMostProducts || count == n)
+        if (size <= tolerance * value || products == kMostKrylovBlocks || count == n)
             return {value, size};
         next = new_directions(space, residual.rowwise().reverse());
     }

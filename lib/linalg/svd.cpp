@@ -1,7 +1,6 @@
 #include <assay/linalg/svd.hpp>
 
 #include <assay/core/error.hpp>
-#include <assay/core/random.hpp>
 #include <assay/linalg/orthonormal.hpp>
 
 #include <Eigen/SVD>
@@ -14,14 +13,6 @@ namespace {
 constexpr Index kExtra = 8;      // vectors of a block beyond those asked for
 constexpr Index kMostBlocks = 8; // of a Krylov space, before it restarts from its best vectors
 constexpr int kMostProducts = 300;
-
-Matrix random_block(Index rows, Index columns, std::uint64_t seed) {
-    const Random random(seed, "linalg/svd/start");
-    Matrix block(rows, columns);
-    for (Index i = 0; i < block.size(); ++i)
-        block.data()[i] = random.normal(static_cast<std::uint64_t>(i));
-    return block;
-}
 
 Matrix finite(Matrix product) {
     if (!product.allFinite()) throw Error("singular values: the matrix has non-finite entries");
@@ -41,7 +32,8 @@ Svd thin_svd(const Matrix& matrix) {
 Svd leading_svd(const LinearOperator& op, Index count, std::uint64_t seed, double tolerance) {
     const Index block = std::min(count + kExtra, std::min(op.rows, op.cols));
     const Index most = std::min(kMostBlocks * block, std::min(op.rows, op.cols));
-    Matrix space = orthonormalised(random_block(op.cols, block, seed)), image(op.rows, 0);
+    Matrix space = random_orthonormal({seed, "linalg/svd/start"}, op.cols, block),
+           image(op.rows, 0);
     for (int products = 0; products < kMostProducts; products += 2) {
         // The last block of the space has no image yet.
         const Index known = image.cols(), fresh = space.cols() - known;

@@ -9,27 +9,25 @@
 namespace assay::lindyn {
 namespace {
 
-using Array = Eigen::ArrayXd;
-
 // What both the recursion and its end need of a layer.
-struct Modes {
-    Array s, curvature, null; // one an output; decay + ..., null S^2 s^2
-    double drive = 0;         // f
-    double free_inputs = 0;   // inputs beyond the singular values
+struct LayerModes {
+    Eigen::ArrayXd s, curvature, null; // one an output; decay + ..., null S^2 s^2
+    double drive = 0;                  // f
+    double free_inputs = 0;            // inputs beyond the singular values
     double inputs = 0;
     double added = 0;      // eta^2 V n of one output
     double sampling = 0;   // 1/m where batches are drawn, else 0
     double bias_noise = 0; // eta^2 amp^2 S^2 n |b|^2 / m, of all outputs
 };
 
-Modes modes_of(const AlignmentSettings& settings, const AlignedLayer& layer) {
+LayerModes layer_modes(const AlignmentSettings& settings, const AlignedLayer& layer) {
     const Coefficients& c = settings.coefficients;
     const Index rank = std::min(layer.outputs, layer.inputs);
     if (layer.s.size() != rank)
         throw Error(concat(layer.s.size(), " singular values; ", rank, " are expected"));
     const double power = settings.stddev * settings.stddev;
-    Modes m;
-    m.s = Array::Zero(layer.outputs);
+    LayerModes m;
+    m.s = Eigen::ArrayXd::Zero(layer.outputs);
     m.s.head(rank) = layer.s.array();
     m.null = c.null * power * m.s.square();
     m.curvature = c.decay + c.sparse * power + m.null;
@@ -45,7 +43,8 @@ Modes modes_of(const AlignmentSettings& settings, const AlignedLayer& layer) {
 }
 
 // A_i, given means and powers.
-Array residual_power(const Coefficients& c, const Array& s, const Array& mean, const Array& power) {
+Eigen::ArrayXd residual_power(const Coefficients& c, const Eigen::ArrayXd& s,
+                              const Eigen::ArrayXd& mean, const Eigen::ArrayXd& power) {
     return c.amp * c.amp - 2 * c.amp * c.null * s * mean + c.null * c.null * s.square() * power;
 }
 
@@ -64,7 +63,7 @@ double AlignmentMoments::norm_ratio() const {
 MomentRecursion::MomentRecursion(const AlignmentSettings& settings, const AlignedLayer& layer,
                                  double start_ratio)
     : settings_(settings) {
-    const Modes m = modes_of(settings, layer);
+    const LayerModes m = layer_modes(settings, layer);
     s_ = m.s;
     gain_ = 1 + settings.momentum - settings.rate * m.curvature;
     drive_ = m.drive;
@@ -75,8 +74,8 @@ MomentRecursion::MomentRecursion(const AlignmentSettings& settings, const Aligne
     bias_noise_ = m.bias_noise;
     if (m.sampling == 0) settings_.batch = 0;
     mean_ = mean_before_ = Vector::Zero(layer.outputs);
-    power_ = Array::Constant(layer.outputs, start_ratio * start_ratio * weight_power_ /
-                                                static_cast<double>(layer.outputs));
+    power_ = Eigen::ArrayXd::Constant(layer.outputs, start_ratio * start_ratio * weight_power_ /
+                                                         static_cast<double>(layer.outputs));
     power_before_ = cross_ = power_;
 }
 
@@ -84,21 +83,22 @@ void MomentRecursion::step() {
     const Coefficients& c = settings_.coefficients;
     const double mu = settings_.momentum, rate = settings_.rate,
                  scale = settings_.stddev * settings_.stddev;
-    const Array s = s_.array(), mean = mean_.array(), before = mean_before_.array();
-    const Array push = rate * drive_ * s;
-    Array noise = Array::Constant(s.size(), added_ + bias_noise_ / static_cast<double>(s.size()));
+    const Eigen::ArrayXd s = s_.array(), mean = mean_.array(), before = mean_before_.array();
+    const Eigen::ArrayXd push = rate * drive_ * s;
+    Eigen::ArrayXd noise =
+        Eigen::ArrayXd::Constant(s.size(), added_ + bias_noise_ / static_cast<double>(s.size()));
     if (settings_.batch > 0) {
-        const Array a = residual_power(c, s, mean, power_);
+        const Eigen::ArrayXd a = residual_power(c, s, mean, power_);
         // Modes beyond the inputs (s = 0) are none of K's.
         const Index rank = std::min(s.size(), static_cast<Index>(inputs_));
         const double trace = a.head(rank).sum() + free_inputs_ * c.amp * c.amp;
         noise += std::pow(rate * scale, 2) / static_cast<double>(settings_.batch) * s.square() *
                  (a + (1 + settings_.kurtosis / inputs_) * trace);
     }
-    const Array next = gain_ * mean - mu * before + push;
-    const Array power = gain_.square() * power_ + mu * mu * power_before_ -
-                        2 * mu * gain_ * cross_ + 2 * push * (gain_ * mean - mu * before) +
-                        push.square() + noise;
+    const Eigen::ArrayXd next = gain_ * mean - mu * before + push;
+    const Eigen::ArrayXd power = gain_.square() * power_ + mu * mu * power_before_ -
+                                 2 * mu * gain_ * cross_ + 2 * push * (gain_ * mean - mu * before) +
+                                 push.square() + noise;
     // Added noise moves B but not its velocity: what B would have been before is shifted with it.
     cross_ = gain_ * power_ - mu * cross_ + push * mean + added_;
     power_before_ = power_ + added_;
@@ -112,25 +112,25 @@ AlignmentMoments MomentRecursion::moments() const {
 }
 
 AlignmentMoments stationary_moments(const AlignmentSettings& settings, const AlignedLayer& layer) {
-    const Modes m = modes_of(settings, layer);
+    const LayerModes m = layer_modes(settings, layer);
     const Coefficients& c = settings.coefficients;
     const double mu = settings.momentum, rate = settings.rate, total = m.s.square().sum();
-    const Array mean = m.drive * m.s / m.curvature, gain = 1 + mu - rate * m.curvature;
+    const Eigen::ArrayXd mean = m.drive * m.s / m.curvature, gain = 1 + mu - rate * m.curvature;
     AlignmentMoments end;
     end.overlap = (m.s * mean).sum() / total;
     // Deviations from the mean are an autoregression of order 2 with noise of variance
     //   share + (eta null C)^2/m M + ..., linear in M and in tr A.
-    const Array inverse = (1 - mu) / (1 + mu) * ((1 + mu) * (1 + mu) - gain.square());
+    const Eigen::ArrayXd inverse = (1 - mu) / (1 + mu) * ((1 + mu) * (1 + mu) - gain.square());
     const double scale = rate * settings.stddev * settings.stddev,
                  spread = 1 + settings.kurtosis / m.inputs;
-    const Array drawn = scale * scale * m.sampling * m.s.square(); // of A
-    const Array feed = c.null * c.null * m.s.square();             // dA/dM
-    const Array divisor = inverse - drawn * feed;
+    const Eigen::ArrayXd drawn = scale * scale * m.sampling * m.s.square(); // of A
+    const Eigen::ArrayXd feed = c.null * c.null * m.s.square();             // dA/dM
+    const Eigen::ArrayXd divisor = inverse - drawn * feed;
     const double infinite = std::numeric_limits<double>::infinity();
     if (!(divisor > 0).all()) return {end.overlap, infinite};
-    const Array start = residual_power(c, m.s, mean, mean.square());
-    const Array carried = 1 + mu * mu - 2 * mu / (1 + mu) * gain; // of added noise
-    const Array own =
+    const Eigen::ArrayXd start = residual_power(c, m.s, mean, mean.square());
+    const Eigen::ArrayXd carried = 1 + mu * mu - 2 * mu / (1 + mu) * gain; // of added noise
+    const Eigen::ArrayXd own =
         m.added * carried + m.bias_noise / static_cast<double>(m.s.size()) + drawn * start;
     // variance = (own + drawn spread tr A)/divisor; tr A = sum start + free amp^2 + sum feed
     // variance
@@ -139,7 +139,7 @@ AlignmentMoments stationary_moments(const AlignmentSettings& settings, const Ali
     if (!(loop < 1)) return {end.overlap, infinite};
     const double base = start.head(rank).sum() + m.free_inputs * c.amp * c.amp;
     const double trace = (base + (feed * own / divisor).sum()) / (1 - loop);
-    const Array variance = (own + drawn * spread * trace) / divisor;
+    const Eigen::ArrayXd variance = (own + drawn * spread * trace) / divisor;
     end.power = (mean.square() + variance).sum() / total;
     return end;
 }

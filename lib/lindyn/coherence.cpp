@@ -1,6 +1,7 @@
 #include <assay/lindyn/coherence.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/linalg/assignment.hpp>
 #include <assay/lindyn/modes.hpp>
 #include <assay/lindyn/spiked.hpp>
@@ -12,10 +13,6 @@ namespace assay::lindyn {
 namespace {
 
 constexpr Index kModes = 8; // more modes than categories that are looked at
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 // Columns: unit vectors, constant on the members of each category.
 Matrix indicators(const std::vector<std::int64_t>& category, Index categories) {

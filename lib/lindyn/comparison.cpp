@@ -1,6 +1,8 @@
 #include <assay/lindyn/comparison.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/linalg/assignment.hpp>
 #include <assay/linalg/svd.hpp>
@@ -15,24 +17,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace assay::lindyn {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kNegligible = 1e-10; // share of the largest eigenvalue of X^T X
-constexpr Index kFinePoints = 2000;   // at which a prediction is evaluated, at least
-constexpr Index kSpare = 8;           // singular pairs of a map beyond the modes that are asked for
-constexpr Index kTaus = 400;          // among which a clock is looked for
+constexpr double kNegligibleInput = 1e-10; // share of the largest eigenvalue of X^T X
+constexpr Index kFinePoints = 2000;        // at which a prediction is evaluated, at least
+constexpr Index kSpare = 8;  // singular pairs of a map beyond the modes that are asked for
+constexpr Index kTaus = 400; // among which a clock is looked for
 constexpr double kRich = 1, kLazy = 0.4; // stages, see Regime
 constexpr double kStays = 0.1;           // change of a representation that stays
 constexpr double kNearZero = 0.1;        // share of its end from which a mode starts at most
 constexpr double kLikeStarts = 10;       // largest over smallest strength that have one mean
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 // First and last member of each group of equal modes.
 struct Stretch {
@@ -321,7 +317,7 @@ FittedMap fit_map(const RowMatrix& inputs, const RowMatrix& outputs) {
     const Matrix square = inputs.transpose() * inputs;
     const Eigen::SelfAdjointEigenSolver<Matrix> solver(square);
     const Vector& values = solver.eigenvalues();
-    const double least = kNegligible * values(values.size() - 1);
+    const double least = kNegligibleInput * values(values.size() - 1);
     const Vector inverse = values.unaryExpr([least](double x) { return x > least ? 1 / x : 0.0; });
     const Matrix cross = outputs.transpose() * inputs;
     FittedMap fitted;

@@ -1,7 +1,9 @@
 #include <assay/lindyn/comparison_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/lindyn/lindyn_io.hpp>
+#include <assay/lindyn/study_records_io.hpp>
 #include <assay/network/evaluation.hpp>
 
 #include <cstdint>
@@ -15,10 +17,6 @@ void need_rising(const std::vector<Index>& steps, const std::string& where) {
         if (steps[i] <= steps[i - 1])
             throw Error(concat(where, ": step ", steps[i], " after ", steps[i - 1],
                                "; rising steps are expected"));
-}
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
 }
 
 void check_tasks(const KnownMap& known, const std::string& where) {
@@ -43,10 +41,6 @@ int weighted_layers(const network::Model& model) {
     for (const auto& array : model.parameters)
         if (array.name == "weight") names.insert(array.layer);
     return std::max(1, static_cast<int>(names.size()));
-}
-
-std::vector<std::int64_t> whole(const std::vector<Index>& steps) {
-    return {steps.begin(), steps.end()};
 }
 
 } // namespace
@@ -160,7 +154,7 @@ void write_groups(hdf5::Group& group, const GroupComparison& g) {
 } // namespace
 
 void write_comparison(hdf5::Group group, const RunComparison& c) {
-    group.write("step", whole(c.steps), {"time", "", "updates made at each checkpoint"});
+    group.write("step", whole_numbers(c.steps), {"time", "", "updates made at each checkpoint"});
     group.write("observed", c.observed, {"time,mode", "", "a = u^T W v of the network"});
     group.write("predicted", c.predicted,
                 {"time,mode", "", "the same in theory; NaN before the prediction starts"});

@@ -1,6 +1,8 @@
 #include <assay/lindyn/development.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/linalg/pca.hpp>
 #include <assay/linalg/svd.hpp>
 #include <assay/lindyn/passage.hpp>
@@ -9,18 +11,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 namespace assay::lindyn {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kRounding = 1e-9; // of the largest output: excursions below are none
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
+constexpr double kExcursion = 1e-9; // of the largest output: excursions below are none
 
 Matrix symmetric_root(const Matrix& gram) {
     const Eigen::SelfAdjointEigenSolver<Matrix> solver(gram);
@@ -214,7 +210,7 @@ Illusions illusory_correlations(const Development& development) {
         }
     }
     for (Index k = 0; k < found.excursion.size(); ++k)
-        if (found.excursion.data()[k] <= kRounding * scale) {
+        if (found.excursion.data()[k] <= kExcursion * scale) {
             found.excursion.data()[k] = 0;
             found.peak.data()[k] = found.peak_time.data()[k] = kNaN;
         }

@@ -1,6 +1,7 @@
 #include <assay/lindyn/development_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/lindyn_io.hpp>
 #include <assay/training/run_io.hpp>
@@ -10,10 +11,6 @@
 
 namespace assay::lindyn {
 namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 std::vector<Matrix> read_stack(const hdf5::Group& group, const std::string& name, Index moments) {
     const hdf5::Dataset dataset = group.dataset(name).expect_rank(3).expect_numeric();

@@ -1,19 +1,15 @@
 #include <assay/lindyn/differentiation.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/lindyn/passage.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 
 namespace assay::lindyn {
 namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 // Items by the value of a column, in the order of the values.
 std::map<double, std::vector<Index>> parts_of(const Matrix& labels, Index column,

@@ -11,12 +11,12 @@
 namespace assay::lindyn {
 namespace {
 
-constexpr Index kTimes = 128;   // of a block
-constexpr Index kGrid = 400;    // times of the search for the optimum
-constexpr double kHelps = 0.03; // share of the largest `cross` of modes that set the times
+constexpr Index kTimes = 128;         // of a block
+constexpr Index kSearchedTimes = 400; // times of the search for the optimum
+constexpr double kHelps = 0.03;       // share of the largest `cross` of modes that set the times
 constexpr Index kMostNodes = 1024;
 
-ModeLaw law_of(const ErrorModel& m, Index i) {
+ModeLaw error_law(const ErrorModel& m, Index i) {
     return {m.s(i), m.d, m.start, m.depth, 1, 0};
 }
 
@@ -32,7 +32,7 @@ void falling_curve(const ModeLaw& law, const double* times, Index count, double*
 }
 
 void strength_curve(const ErrorModel& m, Index i, const double* times, Index count, double* out) {
-    const ModeLaw law = law_of(m, i);
+    const ModeLaw law = error_law(m, i);
     if (m.depth >= 3 && m.s(i) > 0 && !(m.start < law.end()))
         falling_curve(law, times, count, out);
     else
@@ -58,15 +58,16 @@ void add_time(std::vector<double>& times, double time) {
 Vector search_times(const ErrorModel& m, double horizon) {
     std::vector<double> times, grid{0};
     for (const Index i : helpful_modes(m)) {
-        add_time(times, time_to_reach(law_of(m, i), 0.5));
-        const double best = m.cross(i) / m.square(i) / law_of(m, i).end();
-        if (best < 1) add_time(grid, time_to_reach(law_of(m, i), best));
+        add_time(times, time_to_reach(error_law(m, i), 0.5));
+        const double best = m.cross(i) / m.square(i) / error_law(m, i).end();
+        if (best < 1) add_time(grid, time_to_reach(error_law(m, i), best));
     }
     if (times.empty()) return Vector::Zero(1);
     const auto [first, last] = std::minmax_element(times.begin(), times.end());
     const double low = std::log(0.1 * *first), high = std::log(3 * *last);
-    for (Index i = 0; i < kGrid; ++i)
-        grid.push_back(std::exp(low + (high - low) * static_cast<double>(i) / (kGrid - 1)));
+    for (Index i = 0; i < kSearchedTimes; ++i)
+        grid.push_back(
+            std::exp(low + (high - low) * static_cast<double>(i) / (kSearchedTimes - 1)));
     grid.insert(grid.end(), times.begin(), times.end());
     if (std::isfinite(horizon)) {
         grid.push_back(horizon);
@@ -132,13 +133,13 @@ double non_gradient_error(const ErrorModel& m) {
 Vector usual_times(const ErrorModel& m, Index count) {
     double latest = 0;
     for (const Index i : helpful_modes(m)) {
-        const double half = time_to_reach(law_of(m, i), 0.5);
+        const double half = time_to_reach(error_law(m, i), 0.5);
         if (std::isfinite(half)) latest = std::max(latest, half);
     }
     if (m.count.sum() > 0) {
         ErrorModel mean = m;
         mean.s = Vector::Constant(1, m.count.dot(m.s) / m.count.sum());
-        const double half = time_to_reach(law_of(mean, 0), 0.5);
+        const double half = time_to_reach(error_law(mean, 0), 0.5);
         if (std::isfinite(half)) latest = std::max(latest, half);
     }
     return Vector::LinSpaced(count, 0, latest > 0 ? 1.5 * latest : 1);

@@ -10,38 +10,38 @@
 namespace assay::lindyn {
 namespace {
 
-constexpr Index kBlockRows = 256;
+constexpr Index kProjectedRows = 256;
 constexpr Index kMostProducts = 2000;
-constexpr double kTolerance = 1e-10;
+constexpr double kConjugateResidual = 1e-10;
 
 double inner(const Matrix& a, const Matrix& b) {
     return a.cwiseProduct(b).sum();
 }
 
-RowMatrix centred(const RowMatrix& rows) {
+RowMatrix centred_rows(const RowMatrix& rows) {
     return rows.rowwise() - rows.colwise().mean();
 }
 
 // Rows with their forward projections.
-struct Rows {
+struct ProjectedRows {
     RowMatrix x, y;
 };
 
-Rows projected(const FeedbackLayer& layer, const RowMatrix& x, const AlignmentOptions& o) {
+ProjectedRows projected(const FeedbackLayer& layer, const RowMatrix& x, const AlignmentOptions& o) {
     if (!o.centre) return {x, layer.projection->forward(x, layer.weight, layer.bias)};
-    const RowMatrix moved = centred(x);
+    const RowMatrix moved = centred_rows(x);
     return {moved, layer.projection->forward(moved, layer.weight, {})};
 }
 
 // Sums over the rows, without the decay's part.
-Matrix curvature_sum(const Projection& p, const Coefficients& c, const Rows& rows,
+Matrix curvature_sum(const Projection& p, const Coefficients& c, const ProjectedRows& rows,
                      const Matrix& b) {
     Matrix sum = Matrix::Zero(b.rows(), b.cols());
     if (c.null > 0) sum += c.null * p.gradient(rows.y, p.backward(rows.y, b));
     if (c.sparse > 0) sum += c.sparse * p.gradient(p.forward(rows.x, b, {}), rows.x);
     return sum;
 }
-Matrix amp_sum(const FeedbackLayer& layer, const Coefficients& c, const Rows& rows) {
+Matrix amp_sum(const FeedbackLayer& layer, const Coefficients& c, const ProjectedRows& rows) {
     if (!(c.amp > 0)) return Matrix::Zero(layer.weight.rows(), layer.weight.cols());
     return c.amp * layer.projection->gradient(rows.y, rows.x);
 }
@@ -58,7 +58,7 @@ double row_share(const FeedbackLayer& layer, const AlignmentOptions& o, Index ro
     return 1 / (positions * static_cast<double>(rows));
 }
 
-Matrix normal_matrix(const Matrix& like, const Random& random, StreamWords stream) {
+Matrix normal_like(const Matrix& like, const Random& random, StreamWords stream) {
     Matrix m(like.rows(), like.cols());
     for (Index i = 0; i < m.size(); ++i)
         m.data()[i] = random.normal(static_cast<std::uint64_t>(i), stream);
@@ -91,7 +91,7 @@ Matrix batch_gradient(const FeedbackLayer& layer, const AlignmentSettings& setti
                             ? pool_batch(*run.pool, settings.batch, run, step)
                             : mirror_noise(settings, settings.batch, layer.projection->input_size(),
                                            run.seed, run.layer, run.repeat, step);
-    Rows rows = projected(layer, x, o);
+    ProjectedRows rows = projected(layer, x, o);
     if (settings.rectified) rows.y = rows.y.cwiseMax(0);
     gradient += row_share(layer, o, x.rows()) * (curvature_sum(*layer.projection, c, rows, b) -
                                                  untapered(layer, o, amp_sum(layer, c, rows)));
@@ -137,10 +137,10 @@ Matrix DenseProjection::gradient(const RowMatrix& z, const RowMatrix& x) const {
 AlignmentSystem sampled_system(const FeedbackLayer& layer, const Coefficients& c,
                                const RowMatrix& x, const AlignmentOptions& o,
                                const Execution& run) {
-    auto rows = std::make_shared<Rows>(projected(layer, x, o));
+    auto rows = std::make_shared<ProjectedRows>(projected(layer, x, o));
     const double share = row_share(layer, o, x.rows());
-    const auto summed = [rows, run](const std::function<Matrix(const Rows&)>& of_block) {
-        const Blocks blocks{rows->x.rows(), kBlockRows};
+    const auto summed = [rows, run](const std::function<Matrix(const ProjectedRows&)>& of_block) {
+        const Blocks blocks{rows->x.rows(), kProjectedRows};
         std::vector<Matrix> sums(static_cast<std::size_t>(blocks.count()));
         parallel_blocks(blocks.count(), run.threads, [&](Index i) {
             sums[static_cast<std::size_t>(i)] =
@@ -151,10 +151,10 @@ AlignmentSystem sampled_system(const FeedbackLayer& layer, const Coefficients& c
         return tree_sum(std::move(sums));
     };
     AlignmentSystem system;
-    const Matrix amp = summed([&](const Rows& block) { return amp_sum(layer, c, block); });
+    const Matrix amp = summed([&](const ProjectedRows& block) { return amp_sum(layer, c, block); });
     system.drive = share * untapered(layer, o, amp) + c.self * layer.weight;
     system.curvature = [summed, share, c, projection = layer.projection](const Matrix& b) {
-        return Matrix(c.decay * b + share * summed([&](const Rows& block) {
+        return Matrix(c.decay * b + share * summed([&](const ProjectedRows& block) {
                                         return curvature_sum(*projection, c, block, b);
                                     }));
     };
@@ -177,7 +177,7 @@ Matrix aligned_feedback(const AlignmentSystem& system) {
     Matrix b = Matrix::Zero(system.drive.rows(), system.drive.cols()), residual = system.drive,
            direction = residual;
     double left = inner(residual, residual);
-    const double enough = left * kTolerance * kTolerance;
+    const double enough = left * kConjugateResidual * kConjugateResidual;
     for (Index i = 0; left > enough; ++i) {
         const Matrix product = system.curvature(direction);
         const double bend = inner(direction, product);
@@ -224,7 +224,7 @@ SampledPower sampling_power(const FeedbackLayer& layer, const AlignmentSettings&
 
 LargestCurvature largest_curvature(const AlignmentSystem& system, std::uint64_t seed) {
     const Random random(seed, "lindyn/stability/power");
-    Matrix b = normal_matrix(system.drive, random, {});
+    Matrix b = normal_like(system.drive, random, {});
     b /= b.norm();
     LargestCurvature found;
     for (int i = 0; i < 1000; ++i) {
@@ -259,7 +259,7 @@ AlignmentTrace simulate_alignment(const FeedbackLayer& layer, const AlignmentSet
     const Coefficients& c = settings.coefficients;
     const Random start(run.seed, "lindyn/stability/start"),
         noise(run.seed, "lindyn/stability/noise"), task(run.seed, "lindyn/stability/task");
-    Matrix w = layer.weight, b = normal_matrix(w, start, words(run.layer, run.repeat, 0));
+    Matrix w = layer.weight, b = normal_like(w, start, words(run.layer, run.repeat, 0));
     b *= run.start_ratio * w.norm() / b.norm();
     const double apart = (w - b).norm();
     AlignmentTrace trace{Vector(run.steps + 1), Vector(run.steps + 1), Vector(run.steps + 1)};
@@ -268,14 +268,14 @@ AlignmentTrace simulate_alignment(const FeedbackLayer& layer, const AlignmentSet
     for (Index t = 0; t < run.steps; ++t) {
         const StreamWords at = words(run.layer, run.repeat, t);
         if (settings.rule == AlignmentRule::kp) {
-            const Matrix pseudo = normal_matrix(w, task, at);
+            const Matrix pseudo = normal_like(w, task, at);
             move_w.step(pseudo + c.decay * w, w);
             move_b.step(pseudo + c.decay * b, b);
         } else {
             move_b.step(batch_gradient(layer, settings, o, run, t, b), b);
         }
         if (settings.noise > 0)
-            b += settings.rate * std::sqrt(settings.noise) * normal_matrix(b, noise, at);
+            b += settings.rate * std::sqrt(settings.noise) * normal_like(b, noise, at);
         record(w, b, apart, t + 1, trace);
     }
     return trace;

@@ -1,5 +1,6 @@
 #include <assay/lindyn/generalization.hpp>
 
+#include <assay/core/arithmetic.hpp>
 #include <assay/core/error.hpp>
 
 #include <algorithm>
@@ -7,10 +8,6 @@
 
 namespace assay::lindyn {
 namespace {
-
-double squared(double x) {
-    return x * x;
-}
 
 // How the data of a setting scale those of P = N1: singular values are `unit` times the spiked
 // matrix of `aspect` whose teacher is `snr` s*, and `reach` s* of the teacher is seen.

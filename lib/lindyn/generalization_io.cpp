@@ -1,6 +1,7 @@
 #include <assay/lindyn/generalization_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/study_records_io.hpp>
 
@@ -13,10 +14,6 @@ namespace {
 
 constexpr std::array<std::pair<StudentKind, const char*>, 2> kKinds{
     {{StudentKind::aligned, "aligned"}, {StudentKind::random, "random"}}};
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 void write_points(hdf5::Group& group, const std::map<Index, StudyPoint>& points, const Rows& rows,
                   const TimeScale& scale) {

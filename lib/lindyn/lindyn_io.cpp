@@ -1,6 +1,7 @@
 #include <assay/lindyn/lindyn_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/passage.hpp>
 #include <assay/network/network_io.hpp>
@@ -14,8 +15,6 @@
 
 namespace assay::lindyn {
 namespace {
-
-using Json = nlohmann::json;
 
 hdf5::Dataset need_table(const hdf5::Dataset& dataset) {
     dataset.expect_numeric();

@@ -1,12 +1,12 @@
 #include <assay/lindyn/mode_curve.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/lindyn/quadrature.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace assay::lindyn {
 namespace {
@@ -14,9 +14,6 @@ namespace {
 using Array = Eigen::Array<double, Eigen::Dynamic, 1>;
 using InMap = Eigen::Map<const Array>;
 using OutMap = Eigen::Map<Array>;
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 constexpr Index kNodes = 32; // of the integral without a pole
 

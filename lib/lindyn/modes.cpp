@@ -78,7 +78,7 @@ Modes modes_of(const Statistics& statistics, const ModeOptions& options) {
 // ---- matrix-free
 
 template <class Scalar>
-using Rows = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using RowBlock = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 // Products of the correlations with blocks of vectors, a pass through the samples each. Tiles of
 // rows and columns do not depend on the number of threads.
@@ -123,7 +123,7 @@ class StreamedCorrelations {
     }
 
   private:
-    using Block = Rows<Scalar>;
+    using Block = RowBlock<Scalar>;
     [[nodiscard]] Block inputs(Index first, Index count) const {
         if constexpr (std::is_same_v<Scalar, float>)
             return source_.read_inputs_float(first, count);

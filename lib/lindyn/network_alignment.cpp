@@ -1,6 +1,7 @@
 #include <assay/lindyn/network_alignment.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
 #include <assay/network/keys.hpp>
@@ -17,7 +18,6 @@
 namespace assay::lindyn {
 namespace {
 
-using Json = nlohmann::json;
 using Net = network::Network<double>;
 using Pass = network::Pass<double>;
 

@@ -1,12 +1,11 @@
 #include <assay/lindyn/passage.hpp>
 
+#include <assay/core/constants.hpp>
+
 #include <cmath>
-#include <limits>
 
 namespace assay::lindyn {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // The first sample at `level` or above; as many as there are, if none is.
 Index first_above(const Vector& curve, double level) {

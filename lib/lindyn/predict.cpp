@@ -1,6 +1,8 @@
 #include <assay/lindyn/predict.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/lindyn/exact_solution.hpp>
@@ -13,23 +15,17 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 
 namespace assay::lindyn {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kTrusted = 1e-2; // expected error below which the exact solution is taken
 constexpr double kRefused = 0.1;  // and above which it is refused
 constexpr double kAligned = 1e-8; // imbalance and coupling of modes below which they grow alone
 constexpr double kAside = 1e-6;   // and the start's |W| outside of them over its least mode's
 constexpr double kNone = 1e-12;   // share of the largest strength that is none
 constexpr double kMostSteps = 1e10;
-constexpr double kNegligible = 1e-3; // modes below this share of the first do not set the times
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
+constexpr double kNegligibleMode = 1e-3; // modes below this share of the first do not set the times
 
 // How many modes a network can learn, and has to.
 Index learnable(const Problem& problem, const PredictSettings& s) {
@@ -410,7 +406,7 @@ Vector usual_times(const Problem& problem, const PredictSettings& settings, Inde
     const Vector start = initial_strengths(problem, settings);
     double latest = 0;
     for (Index a = 0; a < learnable(problem, settings); ++a) {
-        if (problem.modes.s(a) <= kNegligible * problem.modes.s(0)) continue;
+        if (problem.modes.s(a) <= kNegligibleMode * problem.modes.s(0)) continue;
         const double half = usual_half_time(problem, settings, start, a);
         if (std::isfinite(half)) latest = std::max(latest, half);
     }

@@ -1,5 +1,7 @@
 #include <assay/lindyn/quadrature.hpp>
 
+#include <assay/core/arithmetic.hpp>
+
 #include <algorithm>
 #include <cmath>
 
@@ -9,10 +11,6 @@ namespace {
 // Distance in phi of the density's pole from the real axis below which Gauss-Chebyshev quadrature
 // would need more nodes.
 constexpr double kNearPole = 0.14;
-
-double squared(double x) {
-    return x * x;
-}
 
 // By Newton's iteration on the Legendre polynomial.
 Rule legendre_rule(Index count) {

@@ -1,5 +1,7 @@
 #include <assay/lindyn/regression.hpp>
 
+#include <assay/core/arithmetic.hpp>
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/linalg/svd.hpp>
@@ -8,18 +10,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace assay::lindyn {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Index kGrid = 400;
 constexpr Index kManyNodes = 1024;
-
-double squared(double x) {
-    return x * x;
-}
 
 // Squared error of a direction that nothing is known of.
 double ignorance(const RegressionSetting& s) {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr Index kEigenvalues = 32; // between the edges of the spectrum
 
-const RegressionTheory& theory_of(const RegressionStudy& study, Index load) {
+const RegressionTheory& theory_at_load(const RegressionStudy& study, Index load) {
     return study.theory[static_cast<std::size_t>(load)];
 }
 
@@ -37,7 +37,7 @@ void write_theory(hdf5::Group& group, const RegressionStudy& study, const Rows& 
     RowMatrix error(rows.count, study.time.size());
     Vector best_time(rows.count), best_error(rows.count), late(rows.count);
     for (Index i = 0; i < rows.count; ++i) {
-        const RegressionTheory& theory = theory_of(study, i);
+        const RegressionTheory& theory = theory_at_load(study, i);
         error.row(i) = theory.error.transpose();
         best_time(i) = scale.per_tau * theory.optimum.at;
         best_error(i) = theory.optimum.value;
@@ -59,7 +59,7 @@ void write_check(hdf5::Group check, const RegressionStudy& study, const Rows& ro
         Matrix repeats(study.repeats, study.time.size());
         for (Index r = 0; r < study.repeats; ++r)
             repeats.row(r) = study.draws.at(i * study.repeats + r).transpose();
-        const RepeatSummary summary = summarise_repeats(repeats, theory_of(study, i).error);
+        const RepeatSummary summary = summarise_repeats(repeats, theory_at_load(study, i).error);
         mean.row(i) = summary.mean.transpose();
         sem.row(i) = summary.sem.transpose();
         z.row(i) = summary.z.transpose();

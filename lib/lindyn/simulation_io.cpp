@@ -32,10 +32,6 @@ std::string training_json(const SimulationRecord& record, const SimulationFacts&
     return training::config_json(c);
 }
 
-std::vector<std::int64_t> whole(const std::vector<Index>& steps) {
-    return {steps.begin(), steps.end()};
-}
-
 std::string numbered(const std::string& name, std::size_t number) {
     return name + std::to_string(number);
 }
@@ -58,7 +54,7 @@ void write_state(hdf5::Group group, const SimulationState& state) {
     group.set_attribute("recorded", static_cast<std::int64_t>(state.recorded));
     write_layers(group.create_group("layers"), state.layers);
     write_layers(group.create_group("velocities"), state.velocities);
-    group.write("step", whole(state.record.steps), {"time", "", ""});
+    group.write("step", whole_numbers(state.record.steps), {"time", "", ""});
     group.write("loss", state.record.loss, {"time", "", ""});
     group.write("strength", state.record.strength, {"time,mode", "", ""});
     if (state.record.test_error.size() > 0)
@@ -104,7 +100,7 @@ void write_simulation(hdf5::Group group, const SimulationStudy& study) {
     if (study.runs.empty()) return;
     const SimulationRecord& first = study.runs.begin()->second;
     const auto count = static_cast<Index>(study.runs.size()), times = first.loss.size();
-    group.write("step", whole(first.steps), {"time", "", "updates made"});
+    group.write("step", whole_numbers(first.steps), {"time", "", "updates made"});
     RowMatrix loss(count, times), error(count, first.test_error.size());
     std::vector<Matrix> strength;
     std::vector<std::int64_t> numbers;
@@ -197,7 +193,8 @@ void write_run(hdf5::Group root, const SimulatedRun& simulated) {
     run.set_attribute("stop_reason", "steps");
     run.set_attribute("rule", "bp");
     if (simulated.whitened) run.set_attribute("whitened", 1);
-    run.write("steps", whole(simulated.steps), {"checkpoint", "", "steps of the checkpoints"});
+    run.write("steps", whole_numbers(simulated.steps),
+              {"checkpoint", "", "steps of the checkpoints"});
     for (std::size_t i = 0; i < simulated.kept.size(); ++i) {
         const Index step = simulated.steps[i];
         hdf5::Group group = root.create_group("/run/checkpoints/" + training::step_name(step));

@@ -1,18 +1,15 @@
 #include <assay/lindyn/spiked.hpp>
 
+#include <assay/core/arithmetic.hpp>
+#include <assay/core/constants.hpp>
+
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace assay::lindyn {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr int kPieces = 20000; // of the integral of the bulk's density
-
-double squared(double x) {
-    return x * x;
-}
 
 } // namespace
 

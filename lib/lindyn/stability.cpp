@@ -1,5 +1,6 @@
 #include <assay/lindyn/stability.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/lindyn/quadrature.hpp>
@@ -13,7 +14,6 @@
 namespace assay::lindyn {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kDegrees = 180 / 3.14159265358979323846;
 
 struct RuleName {

@@ -1,6 +1,7 @@
 #include <assay/lindyn/stability_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/keys.hpp>
 
@@ -13,21 +14,20 @@
 namespace assay::lindyn {
 namespace {
 
-using Json = nlohmann::json;
-using Layers = std::vector<LayerStability>;
+using LayerLimits = std::vector<LayerStability>;
 
-void write_numbers(hdf5::Group& group, const std::string& name, const Layers& layers,
-                   const std::function<double(const LayerStability&)>& of, const std::string& units,
-                   const std::string& what) {
+void write_layer_numbers(hdf5::Group& group, const std::string& name, const LayerLimits& layers,
+                         const std::function<double(const LayerStability&)>& of,
+                         const std::string& units, const std::string& what) {
     Vector values(static_cast<Index>(layers.size()));
     for (std::size_t i = 0; i < layers.size(); ++i) values(static_cast<Index>(i)) = of(layers[i]);
     group.write(name, values, {"layer", units, what});
 }
 
-void write_limits(hdf5::Group& group, const Layers& layers) {
+void write_limits(hdf5::Group& group, const LayerLimits& layers) {
     const auto one = [&](const std::string& name, double LayerStability::*member,
                          const std::string& units, const std::string& what) {
-        write_numbers(
+        write_layer_numbers(
             group, name, layers, [member](const auto& l) { return l.*member; }, units, what);
     };
     one("eta_critical", &LayerStability::eta_critical, "",
@@ -107,7 +107,7 @@ void write_student(hdf5::Group group, const StudentStability& student) {
                        {"", "", "task learning rate that is stable there; 0: none"});
 }
 
-void write_settings(hdf5::Group& group, const StabilitySettings& s) {
+void write_stability_settings(hdf5::Group& group, const StabilitySettings& s) {
     const AlignmentSettings& a = s.alignment;
     group.set_attribute("rule", rule_name(a.rule));
     group.set_attribute("activation", a.rectified ? "relu" : "none");
@@ -202,9 +202,9 @@ bool is_sgd(const Json& optimizer) {
 
 } // namespace
 
-void write_stability(hdf5::Group group, const StabilitySettings& settings, const Layers& layers,
-                     const TaskStability& task) {
-    write_settings(group, settings);
+void write_stability(hdf5::Group group, const StabilitySettings& settings,
+                     const LayerLimits& layers, const TaskStability& task) {
+    write_stability_settings(group, settings);
     write_rule(group, settings.alignment);
     std::string names;
     for (const auto& l : layers) names += (names.empty() ? "" : ",") + l.name;

@@ -1,5 +1,6 @@
 #include <assay/lindyn/stability_study.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
@@ -11,12 +12,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace assay::lindyn {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr Index kMostMoments = 2048; // inputs whose second moments are decomposed
 constexpr double kSilent = 1e-10;    // share of the largest second moment that is none
 

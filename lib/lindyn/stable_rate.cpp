@@ -1,15 +1,14 @@
 #include <assay/lindyn/stable_rate.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/linalg/spectral_norm.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace assay::lindyn {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr Index kMostCompleted = 1000; // inputs or outputs of data whose other modes are found too
 
 double widest_variance(const Problem& problem) {

@@ -13,17 +13,17 @@ namespace assay::lindyn {
 namespace {
 
 constexpr double kBlockBytes = double{1 << 23};
-constexpr Index kTile = 256;        // columns of one product
+constexpr Index kTileColumns = 256; // columns of one product
 constexpr double kWhite = 1e-8;     // departure from white that is rounding
 constexpr double kDropped = 1e-10;  // eigenvalues of Sx below this share are no direction
 constexpr double kSymmetric = 1e-8; // relative asymmetry of a given Sx that is rounding
 constexpr double kNegative = 1e-10; // relative negative eigenvalue that is rounding
 
 template <class Scalar>
-using Rows = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using BlockRows = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 template <class Scalar>
-Rows<Scalar> read_block(const SampleSource& source, bool targets, Index first, Index count) {
+BlockRows<Scalar> read_block(const SampleSource& source, bool targets, Index first, Index count) {
     if constexpr (std::is_same_v<Scalar, float>)
         return targets ? source.read_targets_float(first, count)
                        : source.read_inputs_float(first, count);
@@ -42,8 +42,9 @@ void add_transposed(const Left& left, const Right& right, Sum&& sum) {
 
 // sum += left^T right, in tiles of columns that do not depend on the number of threads.
 template <class Scalar>
-void add_product(const Rows<Scalar>& left, const Rows<Scalar>& right, Matrix& sum, int threads) {
-    const Blocks tiles{right.cols(), kTile};
+void add_product(const BlockRows<Scalar>& left, const BlockRows<Scalar>& right, Matrix& sum,
+                 int threads) {
+    const Blocks tiles{right.cols(), kTileColumns};
     parallel_blocks(tiles.count(), threads, [&](Index t) {
         add_transposed(left, right.middleCols(tiles.begin(t), tiles.extent(t)),
                        sum.middleCols(tiles.begin(t), tiles.extent(t)));
@@ -52,8 +53,8 @@ void add_product(const Rows<Scalar>& left, const Rows<Scalar>& right, Matrix& su
 
 // The same for left = right, upper triangle of tiles only.
 template <class Scalar>
-void add_square(const Rows<Scalar>& rows, Matrix& sum, int threads) {
-    const Blocks tiles{rows.cols(), kTile};
+void add_square(const BlockRows<Scalar>& rows, Matrix& sum, int threads) {
+    const Blocks tiles{rows.cols(), kTileColumns};
     parallel_blocks(tiles.count(), threads, [&](Index t) {
         const Index end = tiles.begin(t) + tiles.extent(t);
         add_transposed(rows.leftCols(end), rows.middleCols(tiles.begin(t), tiles.extent(t)),
@@ -70,12 +71,12 @@ double sum_samples(const SampleSource& source, const Blocks& blocks, Statistics&
     for (Index b = 0; b < blocks.count(); ++b) {
         run.monitor->stop_if_interrupted();
         const Index first = blocks.begin(b), count = blocks.extent(b);
-        const Rows<Scalar> targets = read_block<Scalar>(source, true, first, count);
+        const BlockRows<Scalar> targets = read_block<Scalar>(source, true, first, count);
         powers.push_back(targets.template cast<double>().squaredNorm());
         if (one_hot) {
             s.syx.middleCols(first, count) = targets.transpose().template cast<double>();
         } else {
-            const Rows<Scalar> inputs = read_block<Scalar>(source, false, first, count);
+            const BlockRows<Scalar> inputs = read_block<Scalar>(source, false, first, count);
             add_product<Scalar>(targets, inputs, s.syx, run.threads);
             add_square<Scalar>(inputs, s.sxx, run.threads);
         }

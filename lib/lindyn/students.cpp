@@ -60,7 +60,8 @@ class ErrorMeter {
     double power_;
 };
 
-ErrorModel model_of(const TeacherData& data, const linalg::Svd& svd, const Student& student) {
+ErrorModel student_error_model(const TeacherData& data, const linalg::Svd& svd,
+                               const Student& student) {
     KnownTeacher known;
     known.s = svd.s;
     known.overlap = (data.teacher * svd.v).cwiseProduct(svd.u).colwise().sum();
@@ -73,7 +74,7 @@ ErrorModel model_of(const TeacherData& data, const linalg::Svd& svd, const Stude
 
 StudentRecord run_aligned(const TeacherData& data, const Student& student, const Watch& watch) {
     const linalg::Svd svd = linalg::thin_svd(data.syx);
-    const ErrorModel model = model_of(data, svd, student);
+    const ErrorModel model = student_error_model(data, svd, student);
     ErrorCurves curves = error_curves(model, watch.times, {});
     const Index rank = data.output_modes.cols();
     const auto cosines = [rank](const Matrix& found, const Matrix& known) {
@@ -212,7 +213,7 @@ void check_map_memory(Index outputs, Index inputs) {
 }
 
 ErrorModel aligned_model(const TeacherData& data, const Student& student) {
-    return model_of(data, linalg::thin_svd(data.syx), student);
+    return student_error_model(data, linalg::thin_svd(data.syx), student);
 }
 
 StudentRecord run_student(const TeacherData& data, const Student& student, StudentKind kind,

@@ -15,6 +15,11 @@
 
 namespace assay::lindyn {
 
+// Counts as they are stored.
+[[nodiscard]] inline std::vector<std::int64_t> whole_numbers(const std::vector<Index>& counts) {
+    return {counts.begin(), counts.end()};
+}
+
 // Rows of numbers as an array whose first axis is `axis`; without one, a single row alone.
 struct Rows {
     std::string axis; // "", or the name of the first axis

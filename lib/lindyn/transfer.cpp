@@ -1,5 +1,7 @@
 #include <assay/lindyn/transfer.hpp>
 
+#include <assay/core/arithmetic.hpp>
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
@@ -13,14 +15,9 @@
 namespace assay::lindyn {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kZero = 1e-6;     // share of the first joint singular value that is rounding
-constexpr double kRounding = 1e-9; // of alignments above 1
+constexpr double kZero = 1e-6; // share of the first joint singular value that is rounding
+constexpr double kAlignmentRounding = 1e-9; // of alignments above 1
 constexpr int kBisections = 30;
-
-double squared(double x) {
-    return x * x;
-}
 
 void check_values(const Vector& values, const char* task, Index most) {
     if (values.size() < 1 || values.size() > most)
@@ -75,7 +72,8 @@ double last_sign_change(BenefitOfAlignment& benefit, const Vector& q, const Vect
     return kNaN;
 }
 
-TransferSetting setting_at(const TransferSetting& base, const TransferGrid& g, Index point) {
+TransferSetting transfer_setting_at(const TransferSetting& base, const TransferGrid& g,
+                                    Index point) {
     const Index pair = point / g.alignments();
     TransferSetting s = base;
     s.a *= g.a(pair / g.b.size()) / base.a(0);
@@ -103,7 +101,7 @@ void check_transfer(const TransferSetting& s) {
                            " (modes of A and of B) are expected"));
     if (!s.alignment.allFinite()) throw Error("alignment: not all numbers are finite");
     const double largest = linalg::thin_svd(s.alignment).s(0);
-    if (largest > 1 + kRounding)
+    if (largest > 1 + kAlignmentRounding)
         throw Error(concat("alignment: the largest singular value is ", largest,
                            "; overlaps of directions have none above 1"));
 }
@@ -166,11 +164,11 @@ TransferGrid transfer_grid(const TransferSetting& s, const Vector& q, const Vect
         for (Index i = 0; i < alignments; ++i) {
             run.monitor->stop_if_interrupted();
             Transfer& point = grid.points[static_cast<std::size_t>(first + i)];
-            point = transfer(setting_at(s, grid, first + i));
+            point = transfer(transfer_setting_at(s, grid, first + i));
             benefits(i) = point.benefit();
         }
         if (swept == 0) return;
-        BenefitOfAlignment benefit(setting_at(s, grid, first),
+        BenefitOfAlignment benefit(transfer_setting_at(s, grid, first),
                                    grid.points[static_cast<std::size_t>(first)].alone.value);
         const Minimum best = least_minimum([&](double at) { return -benefit(at); }, q, -benefits);
         grid.best_q(pair) = best.at;
@@ -181,7 +179,7 @@ TransferGrid transfer_grid(const TransferSetting& s, const Vector& q, const Vect
 }
 
 TransferSetting point_setting(const TransferStudy& study, Index point) {
-    return study.grid ? setting_at(study.setting, *study.grid, point) : study.setting;
+    return study.grid ? transfer_setting_at(study.setting, *study.grid, point) : study.setting;
 }
 
 void draw_transfers(TransferStudy& study, const Execution& run) {

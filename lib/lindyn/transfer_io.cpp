@@ -22,7 +22,7 @@ constexpr std::array<std::pair<const char*, double TransferDraw::*>, 4> kDrawn{
      {"error_joint", &TransferDraw::joint},
      {"error_shrunk", &TransferDraw::shrunk}}};
 
-void write_draws(hdf5::Group check, const TransferStudy& study) {
+void write_pairs(hdf5::Group check, const TransferStudy& study) {
     write_numbers(check, "pair", study.draws);
     for (const auto& [name, part] : kDrawn) {
         const auto own = part;
@@ -37,7 +37,7 @@ void write_transfer_check(hdf5::Group& group, const TransferStudy& study, const 
                           const std::string& axes) {
     if (study.repeats == 0) return;
     if (study.part.count > 1) {
-        if (!study.draws.empty()) write_draws(group.create_group("check"), study);
+        if (!study.draws.empty()) write_pairs(group.create_group("check"), study);
         return;
     }
     hdf5::Group check = group.create_group("check");

@@ -4,7 +4,7 @@ namespace assay::network {
 namespace {
 
 // By which ranges are widened: a few roundings of tanh and exp.
-constexpr double kRounding = 4e-15;
+constexpr double kRangeRounding = 4e-15;
 
 // The derivative of the given order at a point, from the templates of activation.hpp.
 double derivative(const Activation& f, double x, int order) {
@@ -62,7 +62,7 @@ Interval range(const Activation& f, const Interval& x, int order) {
     for (std::size_t i = 0; i < count; ++i)
         if (x.lo < inner[i] && inner[i] < x.hi) include(derivative(f, inner[i], order));
     const bool exact = f.function == Function::identity || f.function == Function::relu;
-    const double slack = exact ? 0 : kRounding * (1 + std::max(std::abs(lo), std::abs(hi)));
+    const double slack = exact ? 0 : kRangeRounding * (1 + std::max(std::abs(lo), std::abs(hi)));
     return {lo - slack, hi + slack};
 }
 

@@ -1,6 +1,7 @@
 #include <assay/network/keys.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 
 #include <nlohmann/json.hpp>
@@ -11,8 +12,6 @@
 
 namespace assay::network {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::size_t kMostText = std::size_t{64} << 20;
 constexpr int kMostLevels = 64;

@@ -1,6 +1,7 @@
 #include <assay/network/network.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 
 #include <nlohmann/json.hpp>
@@ -9,8 +10,6 @@
 
 namespace assay::network {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::size_t kMostLayers = 100000;
 constexpr Index kMostParameters = Index{1} << 36;

@@ -48,7 +48,7 @@ Shape with_samples(const Shape& shape, Index count) {
     return result;
 }
 
-bool whole(const RowMatrix& m) {
+bool can_be_tokens(const RowMatrix& m) {
     return (m.array() == m.array().floor()).all() && m.minCoeff() >= 0 && m.maxCoeff() < 1e9;
 }
 
@@ -106,7 +106,7 @@ void write_samples(hdf5::Group group, const Samples& samples, Storage storage) {
     const std::string axes =
         samples.input_axes.empty() ? "" : "sample," + join(samples.input_axes, ",");
     const bool tokens = samples.input_axes == std::vector<std::string>{"time"};
-    if (tokens && count > 0 && whole(samples.inputs))
+    if (tokens && count > 0 && can_be_tokens(samples.inputs))
         write_as<std::int64_t>(group, "inputs", flat(samples.inputs),
                                with_samples(samples.input_shape, count), {axes, "", "token ids"});
     else

@@ -295,18 +295,17 @@ template <class S>
 typename Objective<S>::ValueAndSilence Objective<S>::value_and_silence(const Execution& run) {
     State& s = *state_;
     std::vector<Index> nodes;
-    std::vector<Units> units;
     Peaks<S> none;
     for (Index node = 0; node < s.network->nodes(); ++node) {
         if (!s.network->rectifies(node)) continue;
         nodes.push_back(node);
-        units.push_back(units_of(s.network->node_tensor(node)));
-        none.highest.push_back(Column<S>::Zero(units.back().count));
+        none.highest.push_back(Column<S>::Zero(units_of(s.network->node_tensor(node)).count));
     }
     const Peaks<S> sum = s.sum_over_blocks(none, 0, run, [&](Peaks<S>& peaks, auto& at) {
         peaks.loss += loss_sums(s.loss, s.forward(at), at.batch);
         for (std::size_t k = 0; k < nodes.size(); ++k)
-            raise(peaks.highest[k], units[k], at.pass->activation(nodes[k]), at.batch.lengths);
+            raise(peaks.highest[k], units_of(s.network->node_tensor(nodes[k])),
+                  at.pass->activation(nodes[k]), at.batch.lengths);
     });
     ValueAndSilence result;
     result.value = s.mean_value(sum.loss);

@@ -10,7 +10,7 @@ using linalg::Target;
 using linalg::whole_vectors;
 
 // Images and outputs over which one sum of the gradient runs stay in the second-level cache.
-constexpr Index kGradientBytes = 128 << 10;
+constexpr Index kTogetherBytes = 128 << 10;
 constexpr Index kMostTogether = 64;
 
 Target target(bool add) {
@@ -187,7 +187,7 @@ void PlacedConvolution<S>::weight_gradient(Samples samples, const S* outputs, co
     const Index width = whole_vectors<S>(sizes_.out);
     const Index bytes = (grid_size() + positions_ * width) * static_cast<Index>(sizeof(S));
     const Index most =
-        std::clamp<Index>(kGradientBytes / bytes, 1, std::min(kMostTogether, samples.count));
+        std::clamp<Index>(kTogetherBytes / bytes, 1, std::min(kMostTogether, samples.count));
     const Index image_step = plain_ ? samples.image_step : grid_size();
     buffers.images.resize(length_of(plain_ ? 0 : most * grid_size()));
     buffers.outputs.assign(length_of(most * positions_ * width), S(0));

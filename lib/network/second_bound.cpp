@@ -1,41 +1,28 @@
 #include <assay/network/second_bound.hpp>
 
+#include <assay/core/constants.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/linalg/spectral_norm.hpp>
 #include <assay/network/enclosure.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 namespace assay::network {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-std::size_t at(Index index) {
-    return static_cast<std::size_t>(index);
-}
-
-constexpr double kRounding = 1 + 1e-12; // of norms, which are to be upper bounds
+constexpr double kNormRounding = 1 + 1e-12; // of norms, which are to be upper bounds
 
 double norm_of(const Matrix& a) {
-    return linalg::spectral_norm(a) * kRounding;
+    return linalg::spectral_norm(a) * kNormRounding;
 }
 
 // |diag(b) L|_2 from the norms of L and of its rows.
 double scaled_norm(const Vector& b, double norm, const Vector& rows) {
     return std::min(b.maxCoeff() * norm, b.cwiseProduct(rows).norm());
 }
-
-// A variable of the units: a slot (pre-activation), or where that is -1 a part of the state.
-struct Variable {
-    int slot = -1, part = 0;
-    Matrix gradient; // L, units x state
-    double norm = 1; // of L
-    Vector rows;     // norms of its rows
-};
 
 // gru_before: how far the Jacobian of r h can be from what it is at the centre.
 struct Reset {
@@ -71,6 +58,14 @@ class SecondBound::Ball {
     [[nodiscard]] double bound(double radius) const;
 
   private:
+    // A variable of the units: a slot (pre-activation), or where that is -1 a part of the state.
+    struct Variable {
+        int slot = -1, part = 0;
+        Matrix gradient; // L, units x state
+        double norm = 1; // of L
+        Vector rows;     // norms of its rows
+    };
+
     CellForm form_;
     CellMap map_;
     std::shared_ptr<const NormedWeights> weights_;
@@ -180,7 +175,7 @@ void SecondBound::Ball::set_middle() {
                 middle_[at(output)][entry(p, q, unit)] = value.finite() ? value.middle() : 0;
             });
     const double squared = finite ? linalg::largest_eigenvalue(sum_of_squares()) : kInfinity;
-    flat_ = std::sqrt(std::max(0.0, squared)) * kRounding;
+    flat_ = std::sqrt(std::max(0.0, squared)) * kNormRounding;
 }
 
 // sum_i H_i^2 = sum_vw L_v^T diag(C_vw) L_w, C = sum over outputs of M^T (L L^T) M.

@@ -88,8 +88,9 @@ void ShiftedConvolution<S>::product(Samples samples, const S* images, const S* w
         const Index count = std::min(joined_, samples.count - first);
         lay_out(images + first * samples.image_step, samples.image_step, count,
                 buffers.images.data());
-        linalg::row_products(sizes_.out, (count - 1) * grid_.cells() + grid_.span(), patch(),
-                             weight, buffers.pointers.data(), buffers.outputs.data(), stride);
+        linalg::row_pointer_product(sizes_.out, (count - 1) * grid_.cells() + grid_.span(), patch(),
+                                    weight, buffers.pointers.data(), buffers.outputs.data(),
+                                    stride);
         for (Index i = 0; i < count; ++i)
             for (Index filter = 0; filter < sizes_.out; ++filter)
                 grid_.collect(buffers.outputs.data() + filter * stride + i * grid_.cells(),
@@ -138,8 +139,8 @@ void ShiftedConvolution<S>::adjoint(Samples samples, const S* outputs, const S* 
         const S* const* pointers = buffers.pointers.data();
         for (Index phase = 0; phase < grid_.phases(); ++phase) {
             const Index number = buffers.terms[static_cast<std::size_t>(phase)];
-            linalg::row_products(sizes_.in, count * grid_.cells(), number, factors, pointers,
-                                 buffers.images.data(), width);
+            linalg::row_pointer_product(sizes_.in, count * grid_.cells(), number, factors, pointers,
+                                        buffers.images.data(), width);
             for (Index i = 0; i < count; ++i)
                 for (Index channel = 0; channel < sizes_.in; ++channel)
                     grid_.add_back(phase,

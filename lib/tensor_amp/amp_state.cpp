@@ -60,7 +60,7 @@ bool stalled(const std::vector<SweepTrace>& trace, int since, double least) {
 }
 
 // Beliefs about consecutive rows as one.
-Belief joined(const std::vector<Belief>& parts, Index rows, Index rank) {
+Belief stacked_beliefs(const std::vector<Belief>& parts, Index rows, Index rank) {
     Belief whole = Belief::of_rows(rows, rank);
     const bool common = parts.front().covariance.rows() < parts.front().mean.rows();
     if (common) whole.covariance = parts.front().covariance;
@@ -353,7 +353,7 @@ void AmpState::denoise(Index mode, LocalFields fields, int threads) {
             part.set_row(i, row);
         }
     });
-    waiting_[at(mode)] = joined(parts, rows, r);
+    waiting_[at(mode)] = stacked_beliefs(parts, rows, r);
     now_.fields[at(mode)] = std::move(fields);
 }
 
@@ -500,7 +500,7 @@ void AmpState::learn_priors() {
         rows += shape_[a];
     }
     const PriorPointer common = now_.priors.front()->maximised(
-        joined(beliefs, rows, now_.priors.front()->rank()), settings_.tie_components);
+        stacked_beliefs(beliefs, rows, now_.priors.front()->rank()), settings_.tie_components);
     std::fill(now_.priors.begin(), now_.priors.end(), common);
 }
 

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
+#include <assay/core/recording.hpp>
 #include <assay/linalg/svd.hpp>
 
 #include <algorithm>
@@ -11,8 +12,6 @@
 
 namespace assay::tensor_amp {
 namespace {
-
-using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr double kRankCut = 1e-12; // of the largest singular value
 constexpr Index kMostBlocks = 64;
@@ -83,7 +82,7 @@ struct Sums {
 
 // Entries of consecutive slices of the first mode; `observed` null where all are.
 template <class Scalar>
-struct Slab {
+struct EntrySlab {
     const Scalar* values;
     const std::uint8_t* observed;
     Index first, count;
@@ -123,14 +122,14 @@ class ResidualPass {
 
     // Slabs in ascending order, the first from slice 0.
     template <class Scalar>
-    void add(const Slab<Scalar>& slab, const Execution& run) {
+    void add(const EntrySlab<Scalar>& slab, const Execution& run) {
         const Blocks blocks{slab.count, slices_together()};
         if (slab.first == 0) choose_shift(slab, blocks.extent(0));
         std::vector<Sums> parts(at(blocks.count()));
         run.monitor->stop_if_interrupted();
         parallel_blocks(blocks.count(), run.threads, [&](Index block) {
             const Index skipped = blocks.begin(block) * slice_size();
-            parts[at(block)] = of_slices(Slab<Scalar>{
+            parts[at(block)] = of_slices(EntrySlab<Scalar>{
                 slab.values + skipped, slab.observed == nullptr ? nullptr : slab.observed + skipped,
                 slab.first + blocks.begin(block), blocks.extent(block)});
         });
@@ -142,7 +141,7 @@ class ResidualPass {
   private:
     // One of the first values: sums about it lose no digits to a large mean.
     template <class Scalar>
-    void choose_shift(const Slab<Scalar>& slab, Index slices) {
+    void choose_shift(const EntrySlab<Scalar>& slab, Index slices) {
         if (settings_.symmetric) return; // the first entry repeats an index: it says nothing
         for (Index i = 0; i < slices * slice_size(); ++i)
             if (slab.observed == nullptr || slab.observed[i] != 0) {
@@ -152,14 +151,14 @@ class ResidualPass {
     }
 
     template <class Scalar>
-    [[nodiscard]] Sums of_slices(const Slab<Scalar>& slab) const {
+    [[nodiscard]] Sums of_slices(const EntrySlab<Scalar>& slab) const {
         Sums sums = empty_sums();
         const Index size = slice_size();
         for (Index i = 0; i < slab.count; ++i) {
             const RowMatrix residual = add_residuals(
-                Slab<Scalar>{slab.values + i * size,
-                             slab.observed == nullptr ? nullptr : slab.observed + i * size,
-                             slab.first + i, 1},
+                EntrySlab<Scalar>{slab.values + i * size,
+                                  slab.observed == nullptr ? nullptr : slab.observed + i * size,
+                                  slab.first + i, 1},
                 sums);
             if (!inverses_.empty()) add_core(slab.first + i, residual, sums);
         }
@@ -202,7 +201,7 @@ class ResidualPass {
     // The residual of one slice of the first mode (rows: middle modes, columns: the last), 0 where
     // nothing was observed.
     template <class Scalar>
-    RowMatrix add_residuals(const Slab<Scalar>& slice, Sums& sums) const {
+    RowMatrix add_residuals(const EntrySlab<Scalar>& slice, Sums& sums) const {
         const MatrixXd left = middle_.array().rowwise() * factors_.front().row(slice.first).array();
         RowMatrix residual = -left * factors_.back().transpose();
         const std::size_t last = shape_.size() - 1;
@@ -356,7 +355,7 @@ class GroupGatherer {
     }
     void hand_over(const Scalar* values, const std::uint8_t* observed, Index count) {
         const Index slice = pass_->slice_size();
-        pass_->add(Slab<Scalar>{values, observed, done_ / slice, count / slice}, *run_);
+        pass_->add(EntrySlab<Scalar>{values, observed, done_ / slice, count / slice}, *run_);
         done_ += count;
     }
 
@@ -390,9 +389,9 @@ Diagnosis diagnose(const DenseTensor& tensor, const Factors& factors, const Exec
                    const Center& center, const DiagnosisSettings& settings) {
     check_inputs(tensor.shape, factors, center);
     ResidualPass pass(tensor.shape, factors, center, settings);
-    pass.add(Slab<double>{tensor.values.data(),
-                          tensor.observed.empty() ? nullptr : tensor.observed.data(), 0,
-                          tensor.shape.front()},
+    pass.add(EntrySlab<double>{tensor.values.data(),
+                               tensor.observed.empty() ? nullptr : tensor.observed.data(), 0,
+                               tensor.shape.front()},
              run);
     return pass.result();
 }

@@ -2,20 +2,15 @@
 
 #include <assay/core/error.hpp>
 #include <assay/tensor_amp/scalar_channel.hpp>
+#include <assay/tensor_amp/shape_checks.hpp>
 
 #include <algorithm>
 #include <cmath>
 
 namespace assay::tensor_amp {
-namespace {
-
-constexpr Index kLeastOrder = 2, kLargestOrder = 8;
-
-} // namespace
-
 Ensemble make_ensemble(const VectorXd& dimensions, std::vector<PriorPointer> priors) {
-    if (dimensions.size() < kLeastOrder || dimensions.size() > kLargestOrder)
-        throw Error(concat("order ", dimensions.size(), "; ", kLeastOrder, " to ", kLargestOrder,
+    if (dimensions.size() < kLeastOrder || dimensions.size() > kMostOrder)
+        throw Error(concat("order ", dimensions.size(), "; ", kLeastOrder, " to ", kMostOrder,
                            " modes are expected"));
     for (const double dimension : dimensions)
         if (!(dimension > 0) || !std::isfinite(dimension))

@@ -52,8 +52,9 @@ VectorXd read_series(const hdf5::Group& group, const std::string& name) {
 }
 
 // By sweep, then by mode, rank x columns each.
-void write_overlaps(hdf5::Group& group, const char* name,
-                    const std::vector<std::vector<MatrixXd>>& overlaps, const char* description) {
+void write_overlap_trace(hdf5::Group& group, const char* name,
+                         const std::vector<std::vector<MatrixXd>>& overlaps,
+                         const char* description) {
     if (overlaps.empty()) return;
     const MatrixXd& first = overlaps.front().front();
     const Index each = first.size();
@@ -70,8 +71,8 @@ void write_overlaps(hdf5::Group& group, const char* name,
                 {"sweep,mode,component,component", "", description});
 }
 
-std::vector<std::vector<MatrixXd>> read_overlaps(const hdf5::Group& group,
-                                                 const std::string& name) {
+std::vector<std::vector<MatrixXd>> read_overlap_trace(const hdf5::Group& group,
+                                                      const std::string& name) {
     if (!group.has_dataset(name)) return {};
     const hdf5::Dataset dataset = group.dataset(name);
     const hdf5::Shape& shape = dataset.expect_numeric().expect_rank(4).shape();
@@ -153,16 +154,17 @@ void write_trace(hdf5::Group group, const FitTrace& trace) {
     write_series(group, "noise_var", trace.noise_variance, "sweep", "noise variance");
     write_series(group, "damping", trace.damping, "sweep", "share of the new fields");
     write_series(group, "objective", trace.objective, "sweep", "relative error |Y - W| / |Y|");
-    write_overlaps(group, "M", trace.truth_overlap,
-                   "Xhat^T X / N_a with the true factors X, in their order");
-    write_overlaps(group, "Q", trace.self_overlap, "Xhat^T Xhat / N_a, in the order of the truth");
+    write_overlap_trace(group, "M", trace.truth_overlap,
+                        "Xhat^T X / N_a with the true factors X, in their order");
+    write_overlap_trace(group, "Q", trace.self_overlap,
+                        "Xhat^T Xhat / N_a, in the order of the truth");
 }
 
 FitTrace read_trace(const hdf5::Group& group) {
     return {read_series(group, "diff"),      read_series(group, "bethe"),
             read_series(group, "noise_var"), read_series(group, "damping"),
-            read_series(group, "objective"), read_overlaps(group, "M"),
-            read_overlaps(group, "Q")};
+            read_series(group, "objective"), read_overlap_trace(group, "M"),
+            read_overlap_trace(group, "Q")};
 }
 
 void write_restarts(hdf5::Group group, const FitRestarts& restarts) {

@@ -1,5 +1,6 @@
 #include <assay/tensor_amp/mixture_channel.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/tensor_amp/discrete_prior.hpp>
@@ -11,7 +12,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-constexpr double kLogRootTwoPi = 0.91893853320467274178;
 constexpr double kNegligible = 1e-25;   // density
 constexpr double kNegligibleTerm = -64; // log density, below that of any point that counts
 constexpr Index kLinesAtOnce = 64;

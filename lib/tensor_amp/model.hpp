@@ -5,24 +5,21 @@
 #pragma once
 
 #include <assay/core/export.hpp>
+#include <assay/core/indices.hpp>
 
 #include <Eigen/Core>
 
-#include <cstddef>
 #include <initializer_list>
 #include <vector>
 
 namespace assay::tensor_amp {
 
+using assay::at;
 using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
 using Shape = std::vector<Index>;
-// The place of a mode, component or row in a std::vector.
-[[nodiscard]] inline std::size_t at(Index index) {
-    return static_cast<std::size_t>(index);
-}
 // One N_a x r matrix per mode.
 using Factors = std::vector<MatrixXd>;
 

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 
+#include <assay/core/indices.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/ranks.hpp>
 #include <assay/linalg/row_products.hpp>
@@ -10,6 +11,16 @@
 #include <type_traits>
 
 namespace assay::tensor_amp {
+
+// A partial product: one row per index tuple of a group (rows beyond are padding). Not in the
+// unnamed namespace, since SweepKernel::State has members of it.
+struct PartialProduct {
+    MatrixXd values;
+    Index rows = 0;
+    // The same, contracted with the last mode of the group by `contracted_with`.
+    MatrixXd outer;
+    MatrixXd contracted_with;
+};
 
 namespace {
 
@@ -25,10 +36,6 @@ constexpr Index kSumNumbers = Index{1} << 23;
 // many terms are summed in float.
 template <class Scalar>
 constexpr Index kBlockColumns = 3072 / static_cast<Index>(sizeof(Scalar));
-
-[[nodiscard]] Index rounded_up(Index value, Index multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
 
 [[nodiscard]] const MatrixXd& factor_of(const Factors& factors, Index mode) {
     return factors[static_cast<std::size_t>(mode)];
@@ -61,15 +68,6 @@ struct ModeGroup {
     }
     return product;
 }
-
-// A partial product: one row per index tuple of a group (rows beyond are padding).
-struct Partial {
-    MatrixXd values;
-    Index rows = 0;
-    // The same, contracted with the last mode of the group by `contracted_with`.
-    MatrixXd outer;
-    MatrixXd contracted_with;
-};
 
 // Rows of a partial product that are contracted at a time.
 constexpr Index kContractedRows = Index{1} << 15;
@@ -121,8 +119,8 @@ constexpr Index kContractedRows = Index{1} << 15;
 }
 
 // As `contract_group`; keeps what all but the last mode of the group begin with.
-[[nodiscard]] MatrixXd contract_partial(Partial& partial, const Factors& factors, ModeGroup group,
-                                        Index mode, int threads) {
+[[nodiscard]] MatrixXd contract_partial(PartialProduct& partial, const Factors& factors,
+                                        ModeGroup group, Index mode, int threads) {
     if (mode == group.last - 1)
         return contract_group(partial.values, partial.rows, factors, group, mode, threads);
     const MatrixXd& x = factor_of(factors, group.last - 1);
@@ -139,8 +137,8 @@ template <class Scalar>
 class Pass {
   public:
     // A partial that is not wanted is null.
-    Pass(const TensorSource& source, Content content, const Factors& factors, Partial* right,
-         Partial* left)
+    Pass(const TensorSource& source, Content content, const Factors& factors, PartialProduct* right,
+         PartialProduct* left)
         : source_(source), matrix_(source.unfolded()), content_(content), factors_(factors),
           columns_(factors.front().cols()), right_(right),
           left_(left), tasks_across_{matrix_.columns, kTaskColumns} {
@@ -366,8 +364,8 @@ class Pass {
     Content content_;
     const Factors& factors_;
     Index columns_;
-    Partial* right_;
-    Partial* left_;
+    PartialProduct* right_;
+    PartialProduct* left_;
     Blocks tasks_across_;
     Matrix factor_;      // KR(right), columns of Y (padded with zeros) x C
     MatrixXd last_left_; // the last left mode's factor, C x N
@@ -375,7 +373,7 @@ class Pass {
 };
 
 // The partial products of a tensor of ones: KR summed over the other group.
-void ones_partial(const Factors& factors, ModeGroup summed, Index rows, Partial& partial) {
+void ones_partial(const Factors& factors, ModeGroup summed, Index rows, PartialProduct& partial) {
     Eigen::RowVectorXd total = Eigen::RowVectorXd::Ones(factors.front().cols());
     for (Index mode = summed.first; mode < summed.last; ++mode)
         total.array() *= factor_of(factors, mode).colwise().sum().array();
@@ -389,7 +387,7 @@ void ones_partial(const Factors& factors, ModeGroup summed, Index rows, Partial&
 struct SweepKernel::State {
     const TensorSource& source;
     Content content;
-    Partial right, left;
+    PartialProduct right, left;
 
     [[nodiscard]] ModeGroup left_group() const { return {0, source.unfolded().left_modes}; }
     [[nodiscard]] ModeGroup right_group() const {
@@ -442,7 +440,7 @@ void SweepKernel::left_partial(const Factors& factors, const Execution& run) {
 MatrixXd SweepKernel::contract(Index mode, const Factors& factors, const Execution& run) {
     state_->check(factors);
     const bool of_left_group = mode < split();
-    Partial& partial = of_left_group ? state_->right : state_->left;
+    PartialProduct& partial = of_left_group ? state_->right : state_->left;
     if (partial.rows == 0 || partial.values.cols() != factors.front().cols())
         throw std::logic_error("MTTKRP: no partial product of so many columns was formed");
     return contract_partial(partial, factors,

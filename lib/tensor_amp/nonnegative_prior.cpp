@@ -1,5 +1,6 @@
 #include <assay/tensor_amp/nonnegative_prior.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/tensor_amp/prior_text.hpp>
 
@@ -9,7 +10,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-constexpr double kLogRootTwoPi = 0.91893853320467274178;
 constexpr double kInverseRootTwo = 0.70710678118654752440;
 
 // A standard normal shifted by u and cut at zero: y >= 0 with density proportional to
@@ -22,7 +22,7 @@ struct CutNormal {
 
 // Below this the closed form loses digits; the continued fraction of the Mills ratio has none to
 // lose.
-constexpr double kTail = -3;
+constexpr double kMillsTail = -3;
 
 // With t = -u the Mills ratio is 1 / (t + k_1), k_j = j / (t + k_{j+1}); then the mean is k_1 and
 // the variance k_1 (k_2 - k_1).
@@ -39,7 +39,7 @@ CutNormal tail(double u) {
 }
 
 CutNormal cut_normal(double u) {
-    if (u < kTail) return tail(u);
+    if (u < kMillsTail) return tail(u);
     const double logarithm = u > 8 ? std::log1p(-0.5 * std::erfc(u * kInverseRootTwo))
                                    : std::log(0.5 * std::erfc(-u * kInverseRootTwo));
     const double hazard = std::exp(-0.5 * u * u - kLogRootTwoPi - logarithm);

@@ -128,7 +128,7 @@ class Keys {
     std::map<std::string, std::string> values_;
 };
 
-struct Family {
+struct PriorFamily {
     std::vector<std::string> keys;
     std::function<PriorPointer(const Keys&, Index rank, ValueReader)> make;
 };
@@ -156,8 +156,8 @@ PriorPointer discrete(const Keys& keys, Index rank, ValueReader read_values) {
                                            "discrete:file=" + keys.text("file"));
 }
 
-const std::map<std::string, Family>& families() {
-    static const std::map<std::string, Family> all{
+const std::map<std::string, PriorFamily>& families() {
+    static const std::map<std::string, PriorFamily> all{
         {"gauss", {{"mean", "var", "cov"}, gauss}},
         {"rademacher",
          {{"p"},

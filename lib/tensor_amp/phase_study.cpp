@@ -194,7 +194,7 @@ PhasePoint point_of(const PhaseSettings& settings, Index p, const ResponseCache&
     return point;
 }
 
-void check_settings(const PhaseSettings& settings) {
+void check_phase_settings(const PhaseSettings& settings) {
     const bool map = settings.quantity == PhaseQuantity::mse_map;
     const VectorXd& values = map ? settings.noise_var : settings.products;
     if ((map || settings.quantity == PhaseQuantity::curve) && values.size() == 0)
@@ -222,9 +222,10 @@ void check_size(const PhaseSettings& settings, const PhasePart& part) {
         std::ceil(static_cast<double>(settings.points()) / static_cast<double>(part.count));
     // As points, as rows and as one array in the file.
     constexpr double copies = 3;
-    check_memory(copies * sizeof(double) * numbers * points,
-                 concat("phase diagram of ", shortest(points), points == 1 ? " point" : " points",
-                        ", ", shortest(numbers), " numbers each"));
+    assay::check_memory(copies * sizeof(double) * numbers * points,
+                        concat("phase diagram of ", shortest(points),
+                               points == 1 ? " point" : " points", ", ", shortest(numbers),
+                               " numbers each"));
 }
 
 } // namespace
@@ -271,7 +272,7 @@ ModelDescription PhaseSettings::model_at(Index point) const {
 
 PhaseStudy run_phase_study(const PhaseSettings& settings, const PhasePart& part,
                            const Execution& run, const Keeping<PhasePoints>& keeping) {
-    check_settings(settings);
+    check_phase_settings(settings);
     check_size(settings, part);
     PhaseStudy study{settings, part, keeping.resume.value_or(PhasePoints{})};
     std::vector<Index> open;

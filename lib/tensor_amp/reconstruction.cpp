@@ -10,7 +10,7 @@
 namespace assay::tensor_amp {
 namespace {
 
-constexpr Index kEntriesABlock = 1 << 14;
+constexpr Index kPredictedEntriesABlock = 1 << 14;
 
 std::vector<Index> chosen(const std::vector<Index>& wanted, Index length, Index mode) {
     if (wanted.empty()) {
@@ -82,7 +82,7 @@ void Reconstruction::predict(Index first, Index count, double* mean, double* dev
     if (deviation != nullptr && !has_deviation())
         throw Error("the fit has no posterior covariances, so no standard deviations");
     const Index columns = shape_.back(), rows = slice_size() / columns;
-    const Blocks blocks{count * rows, std::max<Index>(1, kEntriesABlock / columns)};
+    const Blocks blocks{count * rows, std::max<Index>(1, kPredictedEntriesABlock / columns)};
     parallel_blocks(blocks.count(), run.threads, [&](Index block) {
         for (Index row = blocks.begin(block); row < blocks.begin(block) + blocks.extent(block);
              ++row)

@@ -12,20 +12,20 @@ namespace assay::tensor_amp {
 namespace {
 
 // Predicted slices of the first mode, as many as fit the block.
-struct Slab {
+struct PredictedSlab {
     Index first = 0, count = 0;
     std::vector<double> mean, deviation;
 };
 
 void for_each_slab(const Reconstruction& reconstruction, const ReconstructionOutput& output,
-                   const Execution& run, const std::function<void(const Slab&)>& body) {
+                   const Execution& run, const std::function<void(const PredictedSlab&)>& body) {
     const Index slices = reconstruction.shape().front(), size = reconstruction.slice_size();
     const double bytes = static_cast<double>(size) * sizeof(double) * (output.deviation ? 2 : 1);
     const auto most = static_cast<Index>(
         std::max(1.0, std::min(output.block_bytes / bytes, static_cast<double>(slices))));
     check_memory(static_cast<double>(most) * bytes, output.memory_bytes,
                  concat("slices of ", size, " entries"));
-    Slab slab;
+    PredictedSlab slab;
     for (slab.first = 0; slab.first < slices; slab.first += most) {
         run.monitor->stop_if_interrupted();
         slab.count = std::min(most, slices - slab.first);
@@ -75,7 +75,7 @@ double write_reconstruction(hdf5::Group group, const Reconstruction& reconstruct
         datasets.push_back(group.create<double>(
             "std", shape, {axes, "", "its posterior standard deviation, noise not included"}));
     double sum = 0;
-    for_each_slab(reconstruction, output, run, [&](const Slab& slab) {
+    for_each_slab(reconstruction, output, run, [&](const PredictedSlab& slab) {
         hdf5::Shape offset(shape.size(), 0), count = shape;
         offset[0] = slab.first;
         count[0] = slab.count;
@@ -99,7 +99,7 @@ Index write_missing_entries(hdf5::Group group, const Reconstruction& reconstruct
     check_memory(2 * static_cast<double>(missing) * sizeof(double) *
                      (static_cast<double>(order) + (output.deviation ? 2 : 1)),
                  output.memory_bytes, concat("lists of ", missing, " missing entries"));
-    for_each_slab(reconstruction, output, run, [&](const Slab& slab) {
+    for_each_slab(reconstruction, output, run, [&](const PredictedSlab& slab) {
         const Index begin = slab.first * reconstruction.slice_size();
         for (Index i = 0; i < static_cast<Index>(slab.mean.size()); ++i) {
             locate(begin + i, reconstruction, index.data());

@@ -1,5 +1,6 @@
 #include <assay/tensor_amp/scalar_channel.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/tensor_amp/discrete_prior.hpp>
 #include <assay/tensor_amp/trapezoid.hpp>
@@ -10,8 +11,7 @@
 namespace assay::tensor_amp {
 namespace {
 
-constexpr double kLogRootTwoPi = 0.91893853320467274178;
-constexpr double kTail = 10;      // standard deviations of the noise around a state
+constexpr double kStateTail = 10; // standard deviations of the noise around a state
 constexpr double kWidest = 1e4;   // standard deviations of the field, for any continuous prior
 constexpr double kSeparated = 60; // h gap^2 / 8 above which states are never confused
 
@@ -68,7 +68,7 @@ Support support_of(const Prior& prior, double root) {
         std::vector<Interval> around;
         double furthest = 0;
         for (const double x : states_of(*discrete)) {
-            around.push_back({root * x - kTail, root * x + kTail});
+            around.push_back({root * x - kStateTail, root * x + kStateTail});
             furthest = std::max(furthest, std::abs(root * x));
         }
         return {joined(std::move(around)), false, 1e-15 * furthest * furthest};

@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/recording.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 
 #include <Eigen/Cholesky>
@@ -14,21 +15,19 @@
 namespace assay::tensor_amp {
 namespace {
 
-using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+constexpr Index kDrawnEntriesABlock = 1 << 16;
 
-constexpr Index kEntriesABlock = 1 << 16;
-
-Index order_of(const Shape& shape) {
+Index tensor_order(const Shape& shape) {
     return static_cast<Index>(shape.size());
 }
 
-void check_noise(const SyntheticSettings& s) {
+void check_noise_settings(const SyntheticSettings& s) {
     if (!(s.noise_variance >= 0) || !std::isfinite(s.noise_variance))
         throw Error(concat("noise variance ", s.noise_variance, ": 0 or more is expected"));
     if (s.snr && !(*s.snr > 0)) throw Error(concat("snr ", *s.snr, ": above 0 is expected"));
-    if (s.noise_mode >= order_of(s.shape))
+    if (s.noise_mode >= tensor_order(s.shape))
         throw Error(concat("noise of mode ", s.noise_mode, ": the tensor has modes 0 to ",
-                           order_of(s.shape) - 1));
+                           tensor_order(s.shape) - 1));
     if (!(s.noise_spread >= 0) || (s.noise_spread > 0 && s.noise_mode < 0))
         throw Error("a spread of the noise, 0 or more, needs the mode along which it differs");
 }
@@ -39,9 +38,9 @@ void check_missing(const SyntheticSettings& s) {
                            ": a number from 0 to below 1 is expected"));
     for (const MissingBlock& block : s.missing_blocks)
         for (const IndexRange& range : block) {
-            if (range.mode < 0 || range.mode >= order_of(s.shape))
+            if (range.mode < 0 || range.mode >= tensor_order(s.shape))
                 throw Error(concat("missing block: mode ", range.mode, ", but the tensor has 0 to ",
-                                   order_of(s.shape) - 1));
+                                   tensor_order(s.shape) - 1));
             if (range.begin < 0 || range.begin >= range.end || range.end > s.shape[at(range.mode)])
                 throw Error(concat("missing block: ", range.begin, ":", range.end, " of mode ",
                                    range.mode, ", which has ", s.shape[at(range.mode)],
@@ -54,7 +53,7 @@ void check_factors(const SyntheticSettings& s) {
     if (given != s.shape.size())
         throw Error(concat(given, s.factors.empty() ? " priors" : " factors", " for ",
                            s.shape.size(), " modes"));
-    for (Index a = 0; a < order_of(s.shape); ++a) {
+    for (Index a = 0; a < tensor_order(s.shape); ++a) {
         if (s.factors.empty() && s.priors[at(a)]->rank() != s.rank)
             throw Error(concat("the prior of mode ", a, " has rank ", s.priors[at(a)]->rank(),
                                "; rank ", s.rank, " is expected"));
@@ -64,7 +63,7 @@ void check_factors(const SyntheticSettings& s) {
     }
 }
 
-void check_settings(const SyntheticSettings& s) {
+void check_synthetic_settings(const SyntheticSettings& s) {
     check_shape(s.shape, "synth");
     check_rank(s.shape, s.rank);
     if (s.symmetric) {
@@ -78,7 +77,7 @@ void check_settings(const SyntheticSettings& s) {
     // The values, and their copy when they are written.
     check_memory(entry_count(s.shape) * (2 * sizeof(double) + (masked ? 1 : 0)), s.memory_bytes,
                  shape_text(s.shape) + " entries");
-    check_noise(s);
+    check_noise_settings(s);
     check_missing(s);
     check_factors(s);
 }
@@ -106,7 +105,7 @@ Factors draw_factors(const SyntheticSettings& s) {
     if (!s.factors.empty()) return s.factors;
     const Random random(s.seed, "tensor-amp/factors");
     Factors factors;
-    for (Index a = 0; a < order_of(s.shape); ++a) {
+    for (Index a = 0; a < tensor_order(s.shape); ++a) {
         if (s.symmetric && a > 0) {
             factors.push_back(factors.front());
             continue;
@@ -118,7 +117,7 @@ Factors draw_factors(const SyntheticSettings& s) {
                     ->sample(random, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(a))
                     .transpose();
         if (s.standardize) factor = standardized(factor, *s.priors[at(a)], a);
-        if (s.symmetric) factor *= symmetric_unit(order_of(s.shape));
+        if (s.symmetric) factor *= symmetric_unit(tensor_order(s.shape));
         if (!factor.allFinite())
             throw Error(concat("mode ", a, ": the prior ", s.priors[at(a)]->describe(),
                                " gave a value that is not finite"));
@@ -145,7 +144,7 @@ class Noise {
         : random_(s.seed, "tensor-amp/noise"), deviation_(std::sqrt(variance)) {
         if (s.noise_mode < 0) return;
         length_ = s.shape[at(s.noise_mode)];
-        for (Index a = s.noise_mode + 1; a < order_of(s.shape); ++a) stride_ *= s.shape[at(a)];
+        for (Index a = s.noise_mode + 1; a < tensor_order(s.shape); ++a) stride_ *= s.shape[at(a)];
         const Random slices(s.seed, "tensor-amp/slice-noise");
         slice_variance_.resize(length_);
         for (Index i = 0; i < length_; ++i)
@@ -215,7 +214,7 @@ MatrixXd left_products(const Factors& factors, Index first, Index count) {
 void fill(DenseTensor& tensor, const Factors& factors, double scale, const Noise& noise,
           const Execution& run) {
     const Index columns = tensor.shape.back(), rows = tensor.values.size() / columns;
-    const Blocks blocks{rows, std::max<Index>(1, kEntriesABlock / columns)};
+    const Blocks blocks{rows, std::max<Index>(1, kDrawnEntriesABlock / columns)};
     parallel_blocks(blocks.count(), run.threads, [&](Index block) {
         const Index first = blocks.begin(block), count = blocks.extent(block);
         double* const values = tensor.values.data() + first * columns;
@@ -229,7 +228,7 @@ void fill_symmetric(DenseTensor& tensor, const MatrixXd& factor, double scale, c
                     const Execution& run) {
     const Index length = tensor.shape.front();
     const std::size_t order = tensor.shape.size();
-    const Blocks blocks{tensor.values.size(), kEntriesABlock};
+    const Blocks blocks{tensor.values.size(), kDrawnEntriesABlock};
     parallel_blocks(blocks.count(), run.threads, [&](Index block) {
         std::vector<Index> index(order);
         for (Index flat = blocks.begin(block); flat < blocks.begin(block) + blocks.extent(block);
@@ -254,7 +253,7 @@ void fill_symmetric(DenseTensor& tensor, const MatrixXd& factor, double scale, c
 
 bool in_block(Index flat, const Shape& shape, const MissingBlock& block) {
     std::vector<Index> index(shape.size());
-    for (Index a = order_of(shape) - 1; a >= 0; --a) {
+    for (Index a = tensor_order(shape) - 1; a >= 0; --a) {
         index[at(a)] = flat % shape[at(a)];
         flat /= shape[at(a)];
     }
@@ -267,7 +266,7 @@ void hide_entries(DenseTensor& tensor, const SyntheticSettings& s, const Executi
     if (s.missing_fraction <= 0 && s.missing_blocks.empty()) return;
     const Random random(s.seed, "tensor-amp/mask");
     tensor.observed.assign(at(tensor.values.size()), 1);
-    const Blocks blocks{tensor.values.size(), kEntriesABlock};
+    const Blocks blocks{tensor.values.size(), kDrawnEntriesABlock};
     parallel_blocks(blocks.count(), run.threads, [&](Index block) {
         for (Index flat = blocks.begin(block); flat < blocks.begin(block) + blocks.extent(block);
              ++flat) {
@@ -288,7 +287,7 @@ void hide_entries(DenseTensor& tensor, const SyntheticSettings& s, const Executi
 } // namespace
 
 Synthetic make_synthetic(const SyntheticSettings& s, const Execution& run) {
-    check_settings(s);
+    check_synthetic_settings(s);
     Synthetic made;
     made.truth.factors = draw_factors(s);
     made.truth.mode_names = s.mode_names;
@@ -375,7 +374,7 @@ const std::vector<Preset>& presets() {
 }
 
 Factors neural_factors(const Shape& shape, std::uint64_t seed) {
-    if (order_of(shape) != 3)
+    if (tensor_order(shape) != 3)
         throw Error(concat("neural: ", shape.size(),
                            " modes; three (neurons, times, trials) are expected"));
     constexpr Index kComponents = 4;

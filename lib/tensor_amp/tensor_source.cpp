@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/tensor_source.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/tensor_amp/settle_entries.hpp>
@@ -15,10 +16,6 @@ namespace {
 
 constexpr Index kMostSlabRows = 1024; // as many terms may be summed in float
 constexpr Index kSlabEntries = Index{1} << 22;
-
-[[nodiscard]] Index rounded_up(Index value, Index multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
 
 // Few enough rows that there are some 32 slabs and a slab fits into memory; many enough that adding
 // up the slabs' sums costs little.

@@ -1,5 +1,6 @@
 #include <assay/tensor_amp/theory_io.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/recording.hpp>
 #include <assay/core/text.hpp>
@@ -10,13 +11,11 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <set>
 
 namespace assay::tensor_amp {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kMostValues = 268435456; // 2 GiB of doubles
 
 std::vector<double> list_of(const VectorXd& values) {
@@ -41,7 +40,7 @@ struct Leading {
     hdf5::Shape shape;
     std::string axes;
 };
-Leading leading_of(const EvolutionSettings& settings) {
+Leading leading_axes(const EvolutionSettings& settings) {
     Leading leading;
     if (settings.noise_var.size() > 1) {
         leading.shape.push_back(settings.noise_var.size());
@@ -362,7 +361,7 @@ void write_evolution(hdf5::Group group, const EvolutionStudy& study) {
     if (s.assumed_rank)
         group.set_attribute("assumed_rank", static_cast<std::int64_t>(*s.assumed_rank));
     group.write("noise_var", s.noise_var, {"noise_var", "", "Delta, in model units"});
-    const Leading leading = leading_of(s);
+    const Leading leading = leading_axes(s);
     write_trajectories(group, study, "Q", &StateEvolution::q, leading,
                        "sweep,mode,component,component", "overlap of estimates with themselves");
     if (s.mismatched())

@@ -1,26 +1,24 @@
 #include <assay/tensor_amp/thresholds.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace assay::tensor_amp {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 // A stable family of fixed points over an interval of Delta: a falling branch of the curve, or P =
 // 0.
-struct Family {
+struct SolutionFamily {
     const PhaseCurve::Branch* branch = nullptr; // null: P = 0
     double low = -kInfinity, high = kInfinity;  // log Delta
 };
 
 // All stable families, P = 0 first.
-std::vector<Family> families_of(const PhaseCurve& curve) {
-    std::vector<Family> families;
+std::vector<SolutionFamily> families_of(const PhaseCurve& curve) {
+    std::vector<SolutionFamily> families;
     if (curve.zero_means() >= 2) {
         const auto onset = bbp_threshold(curve);
         families.push_back({nullptr, onset ? std::log(*onset) : -kInfinity, kInfinity});
@@ -41,7 +39,7 @@ struct Solution {
     double p = 0;
     double phi = 0;
 };
-Solution solution_of(const PhaseCurve& curve, const Family& family, double log_delta) {
+Solution solution_of(const PhaseCurve& curve, const SolutionFamily& family, double log_delta) {
     if (family.branch == nullptr) return {};
     const PhaseCurve::Branch& branch = *family.branch;
     const double low = std::min(branch.log_delta_low, branch.log_delta_high),
@@ -52,8 +50,8 @@ Solution solution_of(const PhaseCurve& curve, const Family& family, double log_d
 
 // log Delta where the free entropies of two families agree, the second of larger P. The difference
 // falls with log Delta at half the difference of P, so there is one such place at most.
-std::optional<double> equal_free_entropy(const PhaseCurve& curve, const Family& lower,
-                                         const Family& upper) {
+std::optional<double> equal_free_entropy(const PhaseCurve& curve, const SolutionFamily& lower,
+                                         const SolutionFamily& upper) {
     double low = std::max(lower.low, upper.low), high = std::min(lower.high, upper.high);
     // Where both families reach down to no noise, the informative one is the better.
     const double floor = curve.branches().back().log_delta_high;
@@ -78,9 +76,9 @@ std::optional<double> equal_free_entropy(const PhaseCurve& curve, const Family& 
     return x;
 }
 
-bool best_of_all(const PhaseCurve& curve, const std::vector<Family>& families, double log_delta,
-                 double phi) {
-    return std::none_of(families.begin(), families.end(), [&](const Family& family) {
+bool best_of_all(const PhaseCurve& curve, const std::vector<SolutionFamily>& families,
+                 double log_delta, double phi) {
+    return std::none_of(families.begin(), families.end(), [&](const SolutionFamily& family) {
         return family.low <= log_delta && log_delta <= family.high &&
                solution_of(curve, family, log_delta).phi > phi + 1e-12;
     });
@@ -107,7 +105,7 @@ Thresholds thresholds(const PhaseCurve& curve) {
     if (found.bbp && !curve.branches().front().stable()) found.algorithmic.push_back(*found.bbp);
     for (const PhaseCurve::Fold& fold : curve.folds())
         (fold.maximum ? found.dynamic : found.algorithmic).push_back(fold.delta);
-    const std::vector<Family> families = families_of(curve);
+    const std::vector<SolutionFamily> families = families_of(curve);
     for (std::size_t lower = 0; lower < families.size(); ++lower)
         for (std::size_t upper = lower + 1; upper < families.size(); ++upper) {
             // P = 0 goes over into a falling curve without a jump.
@@ -144,7 +142,7 @@ Accuracy accuracy_at(const PhaseCurve& curve, double noise_var) {
     };
     Solution lowest, best;
     bool any = false, higher_dies = false;
-    for (const Family& family : families_of(curve)) {
+    for (const SolutionFamily& family : families_of(curve)) {
         if (!(family.low <= log_delta && log_delta <= family.high)) {
             higher_dies = higher_dies || (any && log_delta > family.high);
             continue;

@@ -25,7 +25,7 @@ constexpr Index kPackedColumns = 1024; // of an unfolding
 template <class Scalar>
 using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 template <class Scalar>
-using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+using ColMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
 
 // A contiguous tensor before x length x after, unfolded along its middle mode.
 template <class Scalar>
@@ -42,8 +42,8 @@ void for_each_piece(const Middle<Scalar>& tensor, const Body& body) {
     if (after == 1) {
         const Blocks pieces{tensor.before, kPackedColumns};
         for (Index i = 0; i < pieces.count(); ++i)
-            body(Eigen::Map<const Matrix<Scalar>>(tensor.data + pieces.begin(i) * length, length,
-                                                  pieces.extent(i)));
+            body(Eigen::Map<const ColMajor<Scalar>>(tensor.data + pieces.begin(i) * length, length,
+                                                    pieces.extent(i)));
         return;
     }
     if (after >= kPackedColumns / 4) {
@@ -71,7 +71,7 @@ void for_each_piece(const Middle<Scalar>& tensor, const Body& body) {
 template <class Scalar>
 void add_gram(const Middle<Scalar>& tensor, MatrixXd& gram) {
     static_assert(kPackedColumns <= kTermsInFloat);
-    Matrix<Scalar> part(tensor.length, tensor.length);
+    ColMajor<Scalar> part(tensor.length, tensor.length);
     for_each_piece(tensor, [&](const auto& piece) {
         part.setZero();
         part.template selfadjointView<Eigen::Lower>().rankUpdate(piece);
@@ -81,10 +81,10 @@ void add_gram(const Middle<Scalar>& tensor, MatrixXd& gram) {
 
 // Y_(a) (Y_(a)^T x) is added to `product`, the squared norms of the slices to `diagonal`.
 template <class Scalar>
-void add_product(const Middle<Scalar>& tensor, const Matrix<Scalar>& x, MatrixXd& product,
+void add_product(const Middle<Scalar>& tensor, const ColMajor<Scalar>& x, MatrixXd& product,
                  VectorXd& diagonal) {
-    Matrix<Scalar> inner;
-    Matrix<Scalar> part;
+    ColMajor<Scalar> inner;
+    ColMajor<Scalar> part;
     for_each_piece(tensor, [&](const auto& piece) {
         inner.noalias() = piece.transpose() * x;
         part.noalias() = piece * inner;
@@ -117,7 +117,7 @@ void sum_in_order(Index tasks, const Execution& run, const Make& make, const Add
 }
 
 // Eigenvectors of the `count` largest eigenvalues.
-[[nodiscard]] MatrixXd leading_of(const MatrixXd& symmetric, Index count) {
+[[nodiscard]] MatrixXd leading_eigenvectors(const MatrixXd& symmetric, Index count) {
     const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(symmetric);
     return eigen.eigenvectors().rightCols(count).rowwise().reverse();
 }
@@ -151,7 +151,7 @@ using Products = std::function<std::vector<MatrixXd>(const std::vector<MatrixXd>
     const std::vector<MatrixXd> image = products(basis);
     for (std::size_t m = 0; m < lengths.size(); ++m) {
         const MatrixXd projected = basis[m].transpose() * image[m];
-        basis[m] *= leading_of(0.5 * (projected + projected.transpose()), counts[m]);
+        basis[m] *= leading_eigenvectors(0.5 * (projected + projected.transpose()), counts[m]);
     }
     return basis;
 }
@@ -161,7 +161,8 @@ using Products = std::function<std::vector<MatrixXd>(const std::vector<MatrixXd>
     gram.diagonal().setZero();
     gram = MatrixXd(gram.selfadjointView<Eigen::Lower>());
     const Index krylov_size = (kKrylovProducts + 1) * (count + kOversampling);
-    if (gram.rows() <= std::max(kDenseGram, 2 * krylov_size)) return leading_of(gram, count);
+    if (gram.rows() <= std::max(kDenseGram, 2 * krylov_size))
+        return leading_eigenvectors(gram, count);
     return krylov_vectors(
                [&](const std::vector<MatrixXd>& x) { return std::vector<MatrixXd>{gram * x[0]}; },
                {gram.rows()}, {count}, kKrylovProducts, seed)
@@ -252,7 +253,7 @@ class RightModes {
             }
             return part;
         };
-        std::vector<Matrix<Scalar>> rounded;
+        std::vector<ColMajor<Scalar>> rounded;
         for (const MatrixXd& columns : x) rounded.push_back(columns.cast<Scalar>());
         Part total = zero();
         source_.visit(Content::values, [&](const RowBlock& block) {
@@ -287,12 +288,12 @@ template <class Scalar>
 [[nodiscard]] VectorXd contracted(const Middle<Scalar>& tensor, const MatrixXd& basis) {
     const Index count = basis.cols();
     VectorXd result(tensor.before * count * tensor.after);
-    Matrix<Scalar> rounded;
+    ColMajor<Scalar> rounded;
     rounded = basis.cast<Scalar>();
     if (tensor.after == 1) {
         Eigen::Map<MatrixXd>(result.data(), count, tensor.before) =
             (rounded.transpose() *
-             Eigen::Map<const Matrix<Scalar>>(tensor.data, tensor.length, tensor.before))
+             Eigen::Map<const ColMajor<Scalar>>(tensor.data, tensor.length, tensor.before))
                 .template cast<double>();
         return result;
     }

@@ -1,5 +1,6 @@
 #include <assay/tensor_amp/vector_channel.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/sobol.hpp>
@@ -16,14 +17,13 @@
 namespace assay::tensor_amp {
 namespace {
 
-constexpr double kLogRootTwoPi = 0.91893853320467274178;
-constexpr double kTail = 8.5;       // standard deviations of the noise
-constexpr double kFirstStep = 1;    // of the trapezoid, in standard deviations of the noise
-constexpr double kUsualStep = 0.25; // with which it settles but for steep denoisers
-constexpr double kSettled = 1e-6;   // change in the last halving; the error is about its square
-constexpr double kMostPoints = 1e7; // of a trapezoid
-constexpr Index kMostAxes = 3;      // of a trapezoid
-constexpr int kShifts = 8;          // of Sobol points
+constexpr double kFieldTail = 8.5;      // standard deviations of the noise
+constexpr double kFirstFieldStep = 1;   // of the trapezoid, in standard deviations of the noise
+constexpr double kUsualStep = 0.25;     // with which it settles but for steep denoisers
+constexpr double kSettledChange = 1e-6; // change in the last halving; the error is about its square
+constexpr double kMostPoints = 1e7;     // of a trapezoid
+constexpr Index kMostAxes = 3;          // of a trapezoid
+constexpr int kShifts = 8;              // of Sobol points
 constexpr std::uint32_t kShiftPoints = 2048;
 
 // `sums` as those of mixture_sums.
@@ -71,7 +71,7 @@ std::vector<FieldAxis> axes_of(const Prior& prior, const MatrixXd& basis, double
     for (const auto& direction : basis.colwise()) {
         if (discrete != nullptr) {
             const VectorXd places = discrete->values() * direction;
-            axes.push_back({places.minCoeff() - kTail, places.maxCoeff() + kTail});
+            axes.push_back({places.minCoeff() - kFieldTail, places.maxCoeff() + kFieldTail});
             continue;
         }
         const double centre = direction.dot(mean);
@@ -92,10 +92,10 @@ struct Settled {
     VectorXd sums;
     VectorXd change;
 };
-Settled settle(const std::vector<MixtureTerm>& terms, const std::vector<FieldAxis>& axes,
-               WithResponse response, const Execution& run) {
+Settled settled_sums(const std::vector<MixtureTerm>& terms, const std::vector<FieldAxis>& axes,
+                     WithResponse response, const Execution& run) {
     const Index rank = terms.front().base.size();
-    double step = kFirstStep;
+    double step = kFirstFieldStep;
     Settled result{mixture_sums(terms, axes, step, response, run), {}};
     for (;;) {
         step /= 2;
@@ -103,7 +103,8 @@ Settled settle(const std::vector<MixtureTerm>& terms, const std::vector<FieldAxi
         result.change = (finer - result.sums).cwiseAbs();
         result.sums = finer;
         const double scale = std::max(1.0, finer.segment(2, rank * rank).cwiseAbs().maxCoeff());
-        if (result.change.maxCoeff() <= kSettled * scale || points_of(axes, step / 2) > kMostPoints)
+        if (result.change.maxCoeff() <= kSettledChange * scale ||
+            points_of(axes, step / 2) > kMostPoints)
             return result;
     }
 }
@@ -111,7 +112,7 @@ Settled settle(const std::vector<MixtureTerm>& terms, const std::vector<FieldAxi
 ChannelAverages by_trapezoid(const Prior& prior, const MatrixXd& basis,
                              const std::vector<MixtureTerm>& terms, double spread,
                              WithResponse response, const Execution& run) {
-    const Settled settled = settle(terms, axes_of(prior, basis, spread), response, run);
+    const Settled settled = settled_sums(terms, axes_of(prior, basis, spread), response, run);
     // Tails outside the range: widen it.
     if (std::abs(settled.sums(0) - 1) > 1e-7) {
         if (spread > 60)

@@ -1,6 +1,7 @@
 #include <assay/training/architectures.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 
 #include <nlohmann/json.hpp>
@@ -10,8 +11,6 @@
 
 namespace assay::training {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::array<const char*, 7> kCells{"rnn",   "gru",   "lstm",      "ugrnn",
                                             "janet", "ctrnn", "linear_rnn"};
@@ -28,7 +27,7 @@ bool is_cell(const std::string& kind) {
     return std::find(kCells.begin(), kCells.end(), kind) != kCells.end();
 }
 
-[[noreturn]] void refuse(const std::string& text) {
+[[noreturn]] void refuse_architecture(const std::string& text) {
     throw Error("found '" + printable(text, 60) +
                 "'; a file, linear, mlp:W,W[:activation], conv:F,F[:activation] or "
                 "rnn|gru|lstm|ugrnn|janet|ctrnn:UNITS[:activation] is expected");
@@ -37,11 +36,11 @@ bool is_cell(const std::string& kind) {
 Word parse_word(const std::string& text) {
     const auto parts = split(text, ':');
     Word word{parts.at(0), {}, ""};
-    if (parts.size() > 3 || (parts.size() < 2 && word.kind != "linear")) refuse(text);
+    if (parts.size() > 3 || (parts.size() < 2 && word.kind != "linear")) refuse_architecture(text);
     if (parts.size() >= 2)
         for (const auto& one : split(parts[1], ',')) {
             const auto width = parse_integer(one);
-            if (!width || *width < 1 || *width > (Index{1} << 24)) refuse(text);
+            if (!width || *width < 1 || *width > (Index{1} << 24)) refuse_architecture(text);
             word.widths.push_back(*width);
         }
     if (parts.size() == 3) word.activation = parts[2];

@@ -1,6 +1,7 @@
 #include <assay/training/config.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 #include <assay/network/initialise.hpp>
 #include <assay/network/keys.hpp>
@@ -15,10 +16,9 @@
 namespace assay::training {
 namespace {
 
-using Json = nlohmann::json;
 using network::Keys;
 
-constexpr Index kMostSteps = Index{1} << 40;
+constexpr Index kMostTrainingSteps = Index{1} << 40;
 constexpr Index kMostBatch = Index{1} << 30;
 
 const std::vector<std::string> kOptimizers{"sgd", "rmsprop", "adagrad", "adam", "adamw", "radam"};
@@ -26,21 +26,21 @@ const std::vector<std::string> kSchedules{"constant", "multistep",  "exponential
                                           "linear",   "polynomial", "residual-network"};
 
 // The value of an override: JSON where it is JSON, else text.
-Json value_of(const std::string& text) {
+Json override_value(const std::string& text) {
     const Json value = Json::parse(text, nullptr, false);
     return value.is_discarded() ? Json(text) : value;
 }
 
 // Layer names may hold dots: what follows "lr_scale." is one name.
-std::vector<std::string> parts_of(const std::string& path) {
+std::vector<std::string> keys_on_path(const std::string& path) {
     const std::string scales = "lr_scale.";
     if (starts_with(path, scales)) return {"lr_scale", path.substr(scales.size())};
     return split(path, '.');
 }
 
-void apply(Json& config, const Override& change) {
+void apply_override(Json& config, const Override& change) {
     Json* at = &config;
-    const auto parts = parts_of(change.path);
+    const auto parts = keys_on_path(change.path);
     if (parts.empty()) throw UsageError("option '--set': a.b.c=value is expected");
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
         Json& next = (*at)[parts[i]];
@@ -52,7 +52,7 @@ void apply(Json& config, const Override& change) {
                              " is not an object");
         at = &next;
     }
-    (*at)[parts.back()] = value_of(change.value);
+    (*at)[parts.back()] = override_value(change.value);
 }
 
 double positive(Keys& keys, const std::string& key, double otherwise) {
@@ -127,8 +127,8 @@ ScheduleSettings read_schedule(Keys& keys) {
     s.rate = positive(keys, "rate", s.rate);
     s.minimum = at_least_zero(keys, "minimum", s.minimum);
     s.power = positive(keys, "power", s.power);
-    s.period = keys.count("period", 0, kMostSteps, 0);
-    s.warmup = keys.count("warmup", 0, kMostSteps, 0);
+    s.period = keys.count("period", 0, kMostTrainingSteps, 0);
+    s.warmup = keys.count("warmup", 0, kMostTrainingSteps, 0);
     if (s.name == "multistep" && s.milestones.empty()) keys.refuse("milestones", "missing");
     if (s.name == "exponential" && s.period == 0) keys.refuse("period", "missing");
     const ScheduleSettings usual;
@@ -162,7 +162,7 @@ CheckpointSettings read_checkpoints(Keys& keys, const Json& object) {
     for (const char* kind : {"every", "log", "decade", "pow2"})
         if (keys.has(kind)) {
             c.kind = kind;
-            c.number = keys.count(kind, c.kind == "pow2" ? 0 : 1, kMostSteps);
+            c.number = keys.count(kind, c.kind == "pow2" ? 0 : 1, kMostTrainingSteps);
         } else {
             static_cast<void>(keys.count(kind, 0, 1, 0));
         }
@@ -233,7 +233,7 @@ void read_rule(Keys& keys, TrainingConfig& c) {
     c.rule_settings = rule.dump();
 }
 
-void read_sources(Keys& keys, TrainingConfig& c) {
+void read_model_and_data(Keys& keys, TrainingConfig& c) {
     if (keys.has("model") && keys.value("model").is_object()) {
         Keys model(keys.value("model"), "model");
         c.architecture = model.value("architecture").dump();
@@ -259,7 +259,7 @@ void read_stop(Keys& keys, TrainingConfig& c) {
         c.stop.below = stop.number("below", 0);
         refuse_idle(stop, "below", c.stop.below, {0.0}, "a run without stop.metric",
                     !c.stop.metric.empty());
-        c.stop.plateau = stop.count("plateau", 0, kMostSteps, 0);
+        c.stop.plateau = stop.count("plateau", 0, kMostTrainingSteps, 0);
     });
 }
 
@@ -303,11 +303,11 @@ TrainingConfig parse(const Json& json) {
     c.precision = keys.word("precision", {"float32", "float64"}, "float32") == "float64"
                       ? Precision::float64
                       : Precision::float32;
-    read_sources(keys, c);
+    read_model_and_data(keys, c);
     c.loss = keys.text("loss", "");
     if (!c.loss.empty()) static_cast<void>(network::loss_of(c.loss));
     c.epsilon = positive(keys, "epsilon", c.epsilon);
-    c.truncate = keys.count("truncate", 0, kMostSteps, 0);
+    c.truncate = keys.count("truncate", 0, kMostTrainingSteps, 0);
     c.rate_penalty = at_least_zero(keys, "rate_penalty", 0);
     c.batch_size = keys.count("batch_size", 1, kMostBatch, c.batch_size);
     c.full_batch = keys.flag("full_batch", false);
@@ -315,12 +315,12 @@ TrainingConfig parse(const Json& json) {
     c.samples = keys.count("samples", 0, kMostBatch, 0);
     refuse_idle(keys, "samples", c.samples, {Index{0}}, "a run on data of its own",
                 c.task.has_value());
-    if (keys.has("steps")) c.steps = keys.count("steps", 1, kMostSteps);
+    if (keys.has("steps")) c.steps = keys.count("steps", 1, kMostTrainingSteps);
     if (keys.has("epochs")) c.epochs = positive(keys, "epochs", 1);
     static_cast<void>(keys.has("steps") ? 0 : keys.count("steps", 0, 1, 0));
     static_cast<void>(keys.has("epochs") ? 0.0 : keys.number("epochs", 0));
     if (c.steps && c.epochs) keys.refuse("epochs", "given beside 'steps'; one is expected");
-    c.horizon = keys.count("horizon", 0, kMostSteps, 0);
+    c.horizon = keys.count("horizon", 0, kMostTrainingSteps, 0);
     const std::string sampling =
         keys.word("sampling", {"epoch", "replacement", "sequential"}, "epoch");
     c.sampling = sampling == "epoch"         ? Sampling::epoch
@@ -358,11 +358,11 @@ TrainingConfig parse(const Json& json) {
             read_checkpoints(k, json.contains("checkpoints") ? json.at("checkpoints") : none);
     });
     section(keys, "metrics", [&](Keys& k) {
-        c.metrics_every = k.count("every", 1, kMostSteps, c.metrics_every);
+        c.metrics_every = k.count("every", 1, kMostTrainingSteps, c.metrics_every);
         c.top_k = k.count("top_k", 1, kMostBatch, c.top_k);
     });
     section(keys, "evaluate", [&](Keys& k) {
-        c.evaluate_every = k.count("every", 0, kMostSteps, c.evaluate_every);
+        c.evaluate_every = k.count("every", 0, kMostTrainingSteps, c.evaluate_every);
         c.evaluate_split = k.text("split", c.evaluate_split);
     });
     c.write_gradients = keys.flag("write_gradients", false);
@@ -418,7 +418,7 @@ TrainingConfig read_config(const std::string& text, const std::vector<Override>&
         if (change.path == "epochs") json.erase("steps");
         if (change.path == "task") json.erase("data");
         if (change.path == "data") json.erase("task");
-        apply(json, change);
+        apply_override(json, change);
     }
     forget_filled_period(json, base, overrides);
     try {

@@ -1,13 +1,13 @@
 #include <assay/training/config_json.hpp>
 
+#include <assay/core/json.hpp>
+
 #include <nlohmann/json.hpp>
 
 #include <set>
 
 namespace assay::training {
 namespace {
-
-using Json = nlohmann::json;
 
 Json checkpoints_json(const CheckpointSettings& c) {
     if (c.kind == "list") return {{"list", c.list}};

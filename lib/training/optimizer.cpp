@@ -1,6 +1,7 @@
 #include <assay/training/optimizer.hpp>
 
 #include <assay/core/allowed_threads.hpp>
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
@@ -12,7 +13,6 @@ namespace assay::training {
 namespace {
 
 constexpr Index kBlock = 1024;
-constexpr double kPi = 3.14159265358979323846;
 
 // The standard recipe for residual networks: warm-up over 5 of 90 epochs, then a tenth at 30,
 // 60, 80.

@@ -20,7 +20,7 @@ constexpr const char* kState = "state.h5";
 constexpr const char* kOlderState = "state-1.h5";
 
 template <class Value>
-std::vector<double> column(const std::vector<MetricRow>& rows, Value&& value) {
+std::vector<double> metric_column(const std::vector<MetricRow>& rows, Value&& value) {
     std::vector<double> values;
     for (const auto& row : rows) values.push_back(value(row));
     return values;
@@ -41,7 +41,7 @@ void write_metrics(hdf5::Group group, const std::vector<MetricRow>& rows) {
     for (const auto& row : rows) steps.push_back(row.step);
     group.write("step", steps, {"step", "", "updates made when the row was logged"});
     const auto write = [&](const char* name, double MetricRow::*member, const char* description) {
-        group.write(name, column(rows, [&](const MetricRow& row) { return row.*member; }),
+        group.write(name, metric_column(rows, [&](const MetricRow& row) { return row.*member; }),
                     {"step", "", description});
     };
     write("loss", &MetricRow::loss, "of the batch, before the update");
@@ -62,7 +62,7 @@ void write_metrics(hdf5::Group group, const std::vector<MetricRow>& rows) {
                  "split; NaN where not looked");
 }
 
-std::vector<double> numbers(const hdf5::Group& group, const std::string& name) {
+std::vector<double> read_numbers(const hdf5::Group& group, const std::string& name) {
     return group.dataset(name).expect_numeric().read<double>();
 }
 
@@ -70,7 +70,7 @@ std::vector<MetricRow> read_metrics(const hdf5::Group& group) {
     const auto steps = group.dataset("step").read<std::int64_t>();
     std::vector<MetricRow> rows(steps.size());
     const auto read = [&](const char* name, double MetricRow::*member) {
-        const auto values = numbers(group, name);
+        const auto values = read_numbers(group, name);
         if (values.size() != rows.size())
             throw Error(concat(group.where(), "/", name, ": ", values.size(), " numbers; ",
                                rows.size(), " are expected"));
@@ -85,7 +85,7 @@ std::vector<MetricRow> read_metrics(const hdf5::Group& group) {
     read("rate_penalty", &MetricRow::rate_penalty);
     read("update_cosine", &MetricRow::update_cosine);
     const auto read_layers = [&](const char* name, std::vector<double> MetricRow::*member) {
-        const auto values = numbers(group, name);
+        const auto values = read_numbers(group, name);
         const std::size_t layers = rows.empty() ? 0 : values.size() / rows.size();
         for (std::size_t i = 0; i < rows.size(); ++i)
             (rows[i].*member)
@@ -143,12 +143,12 @@ RunState read_state(const hdf5::Group& group, const hdf5::Group& metrics) {
     s.since_best = integer("since_best");
     s.rate_factor = group.number_attribute("rate_factor").value_or(1);
     s.best = group.number_attribute("best").value_or(1e308);
-    s.trained = numbers(group, "trained");
-    s.statistics = numbers(group, "statistics");
-    if (group.has_dataset("last_update")) s.last_update = numbers(group, "last_update");
+    s.trained = read_numbers(group, "trained");
+    s.statistics = read_numbers(group, "statistics");
+    if (group.has_dataset("last_update")) s.last_update = read_numbers(group, "last_update");
     const Index arrays = integer("optimizer_arrays");
     for (Index i = 0; i < std::min<Index>(arrays, 8); ++i)
-        s.optimizer.push_back(numbers(group, "optimizer_" + std::to_string(i)));
+        s.optimizer.push_back(read_numbers(group, "optimizer_" + std::to_string(i)));
     const auto kept = group.dataset("checkpoints").read<std::int64_t>();
     s.checkpoints.assign(kept.begin(), kept.end());
     s.metrics = read_metrics(metrics);
@@ -362,8 +362,8 @@ Preprocessing read_preprocessing(const hdf5::Group& run) {
     p.scale = *scale;
     p.standardize = group.text_attribute("standardize").value_or("none");
     if (group.has_dataset("mean")) {
-        p.mean = numbers(group, "mean");
-        p.factor = numbers(group, "factor");
+        p.mean = read_numbers(group, "mean");
+        p.factor = read_numbers(group, "factor");
         const auto stretches = static_cast<Index>(p.mean.size());
         if (p.factor.size() != p.mean.size() || stretches == 0 || p.inputs % stretches != 0)
             throw Error(concat(group.where(), ": mean of ", p.mean.size(),

@@ -1,18 +1,12 @@
 #include <assay/training/semantic_items.hpp>
 
+#include <assay/core/indices.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 namespace assay::training {
-namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
-
-} // namespace
-
 ItemModes sorted(const ItemModes& modes) {
     std::vector<Index> order(at(modes.eigenvalues.size()));
     std::iota(order.begin(), order.end(), 0);

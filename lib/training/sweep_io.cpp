@@ -1,5 +1,6 @@
 #include <assay/training/sweep_io.hpp>
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/hdf5/seed.hpp>
@@ -10,14 +11,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 
 namespace assay::training {
 namespace {
 
 constexpr Index kBins = 8;
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 std::string paths_of(const SearchSpace& space) {
     std::vector<std::string> paths;
@@ -62,7 +61,7 @@ constexpr StatusWord kStatusWords[]{{"finished", RunStatus::finished},
                                     {"failed", RunStatus::failed},
                                     {"missing", RunStatus::missing}};
 
-std::vector<double> column(const std::vector<SweepRow>& rows, double SweepRow::*member) {
+std::vector<double> sweep_column(const std::vector<SweepRow>& rows, double SweepRow::*member) {
     std::vector<double> values;
     for (const auto& row : rows) values.push_back(row.*member);
     return values;
@@ -106,7 +105,7 @@ SweepPlan read_plan(const hdf5::Group& group) {
 }
 
 double score_of(const SweepRow& row) {
-    if (row.status != RunStatus::finished) return kNan;
+    if (row.status != RunStatus::finished) return kNaN;
     if (std::isfinite(row.eval_accuracy)) return row.eval_accuracy;
     return std::isfinite(row.eval_loss) ? -row.eval_loss : -row.loss;
 }
@@ -142,9 +141,10 @@ void write_table(hdf5::Group group, const SweepTable& table) {
     group.write("trial", trial, {"run", "", "numbered from 1"});
     group.write("repeat", repeat, {"run", "", "which seed"});
     group.write("finished", finished, {"run", "", "0: diverged"});
-    group.write("loss", column(rows, &SweepRow::loss), {"run", "", "last batch"});
-    group.write("eval_loss", column(rows, &SweepRow::eval_loss), {"run", "", "of the test split"});
-    group.write("eval_accuracy", column(rows, &SweepRow::eval_accuracy),
+    group.write("loss", sweep_column(rows, &SweepRow::loss), {"run", "", "last batch"});
+    group.write("eval_loss", sweep_column(rows, &SweepRow::eval_loss),
+                {"run", "", "of the test split"});
+    group.write("eval_accuracy", sweep_column(rows, &SweepRow::eval_accuracy),
                 {"run", "", "of the test split"});
     std::vector<double> scores;
     for (const auto& row : rows) scores.push_back(score_of(row));
@@ -175,7 +175,7 @@ void write_table(hdf5::Group group, const SweepTable& table) {
     // Points are those of an accuracy: a loss has no such scale.
     for (const int percent : {1, 2, 5})
         group.set_attribute("robustness_" + std::to_string(percent),
-                            classifies ? robustness(means, percent / 100.0) : kNan);
+                            classifies ? robustness(means, percent / 100.0) : kNaN);
     group.set_attribute("last_trial", static_cast<std::int64_t>(table.last_trial));
     group.set_attribute("metric", classifies ? "accuracy" : "minus loss");
     hdf5::Group marginal = group.create_group("marginal");
@@ -290,7 +290,7 @@ TransferTable transfer_table(const std::vector<std::vector<SweepRow>>& rows,
         table.trials.push_back(trial);
     }
     table.score.setConstant(static_cast<Index>(rows.size()),
-                            static_cast<Index>(table.trials.size()), kNan);
+                            static_cast<Index>(table.trials.size()), kNaN);
     for (std::size_t f = 0; f < scores.size(); ++f)
         for (const auto& one : scores[f])
             table.score(static_cast<Index>(f), columns[one.trial]) = one.score;

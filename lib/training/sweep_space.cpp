@@ -1,5 +1,6 @@
 // Search spaces as they stand in a file.
 #include <assay/core/error.hpp>
+#include <assay/core/json.hpp>
 #include <assay/core/text.hpp>
 #include <assay/training/sweep.hpp>
 
@@ -11,8 +12,6 @@
 
 namespace assay::training {
 namespace {
-
-using nlohmann::json;
 
 constexpr std::size_t kMostChoices = 10000;
 constexpr double kLargestInteger = 0x1p53;
@@ -26,25 +25,26 @@ constexpr std::array<KindName, 4> kKinds{{{"log-uniform", DimensionKind::log_uni
                                           {"choice", DimensionKind::choice},
                                           {"int", DimensionKind::integer}}};
 
-[[noreturn]] void refuse(const std::string& path, const json& found, const std::string& expected) {
+[[noreturn]] void refuse_dimension(const std::string& path, const Json& found,
+                                   const std::string& expected) {
     throw UsageError("search space: '" + printable(path, 60) + "': found " +
                      printable(found.dump(), 60) + "; " + expected + " is expected");
 }
 
 // Doubled paths would silently give way to the last of them.
-json parse_object(const std::string& text) {
+Json parse_object(const std::string& text) {
     std::set<std::string> seen;
-    const json::parser_callback_t watch = [&](int depth, json::parse_event_t event, json& parsed) {
-        if (depth == 1 && event == json::parse_event_t::key &&
+    const Json::parser_callback_t watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+        if (depth == 1 && event == Json::parse_event_t::key &&
             !seen.insert(parsed.get<std::string>()).second)
             throw UsageError("search space: '" + printable(parsed.get<std::string>(), 60) +
                              "' stands twice");
         return true;
     };
     try {
-        json parsed = json::parse(text, watch);
+        Json parsed = Json::parse(text, watch);
         if (parsed.is_object() && !parsed.empty()) return parsed;
-    } catch (const json::exception&) {
+    } catch (const Json::exception&) {
         throw UsageError("search space: is not valid JSON");
     }
     throw UsageError("search space: an object of configuration paths is expected");
@@ -62,13 +62,13 @@ DimensionKind kind_named(const std::string& path, const std::string& name) {
         (near ? "; did you mean '" + *near + "'?" : "; known are " + join(known, ", ")));
 }
 
-void read_choices(SearchDimension& d, const json& value) {
+void read_choices(SearchDimension& d, const Json& value) {
     if (!value.is_array() || value.empty() || value.size() > kMostChoices)
-        refuse(d.path, value, concat("a list of 1 to ", kMostChoices, " choices"));
+        refuse_dimension(d.path, value, concat("a list of 1 to ", kMostChoices, " choices"));
     for (const auto& choice : value) d.choices.push_back(choice.dump());
 }
 
-bool is_limit(const SearchDimension& d, const json& value) {
+bool is_limit(const SearchDimension& d, const Json& value) {
     if (!value.is_number()) return false;
     const auto limit = value.get<double>();
     if (d.kind == DimensionKind::integer)
@@ -76,23 +76,24 @@ bool is_limit(const SearchDimension& d, const json& value) {
     return std::isfinite(limit) && (d.kind != DimensionKind::log_uniform || limit > 0);
 }
 
-void read_range(SearchDimension& d, const json& value) {
+void read_range(SearchDimension& d, const Json& value) {
     const std::string expected = d.kind == DimensionKind::integer ? "[a, b] with integers a < b"
                                  : d.kind == DimensionKind::log_uniform
                                      ? "[a, b] with numbers 0 < a < b"
                                      : "[a, b] with numbers a < b";
     if (!value.is_array() || value.size() != 2 || !is_limit(d, value[0]) || !is_limit(d, value[1]))
-        refuse(d.path, value, expected);
+        refuse_dimension(d.path, value, expected);
     d.low = value[0].get<double>();
     d.high = value[1].get<double>();
-    if (!(d.low < d.high) || !std::isfinite(d.high - d.low)) refuse(d.path, value, expected);
+    if (!(d.low < d.high) || !std::isfinite(d.high - d.low))
+        refuse_dimension(d.path, value, expected);
 }
 
-SearchDimension read_dimension(const std::string& path, const json& entry) {
+SearchDimension read_dimension(const std::string& path, const Json& entry) {
     if (!entry.is_object() || entry.size() != 1)
-        refuse(path, entry,
-               R"({"log-uniform": [a, b]}, {"uniform": [a, b]}, {"int": [a, b]} or )"
-               R"({"choice": [...]})");
+        refuse_dimension(path, entry,
+                         R"({"log-uniform": [a, b]}, {"uniform": [a, b]}, {"int": [a, b]} or )"
+                         R"({"choice": [...]})");
     SearchDimension d;
     d.path = path;
     d.kind = kind_named(path, entry.begin().key());
@@ -106,7 +107,7 @@ SearchDimension read_dimension(const std::string& path, const json& entry) {
 } // namespace
 
 SearchSpace parse_search_space(const std::string& text) {
-    const json object = parse_object(text);
+    const Json object = parse_object(text);
     SearchSpace space;
     for (const auto& [path, entry] : object.items()) space.push_back(read_dimension(path, entry));
     return space;
@@ -115,7 +116,7 @@ SearchSpace parse_search_space(const std::string& text) {
 std::string value_json(const SearchDimension& d, double value) {
     if (d.kind == DimensionKind::choice) return d.choices.at(static_cast<std::size_t>(value));
     if (d.kind == DimensionKind::integer) return std::to_string(static_cast<std::int64_t>(value));
-    return json(value).dump();
+    return Json(value).dump();
 }
 
 } // namespace assay::training

@@ -1,5 +1,6 @@
 #include <assay/training/task_family.hpp>
 
+#include <assay/core/indices.hpp>
 #include <assay/core/text.hpp>
 
 #include <algorithm>
@@ -7,10 +8,6 @@
 
 namespace assay::training {
 namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 Index row_length(const Shape& shape) {
     Index length = 1;

@@ -39,7 +39,7 @@ std::string range_text(const TaskParameter& p) {
                   shortest(p.minimum), " to ", shortest(p.maximum));
 }
 
-std::vector<std::string> parts_of(const std::string& value) {
+std::vector<std::string> list_entries(const std::string& value) {
     return trim(value).empty() ? std::vector<std::string>{} : split(value, ',');
 }
 
@@ -58,7 +58,7 @@ bool accepts(const TaskParameter& p, const std::string& value) {
         return value == "true" || value == "false";
     case ParameterKind::integers:
     case ParameterKind::numbers: {
-        const auto parts = parts_of(value);
+        const auto parts = list_entries(value);
         return std::all_of(parts.begin(), parts.end(), allowed);
     }
     default:
@@ -95,8 +95,8 @@ const TaskParameter& find_parameter(const TaskDescription& task, const std::stri
     refuse_name("parameter", name, known);
 }
 
-const std::string& value_of(const std::vector<std::pair<std::string, std::string>>& values,
-                            std::string_view name) {
+const std::string& parameter_value(const std::vector<std::pair<std::string, std::string>>& values,
+                                   std::string_view name) {
     const auto found = std::find_if(values.begin(), values.end(),
                                     [&](const auto& value) { return value.first == name; });
     if (found == values.end()) throw std::logic_error(concat("undeclared parameter ", name));
@@ -132,7 +132,7 @@ Parameters::Parameters(const TaskDescription& task, const TaskSettings& settings
 }
 
 double Parameters::number(std::string_view name) const {
-    return number_in(value_of(values_, name));
+    return number_in(parameter_value(values_, name));
 }
 
 Index Parameters::integer(std::string_view name) const {
@@ -141,7 +141,8 @@ Index Parameters::integer(std::string_view name) const {
 
 std::vector<double> Parameters::numbers(std::string_view name) const {
     std::vector<double> list;
-    for (const auto& part : parts_of(value_of(values_, name))) list.push_back(number_in(part));
+    for (const auto& part : list_entries(parameter_value(values_, name)))
+        list.push_back(number_in(part));
     return list;
 }
 
@@ -152,11 +153,11 @@ std::vector<Index> Parameters::integers(std::string_view name) const {
 }
 
 const std::string& Parameters::word(std::string_view name) const {
-    return value_of(values_, name);
+    return parameter_value(values_, name);
 }
 
 bool Parameters::flag(std::string_view name) const {
-    return value_of(values_, name) == "true";
+    return parameter_value(values_, name) == "true";
 }
 
 Random Parameters::random(const std::string& what) const {
@@ -168,7 +169,7 @@ Random Parameters::sample_random(Stream stream) const {
 }
 
 void Parameters::refuse(std::string_view name, const std::string& expected) const {
-    refuse_value(std::string(name), value_of(values_, name), expected);
+    refuse_value(std::string(name), parameter_value(values_, name), expected);
 }
 
 TaskParameter integer(std::string name, Index value, double minimum, double maximum,

@@ -1,4 +1,5 @@
 // Points of several classes: gaussian-clusters, stripes, spirals, parity.
+#include <assay/core/constants.hpp>
 #include <assay/training/task_family.hpp>
 
 #include <algorithm>
@@ -7,7 +8,6 @@
 namespace assay::training {
 namespace {
 
-constexpr double kPi = 3.141592653589793238462643383279503;
 constexpr double kMostClasses = 1e6;
 
 // Classes are of equal size and take turns: sample i is of class i modulo their number.
@@ -33,7 +33,7 @@ struct Clusters {
     }
 };
 
-Clusters make_clusters(const Parameters& p) {
+Clusters draw_clusters(const Parameters& p) {
     const Index classes = p.integer("classes"), dimension = p.integer("dimension");
     const double separation = p.number("separation");
     checked_size({classes, dimension}, "centres");
@@ -71,7 +71,7 @@ std::vector<TruthArray> bayes_accuracy(const Clusters& c, const Random& random) 
 
 TaskParts make_gaussian_clusters(const Parameters& p) {
     enum : std::uint64_t { noise };
-    const Clusters clusters = make_clusters(p);
+    const Clusters clusters = draw_clusters(p);
     const Random bayes = p.random("bayes");
     TaskParts parts;
     parts.layout = class_layout(clusters.centres.cols(), clusters.centres.rows());

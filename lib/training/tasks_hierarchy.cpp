@@ -1,5 +1,6 @@
 // Items of a tree and their features (Saxe, McClelland, Ganguli 2019, arXiv 1810.10531): branching
 // diffusion, membership, or any valid correlation of the levels.
+#include <assay/core/indices.hpp>
 #include <assay/training/semantic_items.hpp>
 
 #include <algorithm>
@@ -8,10 +9,6 @@
 
 namespace assay::training {
 namespace {
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 struct Hierarchy {
     Tree tree;

@@ -1,12 +1,11 @@
 // Evidence summed over time: context-integration, probe, decision, integrator.
+#include <assay/core/constants.hpp>
 #include <assay/training/task_family.hpp>
 
 #include <cmath>
 
 namespace assay::training {
 namespace {
-
-constexpr double kPi = 3.141592653589793238462643383279503;
 
 // Writes the running sum of column `stream` as the target.
 void write_running_sum(Row& row, Index stream) {

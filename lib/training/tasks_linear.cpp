@@ -178,7 +178,7 @@ std::vector<double> checked_strengths(const Parameters& p, std::string_view name
     return s;
 }
 
-std::vector<TruthArray> teacher_truth(const Teacher& t, const std::string& suffix) {
+std::vector<TruthArray> singular_value_truth(const Teacher& t, const std::string& suffix) {
     return {truth_matrix("U" + suffix, t.u, {"output", "mode"}, "Output modes"),
             truth_vector("singular_values" + suffix, t.s, "mode", "Strengths s of the modes"),
             truth_matrix("V" + suffix, t.v, {"input", "mode"}, "Input modes")};
@@ -221,7 +221,7 @@ std::vector<TruthArray> linear_truth(const Teacher& teacher, const NoisyMap& map
                                                map.units
                                                    ? "The best linear map of the teacher's inputs"
                                                    : "The teacher, W = U diag(s) V^T")};
-    for (auto& array : teacher_truth(teacher, "")) truth.push_back(std::move(array));
+    for (auto& array : singular_value_truth(teacher, "")) truth.push_back(std::move(array));
     if (map.inputs == Inputs::gaussian || map.items < map.w.cols() || map.randomized.size() > 0 ||
         map.units)
         return truth;
@@ -358,8 +358,8 @@ std::vector<TruthArray> pair_truth(const Pair& pair, const NoisyMap& map) {
         truth_matrix("alignment", pair.q, {"mode_a", "mode_b"}, "Q = V_a^T V_b"),
         truth_vector("joint_singular_values", {joint.begin(), joint.end()}, "mode",
                      "Of both teachers as one map")};
-    for (auto& array : teacher_truth(pair.a, "_a")) truth.push_back(std::move(array));
-    for (auto& array : teacher_truth(pair.b, "_b")) truth.push_back(std::move(array));
+    for (auto& array : singular_value_truth(pair.a, "_a")) truth.push_back(std::move(array));
+    for (auto& array : singular_value_truth(pair.b, "_b")) truth.push_back(std::move(array));
     return truth;
 }
 

@@ -91,7 +91,7 @@ Retina make_cells(const Parameters& p) {
 
 // ---- responses --------------------------------------------------------------------------------
 
-double rectified(const std::string& nonlinearity, double z) {
+double firing_nonlinearity(const std::string& nonlinearity, double z) {
     if (nonlinearity == "exp") return std::exp(z);
     if (nonlinearity == "relu") return std::max(0.0, z);
     if (nonlinearity == "sigmoid") return 1 / (1 + std::exp(-z));
@@ -99,7 +99,8 @@ double rectified(const std::string& nonlinearity, double z) {
 }
 
 double rate_of(const Retina& r, double drive) {
-    return std::min(r.ceiling, r.scale * rectified(r.nonlinearity, r.gain * drive + r.offset));
+    return std::min(r.ceiling,
+                    r.scale * firing_nonlinearity(r.nonlinearity, r.gain * drive + r.offset));
 }
 
 // Frames first - steps + 1 ... first + count - 1: the stimulus ran before the first sample, at

@@ -1,6 +1,8 @@
 // Items of other structures than a tree and their features (Saxe, McClelland, Ganguli 2019, arXiv
 // 1810.10531; Kemp, Tenenbaum 2008). Features of graphs are independent Gaussians over the items,
 // of covariance Phi = (L + I / sigma^2)^{-1} with the graph's Laplacian L.
+#include <assay/core/constants.hpp>
+#include <assay/core/indices.hpp>
 #include <assay/training/semantic_items.hpp>
 
 #include <Eigen/Eigenvalues>
@@ -12,12 +14,7 @@
 namespace assay::training {
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
 constexpr double kMostFeatures = 1e7;
-
-std::size_t at(Index i) {
-    return static_cast<std::size_t>(i);
-}
 
 using Truth = std::vector<TruthArray>;
 
@@ -216,7 +213,7 @@ ItemModes cluster_modes(const std::vector<Index>& sizes, double within, double b
     return modes;
 }
 
-TaskParts make_clusters(const Parameters& p) {
+TaskParts make_semantic_clusters(const Parameters& p) {
     const auto sizes = p.integers("sizes");
     if (sizes.empty()) p.refuse("sizes", "a list of one number or more");
     double items = 0;
@@ -243,7 +240,7 @@ TaskEntry semantic_clusters() {
               number("between", 0.1, -1, 1, "correlation between items of two clusters"),
               feature_count()},
              {}},
-            make_clusters};
+            make_semantic_clusters};
 }
 
 // ---- cross-cutting trees ----------------------------------------------------------------------

@@ -43,7 +43,7 @@ Vector teacher_output(const std::vector<Layer>& layers, Activation activation, V
     return x;
 }
 
-std::vector<TruthArray> teacher_truth(const std::vector<Layer>& layers) {
+std::vector<TruthArray> teacher_network_truth(const std::vector<Layer>& layers) {
     std::vector<TruthArray> truth;
     for (std::size_t l = 0; l < layers.size(); ++l) {
         const std::string number = std::to_string(l + 1);
@@ -78,7 +78,7 @@ TaskParts make_teacher(const Parameters& p) {
         else
             row.value.row(0) = y.transpose();
     });
-    parts.truth = [layers] { return teacher_truth(layers); };
+    parts.truth = [layers] { return teacher_network_truth(layers); };
     return parts;
 }
 

@@ -1,6 +1,7 @@
 #include <assay/training/trainer.hpp>
 
 #include <assay/core/allowed_threads.hpp>
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/ranks.hpp>
@@ -31,7 +32,6 @@ using network::Objective;
 using network::ObjectiveOptions;
 using network::Weights;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr Index kMostHalvings = 5;
 // With --on-nonfinite halve a run goes back to a multiple of so many steps, whenever states are
 // saved.
@@ -209,7 +209,7 @@ class Trainer {
 
     void begin() {
         if (evaluation_ && config_.evaluate_every > 0) {
-            state_.metrics.push_back(measured(kNan, kNan, evaluate(), rate()));
+            state_.metrics.push_back(measured(kNaN, kNaN, evaluate(), rate()));
         }
         keep_checkpoint();
         if (halves()) mark_ = snapshot();
@@ -265,7 +265,7 @@ class Trainer {
         last_loss_ = loss;
         last_rate_ = learning_rate;
         if (logs || looks) {
-            Evaluation evaluation{{kNan, kNan}, {}};
+            Evaluation evaluation{{kNaN, kNaN}, {}};
             if (looks) evaluation = evaluate();
             MetricRow row =
                 measured(loss, sums_->loss.correct / rows, evaluation, learning_rate, &changes_);
@@ -292,7 +292,7 @@ class Trainer {
     // The cosine between this update and the one before, where this step is logged; keeps the
     // update where the next is.
     double follow_update(bool logs, bool logs_next) {
-        double cosine = kNan;
+        double cosine = kNaN;
         if (!logs && !logs_next) {
             last_update_.resize(0);
             return cosine;
@@ -392,16 +392,16 @@ class Trainer {
     MetricRow measured(double loss, double accuracy, const Evaluation& evaluation,
                        double learning_rate, const std::vector<double>* changes = nullptr) {
         MetricRow row;
-        row.rate_penalty = row.update_cosine = kNan;
+        row.rate_penalty = row.update_cosine = kNaN;
         row.step = state_.step;
         row.loss = loss;
         const bool classifies = loss_.kind == network::LossKind::softmax_cross_entropy ||
                                 loss_.kind == network::LossKind::sigmoid_cross_entropy;
-        row.accuracy = classifies ? accuracy : kNan;
+        row.accuracy = classifies ? accuracy : kNaN;
         row.eval_loss = evaluation.value.loss;
-        row.eval_accuracy = classifies ? evaluation.value.accuracy : kNan;
+        row.eval_accuracy = classifies ? evaluation.value.accuracy : kNaN;
         row.silent = evaluation.silent;
-        row.silent.resize(rectifying_.size(), kNan);
+        row.silent.resize(rectifying_.size(), kNaN);
         row.learning_rate = learning_rate;
         std::vector<double> w(layers_.size(), 0), g = w, u = w;
         for (std::size_t i = 0; i < slices_.size(); ++i) {
@@ -412,8 +412,8 @@ class Trainer {
                     .squaredNorm();
             };
             w[layer] += part(weights_.trained);
-            g[layer] += changes ? part(sums_->gradient) : kNan;
-            u[layer] += changes ? (*changes)[i] : kNan;
+            g[layer] += changes ? part(sums_->gradient) : kNaN;
+            u[layer] += changes ? (*changes)[i] : kNaN;
         }
         for (auto* list : {&w, &g, &u})
             for (double& value_of_layer : *list) value_of_layer = std::sqrt(value_of_layer);
@@ -427,7 +427,7 @@ class Trainer {
         RunCheckpoint kept;
         kept.step = state_.step;
         kept.epoch = static_cast<double>(state_.step) / static_cast<double>(plan_.per_epoch());
-        kept.loss = state_.step == 0 ? kNan : last_loss_;
+        kept.loss = state_.step == 0 ? kNaN : last_loss_;
         kept.learning_rate = state_.step == 0 ? rate() : last_rate_;
         kept.model = network_.store(weights_);
         if (config_.write_gradients && state_.step > 0)
@@ -466,9 +466,9 @@ class Trainer {
         if (!saved.metrics.empty() && saved.metrics.back().step == saved.step) {
             MetricRow& row = saved.metrics.back();
             const bool logs = logs_at(saved.step - 1), looks = looks_at(saved.step - 1);
-            if (!logs) row.update_cosine = kNan;
+            if (!logs) row.update_cosine = kNaN;
             if (!looks) {
-                row.eval_loss = row.eval_accuracy = kNan;
+                row.eval_loss = row.eval_accuracy = kNaN;
                 row.silent.clear();
             }
             if (!logs && !looks) saved.metrics.pop_back();
@@ -495,7 +495,7 @@ class Trainer {
         for (const auto& values : saved.optimizer) arrays.push_back(column_of(values));
         optimizer_.restore(std::move(arrays), saved.updates);
         last_update_ = column_of(saved.last_update);
-        for (MetricRow& row : state_.metrics) row.silent.resize(rectifying_.size(), kNan);
+        for (MetricRow& row : state_.metrics) row.silent.resize(rectifying_.size(), kNaN);
         state_.trained.clear();
         state_.last_update.clear();
         state_.statistics.clear();
@@ -517,7 +517,7 @@ class Trainer {
                                  : stop.metric == "eval_loss"  ? row.eval_loss
                                  : stop.metric == "error"      ? 1 - row.accuracy
                                  : stop.metric == "eval_error" ? 1 - row.eval_accuracy
-                                                               : kNan;
+                                                               : kNaN;
             if (value < stop.below) return "metric";
         }
         if (stop.plateau == 0 || !note_look(row, state_)) return "";
@@ -528,7 +528,7 @@ class Trainer {
     // better.
     bool note_look(const MetricRow& row, RunState& state) const {
         const double looked = std::isfinite(row.eval_loss) ? row.eval_loss
-                              : evaluation_                ? kNan
+                              : evaluation_                ? kNaN
                                                            : row.loss;
         if (!std::isfinite(looked)) return false;
         const bool better = looked < state.best;
@@ -572,7 +572,7 @@ class Trainer {
     RunState state_;
     std::optional<RunState> mark_; // to which halving goes back
     network::Model last_kept_;     // the last checkpoint, or what was restored after it
-    double last_loss_ = kNan, last_rate_ = kNan;
+    double last_loss_ = kNaN, last_rate_ = kNaN;
     double begun_ = 0; // seconds
     Index first_ = 0;  // step of this call
     bool halved_ = false;

@@ -44,7 +44,7 @@ Problem problem(std::uint64_t seed) {
     return p;
 }
 
-FitResult fitted(const Problem& p, const Execution& run = {}, Engine engine = Engine::gemm,
+FitResult solved(const Problem& p, const Execution& run = {}, Engine engine = Engine::gemm,
                  const Mask& held_out = {}) {
     DenseRecording recording(p.x);
     recording.segment_start = p.segments;
@@ -72,10 +72,10 @@ TEST_CASE("results do not depend on threads, and an empty mask changes no bit", 
                           : seed % 3 == 1 ? Algorithm::mult
                                           : Algorithm::anls;
     const Engine engine = GENERATE(Engine::gemm, Engine::fft, Engine::sparse);
-    const FitResult one = fitted(p, {1, &silent_monitor()}, engine);
-    const FitResult five = fitted(p, {5, &silent_monitor()}, engine);
+    const FitResult one = solved(p, {1, &silent_monitor()}, engine);
+    const FitResult five = solved(p, {5, &silent_monitor()}, engine);
     const FitResult masked =
-        fitted(p, {1, &silent_monitor()}, engine,
+        solved(p, {1, &silent_monitor()}, engine,
                Mask(p.x.rows(), p.x.cols(), [](Index, Index) { return true; }));
     CHECK(one.model.motifs == five.model.motifs);
     CHECK(one.model.activations == five.model.activations);
@@ -93,18 +93,18 @@ TEST_CASE("the loss falls, in every order, with penalties and hold-outs", "[cnmf
     };
     for (const Order order : {Order::chunk, Order::component, Order::time}) {
         p.options.order = order;
-        CHECK(falls(fitted(p).history.loss));
+        CHECK(falls(solved(p).history.loss));
     }
     p.options.penalties.l1_activations = 0.3;
     p.options.penalties.l2_motifs = 0.2;
     p.options.penalties.events = 0.1;
     p.options.penalties.parts = 0.1;
-    CHECK(falls(fitted(p).history.objective));
+    CHECK(falls(solved(p).history.objective));
     p.options.penalties = {};
     const Mask held = Mask::held_out(p.x.rows(), p.x.cols(), {0.1, 3, 1, 0});
     for (const Algorithm algorithm : {Algorithm::hals, Algorithm::mult, Algorithm::anls}) {
         p.options.algorithm = algorithm;
-        CHECK(falls(fitted(p, {}, Engine::gemm, held).history.loss));
+        CHECK(falls(solved(p, {}, Engine::gemm, held).history.loss));
     }
 }
 
@@ -122,14 +122,14 @@ TEST_CASE("units may be numbered, and scale shared, in any way", "[cnmf]") {
     p.options.inner = 2;
     for (const Algorithm algorithm : {Algorithm::hals, Algorithm::anls}) {
         p.options.algorithm = algorithm;
-        const FitResult plain = fitted(p);
+        const FitResult plain = solved(p);
 
         Problem turned = p;
         std::vector<Index> order(static_cast<std::size_t>(p.x.rows()));
         std::iota(order.rbegin(), order.rend(), Index{0});
         turned.x = p.x(order, Eigen::all);
         give(turned, w(order, Eigen::all), h);
-        CHECK(difference(fitted(turned).model.motifs, plain.model.motifs(order, Eigen::all)) <
+        CHECK(difference(solved(turned).model.motifs, plain.model.motifs(order, Eigen::all)) <
               1e-9);
 
         // A million times smaller W and larger H is the same start.
@@ -139,7 +139,7 @@ TEST_CASE("units may be numbered, and scale shared, in any way", "[cnmf]") {
             small.col(motif_column(0, l, p.options.components, p.options.lags)) *= 1e-7;
         large.row(0) *= 1e7;
         give(scaled, small, large);
-        CHECK(fitted(scaled).history.loss.back() ==
+        CHECK(solved(scaled).history.loss.back() ==
               Approx(plain.history.loss.back()).epsilon(1e-7));
     }
 }
@@ -154,14 +154,14 @@ TEST_CASE("silence in front shifts the activations only", "[cnmf]") {
         h.data()[i] = random.uniform(static_cast<std::uint64_t>(i));
     give(p, w, h);
     p.options.order = Order::time;
-    const FitResult plain = fitted(p);
+    const FitResult plain = solved(p);
     Problem later = p;
     later.x = Matrix::Zero(p.x.rows(), p.x.cols() + kSilence);
     later.x.rightCols(p.x.cols()) = p.x;
     Matrix shifted = Matrix::Zero(h.rows(), later.x.cols());
     shifted.rightCols(h.cols()) = h;
     give(later, w, shifted);
-    const FitResult moved = fitted(later);
+    const FitResult moved = solved(later);
     // Activations that start in the silence could only reach out of it: they stay at nothing but
     // for the last L-1 bins.
     CHECK(moved.model.activations.leftCols(kSilence - p.options.lags).maxCoeff() < 1e-12);
@@ -192,7 +192,7 @@ TEST_CASE("silence in front of a silent beginning shifts the activations, and no
     give(later, w, shifted);
     for (const Algorithm algorithm : {Algorithm::hals, Algorithm::mult, Algorithm::anls}) {
         p.options.algorithm = later.options.algorithm = algorithm;
-        const FitResult plain = fitted(p), moved = fitted(later);
+        const FitResult plain = solved(p), moved = solved(later);
         CHECK(difference(moved.model.motifs, plain.model.motifs) < 1e-9);
         CHECK(difference(moved.model.activations.rightCols(h.cols()), plain.model.activations) <
               1e-9);
@@ -205,12 +205,12 @@ TEST_CASE("a fit stops at its time, and debiases x-ortho whatever stops it", "[c
     p.options.max_seconds = 0;
     p.options.restarts = 50;
     p.options.max_iterations = 1000;
-    const FitResult quick = fitted(p);
+    const FitResult quick = solved(p);
     CHECK(quick.stop_reason == "time");
     CHECK(quick.restart_loss.size() == 1);
     p.options.restarts = 1;
     p.options.penalties.x_ortho = 0.01;
-    const FitResult free = fitted(p);
+    const FitResult free = solved(p);
     CHECK(free.stop_reason == "time");
     // The last iteration has no penalty: its objective is the data's alone.
     const double loss = free.history.loss.back();
@@ -219,13 +219,13 @@ TEST_CASE("a fit stops at its time, and debiases x-ortho whatever stops it", "[c
     p.options.max_seconds = 1e9;
     p.options.penalty_ramp = 20;
     p.options.tolerance = 1e-2;
-    CHECK(fitted(p).history.loss.size() > 21);
+    CHECK(solved(p).history.loss.size() > 21);
 }
 
 TEST_CASE("a reseeded component lowers the error", "[cnmf]") {
     const Problem p = problem(6);
     DenseRecording recording(p.x);
-    const FitResult r = fitted(p);
+    const FitResult r = solved(p);
     Model model = r.model;
     set_motif_image(model, 0, Matrix::Zero(model.units(), model.lags));
     model.activations.row(0).setZero();

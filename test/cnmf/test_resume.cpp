@@ -20,7 +20,7 @@ using namespace assay::cnmf;
 
 namespace {
 
-Synthetic planted() {
+Synthetic planted_small() {
     SynthOptions o;
     o.units = 12;
     o.bins = 900;
@@ -61,7 +61,7 @@ auto in_pieces(const Work& work, int& interruptions) {
 } // namespace
 
 TEST_CASE("a transform goes on from its sweeps", "[cnmf]") {
-    const Synthetic data = planted();
+    const Synthetic data = planted_small();
     const Data whole(*data.recording, {}, {});
     Model model = data.truth;
     model.activations.resize(0, 0);
@@ -81,7 +81,7 @@ TEST_CASE("a transform goes on from its sweeps", "[cnmf]") {
 }
 
 TEST_CASE("a fit goes on from its iterations and starts", "[cnmf]") {
-    const Synthetic data = planted();
+    const Synthetic data = planted_small();
     FitOptions options;
     options.components = 3;
     options.lags = 6;
@@ -131,7 +131,7 @@ TEST_CASE("a fit goes on from its iterations and starts", "[cnmf]") {
 }
 
 TEST_CASE("a component that vanishes late is seeded anew", "[cnmf]") {
-    const Synthetic data = planted();
+    const Synthetic data = planted_small();
     FitOptions options;
     options.components = 2;
     options.lags = 6;
@@ -152,7 +152,7 @@ TEST_CASE("a component that vanishes late is seeded anew", "[cnmf]") {
 }
 
 TEST_CASE("a test against nulls goes on from those drawn", "[cnmf]") {
-    const Synthetic data = planted();
+    const Synthetic data = planted_small();
     const Data whole(*data.recording, {}, {});
     int interruptions = 0;
     SECTION("significance") {
@@ -181,7 +181,7 @@ TEST_CASE("a test against nulls goes on from those drawn", "[cnmf]") {
 }
 
 TEST_CASE("sequenciness goes on from the fits made, and makes a half-made one again", "[cnmf]") {
-    const Synthetic data = planted();
+    const Synthetic data = planted_small();
     FitOptions options;
     options.components = 2;
     options.lags = 6;

@@ -30,6 +30,11 @@ inline Dynamics plain_network(const Matrix& recurrent, const Matrix& kernel,
     return Dynamics(fixedpoints::Cell(form, parameters));
 }
 
+// One row of inputs, all zero.
+inline RowMatrix no_input(const Dynamics& dynamics) {
+    return RowMatrix::Zero(1, dynamics.inputs());
+}
+
 inline Matrix rotation_weights(double rho, double theta) {
     Matrix w(2, 2);
     w << std::cos(theta), -std::sin(theta), std::sin(theta), std::cos(theta);

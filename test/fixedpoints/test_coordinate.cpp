@@ -16,8 +16,6 @@ using Catch::Matchers::WithinAbs;
 
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
-
 // Points of three dimensions in twelve, turned.
 RowMatrix turned(const RowMatrix& flat) {
     const Matrix axes =
@@ -30,7 +28,7 @@ Vector turned_axis(const Vector& flat) {
 }
 
 // Parameters in [0, 1], in an order that says nothing.
-Vector shuffled(Index count) {
+Vector shuffled_parameters(Index count) {
     const auto order = Random(0, "test/fixedpoints/shuffle").permutation(count);
     Vector values(count);
     for (Index i = 0; i < count; ++i)
@@ -51,9 +49,9 @@ CoordinateOptions method(CoordinateMethod chosen, Index neighbors = 10) {
 TEST_CASE("all coordinates order the points of a helix", "[fixedpoints][coordinate]") {
     const auto chosen =
         GENERATE(CoordinateMethod::lle, CoordinateMethod::pca, CoordinateMethod::arc);
-    const Vector s = shuffled(120);
+    const Vector s = shuffled_parameters(120);
     RowMatrix flat(s.size(), 3);
-    flat << (3 * kPi * s.array()).cos().matrix(), (3 * kPi * s.array()).sin().matrix(), 8 * s;
+    flat << (3 * M_PI * s.array()).cos().matrix(), (3 * M_PI * s.array()).sin().matrix(), 8 * s;
     const RowMatrix points = turned(flat);
     const auto found =
         line_coordinate(points, turned_axis(Vector::Unit(3, 2)), -s, method(chosen), {});
@@ -74,9 +72,9 @@ TEST_CASE("all coordinates order the points of a helix", "[fixedpoints][coordina
 TEST_CASE("a line that folds back on its axis is measured by its length",
           "[fixedpoints][coordinate]") {
     // Three quarters of a circle: its ends have the same height.
-    const Vector s = shuffled(100);
+    const Vector s = shuffled_parameters(100);
     RowMatrix flat(s.size(), 2);
-    flat << (1.5 * kPi * s.array()).cos().matrix(), (1.5 * kPi * s.array()).sin().matrix();
+    flat << (1.5 * M_PI * s.array()).cos().matrix(), (1.5 * M_PI * s.array()).sin().matrix();
     const auto found = line_coordinate(turned(flat), turned_axis(Vector::Unit(2, 1)), s,
                                        method(CoordinateMethod::lle), {});
     CHECK(found.method == CoordinateMethod::arc);

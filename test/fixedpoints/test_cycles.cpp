@@ -6,15 +6,15 @@
 
 #include <catch2/catch.hpp>
 
+#include <cmath>
+
 using namespace assay;
 using namespace assay::fixedpoints;
 using namespace assay::test;
 
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
-
-RowMatrix no_input(Index columns = 1) {
+RowMatrix zero_input(Index columns = 1) {
     return RowMatrix::Zero(1, columns);
 }
 
@@ -27,13 +27,13 @@ TEST_CASE("a limit cycle turns at its own rate and has Lyapunov exponents 0 and 
     starts << 0.1, 0, -0.3, 0.5;
     CycleOptions options;
     options.output = 0;
-    const LongRun run = run_long(dynamics, no_input(), starts, options, {});
+    const LongRun run = run_long(dynamics, zero_input(), starts, options, {});
     for (Index b = 0; b < 2; ++b) {
         CHECK(run.motion[static_cast<std::size_t>(b)] == Motion::quasi_periodic);
         // specs/fixedpoints.md section 11: mean rotation 0.2914, exponents 0 and -0.393.
         CHECK(run.rotation(b) == Approx(0.2914).margin(1e-4));
         CHECK(run.frequency(b) == Approx(run.rotation(b)).epsilon(1e-4));
-        CHECK(run.period(b) == Approx(2 * kPi / 0.2914).epsilon(1e-3));
+        CHECK(run.period(b) == Approx(2 * M_PI / 0.2914).epsilon(1e-3));
         CHECK(run.lyapunov(b, 0) == Approx(0).margin(2e-4));
         CHECK(run.lyapunov(b, 1) == Approx(-0.393).margin(1e-3));
         CHECK(std::abs(run.lyapunov(b, 0)) <= 3 * run.lyapunov_error(b, 0) + 1e-5);
@@ -44,7 +44,7 @@ TEST_CASE("a limit cycle turns at its own rate and has Lyapunov exponents 0 and 
         CHECK(run.mean.row(b).norm() < 1e-2);
     }
     options.output.reset();
-    const LongRun by_component = run_long(dynamics, no_input(), starts, options, {});
+    const LongRun by_component = run_long(dynamics, zero_input(), starts, options, {});
     CHECK(by_component.frequency(0) == Approx(run.frequency(0)).epsilon(1e-4));
 }
 
@@ -57,7 +57,7 @@ TEST_CASE("a linear rotation keeps amplitude and frequency", "[cycles]") {
     CycleOptions options;
     options.transient = 0;
     options.output = 1;
-    const LongRun run = run_long(dynamics, no_input(), start, options, {});
+    const LongRun run = run_long(dynamics, zero_input(), start, options, {});
     CHECK(run.motion[0] == Motion::quasi_periodic);
     CHECK(run.amplitude(0) == Approx(1).epsilon(1e-3));
     CHECK(run.frequency(0) == Approx(0.37).epsilon(1e-5));
@@ -75,7 +75,7 @@ TEST_CASE("rest, whole periods, divergence and drift are told apart", "[cycles]"
         const Product product = product_system({1.6, 1.3}, 1);
         const Dynamics dynamics = plain_network(product.recurrent, Matrix::Zero(3, 1));
         const LongRun run =
-            run_long(dynamics, no_input(), RowMatrix::Constant(1, 3, 0.4), options, {});
+            run_long(dynamics, zero_input(), RowMatrix::Constant(1, 3, 0.4), options, {});
         CHECK(run.motion[0] == Motion::fixed);
         const auto eigenvalue = [](double w) { return w * (1 - std::pow(upper_root(w), 2)); };
         CHECK(run.lyapunov(0, 0) == Approx(std::log(eigenvalue(1.3))).epsilon(1e-8));
@@ -87,7 +87,7 @@ TEST_CASE("rest, whole periods, divergence and drift are told apart", "[cycles]"
         // h -> tanh(-w h) alternates between a and -a, a = tanh(w a); multiplier (w (1 - a^2))^2.
         const Dynamics dynamics = plain_network(Matrix::Constant(1, 1, -1.5), Matrix::Zero(1, 1));
         const LongRun run =
-            run_long(dynamics, no_input(), RowMatrix::Constant(1, 1, 0.3), options, {});
+            run_long(dynamics, zero_input(), RowMatrix::Constant(1, 1, 0.3), options, {});
         CHECK(run.motion[0] == Motion::periodic);
         CHECK(run.period(0) == 2);
         const double a = upper_root(1.5), multiplier = std::pow(1.5 * (1 - a * a), 2);
@@ -100,7 +100,7 @@ TEST_CASE("rest, whole periods, divergence and drift are told apart", "[cycles]"
             plain_network(1.1 * Matrix::Identity(1, 1), Matrix::Zero(1, 1), Function::relu);
         RowMatrix starts(2, 1);
         starts << 1, -1;
-        const LongRun run = run_long(dynamics, no_input(), starts, options, {});
+        const LongRun run = run_long(dynamics, zero_input(), starts, options, {});
         CHECK(run.motion == std::vector<Motion>{Motion::diverged, Motion::fixed});
         CHECK(std::isnan(run.lyapunov(0, 0)));
     }
@@ -137,7 +137,7 @@ TEST_CASE("the error of a frequency is that of its crossings", "[cycles]") {
     CycleOptions options;
     options.transient = 0;
     options.steps = 400;
-    const LongRun run = run_long(dynamics, no_input(), start, options, {});
+    const LongRun run = run_long(dynamics, zero_input(), start, options, {});
     // Linear interpolation of a sine sampled six times a turn.
     CHECK(std::abs(run.frequency(0) - 1) <= 3 * run.frequency_error(0));
     CHECK(run.frequency_error(0) > 1e-5);
@@ -176,12 +176,12 @@ TEST_CASE("wrong options of long runs are refused", "[cycles]") {
     const RowMatrix start = RowMatrix::Zero(1, 2);
     CycleOptions options;
     options.output = 2;
-    CHECK_THROWS_WITH(run_long(dynamics, no_input(), start, options, {}),
+    CHECK_THROWS_WITH(run_long(dynamics, zero_input(), start, options, {}),
                       "output 2: the network has 2");
     options = {};
     options.blocks = 20000;
-    CHECK_THROWS_WITH(run_long(dynamics, no_input(), start, options, {}),
+    CHECK_THROWS_WITH(run_long(dynamics, zero_input(), start, options, {}),
                       "20000 blocks of 10000 steps");
-    CHECK_THROWS_WITH(run_long(dynamics, no_input(), RowMatrix::Zero(1, 3), {}, {}),
+    CHECK_THROWS_WITH(run_long(dynamics, zero_input(), RowMatrix::Zero(1, 3), {}, {}),
                       "starts have 3 columns, the state needs 2");
 }

@@ -60,7 +60,7 @@ const TopologyMetric kTopologies[] = {TopologyMetric::label, TopologyMetric::spe
                                       TopologyMetric::census, TopologyMetric::match,
                                       TopologyMetric::chain};
 
-Matrix orthogonal(Index size) {
+Matrix random_orthogonal(Index size) {
     return Eigen::HouseholderQR<Matrix>(Matrix::Random(size, size)).householderQ();
 }
 
@@ -213,7 +213,7 @@ TEST_CASE("operators that differ by an orthogonal map are the same", "[fixedpoin
     const Index size = GENERATE(1, 2, 5, 10);
     std::srand(static_cast<unsigned>(size));
     for (int trial = 0; trial < 5; ++trial) {
-        const Matrix a = Matrix::Random(size, size), q = orthogonal(size);
+        const Matrix a = Matrix::Random(size, size), q = random_orthogonal(size);
         const OperatorAlignment found = align_operators(a, 3 * q * a * q.transpose());
         CHECK(found.angle < 1e-6);
         CHECK((found.rotation.transpose() * found.rotation - Matrix::Identity(size, size)).norm() <
@@ -240,7 +240,7 @@ TEST_CASE("the angle of small operators is the least over all orthogonal maps",
         CHECK(std::abs(align_operators(a, b).angle - expected) < 1e-5);
     }
     // Symmetric operators: the eigenvalues in order (von Neumann's trace inequality).
-    const Matrix q = orthogonal(6);
+    const Matrix q = random_orthogonal(6);
     const Vector la = Vector::LinSpaced(6, -1, 2),
                  lb = Vector::LinSpaced(6, 0.1, 1).array().square();
     const Matrix a = q * la.asDiagonal() * q.transpose(), b = lb.asDiagonal();
@@ -254,7 +254,7 @@ TEST_CASE("operators of linear systems have their eigenvalues", "[fixedpoints][d
     std::srand(22);
     Matrix map(3, 3);
     map << 0.9, -0.3, 0, 0.3, 0.9, 0, 0, 0, 0.7;
-    const Matrix basis = orthogonal(3);
+    const Matrix basis = random_orthogonal(3);
     map = basis * map * basis.transpose();
     Trajectories run = run_linear(map, 40, 12);
     // One delay and two: a linear system of three dimensions has three directions in both. Centring
@@ -281,7 +281,7 @@ TEST_CASE("systems in other coordinates are the same, others are not", "[fixedpo
         Matrix m = Matrix::Random(size, size);
         return Matrix(0.9 * m / std::sqrt(m.squaredNorm() / 3));
     };
-    const Matrix map = stable(5), q = orthogonal(5);
+    const Matrix map = stable(5), q = random_orthogonal(5);
     const Trajectories run = run_linear(map, 30, 15);
     Trajectories turned = run;
     turned.states = run.states * q.transpose();

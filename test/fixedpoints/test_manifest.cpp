@@ -20,10 +20,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
+struct RunsFolder {
     fs::path path = fs::temp_directory_path() / ("assay-manifest [" + std::to_string(getpid()));
-    Folder() { fs::create_directories(path / "runs"); }
-    ~Folder() { fs::remove_all(path); }
+    RunsFolder() { fs::create_directories(path / "runs"); }
+    ~RunsFolder() { fs::remove_all(path); }
     void touch(const std::string& name) const { std::ofstream(path / name) << "x"; }
 };
 
@@ -74,7 +74,7 @@ TEST_CASE("a manifest says what it says", "[fixedpoints][manifest]") {
 }
 
 TEST_CASE("patterns give files in order", "[fixedpoints][manifest]") {
-    const Folder folder; // whose name holds a bracket
+    const RunsFolder folder; // whose name holds a bracket
     for (const char* name : {"runs/b.h5", "runs/a.h5", "runs/a10.h5", "runs/c.txt", "odd[1].h5"})
         folder.touch(name);
     const Manifest m = parse_manifest(

@@ -178,7 +178,7 @@ TEST_CASE("decisions of the linearised network against the network's", "[fixedpo
     CHECK(found.linear == 0.75);
     CHECK(found.agreement == 0.5);
     CHECK_THROWS_AS(compare_decisions(dynamics, data, linear, {1, 0}, 0), Error);
-    CHECK_THROWS_WITH(agreement({}, {}), "0 decisions against 0");
+    CHECK_THROWS_WITH(agreement(std::vector<std::int32_t>(), {}), "0 decisions against 0");
     PredictionOptions options;
     options.steps = 0;
     const Execution run;

@@ -21,13 +21,10 @@
 
 using namespace assay;
 using namespace assay::fixedpoints;
+using assay::test::no_input;
 using Catch::Matchers::Contains;
 
 namespace {
-
-RowMatrix no_input(const Dynamics& d) {
-    return RowMatrix::Zero(1, d.inputs());
-}
 
 Dynamics random_network(const std::string& cell, Index units, double gain, std::uint64_t seed) {
     RandomNetworkSettings settings;

@@ -4,6 +4,8 @@
 #include <assay/fixedpoints/dynamics.hpp>
 #include <assay/fixedpoints/synth.hpp>
 
+#include "small_systems.hpp"
+
 #include <catch2/catch.hpp>
 
 #include <Eigen/Eigenvalues>
@@ -15,6 +17,7 @@
 
 using namespace assay;
 using namespace assay::fixedpoints;
+using assay::test::no_input;
 using Catch::Matchers::Contains;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
@@ -22,10 +25,6 @@ using Catch::Matchers::WithinRel;
 namespace {
 
 using Complex = std::complex<double>;
-
-RowMatrix no_input(const Dynamics& dynamics) {
-    return RowMatrix::Zero(1, dynamics.inputs());
-}
 
 // The largest change of a listed point in one step.
 double unrest(const Synthetic& made) {

@@ -4,42 +4,15 @@
 
 #include <catch2/catch.hpp>
 #include <formats/models.hpp>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <formats/scratch.hpp>
 
 using namespace assay;
+using formats_test::bytes_of;
+using formats_test::Folder;
 
 namespace {
 
-std::string bytes_of(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
-class Scratch {
-  public:
-    Scratch() {
-        std::string name = std::filesystem::temp_directory_path() / "assay-models-XXXXXX";
-        REQUIRE(mkdtemp(name.data()) != nullptr);
-        folder_ = name;
-    }
-    ~Scratch() { std::filesystem::remove_all(folder_); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    [[nodiscard]] std::string write(const std::string& bytes) const {
-        const std::string path = folder_ / "model";
-        std::ofstream(path, std::ios::binary) << bytes;
-        return path;
-    }
-
-  private:
-    std::filesystem::path folder_;
-};
-
-bool equal(const network::Model& a, const network::Model& b) {
+bool equal_parameters(const network::Model& a, const network::Model& b) {
     if (a.parameters.size() != b.parameters.size()) return false;
     for (std::size_t i = 0; i < a.parameters.size(); ++i)
         if (a.parameters[i].layer != b.parameters[i].layer ||
@@ -57,25 +30,26 @@ const std::vector<std::string> kEveryKind{
 } // namespace
 
 TEST_CASE("a model cut anywhere is refused", "[formats][models]") {
-    const Scratch scratch;
+    const Folder folder;
     for (const auto& file : kEveryKind) {
         const std::string whole = bytes_of(kModels + file);
         REQUIRE(model_refusal(kModels + file).empty());
         const std::size_t step = whole.size() / 60 + 1;
         for (std::size_t size = 1; size < whole.size(); size += step) {
             INFO(file << " cut at " << size);
-            const std::string message = model_refusal(scratch.write(whole.substr(0, size)));
+            const std::string message = model_refusal(folder.write("model", whole.substr(0, size)));
             CHECK_FALSE(message.empty());
             CHECK(message.find("model") != std::string::npos);
             CHECK(message.find('\n') == std::string::npos);
         }
-        CHECK_FALSE(model_refusal(scratch.write(whole.substr(0, whole.size() - 1))).empty());
+        CHECK_FALSE(
+            model_refusal(folder.write("model", whole.substr(0, whole.size() - 1))).empty());
     }
 }
 
 TEST_CASE("a flipped bit of a zip archive of weights is an error or changes no number",
           "[formats][models]") {
-    const Scratch scratch;
+    const Folder folder;
     for (const std::string file : {"mlp_zip.pt", "mlp_deflated.pt", "mlp.npz"}) {
         const std::string whole = bytes_of(kModels + file);
         const auto intact = open_model_file(kModels + file);
@@ -84,19 +58,19 @@ TEST_CASE("a flipped bit of a zip archive of weights is an error or changes no n
             INFO(file << " byte " << i);
             std::string flipped = whole;
             flipped[i] = static_cast<char>(flipped[i] ^ (1 << (i % 8)));
-            const std::string path = scratch.write(flipped);
+            const std::string path = folder.write("model", flipped);
             if (!model_refusal(path).empty()) {
                 ++refused;
                 continue;
             }
-            CHECK(equal(open_model_file(path).model, intact.model));
+            CHECK(equal_parameters(open_model_file(path).model, intact.model));
         }
         CHECK(refused > tried / 4);
     }
 }
 
 TEST_CASE("a flipped bit of any model gives one line at most", "[formats][models]") {
-    const Scratch scratch;
+    const Folder folder;
     for (const auto& file : kEveryKind) {
         const std::string whole = bytes_of(kModels + file);
         const std::size_t step = whole.size() / 80 + 1;
@@ -104,7 +78,7 @@ TEST_CASE("a flipped bit of any model gives one line at most", "[formats][models
             INFO(file << " byte " << i);
             std::string flipped = whole;
             flipped[i] = static_cast<char>(flipped[i] ^ (1 << (i * 5 % 8)));
-            CHECK(model_refusal(scratch.write(flipped)).find('\n') == std::string::npos);
+            CHECK(model_refusal(folder.write("model", flipped)).find('\n') == std::string::npos);
         }
     }
 }

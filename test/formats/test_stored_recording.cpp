@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 #include <formats/reading.hpp>
+#include <formats/scratch.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -14,21 +15,14 @@
 #include <fstream>
 #include <hdf5.h>
 #include <string>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
 using namespace assay;
+using formats_test::Folder;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Scratch {
-    fs::path path = fs::temp_directory_path() / ("assay-stored-" + std::to_string(getpid()));
-    Scratch() { fs::create_directories(path); }
-    ~Scratch() { fs::remove_all(path); }
-    [[nodiscard]] std::string file(const std::string& name) const { return (path / name).string(); }
-};
 
 // A filter that changes nothing and counts the chunks that are read.
 constexpr H5Z_filter_t kCounter = 300;
@@ -137,8 +131,8 @@ void write_npy(const std::string& file, const std::string& descr, bool fortran,
 
 TEST_CASE("chunks that are long in time are unpacked once a pass where memory allows",
           "[formats]") {
-    const Scratch scratch;
-    const std::string file = scratch.file("long.h5");
+    const Folder folder;
+    const std::string file = folder.file("long.h5");
     // 100000 bins x 200 units: all chunks of one stretch of time take 19.2 MB.
     const Written w{100000, 200, 24000, 40};
     constexpr std::int64_t kChunks = 5 * 5;
@@ -165,8 +159,8 @@ TEST_CASE("chunks that are long in time are unpacked once a pass where memory al
 }
 
 TEST_CASE("chunks that are read again and again are told of", "[formats]") {
-    const Scratch scratch;
-    const std::string file = scratch.file("tall.h5");
+    const Folder folder;
+    const std::string file = folder.file("tall.h5");
     write_dataset(file, {60000, 200, 60000, 1});
     formats::RecordingOptions options;
     options.time_axis = formats::TimeAxis::first;
@@ -179,8 +173,8 @@ TEST_CASE("chunks that are read again and again are told of", "[formats]") {
 }
 
 TEST_CASE("a MATLAB v7.3 matrix is read block by block, its second index as time", "[formats]") {
-    const Scratch scratch;
-    const std::string file = scratch.file("matlab.h5");
+    const Folder folder;
+    const std::string file = folder.file("matlab.h5");
     write_dataset(file, {9000, 30, 1000, 30, true});
     formats::RecordingOptions options;
     const auto whole = opened(file, options); // within no memory at all
@@ -198,8 +192,8 @@ TEST_CASE("a MATLAB v7.3 matrix is read block by block, its second index as time
 }
 
 TEST_CASE("a npy matrix is read where it stands", "[formats]") {
-    const Scratch scratch;
-    const std::string file = scratch.file("x.npy");
+    const Folder folder;
+    const std::string file = folder.file("x.npy");
     const bool fortran = GENERATE(false, true), first = GENERATE(false, true);
     constexpr Index kRows = 5, kColumns = 7;
     std::vector<std::int16_t> numbers;
@@ -220,8 +214,8 @@ TEST_CASE("a npy matrix is read where it stands", "[formats]") {
 }
 
 TEST_CASE("a npy file may be larger than 4 GiB", "[formats]") {
-    const Scratch scratch;
-    const std::string file = scratch.file("large.npy");
+    const Folder folder;
+    const std::string file = folder.file("large.npy");
     constexpr std::int64_t kBins = 2200000000;
     write_npy<std::uint8_t>(file, "|u1", false, {}, "(2, 2200000000)");
     const auto start = fs::file_size(file);

@@ -3,23 +3,15 @@
 #include <assay/hdf5/stream.hpp>
 
 #include <catch2/catch.hpp>
+#include <hdf5/scratch.hpp>
 
 #include <complex>
-#include <filesystem>
 #include <hdf5.h>
-#include <unistd.h>
 
 using namespace assay;
-namespace fs = std::filesystem;
+using hdf5_test::Folder;
 
 namespace {
-
-struct Scratch {
-    fs::path path = fs::temp_directory_path() / ("assay-arrays-" + std::to_string(getpid()));
-    Scratch() { fs::create_directories(path); }
-    ~Scratch() { fs::remove_all(path); }
-    [[nodiscard]] std::string file(const std::string& name) const { return (path / name).string(); }
-};
 
 // Through the library's own interface, as other programs write.
 void write_foreign(const std::string& file) {
@@ -76,8 +68,8 @@ void check_kind(hdf5::Group root, const std::string& name, const std::string& ty
 } // namespace
 
 TEST_CASE("numbers of every kind are read as they were written", "[hdf5]") {
-    const Scratch scratch;
-    hdf5::File file = hdf5::File::create(scratch.file("x.h5"), "x.h5", hdf5::Compression::none);
+    const Folder folder;
+    hdf5::File file = hdf5::File::create(folder.file("x.h5"), "x.h5", hdf5::Compression::none);
     hdf5::Group root = file.root();
     check_kind<double>(root, "double", "float64");
     check_kind<float>(root, "float", "float32");
@@ -123,9 +115,9 @@ TEST_CASE("numbers of every kind are read as they were written", "[hdf5]") {
 }
 
 TEST_CASE("arrays of other programs are taken for what they are", "[hdf5]") {
-    const Scratch scratch;
-    write_foreign(scratch.file("f.h5"));
-    const hdf5::InputFile input({scratch.file("f.h5"), ""}, {});
+    const Folder folder;
+    write_foreign(folder.file("f.h5"));
+    const hdf5::InputFile input({folder.file("f.h5"), ""}, {});
     const hdf5::Group root = input.root();
     CHECK(root.dataset("words").read_text() ==
           std::vector<std::string>{"first", "\xc3\xbc second"});
@@ -158,8 +150,8 @@ TEST_CASE("arrays of other programs are taken for what they are", "[hdf5]") {
 
 TEST_CASE("an array that claims more than it stores is refused before memory is asked for",
           "[hdf5]") {
-    const Scratch scratch;
-    const std::string name = scratch.file("lie.h5");
+    const Folder folder;
+    const std::string name = folder.file("lie.h5");
     {
         hdf5::OutputFile output(name, hdf5::Existing::refuse, hdf5::Compression::none, {});
         static_cast<void>(output.root().create<double>("huge", {Index{1} << 45}, {}));

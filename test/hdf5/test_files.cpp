@@ -8,40 +8,23 @@
 #include <assay/hdf5/stream.hpp>
 
 #include <catch2/catch.hpp>
+#include <hdf5/scratch.hpp>
 
 #include <array>
 #include <cmath>
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <future>
 #include <sys/stat.h>
 #include <unistd.h>
 
 using namespace assay;
+using namespace hdf5_test;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-    fs::path path = fs::temp_directory_path() /
-                    ("assay-test-" + std::to_string(getpid()) + "-" + std::to_string(counter++));
-    Folder() { fs::create_directories(path); }
-    ~Folder() { fs::remove_all(path); }
-    [[nodiscard]] std::string file(const std::string& name) const { return (path / name).string(); }
-    static inline int counter = 0;
-};
-
-std::string bytes_of(const std::string& file) {
-    std::ifstream in(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_bytes(const std::string& file, const std::string& bytes) {
-    std::ofstream(file, std::ios::binary) << bytes;
-}
 
 void write_sample(const std::string& file) {
     hdf5::OutputFile output(file, hdf5::Existing::refuse, hdf5::Compression::automatic, {});

@@ -4,22 +4,16 @@
 #include <assay/hdf5/stream.hpp>
 
 #include <catch2/catch.hpp>
+#include <hdf5/scratch.hpp>
 
 #include <filesystem>
 #include <limits>
-#include <unistd.h>
 
 using namespace assay;
+using hdf5_test::Folder;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-    fs::path path = fs::temp_directory_path() / ("assay-rows-" + std::to_string(getpid()));
-    Folder() { fs::create_directories(path); }
-    ~Folder() { fs::remove_all(path); }
-    [[nodiscard]] std::string file(const std::string& name) const { return (path / name).string(); }
-};
 
 // A number of row r, place i; distinct, and whole within T.
 template <class T>

@@ -7,19 +7,20 @@
 #include <assay/hdf5/stream.hpp>
 
 #include <catch2/catch.hpp>
+#include <hdf5/scratch.hpp>
 
 #include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <future>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 using namespace assay;
+using namespace hdf5_test;
 namespace fs = std::filesystem;
 
 namespace {
@@ -29,19 +30,6 @@ const bool leaves_files = [] {
     hdf5::leave_files_at_exit();
     return true;
 }();
-
-struct Folder {
-    fs::path path = fs::temp_directory_path() /
-                    ("assay-streams-" + std::to_string(getpid()) + "-" + std::to_string(counter++));
-    Folder() { fs::create_directories(path); }
-    ~Folder() { fs::remove_all(path); }
-    [[nodiscard]] std::string file(const std::string& name) const { return (path / name).string(); }
-    [[nodiscard]] std::string folder(const std::string& name) const {
-        fs::create_directories(path / name);
-        return file(name);
-    }
-    static inline int counter = 0;
-};
 
 // While one lives no file can grow beyond so many bytes: a full disk.
 class FullDisk {
@@ -63,15 +51,6 @@ class FullDisk {
     void (*handler_)(int);
 };
 
-std::string bytes_of(const std::string& file) {
-    std::ifstream in(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_bytes(const std::string& file, const std::string& bytes) {
-    std::ofstream(file, std::ios::binary) << bytes;
-}
-
 // Numbers that differ everywhere, more than a pipe holds at once.
 std::vector<double> sample_numbers() {
     std::vector<double> numbers(300000);
@@ -79,7 +58,7 @@ std::vector<double> sample_numbers() {
     return numbers;
 }
 
-void write_sample(const std::string& file) {
+void write_numbers(const std::string& file) {
     hdf5::OutputFile output(file, hdf5::Existing::refuse, hdf5::Compression::none, {});
     output.root().write("x", sample_numbers());
     output.commit();
@@ -108,7 +87,7 @@ bool nothing_is_left(const Folder& folder) {
 
 TEST_CASE("a stream that comes in pieces is read whole, kept in memory or on disk", "[hdf5]") {
     const Folder folder;
-    write_sample(folder.file("x.h5"));
+    write_numbers(folder.file("x.h5"));
     const std::string content = bytes_of(folder.file("x.h5"));
     for (const std::int64_t memory :
          {std::int64_t{1} << 30, std::int64_t{100000}, std::int64_t{0}}) {
@@ -124,7 +103,7 @@ TEST_CASE("a stream that comes in pieces is read whole, kept in memory or on dis
 
 TEST_CASE("where a stream cannot be kept it is an error, and nothing is left", "[hdf5]") {
     const Folder folder;
-    write_sample(folder.file("x.h5"));
+    write_numbers(folder.file("x.h5"));
     const std::string content = bytes_of(folder.file("x.h5"));
     const auto receive = [&](const hdf5::StreamSettings& settings) {
         std::size_t at = 0;
@@ -160,7 +139,7 @@ TEST_CASE("where a stream cannot be kept it is an error, and nothing is left", "
 
 TEST_CASE("streams that are no HDF5 files are refused by what they are", "[hdf5]") {
     const Folder folder;
-    write_sample(folder.file("x.h5"));
+    write_numbers(folder.file("x.h5"));
     const std::string content = bytes_of(folder.file("x.h5"));
     const auto settings = settings_in(folder, 1 << 30);
     const auto receive = [&](const std::string& bytes) {
@@ -185,7 +164,7 @@ TEST_CASE("streams that are no HDF5 files are refused by what they are", "[hdf5]
 
 TEST_CASE("named pipes are streams, both ways", "[hdf5]") {
     const Folder folder;
-    write_sample(folder.file("x.h5"));
+    write_numbers(folder.file("x.h5"));
     const std::string content = bytes_of(folder.file("x.h5")), pipe = folder.file("pipe");
     REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
     auto writing = std::async(std::launch::async, [&] { write_bytes(pipe, content); });

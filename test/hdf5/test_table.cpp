@@ -15,11 +15,11 @@ using hdf5::Table;
 namespace {
 
 // A file under a name of its own, removed at the end.
-struct Scratch {
+struct ScratchTable {
     std::string name = (std::filesystem::temp_directory_path() /
                         ("assay-table-" + std::to_string(getpid()) + ".h5"))
                            .string();
-    ~Scratch() { std::filesystem::remove(name); }
+    ~ScratchTable() { std::filesystem::remove(name); }
     void write(const Table& table) const {
         hdf5::OutputFile out(name, hdf5::Existing::replace, hdf5::Compression::automatic, {});
         hdf5::write_table(out.root(), "table", table, {"row", "", "a table"});
@@ -53,7 +53,7 @@ Table sample(std::size_t rows) {
 
 TEST_CASE("a table comes back as it was written", "[hdf5]") {
     const std::size_t rows = GENERATE(0, 1, 3, 5000); // empty, compact, chunked
-    const Scratch file;
+    const ScratchTable file;
     const Table written = sample(rows);
     file.write(written);
     const Table read = file.read();
@@ -71,7 +71,7 @@ TEST_CASE("a table comes back as it was written", "[hdf5]") {
 }
 
 TEST_CASE("equal tables give equal bytes", "[hdf5]") {
-    const Scratch file;
+    const ScratchTable file;
     std::string bytes[2];
     for (auto& one : bytes) {
         file.write(sample(100));
@@ -82,7 +82,7 @@ TEST_CASE("equal tables give equal bytes", "[hdf5]") {
 }
 
 TEST_CASE("tables that are none are refused", "[hdf5]") {
-    const Scratch file;
+    const ScratchTable file;
     CHECK_THROWS_WITH(file.write({}), Catch::Matchers::Contains("without columns"));
     Table uneven = sample(3);
     uneven.add("short", std::vector<double>{1});

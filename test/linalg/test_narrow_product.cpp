@@ -23,7 +23,7 @@ MatrixOf<Scalar> numbers(Index rows, Index columns, double phase) {
 }
 
 template <class Scalar>
-void check(Index rows, Index n, Index columns, double tolerance) {
+void check_narrow_products(Index rows, Index n, Index columns, double tolerance) {
     const Index padded = padded_rows<Scalar>(rows);
     REQUIRE(padded >= rows);
     MatrixOf<Scalar> x = numbers<Scalar>(padded, n, 0.1);
@@ -56,6 +56,6 @@ TEST_CASE("narrow products equal the definition", "[linalg]") {
     const auto rows = GENERATE(as<Index>(), 1, 7, 16, 53);
     const auto n = GENERATE(as<Index>(), 1, 8, 21);
     const auto columns = GENERATE(as<Index>(), 1, 6, 13);
-    check<double>(rows, n, columns, 1e-13);
-    check<float>(rows, n, columns, 3e-5);
+    check_narrow_products<double>(rows, n, columns, 1e-13);
+    check_narrow_products<float>(rows, n, columns, 3e-5);
 }

@@ -73,7 +73,7 @@ void check_rows(Index m, Index n, Index k) {
         b.row(p) = pool.block(0, p * 3, 1, n);
     }
     RowMajor<S> c(m, padded(n));
-    row_products<S>(m, n, k, a.data(), rows.data(), c.data(), c.cols());
+    row_pointer_product<S>(m, n, k, a.data(), rows.data(), c.data(), c.cols());
     check<S>(c.leftCols(n), exact(a, b), k);
 
     // Dot products over two parts.

@@ -11,7 +11,7 @@ using namespace assay;
 
 namespace {
 
-Matrix random_matrix(Index rows, Index cols, std::uint64_t seed) {
+Matrix normal_matrix(Index rows, Index cols, std::uint64_t seed) {
     const Random random(seed, "test/svd");
     Matrix m(rows, cols);
     for (Index i = 0; i < m.size(); ++i) m.data()[i] = random.normal(static_cast<std::uint64_t>(i));
@@ -28,7 +28,7 @@ linalg::LinearOperator products_with(const Matrix& a) {
 TEST_CASE("thin decompositions of any shape", "[linalg]") {
     const auto [rows, cols] =
         GENERATE(table<Index, Index>({{7, 4}, {4, 7}, {5, 5}, {1, 6}, {40, 30}}));
-    const Matrix a = random_matrix(rows, cols, 1);
+    const Matrix a = normal_matrix(rows, cols, 1);
     const linalg::Svd svd = linalg::thin_svd(a);
     const Index k = std::min(rows, cols);
     CHECK((svd.u * svd.s.asDiagonal() * svd.v.transpose() - a).norm() < 1e-13 * a.norm());
@@ -41,8 +41,8 @@ TEST_CASE("thin decompositions of any shape", "[linalg]") {
 }
 
 TEST_CASE("leading triplets, equal ones as often as they occur", "[linalg]") {
-    const Matrix u = linalg::orthonormalised(random_matrix(300, 200, 2));
-    const Matrix v = linalg::orthonormalised(random_matrix(200, 200, 3));
+    const Matrix u = linalg::orthonormalised(normal_matrix(300, 200, 2));
+    const Matrix v = linalg::orthonormalised(normal_matrix(200, 200, 3));
     Vector s(200);
     for (Index i = 0; i < 200; ++i) s(i) = i < 4 ? 5.0 : 4.0 / static_cast<double>(i);
     const Matrix a = u * s.asDiagonal() * v.transpose();
@@ -58,7 +58,7 @@ TEST_CASE("leading triplets, equal ones as often as they occur", "[linalg]") {
 }
 
 TEST_CASE("orthonormal columns keep their span and orientation", "[linalg]") {
-    const Matrix a = random_matrix(9, 4, 5), q = linalg::orthonormalised(a);
+    const Matrix a = normal_matrix(9, 4, 5), q = linalg::orthonormalised(a);
     CHECK((q.transpose() * q - Matrix::Identity(4, 4)).norm() < 1e-14);
     const Matrix r = q.transpose() * a;
     CHECK((q * r - a).norm() < 1e-13);

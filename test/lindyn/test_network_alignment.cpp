@@ -33,7 +33,7 @@ std::vector<double> normals(Index count, unsigned seed, double scale) {
     return values;
 }
 
-RowMatrix gaussian(Index rows, Index cols, unsigned seed) {
+RowMatrix gaussian_rows(Index rows, Index cols, unsigned seed) {
     const auto values = normals(rows * cols, seed, 1);
     return Eigen::Map<const RowMatrix>(values.data(), rows, cols);
 }
@@ -53,7 +53,7 @@ network::Model model() {
 network::Samples samples(Index count) {
     network::Samples s;
     s.input_shape = {1, 5, 4};
-    s.inputs = gaussian(count, 20, 7);
+    s.inputs = gaussian_rows(count, 20, 7);
     for (Index i = 0; i < count; ++i) s.classes.push_back(i % 3);
     return s;
 }
@@ -107,7 +107,7 @@ TEST_CASE("a convolution's alignment equals explicit patches", "[lindyn][stabili
     const AlignmentSystem system =
         sampled_system(conv.feedback, c, conv.inputs, {false, false, false}, {});
     CHECK((system.drive - 0.8 * y.transpose() * patches / 40).norm() < 1e-12);
-    const Matrix b = gaussian(3, 12, 8);
+    const Matrix b = gaussian_rows(3, 12, 8);
     CHECK((system.curvature(b) - 0.3 * b - 0.4 * b * patches.transpose() * patches / 40).norm() <
           1e-12);
     const double xx =
@@ -193,12 +193,12 @@ TEST_CASE("the task's curvature is that of the pseudo-gradient", "[lindyn][stabi
                              {}};
     network::Samples data;
     data.input_shape = {4};
-    data.inputs = gaussian(300, 4, 17); // two blocks
+    data.inputs = gaussian_rows(300, 4, 17); // two blocks
     const auto matrix = [](const network::ParameterArray& a) {
         return Matrix(Eigen::Map<const RowMatrix>(a.values.data(), a.shape[0], a.shape[1]));
     };
-    const Matrix fb = matrix(net.parameters[2]) + 0.3 * Matrix(gaussian(4, 5, 18)),
-                 fc = matrix(net.parameters[4]) + 0.3 * Matrix(gaussian(2, 4, 19));
+    const Matrix fb = matrix(net.parameters[2]) + 0.3 * Matrix(gaussian_rows(4, 5, 18)),
+                 fc = matrix(net.parameters[4]) + 0.3 * Matrix(gaussian_rows(2, 4, 19));
     // The pseudo-gradient of half the squared error with literal products; the flat parameters in
     // the model's order, row by row.
     Vector theta(59);
@@ -277,11 +277,11 @@ TEST_CASE("errors go back through time by the feedback of recurrent layers", "[l
     constexpr Index kSteps = 4, kSamples = 40;
     network::Samples data;
     data.input_shape = {4, 2};
-    data.inputs = gaussian(kSamples, 8, 8);
+    data.inputs = gaussian_rows(kSamples, 8, 8);
     const auto near = [&](std::size_t array, unsigned seed) {
         const network::ParameterArray& a = net.parameters[array];
         return Matrix(Eigen::Map<const RowMatrix>(a.values.data(), a.shape[0], a.shape[1]) +
-                      0.4 * gaussian(a.shape[0], a.shape[1], seed));
+                      0.4 * gaussian_rows(a.shape[0], a.shape[1], seed));
     };
     const Matrix back_ra = near(1, 11), back_kb = near(3, 12), back_rb = near(4, 13),
                  back_out = near(6, 14);
@@ -376,7 +376,7 @@ TEST_CASE("arrays of a recurrent layer see its inputs and its states", "[lindyn]
                              {}};
     network::Samples s;
     s.input_shape = {4, 3};
-    s.inputs = gaussian(5, 12, 6);
+    s.inputs = gaussian_rows(5, 12, 6);
     s.lengths = {4, 4, 2, 4, 4};
     const NetworkLayers found = feedback_layers(net, s, true, {});
     // The cell is the first layer: errors go through its recurrent matrix alone, and `out`.

@@ -9,6 +9,8 @@
 
 #include <Eigen/LU>
 #include <catch2/catch.hpp>
+#include <network/normal.hpp>
+#include <network/oracle.hpp>
 
 #include <cmath>
 #include <limits>
@@ -17,24 +19,14 @@
 using namespace assay;
 using namespace assay::network;
 using Eigen::Index;
+using network_test::kOracleFile;
+using network_test::rows_of;
 
 namespace {
 
-const std::string kFile = ASSAY_TEST_REFERENCE "/network_oracle.h5";
-
-RowMatrix rows_of(const hdf5::Dataset& dataset, Index rows) {
-    const auto values = dataset.read<double>();
-    return Eigen::Map<const RowMatrix>(values.data(), rows,
-                                       static_cast<Index>(values.size()) / rows);
-}
-
 // Normal numbers, addressed by a test's name.
-Rows<double> normal(const std::string& name, std::uint64_t seed, Index rows, Index cols) {
-    const Random random(seed, "test/network/cell/" + name);
-    Rows<double> values(rows, cols);
-    for (Index i = 0; i < values.size(); ++i)
-        values.data()[i] = random.normal(static_cast<std::uint64_t>(i));
-    return values;
+Rows<double> cell_numbers(const std::string& name, std::uint64_t seed, Index rows, Index cols) {
+    return network_test::normal(seed, "test/network/cell/" + name, rows, cols);
 }
 
 struct OracleCell {
@@ -60,7 +52,7 @@ RecurrentCell<S> cell_of(const Model& model) {
 template <class S>
 void check_oracle(const std::string& name, double tolerance) {
     CAPTURE(name);
-    const auto file = hdf5::File::open(kFile, "oracle");
+    const auto file = hdf5::File::open(kOracleFile, "oracle");
     const auto group = file.root().group("/cells/" + name);
     const OracleCell c = read_cell_case(group);
     const auto cell = cell_of<S>(c.model);
@@ -91,8 +83,8 @@ void check_oracle(const std::string& name, double tolerance) {
     // Matrix-free products against the dense Jacobians.
     const RowMatrix state = rows_of(group.dataset("jacobian_state"), 2 * h.cols());
     const RowMatrix input = rows_of(group.dataset("jacobian_input"), 2 * h.cols());
-    const Rows<double> dx = normal(name + "/dx", 1, 2, x.cols());
-    const Rows<double> dh = normal(name + "/dh", 1, 2, h.cols());
+    const Rows<double> dx = cell_numbers(name + "/dx", 1, 2, x.cols());
+    const Rows<double> dh = cell_numbers(name + "/dh", 1, 2, h.cols());
     const Rows<S> moved = cell.tangent(x, h, dx.template cast<S>(), dh.template cast<S>());
     const Rows<S> kept = cell.tangent(x, h, Rows<S>(), dh.template cast<S>());
     const auto back = cell.adjoint(x, h, dh.template cast<S>());
@@ -115,7 +107,7 @@ void check_oracle(const std::string& name, double tolerance) {
 }
 
 std::vector<std::string> cell_names() {
-    return hdf5::File::open(kFile, "oracle").root().group("/cells").names();
+    return hdf5::File::open(kOracleFile, "oracle").root().group("/cells").names();
 }
 
 struct Kind {
@@ -147,14 +139,14 @@ std::string architecture(const Kind& kind, Index units, Index inputs) {
 RecurrentCell<double> random_cell(const Kind& kind, Index units, double gain, std::uint64_t seed) {
     const Network<double> network(architecture(kind, units, 3));
     Weights<double> weights;
-    weights.trained = normal(kind.type + kind.keys, seed, network.parameter_count(), 1) *
+    weights.trained = cell_numbers(kind.type + kind.keys, seed, network.parameter_count(), 1) *
                       (gain / std::sqrt(static_cast<double>(units)));
     return RecurrentCell<double>(network, 1, weights);
 }
 
 // A unit row.
 Rows<double> direction(const std::string& name, std::uint64_t seed, Index size) {
-    Rows<double> row = normal(name, seed, 1, size);
+    Rows<double> row = cell_numbers(name, seed, 1, size);
     return row / row.norm();
 }
 
@@ -195,9 +187,9 @@ TEST_CASE("a cell steps as its layer unrolls", "[network][cell]") {
         const Index units = 37, inputs = 3, batch = 5;
         const Network<double> network(architecture(kind, units, inputs));
         Weights<double> weights;
-        weights.trained = 0.3 * normal("unroll", 1, network.parameter_count(), 1);
+        weights.trained = 0.3 * cell_numbers("unroll", 1, network.parameter_count(), 1);
         const RecurrentCell<double> cell(network, 1, weights);
-        const Rows<double> sequence = normal("sequence", 2, batch, 4 * inputs);
+        const Rows<double> sequence = cell_numbers("sequence", 2, batch, 4 * inputs);
         Pass<double> pass(network);
         const Rows<double> expected = pass.forward(weights, sequence, {});
         Rows<double> h = cell.initial_state().transpose().replicate(batch, 1);
@@ -210,7 +202,7 @@ TEST_CASE("gates in another order make the same cell", "[network][cell]") {
     for (const auto& [name, order, theirs] :
          {std::tuple{"gru_after", std::vector<Index>{1, 0, 2}, "z,r,n"},
           std::tuple{"lstm", std::vector<Index>{1, 0, 3, 2}, "f,i,o,g"}}) {
-        const auto file = hdf5::File::open(kFile, "oracle");
+        const auto file = hdf5::File::open(kOracleFile, "oracle");
         const OracleCell c = read_cell_case(file.root().group(std::string("/cells/") + name));
         const auto gates = static_cast<Index>(order.size());
         Model other = c.model;
@@ -238,7 +230,7 @@ TEST_CASE("the reduced map rests where the cell rests", "[network][cell]") {
         CAPTURE(kind.type, kind.keys);
         const auto cell = random_cell(kind, 24, 0.7, 3);
         if (!cell.has_reduced()) continue;
-        const Rows<double> x = normal("rest", 1, 1, 3);
+        const Rows<double> x = cell_numbers("rest", 1, 1, 3);
         // Picard iteration: the gain makes R a contraction nearly everywhere.
         Rows<double> h = Rows<double>::Zero(1, 24);
         for (int i = 0; i < 4000; ++i) h = 0.5 * h + 0.5 * cell.reduced(x, h);
@@ -276,8 +268,8 @@ TEST_CASE("the bound of the second derivative holds", "[network][cell]") {
             const auto& kind = kKinds[k];
             const auto seed = static_cast<std::uint64_t>(units);
             const auto cell = random_cell(kind, units, units == 12 ? 3.0 : 1.2, seed);
-            const Rows<double> x = normal("x", seed, 1, 3);
-            const Rows<double> h = normal("h", seed, 1, cell.state_size());
+            const Rows<double> x = cell_numbers("x", seed, 1, 3);
+            const Rows<double> h = cell_numbers("h", seed, 1, cell.state_size());
             const SecondBound bound = cell.second_bound(x, h);
             double previous = 0;
             for (const double radius : {0.0, 1e-6, 1e-2, 0.1, 0.5, 2.0}) {
@@ -312,8 +304,8 @@ TEST_CASE("the bound of the reduced map's second derivative holds", "[network][c
             const auto seed = static_cast<std::uint64_t>(units) + 50;
             const auto cell = random_cell(kind, units, 1.5, seed);
             if (!cell.has_reduced()) continue;
-            const Rows<double> x = normal("x", seed, 1, 3);
-            const Rows<double> h = normal("h", seed, 1, units);
+            const Rows<double> x = cell_numbers("x", seed, 1, 3);
+            const Rows<double> h = cell_numbers("h", seed, 1, units);
             const SecondBound bound = cell.second_bound(x, h, CellMap::reduced);
             for (const double radius : {1e-3, 0.1, 1.0}) {
                 CAPTURE(kind.type, kind.keys, units, radius);
@@ -343,7 +335,7 @@ TEST_CASE("the bound of the reduced map's second derivative holds", "[network][c
 
 TEST_CASE("the bound is infinite where a kink can be reached", "[network][cell]") {
     const auto cell = random_cell({"rnn", R"(, "activation": "relu")"}, 8, 1.0, 4);
-    const Rows<double> x = normal("x", 9, 1, 3), h = normal("h", 9, 1, 8);
+    const Rows<double> x = cell_numbers("x", 9, 1, 3), h = cell_numbers("h", 9, 1, 8);
     // The distance to the nearest kink, from the affine map that an identity activation leaves.
     const auto affine = random_cell({"linear", ""}, 8, 1.0, 4);
     CellForm form = cell.form();

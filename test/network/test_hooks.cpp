@@ -5,22 +5,16 @@
 #include <assay/network/objective.hpp>
 
 #include <catch2/catch.hpp>
+#include <network/normal.hpp>
 
 #include <string>
 
 using namespace assay;
 using namespace assay::network;
 using Catch::Matchers::Contains;
+using network_test::normal;
 
 namespace {
-
-Rows<double> normal(std::uint64_t seed, const std::string& stream, Index rows, Index columns) {
-    const Random random(seed, stream);
-    Rows<double> numbers(rows, columns);
-    for (Index i = 0; i < numbers.size(); ++i)
-        numbers.data()[i] = random.normal(static_cast<std::uint64_t>(i));
-    return numbers;
-}
 
 Weights<double> drawn_weights(const Network<double>& network) {
     Weights<double> weights{Column<double>(network.parameter_count()),

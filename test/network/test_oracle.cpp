@@ -4,6 +4,7 @@
 #include <assay/network/objective.hpp>
 
 #include <catch2/catch.hpp>
+#include <network/oracle.hpp>
 #include <nlohmann/json.hpp>
 
 #include <cmath>
@@ -13,16 +14,10 @@
 using namespace assay;
 using namespace assay::network;
 using Eigen::Index;
+using network_test::kOracleFile;
+using network_test::rows_of;
 
 namespace {
-
-const std::string kFile = ASSAY_TEST_REFERENCE "/network_oracle.h5";
-
-RowMatrix rows_of(const hdf5::Dataset& dataset, Index rows) {
-    const auto values = dataset.read<double>();
-    return Eigen::Map<const RowMatrix>(values.data(), rows,
-                                       static_cast<Index>(values.size()) / rows);
-}
 
 // A tree of arrays laid out like the weights.
 Model tree(const hdf5::Group& group, const std::string& path, const Model& like) {
@@ -71,7 +66,7 @@ Case read_case(const hdf5::Group& group) {
 template <class S>
 void check_case(const std::string& name, double tolerance) {
     CAPTURE(name);
-    const auto file = hdf5::File::open(kFile, "oracle");
+    const auto file = hdf5::File::open(kOracleFile, "oracle");
     const auto group = file.root().group("/cases/" + name);
     const Case c = read_case(group);
     const hdf5::Dataset inputs = group.dataset("inputs");
@@ -199,7 +194,7 @@ void check_case(const std::string& name, double tolerance) {
 }
 
 std::vector<std::string> case_names() {
-    return hdf5::File::open(kFile, "oracle").root().group("/cases").names();
+    return hdf5::File::open(kOracleFile, "oracle").root().group("/cases").names();
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include <assay/network/network.hpp>
 
 #include <catch2/catch.hpp>
+#include <network/normal.hpp>
 
 #include <algorithm>
 #include <string>
@@ -15,12 +16,8 @@ using namespace assay::network;
 
 namespace {
 
-Rows<double> normal(std::uint64_t seed, const std::string& name, Index rows, Index cols) {
-    const Random random(seed, "test/network/shares/" + name);
-    Rows<double> values(rows, cols);
-    for (Index i = 0; i < values.size(); ++i)
-        values.data()[i] = random.normal(static_cast<std::uint64_t>(i));
-    return values;
+Rows<double> share_numbers(std::uint64_t seed, const std::string& name, Index rows, Index cols) {
+    return network_test::normal(seed, "test/network/shares/" + name, rows, cols);
 }
 
 std::vector<RowsView<double>> inputs_of(const Network<double>& network, const Pass<double>& pass,
@@ -73,7 +70,7 @@ TEST_CASE("shares are the parts of a segment on which each number is the largest
           "[network][shares]") {
     const int points = 20000;
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
-        const Rows<double> ends = normal(seed, "ends", 2, 9);
+        const Rows<double> ends = share_numbers(seed, "ends", 2, 9);
         const auto shares = shares_of({ends.row(0).data(), ends.row(0).data() + 9},
                                       {ends.row(1).data(), ends.row(1).data() + 9});
         std::vector<double> counted(9, 0);
@@ -101,8 +98,10 @@ TEST_CASE("with shares and secant slopes the difference of outputs is accounted 
         {"name": "o", "type": "dense", "units": 2}]})");
     for (std::uint64_t seed = 0; seed < 10; ++seed) {
         CAPTURE(seed);
-        const Weights<double> weights{normal(seed, "weights", network.parameter_count(), 1), {}};
-        const Rows<double> x0 = normal(seed, "start", 3, 84), x1 = normal(seed, "end", 3, 84);
+        const Weights<double> weights{share_numbers(seed, "weights", network.parameter_count(), 1),
+                                      {}};
+        const Rows<double> x0 = share_numbers(seed, "start", 3, 84),
+                           x1 = share_numbers(seed, "end", 3, 84);
         Pass<double> zero(network), one(network);
         const Rows<double> y0 = zero.forward(weights, x0, {}), y1 = one.forward(weights, x1, {});
         for (Index node = 1; node < network.nodes(); ++node) {
@@ -133,9 +132,9 @@ TEST_CASE("shares of a segment without length give the derivative", "[network][s
     const Network<double> network(R"({"input": {"shape": [2, 5, 5]}, "layers": [
         {"type": "max_pool", "kernel": [2, 2], "stride": [1, 1], "padding": [[1, 0], [0, 1]]},
         {"type": "flatten"}, {"type": "dense", "units": 3}]})");
-    const Weights<double> weights{normal(1, "weights", network.parameter_count(), 1), {}};
-    const Rows<double> x = normal(1, "x", 4, 50), d = normal(1, "d", 4, 3);
-    const Rows<double> moved = normal(1, "moved", 8, 50);
+    const Weights<double> weights{share_numbers(1, "weights", network.parameter_count(), 1), {}};
+    const Rows<double> x = share_numbers(1, "x", 4, 50), d = share_numbers(1, "d", 4, 3);
+    const Rows<double> moved = share_numbers(1, "moved", 8, 50);
     Pass<double> pass(network);
     static_cast<void>(pass.forward(weights, x, {}));
     pass.backward(d, true);

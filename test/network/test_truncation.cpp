@@ -7,6 +7,7 @@
 #include <assay/network/recurrent_cell.hpp>
 
 #include <catch2/catch.hpp>
+#include <network/normal.hpp>
 
 #include <algorithm>
 #include <string>
@@ -19,12 +20,8 @@ namespace {
 
 constexpr Index kSteps = 7, kInputs = 3, kUnits = 4, kSamples = 3;
 
-Rows<double> normal(const std::string& name, Index rows, Index cols) {
-    const Random random(1, "test/network/truncation/" + name);
-    Rows<double> values(rows, cols);
-    for (Index i = 0; i < values.size(); ++i)
-        values.data()[i] = random.normal(static_cast<std::uint64_t>(i));
-    return values;
+Rows<double> truncation_numbers(const std::string& name, Index rows, Index cols) {
+    return network_test::normal(1, "test/network/truncation/" + name, rows, cols);
 }
 
 struct Setting {
@@ -34,7 +31,7 @@ struct Setting {
     std::vector<Index> lengths{kSteps, 5, 2};
 };
 
-std::string architecture(const std::string& cell, const Setting& s) {
+std::string truncated_architecture(const std::string& cell, const Setting& s) {
     return R"({"input": {"shape": [7, 3], "axes": ["time", "feature"]}, "layers": [{"name": "cell",
         "units": 4, "initial_state": true, "return_sequences": )" +
            std::string(s.sequences ? "true" : "false") + ", " + cell + "}]}";
@@ -90,10 +87,10 @@ class TruncatedObjective {
 
 void check(const std::string& cell, const Setting& setting) {
     CAPTURE(cell, setting.sequences, setting.truncate, setting.penalty);
-    const Network<double> network(architecture(cell, setting));
-    Weights<double> weights{normal("weights", network.parameter_count(), 1) * 0.7, {}};
-    Rows<double> x = normal("inputs", kSamples, kSteps * kInputs);
-    const Rows<double> targets = normal("targets", kSamples, network.output().size());
+    const Network<double> network(truncated_architecture(cell, setting));
+    Weights<double> weights{truncation_numbers("weights", network.parameter_count(), 1) * 0.7, {}};
+    Rows<double> x = truncation_numbers("inputs", kSamples, kSteps * kInputs);
+    const Rows<double> targets = truncation_numbers("targets", kSamples, network.output().size());
     TruncatedObjective objective(RecurrentCell<double>(network, 1, weights).form(), setting,
                                  targets);
     objective.hold(weights.trained, x);
@@ -171,9 +168,10 @@ TEST_CASE("mean square rates are those of the valid steps", "[network][truncatio
          {R"("type": "lstm")", R"("type": "ctrnn", "alpha": 0.3, "form": "current")"}) {
         CAPTURE(cell);
         const Setting setting;
-        const Network<double> network(architecture(cell, setting));
-        const Weights<double> weights{normal("weights", network.parameter_count(), 1), {}};
-        const Rows<double> x = normal("inputs", kSamples, kSteps * kInputs);
+        const Network<double> network(truncated_architecture(cell, setting));
+        const Weights<double> weights{truncation_numbers("weights", network.parameter_count(), 1),
+                                      {}};
+        const Rows<double> x = truncation_numbers("inputs", kSamples, kSteps * kInputs);
         Pass<double> pass(network);
         PassInfo info;
         info.lengths = &setting.lengths;
@@ -187,10 +185,10 @@ TEST_CASE("mean square rates are those of the valid steps", "[network][truncatio
     // Where only the last state is shown, all steps count just the same.
     Setting last;
     last.sequences = false;
-    const Network<double> shown(architecture(R"("type": "gru")", {})),
-        hidden(architecture(R"("type": "gru")", last));
-    const Weights<double> weights{normal("weights", shown.parameter_count(), 1), {}};
-    const Rows<double> x = normal("inputs", kSamples, kSteps * kInputs);
+    const Network<double> shown(truncated_architecture(R"("type": "gru")", {})),
+        hidden(truncated_architecture(R"("type": "gru")", last));
+    const Weights<double> weights{truncation_numbers("weights", shown.parameter_count(), 1), {}};
+    const Rows<double> x = truncation_numbers("inputs", kSamples, kSteps * kInputs);
     Pass<double> one(shown), other(hidden);
     static_cast<void>(one.forward(weights, x, {}));
     static_cast<void>(other.forward(weights, x, {}));

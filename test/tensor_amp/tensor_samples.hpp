@@ -57,6 +57,16 @@ void for_each_entry(const Shape& shape, const Body& body) {
     }
 }
 
+// The index tuple of an entry in C order.
+inline std::vector<Index> indices(Index flat, const Shape& shape) {
+    std::vector<Index> index(shape.size());
+    for (std::size_t a = shape.size(); a-- > 0;) {
+        index[a] = flat % shape[a];
+        flat /= shape[a];
+    }
+    return index;
+}
+
 // prod_a X_a(i_a, c).
 inline double product_at(const Factors& factors, const std::vector<Index>& index, Index c) {
     double product = 1;

@@ -18,14 +18,14 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-MatrixXd normal(Index rows, Index cols, std::uint64_t stream) {
+MatrixXd normal_factor(Index rows, Index cols, std::uint64_t stream) {
     return tensor_amp_test::normal(rows, cols, 5, stream);
 }
 
 Factors normal_factors(const Shape& shape, Index rank, std::uint64_t stream) {
     Factors factors;
     for (std::size_t a = 0; a < shape.size(); ++a)
-        factors.push_back(normal(shape[a], rank, 10 * stream + a));
+        factors.push_back(normal_factor(shape[a], rank, 10 * stream + a));
     return factors;
 }
 
@@ -81,7 +81,7 @@ TEST_CASE("shuffled, flipped and rescaled components are found again", "[tensor_
 TEST_CASE("an odd sign stays in the mode where it matters least", "[tensor_amp]") {
     Factors x = normal_factors({40, 40, 40}, 1, 2), y = x;
     y[0] = -x[0];
-    y[1] = x[1] + 3 * normal(40, 1, 99);
+    y[1] = x[1] + 3 * normal_factor(40, 1, 99);
     const Alignment a = align(x, y, SimilarityScore::product);
     CHECK(a.signs.prod() == 1);
     CHECK(a.cosines(0, 0) == Approx(1));
@@ -125,7 +125,7 @@ TEST_CASE("different ranks, and columns of zeros", "[tensor_amp]") {
     CHECK(fewer.mean_similarity() == Approx(1));
     for (MatrixXd& factor : y) factor.col(0).setZero();
     CHECK(align(x, y, SimilarityScore::product).score.allFinite());
-    y[1] = normal(14, 3, 1);
+    y[1] = normal_factor(14, 3, 1);
     CHECK_THROWS_WITH(align(x, y, SimilarityScore::product), Contains("mode 1 has 14 rows; 15"));
 }
 
@@ -134,8 +134,8 @@ TEST_CASE("errors and overlaps with the truth", "[tensor_amp]") {
     const Factors truth = normal_factors(shape, 2, 1);
     Factors estimate = normal_factors(shape, 3, 8);
     for (std::size_t a = 0; a < 3; ++a) {
-        estimate[a].col(1) = truth[a].col(0) + 0.2 * normal(shape[a], 1, 50 + a);
-        estimate[a].col(2) = truth[a].col(1) + 0.2 * normal(shape[a], 1, 60 + a);
+        estimate[a].col(1) = truth[a].col(0) + 0.2 * normal_factor(shape[a], 1, 50 + a);
+        estimate[a].col(2) = truth[a].col(1) + 0.2 * normal_factor(shape[a], 1, 60 + a);
         estimate[a].col(0) *= 0.1;
     }
     estimate[0].col(1) *= -1;
@@ -145,7 +145,7 @@ TEST_CASE("errors and overlaps with the truth", "[tensor_amp]") {
     CHECK(c.alignment.partner == std::vector<Index>{1, 2});
     const VectorXd w = dense(truth), what = dense(estimate);
     CHECK(c.signal_error == Approx((what - w).squaredNorm() / w.squaredNorm()).epsilon(1e-11));
-    CHECK(signal_error(truth, truth) < 1e-14);
+    CHECK(tensor_amp::signal_error(truth, truth) < 1e-14);
     for (std::size_t a = 0; a < 3; ++a) {
         double mse = 0, overlap = 0, self = 0;
         for (Index i = 0; i < shape[a]; ++i) {
@@ -169,7 +169,7 @@ TEST_CASE("calibration of errors that have the claimed variance", "[tensor_amp]"
     FitResult fit = fit_of(truth);
     const double inflate = GENERATE(1.0, 2.0); // of the claimed variance
     for (std::size_t a = 0; a < 3; ++a) {
-        const MatrixXd noise = normal(shape[a], 2, 70 + a);
+        const MatrixXd noise = normal_factor(shape[a], 2, 70 + a);
         fit.covariances.emplace_back(a == 0 ? shape[a] : 1, 4);
         for (Index i = 0; i < shape[a]; ++i)
             for (Index k = 0; k < 2; ++k) {
@@ -303,7 +303,7 @@ TEST_CASE("signs that a model fixes are not flipped", "[tensor_amp]") {
     CHECK((cosines(common_signs(all_signs(3), {{0, 1}, false})) - upright).norm() < 1e-12);
 
     // One factor for all modes: of odd order it has its sign, of even order all turn together.
-    const MatrixXd one = -normal(9, 2, 3).cwiseAbs();
+    const MatrixXd one = -normal_factor(9, 2, 3).cwiseAbs();
     for (const std::size_t order : {3U, 4U}) {
         FitResult common = fit_of(Factors(order, one));
         common.symmetric = true;
@@ -325,7 +325,7 @@ TEST_CASE("overlaps of every sweep stand in the truth's order", "[tensor_amp]") 
         mixed[a].col(0) = (a == 1 ? 1 : -1) * truth[a].col(1);
         mixed[a].col(1) = truth[a].col(0);
         mixed[a].conservativeResize(Eigen::NoChange, 3);
-        mixed[a].col(2) = 0.01 * normal(mixed[a].rows(), 1, 50 + a);
+        mixed[a].col(2) = 0.01 * normal_factor(mixed[a].rows(), 1, 50 + a);
     }
     FitResult fit = fit_of(mixed);
     fit.trace.change = VectorXd::Ones(1);

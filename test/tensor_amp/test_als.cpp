@@ -75,7 +75,7 @@ Factors dense_sweep(const DenseTensor& tensor, Factors factors, double ridge) {
     return factors;
 }
 
-AlsSettings settings_of(Index rank) {
+AlsSettings als_settings(Index rank) {
     AlsSettings settings;
     settings.rank = rank;
     return settings;
@@ -87,7 +87,7 @@ TEST_CASE("ALS recovers tensors without noise", "[tensor_amp]") {
     for (const Shape& shape : {Shape{12, 15, 9}, Shape{7, 6, 8, 5}}) {
         const Factors truth = random_factors(shape, 3, 1);
         const DenseTensor tensor = noisy_tensor(shape, truth, 0, 0, 2);
-        AlsSettings settings = settings_of(3);
+        AlsSettings settings = als_settings(3);
         settings.max_iterations = 1000;
         settings.tolerance = 1e-12;
         const AlsResult result = run_als(MemoryTensor(tensor), random_starts(shape, settings, 3, 5),
@@ -111,7 +111,7 @@ TEST_CASE("One sweep of ALS solves the dense least squares", "[tensor_amp]") {
                 const DenseTensor tensor =
                     noisy_tensor(shape, random_factors(shape, 2, 4), 0.5, missing, 5);
                 const Factors start = random_factors(shape, 2, 6);
-                AlsSettings settings = settings_of(2);
+                AlsSettings settings = als_settings(2);
                 settings.max_iterations = 1;
                 settings.ridge = ridge;
                 const AlsReplicate found =
@@ -134,7 +134,7 @@ TEST_CASE("The objective of ALS never rises", "[tensor_amp]") {
     for (const DenseTensor& tensor : {whole, part})
         for (const bool nonnegative : {false, true})
             for (const bool line_search : {false, true}) {
-                AlsSettings settings = settings_of(4);
+                AlsSettings settings = als_settings(4);
                 settings.max_iterations = 60;
                 settings.tolerance = 0;
                 settings.line_search = line_search;
@@ -155,7 +155,7 @@ TEST_CASE("Line search takes back what leads too far", "[tensor_amp]") {
     // Of noise alone: without the rejection three of these replicates rise, by up to 3e-7.
     for (const bool nonnegative : {false, true}) {
         const Shape shape = nonnegative ? Shape{6, 5, 4} : Shape{8, 8, 8};
-        AlsSettings settings = settings_of(3);
+        AlsSettings settings = als_settings(3);
         settings.tolerance = 0;
         settings.max_iterations = 300;
         if (nonnegative) settings.nonnegative_modes = {0, 1, 2};
@@ -176,7 +176,7 @@ TEST_CASE("Line search saves sweeps on a swamp", "[tensor_amp]") {
     for (MatrixXd& x : truth) x.col(1) = 0.97 * x.col(0) + 0.24 * x.col(1);
     const DenseTensor tensor = noisy_tensor(shape, truth, 0, 0, 11);
     const auto sweeps = [&](bool line_search) {
-        AlsSettings settings = settings_of(2);
+        AlsSettings settings = als_settings(2);
         settings.max_iterations = 5000;
         settings.tolerance = 1e-10;
         settings.line_search = line_search;
@@ -195,7 +195,7 @@ TEST_CASE("A mask of ones changes nothing, and half of the entries suffice", "[t
     const Shape shape{16, 13, 18};
     const Factors truth = random_factors(shape, 2, 13);
     DenseTensor tensor = noisy_tensor(shape, truth, 0.1, 0, 14);
-    AlsSettings settings = settings_of(2);
+    AlsSettings settings = als_settings(2);
     settings.max_iterations = 7;
     const auto starts = random_starts(shape, settings, 15, 1);
     const auto whole = run_als(MemoryTensor(tensor), starts, settings, with_threads(1));
@@ -220,7 +220,7 @@ TEST_CASE("Nonnegative modes stay so and are the constrained optimum", "[tensor_
     Factors truth = random_factors(shape, 3, 18);
     for (MatrixXd& x : truth) x = x.cwiseAbs();
     const DenseTensor tensor = noisy_tensor(shape, truth, 0, 0, 19);
-    AlsSettings settings = settings_of(3);
+    AlsSettings settings = als_settings(3);
     settings.nonnegative_modes = {0, 1, 2};
     settings.max_iterations = 3000;
     settings.tolerance = 1e-11;
@@ -231,7 +231,7 @@ TEST_CASE("Nonnegative modes stay so and are the constrained optimum", "[tensor_
 
     // Of any data: no feasible direction lowers the error (Karush, Kuhn, Tucker).
     const DenseTensor rough = noisy_tensor(shape, random_factors(shape, 2, 21), 1, 0, 22);
-    settings = settings_of(2);
+    settings = als_settings(2);
     settings.nonnegative_modes = {1};
     settings.max_iterations = 5000;
     settings.tolerance = 1e-14;
@@ -257,7 +257,7 @@ TEST_CASE("Replicates together are what each is alone, for any threads", "[tenso
         const DenseTensor tensor =
             noisy_tensor(shape, random_factors(shape, 3, 24), 1, missing, 25);
         const MemoryTensor source(tensor);
-        AlsSettings settings = settings_of(3);
+        AlsSettings settings = als_settings(3);
         settings.tolerance = 1e-5; // so that they end at different times
         const auto starts = random_starts(shape, settings, 26, 6);
         const auto together = run_als(source, starts, settings, with_threads(2));
@@ -282,7 +282,7 @@ TEST_CASE("Fixed modes stay, the others are their least squares", "[tensor_amp]"
     const DenseTensor tensor = noisy_tensor(shape, truth, 0, 0, 28);
     for (const std::vector<Index>& fixed :
          {std::vector<Index>{0}, std::vector<Index>{2}, std::vector<Index>{0, 1}}) {
-        AlsSettings settings = settings_of(2);
+        AlsSettings settings = als_settings(2);
         settings.fixed_modes = fixed;
         settings.tolerance = 1e-12;
         Factors start = random_factors(shape, 2, 29);
@@ -295,14 +295,14 @@ TEST_CASE("Fixed modes stay, the others are their least squares", "[tensor_amp]"
                   start[static_cast<std::size_t>(mode)]);
         CHECK(error_by_loops(tensor, found.best_replicate().factors) < 1e-6);
     }
-    AlsSettings settings = settings_of(2);
+    AlsSettings settings = als_settings(2);
     settings.fixed_modes = {0, 1, 2};
     CHECK_THROWS_AS(run_als(MemoryTensor(tensor), {truth}, settings, with_threads(1)), Error);
 }
 
 TEST_CASE("Least squares of degenerate data", "[tensor_amp]") {
     const Shape shape{4, 5, 6};
-    AlsSettings settings = settings_of(3);
+    AlsSettings settings = als_settings(3);
     SECTION("nothing but zeros") {
         const DenseTensor zeros{shape, VectorXd::Zero(120), {}};
         const auto found = run_als(MemoryTensor(zeros), random_starts(shape, settings, 30, 2),

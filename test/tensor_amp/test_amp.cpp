@@ -600,7 +600,8 @@ TEST_CASE("slices with noise of their own", "[tensor_amp][amp]") {
     for (Index j = 0; j < 30; ++j) CHECK(learned(j) == Approx(noise(j)).epsilon(0.15));
     Factors undone = aware.means();
     undone[1] = scales.cwiseInverse().asDiagonal() * undone[1];
-    CHECK(signal_error(undone, one.truth) < 0.6 * signal_error(plain.means(), one.truth));
+    CHECK(tensor_test::signal_error(undone, one.truth) <
+          0.6 * tensor_test::signal_error(plain.means(), one.truth));
     // Known noise without learning, too.
     problem.noise_of_slices = noise;
     const AmpState known = run_amp(problem, {start}, {}, {}).front();
@@ -640,7 +641,7 @@ TEST_CASE("slices with noise of their own", "[tensor_amp][amp]") {
     Factors guided = exact.means(), blind = unaware.means(), truth = one.truth;
     guided[1] = exact.row_scales(1).cwiseInverse().asDiagonal() * guided[1];
     for (Factors* factors : {&guided, &blind, &truth}) (*factors)[1].row(4).setZero();
-    CHECK(signal_error(guided, truth) < 0.6 * signal_error(blind, truth));
+    CHECK(tensor_test::signal_error(guided, truth) < 0.6 * tensor_test::signal_error(blind, truth));
     problem.noise_mode = 1;
     problem.missing = MissingForm::mean_field;
     CHECK_THROWS_WITH(run_amp(problem, {start}, settings, {}),

@@ -176,7 +176,7 @@ double others(const VectorXd& q, Index mode) {
     return product;
 }
 
-double normal_density(double x, double mean, double variance) {
+double unscaled_density(double x, double mean, double variance) {
     return std::exp(-(x - mean) * (x - mean) / (2 * variance));
 }
 
@@ -265,11 +265,11 @@ std::vector<Case> cases() {
             {"bernoulli:rho=0.4", two_atoms(1, 0.4, 0), 0.02},
             {"gauss-bernoulli:rho=0.4,mean=1.2,var=0.5",
              density_atoms(
-                 -5, 7, [](double x) { return normal_density(x, 1.2, 0.5); }, 0.4),
+                 -5, 7, [](double x) { return unscaled_density(x, 1.2, 0.5); }, 0.4),
              0.1},
             {"exponential:rate=1", density_atoms(0, 25, [](double x) { return std::exp(-x); }), 2},
             {"nonneg-gauss:mean=0.3,var=1",
-             density_atoms(0, 8, [](double x) { return normal_density(x, 0.3, 1); }), 0.6}};
+             density_atoms(0, 8, [](double x) { return unscaled_density(x, 0.3, 1); }), 0.6}};
 }
 
 // Of one prior in every mode; `draw` gives the factor of a mode's length, of a seed and mode.
@@ -483,7 +483,8 @@ TEST_CASE("the mean Bethe free entropy is the replica-symmetric value", "[tensor
     constexpr int count = 24;
     std::vector<Case> all = cases();
     all.push_back({"gauss:mean=0.7,var=1",
-                   density_atoms(-7, 8, [](double x) { return normal_density(x, 0.7, 1); }), 0.5});
+                   density_atoms(-7, 8, [](double x) { return unscaled_density(x, 0.7, 1); }),
+                   0.5});
     for (const Case& one : all) {
         VectorXd q = VectorXd::Constant(3, std::pow(one.atoms.mean(), 2));
         double phi = 0;

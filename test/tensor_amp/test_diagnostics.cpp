@@ -1,6 +1,7 @@
 // Residuals against loops over all entries; the core against the definition with dense unfoldings.
 #include "tensor_amp/normal.hpp"
 #include "tensor_amp/scratch.hpp"
+#include "tensor_amp/tensor_samples.hpp"
 
 #include <assay/core/error.hpp>
 #include <assay/tensor_amp/diagnostics.hpp>
@@ -15,11 +16,12 @@
 
 using namespace assay;
 using namespace assay::tensor_amp;
+using assay::tensor_amp::samples::indices;
 using Catch::Matchers::Contains;
 
 namespace {
 
-VectorXd normal(Index count, std::uint64_t stream) {
+VectorXd normal_vector(Index count, std::uint64_t stream) {
     return tensor_amp_test::normal(count, 1, 8, stream);
 }
 
@@ -29,21 +31,12 @@ struct Problem {
     VectorXd fitted; // dense
 };
 
-std::vector<Index> indices(Index flat, const Shape& shape) {
-    std::vector<Index> index(shape.size());
-    for (std::size_t a = shape.size(); a-- > 0;) {
-        index[a] = flat % shape[a];
-        flat /= shape[a];
-    }
-    return index;
-}
-
 Problem problem(const Shape& shape, Index rank, double noise, double mean) {
     Problem p;
     p.tensor.shape = shape;
     double count = 1;
     for (std::size_t a = 0; a < shape.size(); ++a) {
-        p.factors.emplace_back(normal(shape[a] * rank, a).reshaped(shape[a], rank));
+        p.factors.emplace_back(normal_vector(shape[a] * rank, a).reshaped(shape[a], rank));
         count *= static_cast<double>(shape[a]);
     }
     const auto order = static_cast<double>(shape.size());
@@ -57,7 +50,7 @@ Problem problem(const Shape& shape, Index rank, double noise, double mean) {
             p.fitted(flat) += product;
         }
     }
-    p.tensor.values = p.fitted + noise * normal(p.fitted.size(), 40);
+    p.tensor.values = p.fitted + noise * normal_vector(p.fitted.size(), 40);
     p.tensor.values.array() += mean;
     return p;
 }

@@ -18,7 +18,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-MatrixXd normal(Index rows, Index cols, std::uint64_t stream) {
+MatrixXd normal_matrix(Index rows, Index cols, std::uint64_t stream) {
     return tensor_amp_test::normal(rows, cols, 6, stream);
 }
 
@@ -28,11 +28,11 @@ FitResult example(const Shape& shape, double spread, bool by_row) {
     fit.shape = shape;
     fit.rank = 2;
     for (std::size_t a = 0; a < shape.size(); ++a) {
-        fit.factors.push_back(normal(shape[a], 2, a));
+        fit.factors.push_back(normal_matrix(shape[a], 2, a));
         const Index rows = by_row && a != 1 ? shape[a] : 1;
         MatrixXd covariances(rows, 4);
         for (Index i = 0; i < rows; ++i) {
-            const MatrixXd root = normal(2, 2, 100 * a + static_cast<std::uint64_t>(i) + 20);
+            const MatrixXd root = normal_matrix(2, 2, 100 * a + static_cast<std::uint64_t>(i) + 20);
             covariances.row(i) = spread * (root * root.transpose()).eval().reshaped().transpose();
         }
         fit.covariances.push_back(covariances);
@@ -130,10 +130,10 @@ FitResult symmetric_example(Index length, std::size_t order, Index rank, bool by
     fit.symmetric = true;
     fit.shape.assign(order, length);
     fit.rank = rank;
-    fit.factors.assign(order, normal(length, rank, 40));
+    fit.factors.assign(order, normal_matrix(length, rank, 40));
     MatrixXd covariances(by_row ? length : 1, rank * rank);
     for (Index i = 0; i < covariances.rows(); ++i) {
-        const MatrixXd root = normal(rank, rank, 50 + static_cast<std::uint64_t>(i));
+        const MatrixXd root = normal_matrix(rank, rank, 50 + static_cast<std::uint64_t>(i));
         covariances.row(i) = 0.2 * (root * root.transpose()).eval().reshaped().transpose();
     }
     fit.covariances.assign(order, covariances);

@@ -110,7 +110,7 @@ void check_resumed(const TensorSource& source, const FitSettings& settings) {
     check_same(pieces, whole);
 }
 
-FitSettings settings_for(const std::string& prior, Index rank) {
+FitSettings short_settings(const std::string& prior, Index rank) {
     FitSettings settings;
     settings.rank = rank;
     settings.priors.assign(3, parse_prior(prior, rank));
@@ -130,13 +130,13 @@ TEST_CASE("message passing resumes", "[tensor_amp][resume]") {
     const auto one = tensor_test::make_instance({14, 15, 16}, {"gauss:mean=0.5"}, 2, 0.02, 1);
     const MemoryTensor source(one.tensor);
     SECTION("noise and priors learned, scales equilibrated, two restarts, fields") {
-        FitSettings settings = settings_for("gauss", 2);
+        FitSettings settings = short_settings("gauss", 2);
         settings.amp.learn_noise = settings.amp.learn_priors = settings.keep_fields = true;
         settings.restarts = 2;
         check_resumed(source, settings);
     }
     SECTION("in parallel, from the prior's means, overlaps followed") {
-        FitSettings settings = settings_for("gauss:mean=[0.5,-0.5]", 2);
+        FitSettings settings = short_settings("gauss:mean=[0.5,-0.5]", 2);
         settings.noise_variance = 0.02;
         settings.amp.schedule = Schedule::parallel;
         settings.start = Start::prior_mean;
@@ -144,13 +144,13 @@ TEST_CASE("message passing resumes", "[tensor_amp][resume]") {
         check_resumed(source, settings);
     }
     SECTION("variational, tied modes") {
-        FitSettings settings = settings_for("gauss", 2);
+        FitSettings settings = short_settings("gauss", 2);
         settings.algorithm = Algorithm::vb;
         settings.amp.learn_noise = settings.amp.learn_priors = settings.amp.tie_modes = true;
         check_resumed(source, settings);
     }
     SECTION("noise of slices") {
-        FitSettings settings = settings_for("gauss", 2);
+        FitSettings settings = short_settings("gauss", 2);
         settings.amp.learn_noise = true;
         settings.noise_mode = 1;
         check_resumed(source, settings);
@@ -165,7 +165,7 @@ TEST_CASE("message passing with priors of every kind resumes", "[tensor_amp][res
     INFO(prior);
     const auto one = tensor_test::make_instance({12, 13, 14}, {prior}, 2, 0.01, 2);
     const MemoryTensor source(one.tensor);
-    FitSettings settings = settings_for(prior, 2);
+    FitSettings settings = short_settings(prior, 2);
     settings.amp.learn_noise = settings.amp.learn_priors = true;
     settings.amp.max_iterations = 8;
     check_resumed(source, settings);
@@ -174,7 +174,7 @@ TEST_CASE("message passing with priors of every kind resumes", "[tensor_amp][res
 TEST_CASE("missing entries resume", "[tensor_amp][resume]") {
     const auto one = tensor_test::make_instance({14, 15, 16}, {"gauss"}, 2, 0.02, 3);
     const MemoryTensor source(with_holes(one.tensor, 7));
-    FitSettings settings = settings_for("gauss", 2);
+    FitSettings settings = short_settings("gauss", 2);
     SECTION("exact") {
         settings.amp.learn_noise = settings.amp.learn_priors = true;
         settings.missing = MissingForm::exact;
@@ -194,7 +194,7 @@ TEST_CASE("missing entries resume", "[tensor_amp][resume]") {
 TEST_CASE("least squares resume", "[tensor_amp][resume]") {
     const auto one = tensor_test::make_instance({14, 15, 16}, {"exponential"}, 3, 0.3, 4);
     const MemoryTensor source(one.tensor);
-    FitSettings settings = settings_for("gauss", 3);
+    FitSettings settings = short_settings("gauss", 3);
     settings.restarts = 4;
     settings.start = Start::random;
     settings.algorithm = GENERATE(Algorithm::als, Algorithm::hals);
@@ -209,7 +209,7 @@ TEST_CASE("symmetric fits resume", "[tensor_amp][resume][symmetric]") {
     model.symmetric = true;
     const Synthetic made = make_synthetic(model, {});
     const MemoryTensor source(made.tensor);
-    FitSettings settings = settings_for("gauss:mean=0.8", 1);
+    FitSettings settings = short_settings("gauss:mean=0.8", 1);
     settings.symmetric = true;
     settings.restarts = 2;
     settings.amp.learn_noise = settings.amp.learn_priors = true;
@@ -219,7 +219,7 @@ TEST_CASE("symmetric fits resume", "[tensor_amp][resume][symmetric]") {
 TEST_CASE("a state of another tensor is refused", "[tensor_amp][resume]") {
     const auto one = tensor_test::make_instance({9, 10, 11}, {"gauss"}, 2, 0.1, 5);
     const MemoryTensor source(one.tensor);
-    FitSettings settings = settings_for("gauss", 2);
+    FitSettings settings = short_settings("gauss", 2);
     settings.noise_variance = 0.1;
     Keeping<FitState> keeping;
     keeping.save_every = 0;

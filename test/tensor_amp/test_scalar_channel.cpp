@@ -17,7 +17,7 @@ using Catch::Matchers::WithinRel;
 
 namespace {
 
-double normal_density(double z) {
+double standard_density(double z) {
     return std::exp(-0.5 * z * z) / std::sqrt(2 * M_PI);
 }
 
@@ -36,11 +36,12 @@ TEST_CASE("the overlap of signs is an average of tanh", "[tensor_amp]") {
     const auto prior = rademacher_prior(1, 0.5);
     for (const double h : {1e-4, 0.03, 0.4, 1.7, 6.0, 25.0, 90.0, 400.0, 1e5}) {
         const double root = std::sqrt(h);
-        const double q = simpson(
-            -12, 12, 40000, [&](double z) { return normal_density(z) * std::tanh(h + root * z); });
+        const double q = simpson(-12, 12, 40000, [&](double z) {
+            return standard_density(z) * std::tanh(h + root * z);
+        });
         const double psi = simpson(-12, 12, 40000, [&](double z) {
             const double b = std::abs(h + root * z);
-            return normal_density(z) * (b + std::log1p(std::exp(-2 * b)) - std::log(2.0) - h / 2);
+            return standard_density(z) * (b + std::log1p(std::exp(-2 * b)) - std::log(2.0) - h / 2);
         });
         const ScalarOverlap overlap = scalar_overlap(*prior, h);
         CHECK_THAT(overlap.q, WithinRel(q, 1e-9));
@@ -53,10 +54,11 @@ TEST_CASE("the overlap of a sparse binary prior", "[tensor_amp]") {
     const auto prior = parse_prior("bernoulli:rho=0.1", 1);
     for (const double h : {0.01, 1.0, 12.0, 40.0, 300.0}) {
         // E f^2 = E f x0 = rho E[f | x0 = 1].
-        const double q = rho * simpson(-12, 12, 40000, [&](double z) {
-                             const double exponent = 0.5 * h + std::sqrt(h) * z;
-                             return normal_density(z) / (1 + (1 - rho) / rho * std::exp(-exponent));
-                         });
+        const double q =
+            rho * simpson(-12, 12, 40000, [&](double z) {
+                const double exponent = 0.5 * h + std::sqrt(h) * z;
+                return standard_density(z) / (1 + (1 - rho) / rho * std::exp(-exponent));
+            });
         CHECK_THAT(scalar_overlap(*prior, h).q, WithinRel(q, 1e-9));
     }
 }
@@ -80,7 +82,7 @@ TEST_CASE("the overlap of spike and slab, narrow and far away", "[tensor_amp]") 
                     s.rho / (1 - s.rho) * std::sqrt(variance / s.variance) *
                     std::exp(0.5 * (m * m / variance - s.mean * s.mean / s.variance));
                 const double active = std::isinf(odds) ? 1 : odds / (1 + odds);
-                return s.rho * normal_density(y) * active * m * m;
+                return s.rho * standard_density(y) * active * m * m;
             });
             // The logarithm of the density is a difference of numbers of the size h mean^2.
             CHECK_THAT(scalar_overlap(*prior, h).q,

@@ -8,6 +8,7 @@
 
 #include <Eigen/Cholesky>
 #include <catch2/catch.hpp>
+#include <tensor_amp/ensemble.hpp>
 
 #include <cmath>
 
@@ -15,18 +16,9 @@ using namespace assay;
 using namespace assay::tensor_amp;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
+using tensor_amp_test::ensemble_of;
 
 namespace {
-
-Ensemble ensemble_of(const std::vector<double>& dimensions, const std::vector<std::string>& texts,
-                     Index rank = 1) {
-    std::vector<PriorPointer> priors;
-    for (std::size_t a = 0; a < dimensions.size(); ++a)
-        priors.push_back(parse_prior(texts.size() == 1 ? texts[0] : texts[a], rank));
-    return make_ensemble(
-        Eigen::Map<const VectorXd>(dimensions.data(), static_cast<Index>(dimensions.size())),
-        std::move(priors));
-}
 
 StateEvolutionSettings at_noise(double noise_var) {
     StateEvolutionSettings settings;

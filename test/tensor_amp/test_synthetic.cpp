@@ -4,6 +4,7 @@
 #include <assay/tensor_amp/synthetic.hpp>
 
 #include <catch2/catch.hpp>
+#include <tensor_amp/tensor_samples.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +12,7 @@
 
 using namespace assay;
 using namespace assay::tensor_amp;
+using assay::tensor_amp::samples::indices;
 using Catch::Matchers::Contains;
 
 namespace {
@@ -31,17 +33,8 @@ Synthetic made(const SyntheticSettings& s, int threads = 1) {
     return make_synthetic(s, run);
 }
 
-std::vector<Index> indices(Index flat, const Shape& shape) {
-    std::vector<Index> index(shape.size());
-    for (std::size_t a = shape.size(); a-- > 0;) {
-        index[a] = flat % shape[a];
-        flat /= shape[a];
-    }
-    return index;
-}
-
 // The signal entry by entry.
-VectorXd signal(const Factors& factors, const Shape& shape) {
+VectorXd signal_by_loops(const Factors& factors, const Shape& shape) {
     double count = 1;
     for (const Index n : shape) count *= static_cast<double>(n);
     const auto order = static_cast<double>(shape.size());
@@ -71,14 +64,15 @@ TEST_CASE("a tensor without noise is the sum over components", "[tensor_amp]") {
     const Synthetic s = made(settings_of(shape, rank, "gauss:mean=0.3,var=2", 0));
     REQUIRE(s.tensor.shape == shape);
     CHECK(s.tensor.observed.empty());
-    CHECK((s.tensor.values - signal(s.truth.factors, shape)).cwiseAbs().maxCoeff() < 1e-13);
+    CHECK((s.tensor.values - signal_by_loops(s.truth.factors, shape)).cwiseAbs().maxCoeff() <
+          1e-13);
 }
 
 TEST_CASE("noise is white, of the variance asked for, and a stream of its own", "[tensor_amp]") {
     const Shape shape{60, 50, 41};
     SyntheticSettings s = settings_of(shape, 2, "gauss:mean=0,var=1", 0.7);
     const Synthetic noisy = made(s);
-    const VectorXd z = noisy.tensor.values - signal(noisy.truth.factors, shape);
+    const VectorXd z = noisy.tensor.values - signal_by_loops(noisy.truth.factors, shape);
     const auto n = static_cast<double>(z.size());
     CHECK(std::abs(z.mean()) < 4 * std::sqrt(0.7 / n));
     CHECK(variance(z) == Approx(0.7).epsilon(4 * std::sqrt(2 / n)));
@@ -187,7 +181,7 @@ TEST_CASE("noise that differs between slices", "[tensor_amp]") {
     s.noise_mode = 0;
     s.noise_spread = 0.8;
     const Synthetic noisy = made(s);
-    const VectorXd z = noisy.tensor.values - signal(noisy.truth.factors, s.shape);
+    const VectorXd z = noisy.tensor.values - signal_by_loops(noisy.truth.factors, s.shape);
     REQUIRE(noisy.truth.slice_noise.size() == 8);
     CHECK(noisy.truth.slice_noise.mean() == Approx(2).epsilon(1e-12));
     CHECK(noisy.truth.slice_noise.maxCoeff() > 2 * noisy.truth.slice_noise.minCoeff());
@@ -203,7 +197,7 @@ TEST_CASE("the neural setting", "[tensor_amp]") {
     s.snr = 0.5;
     s.factors = neural_factors(s.shape, 3);
     const Synthetic neural = made(s);
-    const VectorXd w = signal(neural.truth.factors, s.shape);
+    const VectorXd w = signal_by_loops(neural.truth.factors, s.shape);
     const VectorXd z = neural.tensor.values - w;
     CHECK(variance(w) / variance(z) == Approx(0.5).epsilon(0.01));
     CHECK(neural.truth.noise_variance == Approx(2 * variance(w)).epsilon(1e-10));

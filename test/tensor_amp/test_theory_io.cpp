@@ -54,7 +54,7 @@ std::vector<double> values(const hdf5::File& file, const std::string& name) {
     return file.root().dataset("phase/" + name).read<double>();
 }
 
-bool same(const std::vector<double>& a, const std::vector<double>& b) {
+bool same_or_nan(const std::vector<double>& a, const std::vector<double>& b) {
     return a.size() == b.size() &&
            std::equal(a.begin(), a.end(), b.begin(), [](double x, double y) {
                return x == y || (std::isnan(x) && std::isnan(y));
@@ -91,7 +91,7 @@ TEST_CASE("shards of a phase diagram make the whole", "[tensor_amp]") {
                                 other = whole.root().dataset(path);
             CHECK(one.shape() == other.shape());
             CHECK(one.axes() == other.axes());
-            CHECK(same(one.read<double>(), other.read<double>()));
+            CHECK(same_or_nan(one.read<double>(), other.read<double>()));
         }
         for (const std::string& name : expected.attribute_names())
             CHECK(target.has_attribute(name));

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include <nlohmann/json.hpp>
+#include <training/layer_json.hpp>
 
 #include <atomic>
 #include <cstdlib>
@@ -26,6 +27,7 @@
 using namespace assay;
 using namespace assay::training;
 using Json = nlohmann::json;
+using training_test::layer;
 
 namespace {
 
@@ -67,11 +69,6 @@ struct Nowhere : RunSink {
     void state(const RunState&) override {}
 };
 
-Json layer(const std::string& name, const std::string& type, Json keys = Json::object()) {
-    keys["name"] = name;
-    keys["type"] = type;
-    return keys;
-}
 Json activation(const std::string& name, const std::string& function) {
     return layer(name, "activation", {{"function", function}});
 }

@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include <nlohmann/json.hpp>
+#include <training/layer_json.hpp>
 
 #include <cmath>
 #include <limits>
@@ -16,6 +17,7 @@
 using namespace assay;
 using namespace assay::network;
 using Json = nlohmann::json;
+using training_test::layer;
 
 namespace {
 
@@ -26,12 +28,6 @@ Rows<S> random_rows(Index rows, Index columns, const char* purpose) {
     for (Index i = 0; i < made.size(); ++i)
         made.data()[i] = static_cast<S>(random.normal(static_cast<std::uint64_t>(i)));
     return made;
-}
-
-Json layer(const std::string& name, const std::string& type, Json keys = Json::object()) {
-    keys["name"] = name;
-    keys["type"] = type;
-    return keys;
 }
 
 std::string architecture_of(const Json& shape, const Json& layers) {
@@ -90,12 +86,12 @@ void check_threads(const std::string& architecture, Index samples) {
 }
 
 // Of convolutions that are made in each of the ways, large enough to be shared.
-struct Study {
+struct SharedConvolution {
     Json shape, layer;
     Index samples;
 };
 
-std::vector<Study> convolutions() {
+std::vector<SharedConvolution> convolutions() {
     const auto of = [](Json keys) { return layer("c", "conv2d", std::move(keys)); };
     return {
         {{8, 20, 20}, of({{"filters", 32}, {"kernel", {3, 3}}, {"padding", "same"}}), 41},

@@ -6,6 +6,7 @@
 #include <Eigen/Eigenvalues>
 #include <Eigen/SVD>
 #include <catch2/catch.hpp>
+#include <training/built_in.hpp>
 
 #include <cmath>
 
@@ -14,27 +15,12 @@ using namespace assay::training;
 using Catch::Matchers::Contains;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
+using training_test::task;
 
 namespace {
 
-constexpr double kPi = 3.141592653589793238462643383279503;
-
-using Values = std::map<std::string, std::string>;
-
-std::unique_ptr<Task> task(const std::string& name, const Values& values) {
-    return make_task({name, "", values, 3});
-}
-
-TruthArray truth(const Task& made, const std::string& name) {
-    for (const auto& array : made.truth())
-        if (array.name == name) return array;
-    throw std::logic_error("no truth " + name);
-}
-
-Matrix truth_table(const Task& made, const std::string& name) {
-    const TruthArray array = truth(made, name);
-    return Eigen::Map<const RowMatrix>(array.values.data(), array.shape[0],
-                                       array.shape.size() > 1 ? array.shape[1] : 1);
+Matrix truth_matrix(const Task& made, const std::string& name) {
+    return training_test::truth_table(made, name);
 }
 
 // Phi = (L + I / sigma^2)^{-1} of a graph of unit edges.
@@ -53,8 +39,8 @@ Matrix graph_covariance(Index items, const std::vector<std::pair<Index, Index>>&
 // The stated modes are eigenvectors of Phi with the stated eigenvalues, orthonormal, falling, and
 // leave nothing of Phi.
 void check_modes(const Task& made, const Matrix& phi) {
-    const Matrix modes = truth_table(made, "mode");
-    const Vector lambda = truth_table(made, "eigenvalue");
+    const Matrix modes = truth_matrix(made, "mode");
+    const Vector lambda = truth_matrix(made, "eigenvalue");
     CHECK((modes.transpose() * modes - Matrix::Identity(modes.cols(), modes.cols())).norm() <
           1e-12);
     CHECK((modes * lambda.asDiagonal() * modes.transpose() - phi).norm() < 1e-12 * phi.norm());
@@ -71,9 +57,9 @@ void check_samples(const Task& made, const Matrix& phi, double features) {
     CHECK((covariance - phi).cwiseAbs().maxCoeff() <
           6 * std::sqrt(2 / features) * phi.diagonal().maxCoeff());
     const Eigen::SelfAdjointEigenSolver<Matrix> found(covariance);
-    const Matrix modes = truth_table(made, "mode");
-    const Vector lambda = truth_table(made, "eigenvalue"),
-                 singular = truth_table(made, "singular_value");
+    const Matrix modes = truth_matrix(made, "mode");
+    const Vector lambda = truth_matrix(made, "eigenvalue"),
+                 singular = truth_matrix(made, "singular_value");
     for (Index a = 0, end = 0; a < lambda.size(); a = end) {
         for (end = a + 1; end < lambda.size() && lambda(end) > (1 - 1e-9) * lambda(a);) ++end;
         const Matrix stated = modes.middleCols(a, end - a),
@@ -95,11 +81,11 @@ TEST_CASE("semantic-ring: Fourier modes", "[training]") {
     const Matrix phi = graph_covariance(8, edges, 1.5);
     check_modes(*made, phi);
     check_samples(*made, phi, 1e5);
-    const Vector lambda = truth_table(*made, "eigenvalue");
+    const Vector lambda = truth_matrix(*made, "eigenvalue");
     for (Index k = 0; k < 8; ++k) {
         const double frequency = std::floor((double(k) + 1) / 2);
         CHECK_THAT(lambda(k),
-                   WithinRel(1 / (2 - 2 * std::cos(2 * kPi * frequency / 8) + 1 / 2.25), 1e-12));
+                   WithinRel(1 / (2 - 2 * std::cos(2 * M_PI * frequency / 8) + 1 / 2.25), 1e-12));
     }
 }
 
@@ -111,9 +97,10 @@ TEST_CASE("semantic-chain and semantic-grid: cosine modes", "[training]") {
     const Matrix phi = graph_covariance(7, edges, 2);
     check_modes(*chain, phi);
     check_samples(*chain, phi, 1e5);
-    const Vector lambda = truth_table(*chain, "eigenvalue");
+    const Vector lambda = truth_matrix(*chain, "eigenvalue");
     for (Index k = 0; k < 7; ++k)
-        CHECK_THAT(lambda(k), WithinRel(1 / (2 - 2 * std::cos(kPi * double(k) / 7) + 0.25), 1e-12));
+        CHECK_THAT(lambda(k),
+                   WithinRel(1 / (2 - 2 * std::cos(M_PI * double(k) / 7) + 0.25), 1e-12));
 
     const auto grid =
         task("semantic-grid", {{"rows", "2"}, {"columns", "4"}, {"features", "100000"}});
@@ -144,14 +131,14 @@ TEST_CASE("semantic-clusters: contrasts and wholes", "[training]") {
         task("semantic-clusters",
              {{"sizes", "3,4,2"}, {"within", "0.6"}, {"between", "0.2"}, {"features", "100000"}});
     Matrix phi(9, 9);
-    const Vector label = truth_table(*made, "label");
+    const Vector label = truth_matrix(*made, "label");
     for (Index i = 0; i < 9; ++i)
         for (Index j = 0; j < 9; ++j) phi(i, j) = i == j ? 1 : label(i) == label(j) ? 0.6 : 0.2;
     check_modes(*made, phi);
     check_samples(*made, phi, 1e5);
     // Equal sizes are a tree of depth 1: P/C (within - between) + 1 - within, and the constant
     // mode.
-    const Vector equal = truth_table(*task("semantic-clusters", {}), "eigenvalue");
+    const Vector equal = truth_matrix(*task("semantic-clusters", {}), "eigenvalue");
     CHECK_THAT(equal(0), WithinRel(1 + 3 * 0.7 + 8 * 0.1, 1e-12));
     CHECK_THAT(equal(1), WithinRel(4 * (0.7 - 0.1) + 1 - 0.7, 1e-12));
     CHECK_THAT(equal(3), WithinRel(1 - 0.7, 1e-12));
@@ -178,7 +165,7 @@ TEST_CASE("semantic-cross-cutting: two trees at once", "[training]") {
     // The first tree's features do not know the second.
     for (Index i = 0; i < 12; ++i)
         CHECK(s.values.row(i).head(50000) == s.values.row(i / 3 * 3).head(50000));
-    const Vector lambda = truth_table(*made, "eigenvalue");
+    const Vector lambda = truth_matrix(*made, "eigenvalue");
     CHECK_THAT(lambda(0), WithinRel(3 * (1 + q + 2 * q * q) + 0.7 * 4 * (1 + 2 * q), 1e-12));
 }
 
@@ -188,8 +175,8 @@ TEST_CASE("semantic-coherence: blocks, backgrounds and the threshold of a catego
                                                   {"categories", "60,80,0.8,30,40,0.5"},
                                                   {"shuffle", "true"}});
     const Samples s = made->samples(0, 300, Stream::train);
-    const Vector item = truth_table(*made, "item_category"),
-                 feature = truth_table(*made, "feature_category");
+    const Vector item = truth_matrix(*made, "item_category"),
+                 feature = truth_matrix(*made, "feature_category");
     double inside[2] = {0, 0}, outside = 0, size[2] = {0, 0};
     for (Index i = 0; i < 300; ++i)
         for (Index m = 0; m < 400; ++m) {
@@ -205,11 +192,11 @@ TEST_CASE("semantic-coherence: blocks, backgrounds and the threshold of a catego
     CHECK_THAT(inside[1] / size[1], WithinAbs(0.5, 5 * std::sqrt(0.25 / size[1])));
     const double rest = 300 * 400 - size[0] - size[1];
     CHECK_THAT(outside / rest, WithinAbs(0.2, 5 * std::sqrt(0.16 / rest)));
-    const Vector snr = truth_table(*made, "snr");
+    const Vector snr = truth_matrix(*made, "snr");
     CHECK_THAT(snr(0), WithinRel(0.36 * 4800 / (0.16 * std::sqrt(120000.0)), 1e-12));
     const Matrix centred = (s.values.array() - 0.2).matrix().transpose() / 300;
     const Vector found = Eigen::BDCSVD<Matrix>(centred).singularValues();
-    CHECK_THAT(found(0), WithinRel(truth_table(*made, "singular_value")(0), 0.03));
+    CHECK_THAT(found(0), WithinRel(truth_matrix(*made, "singular_value")(0), 0.03));
     CHECK_THROWS_WITH(task("semantic-coherence", {{"categories", "60,80"}}),
                       Contains("probability of each"));
     CHECK_THROWS_WITH(task("semantic-coherence", {{"categories", "600,80,.8,600,80,.8"}}),
@@ -222,20 +209,20 @@ TEST_CASE("linear-pair: input modes have the inner products asked for", "[traini
                                            {"singular_values_b", "5"},
                                            {"alignment", "0.6,-0.3"},
                                            {"noise", "0"}});
-    const Matrix va = truth_table(*made, "V_a"), vb = truth_table(*made, "V_b"),
-                 w = truth_table(*made, "W");
+    const Matrix va = truth_matrix(*made, "V_a"), vb = truth_matrix(*made, "V_b"),
+                 w = truth_matrix(*made, "W");
     CHECK((vb.transpose() * vb - Matrix::Identity(1, 1)).norm() < 1e-12);
     CHECK((va.transpose() * vb - Eigen::Vector2d(0.6, -0.3)).norm() < 1e-12);
     CHECK_THAT(w.topRows(12).norm(), WithinRel(std::sqrt(20.0), 1e-12));
-    CHECK((w.bottomRows(12) - 5 * truth_table(*made, "U_b") * vb.transpose()).norm() < 1e-12);
+    CHECK((w.bottomRows(12) - 5 * truth_matrix(*made, "U_b") * vb.transpose()).norm() < 1e-12);
     // Eigenvalues of [[S_A^2, S_A Q S_B], [S_B Q^T S_A, S_B^2]].
     Matrix m(3, 3);
     m << 16, 0, 4 * 5 * 0.6, 0, 4, -2 * 5 * 0.3, 4 * 5 * 0.6, -2 * 5 * 0.3, 25;
     const Vector expected = m.selfadjointView<Eigen::Lower>().eigenvalues().cwiseSqrt().reverse();
-    CHECK((truth_table(*made, "joint_singular_values") - expected).norm() < 1e-11);
+    CHECK((truth_matrix(*made, "joint_singular_values") - expected).norm() < 1e-11);
     const Samples s = made->samples(0, 30, Stream::train);
     CHECK((s.values - s.inputs * w.transpose()).norm() < 1e-12);
-    const Vector tasks = truth_table(*made, "output_task");
+    const Vector tasks = truth_matrix(*made, "output_task");
     CHECK(tasks.head(12) == Vector::Zero(12));
     CHECK(tasks.tail(12) == Vector::Ones(12));
     // With hidden units of their own, task B is that of its teacher alone.
@@ -248,7 +235,7 @@ TEST_CASE("linear-pair: input modes have the inner products asked for", "[traini
     const Matrix f =
         vb.unaryExpr([](double x) { return std::sqrt(2 / 1.04) * std::max(x, x / 5); });
     CHECK((leaky->samples(0, 30, Stream::train).values.rightCols(12) -
-           5 * f * truth_table(*made, "U_b").transpose())
+           5 * f * truth_matrix(*made, "U_b").transpose())
               .norm() < 1e-12);
     CHECK_THROWS_WITH(task("linear-pair", {{"alignment", "0.9,0.9"}, {"singular_values_a", "2,1"}}),
                       Contains("at most 1"));
@@ -260,6 +247,6 @@ TEST_CASE("linear-regression: variances of inputs and noise", "[training]") {
     const Samples s = made->samples(0, 600, Stream::train);
     CHECK_THAT(s.inputs.squaredNorm() / 600, WithinRel(1, 0.02));
     const Vector rest =
-        s.values.topRows(600) - s.inputs.topRows(600) * truth_table(*made, "W").transpose();
+        s.values.topRows(600) - s.inputs.topRows(600) * truth_matrix(*made, "W").transpose();
     CHECK_THAT(rest.squaredNorm() / 600, WithinRel(0.25, 5 * std::sqrt(2.0 / 600)));
 }

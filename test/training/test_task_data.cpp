@@ -5,6 +5,7 @@
 
 #include <Eigen/SVD>
 #include <catch2/catch.hpp>
+#include <training/built_in.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -14,29 +15,9 @@ using namespace assay::training;
 using Catch::Matchers::Contains;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
+using namespace training_test;
 
 namespace {
-
-constexpr double kPi = 3.141592653589793238462643383279503;
-
-using Values = std::map<std::string, std::string>;
-
-std::unique_ptr<Task> task(const std::string& name, const Values& values = {},
-                           const std::string& preset = "") {
-    return make_task({name, preset, values, 3});
-}
-
-TruthArray truth(const Task& made, const std::string& name) {
-    for (const auto& array : made.truth())
-        if (array.name == name) return array;
-    throw std::logic_error("no truth " + name);
-}
-
-RowMatrix truth_table(const Task& made, const std::string& name) {
-    const TruthArray array = truth(made, name);
-    return Eigen::Map<const RowMatrix>(array.values.data(), array.shape[0],
-                                       array.shape.size() > 1 ? array.shape[1] : 1);
-}
 
 Vector singular_values(const Matrix& matrix) {
     return Eigen::JacobiSVD<Matrix>(matrix).singularValues();
@@ -128,7 +109,7 @@ TEST_CASE("stripes, spirals, parity: classes follow from the points", "[training
         const double diagonal = slanted.inputs(i, 0) + slanted.inputs(i, 1);
         right = right && class_at(slanted, i) == static_cast<double>(int(diagonal + 2) % 2);
         const double a = arms.inputs(i, 0), b = arms.inputs(i, 1);
-        const double turn = std::atan2(b, a) / (2 * kPi) - 1.5 * std::hypot(a, b);
+        const double turn = std::atan2(b, a) / (2 * M_PI) - 1.5 * std::hypot(a, b);
         const double arm = 3 * (turn - std::floor(turn));
         right = right && std::abs(std::remainder(arm - class_at(arms, i), 3)) < 1e-9;
         const auto negative = [&](const Samples& s, Index k) { return s.inputs(i, k) == -1; };
@@ -168,7 +149,7 @@ TEST_CASE("stripes, spirals, parity: the truth tells the classes of points", "[t
                 class_at(s, i) == stripe_class[static_cast<std::size_t>(above - edge.begin() - 1)];
         const double angle = std::atan2(a.inputs(i, 1), a.inputs(i, 0)), r = a.inputs.row(i).norm();
         const double expected = arm_angle[static_cast<std::size_t>(class_at(a, i))] + winding * r;
-        right = right && std::abs(std::remainder(angle - expected, 2 * kPi)) < 1e-9;
+        right = right && std::abs(std::remainder(angle - expected, 2 * M_PI)) < 1e-9;
         double product = 1, fewer = 1;
         for (Index k = 0; k < 6; ++k) {
             product *= relevant[static_cast<std::size_t>(k)] == 1 ? b.inputs(i, k) : 1.0;

@@ -4,6 +4,7 @@
 #include <assay/training/task.hpp>
 
 #include <catch2/catch.hpp>
+#include <training/built_in.hpp>
 
 #include <cmath>
 #include <set>
@@ -13,13 +14,12 @@ using namespace assay::training;
 using Catch::Matchers::Contains;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
+using training_test::Values;
 
 namespace {
 
-using Values = std::map<std::string, std::string>;
-
-std::unique_ptr<Task> task(const std::string& name, const Values& values = {},
-                           const std::string& preset = "", std::uint64_t seed = 1) {
+std::unique_ptr<Task> built_in(const std::string& name, const Values& values = {},
+                               const std::string& preset = "", std::uint64_t seed = 1) {
     return make_task({name, preset, values, seed});
 }
 
@@ -27,10 +27,8 @@ Eigen::Map<const RowMatrix> steps(const RowMatrix& rows, Index i, const Shape& s
     return {rows.row(i).data(), shape[0], shape[1]};
 }
 
-std::vector<double> truth(const Task& made, const std::string& name) {
-    for (const auto& array : made.truth())
-        if (array.name == name) return array.values;
-    throw std::logic_error("no truth " + name);
+std::vector<double> truth_values(const Task& made, const std::string& name) {
+    return training_test::truth(made, name).values;
 }
 
 double mean(const Vector& x) {
@@ -62,7 +60,7 @@ RowMatrix slice(const RowMatrix& all, Index first, Index count) {
     return all.size() == 0 ? all : RowMatrix(all.middleRows(first, count));
 }
 
-std::string refusal(const TaskSettings& settings) {
+std::string task_refusal(const TaskSettings& settings) {
     try {
         static_cast<void>(make_task(settings));
     } catch (const UsageError& e) {
@@ -76,7 +74,7 @@ std::string refusal(const TaskSettings& settings) {
 TEST_CASE("a sample is the same however many are asked for", "[training]") {
     for (const auto& [name, preset] : all_tasks()) {
         INFO(name << " " << preset);
-        const auto made = task(name, {}, preset);
+        const auto made = built_in(name, {}, preset);
         const Samples all = made->samples(0, 12, Stream::train);
         const Samples part = made->samples(5, 3, Stream::train);
         CHECK(part.inputs == slice(all.inputs, 5, 3));
@@ -92,7 +90,7 @@ TEST_CASE("test samples and other seeds are other samples, unless the task is a 
           "[training]") {
     for (const auto& [name, preset] : all_tasks()) {
         INFO(name << " " << preset);
-        const auto made = task(name, {}, preset);
+        const auto made = built_in(name, {}, preset);
         const auto numbers = [](const Samples& s) {
             RowMatrix both(s.count(), s.inputs.cols() + s.values.cols());
             both.leftCols(s.inputs.cols()) = s.inputs;
@@ -103,7 +101,7 @@ TEST_CASE("test samples and other seeds are other samples, unless the task is a 
         const bool fixed = made->layout().distinct > 0;
         CHECK((train == numbers(made->samples(0, 4, Stream::test))) == fixed);
         if (!fixed)
-            CHECK(train != numbers(task(name, {}, preset, 2)->samples(0, 4, Stream::train)));
+            CHECK(train != numbers(built_in(name, {}, preset, 2)->samples(0, 4, Stream::train)));
         if (fixed) {
             const auto period = made->layout().distinct;
             CHECK(train == numbers(made->samples(period, 4, Stream::train)));
@@ -114,7 +112,7 @@ TEST_CASE("test samples and other seeds are other samples, unless the task is a 
 TEST_CASE("samples fit the layout that their task states", "[training]") {
     for (const auto& [name, preset] : all_tasks()) {
         INFO(name << " " << preset);
-        const auto made = task(name, {}, preset);
+        const auto made = built_in(name, {}, preset);
         const SampleLayout& layout = made->layout();
         const Samples s = made->samples(0, 7, Stream::test);
         CHECK(s.count() == 7);
@@ -156,7 +154,7 @@ TEST_CASE("the catalogue documents every parameter, and its defaults can be set"
             CHECK(!parameter.description.empty());
             defaults[parameter.name] = parameter.value;
         }
-        const auto plain = task(description.name), given = task(description.name, defaults);
+        const auto plain = built_in(description.name), given = built_in(description.name, defaults);
         CHECK(plain->parameters() == given->parameters());
         CHECK(plain->samples(0, 3, Stream::train).inputs ==
               given->samples(0, 3, Stream::train).inputs);
@@ -167,31 +165,32 @@ TEST_CASE("the catalogue documents every parameter, and its defaults can be set"
 
 TEST_CASE("a mistake in a task's settings names the key, what was found and expected",
           "[training]") {
-    CHECK_THAT(refusal({"flipflip", "", {}, 0}), Contains("did you mean 'flipflop'?"));
-    CHECK_THAT(refusal({"nothing-like-it", "", {}, 0}), Contains("known are flipflop, sine"));
-    CHECK_THAT(refusal({"flipflop", "", {{"bitz", "3"}}, 0}),
+    CHECK_THAT(task_refusal({"flipflip", "", {}, 0}), Contains("did you mean 'flipflop'?"));
+    CHECK_THAT(task_refusal({"nothing-like-it", "", {}, 0}), Contains("known are flipflop, sine"));
+    CHECK_THAT(task_refusal({"flipflop", "", {{"bitz", "3"}}, 0}),
                Contains("task 'flipflop': unknown parameter 'bitz'; did you mean 'bits'?"));
-    CHECK_THAT(refusal({"flipflop", "", {{"bits", "0"}}, 0}),
+    CHECK_THAT(task_refusal({"flipflop", "", {{"bits", "0"}}, 0}),
                Contains("parameter 'bits': found '0'; an integer from 1 to 4096 is expected"));
-    CHECK_THAT(refusal({"flipflop", "", {{"bits", "2.5"}}, 0}), Contains("an integer from"));
-    CHECK_THAT(refusal({"flipflop", "", {{"probability", "nan"}}, 0}),
+    CHECK_THAT(task_refusal({"flipflop", "", {{"bits", "2.5"}}, 0}), Contains("an integer from"));
+    CHECK_THAT(task_refusal({"flipflop", "", {{"probability", "nan"}}, 0}),
                Contains("a number from 0 to 1"));
-    CHECK_THAT(refusal({"flipflop", "reference", {}, 0}), Contains("there are none"));
-    CHECK_THAT(refusal({"sine", "referense", {}, 0}), Contains("did you mean 'reference'?"));
-    CHECK_THAT(refusal({"decision", "", {{"steps", "many"}}, 0}), Contains("found 'many'"));
-    CHECK_THAT(refusal({"context-integration", "", {{"target", "last"}}, 0}),
+    CHECK_THAT(task_refusal({"flipflop", "reference", {}, 0}), Contains("there are none"));
+    CHECK_THAT(task_refusal({"sine", "referense", {}, 0}), Contains("did you mean 'reference'?"));
+    CHECK_THAT(task_refusal({"decision", "", {{"steps", "many"}}, 0}), Contains("found 'many'"));
+    CHECK_THAT(task_refusal({"context-integration", "", {{"target", "last"}}, 0}),
                Contains("running or final"));
-    CHECK_THAT(refusal({"probe", "", {{"stream", "3"}}, 0}), Contains("from 1 to 2"));
-    CHECK_THAT(refusal({"sentiment", "", {{"shortest", "60"}}, 0}), Contains("at most longest"));
-    CHECK_THAT(refusal({"flipflop", "", {{"bits", "4096"}, {"steps", "1000000"}}, 0}),
+    CHECK_THAT(task_refusal({"probe", "", {{"stream", "3"}}, 0}), Contains("from 1 to 2"));
+    CHECK_THAT(task_refusal({"sentiment", "", {{"shortest", "60"}}, 0}),
+               Contains("at most longest"));
+    CHECK_THAT(task_refusal({"flipflop", "", {{"bits", "4096"}, {"steps", "1000000"}}, 0}),
                Contains("1000000 x 4096 numbers; at most 2^28"));
-    CHECK_THAT(refusal({"linear-teacher", "", {{"sizes", "10,5"}}, 0}), Contains("N1,N2,N3"));
-    CHECK_THROWS_AS(task("flipflop")->samples(0, Index{1} << 40, Stream::train), UsageError);
-    CHECK_NOTHROW(task("context-integration", {{"bias-mean", "0"}}));
+    CHECK_THAT(task_refusal({"linear-teacher", "", {{"sizes", "10,5"}}, 0}), Contains("N1,N2,N3"));
+    CHECK_THROWS_AS(built_in("flipflop")->samples(0, Index{1} << 40, Stream::train), UsageError);
+    CHECK_NOTHROW(built_in("context-integration", {{"bias-mean", "0"}}));
 }
 
 TEST_CASE("flipflop: the target is the last pulse, pulses have their rate", "[training]") {
-    const auto made = task("flipflop");
+    const auto made = built_in("flipflop");
     const Samples s = made->samples(0, 2000, Stream::train);
     double pulses = 0, positive = 0;
     bool last_pulse_rules = true;
@@ -211,11 +210,11 @@ TEST_CASE("flipflop: the target is the last pulse, pulses have their rate", "[tr
     const double draws = 2000.0 * 63 * 3;
     CHECK_THAT(pulses / draws, WithinAbs(0.2, 5 * std::sqrt(0.16 / draws)));
     CHECK_THAT(positive / pulses, WithinAbs(0.5, 5 * std::sqrt(0.25 / pulses)));
-    CHECK(truth(*made, "stable_outputs").size() == 8 * 3);
+    CHECK(truth_values(*made, "stable_outputs").size() == 8 * 3);
 }
 
 TEST_CASE("sine: the stated frequencies and inputs", "[training]") {
-    const auto plain = task("sine"), reference = task("sine", {}, "reference");
+    const auto plain = built_in("sine"), reference = built_in("sine", {}, "reference");
     const Samples s = plain->samples(0, 102, Stream::train);
     CHECK(s.input_shape == Shape{50, 1});
     for (const Index i : {0, 7, 50, 58}) {
@@ -230,7 +229,8 @@ TEST_CASE("sine: the stated frequencies and inputs", "[training]") {
 }
 
 TEST_CASE("delayed-match: the answer is whether the two stimuli agree", "[training]") {
-    const Samples s = task("delayed-match", {{"stimuli", "3"}})->samples(0, 3000, Stream::train);
+    const Samples s =
+        built_in("delayed-match", {{"stimuli", "3"}})->samples(0, 3000, Stream::train);
     REQUIRE(s.input_shape == Shape{35, 3});
     double matches = 0;
     bool right = true;
@@ -247,10 +247,10 @@ TEST_CASE("delayed-match: the answer is whether the two stimuli agree", "[traini
     CHECK_THAT(matches / 3000, WithinAbs(0.5, 5 * std::sqrt(0.25 / 3000)));
 
     const auto other =
-        task("delayed-match", {{"duration", "3"}, {"delay", "4"}, {"response", "2"}});
+        built_in("delayed-match", {{"duration", "3"}, {"delay", "4"}, {"response", "2"}});
     const Samples short_ones = other->samples(0, 50, Stream::train);
-    const auto onset = truth(*other, "onset");
-    const auto answer = static_cast<Index>(truth(*other, "answer").at(0));
+    const auto onset = truth_values(*other, "onset");
+    const auto answer = static_cast<Index>(truth_values(*other, "answer").at(0));
     REQUIRE(onset.size() == 2);
     right = true;
     for (Index i = 0; i < short_ones.count(); ++i) {
@@ -265,11 +265,11 @@ TEST_CASE("delayed-match: the answer is whether the two stimuli agree", "[traini
     CHECK(right);
     // Of answering 0 where the target counts.
     const double squares = (short_ones.values.array() * short_ones.mask.array()).square().sum();
-    CHECK(squares / short_ones.mask.sum() == truth(*other, "mse_without_memory").at(0));
+    CHECK(squares / short_ones.mask.sum() == truth_values(*other, "mse_without_memory").at(0));
 }
 
 TEST_CASE("copy: the symbols come back after the go sign", "[training]") {
-    const auto made = task("copy", {{"delay", "7"}, {"length", "4"}, {"symbols", "5"}});
+    const auto made = built_in("copy", {{"delay", "7"}, {"length", "4"}, {"symbols", "5"}});
     const Samples s = made->samples(0, 500, Stream::train);
     REQUIRE(s.input_shape == Shape{15, 7});
     RowMatrix seen = RowMatrix::Zero(1, 7);
@@ -287,11 +287,12 @@ TEST_CASE("copy: the symbols come back after the go sign", "[training]") {
     CHECK(seen(0, 6) == 500);
     CHECK(seen(0, 0) == 500 * 10);
     CHECK_THAT(seen(0, 3) / 2000, WithinAbs(0.2, 5 * std::sqrt(0.16 / 2000)));
-    CHECK_THAT(truth(*made, "loss_without_memory")[0], WithinRel(4 * std::log(5.0) / 15, 1e-14));
+    CHECK_THAT(truth_values(*made, "loss_without_memory")[0],
+               WithinRel(4 * std::log(5.0) / 15, 1e-14));
 }
 
 TEST_CASE("adding: the sum of the two marked numbers, one in each half", "[training]") {
-    const Samples s = task("adding", {{"steps", "21"}})->samples(0, 20000, Stream::train);
+    const Samples s = built_in("adding", {{"steps", "21"}})->samples(0, 20000, Stream::train);
     Vector sums(s.count());
     bool right = true;
     for (Index i = 0; i < s.count(); ++i) {
@@ -307,7 +308,7 @@ TEST_CASE("adding: the sum of the two marked numbers, one in each half", "[train
 }
 
 TEST_CASE("context-integration: running sum of the cued channel, stated moments", "[training]") {
-    const auto made = task("context-integration");
+    const auto made = built_in("context-integration");
     const Samples s = made->samples(0, 20000, Stream::train);
     Vector last(s.count()), step(s.count()), other(s.count()), first_cued(s.count());
     double error = 0;
@@ -327,7 +328,8 @@ TEST_CASE("context-integration: running sum of the cued channel, stated moments"
     // Variance T^2 0.05^2 + T 0.15^2; of a difference of steps 2 0.15^2; standard error sqrt(2/N).
     const double relative = 5 * std::sqrt(2.0 / 20000);
     CHECK_THAT(variance(last), WithinRel(900 * 0.0025 + 30 * 0.0225, relative));
-    CHECK_THAT(truth(*made, "final_variance")[0], WithinRel(900 * 0.0025 + 30 * 0.0225, 1e-12));
+    CHECK_THAT(truth_values(*made, "final_variance")[0],
+               WithinRel(900 * 0.0025 + 30 * 0.0225, 1e-12));
     CHECK_THAT(variance(step), WithinRel(2 * 0.0225, relative));
     CHECK_THAT(step.dot(other) / 20000, WithinAbs(0, 5 * 0.045 / std::sqrt(20000.0)));
     CHECK_THAT(mean(last), WithinAbs(0, 5 * std::sqrt(2.925 / 20000)));
@@ -335,7 +337,7 @@ TEST_CASE("context-integration: running sum of the cued channel, stated moments"
 }
 
 TEST_CASE("context-integration: preset ctd and final targets", "[training]") {
-    const Samples s = task("context-integration", {}, "ctd")->samples(0, 20000, Stream::train);
+    const Samples s = built_in("context-integration", {}, "ctd")->samples(0, 20000, Stream::train);
     REQUIRE(s.input_shape == Shape{25, 4});
     Vector means(s.count());
     for (Index i = 0; i < s.count(); ++i)
@@ -345,14 +347,14 @@ TEST_CASE("context-integration: preset ctd and final targets", "[training]") {
     CHECK_THAT(mean(means), WithinAbs(-0.01, 5 * std::sqrt(spread / 20000)));
     CHECK_THAT(variance(means), WithinRel(spread, 5 * std::sqrt(2.0 / 20000)));
     const Samples final =
-        task("context-integration", {{"target", "final"}})->samples(0, 2, Stream::train);
+        built_in("context-integration", {{"target", "final"}})->samples(0, 2, Stream::train);
     CHECK(final.mask.rowwise().sum() == Vector::Ones(2));
     CHECK(final.mask(0, 29) == 1);
 }
 
 TEST_CASE("probe: constant levels or a pulse on one channel", "[training]") {
     const Samples s =
-        task("probe", {{"context", "2"}, {"stream", "2"}})->samples(0, 22, Stream::test);
+        built_in("probe", {{"context", "2"}, {"stream", "2"}})->samples(0, 22, Stream::test);
     for (const Index i : {0, 5, 10, 16}) {
         const auto x = steps(s.inputs, i, s.input_shape);
         const double level = -0.1 + 0.02 * static_cast<double>(i % 11);
@@ -361,16 +363,16 @@ TEST_CASE("probe: constant levels or a pulse on one channel", "[training]") {
         CHECK(x.col(3) == Vector::Ones(30));
         CHECK_THAT(s.values(i, 29), WithinAbs(30 * level, 1e-12));
     }
-    const Samples other = task("probe", {{"context", "2"}})->samples(0, 1, Stream::test);
+    const Samples other = built_in("probe", {{"context", "2"}})->samples(0, 1, Stream::test);
     CHECK(other.values.isZero(0));
-    const Samples pulse = task("probe", {}, "pulse")->samples(0, 3, Stream::test);
+    const Samples pulse = built_in("probe", {}, "pulse")->samples(0, 3, Stream::test);
     CHECK(steps(pulse.inputs, 2, pulse.input_shape).col(0).sum() == 1);
     CHECK(pulse.inputs(2, 0) == 1);
     CHECK(pulse.values == RowMatrix::Ones(3, 30));
 }
 
 TEST_CASE("decision and integrator: sign and leaky sum of white noise", "[training]") {
-    const Samples d = task("decision")->samples(0, 4000, Stream::train);
+    const Samples d = built_in("decision")->samples(0, 4000, Stream::train);
     bool right = true;
     for (Index i = 0; i < d.count(); ++i)
         right = right && d.values(i, 29) == (d.inputs.row(i).sum() > 0 ? 1 : -1) &&
@@ -378,11 +380,11 @@ TEST_CASE("decision and integrator: sign and leaky sum of white noise", "[traini
     CHECK(right);
     CHECK_THAT(d.inputs.squaredNorm() / static_cast<double>(d.inputs.size()),
                WithinRel(1, 5 * std::sqrt(2.0 / 120000)));
-    const auto louder = task("decision", {{"noise", "0.4"}});
+    const auto louder = built_in("decision", {{"noise", "0.4"}});
     const Samples l = louder->samples(0, 4000, Stream::train);
-    CHECK_THAT(truth(*louder, "sum_sd")[0],
+    CHECK_THAT(truth_values(*louder, "sum_sd")[0],
                WithinRel(std::sqrt(variance(l.inputs.rowwise().sum())), 5 * std::sqrt(0.5 / 4000)));
-    const auto accuracy = truth(*louder, "accuracy");
+    const auto accuracy = truth_values(*louder, "accuracy");
     REQUIRE(accuracy.size() == 30);
     CHECK_THAT(accuracy[29], WithinRel(1.0, 1e-12));
     for (const Index steps_seen : {1, 10, 25}) {
@@ -393,7 +395,8 @@ TEST_CASE("decision and integrator: sign and leaky sum of white noise", "[traini
         CHECK_THAT(same / 4000, WithinAbs(p, 5 * std::sqrt(p * (1 - p) / 4000)));
     }
 
-    const auto leaky = task("integrator", {{"leak", "0.2"}, {"channels", "2"}, {"noise", "0.5"}});
+    const auto leaky =
+        built_in("integrator", {{"leak", "0.2"}, {"channels", "2"}, {"noise", "0.5"}});
     const Samples s = leaky->samples(0, 4000, Stream::train);
     double error = 0;
     Vector last(s.count());
@@ -406,7 +409,7 @@ TEST_CASE("decision and integrator: sign and leaky sum of white noise", "[traini
     }
     CHECK(error < 1e-12);
     // Stationary variance sd^2 / (1 - 0.8^2), reached to 0.8^100.
-    CHECK_THAT(truth(*leaky, "variance")[49], WithinRel(0.25 / 0.36, 1e-9));
+    CHECK_THAT(truth_values(*leaky, "variance")[49], WithinRel(0.25 / 0.36, 1e-9));
     CHECK_THAT(variance(last), WithinRel(0.25 / 0.36, 5 * std::sqrt(2.0 / 4000)));
 }
 
@@ -430,9 +433,9 @@ std::vector<double> scores_of(const Samples& s, Index i, const std::vector<doubl
 } // namespace
 
 TEST_CASE("sentiment: labels, lengths and frequencies of words", "[training]") {
-    const auto made = task("sentiment", {{"bias", "0"}});
+    const auto made = built_in("sentiment", {{"bias", "0"}});
     const Samples s = made->samples(0, 3000, Stream::train);
-    const auto valence = truth(*made, "valence");
+    const auto valence = truth_values(*made, "valence");
     REQUIRE(valence.size() == 100);
     CHECK(made->layout().vocabulary == 100);
     CHECK(std::count(valence.begin(), valence.end(), 0.0) == 60);
@@ -462,9 +465,9 @@ TEST_CASE("sentiment: labels, lengths and frequencies of words", "[training]") {
 TEST_CASE("sentiment: the bias of a document sets its odds, negation flips the next word",
           "[training]") {
     // log(positive/negative) = 2 b in a document of 5000 words; 2 b has sd 0.7.
-    const auto biased = task("sentiment", {{"shortest", "5000"}, {"longest", "5000"}});
+    const auto biased = built_in("sentiment", {{"shortest", "5000"}, {"longest", "5000"}});
     const Samples s = biased->samples(0, 400, Stream::train);
-    const auto valence = truth(*biased, "valence");
+    const auto valence = truth_values(*biased, "valence");
     Vector log_odds(s.count());
     for (Index i = 0; i < s.count(); ++i) {
         double positive = 0, negative = 0;
@@ -477,10 +480,10 @@ TEST_CASE("sentiment: the bias of a document sets its odds, negation flips the n
     }
     CHECK_THAT(std::sqrt(variance(log_odds)), WithinRel(0.7, 5 * std::sqrt(0.5 / 400)));
 
-    const auto negated = task("sentiment", {{"negation", "0.3"}});
+    const auto negated = built_in("sentiment", {{"negation", "0.3"}});
     const Samples n = negated->samples(0, 500, Stream::train);
-    const auto table = truth(*negated, "valence");
-    CHECK(truth(*negated, "negation")[0] == 100);
+    const auto table = truth_values(*negated, "valence");
+    CHECK(truth_values(*negated, "negation")[0] == 100);
     CHECK(negated->layout().vocabulary == 101);
     bool right = true;
     double words = 0, flips = 0;
@@ -497,9 +500,9 @@ TEST_CASE("sentiment: the bias of a document sets its odds, negation flips the n
 }
 
 TEST_CASE("sentiment: preset scores, and several classes with scores of their own", "[training]") {
-    const auto five = task("sentiment", {}, "scores");
+    const auto five = built_in("sentiment", {}, "scores");
     const Samples s = five->samples(0, 2000, Stream::train);
-    const auto valence = truth(*five, "valence");
+    const auto valence = truth_values(*five, "valence");
     CHECK(std::multiset<double>(valence.begin(), valence.end()) ==
           std::multiset<double>{-2, -1, 0, 1, 2});
     std::vector<double> counts(5, 0);
@@ -510,9 +513,9 @@ TEST_CASE("sentiment: preset scores, and several classes with scores of their ow
     for (const double count : counts)
         CHECK_THAT(count / words, WithinAbs(0.2, 5 * std::sqrt(0.16 / words)));
 
-    const auto several = task("sentiment", {{"classes", "3"}}, "scores");
+    const auto several = built_in("sentiment", {{"classes", "3"}}, "scores");
     const Samples c = several->samples(0, 500, Stream::train);
-    const auto table = truth(*several, "valence");
+    const auto table = truth_values(*several, "valence");
     CHECK(several->layout().vocabulary == 13);
     CHECK(several->layout().classes == 3);
     bool right = true;
