@@ -24,8 +24,8 @@ target_compile_options(assay_settings INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -fno-math-errno
   # g++ 12 takes the undefined vectors inside its own AVX-512 headers for uninitialised variables.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>
-  # Eigen fills the compiler's heap: collecting garbage more seldom saves time.
-  "$<$<CXX_COMPILER_ID:GNU>:SHELL:--param ggc-min-heapsize=1000000>"
+  # A source that is compiled with others is none that others include.
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${ASSAY_UNITY}>>:-Wno-subobject-linkage>
   $<$<BOOL:${ASSAY_WERROR}>:-Werror>)
 if(ASSAY_SANITIZE)
   string(REPLACE ";" "," ASSAY_SANITIZE_LIST "${ASSAY_SANITIZE}")
@@ -50,6 +50,29 @@ function(assay_precompile target)
   if(ASSAY_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_precompile_headers(${target} PRIVATE ${ASSAY_PRECOMPILED} ${ARGN})
   endif()
+endfunction()
+
+# assay_group(target source...): sources of a folder are compiled in groups of at most 60 kB. Names in their unnamed namespaces
+# differ within a folder (test/layers/check-names).
+function(assay_group target)
+  if(NOT ASSAY_UNITY)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  set(group "")
+  foreach(source ${ARGN})
+    cmake_path(GET source PARENT_PATH folder)
+    file(SIZE ${source} bytes)
+    math(EXPR total "${total} + ${bytes}")
+    if(NOT folder STREQUAL before OR total GREATER 60000)
+      set(total ${bytes})
+      cmake_path(GET folder FILENAME name)
+      cmake_path(GET source STEM first)
+      set(group ${name}_${first})
+    endif()
+    set(before ${folder})
+    set_source_files_properties(${source} TARGET_DIRECTORY ${target} PROPERTIES UNITY_GROUP ${group})
+  endforeach()
 endfunction()
 
 # The commit, looked up by every build: one small source, compiled again when it has changed.
@@ -112,16 +135,15 @@ function(assay_add_library target level)
             ASSAY_DATA_DIR="${CMAKE_INSTALL_DATADIR}/assay" $<$<BOOL:${MATIO_FOUND}>:ASSAY_HAVE_MATIO>)
   assay_precompile(${target} ${ASSAY_PRECOMPILED_EIGEN} <assay/core/instances.hpp>)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/core/instances.cpp TARGET_DIRECTORY ${target}
-    PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
-  # The command-line frame spends its time in the kernel, and CLI11 compiles slowly when optimised.
-  file(GLOB cli_sources ${PROJECT_SOURCE_DIR}/lib/cli/*.cpp)
-  set_source_files_properties(${cli_sources} TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS -O1)
+    PROPERTIES SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON)
+  assay_group(${target} ${sources})
   if(ASSAY_MPI)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/core/ranks.cpp TARGET_DIRECTORY ${target}
       PROPERTIES COMPILE_DEFINITIONS "ASSAY_HAVE_MPI;OMPI_SKIP_MPICXX;MPICH_SKIP_MPICXX" COMPILE_OPTIONS "${ASSAY_MPI_INCLUDES}")
   endif()
   set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/cli/documents.cpp TARGET_DIRECTORY ${target}
     PROPERTIES COMPILE_DEFINITIONS ASSAY_RELEASE_DATE="${ASSAY_RELEASE_DATE}")
+  # Sources with options of their own are in no group.
   if(ASSAY_SANITIZE MATCHES "undefined")
     file(GLOB byte_sources ${PROJECT_SOURCE_DIR}/lib/core/*.cpp ${PROJECT_SOURCE_DIR}/lib/hdf5/*.cpp
       ${PROJECT_SOURCE_DIR}/lib/formats/*.cpp ${PROJECT_SOURCE_DIR}/lib/cli/*.cpp ${PROJECT_SOURCE_DIR}/lib/plot/*.cpp)
