@@ -150,8 +150,10 @@ void Reconstruction::deviate_row(const Place& index, const VectorXd& product,
         variance.array() += spread(0);
     else
         variance += spread;
-    Eigen::Map<VectorXd>(deviation, columns.rows()) =
-        std::abs(scale_) * variance.cwiseMax(0.0).cwiseSqrt();
+    // Number by number: Eigen's roots of whole AVX-512 vectors differ in the last bit, and where
+    // vectors begin depends on the place of the row in memory.
+    for (Index i = 0; i < columns.rows(); ++i)
+        deviation[i] = std::abs(scale_) * std::sqrt(std::max(0.0, variance(i)));
 }
 
 // How many modes have the row that this mode has; 0 where an earlier mode has it.
