@@ -121,6 +121,7 @@ void report(cli::Context& context, const RunToCompare& run, const RunComparison&
     if (c.nonlinear_share(last) > 1e-9)
         context.report("nonlinear share", c.nonlinear_share(last), "of the last outputs' power");
     context.report("whiteness", c.conditions.whiteness, "0: white inputs");
+    report_whitening(context, run.problem);
     if (c.conditions.imbalance > 0)
         context.report("imbalance", c.conditions.imbalance, "of the start, relative");
     if (c.fitted_tau)

@@ -54,11 +54,11 @@ void run(const Options& o, cli::Context& context) {
         matrix ? matrix_problem(context.input().root().dataset(context.input_address().path))
                : load_problem(context, o.problem);
     const double unit = matrix && o.noise_unit == "auto"
-                            ? noise_unit_of("median", problem)
+                            ? noise_unit_of("auto", problem)
                             : noise_unit_of(context, o.noise_unit, problem, 0);
     const Denoised result =
         at_place(context.input_address().name(), [&] { return denoise(problem, unit, o.loss); });
-    warn_of_signals(context, result.noise);
+    warn_of_signals(context, result.noise, problem);
     write_denoised(context.output().create_group("/lindyn/denoise"), result, name_of(o.loss));
     context.report("noise unit", unit);
     context.report("kept", static_cast<std::int64_t>((result.shrunk.array() > 0).count()),

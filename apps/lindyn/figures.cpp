@@ -124,9 +124,9 @@ const std::vector<FigureKind>& figures() {
              "loss over time and the half times of the modes",
              loss_figure},
             {"modes", {kModes}, "the correlations and their singular vectors", modes_figure}};
-        for (const auto& kinds : {generalization_figures(), development_figures(), own})
+        for (const auto& kinds :
+             {generalization_figures(), development_figures(), own, stability_figures()})
             all.insert(all.end(), kinds.begin(), kinds.end());
-        all.push_back(stability_figure_kind());
         all.push_back(spectrum_kind());
         return all;
     }();

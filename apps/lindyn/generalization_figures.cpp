@@ -298,7 +298,7 @@ plot::Figure spectrum_figure(const hdf5::Group& root) {
     const double top = 1.05 * std::max(spectrum.values.front(), edge), width = top / kBars / 2;
     plot::Series bars = line({}, {}, 0, "data");
     bars.style = plot::Style::bars;
-    const auto total = static_cast<double>(spectrum.values.size());
+    const double total = std::min(spectrum.inputs, spectrum.outputs);
     double tallest = 0;
     for (int b = 0; b < 2 * kBars; ++b) {
         const auto inside =

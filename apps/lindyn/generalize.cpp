@@ -150,11 +150,13 @@ void run_data(const Options& o, cli::Context& context) {
     const DataStudy study = at_place(address.name(), [&] {
         return study_data(problem, read_target_map(context.input().root()), s, context.execution());
     });
-    warn_of_signals(context, study.noise);
+    warn_of_signals(context, study.data.noise, problem);
     write_data_study(context.output().create_group("/lindyn/generalize"), study, s.student, scale);
-    context.report("noise unit", study.noise.unit);
-    context.report("signals", static_cast<std::int64_t>(study.noise.detections()),
-                   concat("of ", study.s.size(), " modes"));
+    context.report("noise unit", study.data.noise.unit);
+    context.report("signals", static_cast<std::int64_t>(study.data.noise.detections()),
+                   problem.whole ? concat("of ", study.data.s.size(), " modes")
+                                 : concat("of ", study.data.s.size(),
+                                          " modes that were found; noise is taken by its law"));
     report_point(context, study.point, scale);
     if (study.exact)
         context.report("with /truth/W", study.exact->optimum.value,

@@ -20,7 +20,7 @@ constexpr std::int64_t kMemory = std::int64_t{64} << 20;
 
 struct Options {
     ProblemOptions problem;
-    std::string noise_unit = "median";
+    std::string noise_unit = "auto";
     Options() { problem.memory_of_few = kMemory; }
 };
 
@@ -71,19 +71,21 @@ void report_known(cli::Context& context, const Problem& p) {
             "radians, the largest between planes of equal modes and those of /truth/mode");
 }
 
+const char* why_unknown(const Problem& problem) {
+    if (!white_scale(problem.statistics)) return "inputs are not white: --whiten";
+    if (problem.whole) return "half of the singular values are 0";
+    return "no mode that was found is noise: more --modes";
+}
+
 void run(const Options& o, cli::Context& context) {
     const Problem problem = data_problem(context, o.problem);
     const NoiseReport noise =
         judge_modes(problem.modes.s, problem.statistics.inputs(), problem.statistics.outputs(),
                     noise_unit_of(o.noise_unit, problem));
     if (o.noise_unit != "none" && !(noise.unit > 0))
-        context.monitor().warn(concat("the noise unit is not known (",
-                                      !problem.whole ? "some modes are missing: --modes all"
-                                      : white_scale(problem.statistics)
-                                          ? "half of the singular values are 0"
-                                          : "inputs are not white: --whiten",
+        context.monitor().warn(concat("the noise unit is not known (", why_unknown(problem),
                                       ", or --noise-unit X): every mode counts as detected"));
-    warn_of_signals(context, noise);
+    warn_of_signals(context, noise, problem);
     write_modes(context.output().create_group("/lindyn/modes"), problem, noise);
     report(context, problem, noise);
     report_known(context, problem);
@@ -114,9 +116,11 @@ cli::Command modes() {
             "through the samples",
             "64MiB for at most a quarter of the modes, else any");
     c.group("Noise");
-    c.option("--noise-unit", o->noise_unit, "median|none|X",
-             "sqrt(N1) times the standard deviation of the noise in an entry of Syx; targets:X: "
-             "noise of standard deviation X in the targets");
+    c.option("--noise-unit", o->noise_unit, "auto|median|rest|none|X",
+             "sqrt(N1) times the standard deviation of the noise in an entry of Syx; median: from "
+             "that of all singular values; rest: from the power that modes which stand out leave; "
+             "auto: median where all modes are there, else rest; targets:X: noise of standard "
+             "deviation X in the targets");
     c.example("What a table of items and features holds", "lindyn modes animals.h5 -o modes.h5");
     c.reference("saxe2019");
     c.run([o](cli::Context& context) { run(*o, context); });

@@ -5,6 +5,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace lindyn_app {
@@ -39,22 +40,21 @@ double unit_of_targets(const std::string& text, const Problem& p) {
 double noise_unit_of(const std::string& text, const Problem& p) {
     if (text == "none") return 0;
     if (text.rfind(kOfTargets, 0) == 0) return unit_of_targets(text, p);
+    if (text == "auto") return usual_noise_unit(p);
+    if (text == "rest") return rest_noise_unit(p);
     if (text != "median") {
         const auto value = parse_double(text);
         if (!value || !(*value > 0))
             throw UsageError("option '--noise-unit': found '" + printable(text, 40) +
-                             "'; median, none or a number above 0, or targets:X is expected");
+                             "'; median, rest, none or a number above 0, or targets:X is expected");
         return *value;
     }
-    // The law of noise is that of white inputs, and the median is one of all modes.
-    if (!p.whole || !white_scale(p.statistics)) return 0;
-    return noise_unit(p.modes.s, p.statistics.inputs(), p.statistics.outputs());
+    return p.whole ? usual_noise_unit(p) : 0; // the median is one of all modes
 }
 
 double noise_unit_of(cli::Context& context, const std::string& text, const Problem& p,
                      std::size_t input) {
-    if (text != "auto") return noise_unit_of(text, p);
-    if (is_modes_result(context, input)) {
+    if (text == "auto" && is_modes_result(context, input)) {
         const double unit = context.input(input)
                                 .root()
                                 .group("/lindyn/modes")
@@ -62,12 +62,17 @@ double noise_unit_of(cli::Context& context, const std::string& text, const Probl
                                 .value_or(0);
         if (unit > 0) return unit;
     }
-    return noise_unit_of("median", p);
+    return noise_unit_of(text, p);
 }
 
-void warn_of_signals(cli::Context& context, const NoiseReport& noise) {
-    const auto modes = static_cast<Index>(noise.detected.size());
-    if (noise.unit > 0 && 2 * noise.detections() > modes)
+void warn_of_signals(cli::Context& context, const NoiseReport& noise, const Problem& problem) {
+    if (!(noise.unit > 0)) return;
+    const Index modes = std::min(problem.statistics.inputs(), problem.statistics.outputs());
+    if (!problem.whole && noise.detections() == problem.modes.count())
+        context.monitor().warn(concat("all ", problem.modes.count(),
+                                      " modes that were found stand out from the noise; there may "
+                                      "be more (--modes)"));
+    if (2 * noise.detections() > modes)
         context.monitor().warn(concat(noise.detections(), " of ", modes,
                                       " modes stand out from the noise unit ", noise.unit,
                                       ", which is then no measure of noise (--noise-unit)"));
@@ -75,10 +80,11 @@ void warn_of_signals(cli::Context& context, const NoiseReport& noise) {
 
 void declare_noise(cli::Command& c, std::string& text) {
     c.group("Noise");
-    c.option("--noise-unit", text, "auto|median|X",
-             "sqrt(N1) times the standard deviation of the noise in an entry of Syx; targets:X: "
-             "noise of standard deviation X in the targets; auto: that of a result of modes, else "
-             "median");
+    c.option("--noise-unit", text, "auto|median|rest|X",
+             "sqrt(N1) times the standard deviation of the noise in an entry of Syx; median: from "
+             "that of all singular values; rest: from the power that modes which stand out leave; "
+             "targets:X: noise of standard deviation X in the targets; auto: that of a result of "
+             "modes, else median where all modes are there, else rest");
 }
 
 } // namespace lindyn_app

@@ -95,8 +95,7 @@ void warn_of_conditions(cli::Context& context, const Problem& problem, double ra
 
 // Maps and similarities of all times are in memory at once.
 void check_memory(const Options& o, const Problem& problem, Index times) {
-    const auto in = static_cast<double>(problem.whitened() ? problem.basis.rows()
-                                                           : problem.statistics.inputs());
+    const auto in = static_cast<double>(problem.inputs());
     const auto out = static_cast<double>(problem.statistics.outputs());
     const double numbers =
         (o.predict.maps ? out * in : 0) + (o.predict.grams ? in * in + out * out : 0);

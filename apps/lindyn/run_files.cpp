@@ -100,10 +100,10 @@ network::Samples held_out_samples(cli::Context& context, const RunOptions& o,
                                       words ? &*words : nullptr, context.monitor());
     const HeldSamples source(samples);
     const Statistics& seen = run.problem.statistics;
-    if (source.inputs() != seen.inputs() || source.outputs() != seen.outputs())
+    if (source.inputs() != run.problem.inputs() || source.outputs() != seen.outputs())
         throw Error(concat("split '", split, "' has ", source.inputs(), " inputs and ",
-                           source.outputs(), " outputs; ", seen.inputs(), " and ", seen.outputs(),
-                           " are expected"));
+                           source.outputs(), " outputs; ", run.problem.inputs(), " and ",
+                           seen.outputs(), " are expected"));
     run.held = accumulate(source, o.problem.statistics, context.execution());
     return samples;
 }
@@ -148,28 +148,34 @@ void set_problem(cli::Context& context, const RunOptions& o, const hdf5::Address
         const network::Samples samples = held_samples(context, o, address, words);
         run.problem = make_problem(accumulate(HeldSamples(samples), o.problem.statistics,
                                               context.execution(), o.problem.precision),
-                                   false, o.problem.modes);
+                                   o.problem.whiten, o.problem.modes);
     });
+}
+
+// A run whose problem is of whitened inputs is seen from these.
+void see_whitened(RunToCompare& run) {
+    if (!run.problem.whitened()) return;
+    run.source = whitened_run(std::move(run.source), run.problem.root);
+    if (run.held) run.held = on_whitened(*run.held, run.problem.root);
 }
 
 // Model files of others do not say how they were trained.
 enum class ClockSource { needed, fitted };
 
-void set_clock(cli::Context& context, const RunOptions& o,
-               const std::optional<tools::RunWords>& words, ClockSource clock, RunToCompare& run) {
+void finish_run(cli::Context& context, const RunOptions& o,
+                const std::optional<tools::RunWords>& words, ClockSource clock, RunToCompare& run) {
     run.clock = clock_of_run(context, o.clock, words, run.problem.statistics);
+    see_whitened(run);
     if (clock == ClockSource::needed || !run.clock.why_unknown.empty()) run.clock.need_tau();
     if (run.clock.tau > 0) run.times = run.clock.at(run.source->steps());
 }
 
 // ---- sources
 
-RunToCompare recorded_run(cli::Context& context, const RunOptions& o, std::size_t input) {
+RunToCompare recorded_run(cli::Context& context, RunOptions o, std::size_t input) {
     const hdf5::Address address = context.input_address(input);
     const hdf5::Group root = context.open(address).root();
-    if (root.group("/run").number_attribute("whitened"))
-        throw Error(address.name() + ": the run descended on whitened inputs; runs on inputs as "
-                                     "they are can be compared");
+    if (root.group("/run").number_attribute("whitened")) o.problem.whiten = true;
     const auto words = squared_error_run(context, address, o.clock);
     const hdf5::Address data = data_address(context, o, address, words);
     RunToCompare run;
@@ -185,7 +191,7 @@ RunToCompare recorded_run(cli::Context& context, const RunOptions& o, std::size_
     run.why_fitted = source->why_fitted();
     run.depth = source->depth();
     run.source = std::move(source);
-    set_clock(context, o, words, ClockSource::needed, run);
+    finish_run(context, o, words, ClockSource::needed, run);
     return run;
 }
 
@@ -196,7 +202,7 @@ RunToCompare stored_maps(cli::Context& context, const RunOptions& o, std::size_t
     set_problem(context, o, data, {}, run);
     set_held_out(context, o, data, {}, run);
     run.source = std::make_unique<StoredMaps>(context.open(address).root().group("/trajectory"));
-    set_clock(context, o, {}, ClockSource::needed, run);
+    finish_run(context, o, {}, ClockSource::needed, run);
     return run;
 }
 
@@ -271,7 +277,7 @@ RunToCompare run_of_models(cli::Context& context, const RunOptions& o) {
     run.why_fitted = source->why_fitted();
     run.depth = source->depth();
     run.source = std::move(source);
-    set_clock(context, o, {}, ClockSource::fitted, run);
+    finish_run(context, o, {}, ClockSource::fitted, run);
     return run;
 }
 
@@ -294,6 +300,9 @@ void declare_runs(cli::Command& c, RunOptions& o) {
     c.option("--held-out", o.held_out, "NAME",
              "split whose error tells when to stop; auto: the run's own, else test, if there is "
              "one; or none");
+    c.flag("--whiten", o.problem.whiten,
+           "the run descended on whitened inputs, Sx^{-1/2} x, and its maps take them as they are; "
+           "runs of lindyn simulate --whiten say so themselves");
     declare_modes(c, o.problem);
     c.group("Clock");
     declare_clock(c, o.clock);

@@ -3,6 +3,7 @@
 #include "../model_input.hpp"
 #include "clock.hpp"
 #include "commands.hpp"
+#include "study_input.hpp"
 
 #include <assay/core/error.hpp>
 #include <assay/core/phase.hpp>
@@ -36,6 +37,7 @@ struct Options {
     Index depth = 0, steps = 200, repeats = 0, samples = 512;
     std::string model, data, split = "train", loss, checkpoint, training;
     tools::ModelFileOptions files;
+    std::vector<std::string> sweep;
     std::uint64_t seed = 0;
 };
 
@@ -341,6 +343,33 @@ void check_options(const Options& o) {
                                     "; numbers of 0 or more are expected"));
 }
 
+// Two settings over a grid, of the first drawn layer.
+void write_map(const Options& o, const TrainingWords& words, const Subject& subject,
+               const StabilitySettings& s, cli::Context& context) {
+    if (o.sweep.empty()) return;
+    auto axes = parse_sweeps(o.sweep, stability_map_names());
+    if (axes.size() != 2)
+        throw UsageError(concat("option '--sweep': found ", axes.size(),
+                                "; a map has two settings (--sweep eta=log:0.01:10:20 --sweep "
+                                "decay=log:0.1:10:20)"));
+    if (subject.model)
+        throw UsageError("option '--sweep': given beside --model; a map is of drawn layers");
+    const StabilityMapSettings settings{s,
+                                        subject.layers.front(),
+                                        o.learning_rate ? o.learning_rate : words.learning_rate,
+                                        o.momentum.value_or(words.momentum.value_or(0)),
+                                        o.depth > 0 ? o.depth : 2,
+                                        {std::move(axes[0]), std::move(axes[1])}};
+    const StabilityMap map = map_stability(settings, context.execution());
+    write_stability_map(context.output().create_group("/lindyn/stability/map"), settings, map);
+    const auto stable = (map.margin.array() > 1).cast<double>();
+    context.report("stable", stable.mean(), "share of the map's points, by theory");
+    if (map.stayed.size() > 0)
+        context.report("agreement",
+                       1 - (stable - (map.stayed.array() > 0.5).cast<double>()).abs().mean(),
+                       "share of them at which most drawn runs do as theory says");
+}
+
 void run(const Options& o, cli::Context& context) {
     check_options(o);
     const TrainingWords words = words_of(o, context);
@@ -352,6 +381,7 @@ void run(const Options& o, cli::Context& context) {
             study_layer(subject.layers[i], static_cast<Index>(i), s, context.execution()));
     const TaskStability task = task_of(o, words, subject, s, layers, context.execution());
     write_stability(context.output().create_group("/lindyn/stability"), s, layers, task);
+    write_map(o, words, subject, s, context);
     warn(o, words, s, layers, task, context.monitor());
     report(context, s, layers, task);
     context.propose("lindyn plot " + context.output_target() + " -o stability.svg");
@@ -469,6 +499,8 @@ cli::Command stability() {
                "of the task, on a network or a chain of scalar layers"},
               {"/lindyn/stability/student/rate, lr_critical", "of the scalar student"},
               {"/lindyn/stability/layer/<name>/loop_gain", "of each singular value"},
+              {"/lindyn/stability/map/margin, stayed",
+               "over two settings: the limits over the rates, and drawn runs that stayed"},
               {"/lindyn/stability/layer/<name>/angle_transient, norm_ratio_transient",
                "after each update, drawn runs beside them"}});
     declare_rule(c, *o);
@@ -480,9 +512,17 @@ cli::Command stability() {
     c.option("--simulate", o->repeats, "N", "drawn runs of the alignment")
         .word("none", 0)
         .range(2, 1e6);
+    c.group("Map");
+    tools::add_repeated(
+        c, "--sweep", o->sweep, "NAME=GRID",
+        "two settings over a:b:n, log:a:b:n or a,b,c: " + join(stability_map_names(), ", ") +
+            "; with --simulate, drawn runs at every point");
     c.seed(o->seed);
     c.example("A mirror of width 256, drawn beside the theory",
               "lindyn stability --rule wm --sizes 256 --simulate 4 --steps 100 -o mirror.h5");
+    c.example("Where a mirror is stable, by theory and drawn",
+              "lindyn stability --rule wm --sizes 16 --sweep eta=log:0.05:20:12 --sweep "
+              "decay=log:0.05:5:12 --simulate 2 -o map.h5");
     c.reference("kunin2020");
     c.run([o](cli::Context& context) { run(*o, context); });
     return c;

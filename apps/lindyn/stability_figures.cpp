@@ -6,6 +6,9 @@
 #include <assay/core/text.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
 
 namespace lindyn_app {
 
@@ -14,6 +17,7 @@ using namespace assay;
 namespace {
 
 constexpr const char* kStability = "/lindyn/stability";
+constexpr const char* kMap = "/lindyn/stability/map";
 constexpr std::size_t kDrawnPoints = 25;
 
 // Theory as a line, drawn runs as points with their standard error.
@@ -80,13 +84,92 @@ plot::Figure stability_figure(const hdf5::Group& root) {
     return figure;
 }
 
+// A setting's values as a map draws them: equal cells, so logarithms where ratios are equal.
+struct MapAxis {
+    std::vector<double> place;
+    double low = 0, high = 1; // outer edges of the cells
+    std::string label;
+};
+MapAxis map_axis(const hdf5::Group& map, const std::string& name) {
+    MapAxis axis{numbers(map, name), 0, 1, name};
+    std::vector<double>& x = axis.place;
+    if (x.size() < 2) throw Error(map.where() + "/" + name + ": two values or more are expected");
+    const std::size_t n = x.size();
+    const double ratio = x[1] / x[0];
+    if (x[0] > 0 && n > 2 && std::abs(x[n - 1] / x[n - 2] - ratio) < 1e-6 * ratio) {
+        for (double& value : x) value = std::log10(value);
+        axis.label = "log10 " + name;
+    }
+    const double half = (x[n - 1] - x[0]) / static_cast<double>(n - 1) / 2;
+    axis.low = x[0] - half;
+    axis.high = x[n - 1] + half;
+    return axis;
+}
+
+// Where the margin passes 1 along a row, between neighbours by their logarithms.
+plot::Series boundary(const RowMatrix& margin, const MapAxis& x, const MapAxis& y) {
+    plot::Series edge = line({}, {}, 1, "theory");
+    for (Index i = 0; i < margin.rows(); ++i)
+        for (Index j = 0; j + 1 < margin.cols(); ++j) {
+            const double here = std::log(margin(i, j)), next = std::log(margin(i, j + 1));
+            if ((here > 0) == (next > 0) || !std::isfinite(here - next)) continue;
+            const auto at = static_cast<std::size_t>(j);
+            edge.x.push_back(x.place[at] + (x.place[at + 1] - x.place[at]) * here / (here - next));
+            edge.y.push_back(y.place[static_cast<std::size_t>(i)]);
+        }
+    edge.width = 2;
+    return edge;
+}
+
+plot::Figure stability_map_figure(const hdf5::Group& root) {
+    const hdf5::Group map = root.group(kMap);
+    const auto names = split(map.text_attribute("axes").value_or(""), ',');
+    if (names.size() != 2) throw Error(map.where() + ": two axes are expected");
+    const MapAxis y = map_axis(map, names[0]), x = map_axis(map, names[1]);
+    const RowMatrix margin = curves(root, std::string(kMap) + "/margin");
+    const bool drawn = map.has_dataset("stayed");
+    const RowMatrix shown = drawn ? curves(root, std::string(kMap) + "/stayed")
+                                  : RowMatrix((margin.array() > 1).cast<double>());
+    for (const RowMatrix* one : {&margin, &shown})
+        if (one->rows() != static_cast<Index>(y.place.size()) ||
+            one->cols() != static_cast<Index>(x.place.size()))
+            throw Error(map.where() + ": a map of other sizes than its axes");
+    plot::Panel panel = panel_at(0.13, 0.6,
+                                 drawn ? "share of drawn runs that stay, and where theory ends"
+                                       : "where theory is stable",
+                                 x.label, y.label);
+    plot::HeatMap cells;
+    cells.values = shown;
+    cells.x0 = x.low;
+    cells.x1 = x.high;
+    cells.y0 = y.low;
+    cells.y1 = y.high;
+    cells.low = 0;
+    cells.high = 1;
+    cells.colour_bar = true;
+    panel.maps.push_back(std::move(cells));
+    plot::Series edge = boundary(margin, x, y);
+    if (!edge.x.empty()) panel.series.push_back(std::move(edge));
+    panel.x_range = plot::Range{x.low, x.high};
+    panel.y_range = plot::Range{y.low, y.high};
+    plot::Figure figure;
+    figure.width = 5.2;
+    figure.height = 3.6;
+    figure.panels.push_back(std::move(panel));
+    return figure;
+}
+
 } // namespace
 
-FigureKind stability_figure_kind() {
-    return {"stability",
-            {kStability},
-            "how feedback aligns with the weights, and its loop gains",
-            stability_figure};
+std::vector<FigureKind> stability_figures() {
+    return {{"stability-map",
+             {kMap},
+             "where two settings are stable: drawn runs, and the limit of theory",
+             stability_map_figure},
+            {"stability",
+             {kStability},
+             "how feedback aligns with the weights, and its loop gains",
+             stability_figure}};
 }
 
 } // namespace lindyn_app

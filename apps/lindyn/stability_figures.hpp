@@ -1,10 +1,12 @@
-// The figure of `stability`.
+// The figures of `stability`.
 #pragma once
 
 #include "figures.hpp"
 
+#include <vector>
+
 namespace lindyn_app {
 
-FigureKind stability_figure_kind();
+std::vector<FigureKind> stability_figures();
 
 } // namespace lindyn_app

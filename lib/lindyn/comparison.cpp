@@ -12,11 +12,13 @@
 #include <assay/lindyn/scalar_search.hpp>
 #include <assay/lindyn/spiked.hpp>
 #include <assay/lindyn/starts.hpp>
+#include <assay/lindyn/whitened_layers.hpp>
 
 #include <Eigen/Eigenvalues>
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace assay::lindyn {
 namespace {
@@ -118,7 +120,9 @@ void observe(const Problem& problem, const ComparisonSettings& settings, const R
     c.alignment_output.row(i) = alignment.output.transpose();
     c.off_diagonal(i) = off_diagonal_energy(modes, state.map);
     c.nonlinear_share(i) = state.nonlinear_share;
-    if (settings.known) c.test_error.row(i) = test_errors(*settings.known, state.map).transpose();
+    if (settings.known)
+        c.test_error.row(i) =
+            test_errors(*settings.known, problem.original_map(state.map)).transpose();
     if (settings.held)
         c.held_loss(i) =
             state.held_loss ? *state.held_loss : loss_of_map(*settings.held, state.map);
@@ -243,22 +247,23 @@ Index hidden_width(const RunState& state) {
 }
 
 // The best time in theory from strengths `start`, of which it takes the geometric mean. Nothing
-// where it has none: weight decay, inputs that are not white, modes that are missing or grow from 0
-// or below, from unlike strengths or beyond a tenth of their ends, and data in which no mode or
-// most stand out.
+// where it has none: weight decay, inputs that are not white, modes that grow from 0 or below, from
+// unlike strengths or beyond a tenth of their ends, and data in which no mode or most stand out.
 std::optional<Minimum> best_time(const Problem& problem, const Vector& start, int depth,
                                  Index hidden, double decay, const Execution& execution) {
     const Vector& s = problem.modes.s;
-    if (decay != 0 || !problem.whole || !white_scale(problem.statistics)) return {};
+    if (decay != 0) return {};
     if (!(start.minCoeff() > 0) || start.maxCoeff() > kLikeStarts * start.minCoeff() ||
         (start.array() > kNearZero * problem.modes.asymptote.array()).any())
         return {};
-    const double unit = noise_unit(s, problem.statistics.inputs(), problem.statistics.outputs());
+    const double unit = usual_noise_unit(problem);
     if (!(unit > 0)) return {};
     const Index signals =
         judge_modes(s, problem.statistics.inputs(), problem.statistics.outputs(), unit)
             .detections();
-    if (signals == 0 || 2 * signals > s.size()) return {};
+    if (signals == 0 ||
+        2 * signals > std::min(problem.statistics.inputs(), problem.statistics.outputs()))
+        return {};
     DataStudySettings study;
     study.student = {std::exp(start.array().log().mean()), depth, hidden};
     study.noise_unit = unit;
@@ -300,6 +305,24 @@ Index tasks_of(const KnownMap& known) {
     return 1 + *std::max_element(known.task.begin(), known.task.end());
 }
 
+// See `whitened_run`.
+class WhitenedRun : public RunSource {
+  public:
+    WhitenedRun(std::unique_ptr<RunSource> run, Matrix root)
+        : run_(std::move(run)), root_(std::move(root)) {}
+    [[nodiscard]] std::vector<Index> steps() const override { return run_->steps(); }
+    [[nodiscard]] RunState state(Index checkpoint) const override {
+        RunState state = run_->state(checkpoint);
+        state.map = on_whitened(state.map, root_);
+        if (state.layers) state.layers->front() = on_whitened(state.layers->front(), root_);
+        return state;
+    }
+
+  private:
+    std::unique_ptr<RunSource> run_;
+    Matrix root_;
+};
+
 void allocate(Index times, Index modes, RunComparison& c) {
     c.observed.resize(times, modes);
     c.predicted = Matrix::Constant(times, modes, kNaN);
@@ -327,6 +350,10 @@ FittedMap fit_map(const RowMatrix& inputs, const RowMatrix& outputs) {
     if (whole > 0)
         fitted.residual_share = std::max(0.0, 1 - fitted.map.cwiseProduct(cross).sum() / whole);
     return fitted;
+}
+
+std::unique_ptr<RunSource> whitened_run(std::unique_ptr<RunSource> run, Matrix root) {
+    return std::make_unique<WhitenedRun>(std::move(run), std::move(root));
 }
 
 ModeAlignment align_modes(const Modes& modes, const Matrix& map) {

@@ -33,6 +33,11 @@ class ASSAY_API RunSource {
     [[nodiscard]] virtual RunState state(Index checkpoint) const = 0;
 };
 
+// A run whose maps take inputs x, as a run on whitened inputs z = root^T x (Problem::root): its
+// maps and first layers are those that answer alike, as far as no input direction is left out.
+[[nodiscard]] ASSAY_API std::unique_ptr<RunSource> whitened_run(std::unique_ptr<RunSource> run,
+                                                                Matrix root);
+
 // The least-squares map of outputs F (P x N3, samples are rows) on inputs X (P x N1), and the share
 // of |F|^2 outside of it. Directions of X^T X below 1e-10 of the largest are left out.
 struct FittedMap {
@@ -62,8 +67,8 @@ struct ModeAlignment {
 enum class Regime { rich, mixed, lazy };
 [[nodiscard]] ASSAY_API std::string regime_name(Regime regime);
 
-// The map behind the targets, W* (N3 x N1), and the task from 0 of each output, where there are
-// several.
+// The map behind the targets, W* (N3 x N1, of inputs as they are), and the task from 0 of each
+// output, where there are several.
 struct KnownMap {
     Matrix map;
     std::vector<std::int32_t> task; // N3, each number from 0 to the largest at least once
@@ -79,7 +84,7 @@ struct ComparisonSettings {
     std::shared_ptr<const StepClock> step_clock; // the same, where the learning rate varies
     Index from = 0;                   // number of the checkpoint at which the prediction starts
     const Statistics* held = nullptr; // of held-out samples, on the problem's inputs and outputs
-    const KnownMap* known = nullptr;  // of the problem's inputs and outputs
+    const KnownMap* known = nullptr;
 };
 
 // Of the means over each group of equal modes, which do not depend on the basis within a group.

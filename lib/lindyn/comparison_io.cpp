@@ -127,8 +127,8 @@ std::optional<KnownMap> read_known_map(const hdf5::Group& root, const std::strin
     const auto own =
         root.has_group(path) ? root.group(path).number_attribute("output_task") : std::nullopt;
     if (own) known = one_task(known, static_cast<std::int32_t>(*own));
-    const Statistics& s = problem.statistics;
-    if (known.map.rows() != s.outputs() || known.map.cols() != s.inputs()) return std::nullopt;
+    if (known.map.rows() != problem.statistics.outputs() || known.map.cols() != problem.inputs())
+        return std::nullopt;
     return known;
 }
 

@@ -158,8 +158,8 @@ void write_differentiation(hdf5::Group group, const Differentiation& d, Index it
     group.write("end_distance", d.end_distance, {"split", "", "of centroids, at the end"});
     group.write("half_time", d.half_time,
                 {"split", unit, "when the squared distance passes half of its end; NaN: not"});
-    group.write("time_10", d.time_10, {"split", unit, "10 % of it"});
-    group.write("time_90", d.time_90, {"split", unit, "90 % of it"});
+    group.write("time_10", d.time_10, {"split", unit, "10 % of it; NaN: not"});
+    group.write("time_90", d.time_90, {"split", unit, "90 % of it; NaN: not"});
     group.write("group", d.group,
                 {"split", "", "group of modes that parts the branches; -1: not known"});
     if (linkage.empty()) return;

@@ -43,6 +43,26 @@ ErrorModel empty_model(Index size, double d, const Student& student) {
     return m;
 }
 
+struct Learned {
+    Vector s, count;
+};
+
+// Modes of a data set that a student learns: those that are known, or the signals among the first
+// ones and the upper part of the law of noise.
+Learned learned_modes(const DataModes& data, Index signals, const Student& student, Index nodes) {
+    const Index all = std::min(data.inputs, data.outputs), learned = learned_of(all, student);
+    if (data.s.size() >= learned) return {data.s.head(learned), Vector::Ones(learned)};
+    const Index known = std::min(signals, learned), noise = learned - known;
+    if (noise == 0) return {data.s.head(known), Vector::Ones(known)};
+    const double aspect = static_cast<double>(data.outputs) / static_cast<double>(data.inputs);
+    const auto share = static_cast<double>(noise) / static_cast<double>(all - signals);
+    const Rule bulk = noise_bulk(aspect, nodes, share);
+    Learned list{Vector(known + nodes), Vector::Ones(known + nodes)};
+    list.s << data.s.head(known), data.noise.unit * bulk.node;
+    list.count.tail(nodes) = static_cast<double>(noise) * bulk.weight;
+    return list;
+}
+
 } // namespace
 
 void check_setting(const Setting& s) {
@@ -109,31 +129,28 @@ Theory theory_of(const Setting& s, Index nodes) {
     return theory;
 }
 
-Theory theory_of_data(const Vector& s, const NoiseReport& noise, double d, double target_power,
-                      const Student& student, double seen) {
-    std::vector<Index> signals;
-    for (Index a = 0; a < s.size(); ++a)
-        if (noise.detected[static_cast<std::size_t>(a)] != 0) signals.push_back(a);
-    if (!(noise.unit > 0) || signals.empty())
-        throw Error(concat("no mode of ", s.size(), " stands out of the noise (unit ", noise.unit,
-                           "); there is nothing to learn from these data"));
-    const Index learned = learned_of(s.size(), student);
-    Theory theory{empty_model(learned, d, student), Vector(signals.size()), Vector(signals.size())};
+Theory theory_of_data(const DataModes& data, const Student& student, Index nodes) {
+    const NoiseReport& noise = data.noise;
+    const Index signals = noise.detections(); // the first ones: values descend
+    if (!(noise.unit > 0) || signals == 0)
+        throw Error(concat("no mode of ", data.s.size(), " stands out of the noise (unit ",
+                           noise.unit, "); there is nothing to learn from these data"));
+    const Learned learned = learned_modes(data, signals, student, nodes);
+    Theory theory{empty_model(learned.s.size(), data.d, student), data.s.head(signals),
+                  Vector(signals)};
     ErrorModel& m = theory.model;
-    m.s = s.head(learned);
+    m.s = learned.s;
+    m.count = learned.count;
     m.teacher_power = 0;
-    for (std::size_t k = 0; k < signals.size(); ++k) {
-        const Index a = signals[k];
-        const double value = noise.unit * noise.snr(a) / d;
-        const double overlap = std::sqrt(noise.overlap_output(a) * noise.overlap_input(a));
-        theory.observed(static_cast<Index>(k)) = s(a);
-        theory.overlap(static_cast<Index>(k)) = overlap;
+    for (Index k = 0; k < signals; ++k) {
+        const double value = noise.unit * noise.snr(k) / data.d;
+        theory.overlap(k) = std::sqrt(noise.overlap_output(k) * noise.overlap_input(k));
         m.teacher_power += squared(value);
-        if (a < learned) m.cross(a) = value * overlap;
+        if (k < m.size()) m.cross(k) = value * theory.overlap(k);
     }
-    m.teacher_power /= seen;
-    m.target_power = target_power;
-    m.unlearned = std::max(0.0, target_power - m.s.squaredNorm() / d);
+    m.teacher_power /= data.seen;
+    m.target_power = data.target_power;
+    m.unlearned = std::max(0.0, data.target_power - m.count.dot(m.s.cwiseAbs2()) / data.d);
     return theory;
 }
 

@@ -38,13 +38,22 @@ struct Theory {
 // sqrt(delta) s* at aspect N3/N1; below, those of s* at aspect N3/P, times sqrt(delta).
 [[nodiscard]] ASSAY_API Theory theory_of(const Setting& setting, Index nodes = kUsualNodes);
 
+// What is known of a data set with Sx = d I.
+struct DataModes {
+    Vector s; // singular values of Syx, descending: all min(N1, N3), or the first
+    NoiseReport noise;
+    Index inputs = 0, outputs = 0; // N1, N3
+    double d = 1;
+    double target_power = 1; // |Y|^2
+    // The share of the input directions that the samples span, and so of a teacher's |W*|^2 on
+    // average; the rest cannot be learned.
+    double seen = 1;
+};
 // The same of a data set: modes that stand out of the noise count as signals with the teacher that
-// theory gives them, the others as they are. `s`: all singular values of Syx, Sx = d I;
-// `target_power`: |Y|^2; `seen`: the share of the input directions that the samples span, and so of
-// a teacher's |W*|^2 on average; the rest cannot be learned. Throws Error where no mode stands out.
-[[nodiscard]] ASSAY_API Theory theory_of_data(const Vector& s, const NoiseReport& noise, double d,
-                                              double target_power, const Student& student,
-                                              double seen = 1);
+// theory gives them, the others as they are; where only the first are known, as the bulk of noise
+// beside so many signals, at `nodes` of it. Throws Error where no mode stands out.
+[[nodiscard]] ASSAY_API Theory theory_of_data(const DataModes& data, const Student& student,
+                                              Index nodes = kUsualNodes);
 
 // A data set whose teacher is known, exactly: overlap_i = u_i^T W* v_i of every mode, and
 // square_i the share of |u_i|^2 that counts in the error (1 but in joint problems).

@@ -256,11 +256,12 @@ void write_data_study(hdf5::Group group, const DataStudy& study, const Student& 
                       const TimeScale& scale) {
     const std::map<Index, StudyPoint> one{{0, study.point}};
     write_points(group, one, {}, scale);
-    group.write("singular_values", study.s, {"mode", "", "of Syx, signal and noise"});
-    group.write("detected", study.noise.detected, {"mode", "boolean", "above what noise shows"});
-    group.set_attribute("noise_unit", study.noise.unit);
-    group.set_attribute("inputs", static_cast<std::int64_t>(study.inputs));
-    group.set_attribute("outputs", static_cast<std::int64_t>(study.outputs));
+    group.write("singular_values", study.data.s, {"mode", "", "of Syx, signal and noise"});
+    group.write("detected", study.data.noise.detected,
+                {"mode", "boolean", "above what noise shows"});
+    group.set_attribute("noise_unit", study.data.noise.unit);
+    group.set_attribute("inputs", static_cast<std::int64_t>(study.data.inputs));
+    group.set_attribute("outputs", static_cast<std::int64_t>(study.data.outputs));
     group.set_attribute("hidden", static_cast<std::int64_t>(student.hidden));
     group.set_attribute("depth", student.depth);
     group.set_attribute("initial_strength", student.start);

@@ -189,23 +189,22 @@ DataStudy study_data(const Problem& p, const std::optional<Matrix>& teacher,
     const double d = need_white(p);
     const Phase phase(*run.monitor, "theory");
     DataStudy study;
-    study.s = p.modes.s;
-    study.inputs = p.statistics.inputs();
-    study.outputs = p.statistics.outputs();
-    study.noise = judge_modes(study.s, study.inputs, study.outputs, s.noise_unit);
-    const double seen =
-        leaves_unseen(p) ? static_cast<double>(p.basis.cols()) / static_cast<double>(p.basis.rows())
-                         : 1;
+    study.data.s = p.modes.s;
+    study.data.inputs = p.statistics.inputs();
+    study.data.outputs = p.statistics.outputs();
+    study.data.noise = judge_modes(p.modes.s, study.data.inputs, study.data.outputs, s.noise_unit);
+    study.data.d = d;
+    study.data.target_power = p.statistics.output_power;
+    if (leaves_unseen(p))
+        study.data.seen = static_cast<double>(p.basis.cols()) / static_cast<double>(p.basis.rows());
+    const Vector times =
+        s.times.size() > 0 ? s.times : usual_times(theory_of_data(study.data, s.student).model);
     const Theory theory =
-        theory_of_data(study.s, study.noise, d, p.statistics.output_power, s.student, seen);
-    const Vector times = s.times.size() > 0 ? s.times : usual_times(theory.model);
-    const Index signals = theory.observed.size();
-    Vector values(signals);
-    for (Index a = 0, k = 0; a < study.s.size(); ++a)
-        if (study.noise.detected[static_cast<std::size_t>(a)] != 0)
-            values(k++) = study.noise.unit * study.noise.snr(a) / d;
+        theory_of_data(study.data, s.student, nodes_for(s.student.depth, times(times.size() - 1)));
+    const NoiseReport& noise = study.data.noise;
+    const Vector values = noise.unit / d * noise.snr.head(noise.detections());
     study.point = point_of(theory, values, times, s.horizon, run);
-    if (!teacher) return study;
+    if (!teacher || !p.whole) return study;
     const Matrix known = teacher_in(p, *teacher);
     KnownTeacher exact;
     exact.s = p.modes.s;

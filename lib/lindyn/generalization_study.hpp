@@ -66,12 +66,10 @@ struct Study {
 [[nodiscard]] ASSAY_API Study merge_studies(std::vector<Study> parts);
 
 // The same for a data set, from its own modes. With the teacher W* (N3 x N1, in the data's inputs)
-// also the exact errors of an aligned student.
+// and all modes also the exact errors of an aligned student.
 struct DataStudy {
     StudyPoint point;
-    Vector s; // all singular values of Syx
-    NoiseReport noise;
-    Index inputs = 0, outputs = 0; // as the noise sees them
+    DataModes data;
     std::optional<StudyPoint> exact;
 };
 struct DataStudySettings {
@@ -80,7 +78,7 @@ struct DataStudySettings {
     double horizon = std::numeric_limits<double>::infinity();
     double noise_unit = 0;
 };
-// Throws Error where inputs are not white, modes are missing, or none stands out of the noise.
+// Throws Error where inputs are not white, or no mode stands out of the noise.
 [[nodiscard]] ASSAY_API DataStudy study_data(const Problem& problem,
                                              const std::optional<Matrix>& teacher,
                                              const DataStudySettings& settings,

@@ -237,6 +237,7 @@ void write_modes(hdf5::Group group, const Problem& p, const NoiseReport& noise) 
     group.set_attribute("whole", p.whole ? 1 : 0);
     group.set_attribute("formed", p.statistics.formed() ? 1 : 0);
     group.set_attribute("output_power", m.output_power);
+    group.set_attribute("power", m.power);
     group.set_attribute("widest_variance", m.widest.value);
     group.set_attribute("widest_variance_residual", m.widest.residual);
     if (const auto white = white_scale(p.statistics)) group.set_attribute("input_scale", *white);
@@ -271,6 +272,7 @@ Problem read_modes(const hdf5::Group& group) {
     }
     m.group = groups;
     m.output_power = need_number(group, "output_power");
+    m.power = group.number_attribute("power").value_or(Modes::kNotKnown.value);
     p.whole = need_number(group, "whole") != 0;
     p.whiteness = need_number(group, "whiteness");
     p.commutation = need_number(group, "commutation");

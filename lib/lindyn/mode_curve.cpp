@@ -144,10 +144,11 @@ class SquaredSums {
     }
 
   private:
-    // P is logistic above its lower root -inner.
+    // P is logistic above its lower root -inner; no difference of like numbers for any start.
     [[nodiscard]] double sum_squared(double time) const {
         const double above = start_ + inner_;
-        return 2 * r_ / (1 + (2 * r_ / above - 1) * std::exp(-r_ * time)) - inner_;
+        const double below = 2 * r_ * std::exp(-r_ * time) - above * std::expm1(-r_ * time);
+        return 2 * r_ * above / below - inner_;
     }
     // M = (inner + outer K E) / (1 - K E), K = (M_0 - inner)/(M_0 + outer), E = exp(-r t).
     [[nodiscard]] double difference_squared(double time) const {

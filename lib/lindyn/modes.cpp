@@ -41,8 +41,8 @@ Vector residuals(const linalg::LinearOperator& syx, const linalg::Svd& svd) {
 }
 
 // `variance` d of each v.
-Modes modes_of(linalg::Svd svd, const linalg::LinearOperator& syx, Vector variance, double power,
-               linalg::Eigenvalue widest, double degeneracy) {
+Modes modes_of(linalg::Svd svd, const linalg::LinearOperator& syx, Vector variance,
+               double output_power, linalg::Eigenvalue widest, double degeneracy) {
     if (!(svd.s(0) > 0)) throw Error("inputs and targets are uncorrelated: no mode");
     Modes modes;
     modes.residual = residuals(syx, svd);
@@ -56,7 +56,7 @@ Modes modes_of(linalg::Svd svd, const linalg::LinearOperator& syx, Vector varian
                                  ? modes.s(a) / modes.input_variance(a)
                                  : 0.0;
     modes.group = group_equal(modes.s, degeneracy);
-    modes.output_power = power;
+    modes.output_power = output_power;
     modes.widest = widest;
     return modes;
 }
@@ -71,8 +71,10 @@ Modes modes_of(const Statistics& statistics, const ModeOptions& options) {
     linalg::Svd svd = decompose(statistics.syx, options.count);
     Vector variance =
         svd.v.cwiseProduct(statistics.input_product(svd.v)).colwise().sum().transpose();
-    return modes_of(std::move(svd), dense_operator(statistics.syx), std::move(variance),
-                    statistics.output_power, widest_input(statistics), options.degeneracy);
+    Modes modes = modes_of(std::move(svd), dense_operator(statistics.syx), std::move(variance),
+                           statistics.output_power, widest_input(statistics), options.degeneracy);
+    modes.power = statistics.syx.squaredNorm();
+    return modes;
 }
 
 // ---- matrix-free
@@ -216,8 +218,11 @@ Modes streamed_modes(const SampleSource& source, Normalisation normalisation,
     linalg::Svd svd =
         linalg::leading_svd(op, options.count, 0, std::is_same_v<Scalar, float> ? kRough : kFine);
     Vector variance = correlations.input_power(svd.v);
-    return modes_of(std::move(svd), op, std::move(variance), power, correlations.widest_input(),
-                    options.degeneracy);
+    Modes modes = modes_of(std::move(svd), op, std::move(variance), power,
+                           correlations.widest_input(), options.degeneracy);
+    // Syx of one-hot items is their table over the divisor.
+    if (source.inputs() == 0) modes.power = power / sample_divisor(source, normalisation);
+    return modes;
 }
 
 } // namespace

@@ -24,6 +24,7 @@ struct Modes {
     Vector asymptote;                      // q_a = s_a / d_a, the strength at the end of learning
     std::vector<std::int32_t> group;       // from 0, ascending
     double output_power = 0;               // tr Syy
+    double power = kNotKnown.value;        // |Syx|^2, of all modes; NaN: not known
     Vector residual;                       // max(|Syx v - s u|, |Syx^T u - s v|); empty: not known
     linalg::Eigenvalue widest = kNotKnown; // the largest of Sx, whether or not a mode has it
 

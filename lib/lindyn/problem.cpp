@@ -2,8 +2,10 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/lindyn/spiked.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -52,12 +54,24 @@ Problem make_problem(const SampleSource& source, Normalisation normalisation,
 }
 
 double need_white(const Problem& p) {
-    if (!p.whole) throw Error("not all modes are there; the noise needs all (--modes all)");
     const auto d = white_scale(p.statistics);
     if (!d)
         throw Error(concat("inputs are not white (|Sx - d I| / |Sx| = ",
                            significant(p.whiteness, 3), "); --whiten makes them so"));
     return *d;
+}
+
+double usual_noise_unit(const Problem& p) {
+    if (!p.whole) return rest_noise_unit(p);
+    return white_scale(p.statistics)
+               ? noise_unit(p.modes.s, p.statistics.inputs(), p.statistics.outputs())
+               : 0;
+}
+
+double rest_noise_unit(const Problem& p) {
+    if (!white_scale(p.statistics) || std::isnan(p.modes.power)) return 0;
+    return noise_unit_of_rest(p.modes.s, p.modes.power, p.statistics.inputs(),
+                              p.statistics.outputs());
 }
 
 } // namespace assay::lindyn

@@ -20,6 +20,8 @@ struct Problem {
     // How far the modes are from diagonalising the inputs that are learned: 0 where these are
     // whitened, else the commutation.
     [[nodiscard]] double mode_coupling() const { return whitened() ? 0 : commutation; }
+    // N1 of the inputs as they are given.
+    [[nodiscard]] Index inputs() const { return whitened() ? basis.rows() : statistics.inputs(); }
     // Input singular vectors in the inputs' own coordinates (whitened: those of Sx^{-1/2} x).
     [[nodiscard]] Matrix input_vectors() const {
         return whitened() ? Matrix(basis * modes.v) : modes.v;
@@ -42,7 +44,13 @@ struct Problem {
                                              const ModeOptions& options, BlockPrecision precision,
                                              const Execution& run);
 
-// The input variance d of Sx = d I, of all modes of a problem. Throws Error where there is none.
+// The input variance d of Sx = d I. Throws Error where there is none.
 [[nodiscard]] ASSAY_API double need_white(const Problem& problem);
+
+// The noise unit (spiked.hpp) that the data themselves tell, where inputs are white: of the median
+// where all modes are there, else of what the first modes leave. 0: it is not known.
+[[nodiscard]] ASSAY_API double usual_noise_unit(const Problem& problem);
+// The second of these alone.
+[[nodiscard]] ASSAY_API double rest_noise_unit(const Problem& problem);
 
 } // namespace assay::lindyn

@@ -73,6 +73,20 @@ double noise_unit(const Vector& singular_values, Index inputs, Index outputs) {
     return median / bulk_median(static_cast<double>(outputs) / static_cast<double>(inputs));
 }
 
+double noise_unit_of_rest(const Vector& values, double power, Index inputs, Index outputs) {
+    const double edge = detection_edge(inputs, outputs);
+    // From many signals to few: strong ones among the rest would hide others.
+    const Index most = std::min(values.size(), std::min(inputs, outputs) / 2);
+    for (Index k = most; k >= 0; --k) {
+        const double rest = power - values.head(k).squaredNorm();
+        const double left = static_cast<double>(inputs - k) * static_cast<double>(outputs - k);
+        const double unit = std::sqrt(std::max(0.0, rest) * static_cast<double>(inputs) / left);
+        if (k > 0 && !(values(k - 1) > edge * unit)) continue;
+        return k == values.size() ? 0 : unit;
+    }
+    return 0;
+}
+
 Index NoiseReport::detections() const {
     return std::count(detected.begin(), detected.end(), 1);
 }

@@ -36,6 +36,12 @@ enum class ShrinkageLoss { frobenius, operator_norm, nuclear };
 // Noise unit from the median of all min(N1, N3) singular values, most of which are noise.
 [[nodiscard]] ASSAY_API double noise_unit(const Vector& singular_values, Index inputs,
                                           Index outputs);
+// The same from the first singular values and `power`, the sum of the squares of all: K modes that
+// stand out of the noise leave (N1 - K)(N3 - K)/N1 squared units of it. K is the largest, up to
+// half of all modes, that agrees with its unit. 0 where all that are given stand out, so that more
+// are needed.
+[[nodiscard]] ASSAY_API double noise_unit_of_rest(const Vector& singular_values, double power,
+                                                  Index inputs, Index outputs);
 
 // One row of these a mode; all NaN without a noise unit.
 struct NoiseReport {

@@ -228,6 +228,28 @@ void write_stability(hdf5::Group group, const StabilitySettings& settings,
     for (const auto& l : layers) write_layer(group.create_group("layer/" + l.name), l);
 }
 
+void write_stability_map(hdf5::Group group, const StabilityMapSettings& settings,
+                         const StabilityMap& map) {
+    const SweepAxis &rows = settings.axes[0], &columns = settings.axes[1];
+    group.set_attribute("axes", rows.name + "," + columns.name);
+    if (settings.learning_rate) group.set_attribute("learning_rate", *settings.learning_rate);
+    group.set_attribute("momentum", settings.momentum);
+    group.set_attribute("depth", static_cast<std::int64_t>(settings.depth));
+    for (const SweepAxis& axis : settings.axes)
+        group.write(axis.name, axis.values, {axis.name, "", "of the map"});
+    const std::string axes = rows.name + "," + columns.name;
+    group.write("margin", map.margin,
+                {axes, "", "least limit of a learning rate over that rate; stable above 1"});
+    group.write("eta_critical", map.eta_critical,
+                {axes, "", "alignment learning rate that is stable, in the mean square if known"});
+    group.write("lr_critical", map.lr_critical,
+                {axes, "", "task learning rate that is stable; NaN: none is given"});
+    group.write("angle", map.angle, {axes, "degrees", "between W and B in the steady state"});
+    group.write("norm_ratio", map.norm_ratio, {axes, "", "|B|/|W| in the steady state"});
+    if (map.stayed.size() > 0)
+        group.write("stayed", map.stayed, {axes, "", "share of the drawn runs that stayed"});
+}
+
 TrainingWords read_training_words(const std::string& text, const std::string& place) {
     const Json json = network::parse_json(text, place);
     if (!json.is_object()) throw Error(place + ": expected a JSON object");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <assay/hdf5/object.hpp>
+#include <assay/lindyn/stability_map.hpp>
 #include <assay/lindyn/stability_study.hpp>
 
 #include <optional>
@@ -29,6 +30,10 @@ struct TaskStability {
 ASSAY_API void write_stability(hdf5::Group group, const StabilitySettings& settings,
                                const std::vector<LayerStability>& layers,
                                const TaskStability& task);
+
+// The map, /lindyn/stability/map, of these settings.
+ASSAY_API void write_stability_map(hdf5::Group group, const StabilityMapSettings& settings,
+                                   const StabilityMap& map);
 
 // What the configuration of a run (attribute `training` of /run, or a file for `checkpoint train`)
 // says; absent keys are empty.

@@ -206,12 +206,19 @@ Whitened whiten(const Statistics& s) {
     Whitened w;
     w.basis = eigen.eigenvectors().rightCols(rank);
     w.root = w.basis * values.tail(rank).cwiseSqrt().cwiseInverse().asDiagonal();
+    w.statistics = s;
     w.statistics.syx = s.syx * w.root;
+    w.statistics.sxx.resize(0, 0);
     w.statistics.input_scale = 1;
-    w.statistics.output_power = s.output_power;
-    w.statistics.samples = s.samples;
-    w.statistics.normalisation = s.normalisation;
     return w;
+}
+
+Statistics on_whitened(const Statistics& s, const Matrix& root) {
+    Statistics seen = s;
+    seen.syx = s.syx * root;
+    seen.sxx = root.transpose() * s.input_product(root);
+    seen.input_scale = 0;
+    return seen;
 }
 
 } // namespace assay::lindyn

@@ -100,5 +100,7 @@ struct Whitened {
 };
 // Eigenvalues of Sx below 1e-10 of the largest are dropped. O(N1^3).
 [[nodiscard]] ASSAY_API Whitened whiten(const Statistics& statistics);
+// Statistics of other samples, on inputs that are whitened by that `root`.
+[[nodiscard]] ASSAY_API Statistics on_whitened(const Statistics& statistics, const Matrix& root);
 
 } // namespace assay::lindyn

@@ -559,7 +559,7 @@ TEST_CASE("estimates from data alone, where the teacher is known", "[lindyn]") {
     const NoiseReport noise = judge_modes(values, 200, 100, noise_unit(values, 200, 100));
     REQUIRE(noise.detections() == 3);
     const ErrorModel estimated =
-        theory_of_data(values, noise, data.d, data.target_power, s.student).model;
+        theory_of_data({values, noise, 200, 100, data.d, data.target_power}, s.student).model;
     const Minimum best = optimal_stopping(estimated, {});
     const Minimum exact = optimal_stopping(aligned_model(data, s.student), {});
     CHECK(std::abs(best.value - exact.value) < 0.1 * exact.value);
@@ -570,14 +570,67 @@ TEST_CASE("estimates from data alone, where the teacher is known", "[lindyn]") {
     Student student = s.student;
     student.start *= c;
     const ErrorModel other =
-        theory_of_data(c * e * values, scaled, e, c * c * e * data.target_power, student).model;
+        theory_of_data({c * e * values, scaled, 200, 100, e, c * c * e * data.target_power},
+                       student)
+            .model;
     const Vector times = Vector::LinSpaced(20, 0, 5);
     const ErrorCurves curves = error_curves(estimated, times, {}),
                       scaled_curves = error_curves(other, times / (c * e), {});
     CHECK((curves.test - scaled_curves.test).cwiseAbs().maxCoeff() < 1e-10);
     CHECK((curves.train - scaled_curves.train).cwiseAbs().maxCoeff() < 1e-10);
     const NoiseReport nothing = judge_modes(values, 200, 100, 10 * noise.unit);
-    CHECK_THROWS_AS(theory_of_data(values, nothing, 1, 1, s.student), Error);
+    CHECK_THROWS_AS(theory_of_data({values, nothing, 200, 100, 1, 1}, s.student), Error);
+}
+
+TEST_CASE("the first modes tell as much as all of them where the rest is noise", "[lindyn]") {
+    const Index depth = GENERATE(2, 3), hidden = GENERATE(0, 2, 60);
+    Setting s = setting_of({6, 4, 3}, 400, 200);
+    s.student.depth = static_cast<int>(depth);
+    s.student.hidden = hidden;
+    const TeacherData data = draw_data(s, 5, 0);
+    const Vector values = linalg::singular_values(data.syx), first = values.head(5);
+    const double unit = noise_unit_of_rest(first, values.squaredNorm(), 400, 200);
+    CHECK(std::abs(unit - 1) < 0.01); // the generator's
+    const Theory all = theory_of_data({values, judge_modes(values, 400, 200, unit), 400, 200,
+                                       data.d, data.target_power},
+                                      s.student),
+                 few = theory_of_data({first, judge_modes(first, 400, 200, unit), 400, 200, data.d,
+                                       data.target_power},
+                                      s.student);
+    CHECK(few.observed == all.observed);
+    CHECK(few.model.teacher_power == all.model.teacher_power);
+    const Minimum exact = optimal_stopping(aligned_model(data, s.student), {});
+    const Minimum best = optimal_stopping(few.model, {});
+    CHECK(std::abs(best.value - exact.value) < 0.1 * exact.value);
+    CHECK(std::abs(best.at - exact.at) < 0.1 * exact.at);
+    // The law of noise in place of this draw's 197 values.
+    const Vector times = usual_times(all.model, 40);
+    const ErrorCurves one = error_curves(few.model, times, {}),
+                      other = error_curves(all.model, times, {});
+    CHECK((one.test - other.test).cwiseAbs().maxCoeff() < 0.02 * other.test.maxCoeff());
+    CHECK((one.train - other.train).cwiseAbs().maxCoeff() < 0.02);
+    // A student of two hidden units learns modes that are all known.
+    if (hidden == 2) CHECK((one.test - other.test).cwiseAbs().maxCoeff() < 1e-14);
+}
+
+TEST_CASE("the noise unit of what signals leave", "[lindyn]") {
+    const Setting s = setting_of({6, 4, 2});
+    const Index draws = 400;
+    double mean = 0;
+    for (Index r = 0; r < draws; ++r) {
+        const Vector values = linalg::singular_values(draw_data(s, 11, r).syx);
+        const double unit = noise_unit_of_rest(values.head(6), values.squaredNorm(), 100, 50);
+        CHECK(unit == noise_unit_of_rest(values, values.squaredNorm(), 100, 50));
+        mean += unit / static_cast<double>(draws);
+    }
+    INFO(mean);
+    CHECK(std::abs(mean - 1) < 0.005);
+    // Units, and what cannot be told: where all stand out, there may be more.
+    const Vector values = linalg::singular_values(draw_data(s, 11, 0).syx);
+    const double unit = noise_unit_of_rest(values, values.squaredNorm(), 100, 50);
+    CHECK(noise_unit_of_rest(3 * values, 9 * values.squaredNorm(), 100, 50) ==
+          Approx(3 * unit).epsilon(1e-14));
+    CHECK(noise_unit_of_rest(values.head(2), values.squaredNorm(), 100, 50) == 0);
 }
 
 TEST_CASE("the best shrinkage is the teacher's value times the overlaps", "[lindyn]") {
@@ -628,7 +681,7 @@ TEST_CASE("estimates from fewer samples than inputs count what no sample shows",
     const NoiseReport noise = judge_modes(values, 120, 80, noise_unit(values, 120, 80));
     REQUIRE(noise.detections() == 1);
     const ErrorModel estimated =
-        theory_of_data(values, noise, data.d, data.target_power, s.student, 0.6).model;
+        theory_of_data({values, noise, 120, 80, data.d, data.target_power, 0.6}, s.student).model;
     // The teacher behind the data, in all its inputs.
     CHECK(estimated.teacher_power == Approx(data.teacher_power).epsilon(0.1));
     const Minimum best = optimal_stopping(estimated, {});
