@@ -135,7 +135,8 @@ void report(cli::Context& context, const RunToCompare& run, const RunComparison&
 }
 
 void report_run(cli::Context& context, const RunToCompare& run, const RunComparison& c) {
-    context.report(run.name, c.loss_r2, verdict(c));
+    context.report(run.name, c.loss_r2,
+                   verdict(c) + (run.problem.whitened() ? " (whitened inputs)" : ""));
 }
 
 void warn(cli::Context& context, const RunToCompare& run, const RunComparison& c) {

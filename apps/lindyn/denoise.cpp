@@ -34,13 +34,18 @@ std::string name_of(ShrinkageLoss wanted) {
 }
 
 // A matrix of a file as the problem of learning it from one-hot items.
-Problem matrix_problem(const hdf5::Dataset& dataset) {
+Problem matrix_problem(const hdf5::Dataset& dataset, const ProblemOptions& o) {
+    ProblemOptions rest = o;
+    rest.modes = {};
+    if (any_chosen(rest) || o.statistics != Normalisation::mean)
+        throw UsageError("--whiten, --one-hot, --statistics and --precision are for samples, not "
+                         "for a matrix");
     Statistics s;
     s.syx = dataset.expect_numeric().expect_rank(2).read_matrix();
     s.input_scale = 1;
     at_place(dataset.where(), [&] { check_statistics(s); });
     s.output_power = s.syx.squaredNorm();
-    return make_problem(std::move(s), false, {});
+    return make_problem(std::move(s), false, o.modes);
 }
 
 bool is_matrix(cli::Context& context) {
@@ -51,11 +56,10 @@ bool is_matrix(cli::Context& context) {
 void run(const Options& o, cli::Context& context) {
     const bool matrix = is_matrix(context);
     const Problem problem =
-        matrix ? matrix_problem(context.input().root().dataset(context.input_address().path))
+        matrix ? matrix_problem(context.input().root().dataset(context.input_address().path),
+                                o.problem)
                : load_problem(context, o.problem);
-    const double unit = matrix && o.noise_unit == "auto"
-                            ? noise_unit_of("auto", problem)
-                            : noise_unit_of(context, o.noise_unit, problem, 0);
+    const double unit = need_noise_unit(context, o.noise_unit, problem, 0);
     const Denoised result =
         at_place(context.input_address().name(), [&] { return denoise(problem, unit, o.loss); });
     warn_of_signals(context, result.noise, problem);

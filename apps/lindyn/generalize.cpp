@@ -141,7 +141,7 @@ void run_data(const Options& o, cli::Context& context) {
     DataStudySettings s;
     s.student = o.study.base.student;
     s.student.hidden = o.hidden;
-    s.noise_unit = noise_unit_of(context, o.noise_unit, problem, 0);
+    s.noise_unit = need_noise_unit(context, o.noise_unit, problem, 0);
     const TimeScale scale = at_place(address.name(), [&] {
         return time_scale(o.time, clock_of_run(context, o.clock, words, problem.statistics));
     });
@@ -156,7 +156,10 @@ void run_data(const Options& o, cli::Context& context) {
     context.report("signals", static_cast<std::int64_t>(study.data.noise.detections()),
                    problem.whole ? concat("of ", study.data.s.size(), " modes")
                                  : concat("of ", study.data.s.size(),
-                                          " modes that were found; noise is taken by its law"));
+                                          " modes that were found; the rest is taken by the law "
+                                          "of noise"));
+    if (!problem.whole && read_target_map(context.input().root()))
+        context.monitor().info("errors against /truth/W take all modes (--modes all)");
     report_point(context, study.point, scale);
     if (study.exact)
         context.report("with /truth/W", study.exact->optimum.value,

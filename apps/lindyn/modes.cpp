@@ -71,20 +71,14 @@ void report_known(cli::Context& context, const Problem& p) {
             "radians, the largest between planes of equal modes and those of /truth/mode");
 }
 
-const char* why_unknown(const Problem& problem) {
-    if (!white_scale(problem.statistics)) return "inputs are not white: --whiten";
-    if (problem.whole) return "half of the singular values are 0";
-    return "no mode that was found is noise: more --modes";
-}
-
 void run(const Options& o, cli::Context& context) {
     const Problem problem = data_problem(context, o.problem);
     const NoiseReport noise =
         judge_modes(problem.modes.s, problem.statistics.inputs(), problem.statistics.outputs(),
                     noise_unit_of(o.noise_unit, problem));
     if (o.noise_unit != "none" && !(noise.unit > 0))
-        context.monitor().warn(concat("the noise unit is not known (", why_unknown(problem),
-                                      ", or --noise-unit X): every mode counts as detected"));
+        context.monitor().warn(why_noise_is_unknown(o.noise_unit, problem) +
+                               ": every mode counts as detected");
     warn_of_signals(context, noise, problem);
     write_modes(context.output().create_group("/lindyn/modes"), problem, noise);
     report(context, problem, noise);

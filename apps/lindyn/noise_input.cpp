@@ -45,8 +45,9 @@ double noise_unit_of(const std::string& text, const Problem& p) {
     if (text != "median") {
         const auto value = parse_double(text);
         if (!value || !(*value > 0))
-            throw UsageError("option '--noise-unit': found '" + printable(text, 40) +
-                             "'; median, rest, none or a number above 0, or targets:X is expected");
+            throw UsageError(
+                "option '--noise-unit': found '" + printable(text, 40) +
+                "'; auto, median, rest, none, a number above 0 or targets:X is expected");
         return *value;
     }
     return p.whole ? usual_noise_unit(p) : 0; // the median is one of all modes
@@ -63,6 +64,30 @@ double noise_unit_of(cli::Context& context, const std::string& text, const Probl
         if (unit > 0) return unit;
     }
     return noise_unit_of(text, p);
+}
+
+std::string why_noise_is_unknown(const std::string& text, const Problem& p) {
+    const auto why = [&]() -> std::string {
+        if (text == "none") return "--noise-unit none";
+        if (std::isnan(p.whiteness))
+            return "whether inputs are white is not known without their correlations: --memory";
+        if (!white_scale(p.statistics)) return "inputs are not white: --whiten";
+        if (p.whole) return "half of the singular values are 0";
+        if (text == "median") return "the median is one of all modes: --modes all";
+        if (std::isnan(p.modes.power)) return "the power of all modes is not known: --modes all";
+        return concat("all ", p.modes.count(), " modes that were found stand out: more --modes");
+    };
+    return "the noise unit is not known (" + why() + ", or --noise-unit X)";
+}
+
+double need_noise_unit(cli::Context& context, const std::string& text, const Problem& p,
+                       std::size_t input) {
+    return at_place(context.input_address(input).name(), [&] {
+        static_cast<void>(need_white(p));
+        const double unit = noise_unit_of(context, text, p, input);
+        if (!(unit > 0)) throw Error(why_noise_is_unknown(text, p));
+        return unit;
+    });
 }
 
 void warn_of_signals(cli::Context& context, const NoiseReport& noise, const Problem& problem) {

@@ -19,6 +19,11 @@ double noise_unit_of(const std::string& text, const assay::lindyn::Problem& prob
 // The same, where "auto" takes that of an input which is a result of `modes`.
 double noise_unit_of(assay::cli::Context& context, const std::string& text,
                      const assay::lindyn::Problem& problem, std::size_t input);
+// Why these give 0, and what to do: "the noise unit is not known (inputs are not white: ...)".
+std::string why_noise_is_unknown(const std::string& text, const assay::lindyn::Problem& problem);
+// The unit. Throws Error where it is not known, or inputs are not white.
+double need_noise_unit(assay::cli::Context& context, const std::string& text,
+                       const assay::lindyn::Problem& problem, std::size_t input);
 // Warns where more than half of the modes stand out, so that the unit is no measure of noise, and
 // where all that were found do, so that there may be more.
 void warn_of_signals(assay::cli::Context& context, const assay::lindyn::NoiseReport& noise,

@@ -2,6 +2,7 @@
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
+#include <assay/lindyn/simulation_io.hpp>
 #include <assay/network/sample_file_io.hpp>
 #include <assay/training/preprocessing.hpp>
 #include <assay/training/run_io.hpp>
@@ -152,20 +153,12 @@ void set_problem(cli::Context& context, const RunOptions& o, const hdf5::Address
     });
 }
 
-// A run whose problem is of whitened inputs is seen from these.
-void see_whitened(RunToCompare& run) {
-    if (!run.problem.whitened()) return;
-    run.source = whitened_run(std::move(run.source), run.problem.root);
-    if (run.held) run.held = on_whitened(*run.held, run.problem.root);
-}
-
 // Model files of others do not say how they were trained.
 enum class ClockSource { needed, fitted };
 
-void finish_run(cli::Context& context, const RunOptions& o,
-                const std::optional<tools::RunWords>& words, ClockSource clock, RunToCompare& run) {
+void set_clock(cli::Context& context, const RunOptions& o,
+               const std::optional<tools::RunWords>& words, ClockSource clock, RunToCompare& run) {
     run.clock = clock_of_run(context, o.clock, words, run.problem.statistics);
-    see_whitened(run);
     if (clock == ClockSource::needed || !run.clock.why_unknown.empty()) run.clock.need_tau();
     if (run.clock.tau > 0) run.times = run.clock.at(run.source->steps());
 }
@@ -175,7 +168,12 @@ void finish_run(cli::Context& context, const RunOptions& o,
 RunToCompare recorded_run(cli::Context& context, RunOptions o, std::size_t input) {
     const hdf5::Address address = context.input_address(input);
     const hdf5::Group root = context.open(address).root();
-    if (root.group("/run").number_attribute("whitened")) o.problem.whiten = true;
+    const auto whitening = run_whitening(root.group("/run"));
+    if (o.problem.whiten && !whitening)
+        throw Error(address.name() + ": the run descended on inputs as they are; --whiten is for "
+                                     "maps and model files, which do not say so");
+    o.problem.whiten = whitening.has_value();
+    o.problem.statistics = whitening.value_or(Normalisation::mean);
     const auto words = squared_error_run(context, address, o.clock);
     const hdf5::Address data = data_address(context, o, address, words);
     RunToCompare run;
@@ -191,7 +189,7 @@ RunToCompare recorded_run(cli::Context& context, RunOptions o, std::size_t input
     run.why_fitted = source->why_fitted();
     run.depth = source->depth();
     run.source = std::move(source);
-    finish_run(context, o, words, ClockSource::needed, run);
+    set_clock(context, o, words, ClockSource::needed, run);
     return run;
 }
 
@@ -202,7 +200,7 @@ RunToCompare stored_maps(cli::Context& context, const RunOptions& o, std::size_t
     set_problem(context, o, data, {}, run);
     set_held_out(context, o, data, {}, run);
     run.source = std::make_unique<StoredMaps>(context.open(address).root().group("/trajectory"));
-    finish_run(context, o, {}, ClockSource::needed, run);
+    set_clock(context, o, {}, ClockSource::needed, run);
     return run;
 }
 
@@ -277,7 +275,7 @@ RunToCompare run_of_models(cli::Context& context, const RunOptions& o) {
     run.why_fitted = source->why_fitted();
     run.depth = source->depth();
     run.source = std::move(source);
-    finish_run(context, o, {}, ClockSource::fitted, run);
+    set_clock(context, o, {}, ClockSource::fitted, run);
     return run;
 }
 

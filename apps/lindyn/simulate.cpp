@@ -254,7 +254,8 @@ void run(const Options& o, cli::Context& context) {
                                 o.method == SimulationMethod::flow,
                                 o.seed,
                                 context.input_address().name(),
-                                problem.whitened()};
+                                problem.whitened() ? std::optional(problem.statistics.normalisation)
+                                                   : std::nullopt};
     hdf5::Group root = context.output();
     SimulationStudy study{facts, o.repeats, part, {}};
     for (std::size_t r = 0; r < runs.size(); ++r) study.runs[numbers[r]] = runs[r].record();

@@ -212,6 +212,11 @@ std::optional<StudentStability> student_of(const Options& o, const AlignmentSett
     return student;
 }
 
+// Layers of the scalar chain: as many as the drawn network has.
+Index chain_depth(const Options& o) {
+    return o.depth > 0 ? o.depth : static_cast<Index>(std::max<std::size_t>(o.sizes.size(), 2)) - 1;
+}
+
 TaskStability task_of(const Options& o, const TrainingWords& words, const Subject& subject,
                       const StabilitySettings& s, const std::vector<LayerStability>& layers,
                       const Execution& run) {
@@ -221,9 +226,8 @@ TaskStability task_of(const Options& o, const TrainingWords& words, const Subjec
     task.student = student_of(o, s.alignment, task.momentum);
     if (!subject.model) {
         if (s.alignment.rule == AlignmentRule::fa) return task;
-        const Index weights = static_cast<Index>(std::max<std::size_t>(o.sizes.size(), 2)) - 1;
         task.chain_gain = aligned_values(s.alignment, Vector::Ones(1))(0);
-        task.chain_lr_critical.resize(o.depth > 0 ? o.depth : weights);
+        task.chain_lr_critical.resize(chain_depth(o));
         for (Index d = 0; d < task.chain_lr_critical.size(); ++d)
             task.chain_lr_critical(d) =
                 critical_rate(chain_curvature(task.chain_gain, d + 1), task.momentum);
@@ -358,7 +362,7 @@ void write_map(const Options& o, const TrainingWords& words, const Subject& subj
                                         subject.layers.front(),
                                         o.learning_rate ? o.learning_rate : words.learning_rate,
                                         o.momentum.value_or(words.momentum.value_or(0)),
-                                        o.depth > 0 ? o.depth : 2,
+                                        chain_depth(o),
                                         {std::move(axes[0]), std::move(axes[1])}};
     const StabilityMap map = map_stability(settings, context.execution());
     write_stability_map(context.output().create_group("/lindyn/stability/map"), settings, map);
@@ -515,8 +519,9 @@ cli::Command stability() {
     c.group("Map");
     tools::add_repeated(
         c, "--sweep", o->sweep, "NAME=GRID",
-        "two settings over a:b:n, log:a:b:n or a,b,c: " + join(stability_map_names(), ", ") +
-            "; with --simulate, drawn runs at every point");
+        "two settings over a:b:n, log:a:b:n or a,b,c, for the first drawn layer and, where "
+        "--learning-rate is given, the scalar chain: " +
+            join(stability_map_names(), ", ") + "; with --simulate, drawn runs at every point");
     c.seed(o->seed);
     c.example("A mirror of width 256, drawn beside the theory",
               "lindyn stability --rule wm --sizes 256 --simulate 4 --steps 100 -o mirror.h5");

@@ -20,6 +20,8 @@ constexpr const char* kStability = "/lindyn/stability";
 constexpr const char* kMap = "/lindyn/stability/map";
 constexpr std::size_t kDrawnPoints = 25;
 
+using Numbers = std::vector<double>;
+
 // Theory as a line, drawn runs as points with their standard error.
 void add_curve(plot::Panel& panel, const hdf5::Group& layer, const std::string& name,
                const std::vector<double>& steps, int colour) {
@@ -84,21 +86,33 @@ plot::Figure stability_figure(const hdf5::Group& root) {
     return figure;
 }
 
-// A setting's values as a map draws them: equal cells, so logarithms where ratios are equal.
+// A setting's values as a map draws them, in equal cells: logarithms where ratios are equal, their
+// numbers where neither differences nor ratios are.
 struct MapAxis {
-    std::vector<double> place;
+    Numbers place;
     double low = 0, high = 1; // outer edges of the cells
     std::string label;
 };
+bool is_even(const Numbers& x) {
+    const double step = x[1] - x[0];
+    for (std::size_t i = 1; i + 1 < x.size(); ++i)
+        if (!(std::abs(x[i + 1] - x[i] - step) < 1e-6 * std::abs(step))) return false;
+    return std::isfinite(step);
+}
+
 MapAxis map_axis(const hdf5::Group& map, const std::string& name) {
     MapAxis axis{numbers(map, name), 0, 1, name};
-    std::vector<double>& x = axis.place;
+    Numbers& x = axis.place;
     if (x.size() < 2) throw Error(map.where() + "/" + name + ": two values or more are expected");
     const std::size_t n = x.size();
-    const double ratio = x[1] / x[0];
-    if (x[0] > 0 && n > 2 && std::abs(x[n - 1] / x[n - 2] - ratio) < 1e-6 * ratio) {
-        for (double& value : x) value = std::log10(value);
+    Numbers logs = x;
+    for (double& value : logs) value = std::log10(value);
+    if (!is_even(x) && is_even(logs)) {
+        x = logs;
         axis.label = "log10 " + name;
+    } else if (!is_even(x)) {
+        axis.label = name + " (number of the value)";
+        for (std::size_t i = 0; i < n; ++i) x[i] = static_cast<double>(i);
     }
     const double half = (x[n - 1] - x[0]) / static_cast<double>(n - 1) / 2;
     axis.low = x[0] - half;
@@ -106,18 +120,27 @@ MapAxis map_axis(const hdf5::Group& map, const std::string& name) {
     return axis;
 }
 
-// Where the margin passes 1 along a row, between neighbours by their logarithms.
+// Where the margin passes 1 between neighbours along rows and columns, by its logarithm.
 plot::Series boundary(const RowMatrix& margin, const MapAxis& x, const MapAxis& y) {
     plot::Series edge = line({}, {}, 1, "theory");
+    const auto place = [](const MapAxis& axis, Index i) {
+        return axis.place[static_cast<std::size_t>(i)];
+    };
+    const auto pass = [&](Index i, Index j, Index next_i, Index next_j) {
+        if (next_i == margin.rows() || next_j == margin.cols()) return;
+        const double here = std::log(margin(i, j)), next = std::log(margin(next_i, next_j));
+        if ((here > 0) == (next > 0) || !std::isfinite(here - next)) return;
+        const double share = here / (here - next);
+        edge.x.push_back(place(x, j) + share * (place(x, next_j) - place(x, j)));
+        edge.y.push_back(place(y, i) + share * (place(y, next_i) - place(y, i)));
+    };
     for (Index i = 0; i < margin.rows(); ++i)
-        for (Index j = 0; j + 1 < margin.cols(); ++j) {
-            const double here = std::log(margin(i, j)), next = std::log(margin(i, j + 1));
-            if ((here > 0) == (next > 0) || !std::isfinite(here - next)) continue;
-            const auto at = static_cast<std::size_t>(j);
-            edge.x.push_back(x.place[at] + (x.place[at + 1] - x.place[at]) * here / (here - next));
-            edge.y.push_back(y.place[static_cast<std::size_t>(i)]);
+        for (Index j = 0; j < margin.cols(); ++j) {
+            pass(i, j, i, j + 1);
+            pass(i, j, i + 1, j);
         }
-    edge.width = 2;
+    edge.style = plot::Style::points;
+    edge.size = 1;
     return edge;
 }
 

@@ -69,13 +69,13 @@ TransferSetting theory_setting(const Options& o, cli::Context& context) {
 
 DetectedModes detected_modes(const Options& o, cli::Context& context, const Problem& p,
                              std::size_t input) {
+    const double unit = need_noise_unit(context, o.noise_unit, p, input);
     return at_place(context.input_address(input).name(), [&] {
-        static_cast<void>(need_white(p));
-        const double unit = noise_unit_of(context, o.noise_unit, p, input);
         const NoiseReport noise =
             judge_modes(p.modes.s, p.statistics.inputs(), p.statistics.outputs(), unit);
+        warn_of_signals(context, noise, p);
         const Index count = noise.detections();
-        if (!(unit > 0) || count == 0)
+        if (count == 0)
             throw Error(concat("no mode of ", p.modes.s.size(), " stands out of the noise (unit ",
                                unit, ")"));
         return DetectedModes{noise.snr.head(count), noise.overlap_input.head(count),

@@ -31,7 +31,8 @@ struct OptionSpec {
     std::vector<std::string> choices;
     // Shorter words for a choice, accepted but not shown: {"f32", "float32"}.
     std::vector<std::pair<std::string, std::string>> aliases;
-    std::string word; // stands for one value beside numbers, such as "auto"
+    // Stands for one value beside numbers, which may lie outside of their range, such as "auto".
+    std::string word, word_value;
     std::optional<double> minimum, maximum;
     std::string default_text; // worded default where the value alone says too little
     std::function<void(const std::string&)> set; // one text; throws UsageError
@@ -122,9 +123,7 @@ class OptionBuilder {
     OptionBuilder& word(const std::string& name, const T& value) {
         const std::string text = ValueTraits<T>::show(value);
         spec_->word = name;
-        spec_->set = [set = spec_->set, name, text](const std::string& given) {
-            set(given == name ? text : given);
-        };
+        spec_->word_value = text;
         spec_->show = [show = spec_->show, name, text] {
             const std::string shown = show();
             return shown == text ? name : shown;
@@ -140,9 +139,11 @@ class OptionBuilder {
     OptionSpec* spec_;
 };
 
-// Reads one value of T under the spec's range.
+// Reads one value of T under the spec's range, or the word that stands for one, in the range or
+// not.
 template <class T>
 T parse_value(const OptionSpec& spec, const std::string& text) {
+    if (!spec.word.empty() && text == spec.word) return *ValueTraits<T>::parse(spec.word_value);
     const auto value = ValueTraits<T>::parse(text);
     if (!value) refuse_value(spec, text, expected_text(spec));
     if constexpr (std::is_same_v<T, std::string>) check_choice(spec, text);

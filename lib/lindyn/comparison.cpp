@@ -111,8 +111,22 @@ PredictSettings prediction_from(const Problem& problem, const RunState& first,
     return s;
 }
 
+// The state of a network on inputs as they are, in the problem's coordinates: on whitened inputs
+// the map and first layer that answer alike, as far as no input direction is left out.
+RunState in_problem(const Problem& problem, RunState state) {
+    if (state.map.rows() != problem.statistics.outputs() || state.map.cols() != problem.inputs())
+        throw Error(concat("a map of ", state.map.cols(), " inputs and ", state.map.rows(),
+                           " outputs; the data have ", problem.inputs(), " and ",
+                           problem.statistics.outputs()));
+    if (!problem.whitened()) return state;
+    state.map = on_whitened(state.map, problem.root);
+    if (state.layers) state.layers->front() = on_whitened(state.layers->front(), problem.root);
+    return state;
+}
+
+// `own`: the network's map of inputs as they are.
 void observe(const Problem& problem, const ComparisonSettings& settings, const RunState& state,
-             Index i, RunComparison& c) {
+             const Matrix& own, Index i, RunComparison& c) {
     const Modes& modes = problem.modes;
     c.observed.row(i) = strengths(modes, state.map).transpose();
     const ModeAlignment alignment = align_modes(modes, state.map);
@@ -120,12 +134,9 @@ void observe(const Problem& problem, const ComparisonSettings& settings, const R
     c.alignment_output.row(i) = alignment.output.transpose();
     c.off_diagonal(i) = off_diagonal_energy(modes, state.map);
     c.nonlinear_share(i) = state.nonlinear_share;
-    if (settings.known)
-        c.test_error.row(i) =
-            test_errors(*settings.known, problem.original_map(state.map)).transpose();
+    if (settings.known) c.test_error.row(i) = test_errors(*settings.known, own).transpose();
     if (settings.held)
-        c.held_loss(i) =
-            state.held_loss ? *state.held_loss : loss_of_map(*settings.held, state.map);
+        c.held_loss(i) = state.held_loss ? *state.held_loss : loss_of_map(*settings.held, own);
     c.loss_observed(i) = state.loss ? *state.loss : loss_of_map(problem.statistics, state.map);
 }
 
@@ -305,24 +316,6 @@ Index tasks_of(const KnownMap& known) {
     return 1 + *std::max_element(known.task.begin(), known.task.end());
 }
 
-// See `whitened_run`.
-class WhitenedRun : public RunSource {
-  public:
-    WhitenedRun(std::unique_ptr<RunSource> run, Matrix root)
-        : run_(std::move(run)), root_(std::move(root)) {}
-    [[nodiscard]] std::vector<Index> steps() const override { return run_->steps(); }
-    [[nodiscard]] RunState state(Index checkpoint) const override {
-        RunState state = run_->state(checkpoint);
-        state.map = on_whitened(state.map, root_);
-        if (state.layers) state.layers->front() = on_whitened(state.layers->front(), root_);
-        return state;
-    }
-
-  private:
-    std::unique_ptr<RunSource> run_;
-    Matrix root_;
-};
-
 void allocate(Index times, Index modes, RunComparison& c) {
     c.observed.resize(times, modes);
     c.predicted = Matrix::Constant(times, modes, kNaN);
@@ -350,10 +343,6 @@ FittedMap fit_map(const RowMatrix& inputs, const RowMatrix& outputs) {
     if (whole > 0)
         fitted.residual_share = std::max(0.0, 1 - fitted.map.cwiseProduct(cross).sum() / whole);
     return fitted;
-}
-
-std::unique_ptr<RunSource> whitened_run(std::unique_ptr<RunSource> run, Matrix root) {
-    return std::make_unique<WhitenedRun>(std::move(run), std::move(root));
 }
 
 ModeAlignment align_modes(const Modes& modes, const Matrix& map) {
@@ -449,8 +438,10 @@ RunComparison compare_run(const Problem& problem, const RunSource& run, const Ve
     RunState first, last;
     for (Index i = 0; i < times; ++i) {
         execution.monitor->stop_if_interrupted();
-        last = run.state(i);
-        observe(problem, settings, last, i, c);
+        RunState state = run.state(i);
+        const Matrix own = state.map;
+        last = in_problem(problem, std::move(state));
+        observe(problem, settings, last, own, i, c);
         if (i == from) first = last;
     }
     c.representation_change = first.layers && last.layers

@@ -25,18 +25,14 @@ struct RunState {
     std::optional<double> held_loss; // the same of held-out samples; else the map's
 };
 
-// Checkpoints are read one at a time. Implementations throw Error that names the place.
+// Checkpoints are read one at a time; maps and layers take inputs as they are, also where the
+// problem is of whitened ones. Implementations throw Error that names the place.
 class ASSAY_API RunSource {
   public:
     virtual ~RunSource() = default;
     [[nodiscard]] virtual std::vector<Index> steps() const = 0; // ascending
     [[nodiscard]] virtual RunState state(Index checkpoint) const = 0;
 };
-
-// A run whose maps take inputs x, as a run on whitened inputs z = root^T x (Problem::root): its
-// maps and first layers are those that answer alike, as far as no input direction is left out.
-[[nodiscard]] ASSAY_API std::unique_ptr<RunSource> whitened_run(std::unique_ptr<RunSource> run,
-                                                                Matrix root);
 
 // The least-squares map of outputs F (P x N3, samples are rows) on inputs X (P x N1), and the share
 // of |F|^2 outside of it. Directions of X^T X below 1e-10 of the largest are left out.
@@ -83,7 +79,7 @@ struct ComparisonSettings {
     StepVariant variant; // for Method::discrete
     std::shared_ptr<const StepClock> step_clock; // the same, where the learning rate varies
     Index from = 0;                   // number of the checkpoint at which the prediction starts
-    const Statistics* held = nullptr; // of held-out samples, on the problem's inputs and outputs
+    const Statistics* held = nullptr; // of held-out samples, on inputs as they are
     const KnownMap* known = nullptr;
 };
 
@@ -96,7 +92,7 @@ struct GroupComparison {
 };
 
 // When theory would stop a run on white inputs (generalization_study.hpp): the least test error of
-// modes in noise, whose unit is that of the median mode.
+// modes in noise, whose unit is `usual_noise_unit`.
 struct TheoryStop {
     double step = 0, error = 0; // |W - W*|^2 / |W*|^2
 };

@@ -28,6 +28,8 @@ Denoised denoise(const Problem& p, double unit, ShrinkageLoss loss) {
         error += strength * (strength - 2 * teacher * std::sqrt(o.output * o.input));
         power += teacher * teacher;
     }
+    if (!p.whole && result.noise.detections() == p.modes.count())
+        power += missing_power(p.modes.s, p.modes.power, inputs, outputs, unit) / (d * d);
     result.expected_error =
         power > 0 ? 1 + error / power : std::numeric_limits<double>::quiet_NaN();
     return result;

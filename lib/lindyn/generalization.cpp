@@ -148,6 +148,10 @@ Theory theory_of_data(const DataModes& data, const Student& student, Index nodes
         m.teacher_power += squared(value);
         if (k < m.size()) m.cross(k) = value * theory.overlap(k);
     }
+    if (signals == data.s.size() && signals < std::min(data.inputs, data.outputs))
+        m.teacher_power +=
+            missing_power(data.s, data.power, data.inputs, data.outputs, noise.unit) /
+            squared(data.d);
     m.teacher_power /= data.seen;
     m.target_power = data.target_power;
     m.unlearned = std::max(0.0, data.target_power - m.count.dot(m.s.cwiseAbs2()) / data.d);

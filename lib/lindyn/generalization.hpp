@@ -12,6 +12,8 @@
 #include <assay/lindyn/quadrature.hpp>
 #include <assay/lindyn/spiked.hpp>
 
+#include <limits>
+
 namespace assay::lindyn {
 
 struct Setting {
@@ -48,6 +50,9 @@ struct DataModes {
     // The share of the input directions that the samples span, and so of a teacher's |W*|^2 on
     // average; the rest cannot be learned.
     double seen = 1;
+    // |Syx|^2, of all modes; NaN: not known. Where all modes in `s` stand out, it tells how much of
+    // a teacher is in the others.
+    double power = std::numeric_limits<double>::quiet_NaN();
 };
 // The same of a data set: modes that stand out of the noise count as signals with the teacher that
 // theory gives them, the others as they are; where only the first are known, as the bulk of noise

@@ -100,6 +100,11 @@ double unseen_power(const Problem& p, const Matrix& teacher) {
     return beyond.squaredNorm() * scales(p).cwiseAbs2().mean();
 }
 
+// How much faster noise of `unit` is learned than that of unit 1 on inputs of variance 1.
+double noise_rate(double unit, double d, int depth) {
+    return unit * std::pow(unit / d, 1 - 2.0 / depth);
+}
+
 // W* in the coordinates of the problem's inputs.
 Matrix teacher_in(const Problem& p, const Matrix& teacher) {
     const Matrix& first = p.whitened() ? p.basis : p.modes.v;
@@ -195,12 +200,13 @@ DataStudy study_data(const Problem& p, const std::optional<Matrix>& teacher,
     study.data.noise = judge_modes(p.modes.s, study.data.inputs, study.data.outputs, s.noise_unit);
     study.data.d = d;
     study.data.target_power = p.statistics.output_power;
+    study.data.power = p.modes.power;
     if (leaves_unseen(p))
         study.data.seen = static_cast<double>(p.basis.cols()) / static_cast<double>(p.basis.rows());
     const Vector times =
         s.times.size() > 0 ? s.times : usual_times(theory_of_data(study.data, s.student).model);
-    const Theory theory =
-        theory_of_data(study.data, s.student, nodes_for(s.student.depth, times(times.size() - 1)));
+    const double latest = times(times.size() - 1) * noise_rate(s.noise_unit, d, s.student.depth);
+    const Theory theory = theory_of_data(study.data, s.student, nodes_for(s.student.depth, latest));
     const NoiseReport& noise = study.data.noise;
     const Vector values = noise.unit / d * noise.snr.head(noise.detections());
     study.point = point_of(theory, values, times, s.horizon, run);

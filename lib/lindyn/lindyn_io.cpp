@@ -228,8 +228,7 @@ void write_modes(hdf5::Group group, const Problem& p, const NoiseReport& noise) 
                     {"input,direction", "", "whitened inputs are root^T x in this basis"});
     }
     group.set_attribute("n_samples", static_cast<std::int64_t>(p.statistics.samples));
-    group.set_attribute("statistics",
-                        p.statistics.normalisation == Normalisation::mean ? "mean" : "sum");
+    group.set_attribute("statistics", normalisation_name(p.statistics.normalisation));
     group.set_attribute("noise_unit", noise.unit);
     group.set_attribute("whiteness", p.whiteness);
     group.set_attribute("commutation", p.commutation);
@@ -295,9 +294,8 @@ Problem read_modes(const hdf5::Group& group) {
     if (!(samples >= 0 && samples < 1e15 && samples == std::floor(samples)))
         throw Error(concat(group.where(), ": n_samples ", samples, " is no count"));
     p.statistics.samples = static_cast<Index>(samples);
-    p.statistics.normalisation = group.text_attribute("statistics").value_or("mean") == "sum"
-                                     ? Normalisation::sum
-                                     : Normalisation::mean;
+    p.statistics.normalisation =
+        normalisation_of(group.text_attribute("statistics").value_or("mean"));
     const auto scale = group.number_attribute("input_scale");
     if (scale && !(*scale > 0))
         throw Error(concat(group.where(), ": input_scale ", *scale, "; above 0 is expected"));

@@ -52,8 +52,8 @@ struct UnbalancedLaw {
     double tau = 1;
 };
 // The product w_1 w_2 at `times` (ascending, >= 0); accurate to 1e-12 of s/d, also where the
-// imbalance vanishes, and to the rounding of w_1(0)^2 + w_2(0)^2 where it is that large. A start at the saddle 0, or whose product is negative with |w_1| = |w_2|,
-// ends at 0.
+// imbalance vanishes, and to the rounding of w_1(0)^2 + w_2(0)^2 where it is that large. A start at
+// the saddle 0, or whose product is negative with |w_1| = |w_2|, ends at 0.
 [[nodiscard]] ASSAY_API Vector mode_curve(const UnbalancedLaw& law, const Vector& times);
 // As for equal layers; infinity too for starts that end at 0.
 [[nodiscard]] ASSAY_API double time_to_reach(const UnbalancedLaw& law, double fraction);

@@ -54,6 +54,8 @@ Problem make_problem(const SampleSource& source, Normalisation normalisation,
 }
 
 double need_white(const Problem& p) {
+    if (std::isnan(p.whiteness) && !p.statistics.has_scalar_inputs())
+        throw Error("whether inputs are white is not known without their correlations (--memory)");
     const auto d = white_scale(p.statistics);
     if (!d)
         throw Error(concat("inputs are not white (|Sx - d I| / |Sx| = ",

@@ -181,7 +181,7 @@ SimulatedRun run_of(const Simulation& first, const SimulationFacts& facts) {
             epochs,
             record.loss,
             first.kept(),
-            facts.whitened};
+            facts.whitening};
 }
 
 void write_run(hdf5::Group root, const SimulatedRun& simulated) {
@@ -192,7 +192,10 @@ void write_run(hdf5::Group root, const SimulatedRun& simulated) {
     run.set_attribute("finished", 1);
     run.set_attribute("stop_reason", "steps");
     run.set_attribute("rule", "bp");
-    if (simulated.whitened) run.set_attribute("whitened", 1);
+    if (simulated.whitening) {
+        run.set_attribute("whitened", 1);
+        run.set_attribute("whitening", normalisation_name(*simulated.whitening));
+    }
     run.write("steps", whole_numbers(simulated.steps),
               {"checkpoint", "", "steps of the checkpoints"});
     for (std::size_t i = 0; i < simulated.kept.size(); ++i) {
@@ -212,7 +215,7 @@ SimulatedRun read_run(const hdf5::Group& root) {
     if (!training) throw Error(run.where() + ": attribute 'training' is missing");
     SimulatedRun simulated;
     simulated.training = *training;
-    simulated.whitened = run.number_attribute("whitened").has_value();
+    simulated.whitening = run_whitening(run);
     simulated.steps = training::run_steps(run);
     simulated.loss.resize(static_cast<Index>(simulated.steps.size()));
     simulated.epochs.resize(simulated.loss.size());
@@ -225,6 +228,11 @@ SimulatedRun read_run(const hdf5::Group& root) {
         simulated.kept.push_back(read_layers(training::read_checkpoint(root, step)));
     }
     return simulated;
+}
+
+std::optional<Normalisation> run_whitening(const hdf5::Group& run) {
+    if (!run.number_attribute("whitened")) return std::nullopt;
+    return normalisation_of(run.text_attribute("whitening").value_or("mean"));
 }
 
 void write_states(hdf5::Group group, const std::vector<Simulation>& repeats) {

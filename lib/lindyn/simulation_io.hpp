@@ -24,7 +24,7 @@ struct SimulationFacts {
     bool flow = false;    // integrated, not stepped
     std::uint64_t seed = 0;
     std::string data;
-    bool whitened = false; // on whitened inputs
+    std::optional<Normalisation> whitening; // of the inputs it was on, by these correlations
 };
 
 // All repeats, or those of a part.
@@ -47,14 +47,16 @@ struct SimulatedRun {
     std::string training;
     double learning_rate = 0; // of half_squared_error
     std::vector<Index> steps;
-    Vector epochs, loss;      // at the steps
-    std::vector<Layers> kept; // at the steps; they act on the inputs as they are
-    bool whitened = false;    // descended on whitened ones
+    Vector epochs, loss;                    // at the steps
+    std::vector<Layers> kept;               // at the steps; they act on the inputs as they are
+    std::optional<Normalisation> whitening; // descended on whitened ones, by these correlations
 };
 [[nodiscard]] ASSAY_API SimulatedRun run_of(const Simulation& first, const SimulationFacts& facts);
 ASSAY_API void write_run(hdf5::Group root, const SimulatedRun& run);
 // Throws Error where the checkpoints are not those of a linear network.
 [[nodiscard]] ASSAY_API SimulatedRun read_run(const hdf5::Group& root);
+// What a run (/run) says of whitened inputs.
+[[nodiscard]] ASSAY_API std::optional<Normalisation> run_whitening(const hdf5::Group& run);
 
 // The state of all repeats. Reading throws Error where arrays do not fit each other.
 ASSAY_API void write_states(hdf5::Group group, const std::vector<Simulation>& repeats);

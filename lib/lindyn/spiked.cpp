@@ -11,6 +11,12 @@ namespace {
 
 constexpr int kPieces = 20000; // of the integral of the bulk's density
 
+// Squared noise units in what k signals leave.
+double rest_units(Index k, Index inputs, Index outputs) {
+    return static_cast<double>(inputs - k) * static_cast<double>(outputs - k) /
+           static_cast<double>(inputs);
+}
+
 } // namespace
 
 double observed_value(double teacher, double aspect) {
@@ -79,12 +85,17 @@ double noise_unit_of_rest(const Vector& values, double power, Index inputs, Inde
     const Index most = std::min(values.size(), std::min(inputs, outputs) / 2);
     for (Index k = most; k >= 0; --k) {
         const double rest = power - values.head(k).squaredNorm();
-        const double left = static_cast<double>(inputs - k) * static_cast<double>(outputs - k);
-        const double unit = std::sqrt(std::max(0.0, rest) * static_cast<double>(inputs) / left);
+        const double unit = std::sqrt(std::max(0.0, rest) / rest_units(k, inputs, outputs));
         if (k > 0 && !(values(k - 1) > edge * unit)) continue;
         return k == values.size() ? 0 : unit;
     }
     return 0;
+}
+
+double missing_power(const Vector& values, double power, Index inputs, Index outputs, double unit) {
+    if (!(power > 0)) return 0;
+    return std::max(0.0, power - values.squaredNorm() -
+                             squared(unit) * rest_units(values.size(), inputs, outputs));
 }
 
 Index NoiseReport::detections() const {

@@ -43,6 +43,11 @@ enum class ShrinkageLoss { frobenius, operator_norm, nuclear };
 [[nodiscard]] ASSAY_API double noise_unit_of_rest(const Vector& singular_values, double power,
                                                   Index inputs, Index outputs);
 
+// What all modes but the first (descending `singular_values`, all of them signals) leave beyond the
+// noise, of the sum of squares `power`: signals that are missing. 0 where `power` is not known.
+[[nodiscard]] ASSAY_API double missing_power(const Vector& singular_values, double power,
+                                             Index inputs, Index outputs, double unit);
+
 // One row of these a mode; all NaN without a noise unit.
 struct NoiseReport {
     double unit = 0;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
 namespace assay::lindyn {
 namespace {
@@ -42,6 +43,10 @@ void set_value(const std::string& name, double value, MapPoint& point) {
         a.coefficients.amp = value;
     else if (name == "null")
         a.coefficients.null = value;
+    else if (name == "sparse")
+        a.coefficients.sparse = value;
+    else if (name == "self")
+        a.coefficients.self = value;
     else if (name == "stddev")
         a.stddev = value;
     else if (name == "batch")
@@ -122,6 +127,34 @@ double share_that_stays(const StabilityMapSettings& s, const MapPoint& point,
     return static_cast<double>(stayed) / static_cast<double>(s.base.repeats);
 }
 
+// Settings that change something for a rule.
+std::vector<std::string> used_names(AlignmentRule rule) {
+    std::vector<std::string> names{"learning-rate", "depth"};
+    const auto add = [&](std::initializer_list<const char*> more) {
+        names.insert(names.end(), more.begin(), more.end());
+    };
+    switch (rule) {
+    case AlignmentRule::wm:
+        add({"eta", "amp", "decay", "stddev", "batch"});
+        break;
+    case AlignmentRule::ia:
+        add({"eta", "amp", "decay", "null", "stddev", "batch"});
+        break;
+    case AlignmentRule::sa:
+        add({"eta", "self", "decay"});
+        break;
+    case AlignmentRule::aa:
+        add({"eta", "amp", "sparse", "stddev", "batch"});
+        break;
+    case AlignmentRule::kp: // aligns at the task's learning rate
+        add({"decay"});
+        break;
+    case AlignmentRule::fa:
+        break;
+    }
+    return names;
+}
+
 void check_map(const StabilityMapSettings& s) {
     if (s.layer.feedback.projection->positions() != 1 || s.base.engaged)
         throw Error("a map is of a dense layer on noise");
@@ -130,6 +163,18 @@ void check_map(const StabilityMapSettings& s) {
     const auto swept = [&](const char* name) {
         return s.axes[0].name == name || s.axes[1].name == name;
     };
+    for (const SweepAxis& axis : s.axes) {
+        const auto used = used_names(s.base.alignment.rule);
+        if (std::count(used.begin(), used.end(), axis.name) == 0)
+            throw Error(concat("sweep of ", axis.name, ": rule ", rule_name(s.base.alignment.rule),
+                               " has ", join(used, ", ")));
+        bool rises = axis.values.size() > 1;
+        for (Index i = 0; i + 1 < axis.values.size(); ++i)
+            rises = rises && axis.values(i) < axis.values(i + 1);
+        if (!rises)
+            throw Error(concat("sweep of ", axis.name, ": ", axis.values.size(),
+                               " values; two or more that rise are expected"));
+    }
     if (swept("depth") && !s.learning_rate && !swept("learning-rate"))
         throw Error("a depth is of the task, whose learning rate is not given");
     // Mistakes of any point, before the first is worked on.
@@ -140,8 +185,9 @@ void check_map(const StabilityMapSettings& s) {
 } // namespace
 
 const std::vector<std::string>& stability_map_names() {
-    static const std::vector<std::string> names{"eta",    "decay", "amp",           "null",
-                                                "stddev", "batch", "learning-rate", "depth"};
+    static const std::vector<std::string> names{"eta",    "decay",        "amp",    "null",
+                                                "sparse", "self",         "stddev", "batch",
+                                                "depth",  "learning-rate"};
     return names;
 }
 
@@ -154,7 +200,8 @@ StabilityMap map_stability(const StabilityMapSettings& s, const Execution& run) 
          {&map.margin, &map.eta_critical, &map.lr_critical, &map.angle, &map.norm_ratio})
         *m = Matrix::Constant(rows, columns, kNaN);
     if (s.base.repeats > 0) map.stayed.resize(rows, columns);
-    const Execution inside{1, run.monitor};
+    WithoutPhases quiet(*run.monitor);
+    const Execution inside{1, &quiet};
     parallel_blocks(rows * columns, run.threads, [&](Index p) {
         run.monitor->stop_if_interrupted();
         const Index i = p / columns, j = p % columns;

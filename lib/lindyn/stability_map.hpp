@@ -14,7 +14,7 @@
 
 namespace assay::lindyn {
 
-// eta, decay, amp, null, stddev, batch, learning-rate, depth (of the chain).
+// eta, the coefficients, stddev, batch, learning-rate, depth (of the chain).
 [[nodiscard]] ASSAY_API const std::vector<std::string>& stability_map_names();
 
 struct StabilityMapSettings {
@@ -34,8 +34,8 @@ struct StabilityMap {
     // near its solution, no farther from it. Empty without runs.
     Matrix stayed;
 };
-// Throws Error on names and values that do not fit, a layer that is not dense, and a depth that
-// varies where the task has no learning rate.
+// Throws Error on names and values that do not fit the rule, axes that do not rise, a layer that is
+// not dense, and a depth that varies where the task has no learning rate.
 [[nodiscard]] ASSAY_API StabilityMap map_stability(const StabilityMapSettings& settings,
                                                    const Execution& run);
 

@@ -93,6 +93,14 @@ Matrix dense_inputs(const Statistics& s) {
 
 } // namespace
 
+std::string normalisation_name(Normalisation normalisation) {
+    return normalisation == Normalisation::mean ? "mean" : "sum";
+}
+
+Normalisation normalisation_of(const std::string& name) {
+    return name == "sum" ? Normalisation::sum : Normalisation::mean;
+}
+
 Matrix Statistics::input_product(const Matrix& columns) const {
     return has_scalar_inputs() ? Matrix(input_scale * columns) : Matrix(sxx * columns);
 }
@@ -206,19 +214,12 @@ Whitened whiten(const Statistics& s) {
     Whitened w;
     w.basis = eigen.eigenvectors().rightCols(rank);
     w.root = w.basis * values.tail(rank).cwiseSqrt().cwiseInverse().asDiagonal();
-    w.statistics = s;
     w.statistics.syx = s.syx * w.root;
-    w.statistics.sxx.resize(0, 0);
     w.statistics.input_scale = 1;
+    w.statistics.output_power = s.output_power;
+    w.statistics.samples = s.samples;
+    w.statistics.normalisation = s.normalisation;
     return w;
-}
-
-Statistics on_whitened(const Statistics& s, const Matrix& root) {
-    Statistics seen = s;
-    seen.syx = s.syx * root;
-    seen.sxx = root.transpose() * s.input_product(root);
-    seen.input_scale = 0;
-    return seen;
 }
 
 } // namespace assay::lindyn

@@ -10,6 +10,7 @@
 #include <assay/core/recording.hpp>
 
 #include <optional>
+#include <string>
 
 namespace assay::lindyn {
 
@@ -17,6 +18,9 @@ using RowMatrixF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 
 // mean: sums over samples are divided by P; sum: they are not.
 enum class Normalisation { mean, sum };
+
+[[nodiscard]] ASSAY_API std::string normalisation_name(Normalisation normalisation);
+[[nodiscard]] ASSAY_API Normalisation normalisation_of(const std::string& name); // mean: any other
 
 // Samples that may be larger than memory. Implementations throw Error on numbers that are not
 // finite, naming the place.
@@ -100,7 +104,5 @@ struct Whitened {
 };
 // Eigenvalues of Sx below 1e-10 of the largest are dropped. O(N1^3).
 [[nodiscard]] ASSAY_API Whitened whiten(const Statistics& statistics);
-// Statistics of other samples, on inputs that are whitened by that `root`.
-[[nodiscard]] ASSAY_API Statistics on_whitened(const Statistics& statistics, const Matrix& root);
 
 } // namespace assay::lindyn

@@ -75,6 +75,24 @@ function(assay_group target)
   endforeach()
 endfunction()
 
+# assay_compiled_as(target out source...): what the compiler is given for these sources, for options of their own: themselves (options
+# keep a source out of its group), or the files that hold their groups.
+function(assay_compiled_as target out)
+  set(files "")
+  foreach(source ${ARGN})
+    get_source_file_property(group ${source} TARGET_DIRECTORY ${target} UNITY_GROUP)
+    get_source_file_property(alone ${source} TARGET_DIRECTORY ${target} SKIP_UNITY_BUILD_INCLUSION)
+    get_source_file_property(definitions ${source} TARGET_DIRECTORY ${target} COMPILE_DEFINITIONS)
+    if(NOT group OR alone OR definitions)
+      list(APPEND files ${source})
+    else()
+      list(APPEND files ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${target}.dir/Unity/unity_${group}_cxx.cxx)
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES files)
+  set(${out} ${files} PARENT_SCOPE)
+endfunction()
+
 # The commit, looked up by every build: one small source, compiled again when it has changed.
 set(ASSAY_COMMIT_SOURCE ${PROJECT_BINARY_DIR}/commit.cpp)
 add_custom_target(assay-commit BYPRODUCTS ${ASSAY_COMMIT_SOURCE} VERBATIM
@@ -143,13 +161,14 @@ function(assay_add_library target level)
   endif()
   set_source_files_properties(${PROJECT_SOURCE_DIR}/lib/cli/documents.cpp TARGET_DIRECTORY ${target}
     PROPERTIES COMPILE_DEFINITIONS ASSAY_RELEASE_DATE="${ASSAY_RELEASE_DATE}")
-  # Sources with options of their own are in no group.
   if(ASSAY_SANITIZE MATCHES "undefined")
     file(GLOB byte_sources ${PROJECT_SOURCE_DIR}/lib/core/*.cpp ${PROJECT_SOURCE_DIR}/lib/hdf5/*.cpp
       ${PROJECT_SOURCE_DIR}/lib/formats/*.cpp ${PROJECT_SOURCE_DIR}/lib/cli/*.cpp ${PROJECT_SOURCE_DIR}/lib/plot/*.cpp)
-    set_property(SOURCE ${byte_sources} TARGET_DIRECTORY ${target} APPEND PROPERTY COMPILE_OPTIONS
+    list(FILTER byte_sources EXCLUDE REGEX /instances.cpp) # templates of Eigen
+    assay_compiled_as(${target} compiled ${byte_sources})
+    set_property(SOURCE ${compiled} TARGET_DIRECTORY ${target} APPEND PROPERTY COMPILE_OPTIONS
       -fsanitize=null,alignment,object-size,vptr,pointer-overflow,nonnull-attribute,returns-nonnull-attribute)
-    set_source_files_properties(${byte_sources} TARGET_DIRECTORY ${target} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    set_source_files_properties(${compiled} TARGET_DIRECTORY ${target} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   endif()
 endfunction()
 

@@ -613,6 +613,22 @@ TEST_CASE("the first modes tell as much as all of them where the rest is noise",
     if (hidden == 2) CHECK((one.test - other.test).cwiseAbs().maxCoeff() < 1e-14);
 }
 
+TEST_CASE("signals that are not among the first modes count in the teacher", "[lindyn]") {
+    const Setting s = setting_of({6, 4, 3}, 400, 200);
+    const TeacherData data = draw_data(s, 5, 0);
+    const Vector values = linalg::singular_values(data.syx);
+    const double power = values.squaredNorm();
+    for (const Index found : {1, 2, 3}) {
+        const Vector first = values.head(found);
+        DataModes modes{first, judge_modes(first, 400, 200, 1), 400, 200, 1, data.target_power};
+        modes.power = power;
+        // Two estimates of |W*|^2 = 61: of the signals one by one, and of what they leave.
+        CHECK(theory_of_data(modes, s.student).model.teacher_power == Approx(61).epsilon(0.05));
+    }
+    CHECK(missing_power(values.head(2), power, 400, 200, 1) == Approx(9).epsilon(0.4));
+    CHECK(missing_power(values.head(3), power, 400, 200, 1.1) == 0);
+}
+
 TEST_CASE("the noise unit of what signals leave", "[lindyn]") {
     const Setting s = setting_of({6, 4, 2});
     const Index draws = 400;
