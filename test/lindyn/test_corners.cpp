@@ -165,9 +165,9 @@ TEST_CASE("what noise does to modes at the corners of its ranges", "[lindyn]") {
 TEST_CASE("errors over time at the corners of their ranges", "[lindyn]") {
     const Index n1 = 100;
     for (const double aspect : {0.01, 0.5, 0.99, 1.0, 1.01, 3.0})
-        for (const Index samples : {Index{1}, Index{50}, Index{99}, n1, Index{101}, Index{10000}})
+        for (const Index samples : {Index{1}, Index{99}, n1, Index{10000}})
             for (const int depth : {1, 2, 5})
-                for (const double snr : {1e-6, 1.0, 8.0, 1e4})
+                for (const double snr : {1e-6, 1.0, 1e4})
                     for (const Index hidden : {Index{0}, Index{1}}) {
                         INFO(aspect << " " << samples << " " << depth << " " << snr << " "
                                     << hidden);
