@@ -26,4 +26,20 @@ assay::plot::Figure row_of_panels(std::vector<assay::plot::Panel> panels, double
 // 0, 1, ..., count - 1.
 Numbers counted(std::size_t count);
 
+// Whether values are evenly spaced by their logarithms and not by themselves.
+bool is_logarithmic(const Numbers& values);
+
+// Evenly drawn cells over a grid: their edges, and what the axis counts.
+struct CellAxis {
+    double low = 0, high = 1;
+    std::string label;
+};
+CellAxis cell_axis(const Numbers& values, const std::string& name);
+// values[(i columns + j) stride] over y (upwards) and x.
+assay::plot::Panel map_panel(const std::string& title, const Numbers& values, std::size_t stride,
+                             const CellAxis& x, std::size_t columns, const CellAxis& y,
+                             std::size_t rows);
+// Panels with colour bars side by side.
+assay::plot::Figure row_of_maps(std::vector<assay::plot::Panel> panels);
+
 } // namespace tensor_amp_app

@@ -1,6 +1,7 @@
 #include "figures.hpp"
 
 #include "fit_figures.hpp"
+#include "sweep_figures.hpp"
 #include "theory_figures.hpp"
 
 namespace tensor_amp_app {
@@ -9,7 +10,8 @@ namespace tensor_amp_app {
 const std::vector<FigureKind>& figures() {
     static const std::vector<FigureKind> all = [] {
         std::vector<FigureKind> list = theory_figures();
-        for (FigureKind& kind : fit_figures()) list.push_back(std::move(kind));
+        for (const auto& more : {sweep_figures, fit_figures})
+            for (FigureKind& kind : more()) list.push_back(std::move(kind));
         return list;
     }();
     return all;

@@ -24,7 +24,6 @@ constexpr const char* kTrace = "/tensor_amp/fit/trace";
 constexpr const char* kRestarts = "/tensor_amp/fit/restarts";
 constexpr const char* kEvolution = "/tensor_amp/se";
 constexpr const char* kRank = "/tensor_amp/rank";
-constexpr const char* kSweep = "/tensor_amp/sweep";
 
 Numbers of(const VectorXd& values) {
     return {values.begin(), values.end()};
@@ -348,7 +347,7 @@ plot::Figure residuals_figure(const hdf5::Group& root) {
     return row_of_panels(std::move(panels));
 }
 
-// ---- restarts, choice of rank, sweeps
+// ---- restarts, choice of rank
 
 plot::Figure restarts_figure(const hdf5::Group& root) {
     const hdf5::Group group = root.group(kRestarts);
@@ -394,64 +393,11 @@ plot::Figure rank_figure(const hdf5::Group& root) {
     return row_of_panels(std::move(panels), 2.8);
 }
 
-// Column k of an array noise variance x something.
-Numbers column_of(const hdf5::Group& group, const std::string& name, Index k, std::size_t rows) {
-    const RowMatrix values = group.dataset(name).expect_numeric().expect_rank(2).read_matrix();
-    if (values.rows() != static_cast<Index>(rows) || k >= values.cols())
-        throw Error(concat(group.where(), "/", name, ": ", values.rows(), " x ", values.cols(),
-                           " numbers do not fit the sweep"));
-    return of(values.col(k));
-}
-
-// Share of instances found and median error of every algorithm, with theory's errors as lines.
-plot::Figure sweep_figure(const hdf5::Group& root) {
-    const hdf5::Group sweep = root.group(kSweep);
-    if (!sweep.has_group("summary")) throw Error(sweep.where() + ": one shard of many (see merge)");
-    const hdf5::Group summary = sweep.group("summary");
-    const Numbers noise = numbers(sweep, "noise_var");
-    if (noise.empty()) throw Error(sweep.where() + ": no noise variances");
-    const std::vector<std::string> algorithms = read_words(sweep, "algorithms");
-    plot::Panel success = panel_at(0, 0, "share of instances found", "noise variance", ""),
-                error = panel_at(0, 0, "median signal error", "noise variance", "");
-    for (std::size_t k = 0; k < algorithms.size(); ++k) {
-        const auto colour = static_cast<int>(k);
-        const auto series = [&](const char* name) {
-            plot::Series one =
-                line(noise, column_of(summary, name, static_cast<Index>(k), noise.size()), colour,
-                     algorithms[k]);
-            one.style = plot::Style::line_points;
-            one.size = 0.7;
-            return one;
-        };
-        success.series.push_back(series("success"));
-        error.series.push_back(series("median_signal_error"));
-    }
-    if (sweep.has_group("theory")) {
-        const hdf5::Group theory = sweep.group("theory");
-        error.series.push_back(line(noise, column_of(theory, "signal_error", 0, noise.size()),
-                                    kBlack, "theory, uninformed", 1.6));
-        error.series.push_back(line(noise, column_of(theory, "signal_error", 1, noise.size()),
-                                    kGrey, "theory, informed", 1.6));
-    }
-    success.y_range = plot::Range{-0.04, 1.04};
-    const auto ends = std::minmax_element(noise.begin(), noise.end());
-    for (plot::Panel* const panel : {&success, &error}) {
-        panel->x_log = *ends.first > 0 && *ends.second > 20 * *ends.first;
-        if (*ends.second > *ends.first) panel->x_range = plot::Range{*ends.first, *ends.second};
-    }
-    error.legend = true;
-    return row_of_panels({std::move(success), std::move(error)}, 3.6);
-}
-
 } // namespace
 
 std::vector<FigureKind> fit_figures() {
     const std::string compare = kCompareGroup, diagnose = std::string(kDiagnoseGroup);
-    return {{"sweep",
-             {kSweep},
-             "success and error of every algorithm against noise, with theory",
-             sweep_figure},
-            {"rank", {kRank}, "criteria of the rank", rank_figure},
+    return {{"rank", {kRank}, "criteria of the rank", rank_figure},
             {"residuals",
              {diagnose + "/slices"},
              "residual variance of every slice, beside data and noise",

@@ -1,10 +1,13 @@
 #include "grid_option.hpp"
 
+#include "model_input.hpp"
+
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 
+#include <algorithm>
 #include <cmath>
-#include <vector>
+#include <utility>
 
 namespace tensor_amp_app {
 
@@ -62,6 +65,42 @@ VectorXd parse_positive(const std::string& option, const std::string& text) {
             throw UsageError(
                 concat("option '", option, "': found ", value, "; numbers above 0 are expected"));
     return values;
+}
+
+void declare_grid(cli::Command& c, std::vector<std::string>& grids) {
+    tools::add_repeated(c, "--grid", grids, "NAME=GRID",
+                        std::string("a key of the priors, aspect, scale or order over ") +
+                            kGridWords);
+}
+
+ParameterAxes parse_grids(const std::vector<std::string>& grids) {
+    ParameterAxes axes;
+    for (const std::string& text : grids) {
+        const auto equals = text.find('=');
+        const std::string name = trim(text.substr(0, equals));
+        if (equals == std::string::npos || name.empty() ||
+            name.find_first_of("/,:") != std::string::npos)
+            throw UsageError("option '--grid': found '" + printable(text, 60) +
+                             "'; NAME=" + kGridWords + " is expected");
+        add_axis(axes, {name, parse_values("--grid", text.substr(equals + 1))});
+    }
+    return axes;
+}
+
+void add_axis(ParameterAxes& axes, ParameterAxis axis) {
+    if (std::any_of(axes.begin(), axes.end(),
+                    [&](const ParameterAxis& other) { return other.name == axis.name; }))
+        throw UsageError("option '--grid': " + axis.name + " is given twice");
+    axes.push_back(std::move(axis));
+}
+
+void check_grid(const ModelGrid& grid) {
+    constexpr double most = 10000000;
+    double points = 1;
+    for (const ParameterAxis& axis : grid.axes) points *= static_cast<double>(axis.values.size());
+    if (points > most) throw UsageError("option '--grid': more than 10 million points");
+    if (grid.axes.empty()) return;
+    at_place("option '--grid'", [&] { static_cast<void>(grid.model_at(0).parsed_priors()); });
 }
 
 } // namespace tensor_amp_app

@@ -1,7 +1,6 @@
 // tensor-amp phase: where inference is easy, hard and impossible.
 #include "commands.hpp"
 #include "grid_option.hpp"
-#include "model_input.hpp"
 #include "prior_options.hpp"
 #include "resumable.hpp"
 #include "threshold_report.hpp"
@@ -9,7 +8,6 @@
 #include <assay/cli/context.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
-#include <assay/tensor_amp/discrete_io.hpp>
 #include <assay/tensor_amp/theory_io.hpp>
 
 #include <algorithm>
@@ -29,42 +27,13 @@ struct Options {
     double save_every = 30;
 };
 
-void add_axis(std::vector<PhaseAxis>& axes, const std::string& name, VectorXd values) {
-    if (std::any_of(axes.begin(), axes.end(), [&](const PhaseAxis& a) { return a.name == name; }))
-        throw UsageError("option '--grid': " + name + " is given twice");
-    axes.push_back({name, std::move(values)});
-}
-
-std::vector<PhaseAxis> axes_of(const Options& o) {
-    std::vector<PhaseAxis> axes;
-    for (const std::string& text : o.grids) {
-        const auto equals = text.find('=');
-        const std::string name = trim(text.substr(0, equals));
-        if (equals == std::string::npos || name.empty() ||
-            name.find_first_of("/,:") != std::string::npos)
-            throw UsageError("option '--grid': found '" + printable(text, 60) +
-                             "'; NAME=" + kGridWords + " is expected");
-        add_axis(axes, name, parse_values("--grid", text.substr(equals + 1)));
-    }
-    if (!o.aspect.empty()) add_axis(axes, "aspect", parse_positive("--aspect", o.aspect));
-    return axes;
-}
-
 PhaseSettings settings_of(const Options& o) {
     check_order(o.shape);
     PhaseSettings s = o.settings;
-    const auto order = static_cast<Index>(o.shape.size());
-    s.model.dimensions =
-        Eigen::Map<const Eigen::Matrix<Index, Eigen::Dynamic, 1>>(o.shape.data(), order)
-            .cast<double>();
-    s.model.read_values = read_discrete_values;
-    s.model.priors = prior_texts(o.priors, order);
-    static_cast<void>(parse_priors(o.priors, order, s.model.rank));
-    s.axes = axes_of(o);
-    if (s.points() > 10000000) throw UsageError("option '--grid': more than 10 million points");
-    // A parameter that no prior has shows at the first point.
-    if (!s.axes.empty())
-        at_place("option '--grid'", [&] { static_cast<void>(s.model_at(0).ensemble()); });
+    s.model = describe_model(o.priors, o.shape, s.model.rank);
+    s.axes = parse_grids(o.grids);
+    if (!o.aspect.empty()) add_axis(s.axes, {"aspect", parse_positive("--aspect", o.aspect)});
+    check_grid(s);
     if (s.quantity == PhaseQuantity::mse_map) {
         if (o.noise.empty()) throw UsageError("an mse-map needs --noise-var");
         s.noise_var = parse_positive("--noise-var", o.noise);
@@ -118,7 +87,8 @@ cli::Command phase() {
         "than the uninformed one; delta_dyn, below which it exists; delta_bbp, where two modes of "
         "zero mean set in continuously; delta_unf, below which singular vectors of unfoldings know "
         "the factors. --grid runs over any key of the priors (mean; mean@0 for mode 0 alone), "
-        "aspect (a factor of the last dimension) or order; two grids make a diagram.");
+        "aspect (a factor of the last dimension), scale (of all) or order; two grids make a "
+        "diagram.");
     c.output(cli::OutputKind::hdf5,
              {{"/tensor_amp/phase/delta_alg, delta_it, delta_dyn", "[grid x] fold"},
               {"/tensor_amp/phase/delta_bbp, delta_unf, delta_spec", "[grid x] 0 or 1 number"},
@@ -139,8 +109,7 @@ cli::Command phase() {
                              {"mse-map", PhaseQuantity::mse_map}},
                             "thresholds; all fixed points as a curve; the noise below which "
                             "components of equal means separate (rank above 1); errors over noise");
-    tools::add_repeated(c, "--grid", o->grids, "NAME=GRID",
-                        std::string("a key of the priors, aspect or order over ") + kGridWords);
+    declare_grid(c, o->grids);
     c.option("--noise-var", o->noise, "GRID", "of an mse-map");
     c.option("--products", o->products, "GRID", "P = prod_a q_a / Delta along a curve");
     cli::declare_save_every(c, o->save_every);

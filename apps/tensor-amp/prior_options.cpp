@@ -78,6 +78,20 @@ std::vector<PriorPointer> parse_priors(const PriorOptions& o, Index order, Index
     return priors;
 }
 
+ModelDescription describe_model(const PriorOptions& o, const std::vector<Index>& shape,
+                                Index rank) {
+    const auto order = static_cast<Index>(shape.size());
+    ModelDescription model;
+    model.dimensions =
+        Eigen::Map<const Eigen::Matrix<Index, Eigen::Dynamic, 1>>(shape.data(), order)
+            .cast<double>();
+    model.rank = rank;
+    model.priors = prior_texts(o, order);
+    model.read_values = read_discrete_values;
+    static_cast<void>(parse_priors(o, order, rank));
+    return model;
+}
+
 void note_prior_files(cli::Context& context, const std::vector<std::string>& texts) {
     for (const std::string& text : texts) {
         const auto equals = text.find('=');

@@ -3,7 +3,7 @@
 
 #include <assay/cli/command.hpp>
 #include <assay/cli/context.hpp>
-#include <assay/tensor_amp/prior.hpp>
+#include <assay/tensor_amp/parameter_grid.hpp>
 
 #include <string>
 #include <vector>
@@ -28,6 +28,10 @@ std::vector<bool> parameters_given(const PriorOptions& o, assay::tensor_amp::Ind
 std::vector<assay::tensor_amp::PriorPointer>
 parse_priors(const PriorOptions& o, assay::tensor_amp::Index order, assay::tensor_amp::Index rank,
              const std::vector<std::string>& mode_names = {});
+// The model in words; throws UsageError as parse_priors does.
+assay::tensor_amp::ModelDescription
+describe_model(const PriorOptions& o, const std::vector<assay::tensor_amp::Index>& shape,
+               assay::tensor_amp::Index rank);
 // Notes the files of discrete priors as inputs: their content belongs to a result as options do.
 void note_prior_files(assay::cli::Context& context, const std::vector<std::string>& texts);
 

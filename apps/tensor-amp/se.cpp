@@ -57,13 +57,7 @@ EvolutionStart start_of(const std::string& text, const Options& o, cli::Context&
 EvolutionSettings settings_of(const Options& o, cli::Context& context) {
     check_order(o.shape);
     EvolutionSettings s = o.settings;
-    const auto order = static_cast<Index>(o.shape.size());
-    s.model.dimensions =
-        Eigen::Map<const Eigen::Matrix<Index, Eigen::Dynamic, 1>>(o.shape.data(), order)
-            .cast<double>();
-    s.model.read_values = read_discrete_values;
-    s.model.priors = prior_texts(o.priors, order);
-    static_cast<void>(parse_priors(o.priors, order, s.model.rank));
+    s.model = describe_model(o.priors, o.shape, s.model.rank);
     note_prior_files(context, s.model.priors);
     s.noise_var = parse_positive("--noise-var", o.noise);
     for (const std::string& text : o.starts) s.starts.push_back(start_of(text, o, context));

@@ -1,4 +1,4 @@
-// tensor-amp sweep: algorithms and theory over a grid of noise variances.
+// tensor-amp sweep: algorithms and theory over noise variances and parameters of the model.
 #include "commands.hpp"
 #include "grid_option.hpp"
 #include "message_options.hpp"
@@ -24,6 +24,7 @@ using namespace assay::tensor_amp;
 struct Options {
     std::vector<Index> shape{100, 100, 100};
     PriorOptions priors;
+    std::vector<std::string> grids;
     std::string noise = "0.05:0.3:6";
     std::vector<std::string> algorithms; // empty: the usual ones
     bool no_theory = false;
@@ -63,6 +64,9 @@ void settle(Options& o, cli::Context& context) {
     s.model.priors = parse_priors(o.priors, order, s.model.rank);
     note_prior_files(context, prior_texts(o.priors, order));
     for (const PriorPointer& prior : s.model.priors) s.priors.push_back(prior->describe());
+    s.grid.axes = parse_grids(o.grids);
+    if (!s.grid.axes.empty()) s.grid.model = describe_model(o.priors, o.shape, s.model.rank);
+    check_grid(s.grid);
     s.noise_variances = parse_positive("--noise-var", o.noise);
     if (o.algorithms.empty()) o.algorithms = usual_algorithms(s.fit.amp.schedule);
     for (const std::string& text : o.algorithms) {
@@ -96,7 +100,7 @@ void report(cli::Context& context, const Sweep& sweep) {
     if (sweep.parts > 1) return;
     for (std::size_t k = 0; k < sweep.algorithms.size(); ++k) {
         std::vector<double> success, errors, medians;
-        for (Index i = 0; i < sweep.noise_variances.size(); ++i) {
+        for (Index i = 0; i < sweep.settings(); ++i) {
             const SweepSummary summary = sweep.summary(i, static_cast<Index>(k));
             success.push_back(summary.success);
             errors.push_back(summary.signal_error);
@@ -127,22 +131,24 @@ void run(Options& o, cli::Context& context) {
 
 cli::Command sweep() {
     auto o = std::make_shared<Options>();
-    cli::Command c("sweep", "algorithms beside theory over a grid of noise variances");
+    cli::Command c("sweep",
+                   "algorithms beside theory over noise variances and parameters of the model");
     c.describe("Makes tensors of known truth, decomposes each by every algorithm, and writes every "
                "fit, the summary over instances, and what state evolution says. The Bayesian "
-               "algorithms know noise and priors, unless --learn says otherwise. The parts of an "
-               "array job join to the same "
-               "result whatever their number.");
+               "algorithms know noise and priors, unless --learn says otherwise. --grid runs over "
+               "parameters of the model as that of phase does, lengths rounded to whole numbers. "
+               "The parts of an array job join to the same result whatever their number.");
     c.output(cli::OutputKind::hdf5,
              {{"/tensor_amp/sweep/results", "table, one row a fit"},
-              {"/tensor_amp/sweep/summary", "noise variance x algorithm"},
-              {"/tensor_amp/sweep/theory", "state evolution, uninformed and informed"}});
+              {"/tensor_amp/sweep/summary", "[grid x] noise variance x algorithm"},
+              {"/tensor_amp/sweep/theory", "[grid x] state evolution, uninformed and informed"}});
     c.resumable();
     c.sharded();
     c.group("Model");
     c.option("--shape", o->shape, "N1,N2,...", "dimensions").range(1, 1e9);
     c.option("-r,--rank", o->sweep.model.rank, "R", "components").range(1, 1e6);
     declare_priors(c, o->priors);
+    declare_grid(c, o->grids);
     c.option("--noise-var", o->noise, "GRID", kGridWords);
     c.flag("--standardize", o->sweep.model.standardize,
            "make moments of every factor exactly the prior's (Gaussian priors)");
@@ -152,7 +158,7 @@ cli::Command sweep() {
              "the best of K starts")
         .default_text("amp:prior-mean,amp:spectral,als:1,als:10 and, unless --schedule is "
                       "parallel, vb");
-    c.option("--instances", o->sweep.instances, "N", "tensors a noise variance").range(1, 1e7);
+    c.option("--instances", o->sweep.instances, "N", "tensors a setting").range(1, 1e7);
     c.option("--success", o->sweep.success, "X", "similarity to the truth that counts as found")
         .range(0, 1);
     declare_messages(c, o->messages, o->sweep.fit);
@@ -174,6 +180,10 @@ cli::Command sweep() {
     c.example("Where message passing beats least squares",
               "tensor-amp sweep --shape 60,60,60 --prior gauss:mean=0.3 --noise-var 0.05,0.1,0.2 "
               "--instances 8 -o sweep.h5");
+    c.example(
+        "Success over the mean and the size",
+        "tensor-amp sweep --shape 20,20,20 --grid mean=0:0.5:6 --grid scale=1,2,4 --noise-var "
+        "0.1 -o map.h5");
     c.example("Part 3 of an array job",
               "tensor-amp sweep --shape 200,200,200 --prior gauss:mean=0.3 --shard 3/40 -o "
               "part3.h5");

@@ -25,74 +25,6 @@ std::size_t at(Index i) {
     return static_cast<std::size_t>(i);
 }
 
-// How a grid is spaced: values beyond the ends are half a step away.
-enum class Spacing { linear, logarithmic, other };
-Spacing spacing_of(const Numbers& values) {
-    if (values.size() < 3) return Spacing::linear;
-    const double first = values[1] - values[0];
-    bool linear = true, logarithmic = values[0] > 0 && first > 0;
-    for (std::size_t i = 1; i < values.size(); ++i) {
-        const double step = values[i] - values[i - 1];
-        linear = linear && std::abs(step - first) <= 1e-6 * std::abs(first);
-        logarithmic =
-            logarithmic && values[i] > 0 &&
-            std::abs(std::log(values[i] / values[i - 1]) - std::log(values[1] / values[0])) < 1e-6;
-    }
-    return linear ? Spacing::linear : logarithmic ? Spacing::logarithmic : Spacing::other;
-}
-
-bool is_logarithmic(const Numbers& values) {
-    return spacing_of(values) == Spacing::logarithmic;
-}
-
-// Evenly drawn cells over a grid: their edges, and what the axis counts.
-struct CellAxis {
-    double low = 0, high = 1;
-    std::string label;
-};
-CellAxis cell_axis(const Numbers& values, const std::string& name) {
-    const Spacing spacing = spacing_of(values);
-    const auto cells = static_cast<double>(values.size());
-    if (spacing == Spacing::other) return {-0.5, cells - 0.5, name + " (number of the value)"};
-    const bool logarithmic = spacing == Spacing::logarithmic;
-    const double first = logarithmic ? std::log10(values.front()) : values.front(),
-                 last = logarithmic ? std::log10(values.back()) : values.back();
-    const double half = values.size() > 1 ? 0.5 * (last - first) / (cells - 1) : 0.5;
-    return {first - half, last + half, logarithmic ? "log10 " + name : name};
-}
-
-// values[(i x.size() + j) stride] over y (upwards) and x.
-plot::Panel map_panel(const std::string& title, const Numbers& values, std::size_t stride,
-                      const CellAxis& x, std::size_t columns, const CellAxis& y, std::size_t rows) {
-    plot::Panel panel = panel_at(0, 0, title, x.label, y.label);
-    plot::HeatMap map;
-    map.values.resize(static_cast<Index>(rows), static_cast<Index>(columns));
-    for (std::size_t i = 0; i < rows; ++i)
-        for (std::size_t j = 0; j < columns; ++j)
-            map.values(static_cast<Index>(i), static_cast<Index>(j)) =
-                values[(i * columns + j) * stride];
-    map.x0 = x.low;
-    map.x1 = x.high;
-    map.y0 = y.low;
-    map.y1 = y.high;
-    map.colour_bar = true;
-    panel.x_range = plot::Range{std::min(x.low, x.high), std::max(x.low, x.high)};
-    panel.y_range = plot::Range{std::min(y.low, y.high), std::max(y.low, y.high)};
-    panel.maps.push_back(std::move(map));
-    return panel;
-}
-
-// Panels with colour bars side by side.
-plot::Figure row_of_maps(std::vector<plot::Panel> panels) {
-    const double width = 1 + 2.8 * static_cast<double>(panels.size());
-    for (std::size_t i = 0; i < panels.size(); ++i) {
-        panels[i].left = (0.7 + 2.8 * static_cast<double>(i)) / width;
-        panels[i].width = 1.9 / width;
-        if (i > 0) panels[i].y_label = "";
-    }
-    return figure_of(std::move(panels), width);
-}
-
 // ---- state evolution
 
 // Q of /tensor_amp/se with all axes: noise x start x sweep x mode x r x r.
@@ -194,11 +126,11 @@ void add_marks(plot::Panel& panel, const hdf5::Group& group, double low, double 
     }
 }
 
-// The sweep in the file, if a whole one stands there.
+// The sweep in the file, if a whole one of one model stands there.
 std::optional<tensor_amp::Sweep> simulations_in(const hdf5::Group& root) {
     if (!root.has_group(tensor_amp::kSweepGroup)) return std::nullopt;
     tensor_amp::Sweep sweep = tensor_amp::read_sweep(root.group(tensor_amp::kSweepGroup));
-    if (sweep.parts > 1) return std::nullopt;
+    if (sweep.parts > 1 || !sweep.axes.empty()) return std::nullopt;
     return sweep;
 }
 

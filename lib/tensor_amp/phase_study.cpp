@@ -15,72 +15,6 @@
 namespace assay::tensor_amp {
 namespace {
 
-// Where the value of a key stands in "name:key=value,...": the commas of lists do not count.
-struct Place {
-    std::size_t begin, end;
-};
-std::optional<Place> place_of(const std::string& text, const std::string& key) {
-    const auto colon = text.find(':');
-    if (colon == std::string::npos) return std::nullopt;
-    std::size_t begin = colon + 1;
-    int depth = 0;
-    for (std::size_t i = begin; i <= text.size(); ++i) {
-        if (i < text.size()) depth += (text[i] == '[') - (text[i] == ']');
-        if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
-        const auto equals = text.find('=', begin);
-        if (equals < i && trim(text.substr(begin, equals - begin)) == key)
-            return Place{equals + 1, i};
-        begin = i + 1;
-    }
-    return std::nullopt;
-}
-
-std::string with_value(const std::string& text, const std::string& key, double value) {
-    if (const auto place = place_of(text, key))
-        return text.substr(0, place->begin) + shortest(value) + text.substr(place->end);
-    return text + (text.find(':') == std::string::npos ? ":" : ",") + key + "=" + shortest(value);
-}
-
-void set_order(ModelDescription& model, double value) {
-    const bool one_prior = std::all_of(model.priors.begin(), model.priors.end(),
-                                       [&](const std::string& p) { return p == model.priors[0]; });
-    if ((model.dimensions.array() != model.dimensions(0)).any() || !one_prior)
-        throw UsageError("order: equal dimensions and one prior for all modes are expected");
-    if (!(value >= 2 && value <= 8) || value != std::floor(value))
-        throw UsageError(
-            concat("order: found ", value, "; whole numbers from 2 to 8 are expected"));
-    model.dimensions = VectorXd::Constant(static_cast<Index>(value), model.dimensions(0));
-    model.priors.assign(static_cast<std::size_t>(value), model.priors[0]);
-}
-
-// The modes of "key@0+2"; all where none is named.
-std::vector<Index> modes_of(const std::string& name, Index order) {
-    std::vector<Index> modes;
-    const auto sign = name.find('@');
-    if (sign == std::string::npos) {
-        for (Index a = 0; a < order; ++a) modes.push_back(a);
-        return modes;
-    }
-    for (const std::string& part : split(name.substr(sign + 1), '+')) {
-        const auto mode = parse_integer(part);
-        if (!mode || *mode < 0 || *mode >= order)
-            throw UsageError(concat(printable(name, 40), ": mode '", printable(part, 20),
-                                    "'; 0 to ", order - 1, " are there"));
-        modes.push_back(*mode);
-    }
-    return modes;
-}
-
-std::string point_words(const PhaseSettings& settings, Index point) {
-    std::vector<std::string> words;
-    for (auto axis = settings.axes.rbegin(); axis != settings.axes.rend(); ++axis) {
-        words.insert(words.begin(),
-                     axis->name + " " + shortest(axis->values(point % axis->values.size())));
-        point /= axis->values.size();
-    }
-    return join(words, ", ");
-}
-
 // Responses by prior: many points of a diagram share them.
 using ResponseCache = std::map<std::string, std::shared_ptr<const ScalarResponse>>;
 
@@ -210,9 +144,8 @@ void check_phase_settings(const PhaseSettings& settings) {
 
 // The results of all points of a part, before any is made.
 void check_size(const PhaseSettings& settings, const PhasePart& part) {
-    auto order = static_cast<double>(settings.model.dimensions.size());
-    for (const PhaseAxis& axis : settings.axes)
-        if (axis.name == "order") order = std::max(order, axis.values.maxCoeff());
+    const auto order =
+        static_cast<double>(largest_order(settings.axes, settings.model.dimensions.size()));
     double numbers = 16; // thresholds, few and short
     if (settings.quantity == PhaseQuantity::curve)
         numbers += (order + 2) * static_cast<double>(settings.products.size());
@@ -230,46 +163,6 @@ void check_size(const PhaseSettings& settings, const PhasePart& part) {
 
 } // namespace
 
-Ensemble ModelDescription::ensemble() const {
-    std::vector<PriorPointer> parsed;
-    for (const std::string& text : priors) parsed.push_back(parse_prior(text, rank, read_values));
-    return make_ensemble(dimensions, std::move(parsed));
-}
-
-void set_parameter(ModelDescription& model, const std::string& name, double value) {
-    if (name == "order") return set_order(model, value);
-    if (name == "aspect") {
-        if (!(value > 0) || !std::isfinite(value))
-            throw UsageError(concat("aspect: found ", value, "; numbers above 0 are expected"));
-        model.dimensions(model.dimensions.size() - 1) *= value;
-        return;
-    }
-    const std::string key = name.substr(0, name.find('@'));
-    for (const Index a : modes_of(name, model.dimensions.size()))
-        model.priors[at(a)] = with_value(model.priors[at(a)], key, value);
-}
-
-Index PhaseSettings::points() const {
-    Index count = 1;
-    for (const PhaseAxis& axis : axes) count *= axis.values.size();
-    return count;
-}
-
-ModelDescription PhaseSettings::model_at(Index point) const {
-    std::vector<Index> places(axes.size());
-    for (std::size_t i = axes.size(); i-- > 0;) {
-        places[i] = point % axes[i].values.size();
-        point /= axes[i].values.size();
-    }
-    // Orders first: the parameters of the other axes are then those of all modes.
-    ModelDescription changed = model;
-    for (const bool order : {true, false})
-        for (std::size_t i = 0; i < axes.size(); ++i)
-            if ((axes[i].name == "order") == order)
-                set_parameter(changed, axes[i].name, axes[i].values(places[i]));
-    return changed;
-}
-
 PhaseStudy run_phase_study(const PhaseSettings& settings, const PhasePart& part,
                            const Execution& run, const Keeping<PhasePoints>& keeping) {
     check_phase_settings(settings);
@@ -278,7 +171,7 @@ PhaseStudy run_phase_study(const PhaseSettings& settings, const PhasePart& part,
     std::vector<Index> open;
     const auto placed = [&](Index p, const auto& body) {
         if (settings.axes.empty()) return body();
-        return at_place(point_words(settings, p), body);
+        return at_place(point_words(settings.axes, p), body);
     };
     for (Index p = part.index - 1; p < settings.points(); p += part.count) {
         placed(p, [&] { static_cast<void>(settings.model_at(p).ensemble()); });

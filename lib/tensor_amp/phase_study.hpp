@@ -5,48 +5,21 @@
 #include <assay/core/export.hpp>
 #include <assay/core/keeping.hpp>
 #include <assay/core/monitor.hpp>
+#include <assay/tensor_amp/parameter_grid.hpp>
 #include <assay/tensor_amp/thresholds.hpp>
 
 #include <map>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace assay::tensor_amp {
 
-// A model in words, so that a grid can change any parameter of it.
-struct ModelDescription {
-    VectorXd dimensions; // or anything proportional to them
-    Index rank = 1;
-    std::vector<std::string> priors; // one a mode, as parse_prior reads them
-    ValueReader read_values = nullptr;
-
-    [[nodiscard]] ASSAY_API Ensemble ensemble() const;
-};
-
-// Sets `name` to a value: "order" of a cubic tensor with one prior; "aspect", by which the last
-// dimension is multiplied; else a key of the priors of all modes, or "key@0+2" of the modes named.
-// Throws UsageError for a name that is none of these, a mode that does not exist, and an order that
-// is no whole number or that a shape does not have. Whether a prior has the key is seen when it is
-// parsed.
-ASSAY_API void set_parameter(ModelDescription& model, const std::string& name, double value);
-
-struct PhaseAxis {
-    std::string name;
-    VectorXd values;
-};
-
 enum class PhaseQuantity { thresholds, curve, specialisation, mse_map };
 
-struct PhaseSettings {
-    ModelDescription model;
-    std::vector<PhaseAxis> axes; // the last runs fastest
+struct PhaseSettings : ModelGrid {
     PhaseQuantity quantity = PhaseQuantity::thresholds;
     VectorXd noise_var; // of mse_map
     VectorXd products;  // P of curve
-
-    [[nodiscard]] ASSAY_API Index points() const;
-    [[nodiscard]] ASSAY_API ModelDescription model_at(Index point) const;
 };
 
 // Accuracy over noise, rows as noise_var.

@@ -83,7 +83,7 @@ void members(Archive& archive, SweepTheory& t) {
 }
 template <class Archive>
 void members(Archive& archive, SweepRow& r) {
-    archive(r.noise, r.instance, r.algorithm, r.status, r.iterations, r.mse, r.overlap,
+    archive(r.setting, r.instance, r.algorithm, r.status, r.iterations, r.mse, r.overlap,
             r.signal_error, r.similarity, r.evidence, r.cpu_seconds);
 }
 template <class Archive>

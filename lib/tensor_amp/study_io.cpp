@@ -1,24 +1,55 @@
 #include <assay/tensor_amp/study_io.hpp>
 
 #include <assay/core/error.hpp>
+#include <assay/core/recording.hpp>
+#include <assay/core/text.hpp>
 #include <assay/hdf5/table.hpp>
+#include <assay/tensor_amp/grid_io.hpp>
 #include <assay/tensor_amp/tensor_io.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
+#include <utility>
 
 namespace assay::tensor_amp {
 namespace {
+
+double number_of_mode(const VectorXd& numbers, Index mode) {
+    return mode < numbers.size() ? numbers(mode) : std::numeric_limits<double>::quiet_NaN();
+}
+
+// The value of every axis of the grid at a row's point; as columns.
+void add_point(hdf5::Table& table, const Sweep& sweep) {
+    if (sweep.axes.empty()) return;
+    std::vector<std::int64_t> points;
+    std::vector<std::vector<double>> values(sweep.axes.size());
+    for (const SweepRow& row : sweep.rows) {
+        points.push_back(row.setting / sweep.noise_variances.size());
+        const std::vector<double> here = values_at(sweep.axes, points.back());
+        for (std::size_t i = 0; i < here.size(); ++i) values[i].push_back(here[i]);
+    }
+    table.add("point", points);
+    for (std::size_t i = 0; i < values.size(); ++i) table.add(sweep.axes[i].name, values[i]);
+}
+
+// One number a mode; NaN where a tensor of the sweep has fewer.
+std::vector<std::vector<double>> columns_of_modes(const Sweep& sweep, VectorXd SweepRow::*numbers) {
+    std::vector<std::vector<double>> columns(at(sweep.modes()));
+    for (const SweepRow& row : sweep.rows)
+        for (std::size_t a = 0; a < columns.size(); ++a)
+            columns[a].push_back(number_of_mode(row.*numbers, static_cast<Index>(a)));
+    return columns;
+}
 
 hdf5::Table table_of(const Sweep& sweep) {
     std::vector<std::int64_t> noise, instance, iterations;
     std::vector<std::string> algorithm, status;
     std::vector<double> variance, error, similarity, evidence;
-    std::vector<std::vector<double>> mse(sweep.shape.size()), overlap(sweep.shape.size());
     for (const SweepRow& row : sweep.rows) {
-        noise.push_back(row.noise);
-        variance.push_back(sweep.noise_variances(row.noise));
+        noise.push_back(row.setting % sweep.noise_variances.size());
+        variance.push_back(sweep.noise_variances(noise.back()));
         instance.push_back(row.instance);
         algorithm.push_back(sweep.algorithms[at(row.algorithm)]);
         status.push_back(row.status);
@@ -26,12 +57,9 @@ hdf5::Table table_of(const Sweep& sweep) {
         error.push_back(row.signal_error);
         similarity.push_back(row.similarity);
         evidence.push_back(row.evidence);
-        for (std::size_t a = 0; a < mse.size(); ++a) {
-            mse[a].push_back(row.mse(static_cast<Index>(a)));
-            if (sweep.has_overlaps()) overlap[a].push_back(row.overlap(static_cast<Index>(a)));
-        }
     }
     hdf5::Table table;
+    add_point(table, sweep);
     table.add("noise", noise);
     table.add("noise_var", variance);
     table.add("instance", instance);
@@ -41,75 +69,115 @@ hdf5::Table table_of(const Sweep& sweep) {
     table.add("signal_error", error);
     table.add("similarity", similarity);
     table.add("evidence", evidence);
-    for (std::size_t a = 0; a < mse.size(); ++a) table.add(concat("mse_mode", a), mse[a]);
-    for (std::size_t a = 0; sweep.has_overlaps() && a < overlap.size(); ++a)
-        table.add(concat("overlap_mode", a), overlap[a]);
+    const auto add_modes = [&](const char* name, VectorXd SweepRow::*numbers) {
+        const auto columns = columns_of_modes(sweep, numbers);
+        for (std::size_t a = 0; a < columns.size(); ++a) table.add(concat(name, a), columns[a]);
+    };
+    add_modes("mse_mode", &SweepRow::mse);
+    if (sweep.has_overlaps()) add_modes("overlap_mode", &SweepRow::overlap);
     return table;
 }
 
+// Arrays over the settings of a sweep, one after the other.
+class SettingArrays {
+  public:
+    SettingArrays(hdf5::Group group, const Sweep& sweep)
+        : group_(std::move(group)),
+          leading_(leading_axes(sweep.axes).with("noise_var", sweep.noise_variances.size())) {}
+    // values: setting x the trailing axes, in C order.
+    void write(const char* name, const std::vector<double>& values, const Leading& trailing,
+               const char* what) {
+        hdf5::Shape shape = leading_.shape;
+        shape.insert(shape.end(), trailing.shape.begin(), trailing.shape.end());
+        group_.write(name, values.data(), shape,
+                     {joined_axes(leading_.axes, trailing.axes), "", what});
+    }
+
+  private:
+    hdf5::Group group_;
+    Leading leading_;
+};
+
 void write_summary(hdf5::Group group, const Sweep& sweep) {
     const auto algorithms = static_cast<Index>(sweep.algorithms.size());
-    const Index count = sweep.noise_variances.size();
-    MatrixXd success(count, algorithms), error(count, algorithms), sem(count, algorithms),
-        median(count, algorithms), similarity(count, algorithms), iterations(count, algorithms);
-    std::vector<double> overlap, overlap_sem;
-    for (Index i = 0; i < count; ++i)
-        for (Index k = 0; k < algorithms; ++k) {
-            const SweepSummary one = sweep.summary(i, k);
-            success(i, k) = one.success;
-            error(i, k) = one.signal_error;
-            sem(i, k) = one.signal_error_sem;
-            median(i, k) = one.median_signal_error;
-            similarity(i, k) = one.similarity;
-            iterations(i, k) = one.iterations;
-            overlap.insert(overlap.end(), one.overlap.begin(), one.overlap.end());
-            overlap_sem.insert(overlap_sem.end(), one.overlap_sem.begin(), one.overlap_sem.end());
-        }
-    const std::string axes = "noise_var,algorithm";
-    group.write("success", success, {axes, "", "share of instances found"});
-    group.write("signal_error", error, {axes, "", "mean |What - W|^2 / |W|^2"});
-    group.write("signal_error_sem", sem, {axes, "", "its standard error"});
-    group.write("median_signal_error", median, {axes, "", "median over instances"});
-    group.write("similarity", similarity, {axes, "", "mean similarity to the truth"});
-    group.write("iterations", iterations, {axes, "", "mean sweeps"});
+    std::vector<SweepSummary> all;
+    for (Index i = 0; i < sweep.settings(); ++i)
+        for (Index k = 0; k < algorithms; ++k) all.push_back(sweep.summary(i, k));
+    const Leading trailing = Leading{}.with("algorithm", algorithms);
+    SettingArrays arrays(std::move(group), sweep);
+    const auto write = [&](const char* name, double SweepSummary::*number, const char* what) {
+        std::vector<double> values;
+        for (const SweepSummary& one : all) values.push_back(one.*number);
+        arrays.write(name, values, trailing, what);
+    };
+    const auto write_modes = [&](const char* name, VectorXd SweepSummary::*numbers,
+                                 const char* what) {
+        std::vector<double> values;
+        for (const SweepSummary& one : all)
+            values.insert(values.end(), (one.*numbers).begin(), (one.*numbers).end());
+        arrays.write(name, values, trailing.with("mode", sweep.modes()), what);
+    };
+    write("success", &SweepSummary::success, "share of instances found");
+    write("signal_error", &SweepSummary::signal_error, "mean |What - W|^2 / |W|^2");
+    write("signal_error_sem", &SweepSummary::signal_error_sem, "its standard error");
+    write("median_signal_error", &SweepSummary::median_signal_error, "median over instances");
+    write("similarity", &SweepSummary::similarity, "mean similarity to the truth");
+    write("iterations", &SweepSummary::iterations, "mean sweeps");
     if (!sweep.has_overlaps()) return;
-    const Shape by_mode{count, algorithms, static_cast<Index>(sweep.shape.size())};
-    group.write("overlap", overlap.data(), by_mode,
-                {axes + ",mode", "", "mean tr M_a, M_a = Xhat_a^T X_a / N_a with the truth"});
-    group.write("overlap_sem", overlap_sem.data(), by_mode,
-                {axes + ",mode", "", "its standard error"});
+    write_modes("overlap", &SweepSummary::overlap,
+                "mean tr M_a, M_a = Xhat_a^T X_a / N_a with the truth");
+    write_modes("overlap_sem", &SweepSummary::overlap_sem, "its standard error");
 }
 
 void write_theory(hdf5::Group group, const Sweep& sweep) {
-    const auto count = static_cast<Index>(sweep.theory.size());
-    const auto order = static_cast<Index>(sweep.shape.size());
-    MatrixXd error(count, 2), free_entropy(count, 2), mse(count, 2 * order);
-    for (Index i = 0; i < count; ++i) {
-        const SweepTheory& one = sweep.theory[at(i)];
-        error.row(i) << one.signal_error_uninformed, one.signal_error_informed;
-        free_entropy.row(i) << one.free_entropy_uninformed, one.free_entropy_informed;
-        mse.row(i) << one.mse_uninformed.transpose(), one.mse_informed.transpose();
-    }
-    group.write("signal_error", error,
-                {"noise_var,start", "", "state evolution from the prior means, and informed"});
-    group.write("free_entropy", free_entropy, {"noise_var,start", "", "per N"});
-    group.write("mse_uninformed", MatrixXd(mse.leftCols(order)), {"noise_var,mode", "", ""});
-    group.write("mse_informed", MatrixXd(mse.rightCols(order)), {"noise_var,mode", "", ""});
+    SettingArrays arrays(std::move(group), sweep);
+    const auto write = [&](const char* name, double SweepTheory::*uninformed,
+                           double SweepTheory::*informed, const char* what) {
+        std::vector<double> values;
+        for (const SweepTheory& one : sweep.theory)
+            values.insert(values.end(), {one.*uninformed, one.*informed});
+        arrays.write(name, values, Leading{}.with("start", 2), what);
+    };
+    const auto write_modes = [&](const char* name, VectorXd SweepTheory::*numbers) {
+        std::vector<double> values;
+        for (const SweepTheory& one : sweep.theory)
+            for (Index a = 0; a < sweep.modes(); ++a)
+                values.push_back(number_of_mode(one.*numbers, a));
+        arrays.write(name, values, Leading{}.with("mode", sweep.modes()), "");
+    };
+    write("signal_error", &SweepTheory::signal_error_uninformed,
+          &SweepTheory::signal_error_informed,
+          "state evolution from the prior means, and informed");
+    write("free_entropy", &SweepTheory::free_entropy_uninformed,
+          &SweepTheory::free_entropy_informed, "per N");
+    write_modes("mse_uninformed", &SweepTheory::mse_uninformed);
+    write_modes("mse_informed", &SweepTheory::mse_informed);
+}
+
+// Rows, one a setting.
+RowMatrix rows_of_settings(const hdf5::Group& group, const char* name, const Sweep& sweep,
+                           Index columns) {
+    const hdf5::Dataset dataset = group.dataset(name).expect_numeric();
+    hdf5::Shape expected =
+        leading_axes(sweep.axes).with("noise_var", sweep.noise_variances.size()).shape;
+    expected.push_back(columns);
+    if (dataset.shape() != expected)
+        throw Error(concat(dataset.where(), ": ", hdf5::shape_text(dataset.shape()), " numbers; ",
+                           hdf5::shape_text(expected), " are expected"));
+    return Eigen::Map<const RowMatrix>(dataset.read<double>().data(), sweep.settings(), columns);
 }
 
 void read_theory(const hdf5::Group& group, Sweep& sweep) {
-    const MatrixXd error = group.dataset("signal_error").read_matrix();
-    const MatrixXd free_entropy = group.dataset("free_entropy").read_matrix();
-    const MatrixXd uninformed = group.dataset("mse_uninformed").read_matrix();
-    const MatrixXd informed = group.dataset("mse_informed").read_matrix();
-    const Index count = sweep.noise_variances.size();
-    if (error.rows() != count || error.cols() != 2 || free_entropy.rows() != count ||
-        free_entropy.cols() != 2 || uninformed.rows() != count || informed.rows() != count)
-        throw Error(group.where() + ": not as many rows as noise variances");
-    for (Index i = 0; i < count; ++i)
-        sweep.theory.push_back({error(i, 0), error(i, 1), uninformed.row(i).transpose(),
-                                informed.row(i).transpose(), free_entropy(i, 0),
+    const RowMatrix error = rows_of_settings(group, "signal_error", sweep, 2);
+    const RowMatrix free_entropy = rows_of_settings(group, "free_entropy", sweep, 2);
+    const RowMatrix uninformed = rows_of_settings(group, "mse_uninformed", sweep, sweep.modes());
+    const RowMatrix informed = rows_of_settings(group, "mse_informed", sweep, sweep.modes());
+    for (Index i = 0; i < sweep.settings(); ++i) {
+        const Index order = sweep.order(i);
+        sweep.theory.push_back({error(i, 0), error(i, 1), uninformed.row(i).head(order),
+                                informed.row(i).head(order), free_entropy(i, 0),
                                 free_entropy(i, 1)});
+    }
 }
 
 Index integer_attribute(const hdf5::Group& group, const std::string& name, Index least) {
@@ -132,6 +200,7 @@ void write_sweep(hdf5::Group group, const Sweep& sweep, bool timing) {
     if (sweep.parts > 1) group.set_attribute("shard", static_cast<std::int64_t>(sweep.part + 1));
     write_words(group, "algorithms", sweep.algorithms);
     write_words(group, "priors", sweep.priors);
+    if (!sweep.axes.empty()) write_grid(group, sweep.axes);
     group.write("noise_var", sweep.noise_variances, {"noise_var", "", "noise variances"});
     hdf5::write_table(group, "results", table_of(sweep), {"fit", "", "one row a fit"});
     if (sweep.parts == 1) write_summary(group.create_group("summary"), sweep);
@@ -145,6 +214,7 @@ void write_sweep(hdf5::Group group, const Sweep& sweep, bool timing) {
 
 Sweep read_sweep(const hdf5::Group& group) {
     Sweep sweep;
+    sweep.axes = read_grid(group);
     sweep.noise_variances = group.dataset("noise_var").read_vector();
     sweep.algorithms = read_words(group, "algorithms");
     sweep.priors = read_words(group, "priors");
@@ -161,9 +231,12 @@ Sweep read_sweep(const hdf5::Group& group) {
         sweep.shape.push_back(static_cast<Index>(length));
     const hdf5::Table table = hdf5::read_table(group.dataset("results"));
     const auto& noise = table.column<std::int64_t>("noise");
+    const std::vector<std::int64_t> points = sweep.axes.empty()
+                                                 ? std::vector<std::int64_t>(noise.size(), 0)
+                                                 : table.column<std::int64_t>("point");
     const auto& algorithm = table.column<std::string>("algorithm");
     std::vector<const std::vector<double>*> mse, overlap;
-    for (std::size_t a = 0; a < sweep.shape.size(); ++a)
+    for (std::size_t a = 0; a < at(sweep.modes()); ++a)
         mse.push_back(&table.column<double>(concat("mse_mode", a)));
     // Older files have none.
     const bool overlaps =
@@ -173,24 +246,23 @@ Sweep read_sweep(const hdf5::Group& group) {
         overlap.push_back(&table.column<double>(concat("overlap_mode", a)));
     for (std::size_t k = 0; k < noise.size(); ++k) {
         SweepRow row;
-        row.noise = noise[k];
         row.instance = table.column<std::int64_t>("instance")[k];
         const auto place =
             std::find(sweep.algorithms.begin(), sweep.algorithms.end(), algorithm[k]);
-        if (row.noise < 0 || row.noise >= sweep.noise_variances.size() ||
-            place == sweep.algorithms.end())
+        if (noise[k] < 0 || noise[k] >= sweep.noise_variances.size() || points[k] < 0 ||
+            points[k] >= point_count(sweep.axes) || place == sweep.algorithms.end())
             throw Error(concat(group.where(), "/results: row ", k, " is of no point of the sweep"));
+        row.setting = points[k] * sweep.noise_variances.size() + noise[k];
         row.algorithm = place - sweep.algorithms.begin();
         row.status = table.column<std::string>("status")[k];
         row.iterations = table.column<std::int64_t>("iterations")[k];
         row.signal_error = table.column<double>("signal_error")[k];
         row.similarity = table.column<double>("similarity")[k];
         row.evidence = table.column<double>("evidence")[k];
-        row.mse.resize(static_cast<Index>(mse.size()));
-        row.overlap.resize(static_cast<Index>(overlap.size()));
-        for (std::size_t a = 0; a < mse.size(); ++a) row.mse(static_cast<Index>(a)) = (*mse[a])[k];
-        for (std::size_t a = 0; a < overlap.size(); ++a)
-            row.overlap(static_cast<Index>(a)) = (*overlap[a])[k];
+        row.mse.resize(sweep.order(row.setting));
+        row.overlap.resize(overlaps ? row.mse.size() : 0);
+        for (Index a = 0; a < row.mse.size(); ++a) row.mse(a) = (*mse[at(a)])[k];
+        for (Index a = 0; a < row.overlap.size(); ++a) row.overlap(a) = (*overlap[at(a)])[k];
         sweep.rows.push_back(row);
     }
     if (group.has_group("theory")) read_theory(group.group("theory"), sweep);

@@ -18,18 +18,16 @@ namespace {
 // A tensor of the sweep and what it was made of.
 struct Instance {
     Instance(const SweepSettings& settings, Index place, const Execution& run)
-        : noise(place / settings.instances), number(place % settings.instances) {
-        SyntheticSettings model = settings.model;
-        model.noise_variance = settings.noise_variances(noise);
-        // The same factors at every noise variance.
-        model.seed = settings.model.seed + static_cast<std::uint64_t>(number) * 1000003;
+        : setting(place / settings.instances), number(place % settings.instances),
+          model(settings.model_of(setting)) {
+        // The same draws at every setting.
+        model.seed += static_cast<std::uint64_t>(number) * 1000003;
         Synthetic synthetic = make_synthetic(model, run);
-        seed = model.seed;
         truth = std::move(synthetic.truth.factors);
         source.emplace(std::move(synthetic.tensor), settings.storage);
     }
-    Index noise, number; // place in the grid; which of its instances
-    std::uint64_t seed = 0;
+    Index setting, number; // which of its instances
+    SyntheticSettings model;
     Factors truth;
     std::optional<MemoryTensor> source;
 };
@@ -42,10 +40,10 @@ SweepRow fit_one(const SweepSettings& settings, Index place, const Instance& ins
     fit.start = algorithm.start;
     fit.restarts = algorithm.restarts;
     fit.rank = settings.model.rank;
-    fit.priors = settings.model.priors;
+    fit.priors = instance.model.priors;
     fit.priors_given.assign(fit.priors.size(), true);
-    fit.noise_variance = settings.noise_variances(instance.noise);
-    fit.seed = instance.seed;
+    fit.noise_variance = instance.model.noise_variance;
+    fit.seed = instance.model.seed;
     if (fit.start == Start::informed) fit.given = instance.truth;
     const double begin = linalg::cpu_seconds() - std::exchange(state.fit_seconds, 0);
     const auto kept = keeping.of_part(std::optional(std::exchange(state.fit, {})),
@@ -60,7 +58,7 @@ SweepRow fit_one(const SweepSettings& settings, Index place, const Instance& ins
     row.cpu_seconds = linalg::cpu_seconds() - begin;
     const TruthComparison comparison =
         compare_with_truth(result, instance.truth, SimilarityScore::product, gauge_of(result));
-    row.noise = instance.noise;
+    row.setting = instance.setting;
     row.instance = instance.number;
     row.algorithm = place;
     row.status = result.status;
@@ -75,11 +73,14 @@ SweepRow fit_one(const SweepSettings& settings, Index place, const Instance& ins
     return row;
 }
 
-SweepTheory theory_at(const Ensemble& ensemble, const SweepSettings& settings, double noise,
-                      const Execution& run) {
+SweepTheory theory_of(const SyntheticSettings& model, Schedule schedule, const Execution& run) {
+    VectorXd dimensions(static_cast<Index>(model.shape.size()));
+    for (Index a = 0; a < dimensions.size(); ++a)
+        dimensions(a) = static_cast<double>(model.shape[at(a)]);
+    const Ensemble ensemble = make_ensemble(dimensions, model.priors);
     StateEvolutionSettings evolution;
-    evolution.noise_var = noise;
-    evolution.schedule = settings.fit.amp.schedule;
+    evolution.noise_var = model.noise_variance;
+    evolution.schedule = schedule;
     const StateEvolution uninformed =
         state_evolution(ensemble, evolution, prior_mean_start(ensemble), run);
     const StateEvolution informed =
@@ -90,18 +91,12 @@ SweepTheory theory_at(const Ensemble& ensemble, const SweepSettings& settings, d
 
 void find_theory(SweepState& state, SafePoints<SweepState>& safe_points,
                  const SweepSettings& settings, const Execution& run) {
-    const Shape& shape = settings.model.shape;
-    VectorXd dimensions(static_cast<Index>(shape.size()));
-    for (Index a = 0; a < dimensions.size(); ++a) dimensions(a) = static_cast<double>(shape[at(a)]);
+    const Schedule schedule = settings.fit.amp.schedule;
     try {
-        const Ensemble ensemble = make_ensemble(dimensions, settings.model.priors);
-        for (auto k = static_cast<Index>(state.theory.size()); k < settings.noise_variances.size();
-             ++k)
-            safe_points.step([&]() -> const SweepState& { return state; },
-                             [&] {
-                                 state.theory.push_back(theory_at(
-                                     ensemble, settings, settings.noise_variances(k), run));
-                             });
+        for (auto k = static_cast<Index>(state.theory.size()); k < settings.count(); ++k)
+            safe_points.step(
+                [&]() -> const SweepState& { return state; },
+                [&] { state.theory.push_back(theory_of(settings.model_of(k), schedule, run)); });
     } catch (const Interrupted&) {
         throw;
     } catch (const Error& error) {
@@ -111,6 +106,15 @@ void find_theory(SweepState& state, SafePoints<SweepState>& safe_points,
     state.theory_done = true;
 }
 
+// Every point of the grid is a model that can be fitted, and fits into the memory.
+void check_points(const SweepSettings& settings) {
+    if (settings.grid.axes.empty()) return;
+    for (Index p = 0; p < settings.grid.points(); ++p)
+        at_place(point_words(settings.grid.axes, p), [&] {
+            check_synthetic_settings(settings.model_of(p * settings.noise_variances.size()));
+        });
+}
+
 double median_of(std::vector<double> values) {
     if (values.empty()) return NAN;
     std::sort(values.begin(), values.end());
@@ -118,8 +122,9 @@ double median_of(std::vector<double> values) {
     return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
-// The mean and its standard error, NaN of a single value.
+// The mean and its standard error, NaN of a single value; of none both are.
 std::pair<double, double> mean_and_error(const std::vector<double>& values) {
+    if (values.empty()) return {NAN, NAN};
     const auto count = static_cast<double>(values.size());
     double mean = 0, squares = 0;
     for (const double value : values) mean += value;
@@ -129,24 +134,25 @@ std::pair<double, double> mean_and_error(const std::vector<double>& values) {
 }
 
 void check_same(const Sweep& part, const Sweep& first) {
-    const bool same =
-        part.noise_variances == first.noise_variances && part.algorithms == first.algorithms &&
-        part.instances == first.instances && part.parts == first.parts &&
-        part.shape == first.shape && part.rank == first.rank && part.priors == first.priors &&
-        part.seed == first.seed && part.success == first.success && part.options == first.options;
+    const bool same = part.axes == first.axes && part.noise_variances == first.noise_variances &&
+                      part.algorithms == first.algorithms && part.instances == first.instances &&
+                      part.parts == first.parts && part.shape == first.shape &&
+                      part.rank == first.rank && part.priors == first.priors &&
+                      part.seed == first.seed && part.success == first.success &&
+                      part.options == first.options;
     if (!same)
         throw Error(
             concat("shard ", part.part + 1, ": another sweep than that of shard ", first.part + 1));
 }
 
-// Every noise variance, instance and algorithm once, in this order.
+// Every setting, instance and algorithm once, in this order.
 void check_complete(const Sweep& sweep) {
     const auto algorithms = static_cast<Index>(sweep.algorithms.size());
-    const Index expected = sweep.noise_variances.size() * sweep.instances * algorithms;
+    const Index expected = sweep.settings() * sweep.instances * algorithms;
     bool complete = static_cast<Index>(sweep.rows.size()) == expected;
     for (Index k = 0; complete && k < expected; ++k) {
         const SweepRow& row = sweep.rows[at(k)];
-        complete = (row.noise * sweep.instances + row.instance) * algorithms + row.algorithm == k;
+        complete = (row.setting * sweep.instances + row.instance) * algorithms + row.algorithm == k;
     }
     if (!complete)
         throw Error(concat("the shards have ", sweep.rows.size(), " fits; ", expected,
@@ -202,12 +208,32 @@ bool Sweep::has_overlaps() const {
                        [](const SweepRow& row) { return row.overlap.size() > 0; });
 }
 
-SweepSummary Sweep::summary(Index noise, Index algorithm) const {
+SyntheticSettings SweepSettings::model_of(Index setting) const {
+    SyntheticSettings changed = model;
+    changed.noise_variance = noise_variances(setting % noise_variances.size());
+    if (grid.axes.empty()) return changed;
+    const ModelDescription described = grid.model_at(setting / noise_variances.size());
+    changed.shape.clear();
+    for (const double length : described.dimensions) {
+        constexpr double longest = 1e9;
+        if (!(length >= 0.5 && length <= longest))
+            throw Error(concat("a dimension of ", length, "; 1 to 1e9 are expected"));
+        changed.shape.push_back(std::lround(length));
+    }
+    changed.priors = described.parsed_priors();
+    return changed;
+}
+
+SweepSummary Sweep::summary(Index setting, Index algorithm) const {
     SweepSummary summary;
     std::vector<double> errors;
-    std::vector<std::vector<double>> overlaps(shape.size());
-    for (const SweepRow& row : rows) {
-        if (row.noise != noise || row.algorithm != algorithm) continue;
+    std::vector<std::vector<double>> overlaps(at(modes()));
+    const auto first =
+        std::lower_bound(rows.begin(), rows.end(), setting,
+                         [](const SweepRow& row, Index wanted) { return row.setting < wanted; });
+    for (auto place = first; place != rows.end() && place->setting == setting; ++place) {
+        const SweepRow& row = *place;
+        if (row.algorithm != algorithm) continue;
         errors.push_back(row.signal_error);
         summary.success += row.similarity > success;
         summary.similarity += row.similarity;
@@ -219,7 +245,7 @@ SweepSummary Sweep::summary(Index noise, Index algorithm) const {
         *mean /= count;
     std::tie(summary.signal_error, summary.signal_error_sem) = mean_and_error(errors);
     summary.median_signal_error = median_of(errors);
-    summary.overlap.resize(static_cast<Index>(shape.size()));
+    summary.overlap.resize(modes());
     summary.overlap_sem = summary.overlap;
     for (Index a = 0; a < summary.overlap.size(); ++a)
         std::tie(summary.overlap(a), summary.overlap_sem(a)) = mean_and_error(overlaps[at(a)]);
@@ -228,7 +254,9 @@ SweepSummary Sweep::summary(Index noise, Index algorithm) const {
 
 Sweep run_sweep(const SweepSettings& settings, const Execution& run,
                 const Keeping<SweepState>& keeping) {
+    check_points(settings);
     Sweep sweep;
+    sweep.axes = settings.grid.axes;
     sweep.noise_variances = settings.noise_variances;
     for (const SweepAlgorithm& algorithm : settings.algorithms)
         sweep.algorithms.push_back(algorithm.text);
@@ -254,7 +282,7 @@ Sweep run_sweep(const SweepSettings& settings, const Execution& run,
     // One part has it; before the fits, so that nothing is lost where it fails.
     if (settings.with_theory && settings.part == 0 && !state.theory_done)
         timed(*run.monitor, "theory", [&] { find_theory(state, safe_points, settings, run); });
-    const Index total = settings.noise_variances.size() * settings.instances;
+    const Index total = settings.count() * settings.instances;
     const auto algorithms = static_cast<Index>(settings.algorithms.size());
     const auto done = static_cast<Index>(state.rows.size());
     const Phase phase(*run.monitor, "fits");
@@ -294,8 +322,8 @@ Sweep merge_sweeps(std::vector<Sweep> parts) {
         if (!there[k]) throw Error(concat("shard ", k + 1, " of ", there.size(), " is missing"));
     std::stable_sort(whole.rows.begin(), whole.rows.end(),
                      [](const SweepRow& a, const SweepRow& b) {
-                         return std::tie(a.noise, a.instance, a.algorithm) <
-                                std::tie(b.noise, b.instance, b.algorithm);
+                         return std::tie(a.setting, a.instance, a.algorithm) <
+                                std::tie(b.setting, b.instance, b.algorithm);
                      });
     whole.part = 0;
     whole.parts = 1;

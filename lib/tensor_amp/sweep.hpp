@@ -1,8 +1,10 @@
-// Instances of known truth over a grid of noise variances, decomposed by several algorithms beside
-// what theory says of them: who succeeds where, and how well.
+// Instances of known truth over a grid of noise variances and of any parameters of the model,
+// decomposed by several algorithms beside what theory says of them: who succeeds where, and how
+// well. A setting is a point of the grid with a noise variance; the noise runs fastest.
 #pragma once
 
 #include <assay/tensor_amp/fit.hpp>
+#include <assay/tensor_amp/parameter_grid.hpp>
 #include <assay/tensor_amp/state_evolution.hpp>
 #include <assay/tensor_amp/synthetic.hpp>
 
@@ -27,6 +29,7 @@ struct SweepAlgorithm {
 struct SweepSettings {
     SyntheticSettings model;         // shape, rank, priors; the noise comes from the grid
     std::vector<std::string> priors; // text of each mode
+    ModelGrid grid;                  // where it has axes, shape and priors are those of its points
     VectorXd noise_variances;
     std::vector<SweepAlgorithm> algorithms;
     Index instances = 20;
@@ -35,12 +38,16 @@ struct SweepSettings {
     bool with_theory = true;
     // Similarity to the truth above which an instance counts as solved.
     double success = 0.3;
-    // This part of all (noise variance, instance) pairs, dealt out in turn.
+    // This part of all (setting, instance) pairs, dealt out in turn.
     Index part = 0, parts = 1;
+
+    [[nodiscard]] Index count() const { return grid.points() * noise_variances.size(); }
+    // The model of a setting, lengths rounded to whole numbers. Throws Error where one is none.
+    [[nodiscard]] ASSAY_API SyntheticSettings model_of(Index setting) const;
 };
 
 struct SweepRow {
-    Index noise = 0; // place in the grid
+    Index setting = 0;
     Index instance = 0;
     Index algorithm = 0; // place in the list
     std::string status;
@@ -53,7 +60,7 @@ struct SweepRow {
     double cpu_seconds = 0;
 };
 
-// Of the instances of one noise variance and algorithm.
+// Of the instances of one setting and algorithm.
 struct SweepSummary {
     double success = 0; // share of instances
     double signal_error = 0, signal_error_sem = 0, median_signal_error = 0;
@@ -69,6 +76,7 @@ struct SweepTheory {
 };
 
 struct Sweep {
+    ParameterAxes axes;
     VectorXd noise_variances;
     std::vector<std::string> algorithms;
     Index instances = 0;
@@ -79,24 +87,34 @@ struct Sweep {
     double success = 0.3;
     std::uint64_t seed = 0;
     std::string options;             // in words: what else parts must have in common
-    std::vector<SweepRow> rows;      // by noise, instance, algorithm
-    std::vector<SweepTheory> theory; // by noise; empty without
+    std::vector<SweepRow> rows;      // by setting, instance, algorithm
+    std::vector<SweepTheory> theory; // by setting; empty without
+
+    [[nodiscard]] Index settings() const { return point_count(axes) * noise_variances.size(); }
+    // The modes of a setting's tensors, and the most of all.
+    [[nodiscard]] Index order(Index setting) const {
+        return order_at(axes, setting / noise_variances.size(), static_cast<Index>(shape.size()));
+    }
+    [[nodiscard]] Index modes() const {
+        return largest_order(axes, static_cast<Index>(shape.size()));
+    }
 
     // Not where a shard of an older version, which has none, is among what was merged.
     [[nodiscard]] ASSAY_API bool has_overlaps() const;
-    [[nodiscard]] ASSAY_API SweepSummary summary(Index noise, Index algorithm) const;
+    [[nodiscard]] ASSAY_API SweepSummary summary(Index setting, Index algorithm) const;
 };
 
 // What of a sweep is done.
 struct SweepState {
-    std::vector<SweepTheory> theory; // of the first noise variances
+    std::vector<SweepTheory> theory; // of the first settings
     bool theory_done = false;
     std::vector<SweepRow> rows;
     FitState fit;           // the one at work
     double fit_seconds = 0; // of the processor, spent on it
 };
 
-// One tensor at a time; all algorithms see the same one. The rows of a part are those of the whole.
+// One tensor at a time; all algorithms see the same one. Throws Error, before the first, where a
+// point of the grid is no model. The rows of a part are those of the whole.
 // Every sweep of every fit is kept.
 [[nodiscard]] ASSAY_API Sweep run_sweep(const SweepSettings& settings, const Execution& run,
                                         const Keeping<SweepState>& keeping = {});

@@ -63,25 +63,6 @@ void check_factors(const SyntheticSettings& s) {
     }
 }
 
-void check_synthetic_settings(const SyntheticSettings& s) {
-    check_shape(s.shape, "synth");
-    check_rank(s.shape, s.rank);
-    if (s.symmetric) {
-        if (s.snr) throw Error("symmetric: give the noise variance, not the snr");
-        check_cubic(s.shape);
-        if (s.noise_mode >= 0 || s.missing_fraction > 0 || !s.missing_blocks.empty())
-            throw Error("symmetric: neither missing entries nor noise that differs between slices "
-                        "would be symmetric");
-    }
-    const bool masked = s.missing_fraction > 0 || !s.missing_blocks.empty();
-    // The values, and their copy when they are written.
-    check_memory(entry_count(s.shape) * (2 * sizeof(double) + (masked ? 1 : 0)), s.memory_bytes,
-                 shape_text(s.shape) + " entries");
-    check_noise_settings(s);
-    check_missing(s);
-    check_factors(s);
-}
-
 // Rows moved and mixed so that their mean and covariance are the prior's.
 MatrixXd standardized(const MatrixXd& factor, const Prior& prior, Index mode) {
     const auto* const gaussian = dynamic_cast<const GaussianPrior*>(&prior);
@@ -285,6 +266,25 @@ void hide_entries(DenseTensor& tensor, const SyntheticSettings& s, const Executi
 }
 
 } // namespace
+
+void check_synthetic_settings(const SyntheticSettings& s) {
+    check_shape(s.shape, "synth");
+    check_rank(s.shape, s.rank);
+    if (s.symmetric) {
+        if (s.snr) throw Error("symmetric: give the noise variance, not the snr");
+        check_cubic(s.shape);
+        if (s.noise_mode >= 0 || s.missing_fraction > 0 || !s.missing_blocks.empty())
+            throw Error("symmetric: neither missing entries nor noise that differs between slices "
+                        "would be symmetric");
+    }
+    const bool masked = s.missing_fraction > 0 || !s.missing_blocks.empty();
+    // The values, and their copy when they are written.
+    check_memory(entry_count(s.shape) * (2 * sizeof(double) + (masked ? 1 : 0)), s.memory_bytes,
+                 shape_text(s.shape) + " entries");
+    check_noise_settings(s);
+    check_missing(s);
+    check_factors(s);
+}
 
 Synthetic make_synthetic(const SyntheticSettings& s, const Execution& run) {
     check_synthetic_settings(s);

@@ -54,6 +54,8 @@ struct Synthetic {
 };
 
 // Throws Error for settings that do not fit one another, the shape, or the memory.
+ASSAY_API void check_synthetic_settings(const SyntheticSettings& settings);
+// Throws Error as that does.
 [[nodiscard]] ASSAY_API Synthetic make_synthetic(const SyntheticSettings& settings,
                                                  const Execution& run);
 

@@ -5,6 +5,7 @@
 #include <assay/core/recording.hpp>
 #include <assay/core/text.hpp>
 #include <assay/hdf5/attribute_text.hpp>
+#include <assay/tensor_amp/grid_io.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -29,27 +30,15 @@ void write_model(hdf5::Group& group, const ModelDescription& model) {
     group.set_attribute("priors", nlohmann::json(model.priors).dump());
 }
 
-std::string joined_axes(const std::string& first, const std::string& second) {
-    return first.empty() || second.empty() ? first + second : first + "," + second;
-}
-
 // ---- state evolution
 
 // The leading axes of a study's arrays.
-struct Leading {
-    hdf5::Shape shape;
-    std::string axes;
-};
 Leading leading_axes(const EvolutionSettings& settings) {
     Leading leading;
-    if (settings.noise_var.size() > 1) {
-        leading.shape.push_back(settings.noise_var.size());
-        leading.axes = "noise_var";
-    }
-    if (settings.starts.size() > 1) {
-        leading.shape.push_back(static_cast<Index>(settings.starts.size()));
-        leading.axes = joined_axes(leading.axes, "start");
-    }
+    if (settings.noise_var.size() > 1)
+        leading = leading.with("noise_var", settings.noise_var.size());
+    if (settings.starts.size() > 1)
+        leading = leading.with("start", static_cast<Index>(settings.starts.size()));
     return leading;
 }
 
@@ -212,15 +201,6 @@ void write_column(hdf5::Group& group, const Column& column, const Leading& leadi
     const std::string name =
         slash == std::string::npos ? column.name : column.name.substr(slash + 1);
     place.write(name, values.data(), longer(leading.shape, column.trailing), info);
-}
-
-Leading grid_of(const PhaseSettings& settings) {
-    Leading leading;
-    for (const PhaseAxis& axis : settings.axes) {
-        leading.shape.push_back(axis.values.size());
-        leading.axes = joined_axes(leading.axes, axis.name);
-    }
-    return leading;
 }
 
 std::string quantity_word(PhaseQuantity quantity) {
@@ -393,12 +373,10 @@ void write_evolution(hdf5::Group group, const EvolutionStudy& study) {
 void write_phase(hdf5::Group group, const PhaseStudy& study) {
     const PhaseSettings& s = study.settings;
     const bool part = study.part.count > 1;
-    Leading leading = grid_of(s);
+    Leading leading = leading_axes(s.axes);
     write_model(group, s.model);
     group.set_attribute("quantity", quantity_word(s.quantity));
-    group.set_attribute("grid", leading.axes);
-    for (const PhaseAxis& axis : s.axes)
-        group.write(axis.name, axis.values, {axis.name, "", "of the grid"});
+    write_grid(group, s.axes);
     if (part) {
         group.set_attribute("shard", static_cast<std::int64_t>(study.part.index));
         group.set_attribute("shards", static_cast<std::int64_t>(study.part.count));
@@ -425,10 +403,8 @@ void write_phase(hdf5::Group group, const PhaseStudy& study) {
 void merge_phase(hdf5::Group group, const std::vector<hdf5::Group>& parts) {
     check_all_parts(parts);
     const hdf5::Group& first = parts.front();
-    const std::string grid = first.text_attribute("grid").value_or("");
-    Leading leading{{}, grid};
-    for (const std::string& axis : grid.empty() ? std::vector<std::string>{} : split(grid, ','))
-        leading.shape.push_back(first.dataset(axis).expect_numeric().size());
+    const ParameterAxes grid = read_grid(first);
+    const Leading leading = leading_axes(grid);
     const Index points = hdf5::element_count(leading.shape, first.where());
     // In the order in which write_phase sets them: the bytes of an undivided run.
     for (const std::string name : {"dimensions", "order", "rank", "priors", "quantity", "grid"}) {
