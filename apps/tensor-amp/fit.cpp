@@ -240,14 +240,6 @@ void report(cli::Context& context, const FitResult& fit) {
                                "component; the posterior is approximate");
 }
 
-// An interruption leaves the state as it was.
-void survey(const LoadedTensor& tensor, const Keeping<FitState>& keeping, Monitor& monitor) {
-    const FitState state = keeping.resume.value_or(FitState{});
-    SafePoints safe_points(keeping, monitor);
-    safe_points.step([&]() -> const FitState& { return state; },
-                     [&] { timed(monitor, "survey", [&] { tensor.survey(monitor); }); });
-}
-
 // Rank 0's number at every rank: with the same threads and memory they stop and exchange at the
 // same places.
 std::int64_t of_first(std::int64_t number) {
@@ -264,7 +256,7 @@ void run(Options& o, cli::Context& context) {
     if (o.fit.symmetric && o.tensor.center != "none")
         throw UsageError("option '--symmetric': takes no --center (entries with repeated indices "
                          "are not observed)");
-    const LoadedTensor tensor =
+    LoadedTensor tensor =
         timed(context.monitor(), "read the tensor", [&] { return load_tensor(context, o.tensor); });
     settle(o, context, tensor);
     cli::StateFile state = state_file(context, "fit");
@@ -274,7 +266,7 @@ void run(Options& o, cli::Context& context) {
     const ranks::Together together;
     ranks::AgreedMonitor agreed(context.monitor());
     const Execution run{static_cast<int>(of_first(context.execution().threads)), &agreed};
-    if (tensor.survey) survey(tensor, keeping, agreed);
+    survey(tensor, keeping, agreed);
     warn_of_signs(context, o.fit, tensor);
     const auto begin = std::chrono::steady_clock::now();
     FitResult fit = at_place(context.input_address().name(),

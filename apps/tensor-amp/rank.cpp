@@ -58,15 +58,14 @@ void read_criteria(Options& o) {
     s.chosen_by = o.criteria.front() == "all" ? "evidence" : o.criteria.front();
 }
 
-void settle(Options& o, const NamedTensor& named) {
+void settle(Options& o, const LoadedTensor& tensor) {
     RankChoiceSettings& s = o.choice;
     s.ranks = parse_ranks(o.ranks);
-    const auto order = named.tensor.order();
+    const auto order = static_cast<Index>(tensor.shape().size());
     const bool prior_given = !o.priors.prior.empty() || !o.priors.modes.empty();
-    s.fit.priors_given = parameters_given(o.priors, order, named.mode_names);
+    s.fit.priors_given = parameters_given(o.priors, order, tensor.mode_names);
     if (o.priors.prior.empty()) o.priors.prior = PriorOptions().prior;
-    s.storage = o.tensor.storage;
-    s.priors = prior_texts(o.priors, order, named.mode_names);
+    s.priors = prior_texts(o.priors, order, tensor.mode_names);
     s.fit.amp.learn_priors = !prior_given || o.noise == "auto";
     s.fit.amp.tie_components = true;
     s.fit.amp.learn_noise = o.noise == "auto";
@@ -82,21 +81,22 @@ void settle(Options& o, const NamedTensor& named) {
     if (!starts_with(o.holdout, "block:mode "))
         throw UsageError("option '--holdout-kind': found '" + printable(o.holdout, 40) +
                          "'; speckled or 'block:mode K' is expected");
-    s.block_mode = mode_of("--holdout-kind", o.holdout.substr(11), order, named.mode_names);
+    s.block_mode = mode_of("--holdout-kind", o.holdout.substr(11), order, tensor.mode_names);
 }
 
 void run(Options& o, cli::Context& context) {
     read_criteria(o);
-    o.tensor.copies = o.choice.cross_validation ? 3 : 2; // as read, as fitted, of a fold
-    const DenseInput input = load_dense(context, o.tensor);
-    settle(o, input.named);
+    o.tensor.copies = o.choice.cross_validation ? 2 : 1; // whole, and without a fold
+    LoadedTensor tensor = load_tensor(context, o.tensor);
+    settle(o, tensor);
     note_prior_files(context, o.choice.priors);
     o.choice.part = context.shard().index - 1;
     o.choice.parts = context.shard().count;
     cli::StateFile state = state_file(context, "rank");
+    const Keeping<RankProgress> keeping = keeping_in<RankProgress>(state, o.save_every);
+    survey(tensor, keeping, context.monitor());
     RankChoice choice = at_place(context.input_address().name(), [&] {
-        return choose_rank(input.named.tensor, o.choice, context.execution(),
-                           keeping_in<RankProgress>(state, o.save_every));
+        return choose_rank(*tensor.source, o.choice, context.execution(), keeping);
     });
     choice.data = state.digest();
     write_rank_choice(context.output().create_group(kRankGroup), choice);

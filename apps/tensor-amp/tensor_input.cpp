@@ -97,6 +97,23 @@ std::vector<std::string> named_modes(const TensorOptions& o, std::vector<std::st
     return o.modes;
 }
 
+// What --center asks for; the means are yet to be found.
+std::optional<Centering> centering_of(const TensorOptions& o, Index order,
+                                      const std::vector<std::string>& names) {
+    if (o.center == "none") return std::nullopt;
+    if (o.center == "global") return Centering{};
+    if (!starts_with(o.center, "mode:"))
+        throw UsageError("option '--center': found '" + printable(o.center, 40) +
+                         "'; none, global or mode:K is expected");
+    return Centering{mode_of("--center", o.center.substr(5), order, names), {}};
+}
+
+template <class Scalar>
+struct InputOf {
+    NamedTensorOf<Scalar> named;
+    std::optional<Centering> centering;
+};
+
 // A tensor in memory made ready; `where` stands for it in messages.
 template <class Scalar>
 InputOf<Scalar> prepared(cli::Context& context, const TensorOptions& o, NamedTensorOf<Scalar> named,
@@ -107,14 +124,8 @@ InputOf<Scalar> prepared(cli::Context& context, const TensorOptions& o, NamedTen
     if (tensor.values.size() > 1 && (tensor.values.array() == tensor.values(0)).all())
         context.monitor().warn(where + kAllEqual);
     if (o.symmetric) at_place(where, [&] { clear_repeated_indices(tensor); });
-    if (o.center == "none") return whole;
-    std::optional<Index> mode;
-    if (starts_with(o.center, "mode:"))
-        mode = mode_of("--center", o.center.substr(5), tensor.order(), whole.named.mode_names);
-    else if (o.center != "global")
-        throw UsageError("option '--center': found '" + printable(o.center, 40) +
-                         "'; none, global or mode:K is expected");
-    whole.centering = at_place("option '--center'", [&] { return subtract_means(tensor, mode); });
+    whole.centering = centering_of(o, tensor.order(), whole.named.mode_names);
+    if (whole.centering) whole.centering = subtract_means(tensor, whole.centering->mode);
     return whole;
 }
 
@@ -156,19 +167,19 @@ LoadedTensor in_memory(const TensorOptions& o, InputOf<Scalar> whole, const std:
 
 LoadedTensor streamed(const TensorOptions& o, const Place& place) {
     const std::string& where = place.values.where();
-    if (o.center != "none" || o.symmetric)
-        throw Error(concat(where, ": larger than --memory; ",
-                           o.symmetric ? "--symmetric" : "--center", " needs it whole"));
+    LoadedTensor loaded;
+    loaded.mode_names = named_modes(o, names_of_modes(place.values), place.values.shape().size());
     StreamedTensorSettings settings;
+    settings.centering = centering_of(o, place.values.rank(), loaded.mode_names);
+    settings.symmetric = o.symmetric;
     settings.storage = o.storage;
     settings.missing_nan = o.missing.nan;
     settings.memory_bytes = static_cast<std::int64_t>(allowed_memory(o.memory));
     auto source = std::make_unique<StreamedTensor>(place.values, place.reading.mask, settings);
-    LoadedTensor loaded;
-    loaded.mode_names = named_modes(o, names_of_modes(place.values), place.values.shape().size());
     loaded.survey = [&tensor = *source, where](Monitor& monitor) {
         tensor.survey(monitor);
         if (tensor.constant()) monitor.warn(where + kAllEqual);
+        return tensor.centering();
     };
     loaded.source = std::move(source);
     return loaded;
@@ -181,7 +192,7 @@ LoadedTensor load_as(cli::Context& context, const TensorOptions& o, std::size_t 
     if (auto foreign = load_foreign<Scalar>(context, o, number, input))
         return in_memory(o, std::move(*foreign), context.input_address(input).name());
     const Place place = place_of(context, o, input);
-    if (place.bytes(number) > allowed_memory(o.memory)) return streamed(o, place);
+    if (o.copies * place.bytes(number) > allowed_memory(o.memory)) return streamed(o, place);
     return in_memory(o, load_at<Scalar>(context, o, place, input), place.values.where());
 }
 
@@ -218,15 +229,6 @@ std::optional<TensorOf<Scalar>> foreign_tensor(cli::Context& context, const Miss
 }
 template std::optional<DenseTensor> foreign_tensor(cli::Context&, const MissingOptions&,
                                                    hdf5::Address, double, double);
-
-DenseInput load_dense(cli::Context& context, const TensorOptions& o, std::size_t input) {
-    if (auto foreign = load_foreign<double>(context, o, sizeof(double), input))
-        return std::move(*foreign);
-    const Place place = place_of(context, o, input);
-    expect_room(o.copies * place.bytes(sizeof(double)), allowed_memory(o.memory),
-                place.values.where(), "");
-    return load_at<double>(context, o, place, input);
-}
 
 LoadedTensor load_tensor(cli::Context& context, const TensorOptions& o, std::size_t input) {
     if (o.storage == Storage::float64) return load_as<double>(context, o, sizeof(double), input);

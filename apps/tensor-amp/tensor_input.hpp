@@ -55,9 +55,9 @@ struct LoadedTensor {
     std::unique_ptr<assay::tensor_amp::TensorSource> source;
     std::vector<std::string> mode_names;
     std::optional<assay::tensor_amp::Centering> centering;
-    // Checks the numbers of a tensor that is streamed (StreamedTensor::survey), before all passes;
-    // empty where they are checked.
-    std::function<void(assay::Monitor&)> survey;
+    // Checks the numbers of a tensor that is streamed (StreamedTensor::survey), before all passes,
+    // and finds the means to be taken off; empty where that is done.
+    std::function<std::optional<assay::tensor_amp::Centering>(assay::Monitor&)> survey;
     [[nodiscard]] const assay::tensor_amp::Shape& shape() const { return source->shape(); }
 };
 
@@ -65,16 +65,6 @@ struct LoadedTensor {
 // Error that names the file and dataset.
 [[nodiscard]] LoadedTensor load_tensor(assay::cli::Context& context, const TensorOptions& o,
                                        std::size_t input = 0);
-
-// The same for what needs all of it at once. Throws Error where it is larger than --memory.
-template <class Scalar>
-struct InputOf {
-    assay::tensor_amp::NamedTensorOf<Scalar> named;
-    std::optional<assay::tensor_amp::Centering> centering;
-};
-using DenseInput = InputOf<double>;
-[[nodiscard]] DenseInput load_dense(assay::cli::Context& context, const TensorOptions& o,
-                                    std::size_t input = 0);
 
 // "2", or a name of one of `order` modes. Throws UsageError naming `option`.
 [[nodiscard]] assay::tensor_amp::Index mode_of(const std::string& option, const std::string& text,

@@ -4,31 +4,38 @@
 
 namespace assay::tensor_amp {
 
+Slices slices_of(const Shape& shape, std::optional<Index> mode) {
+    Slices slices;
+    if (!mode) return slices;
+    const auto order = static_cast<Index>(shape.size());
+    if (*mode < 0 || *mode >= order)
+        throw Error(concat("mode ", *mode, "; 0 to ", order - 1, " is expected"));
+    slices.count = shape[at(*mode)];
+    for (Index b = *mode + 1; b < order; ++b) slices.inner *= shape[at(b)];
+    return slices;
+}
+
+template <class Scalar>
+void subtract(const Centering& centering, const Shape& shape, Scalar* values,
+              const std::uint8_t* observed, Index first, Index count) {
+    const Slices slices = slices_of(shape, centering.mode);
+    for (Index i = 0; i < count; ++i)
+        if (observed == nullptr || observed[i] != 0)
+            values[i] = static_cast<Scalar>(static_cast<double>(values[i]) -
+                                            centering.means(slices.of(first + i)));
+}
+template ASSAY_API void subtract(const Centering&, const Shape&, double*, const std::uint8_t*,
+                                 Index, Index);
+
 template <class Scalar>
 Centering subtract_means(TensorOf<Scalar>& tensor, std::optional<Index> mode) {
-    if (mode && (*mode < 0 || *mode >= tensor.order()))
-        throw Error(concat("mode ", *mode, "; 0 to ", tensor.order() - 1, " is expected"));
-    const Index slices = mode ? tensor.shape[static_cast<std::size_t>(*mode)] : 1;
-    Index inner = tensor.values.size();
-    if (mode) {
-        inner = 1;
-        for (auto b = static_cast<std::size_t>(*mode) + 1; b < tensor.shape.size(); ++b)
-            inner *= tensor.shape[b];
-    }
-    const auto observed = [&](Index entry) {
-        return tensor.observed.empty() || tensor.observed[static_cast<std::size_t>(entry)] != 0;
-    };
-    VectorXd sums = VectorXd::Zero(slices), counts = VectorXd::Zero(slices);
-    for (Index e = 0; e < tensor.values.size(); ++e) {
-        if (!observed(e)) continue;
-        sums(e / inner % slices) += static_cast<double>(tensor.values(e));
-        counts(e / inner % slices) += 1;
-    }
-    Centering centering{mode, sums.cwiseQuotient(counts.cwiseMax(1))};
+    const std::uint8_t* observed = tensor.observed.empty() ? nullptr : tensor.observed.data();
+    MeansOfSlices sums(tensor.shape, mode);
     for (Index e = 0; e < tensor.values.size(); ++e)
-        if (observed(e))
-            tensor.values(e) = static_cast<Scalar>(static_cast<double>(tensor.values(e)) -
-                                                   centering.means(e / inner % slices));
+        if (observed == nullptr || observed[e] != 0)
+            sums.add(e, static_cast<double>(tensor.values(e)));
+    const Centering centering = sums.centering();
+    subtract(centering, tensor.shape, tensor.values.data(), observed, 0, tensor.values.size());
     return centering;
 }
 template ASSAY_API Centering subtract_means(DenseTensor&, std::optional<Index>);

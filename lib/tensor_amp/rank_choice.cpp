@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/phase.hpp>
 #include <assay/core/random.hpp>
+#include <assay/tensor_amp/centering.hpp>
 #include <assay/tensor_amp/diagnostics.hpp>
 #include <assay/tensor_amp/discrete_io.hpp>
 #include <assay/tensor_amp/evidence.hpp>
@@ -16,20 +17,27 @@
 namespace assay::tensor_amp {
 namespace {
 
-bool observed(const DenseTensor& tensor, Index entry) {
-    return tensor.observed.empty() || tensor.observed[at(entry)] != 0;
+// Calls body(entry, value) for the observed entries of a block.
+template <class Body>
+void for_each_observed(const RowBlock& block, Index columns, const Body& body) {
+    for (Index i = 0; i < block.count * columns; ++i)
+        if (block.observed == nullptr || block.observed[i] != 0)
+            body(block.first * columns + i, block.doubles != nullptr
+                                                ? block.doubles[i]
+                                                : static_cast<double>(block.floats[i]));
 }
 
 struct Observed {
     double squared_norm = 0, entries = 0;
 };
-Observed observed_part(const DenseTensor& tensor) {
+Observed observed_part(const TensorSource& source) {
     Observed part;
-    for (Index e = 0; e < tensor.values.size(); ++e) {
-        if (!observed(tensor, e)) continue;
-        part.squared_norm += tensor.values(e) * tensor.values(e);
-        ++part.entries;
-    }
+    source.visit(Content::values, [&](const RowBlock& block) {
+        for_each_observed(block, source.unfolded().columns, [&](Index, double value) {
+            part.squared_norm += value * value;
+            ++part.entries;
+        });
+    });
     return part;
 }
 
@@ -43,39 +51,44 @@ FitSettings settings_of_rank(const RankChoiceSettings& settings, Index rank) {
     return fit;
 }
 
-// Mean squared error on the entries held out, over their mean square.
-double held_out_error(const DenseTensor& tensor, const std::vector<std::uint8_t>& held_out,
-                      const Factors& factors) {
-    const Index last = tensor.order() - 1;
-    const Index run = tensor.shape[at(last)];
-    const double scale = signal_scale(tensor.shape);
-    double error = 0, square = 0;
-    for (Index first = 0; first < tensor.values.size(); first += run) {
-        VectorXd others = VectorXd::Constant(factors.front().cols(), scale);
-        Index rest = first / run;
-        for (Index a = last - 1; a >= 0; --a) {
-            const Index length = tensor.shape[at(a)];
-            others.array() *= factors[at(a)].row(rest % length).transpose().array();
-            rest /= length;
-        }
-        for (Index k = 0; k < run; ++k) {
-            if (held_out[at(first + k)] == 0) continue;
-            const double value = tensor.values(first + k);
-            error += std::pow(value - factors[at(last)].row(k).dot(others), 2);
-            square += value * value;
-        }
+// The product of the rows of all factors but the last, at a fibre of the last mode.
+VectorXd weights_of_fibre(const Shape& shape, const Factors& factors, Index fibre) {
+    VectorXd weights = VectorXd::Constant(factors.front().cols(), signal_scale(shape));
+    for (auto a = static_cast<Index>(shape.size()) - 2; a >= 0; --a) {
+        weights.array() *= factors[at(a)].row(fibre % shape[at(a)]).transpose().array();
+        fibre /= shape[at(a)];
     }
+    return weights;
+}
+
+// Mean squared error on the entries held out, over their mean square.
+double held_out_error(const TensorSource& source, const TensorSource::Hidden& held_out,
+                      const Factors& factors) {
+    const MatrixXd& last = factors.back();
+    double error = 0, square = 0;
+    Index fibre = -1;
+    VectorXd weights;
+    source.visit(Content::values, [&](const RowBlock& block) {
+        for_each_observed(block, source.unfolded().columns, [&](Index entry, double value) {
+            if (!held_out(entry)) return;
+            if (entry / last.rows() != fibre) {
+                fibre = entry / last.rows();
+                weights = weights_of_fibre(source.shape(), factors, fibre);
+            }
+            error += std::pow(value - last.row(entry % last.rows()).dot(weights), 2);
+            square += value * value;
+        });
+    });
     return square > 0 ? error / square : 0;
 }
 
 // Judges one rank, fit by fit; what `progress` says of it already is not done again.
 class Judge {
   public:
-    Judge(const DenseTensor& tensor, const MemoryTensor& source, const RankChoiceSettings& settings,
-          Index rank, const Execution& run, const Keeping<RankProgress>& keeping,
-          RankProgress& progress)
-        : tensor_(tensor), source_(source), settings_(settings), rank_(rank), run_(run),
-          keeping_(keeping), progress_(progress) {}
+    Judge(const TensorSource& source, const RankChoiceSettings& settings, Index rank,
+          const Execution& run, const Keeping<RankProgress>& keeping, RankProgress& progress)
+        : source_(source), settings_(settings), rank_(rank), run_(run), keeping_(keeping),
+          progress_(progress) {}
 
     [[nodiscard]] RankScore score() {
         if (!progress_.by_evidence)
@@ -99,13 +112,13 @@ class Judge {
 
     [[nodiscard]] RankScore by_evidence() {
         const FitResult result = fit(source_, settings_of_rank(settings_, rank_));
-        const Observed part = observed_part(tensor_);
+        const Observed part = observed_part(source_);
         RankScore score;
         score.evidence =
             result.status == "diverged"
                 ? -std::numeric_limits<double>::infinity()
                 : log_evidence(result.bethe_free_entropy.value_or(0), result.noise_variance,
-                               part.squared_norm, part.entries, mean_dimension(tensor_.shape));
+                               part.squared_norm, part.entries, mean_dimension(source_.shape()));
         score.status = result.status;
         return score;
     }
@@ -113,14 +126,10 @@ class Judge {
     void cross_validate(RankScore& score) {
         for (auto fold = static_cast<int>(progress_.fold_errors.size()); fold < settings_.folds;
              ++fold) {
-            const std::vector<std::uint8_t> held_out = held_out_entries(tensor_, settings_, fold);
-            DenseTensor kept = tensor_;
-            if (kept.observed.empty()) kept.observed.assign(held_out.size(), 1);
-            for (std::size_t e = 0; e < held_out.size(); ++e)
-                if (held_out[e] != 0) kept.observed[e] = 0;
-            const MemoryTensor source(std::move(kept), settings_.storage);
-            const FitResult result = fit(source, settings_of_rank(settings_, rank_));
-            progress_.fold_errors.push_back(held_out_error(tensor_, held_out, result.factors));
+            const auto held_out = held_out_entries(source_.shape(), settings_, fold);
+            const FitResult result =
+                fit(*source_.without(held_out), settings_of_rank(settings_, rank_));
+            progress_.fold_errors.push_back(held_out_error(source_, held_out, result.factors));
         }
         // A copy is aligned: sums over other memory would depend on where it stands.
         const VectorXd errors =
@@ -142,14 +151,13 @@ class Judge {
         const FitResult result = fit(source_, settings);
         if (settings_.core_consistency)
             score.core_consistency =
-                diagnose(tensor_, result.factors, run_)
+                diagnose(source_, result.factors, run_)
                     .core_consistency.value_or(std::numeric_limits<double>::quiet_NaN());
         const auto others = static_cast<double>(result.restarts.similarity.size()) - 1;
         score.similarity = others > 0 ? (result.restarts.similarity.sum() - 1) / others : 1.0;
     }
 
-    const DenseTensor& tensor_;
-    const MemoryTensor& source_;
+    const TensorSource& source_;
     const RankChoiceSettings& settings_;
     Index rank_;
     const Execution& run_;
@@ -240,38 +248,29 @@ Index RankChoice::selected() const {
     return by_evidence();
 }
 
-std::vector<std::uint8_t> held_out_entries(const DenseTensor& tensor,
-                                           const RankChoiceSettings& settings, int fold) {
-    const Random random(settings.fit.seed, "tensor-amp/folds");
-    const auto draw = [&](Index index) {
-        return random.uniform(static_cast<std::uint64_t>(index),
-                              {static_cast<std::uint64_t>(fold), 0, 0});
+TensorSource::Hidden held_out_entries(const Shape& shape, const RankChoiceSettings& settings,
+                                      int fold) {
+    const auto draw = [random = Random(settings.fit.seed, "tensor-amp/folds"),
+                       fold = static_cast<std::uint64_t>(fold)](Index index) {
+        return random.uniform(static_cast<std::uint64_t>(index), {fold, 0, 0});
     };
-    std::vector<std::uint8_t> held_out(at(tensor.values.size()), 0);
-    Index inner = 1;
-    for (Index b = settings.block_mode + 1; b < tensor.order(); ++b) inner *= tensor.shape[at(b)];
-    const Index length = tensor.shape[at(settings.block_mode)];
+    const double share = settings.held_out;
+    if (settings.hold_out == HoldOut::speckled)
+        return [draw, share](Index entry) { return draw(entry) < share; };
+    // Of every fibre along the mode, one run of consecutive entries, at a random place.
+    const Slices along = slices_of(shape, settings.block_mode);
     const auto run = std::max<Index>(
-        1, static_cast<Index>(std::lround(settings.held_out * static_cast<double>(length))));
-    for (Index e = 0; e < tensor.values.size(); ++e) {
-        if (!observed(tensor, e)) continue;
-        if (settings.hold_out == HoldOut::speckled) {
-            held_out[at(e)] = draw(e) < settings.held_out;
-            continue;
-        }
-        // Of every fibre along the mode, one run of consecutive entries, at a random place.
-        const Index along = e / inner % length;
-        const Index fibre = e / (inner * length) * inner + e % inner;
-        const auto begin = static_cast<Index>(draw(fibre) * static_cast<double>(length));
-        held_out[at(e)] = (along - begin + length) % length < run;
-    }
-    return held_out;
+        1, static_cast<Index>(std::lround(share * static_cast<double>(along.count))));
+    return [draw, along, run](Index entry) {
+        const Index fibre = entry / (along.inner * along.count) * along.inner + entry % along.inner;
+        const auto begin = static_cast<Index>(draw(fibre) * static_cast<double>(along.count));
+        return (along.of(entry) - begin + along.count) % along.count < run;
+    };
 }
 
-RankChoice choose_rank(const DenseTensor& tensor, const RankChoiceSettings& settings,
+RankChoice choose_rank(const TensorSource& source, const RankChoiceSettings& settings,
                        const Execution& run, const Keeping<RankProgress>& keeping) {
-    for (const Index rank : settings.ranks) check_rank(tensor.shape, rank);
-    const MemoryTensor source(tensor, settings.storage);
+    for (const Index rank : settings.ranks) check_rank(source.shape(), rank);
     RankProgress progress = keeping.resume.value_or(RankProgress{});
     SafePoints safe_points(keeping, *run.monitor);
     WithoutPhases quieter(*run.monitor);
@@ -283,14 +282,13 @@ RankChoice choose_rank(const DenseTensor& tensor, const RankChoiceSettings& sett
         run.monitor->progress({static_cast<double>(k), static_cast<double>(count), "ranks", {}});
         safe_points.reached([&]() -> const RankProgress& { return progress; });
         const Phase phase(*run.monitor, concat("rank ", rank));
-        const RankScore score =
-            Judge(tensor, source, settings, rank, inside, keeping, progress).score();
+        const RankScore score = Judge(source, settings, rank, inside, keeping, progress).score();
         RankProgress next;
         next.scores = std::move(progress.scores);
         next.scores[rank] = score;
         progress = std::move(next);
     }
-    RankChoice choice = choice_of(progress.scores, settings, mean_dimension(tensor.shape));
+    RankChoice choice = choice_of(progress.scores, settings, mean_dimension(source.shape()));
     choice.part = settings.part;
     choice.parts = settings.parts;
     return choice;

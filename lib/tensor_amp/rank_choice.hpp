@@ -4,6 +4,7 @@
 
 #include <assay/tensor_amp/fit.hpp>
 #include <assay/tensor_amp/tensor.hpp>
+#include <assay/tensor_amp/tensor_source.hpp>
 
 #include <assay/core/keeping.hpp>
 
@@ -31,7 +32,6 @@ struct RankChoiceSettings : RankCriteria {
     HoldOut hold_out = HoldOut::speckled;
     Index block_mode = 0; // runs of consecutive indices of this mode are held out together
     Index restarts = 4;
-    Storage storage = Storage::float64;
     // This part of the ranks, dealt out in turn.
     Index part = 0, parts = 1;
 };
@@ -80,7 +80,7 @@ struct RankProgress {
 };
 
 // The ranks of the part asked for. Every sweep of every fit is kept.
-[[nodiscard]] ASSAY_API RankChoice choose_rank(const DenseTensor& tensor,
+[[nodiscard]] ASSAY_API RankChoice choose_rank(const TensorSource& source,
                                                const RankChoiceSettings& settings,
                                                const Execution& run,
                                                const Keeping<RankProgress>& keeping = {});
@@ -89,8 +89,8 @@ struct RankProgress {
 // where they have other criteria.
 [[nodiscard]] ASSAY_API RankChoice merge_rank_choices(const std::vector<RankChoice>& parts);
 
-// Which entries fold `fold` holds out: 1 = held out. Only observed entries are.
-[[nodiscard]] ASSAY_API std::vector<std::uint8_t>
-held_out_entries(const DenseTensor& tensor, const RankChoiceSettings& settings, int fold);
+// Whether fold `fold` holds an entry out, if it was observed.
+[[nodiscard]] ASSAY_API TensorSource::Hidden
+held_out_entries(const Shape& shape, const RankChoiceSettings& settings, int fold);
 
 } // namespace assay::tensor_amp

@@ -4,6 +4,7 @@
 #include <assay/core/parallel.hpp>
 #include <assay/tensor_amp/settle_entries.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
+#include <assay/tensor_amp/symmetric_amp.hpp>
 
 #include <algorithm>
 #include <array>
@@ -11,8 +12,12 @@
 #include <condition_variable>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace assay::tensor_amp {
 
@@ -110,6 +115,55 @@ class DoubleBuffer {
     std::exception_ptr failure_;
 };
 
+// Numbers that are read in seconds, so that an interruption does not wait (much fewer, and large
+// chunks are inflated many times).
+constexpr Index kSoon = Index{1} << 26;
+
+// Compares entries of a symmetric tensor, which are equal but for rounding.
+class SymmetryCheck {
+  public:
+    SymmetryCheck(const Shape& shape, double largest, std::string where)
+        : shape_(shape), bound_(kSymmetryRounding * largest), where_(std::move(where)) {}
+
+    // Slices of the first mode from `begin` on, and the same of the second: with the first two
+    // indices swapped, and with any other neighbours. Entries with repeated indices are 0 in
+    // `slices`; every other is met from both sides, so that zeros need not be looked at.
+    void compare(Index begin, const VectorXd& slices, const VectorXd& swapped) const {
+        const Index length = shape_.front();
+        const Index slice = length * inner(), count = slices.size() / slice;
+        for (Index i = 0; i < count; ++i)
+            for (Index j = 0; j < length; ++j)
+                for (Index k = 0; k < inner(); ++k) {
+                    const Index here = i * slice + j * inner() + k;
+                    expect_equal(begin * slice + here, slices(here),
+                                 swapped((j * count + i) * inner() + k));
+                }
+        for (Index stride = inner(); stride > 1; stride /= length)
+            for (Index here = 0; here < slices.size(); ++here) {
+                const Index x = here / stride % length, y = here / (stride / length) % length;
+                expect_equal(begin * slice + here, slices(here),
+                             slices(here + (y - x) * (stride - stride / length)));
+            }
+    }
+
+  private:
+    // Entries of a pair of first indices.
+    [[nodiscard]] Index inner() const {
+        Index count = 1;
+        for (std::size_t a = 2; a < shape_.size(); ++a) count *= shape_[a];
+        return count;
+    }
+    void expect_equal(Index entry, double value, double other) const {
+        if (value == 0 || std::abs(value - other) <= bound_) return;
+        throw Error(concat(where_, ": symmetric: entry ", position_text(entry, shape_), " is ",
+                           value, ", with two neighbouring indices swapped ", other));
+    }
+
+    const Shape& shape_;
+    double bound_;
+    std::string where_;
+};
+
 [[nodiscard]] Shape tensor_shape(const hdf5::Dataset& values) {
     values.expect_numeric();
     Shape shape(values.shape().begin(), values.shape().end());
@@ -143,7 +197,29 @@ StreamedTensor::StreamedTensor(hdf5::Dataset values, std::optional<hdf5::Dataset
     if (mask_ && mask_->expect_numeric().shape() != values_.shape())
         throw Error(concat(mask_->where(), ": has the shape ", hdf5::shape_text(mask_->shape()),
                            "; the tensor's, ", hdf5::shape_text(values_.shape()), ", is expected"));
+    if (settings_.symmetric) at_place(values_.where(), [&] { check_cubic_tensor(shape()); });
     static_cast<void>(blocks());
+}
+
+std::unique_ptr<TensorSource> StreamedTensor::without(const Hidden& hidden) const {
+    StreamedTensorSettings settings = settings_;
+    Hidden any = hidden;
+    if (hidden_)
+        any = [before = hidden_, hidden](Index entry) { return before(entry) || hidden(entry); };
+    // Bits are kept where there is room: to draw them anew costs more than to read the numbers.
+    const Index bytes = size() / 8;
+    if (bytes <= settings.memory_bytes / 4) {
+        const auto bits = std::make_shared<std::vector<bool>>(at(size()));
+        for (Index entry = 0; entry < size(); ++entry) (*bits)[at(entry)] = any(entry);
+        any = [bits](Index entry) { return (*bits)[at(entry)]; };
+        settings.memory_bytes -= bytes;
+    }
+    auto other = std::make_unique<StreamedTensor>(values_, mask_, settings);
+    other->hidden_ = any;
+    other->constant_ = constant_;
+    other->buffers_ = buffers_;
+    static_cast<void>(other->blocks());
+    return other;
 }
 
 // Of rows of the unfolded tensor, two of which fit into the memory.
@@ -152,7 +228,12 @@ Blocks StreamedTensor::blocks() const {
     const std::size_t entry = storage() == Storage::float32 ? sizeof(float) : sizeof(double);
     const Index row_bytes = matrix.columns * static_cast<Index>(entry + (masked() ? 1 : 0));
     const Index slab_bytes = std::min(matrix.slab_rows, matrix.rows) * row_bytes;
-    const Index slabs = settings_.memory_bytes / (2 * slab_bytes);
+    // Means are taken off in double, a slab at a time.
+    const Index scratch = settings_.centering && storage() == Storage::float32
+                              ? std::min(matrix.slab_rows, matrix.rows) * matrix.columns *
+                                    static_cast<Index>(sizeof(double))
+                              : 0;
+    const Index slabs = (settings_.memory_bytes - scratch) / (2 * slab_bytes);
     if (slabs < 1)
         throw Error(concat(values_.where(), ": a tensor of this shape is read in two blocks of ",
                            slab_bytes, " bytes; there are ", settings_.memory_bytes,
@@ -162,13 +243,13 @@ Blocks StreamedTensor::blocks() const {
 
 void StreamedTensor::survey(Monitor& monitor) {
     const Unfolding& matrix = unfolded();
-    // At most half a block, since flags are read as doubles beside the values; and read in seconds,
-    // so that an interruption does not wait (much less, and large chunks are inflated many times).
-    constexpr Index soon = Index{1} << 26; // numbers
+    // At most half a block, since flags are read as doubles beside the values.
     const Blocks parts{matrix.rows, std::min((blocks().length + 1) / 2,
-                                             std::max<Index>(1, soon / matrix.columns))};
+                                             std::max<Index>(1, kSoon / matrix.columns))};
     VectorXd values(parts.length * matrix.columns), flags;
     if (mask_) flags.resize(values.size());
+    std::optional<MeansOfSlices> means;
+    if (settings_.centering) means.emplace(shape(), settings_.centering->mode);
     Index observed = 0, nan_count = 0, first_nan = -1;
     double least = std::numeric_limits<double>::infinity(), most = -least;
     for (Index part = 0; part < parts.count(); ++part) {
@@ -185,6 +266,7 @@ void StreamedTensor::survey(Monitor& monitor) {
                 continue;
             }
             ++observed;
+            if (means) means->add(entry, values(i));
             least = std::min(least, values(i));
             most = std::max(most, values(i));
         }
@@ -195,6 +277,39 @@ void StreamedTensor::survey(Monitor& monitor) {
     if (observed == 0) throw Error(values_.where() + ": nothing is observed");
     settings_.missing_nan = nan_count > 0;
     constant_ = least == most;
+    if (means) settings_.centering = means->centering();
+    // With missing entries it is refused for these.
+    if (settings_.symmetric && !masked()) expect_symmetry(std::max(-least, most), monitor);
+}
+
+// The tensor is read twice, by slices of the first and of the second mode.
+void StreamedTensor::expect_symmetry(double largest, Monitor& monitor) const {
+    const Index length = shape().front(), slice = size() / length;
+    const Index together = settings_.memory_bytes / (2 * slice * Index{sizeof(double)});
+    if (together < 1)
+        throw Error(concat(values_.where(), ": a symmetric tensor is compared in two slices of ",
+                           slice * Index{sizeof(double)}, " bytes; there are ",
+                           settings_.memory_bytes, " bytes of memory (--memory)"));
+    const SymmetryCheck check(shape(), largest, values_.where());
+    const Blocks parts{length, std::min(together, std::max<Index>(1, kSoon / slice))};
+    VectorXd slices, swapped;
+    for (Index part = 0; part < parts.count(); ++part) {
+        monitor.stop_if_interrupted();
+        const Index begin = parts.begin(part), count = parts.extent(part);
+        slices.resize(count * slice);
+        swapped.resize(slices.size());
+        hdf5::Shape offset(shape().size(), 0), box(shape().begin(), shape().end());
+        offset[0] = begin;
+        box[0] = count;
+        values_.read_box(offset, box, slices.data());
+        std::swap(offset[0], offset[1]);
+        std::swap(box[0], box[1]);
+        values_.read_box(offset, box, swapped.data());
+        clear_repeated_indices(slices.data(), begin * slice, slices.size(), shape());
+        check.compare(begin, slices, swapped);
+        monitor.progress({static_cast<double>(begin + count), static_cast<double>(length), "slices",
+                          "comparing permuted indices"});
+    }
 }
 
 void StreamedTensor::go_through(Content content, const Visitor& body) const {
@@ -204,10 +319,37 @@ void StreamedTensor::go_through(Content content, const Visitor& body) const {
         stream<double>(content, body);
 }
 
+// Rows as passes want them.
+template <class Scalar>
+void StreamedTensor::read_values(Index begin, Index rows, std::uint8_t* observed,
+                                 Scalar* out) const {
+    const Unfolding& matrix = unfolded();
+    const Index first = begin * matrix.columns, count = rows * matrix.columns;
+    if (std::is_same_v<Scalar, float> && settings_.centering) {
+        const Blocks slabs{rows, std::min(matrix.slab_rows, matrix.rows)};
+        VectorXd exact(slabs.length * matrix.columns);
+        for (Index slab = 0; slab < slabs.count(); ++slab) {
+            const Index place = slabs.begin(slab) * matrix.columns;
+            const Index entries = slabs.extent(slab) * matrix.columns;
+            read_values(begin + slabs.begin(slab), slabs.extent(slab),
+                        observed != nullptr ? observed + place : nullptr, exact.data());
+            Eigen::Map<Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>(out + place, entries) =
+                exact.head(entries).cast<Scalar>();
+        }
+        return;
+    }
+    read_rows(values_, matrix.left_modes, begin, begin + rows, out);
+    at_place(values_.where(), [&] { settle(out, observed, count, settings_.missing_nan, first); });
+    if constexpr (std::is_same_v<Scalar, double>)
+        if (settings_.centering)
+            subtract(*settings_.centering, shape(), out, observed, first, count);
+    if (settings_.symmetric) clear_repeated_indices(out, first, count, shape());
+}
+
 template <class Scalar>
 void StreamedTensor::stream(Content content, const Visitor& body) const {
     const Unfolding& matrix = unfolded();
-    const bool with_values = content == Content::values || settings_.missing_nan || !mask_;
+    const bool with_values = content == Content::values || settings_.missing_nan || !masked();
     const Blocks blocks = this->blocks();
     const Index entries = blocks.length * matrix.columns;
     auto& values = buffers_->values<Scalar>();
@@ -225,15 +367,13 @@ void StreamedTensor::stream(Content content, const Visitor& body) const {
             read_rows(*mask_, matrix.left_modes, begin, begin + rows, flags.data());
         else
             std::fill(flags.begin(), flags.end(), std::uint8_t{1});
-        if (!with_values) {
+        if (hidden_)
+            for (Index i = 0; i < rows * matrix.columns; ++i)
+                if (flags[at(i)] != 0 && hidden_(begin * matrix.columns + i)) flags[at(i)] = 0;
+        if (with_values)
+            read_values(begin, rows, masked() ? flags.data() : nullptr, numbers.data());
+        else
             for (std::uint8_t& flag : flags) flag = flag != 0 ? 1 : 0;
-            return;
-        }
-        read_rows(values_, matrix.left_modes, begin, begin + rows, numbers.data());
-        at_place(values_.where(), [&] {
-            settle(numbers.data(), masked() ? flags.data() : nullptr, rows * matrix.columns,
-                   settings_.missing_nan, begin * matrix.columns);
-        });
     };
     const auto use = [&](int which, Index block) {
         RowBlock rows;

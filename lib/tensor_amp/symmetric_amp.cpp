@@ -184,14 +184,38 @@ class Symmetric {
 
 } // namespace
 
-template <class Scalar>
-void clear_repeated_indices(TensorOf<Scalar>& tensor) {
-    const Shape& shape = tensor.shape;
+void check_cubic_tensor(const Shape& shape) {
     if (std::any_of(shape.begin(), shape.end(),
                     [&](Index length) { return length != shape.front(); }))
         throw Error("symmetric: the dimensions of the tensor differ");
-    constexpr double rounding = 1e-6;
+}
+
+template <class Scalar>
+void clear_repeated_indices(Scalar* values, Index first, Index count, const Shape& shape) {
+    const Index length = shape.front();
+    std::vector<Index> index(shape.size() - 1); // all but the last
+    for (Index fibre = 0; fibre < count / length; ++fibre, values += length) {
+        Index rest = first / length + fibre;
+        for (Index& i : index) {
+            i = rest % length;
+            rest /= length;
+        }
+        std::sort(index.begin(), index.end());
+        if (std::adjacent_find(index.begin(), index.end()) != index.end())
+            std::fill(values, values + length, Scalar{0});
+        else
+            for (const Index i : index) values[i] = 0;
+    }
+}
+template ASSAY_API void clear_repeated_indices(double*, Index, Index, const Shape&);
+template ASSAY_API void clear_repeated_indices(float*, Index, Index, const Shape&);
+
+template <class Scalar>
+void clear_repeated_indices(TensorOf<Scalar>& tensor) {
+    const Shape& shape = tensor.shape;
+    check_cubic_tensor(shape);
     const auto largest = static_cast<double>(tensor.values.cwiseAbs().maxCoeff());
+    clear_repeated_indices(tensor.values.data(), 0, tensor.values.size(), shape);
     std::vector<Index> index(shape.size());
     for (Index flat = 0; flat < tensor.values.size(); ++flat) {
         Index rest = flat, sorted = 0;
@@ -200,13 +224,9 @@ void clear_repeated_indices(TensorOf<Scalar>& tensor) {
             rest /= shape.front();
         }
         std::sort(index.begin(), index.end());
-        if (std::adjacent_find(index.begin(), index.end()) != index.end()) {
-            tensor.values(flat) = 0;
-            continue;
-        }
         for (const Index i : index) sorted = sorted * shape.front() + i;
         const auto difference = static_cast<double>(tensor.values(flat) - tensor.values(sorted));
-        if (!(std::abs(difference) <= rounding * largest))
+        if (!(std::abs(difference) <= kSymmetryRounding * largest))
             throw Error(concat("symmetric: entry ", flat, " (C order) is ", tensor.values(flat),
                                ", that of its sorted indices ", tensor.values(sorted)));
     }
@@ -216,9 +236,7 @@ template ASSAY_API void clear_repeated_indices(FloatTensor&);
 
 void check_symmetric(const TensorSource& source) {
     const Shape& shape = source.shape();
-    if (std::any_of(shape.begin(), shape.end(),
-                    [&](Index length) { return length != shape.front(); }))
-        throw Error("symmetric: the dimensions of the tensor differ");
+    check_cubic_tensor(shape);
     if (source.masked()) throw Error("symmetric: entries are missing; none may be");
     if (shape.front() <= source.order())
         throw Error("symmetric: the tensor has no entry without repeated indices to spare");

@@ -42,6 +42,13 @@ struct SymmetricIterate {
 // others are not equal under permutations of their indices.
 template <class Scalar>
 ASSAY_API void clear_repeated_indices(TensorOf<Scalar>& tensor);
+// The same of `count` entries from `first` on, whole fibres of the last mode; nothing is checked.
+template <class Scalar>
+ASSAY_API void clear_repeated_indices(Scalar* values, Index first, Index count, const Shape& shape);
+// How far entries that ought to be equal may be apart, in parts of the largest.
+inline constexpr double kSymmetryRounding = 1e-6;
+// Throws Error for a shape whose dimensions differ.
+ASSAY_API void check_cubic_tensor(const Shape& shape);
 
 // Throws Error for a tensor that is not cubic, or with missing entries.
 ASSAY_API void check_symmetric(const TensorSource& source);

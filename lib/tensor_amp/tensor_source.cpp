@@ -126,6 +126,16 @@ void MemoryTensor::check_entries(Eigen::Matrix<Scalar, Eigen::Dynamic, 1>& value
     settle(values.data(), masked() ? observed_.data() : nullptr, size(), false, 0);
 }
 
+std::unique_ptr<TensorSource> MemoryTensor::without(const Hidden& hidden) const {
+    std::vector<std::uint8_t> observed = observed_;
+    if (!masked()) observed.assign(at(size()), 1);
+    for (Index e = 0; e < size(); ++e)
+        if (observed[at(e)] != 0 && hidden(e)) observed[at(e)] = 0;
+    if (storage() == Storage::float32)
+        return std::make_unique<MemoryTensor>(FloatTensor{shape(), floats_, std::move(observed)});
+    return std::make_unique<MemoryTensor>(DenseTensor{shape(), doubles_, std::move(observed)});
+}
+
 void MemoryTensor::go_through(Content /*content*/, const Visitor& body) const {
     RowBlock block;
     block.count = unfolded().rows;

@@ -67,6 +67,10 @@ class ASSAY_API TensorSource {
 
     [[nodiscard]] const Unfolding& unfolded() const { return unfolding_; }
 
+    // The same tensor with more entries unobserved. `hidden` is asked in passes, too.
+    using Hidden = std::function<bool(Index entry)>;
+    [[nodiscard]] virtual std::unique_ptr<TensorSource> without(const Hidden& hidden) const = 0;
+
     // Goes through the unfolded tensor once: calls `body` on blocks of whole slabs in ascending
     // order. In memory there is but one block. Blocks may only be used during the call.
     using Visitor = std::function<void(const RowBlock&)>;
@@ -96,6 +100,7 @@ class ASSAY_API MemoryTensor final : public TensorSource {
     explicit MemoryTensor(DenseTensor tensor, Storage storage = Storage::float64);
     explicit MemoryTensor(FloatTensor tensor);
     [[nodiscard]] bool masked() const override { return !observed_.empty(); }
+    [[nodiscard]] std::unique_ptr<TensorSource> without(const Hidden& hidden) const override;
 
   private:
     void go_through(Content content, const Visitor& body) const override;

@@ -306,7 +306,7 @@ TEST_CASE("choices of rank resume, and parts are the whole", "[tensor_amp][resum
     settings.cross_validation = settings.core_consistency = settings.similarity = true;
     settings.folds = 2;
     settings.restarts = 2;
-    const RankChoice whole = choose_rank(one.tensor, settings, {});
+    const RankChoice whole = choose_rank(MemoryTensor(one.tensor), settings, {});
     const auto check = [&](const RankChoice& choice) {
         CHECK(choice.ranks == whole.ranks);
         CHECK(same(choice.evidence, whole.evidence));
@@ -321,7 +321,7 @@ TEST_CASE("choices of rank resume, and parts are the whole", "[tensor_amp][resum
     constexpr int piece = kSmallPiece + kSmallPiece / 2;
     const auto [pieces, interruptions] = run_in_pieces<RankProgress>(
         [&](const Execution& run, const Keeping<RankProgress>& keeping) {
-            return choose_rank(one.tensor, settings, run, keeping);
+            return choose_rank(MemoryTensor(one.tensor), settings, run, keeping);
         },
         piece, Attempts::equal);
     CHECK(interruptions > 20);
@@ -329,7 +329,7 @@ TEST_CASE("choices of rank resume, and parts are the whole", "[tensor_amp][resum
     std::vector<RankChoice> parts;
     settings.parts = 3;
     for (settings.part = 0; settings.part < 3; ++settings.part)
-        parts.push_back(choose_rank(one.tensor, settings, {}));
+        parts.push_back(choose_rank(MemoryTensor(one.tensor), settings, {}));
     check(merge_rank_choices({parts[1], parts[2], parts[0]}));
     using Catch::Matchers::Contains;
     CHECK_THROWS_WITH(merge_rank_choices({parts[1], parts[2]}),
