@@ -108,14 +108,6 @@ void sum_in_order(Index tasks, const Execution& run, const Make& make, const Add
     }
 }
 
-[[nodiscard]] MatrixXd random_block(Index rows, Index columns, std::uint64_t seed) {
-    const Random random(seed, "tensor-amp/spectral-start");
-    MatrixXd block(rows, columns);
-    for (Index i = 0; i < block.size(); ++i)
-        block.data()[i] = random.normal(static_cast<std::uint64_t>(i));
-    return block;
-}
-
 // Eigenvectors of the `count` largest eigenvalues.
 [[nodiscard]] MatrixXd leading_eigenvectors(const MatrixXd& symmetric, Index count) {
     const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(symmetric);
@@ -134,7 +126,8 @@ using Products = std::function<std::vector<MatrixXd>(const std::vector<MatrixXd>
     std::vector<MatrixXd> block, basis;
     for (std::size_t m = 0; m < lengths.size(); ++m) {
         const Index columns = std::min(counts[m] + kOversampling, lengths[m]);
-        block.push_back(linalg::orthonormalised(random_block(lengths[m], columns, seed)));
+        block.push_back(
+            linalg::random_orthonormal({seed, "tensor-amp/spectral-start"}, lengths[m], columns));
         basis.push_back(block.back());
     }
     for (int step = 0; step < steps; ++step) {
