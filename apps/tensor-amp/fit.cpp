@@ -351,7 +351,9 @@ cli::Command fit() {
                "Bayes or alternating least squares. Any order from 2 to 8, any shape; missing "
                "entries are treated exactly. The noise is learned unless given, the priors "
                "unless both are.");
-    c.input("array of 2 to 8 dimensions: HDF5 (/data/tensor unless named), npy, npz, MATLAB");
+    c.input(
+        "array of 2 to 8 dimensions: HDF5 (/data/tensor unless named), npy, npz, MATLAB; or spikes "
+        "and trials of NWB");
     c.output(cli::OutputKind::hdf5,
              {{"/tensor_amp/fit/factors/modeK", "posterior means (row x component)"},
               {"/tensor_amp/fit/posterior/cov_modeK", "their covariances"},
@@ -370,6 +372,8 @@ cli::Command fit() {
     c.example("Six components of trials", "tensor-amp fit trials.h5 --rank 6 -o fit.h5");
     c.example("Neurons with noise of their own, nonnegative factors",
               "tensor-amp fit trials.h5 --rank 6 --prior exponential --noise-mode 0 -o fit.h5");
+    c.example("Spikes of an NWB session about the start of every trial",
+              "tensor-amp fit session.nwb --dt 0.02 --window=-0.5:1 --rank 6 -o fit.h5");
     c.example("The best of ten runs of alternating least squares",
               "tensor-amp fit trials.h5 --rank 6 --algorithm als -o als.h5");
     c.reference("kadmon2018");

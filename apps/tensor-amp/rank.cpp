@@ -115,7 +115,9 @@ cli::Command rank() {
                "consistency, or by the agreement of restarts. The evidence peaks at the number of "
                "components of about one size; a component far weaker than the others needs the "
                "held-out error.");
-    c.input("array of 2 to 8 dimensions: HDF5 (/data/tensor unless named), npy, npz, MATLAB");
+    c.input(
+        "array of 2 to 8 dimensions: HDF5 (/data/tensor unless named), npy, npz, MATLAB; or spikes "
+        "and trials of NWB");
     c.output(
         cli::OutputKind::hdf5,
         {{"/tensor_amp/rank/ranks, evidence, cv_error, core_consistency, similarity", "by rank"}});

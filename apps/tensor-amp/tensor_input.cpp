@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/dense_file.hpp>
+#include <assay/formats/trial_counts.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
 #include <assay/tensor_amp/streamed_tensor_io.hpp>
 #include <assay/tensor_amp/symmetric_amp.hpp>
@@ -54,7 +55,28 @@ void declare_missing(cli::Command& c, MissingOptions& o) {
         .default_text("mask beside the tensor, if any");
     c.choice<bool>("--missing", o.nan, {{"error", false}, {"nan", true}},
                    "what NaN means: a mistake, or that an entry is missing");
+    c.option("--dt", o.dt, "SECONDS",
+             "NWB: spikes of /units are counted in such bins, neuron x time x trial; NaN where "
+             "units were not observed")
+        .range(1e-9);
+    c.option("--window", o.window, "A:B", "NWB: seconds about the event of every trial");
+    c.option("--align", o.align, "NAME", "NWB: the event, a column of /intervals/trials");
 }
+
+namespace {
+
+// Nothing where spikes are not to be counted.
+std::optional<formats::TrialWindow> trial_window(const MissingOptions& o) {
+    if (!o.dt && o.window.empty()) return std::nullopt;
+    const auto ends = split(o.window, ':');
+    const auto start = parse_double(ends.front()), stop = parse_double(ends.back());
+    if (!o.dt || ends.size() != 2 || !start || !stop || !(*start < *stop))
+        throw UsageError("option '--window': found '" + printable(o.window, 40) +
+                         "'; A:B, seconds about the event of every trial, is expected beside --dt");
+    return formats::TrialWindow{*o.dt, {*start, *stop}, o.align};
+}
+
+} // namespace
 
 TensorReading reading_of(cli::Context& context, const MissingOptions& o,
                          const hdf5::Address& address) {
@@ -138,7 +160,9 @@ std::optional<InputOf<Scalar>> load_foreign(cli::Context& context, const TensorO
     auto tensor =
         foreign_tensor<Scalar>(context, o.missing, address, allowed_memory(o.memory), copies);
     if (!tensor) return std::nullopt;
-    return prepared<Scalar>(context, o, {std::move(*tensor), {}, ""}, address.name());
+    std::vector<std::string> names;
+    if (o.missing.dt) names = {"neuron", "time", "trial"};
+    return prepared<Scalar>(context, o, {std::move(*tensor), names, ""}, address.name());
 }
 
 template <class Scalar>
@@ -205,10 +229,12 @@ std::optional<TensorOf<Scalar>> foreign_tensor(cli::Context& context, const Miss
     const formats::Opener opener{
         [&](const hdf5::Address& a) -> hdf5::InputFile& { return context.open(a); },
         [&](const std::string& name) { context.note_foreign(name); }};
-    if (address.path.empty() && !formats::is_foreign(address) &&
+    const auto window = trial_window(o);
+    if (!window && address.path.empty() && !formats::is_foreign(address) &&
         context.open(address).root().has_dataset(kTensorPath))
         address.path = kTensorPath;
-    const auto file = formats::open_dense(address, opener);
+    const auto file = window ? formats::trial_counts(address, *window, opener)
+                             : formats::open_dense(address, opener);
     if (!file) return std::nullopt;
     const Shape& shape = file->array.shape;
     check_shape(shape, file->name);

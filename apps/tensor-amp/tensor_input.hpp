@@ -16,21 +16,24 @@
 
 namespace tensor_amp_app {
 
-// What was observed.
+// What was observed, and how spikes become a tensor.
 struct MissingOptions {
-    std::string mask; // address; empty: the dataset "mask" beside the tensor, if any
-    bool nan = false; // NaN means unobserved
+    std::string mask;         // address; empty: the dataset "mask" beside the tensor, if any
+    bool nan = false;         // NaN means unobserved
+    std::optional<double> dt; // of NWB: spikes in bins of so many seconds
+    std::string window;       // A:B, seconds about the event of every trial
+    std::string align = "start_time";
 };
-// --mask, --missing.
+// --mask, --missing; --dt, --window, --align.
 void declare_missing(assay::cli::Command& c, MissingOptions& o);
 // How the tensor at `address` (kTensorPath where it names no dataset) is to be read.
 [[nodiscard]] assay::tensor_amp::TensorReading reading_of(assay::cli::Context& context,
                                                           const MissingOptions& o,
                                                           const assay::hdf5::Address& address);
 
-// The tensor of a file that is no plain HDF5 (npy, npz, MATLAB); nothing for a file that is. Throws
-// Error, before the numbers are read, where `copies` of it or its reading take more than `memory`
-// bytes.
+// The tensor of a file that is no plain HDF5 (npy, npz, MATLAB, spikes of NWB); nothing for a file
+// that is. Throws Error, before the numbers are read, where `copies` of it or its reading take more
+// than `memory` bytes.
 template <class Scalar = double>
 [[nodiscard]] std::optional<assay::tensor_amp::TensorOf<Scalar>>
 foreign_tensor(assay::cli::Context& context, const MissingOptions& o, assay::hdf5::Address address,
