@@ -19,7 +19,9 @@ using namespace assay;
 
 void declare_network(cli::Command& c, NetworkOptions& o) {
     c.group("Network");
-    c.option("--layer", o.layer, "NAME", "the recurrent layer, where several do not form a chain");
+    c.option("--layer", o.layer, "NAME",
+             "the recurrent layer, where several do not form a chain; its own state is read out "
+             "where others join behind it");
     c.option("--checkpoint", o.checkpoint, "STEP|last", "which of a run's stages")
         .default_text("/model");
     tools::declare_model_file(c, o.files);
@@ -27,9 +29,11 @@ void declare_network(cli::Command& c, NetworkOptions& o) {
 
 namespace {
 
-std::string model_digest(const network::Model& model) {
+// `layer`: of a network of which it is a part; points of one layer are not those of another.
+std::string model_digest(const network::Model& model, const std::string& layer) {
     Digest digest;
     digest.add(model.architecture);
+    if (!layer.empty()) digest.add(layer);
     for (const auto& array : model.parameters) {
         digest.add(array.layer + "/" + array.name);
         digest.add(array.values.data(), array.values.size() * sizeof(double));
@@ -46,9 +50,9 @@ LoadedNetwork loaded(formats::OpenedModel opened, const NetworkOptions& o,
     if (opened.model.architecture.empty())
         throw Error(address.name() + ": has weights only; --architecture FILE.json is expected");
     const bool own = opened.kind == "assay" && o.checkpoint.empty() && address.path.empty();
-    std::string digest = model_digest(opened.model);
     return at_place(address.name(), [&] {
         fixedpoints::Dynamics dynamics(opened.model, o.layer);
+        std::string digest = model_digest(opened.model, dynamics.is_part() ? o.layer : "");
         return LoadedNetwork{std::move(opened.model), std::move(dynamics), std::move(digest), own};
     });
 }
@@ -309,7 +313,10 @@ bool have_targets(const network::Samples& samples) {
 
 Judgement judge(const network::Model& model, const network::Samples& samples,
                 const std::string& loss, const Execution& execution) {
-    if (!have_targets(samples)) return {};
+    if (!have_targets(samples)) {
+        if (!loss.empty()) throw Error("--loss: the trials have no targets");
+        return {};
+    }
     const std::string name =
         !loss.empty()
             ? loss

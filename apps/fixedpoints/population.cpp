@@ -87,8 +87,10 @@ std::optional<Probe> load_probe(const DataOptions& o, cli::Context& context) {
 }
 
 void check_probe(const Options& o, const std::optional<Probe>& probe) {
-    if (o.max_loss && !(probe && have_targets(probe->stored.samples)))
-        throw Error("--max-loss: there are no trials with targets; give --data");
+    if (o.max_loss || !o.loss.empty())
+        if (!probe || !have_targets(probe->stored.samples))
+            throw Error(std::string(o.max_loss ? "--max-loss" : "--loss") +
+                        ": there are no trials with targets; give --data");
     if (o.save_activations && !probe)
         throw Error("--save-activations: there are no trials; give --data");
     if (!probe && o.search.init == InitMode::trajectory && o.search.states.empty())

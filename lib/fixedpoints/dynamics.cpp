@@ -39,11 +39,16 @@ std::string list_layers(const Network<double>& network) {
     return join(types, ", ");
 }
 
-// The recurrent layers that make the state: a chain, or the one that is named.
-std::vector<Index> choose_cells(const Network<double>& network, const std::string& layer) {
+std::vector<Index> recurrent_layers(const Network<double>& network) {
     std::vector<Index> found;
     for (Index node = 1; node < network.nodes(); ++node)
         if (is_recurrent(network.node_type(node))) found.push_back(node);
+    return found;
+}
+
+// Those that make the state: a chain, or the one that is named.
+std::vector<Index> choose_cells(const Network<double>& network, const std::string& layer) {
+    const std::vector<Index> found = recurrent_layers(network);
     if (found.empty())
         throw Error("no recurrent layer in /model (layers: " + list_layers(network) + ")");
     if (layer.empty()) return found;
@@ -89,6 +94,17 @@ std::vector<Index> chain(const Network<double>& network, Index first, Index last
     }
     std::reverse(nodes.begin(), nodes.end());
     return nodes;
+}
+
+// Whether only layers without a state lead from a node to the output, and nothing joins them.
+bool leads_alone(const Network<double>& network, Index first) {
+    for (Index node = network.output_node(); node != first;) {
+        const auto& from = network.node_inputs(node);
+        if (from.size() != 1 || from[0] < first || is_recurrent(network.node_type(node)))
+            return false;
+        node = from[0];
+    }
+    return true;
 }
 
 const std::array<const char*, 2> kSilent{"dropout", "gaussian_noise"};
@@ -177,6 +193,7 @@ Dynamics::Dynamics(const Model& model, const std::string& layer) {
     const Network<double> network(model.architecture);
     const Weights<double> weights = network.load(model);
     const std::vector<Index> chosen = choose_cells(network, layer);
+    is_part_ = chosen.size() < recurrent_layers(network).size();
     const std::vector<Index> before = chain(network, 0, chosen.front());
     for (std::size_t i = 0; i < chosen.size(); ++i) {
         cells_.emplace_back(network, chosen[i], weights);
@@ -210,13 +227,15 @@ Dynamics::Dynamics(const Model& model, const std::string& layer) {
     }
     measure();
     const Index last = chosen.back();
+    outputs_ = cells_.back().units();
+    // What others join behind a cell that is named is no readout of its state: that is its own.
+    if (!layer.empty() && !leads_alone(network, last)) return;
     const std::vector<Index> after = chain(network, last, network.output_node());
     const bool sequence = network.node_tensor(last).sequence;
     for (const Index node : after)
         if (is_recurrent(network.node_type(node)))
             throw Error("layer '" + network.node_name(node) +
                         "' after the cell is recurrent too: it has a state of its own");
-    outputs_ = cells_.back().units();
     if (after.empty()) return;
     const Index units = cells_.back().units();
     tail_ = std::make_unique<Part>(

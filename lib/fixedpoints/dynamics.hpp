@@ -25,8 +25,9 @@ inline constexpr double kDivergedNorm = 1e6;
 
 class ASSAY_API Dynamics {
   public:
-    // The recurrent layers of a model; `layer` names one of several that do not form a chain.
-    // Throws Error: no recurrent layer, two recurrent branches, layers that see more than one step.
+    // The recurrent layers of a model; `layer` names one of several that do not form a chain. Where
+    // others join behind the named one, its visible state is the readout. Throws Error: no
+    // recurrent layer, two recurrent branches, layers that see more than one step.
     explicit Dynamics(const network::Model& model, const std::string& layer = "");
     // A cell by itself, whose readout is its visible state.
     explicit Dynamics(Cell cell);
@@ -47,6 +48,8 @@ class ASSAY_API Dynamics {
     } // width of a step as data have it
     // "gru", or "gru,gru" of a stack.
     [[nodiscard]] std::string description() const;
+    // Whether the model has other recurrent layers than those of the state.
+    [[nodiscard]] bool is_part() const { return is_part_; }
 
     // Raw inputs of single steps (n x raw_inputs; token ids n x 1) as the first cell sees them.
     [[nodiscard]] RowMatrix drive(const RowMatrix& raw) const;
@@ -91,6 +94,7 @@ class ASSAY_API Dynamics {
     std::vector<Index> offsets_, reduced_offsets_;
     Index state_size_ = 0, reduced_size_ = 0, outputs_ = 0, vocabulary_ = 0, raw_inputs_ = 0;
     double dt_ = 1;
+    bool is_part_ = false;
     std::unique_ptr<Part> head_, tail_;
 };
 

@@ -185,6 +185,13 @@ TEST_CASE("networks without one chain of recurrent layers are refused", "[fixedp
                    {{"name", "add1"}, {"type", "add"}, {"inputs", {"a", "b"}}}};
     CHECK_THROWS_WITH(Dynamics(random_model(two, input, 1)),
                       Contains("name the cell with --layer"));
+    // One of them by name: nothing reads out its state alone.
+    const Dynamics one(random_model(two, input, 1), "b");
+    const RowMatrix h = normal_rows(3, 2, "h");
+    CHECK(one.is_part());
+    CHECK(one.state_size() == 2);
+    CHECK(one.readout(h) == h);
+    CHECK(one.readout_jacobian(h.row(0)) == RowMatrix::Identity(2, 2));
     CHECK_THROWS_WITH(Dynamics(random_model(Json::array({cell("a", "rnn", 2)}), input, 1), "c"),
                       Contains("there is no recurrent layer 'c'"));
 }
