@@ -15,7 +15,8 @@ using namespace assay::fixedpoints;
 namespace {
 
 constexpr double kJacobianBytes = 256e6;
-constexpr Index kBlock = 32; // points in memory at once
+constexpr Index kBlock = 32;       // points in memory at once
+constexpr double kBlockWork = 5e8; // their S^3 in all: some seconds between safe points
 
 // Whether some eigenvalues are left out; as many as there are come from a whole decomposition.
 bool takes_slowest(const LinearizeRequest& o, Index state) {
@@ -29,6 +30,13 @@ Index values_of(const LinearizeRequest& o, Index state) {
 Index modes_of(const LinearizeRequest& o, Index state) {
     return o.top_k > 0 ? values_of(o, state)
                        : std::min(state, o.modes.value_or(usual_modes(state)));
+}
+
+// Never fewer than keep all threads at work.
+Index block_size(Index state, int threads) {
+    const auto size = static_cast<double>(state);
+    const auto some = static_cast<Index>(kBlockWork / (size * size * size));
+    return std::clamp<Index>(some, std::min<Index>(threads, kBlock), kBlock);
 }
 
 } // namespace
@@ -94,17 +102,17 @@ Index LinearizedBlock::unfinished() const {
 }
 
 void linearize_points(const LinearizeRequest& o, const Dynamics& dynamics, const Points& points,
-                      const Execution& execution,
-                      const std::function<void(LinearizedBlock)>& take) {
+                      const Execution& execution, const std::function<void(LinearizedBlock)>& take,
+                      Index first) {
     const Phase phase(*execution.monitor, "linearization");
     const Index modes = modes_of(o, dynamics.state_size()), count = points.count();
     const bool slowest = takes_slowest(o, dynamics.state_size());
     const EigenvalueOrder order = o.top_k > 0 ? EigenvalueOrder::nearest_one : o.order;
-    const Blocks blocks{count, kBlock};
-    for (Index block = 0; block < blocks.count(); ++block) {
-        const Index size = blocks.extent(block);
+    const Index block = block_size(dynamics.state_size(), execution.threads);
+    for (Index size = 0; first < count; first += size) {
+        size = std::min(block, count - first);
         LinearizedBlock done;
-        done.first = blocks.begin(block);
+        done.first = first;
         done.jacobians.resize(static_cast<std::size_t>(size));
         done.input_jacobians.resize(done.jacobians.size());
         (slowest ? done.slow.resize(done.jacobians.size())
@@ -120,9 +128,8 @@ void linearize_points(const LinearizeRequest& o, const Dynamics& dynamics, const
             else
                 done.systems[at] = eigen_system(done.jacobians[at], modes, order);
         });
-        const auto reached = static_cast<double>(done.first + size);
+        const auto reached = static_cast<double>(first + size);
         take(std::move(done));
-        execution.monitor->stop_if_interrupted();
         execution.monitor->progress({reached, static_cast<double>(count), "points", ""});
     }
 }

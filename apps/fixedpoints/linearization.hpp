@@ -37,9 +37,10 @@ struct LinearizedBlock {
     [[nodiscard]] double longest_time_constant() const;
     [[nodiscard]] assay::Index unfinished() const; // points whose slow modes did not converge
 };
-// Hands on the points in blocks, in their order, so that not all Jacobians are in memory.
+// Hands on the points from `first` on in blocks, in their order, so that not all Jacobians are in
+// memory. Between two `take` is a safe point: it may stop the work.
 void linearize_points(const LinearizeRequest& o, const assay::fixedpoints::Dynamics& dynamics,
                       const assay::fixedpoints::Points& points, const assay::Execution& execution,
-                      const std::function<void(LinearizedBlock)>& take);
+                      const std::function<void(LinearizedBlock)>& take, assay::Index first = 0);
 
 } // namespace fixedpoints_app

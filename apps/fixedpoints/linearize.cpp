@@ -3,9 +3,12 @@
 #include "inputs.hpp"
 #include "linearization.hpp"
 
+#include <assay/cli/state_file.hpp>
+#include <assay/core/keeping.hpp>
 #include <assay/core/text.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace fixedpoints_app {
 namespace {
@@ -16,7 +19,65 @@ using namespace assay::fixedpoints;
 struct Options {
     NetworkOptions network;
     LinearizeRequest linearize;
+    double save_every = 60;
 };
+
+// How far the work is, and what is told of all points in the end.
+struct Done {
+    Index points = 0, unfinished = 0;
+    double slowest = 0;
+    void add(const LinearizedBlock& block) {
+        points += static_cast<Index>(block.jacobians.size());
+        unfinished += block.unfinished();
+        slowest = std::max(slowest, block.longest_time_constant());
+    }
+};
+
+std::pair<RowMatrix, RowMatrix> jacobians_at(const LoadedNetwork& network, const Points& points,
+                                             Index point) {
+    const RowMatrix x = points.input.row(point), h = points.state.row(point);
+    return {network.dynamics.jacobian_state(x, h), network.dynamics.jacobian_input(x, h)};
+}
+
+// The saved state is what the writer has written.
+Keeping<Done> keeping_of(cli::StateFile& file, const LoadedNetwork& network, const Points& points,
+                         LinearisationWriter& writer, double save_every) {
+    return file.keeping<Done>(
+        [&](const hdf5::Group& group) {
+            const auto number = [&](const char* name) {
+                return group.number_attribute(name).value_or(0);
+            };
+            Done done;
+            done.points =
+                writer.go_on(group, [&](Index p) { return jacobians_at(network, points, p); });
+            done.unfinished = static_cast<Index>(number("unfinished"));
+            done.slowest = number("slowest");
+            return done;
+        },
+        [&](hdf5::Group group, const Done& done) {
+            writer.save(group);
+            group.set_attribute("unfinished", static_cast<std::int64_t>(done.unfinished));
+            group.set_attribute("slowest", done.slowest);
+        },
+        save_every);
+}
+
+Done linearize_all(const Options& o, cli::Context& context, const LoadedNetwork& network,
+                   const Points& points, LinearisationWriter& writer) {
+    cli::StateFile file(context, "linearize");
+    const auto keeping = keeping_of(file, network, points, writer, o.save_every);
+    SafePoints<Done> safe(keeping, context.monitor());
+    Done done = keeping.resume.value_or(Done{});
+    linearize_points(
+        o.linearize, network.dynamics, points, context.execution(),
+        [&](const LinearizedBlock& block) {
+            block.write(writer, o.linearize.marginal);
+            done.add(block);
+            safe.reached([&] { return done; });
+        },
+        done.points);
+    return done;
+}
 
 void run(const Options& o, cli::Context& context) {
     const LoadedNetwork network = load_network(context, o.network, context.input_address());
@@ -25,14 +86,7 @@ void run(const Options& o, cli::Context& context) {
     LinearisationWriter writer =
         linearisation_writer(o.linearize, network.dynamics, found.points,
                              context.output().create_group("/fixedpoints/linearize"));
-    double slowest = 0;
-    Index unfinished = 0;
-    linearize_points(o.linearize, network.dynamics, found.points, context.execution(),
-                     [&](const LinearizedBlock& block) {
-                         block.write(writer, o.linearize.marginal);
-                         slowest = std::max(slowest, block.longest_time_constant());
-                         unfinished += block.unfinished();
-                     });
+    const Done done = linearize_all(o, context, network, found.points, writer);
     writer.finish();
     std::vector<Index> kinds(4, 0);
     for (const Stability s : writer.stability()) ++kinds[static_cast<std::size_t>(s)];
@@ -43,11 +97,11 @@ void run(const Options& o, cli::Context& context) {
     const auto slow =
         std::count(found.points.kind.begin(), found.points.kind.end(), PointKind::slow);
     if (count > 0)
-        context.report("longest time constant", slowest,
+        context.report("longest time constant", done.slowest,
                        slow > 0 ? "steps; at slow points beside a drift: F(h*) is not h*"
                                 : "steps");
-    if (unfinished > 0)
-        context.monitor().warn(concat("the slow modes of ", unfinished, " of ", count,
+    if (done.unfinished > 0)
+        context.monitor().warn(concat("the slow modes of ", done.unfinished, " of ", count,
                                       " points did not converge (see residual); raise --top-k"));
 }
 
@@ -62,8 +116,10 @@ cli::Command linearize() {
               {"/fixedpoints/linearize/right", "right eigenvectors; left: their inverse"},
               {"/fixedpoints/linearize/time_constants", "in steps"},
               {"/fixedpoints/linearize/stability", "attractor, saddle, repeller, marginal"}});
+    c.resumable();
     c.group("What");
     declare_linearize(c, o->linearize);
+    cli::declare_save_every(c, o->save_every);
     declare_network(c, o->network);
     c.example("The slowest modes of every point",
               "fixedpoints find gru64.h5 | fixedpoints linearize -o modes.h5");

@@ -236,6 +236,7 @@ class Analysis {
         });
         linearize_points(o_.linearize, network.dynamics, points, execution,
                          [&](LinearizedBlock block) {
+                             execution.monitor->stop_if_interrupted();
                              part.write([&](const hdf5::Group&) {
                                  block.write(part.kept(), o_.linearize.marginal);
                              });

@@ -266,16 +266,46 @@ void LinearisationWriter::write_slow(Index point, const SlowModes& modes,
     write_jacobians(point, jacobian_state, jacobian_input);
 }
 
-void LinearisationWriter::finish() {
-    group_.write("defective", defective_,
-                 {"point", "", "1: a left vector is beyond a condition of 1e8"});
+void LinearisationWriter::write_columns(Group group) const {
+    group.write("defective", defective_,
+                {"point", "", "1: a left vector is beyond a condition of 1e8"});
     if (residual_) return; // what follows needs all eigenvalues
-    write_words(group_, "stability", stability_, kStabilities,
+    write_words(group, "stability", stability_, kStabilities,
                 {"point", "", "by the magnitudes of eigenvalues"});
-    group_.write("n_unstable", unstable_, {"point", "", "eigenvalues beyond the unit circle"});
-    group_.write("henrici", henrici_, {"point", "", "departure from normality, 0 to 1"});
-    group_.write("max_transient", transient_,
-                 {"point", "", "largest norm of the first 100 powers of dF/dh"});
+    group.write("n_unstable", unstable_, {"point", "", "eigenvalues beyond the unit circle"});
+    group.write("henrici", henrici_, {"point", "", "departure from normality, 0 to 1"});
+    group.write("max_transient", transient_,
+                {"point", "", "largest norm of the first 100 powers of dF/dh"});
+}
+
+void LinearisationWriter::save(Group state) const {
+    for (const auto& name : group_.names()) state.copy_from(group_, name);
+    write_columns(state);
+}
+
+Index LinearisationWriter::go_on(const Group& state, const JacobiansOf& jacobians) {
+    const Linearisation saved = read_linearisation(state);
+    const auto done = static_cast<Index>(state.dataset("defective").size());
+    if (static_cast<Index>(saved.systems.size()) != sizes_.points || done > sizes_.points)
+        throw Error(concat(state.where(), ": ", done, " of ", saved.systems.size(),
+                           " points, expected of ", sizes_.points));
+    const auto defective = read_column<std::uint8_t>(state, "defective", done);
+    const RowMatrix residual = residual_ ? state.dataset("residual").read_matrix() : RowMatrix();
+    for (Index point = 0; point < done; ++point) {
+        EigenSystem system = saved.systems[static_cast<std::size_t>(point)];
+        system.defective = defective[static_cast<std::size_t>(point)] != 0;
+        write_modes(point, system);
+        if (residual_)
+            residual_->write_box({point, 0}, {1, sizes_.values}, residual.row(point).data());
+        const auto [of_state, of_input] = jacobians(point);
+        write_jacobians(point, of_state, of_input);
+    }
+    if (residual_) return done;
+    stability_ = saved.stability;
+    unstable_ = read_column<std::int32_t>(state, "n_unstable", done);
+    henrici_ = read_column<double>(state, "henrici", done);
+    transient_ = read_column<double>(state, "max_transient", done);
+    return done;
 }
 
 Linearisation read_linearisation(const Group& group) {

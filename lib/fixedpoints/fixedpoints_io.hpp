@@ -9,6 +9,7 @@
 #include <assay/fixedpoints/slow_modes.hpp>
 #include <assay/hdf5/object.hpp>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -73,10 +74,17 @@ class ASSAY_API LinearisationWriter {
     void write_slow(Index point, const SlowModes& modes, const RowMatrix& jacobian_state,
                     const RowMatrix& jacobian_input);
     // The columns that are one number a point.
-    void finish();
+    void finish() { write_columns(group_); }
+    // What has been written so far, for `go_on`.
+    void save(hdf5::Group state) const;
+    // Writes what was saved as if it were made anew, with the Jacobians that the points say.
+    // Returns how many points that are. Throws Error where the saved state is of another size.
+    using JacobiansOf = std::function<std::pair<RowMatrix, RowMatrix>(Index point)>;
+    Index go_on(const hdf5::Group& state, const JacobiansOf& jacobians);
     [[nodiscard]] const std::vector<Stability>& stability() const { return stability_; }
 
   private:
+    void write_columns(hdf5::Group group) const;
     void write_modes(Index point, const EigenSystem& system);
     void write_jacobians(Index point, const RowMatrix& jacobian_state,
                          const RowMatrix& jacobian_input);
