@@ -81,7 +81,8 @@ class Search {
 
     [[nodiscard]] Index count() const { return static_cast<Index>(found_.size()); }
 
-    // A forget gate of hard_sigmoid may be open throughout: c* = i g / (1 - f) is nowhere then.
+    // A forget gate of hard_sigmoid may be open throughout: c* = i g / (1 - f) is without bounds
+    // then, and so is R where its activation is.
     void warn_of_open_gates(const RowMatrix& arguments) const {
         const auto& cells = map_.dynamics().cells();
         const bool may_be = std::any_of(cells.begin(), cells.end(), [](const Cell& cell) {
@@ -92,10 +93,10 @@ class Search {
         const RowMatrix residual = map_.residual(arguments);
         Index open = 0;
         for (Index row = 0; row < residual.rows(); ++row)
-            open += residual.row(row).allFinite() ? 0 : 1;
+            open += residual.row(row).norm() <= kDivergedNorm ? 0 : 1;
         if (open > 0)
             run_.monitor->warn(concat("at ", open, " of ", residual.rows(), " starts the reduced ",
-                                      "map is not finite (gates that are wholly open); --residual "
+                                      "map has no bounds (gates that are wholly open); --residual "
                                       "full searches from them"));
     }
 
@@ -220,7 +221,8 @@ class Search {
     bool rests(Found& found, Root& root) {
         const Dynamics& d = map_.dynamics();
         found.state = map_.state(found.argument);
-        if (!found.state.allFinite()) {
+        // A start's argument may rest where c* of an lstm is beyond all bounds.
+        if (!found.state.allFinite() || found.state.norm() > kDivergedNorm) {
             root.status = StartStatus::diverged;
             return false;
         }

@@ -189,7 +189,16 @@ void cell_backward(const CellForm& form, const T* a, const T* state, const T& al
 
 // --- the reduced map: the candidate, of slots alone (see CellMap) ---
 
-// next[0] = R; next[1] = c* for an lstm. 1 - f is the gate of -a_f: no cancellation near f = 1.
+// 1 - f of an lstm: the gate of -a_f, without cancellation near f = 1. A hard gate may keep all
+// (f = 1); c* is then so far out that a bounded activation is flat there, which continues R, or 0
+// where i g = 0 and any c rests.
+template <class T>
+T forgotten(const CellForm& form, const T& a_f) {
+    constexpr double kNothing = 1e-38;
+    return activate(form.gate, T(-a_f)) + constant(a_f, kNothing);
+}
+
+// next[0] = R; next[1] = c* for an lstm.
 template <class T>
 void reduced_forward(const CellForm& form, const T* a, const T* state, T* next) {
     switch (form.kind) {
@@ -204,8 +213,8 @@ void reduced_forward(const CellForm& form, const T* a, const T* state, T* next) 
         next[0] = activate(form.activation, a[1]);
         return;
     case CellKind::lstm:
-        next[1] = activate(form.gate, a[0]) * activate(form.activation, a[2]) /
-                  activate(form.gate, T(-a[1]));
+        next[1] =
+            activate(form.gate, a[0]) * activate(form.activation, a[2]) / forgotten(form, a[1]);
         next[0] = activate(form.gate, a[3]) * activate(form.activation, next[1]);
         return;
     default:
@@ -238,12 +247,12 @@ void reduced_backward(const CellForm& form, const T* a, const T* state, const T&
         return;
     case CellKind::lstm: {
         const T i = activate(form.gate, a[0]), o = activate(form.gate, a[3]);
-        const T g = activate(form.activation, a[2]), kept = activate(form.gate, T(-a[1]));
-        const T c = i * g / kept, out = activate(form.activation, c);
+        const T g = activate(form.activation, a[2]), lost = forgotten(form, a[1]);
+        const T c = i * g / lost, out = activate(form.activation, c);
         const T d_c = d_next * o * T(slope(form.activation, c, out));
-        d_a[0] = d_c * g * slope_at(form.gate, a[0]) / kept;
-        d_a[1] = d_c * c * slope_at(form.gate, T(-a[1])) / kept;
-        d_a[2] = d_c * i * slope_at(form.activation, a[2]) / kept;
+        d_a[0] = d_c * g * slope_at(form.gate, a[0]) / lost;
+        d_a[1] = d_c * c * slope_at(form.gate, T(-a[1])) / lost;
+        d_a[2] = d_c * i * slope_at(form.activation, a[2]) / lost;
         d_a[3] = d_next * out * slope_at(form.gate, a[3]);
         return;
     }

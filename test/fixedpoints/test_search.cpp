@@ -171,10 +171,13 @@ TEST_CASE("roots of every cell, by another method", "[fixedpoints][search]") {
     }
 }
 
-TEST_CASE("a warning where forget gates are open throughout", "[fixedpoints][search]") {
-    // hard_sigmoid reaches 1, where the reduced map of an LSTM, i g / (1 - f), is not finite.
+namespace {
+
+// Six units with gates that reach 0 and 1.
+Dynamics hard_lstm(network::Function activation) {
     network::CellForm form;
     form.kind = network::CellKind::lstm;
+    form.activation = {activation, 1};
     form.gate = {network::Function::hard_sigmoid, 1};
     form.units = 6;
     form.bias = false;
@@ -182,21 +185,75 @@ TEST_CASE("a warning where forget gates are open throughout", "[fixedpoints][sea
     Vector parameters(24 * 7);
     for (Index i = 0; i < parameters.size(); ++i)
         parameters(i) = 1.2 * random.normal(static_cast<std::uint64_t>(i));
-    const Dynamics d{Cell(form, parameters)};
+    return Dynamics{Cell(form, parameters)};
+}
+
+struct Heard : Monitor {
+    void message(Level, const std::string& text) override { words += text; }
+    std::string words;
+};
+
+} // namespace
+
+TEST_CASE("a warning where forget gates are open throughout", "[fixedpoints][search]") {
+    // hard_sigmoid reaches 1, where i g / (1 - f) has no bounds; nor has the reduced map of a relu.
+    const Dynamics d = hard_lstm(network::Function::relu);
     const RowMatrix starts = uniform_states(100, d.state_size(), -3, 3, 2);
-    struct Heard : Monitor {
-        void message(Level, const std::string& text) override { words += text; }
-        std::string words;
-    } heard;
+    Heard heard;
     SearchOptions options;
     static_cast<void>(search_exact(d, no_input(d), starts, options, {1, &heard}));
     CHECK_THAT(heard.words, Contains("--residual full"));
     heard.words.clear();
     options.residual = Residual::full;
-    const SearchResult found = search_exact(d, no_input(d), starts, options, {1, &heard});
+    static_cast<void>(search_exact(d, no_input(d), starts, options, {1, &heard}));
     CHECK(heard.words.empty());
-    const auto& status = found.starts.status;
-    CHECK(std::count(status.begin(), status.end(), StartStatus::converged) > 90);
+}
+
+TEST_CASE("starts where forget gates are open throughout are searched from",
+          "[fixedpoints][search]") {
+    const Dynamics d = hard_lstm(network::Function::tanh);
+    const RowMatrix starts = uniform_states(100, d.state_size(), -3, 3, 2);
+    Heard heard;
+    SearchOptions options;
+    const SearchResult reduced = search_exact(d, no_input(d), starts, options, {1, &heard});
+    CHECK(heard.words.empty());
+    options.residual = Residual::full;
+    const SearchResult full = search_exact(d, no_input(d), starts, options, {1, &heard});
+    CHECK(heard.words.empty());
+    for (const SearchResult* found : {&reduced, &full}) {
+        const auto& status = found->starts.status;
+        CHECK(std::count(status.begin(), status.end(), StartStatus::converged) > 90);
+        REQUIRE(found->points.count() > 0);
+        CHECK(
+            (d.step(no_input(d), found->points.state) - found->points.state).cwiseAbs().maxCoeff() <
+            1e-10);
+    }
+}
+
+TEST_CASE("the reduced map goes on where a forget gate keeps all", "[fixedpoints][search]") {
+    // One unit; the forget gate opens at h = 0.5 and is wholly open from there on, where c grows
+    // without end: R = o tanh(c*) comes to o.
+    network::CellForm form;
+    form.kind = network::CellKind::lstm;
+    form.gate = {network::Function::hard_sigmoid, 1};
+    form.units = form.inputs = 1;
+    Vector parameters(12);
+    parameters << 0, 0, 0, 0, /* recurrent */ 0, 5, 0, 0, /* bias i, f, g, o */ 0, 0, 1, 0.5;
+    const Dynamics d{Cell(form, parameters)};
+    const RowMatrix x = RowMatrix::Zero(1, 1);
+    const auto reduced = [&](double h) { return d.reduced(x, RowMatrix::Constant(1, 1, h))(0, 0); };
+    const double o = 0.2 * 0.5 + 0.5;
+    for (const double h : {-0.3, 0.0, 0.4, 0.4999})
+        CHECK(reduced(h) == Approx(o * std::tanh(0.5 * std::tanh(1) / (0.5 - h))));
+    for (const double h : {0.5, 0.7, 3.0}) {
+        CHECK(reduced(h) == Approx(o));
+        CHECK(d.reduced_jacobian(x, RowMatrix::Constant(1, 1, h))(0, 0) == 0);
+    }
+    // No state rests there: starts run to h = o, c without end, and are told as such.
+    const SearchResult found =
+        search_exact(d, x, RowMatrix::Constant(3, 2, 0.8), SearchOptions{}, {});
+    CHECK(found.points.count() == 0);
+    for (const auto status : found.starts.status) CHECK(status == StartStatus::diverged);
 }
 
 TEST_CASE("no second root inside a uniqueness radius", "[fixedpoints][certificate]") {
