@@ -1,10 +1,10 @@
 // fixedpoints attractor: the line that slow points lie on.
 #include "commands.hpp"
 #include "line_inputs.hpp"
+#include "line_request.hpp"
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
-#include <assay/fixedpoints/point_modes.hpp>
 #include <assay/fixedpoints/statistics.hpp>
 
 #include <limits>
@@ -38,21 +38,6 @@ Dimensionality untrained_states(const Options& o, cli::Context& context,
 
 double median(const Vector& values) {
     return quantiles(values, Vector::Constant(1, 0.5))(0);
-}
-
-// Warnings that a line carries, with its input where there are several.
-void warn(cli::Context& context, const LineAttractors& found, bool tokens) {
-    const bool several = found.lines.size() + found.without.size() > 1;
-    for (const Line& line : found.lines) {
-        const std::string place = several ? concat("input ", line.input, ": ") : "";
-        if (!line.coordinate.warning.empty())
-            context.monitor().warn(place + line.coordinate.warning);
-        if (tokens && !line.offset.warning.empty())
-            context.monitor().warn(place + line.offset.warning);
-    }
-    for (const Index input : found.without)
-        context.monitor().warn(
-            concat("input ", input, ": has no two different points, and so no line"));
 }
 
 void report(cli::Context& context, const LineAttractors& found,
@@ -100,16 +85,13 @@ void run(const Options& o, cli::Context& context) {
                                context.execution());
     });
     AttractorFacts facts;
-    facts.inputs = input_count(found.points);
     facts.data_digest = trials.digest;
     if (o.untrained) facts.untrained = untrained_states(o, context, network, trials);
-    for (const Line& line : lines.lines)
-        for (const EigenSystem& system : chosen(systems, line.stations))
-            facts.stations.push_back(system);
-    write_attractor(context.output().create_group("/fixedpoints/attractor"), lines, found.points,
-                    facts);
-    warn(context, lines, network.dynamics.vocabulary() > 0);
-    report(context, lines, facts.untrained);
+    const auto untrained = facts.untrained;
+    write_lines(context.output().create_group("/fixedpoints/attractor"), lines, found.points,
+                systems, std::move(facts));
+    warn_of_lines(context.monitor(), lines, network.dynamics.vocabulary() > 0);
+    report(context, lines, untrained);
 }
 
 } // namespace
@@ -131,15 +113,8 @@ cli::Command attractor() {
               {"/fixedpoints/attractor/approach", "speed of states under the constant input"},
               {"/fixedpoints/attractor/stations", "eigenvalues at theta -2/3, 0, 2/3"}});
     c.group("What");
-    c.choice<CoordinateMethod>("--coordinate", o->line.coordinate.method,
-                               {{"lle", CoordinateMethod::lle},
-                                {"pca", CoordinateMethod::pca},
-                                {"arc", CoordinateMethod::arc}},
-                               "theta by locally linear embedding, by projection on m, or by "
-                               "length along the spanning tree");
-    c.option("--neighbors", o->line.coordinate.neighbors, "K", "of each point, lle").range(2);
+    declare_line(c, o->line);
     c.option("--readout", o->line.readout, "OUTPUT", "the output that orients m, from 0").range(0);
-    c.option("--null", o->line.null, "N", "random directions").range(1);
     c.flag("--untrained", o->untrained,
            "also the dimension of the states of the network before training");
     c.seed(o->line.seed);

@@ -59,10 +59,11 @@ LoadedNetwork loaded(formats::OpenedModel opened, const NetworkOptions& o,
 
 // One network at a time: all stages of a run are many.
 void check_stage(const NetworkOptions& o) {
-    if (o.checkpoint == "all")
-        throw UsageError(
-            "--checkpoint all: one step, or last, is expected; a manifest with \"step\": "
-            "\"all\" gives all to fixedpoints population");
+    const std::string& stage = o.checkpoint;
+    if (stage == "all" || starts_with(stage, "log:") || stage.find(',') != std::string::npos)
+        throw UsageError("--checkpoint " + printable(stage, 40) +
+                         ": one step, or last, is expected; fixedpoints population takes several "
+                         "stages of a run");
 }
 
 } // namespace

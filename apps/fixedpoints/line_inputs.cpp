@@ -28,7 +28,7 @@ std::vector<EigenSystem> load_systems(cli::Context& context, const LoadedNetwork
         if (!belong_to(systems, network.dynamics, found.points, context.execution()))
             context.monitor().warn(context.input_address().name() +
                                    ":/fixedpoints/linearize is of other points; left aside");
-        else if (are_whole(systems) && !systems.empty() && systems.front().right.cols() >= modes)
+        else if (hold_modes(systems, modes))
             return systems;
     }
     return at_place(context.input_address().name(), [&] {

@@ -7,6 +7,8 @@
 #include <assay/training/sweep_io.hpp>
 
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 namespace fixedpoints_app {
 
@@ -34,10 +36,40 @@ Manifest manifest_of_sweep(const hdf5::Group& sweep, const std::string& folder,
     return manifest;
 }
 
+// Stages of a run, on the trials that it carries.
+Manifest manifest_of_run(const hdf5::Group& root, const std::string& file,
+                         const std::string& checkpoint) {
+    const auto steps = training::run_steps(root.group("/run"));
+    Manifest manifest;
+    for (const Index step :
+         training::choose_steps(steps, checkpoint.empty() ? "all" : checkpoint)) {
+        ManifestNetwork network;
+        network.file = fs::path(file).filename().string();
+        network.path = file;
+        network.step = std::to_string(step);
+        network.labels["step"] = network.step;
+        manifest.networks.push_back(std::move(network));
+    }
+    if (root.has_group("/data")) manifest.inputs = file;
+    complete_manifest(manifest);
+    return manifest;
+}
+
+// None where the file is no run; a stream cannot be read once for every stage. Opened apart: what
+// else a run holds is not carried forward.
+std::optional<Manifest> manifest_of_run_file(cli::Context& context, const hdf5::Address& address,
+                                             const std::string& checkpoint) {
+    if (address.is_stream()) return std::nullopt;
+    const hdf5::Group root = hdf5::File::open(address.file, address.file).root();
+    if (!root.has_group("/run")) return std::nullopt;
+    context.note_foreign(address.file);
+    return at_place(address.file, [&] { return manifest_of_run(root, address.file, checkpoint); });
+}
+
 } // namespace
 
 Manifest load_manifest(cli::Context& context, const hdf5::Address& address,
-                       const std::string& results) {
+                       const std::string& results, const std::string& checkpoint) {
     const std::string folder = fs::path(address.file).parent_path().string();
     if (!cli::Context::is_hdf5(address)) {
         const std::string text = tools::read_text_file(address.file);
@@ -50,10 +82,11 @@ Manifest load_manifest(cli::Context& context, const hdf5::Address& address,
         };
         return at_place(address.name(), [&] { return parse_manifest(text, folder, steps_of); });
     }
+    if (auto run = manifest_of_run_file(context, address, checkpoint)) return std::move(*run);
     const hdf5::Group root = context.open(address).root();
     if (!root.has_group(kSweep))
         throw Error(address.name() + ": a list of networks is expected: JSON, or the result of "
-                                     "checkpoint sweep collect");
+                                     "checkpoint sweep collect, or a run (/run)");
     return at_place(address.name(),
                     [&] { return manifest_of_sweep(root.group(kSweep), folder, results); });
 }

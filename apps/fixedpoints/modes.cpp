@@ -1,6 +1,7 @@
 // fixedpoints modes: what an input leaves behind, mode by mode.
 #include "commands.hpp"
 #include "line_inputs.hpp"
+#include "line_request.hpp"
 
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
@@ -14,47 +15,10 @@ using namespace assay::fixedpoints;
 
 struct Options {
     NetworkOptions network;
-    std::string probe = "unit";
-    Index horizon = 0, readout = 0;
-    bool track = false;
+    ModeRequest modes;
 };
 
-constexpr Index kListed = 3;         // crossings among the slowest curves are listed
 constexpr Index kReportedProbes = 8; // in the summary
-
-struct Probes {
-    RowMatrix given, driven;
-    ProbeKind kind = ProbeKind::deviation;
-};
-
-Probes probes_of(const Options& o, cli::Context& context, const Dynamics& dynamics) {
-    if (o.probe == "unit") {
-        const RowMatrix unit = RowMatrix::Identity(dynamics.inputs(), dynamics.inputs());
-        return {unit, unit, ProbeKind::deviation};
-    }
-    if (dynamics.vocabulary() > 0) {
-        const RowMatrix tokens = read_inputs(context, "--probe", o.probe, 1, dynamics.vocabulary());
-        return {tokens, dynamics.drive(tokens), ProbeKind::absolute};
-    }
-    const RowMatrix rows = read_inputs(context, "--probe", o.probe, dynamics.inputs(), 0);
-    return {rows, rows, ProbeKind::deviation};
-}
-
-std::vector<TrackedLine> tracked_lines(cli::Context& context, const FoundPoints& found,
-                                       const std::vector<EigenSystem>& systems) {
-    const LineFrame frame = load_lines(context, found);
-    std::vector<TrackedLine> lines;
-    for (Index input = 0; input < frame.axes.rows(); ++input) {
-        if (!frame.axes.row(input).allFinite()) continue;
-        TrackedLine line;
-        line.input = input;
-        line.points = rows_of_input(found.points, input);
-        const Vector theta = frame.theta(line.points);
-        line.modes = track_modes(chosen(systems, line.points), theta, kListed, context.execution());
-        lines.push_back(std::move(line));
-    }
-    return lines;
-}
 
 void report(cli::Context& context, const std::vector<InputResponse>& responses,
             const std::vector<TrackedLine>& tracked, Index horizon) {
@@ -77,26 +41,17 @@ void report(cli::Context& context, const std::vector<InputResponse>& responses,
 void run(const Options& o, cli::Context& context) {
     const LoadedNetwork network = load_network(context, o.network, context.input_address());
     const Dynamics& dynamics = network.dynamics;
-    if (o.readout >= dynamics.outputs())
-        throw Error(concat("--readout ", o.readout, ": the network has ", dynamics.outputs(),
-                           " outputs, from 0"));
     const FoundPoints found = need_points(context, network);
-    const Probes probes = probes_of(o, context, dynamics);
+    Probes probes = read_probes(o.modes, context, dynamics);
     const auto systems = load_systems(context, network, found, usual_modes(dynamics.state_size()));
-    const auto responses = at_place(context.input_address().name(), [&] {
-        return input_responses(dynamics, found.points, systems, probes.driven, probes.kind,
-                               o.readout, o.horizon, context.execution());
+    std::optional<LineFrame> frame;
+    if (o.modes.track) frame = load_lines(context, found);
+    const ModeAnalysis modes = at_place(context.input_address().name(), [&] {
+        return analyse_modes(o.modes, std::move(probes), dynamics, found.points, systems,
+                             frame ? &*frame : nullptr, context.execution());
     });
-    std::vector<TrackedLine> tracked;
-    if (o.track) tracked = tracked_lines(context, found, systems);
-    ModeFacts facts;
-    facts.probes = probes.given;
-    facts.kind = probes.kind;
-    facts.inputs = input_count(found.points);
-    facts.horizon = o.horizon;
-    facts.readout = o.readout;
-    write_modes(context.output().create_group("/fixedpoints/modes"), responses, tracked, facts);
-    report(context, responses, tracked, o.horizon);
+    modes.write(context.output().create_group("/fixedpoints/modes"));
+    report(context, modes.responses, modes.tracked, o.modes.horizon);
 }
 
 } // namespace
@@ -114,11 +69,8 @@ cli::Command modes() {
               {"/fixedpoints/modes/end_effect", "on the state"},
               {"/fixedpoints/modes/track", "with --track: eigenvalues along the line, crossings"}});
     c.group("What");
-    c.option("--probe", o->probe, "unit|FILE:/path",
-             "each input by itself, rows added to the constant input, or token ids");
-    c.option("--horizon", o->horizon, "STEPS", "so many steps after the probe's").range(0);
-    c.option("--readout", o->readout, "OUTPUT", "which output, from 0").range(0);
-    c.flag("--track", o->track, "follow each mode along the line of attractor");
+    declare_modes(c, o->modes);
+    c.option("--readout", o->modes.readout, "OUTPUT", "which output, from 0").range(0);
     declare_network(c, o->network);
     c.example("How many modes keep a pulse of evidence",
               "fixedpoints modes line.h5 --horizon 20 --track -o modes.h5");

@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "cycle_request.hpp"
 #include "graph_request.hpp"
+#include "line_request.hpp"
 #include "linearization.hpp"
 #include "manifest_input.hpp"
 #include "population_files.hpp"
@@ -31,6 +32,8 @@ struct Options {
     LinearizeRequest linearize;
     GraphRequest graph;
     CycleRequest cycles;
+    LineOptions line;
+    ModeRequest modes;
     std::vector<std::string> steps{"find", "linearize", "topology"};
     std::string results, loss;
     std::optional<double> max_loss;
@@ -39,6 +42,10 @@ struct Options {
 
     [[nodiscard]] bool does(const char* step) const {
         return std::find(steps.begin(), steps.end(), step) != steps.end();
+    }
+    // Whether a step needs eigen-systems.
+    [[nodiscard]] bool uses_systems() const {
+        return does("topology") || does("cycles") || does("attractor") || does("modes");
     }
 };
 
@@ -57,14 +64,18 @@ class OneOfMany : public Monitor {
 };
 
 void check(Options& o) {
-    static const std::vector<std::string> kSteps{"find", "linearize", "topology", "cycles"};
+    static const std::vector<std::string> kSteps{"find",   "linearize", "topology",
+                                                 "cycles", "attractor", "modes"};
     for (const auto& step : o.steps)
         if (std::find(kSteps.begin(), kSteps.end(), step) == kSteps.end())
             throw UsageError("option '--do': found '" + printable(step, 40) + "'; " +
                              join(kSteps, ", ") + " are expected");
     if (!o.does("find"))
         throw UsageError("option '--do': " + join(o.steps, ",") + " needs find before it");
-    o.graph.graph.seed = o.cycles.seed = o.search.seed;
+    if (o.modes.track && !(o.does("attractor") && o.does("modes")))
+        throw UsageError("option '--track': --do with attractor and modes is expected");
+    o.graph.graph.seed = o.cycles.seed = o.line.seed = o.search.seed;
+    o.modes.readout = o.line.readout;
 }
 
 // The trials that all networks run on.
@@ -93,6 +104,8 @@ void check_probe(const Options& o, const std::optional<Probe>& probe) {
                         ": there are no trials with targets; give --data");
     if (o.save_activations && !probe)
         throw Error("--save-activations: there are no trials; give --data");
+    if (o.does("attractor") && !probe)
+        throw Error("--do attractor: there are no trials; give --data");
     if (!probe && o.search.init == InitMode::trajectory && o.search.states.empty())
         throw Error("no trajectories: give --data, --states or --init-mode uniform");
 }
@@ -196,6 +209,8 @@ class Analysis {
         if (trials) write_states(part, network, *trials);
         std::vector<EigenSystem> systems;
         if (o_.does("linearize")) systems = linearize(part, network, points, execution);
+        if (o_.does("attractor") || o_.does("modes"))
+            describe_line(part, network, points, systems, trials, execution);
         if (o_.does("topology") || o_.does("cycles"))
             if (static_cast<Index>(systems.size()) != points.count() ||
                 !hold_unstable_modes(systems))
@@ -225,11 +240,58 @@ class Analysis {
         });
     }
 
+    // Those of `linearize` where they have so many vectors, as the subcommands take them.
+    [[nodiscard]] static std::vector<EigenSystem>
+    systems_with(Index modes, const std::vector<EigenSystem>& systems, const LoadedNetwork& network,
+                 const Points& points, const Execution& execution) {
+        return hold_modes(systems, modes)
+                   ? systems
+                   : eigen_systems(network.dynamics, points, modes, execution);
+    }
+
+    // The group of a network without a line is empty; without points, that of modes too.
+    void describe_line(Part& part, const LoadedNetwork& network, const Points& points,
+                       const std::vector<EigenSystem>& systems, const std::optional<Trials>& trials,
+                       const Execution& execution) {
+        const auto in_group = [&](const char* name, auto&& write) {
+            part.write([&](hdf5::Group group) { write(group.create_group(name)); });
+        };
+        const auto nothing = [](const hdf5::Group&) {};
+        std::optional<LineFrame> frame;
+        if (o_.does("attractor") && !have_line(points)) {
+            execution.monitor->info("has no line: no input has two different points");
+            in_group("attractor", nothing);
+        } else if (o_.does("attractor")) {
+            const auto own = systems_with(1, systems, network, points, execution);
+            const LineAttractors lines = line_attractors(network.dynamics, points, own,
+                                                         trials->trajectories, o_.line, execution);
+            warn_of_lines(*execution.monitor, lines, network.dynamics.vocabulary() > 0);
+            frame = line_frame(lines, input_count(points), points.count());
+            AttractorFacts facts;
+            facts.data_digest = trials->digest;
+            in_group("attractor", [&](hdf5::Group group) {
+                write_lines(std::move(group), lines, points, own, std::move(facts));
+            });
+        }
+        if (!o_.does("modes")) return;
+        if (points.count() == 0) return in_group("modes", nothing);
+        Probes probes = [&] {
+            const auto alone = store_.lock(); // --probe may name a file
+            return read_probes(o_.modes, context_, network.dynamics);
+        }();
+        const Index whole = usual_modes(network.dynamics.state_size());
+        const ModeAnalysis modes =
+            analyse_modes(o_.modes, std::move(probes), network.dynamics, points,
+                          systems_with(whole, systems, network, points, execution),
+                          o_.modes.track && frame ? &*frame : nullptr, execution);
+        in_group("modes", [&](hdf5::Group group) { modes.write(std::move(group)); });
+    }
+
     // The eigen-systems too, where a later step needs them.
     std::vector<EigenSystem> linearize(Part& part, const LoadedNetwork& network,
                                        const Points& points, const Execution& execution) const {
         std::vector<EigenSystem> systems;
-        const bool needed = o_.does("topology") || o_.does("cycles");
+        const bool needed = o_.uses_systems();
         part.write([&](hdf5::Group group) {
             part.keep(linearisation_writer(o_.linearize, network.dynamics, points,
                                            group.create_group("linearize")));
@@ -289,7 +351,8 @@ void analyse_all(Analysis& analysis, const std::vector<Index>& networks, std::si
 void run(Options o, cli::Context& context) {
     check(o);
     const FindOptions find = resolve(o.search);
-    const Manifest manifest = load_manifest(context, context.input_address(), o.results);
+    const Manifest manifest =
+        load_manifest(context, context.input_address(), o.results, o.network.checkpoint);
     if (o.data.data.empty()) o.data.data = manifest.inputs;
     const auto probe = load_probe(o.data, context);
     check_probe(o, probe);
@@ -335,20 +398,23 @@ cli::Command population() {
     cli::Command c("population", "the same analysis of many networks, whole or in shards");
     c.describe(
         "Takes a manifest: a JSON list of networks with labels and the trials they all run on "
-        "(share/schemas/population.json), or the result of checkpoint sweep collect. Every network "
-        "is searched, linearised and graphed as the subcommands would; its activations on the "
+        "(share/schemas/population.json), the result of checkpoint sweep collect, or one run, "
+        "whose "
+        "stages are the networks. Every network is searched, linearised, graphed, ... as the "
+        "subcommands would; its activations on the "
         "trials are kept in the directions that hold most of their variance, for compare. A "
         "network that fails, or whose loss is above --max-loss, is recorded as such; the rest goes "
         "on. Shards are joined by merge.");
-    c.input("manifest, JSON or HDF5");
+    c.input("manifest, JSON or HDF5, or a run");
     c.output(cli::OutputKind::hdf5,
-             {{"/fixedpoints/population/networks/<name>", "find, linearize, topology, cycles"},
+             {{"/fixedpoints/population/networks/<name>", "find, linearize, ...: results of --do"},
               {"/fixedpoints/population/networks/<name>/activations", "on the trials, centred"},
               {"/fixedpoints/population/summary", "a row a network: labels, loss, points, modes"}});
     c.resumable();
     c.sharded();
     c.group("What");
-    c.option("--do", o->steps, "STEPS", "find, and any of linearize, topology, cycles");
+    c.option("--do", o->steps, "STEPS",
+             "find, and any of linearize, topology, cycles, attractor, modes");
     c.option("--results", o->results, "FOLDER", "where the runs of a sweep stand")
         .default_text("where collect saw them");
     c.option("--max-loss", o->max_loss, "X",
@@ -369,6 +435,10 @@ cli::Command population() {
     declare_linearize(c, o->linearize);
     declare_graph(c, o->graph);
     declare_long_runs(c, o->cycles);
+    c.group("Lines and modes");
+    declare_line(c, o->line);
+    declare_modes(c, o->modes);
+    c.option("--readout", o->line.readout, "OUTPUT", "of attractor and modes, from 0").range(0);
     declare_network(c, o->network);
     c.example("Four shards of an array job, joined",
               "fixedpoints population nets.json --shard 3/4 -o part3.h5; fixedpoints merge "

@@ -74,6 +74,12 @@ void check_systems(const Dynamics& dynamics, const Points& points,
 
 } // namespace
 
+bool have_line(const Points& points) {
+    for (Index input = 0; input < input_count(points); ++input)
+        if (spread_out(points.chosen(rows_of_input(points, input)).state)) return true;
+    return false;
+}
+
 LineAttractors line_attractors(const Dynamics& dynamics, const Points& points,
                                const std::vector<EigenSystem>& systems,
                                const Trajectories& trajectories, const LineOptions& options,

@@ -48,6 +48,9 @@ struct LineAttractors {
     Vector magnitude;           // P: of the first eigenvalue
 };
 
+// Whether some input has two different points, and so a line.
+[[nodiscard]] ASSAY_API bool have_line(const Points& points);
+
 // `systems` are those of all points, with one vector or more. Throws Error where no input has a
 // line, for an output that is not there, and for shapes that do not fit.
 [[nodiscard]] ASSAY_API LineAttractors line_attractors(

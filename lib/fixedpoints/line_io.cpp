@@ -44,14 +44,13 @@ void write_dimensionality(Group group, const Dimensionality& d, const std::strin
 }
 
 // One number or row a line.
-void write_line_columns(Group group, const LineAttractors& found, Index inputs) {
-    const Index state = found.states.axes.rows(),
+void write_line_columns(Group group, const LineAttractors& found, const RowMatrix& axes) {
+    const Index inputs = axes.rows(), state = axes.cols(),
                 inside = found.lines.front().axis.inside_states.size();
-    RowMatrix axes = empty_rows(inputs, state), ratios = empty_rows(inputs, state),
-              within = empty_rows(inputs, inside), numbers = empty_rows(inputs, 8);
+    RowMatrix ratios = empty_rows(inputs, state), within = empty_rows(inputs, inside),
+              numbers = empty_rows(inputs, 8);
     std::vector<std::uint8_t> methods(static_cast<std::size_t>(inputs), 0);
     for (const Line& line : found.lines) {
-        axes.row(line.input) = line.axis.direction.transpose();
         ratios.row(line.input) = line.cloud.ratios.transpose();
         within.row(line.input) = line.axis.inside_states.transpose();
         numbers.row(line.input) << line.axis.dot_readout, line.axis.cosine,
@@ -83,14 +82,13 @@ void write_line_columns(Group group, const LineAttractors& found, Index inputs) 
 }
 
 // One number a point.
-void write_point_columns(Group group, const LineAttractors& found, Index points) {
-    Vector theta = Vector::Constant(points, kNaN), alignment = theta, readout = theta,
-           p_values = theta;
-    std::vector<std::uint8_t> pairs(static_cast<std::size_t>(points), 0);
+void write_point_columns(Group group, const LineAttractors& found, const Vector& theta) {
+    Vector alignment = Vector::Constant(theta.size(), kNaN), readout = alignment,
+           p_values = alignment;
+    std::vector<std::uint8_t> pairs(static_cast<std::size_t>(theta.size()), 0);
     for (const Line& line : found.lines)
         for (std::size_t i = 0; i < line.points.size(); ++i) {
             const Index from = static_cast<Index>(i), to = line.points[i];
-            theta(to) = line.coordinate.theta(from);
             alignment(to) = line.alignment.axis(from);
             readout(to) = line.alignment.readout(from);
             p_values(to) = line.alignment.p_values(from);
@@ -258,8 +256,9 @@ void write_tracked(Group group, const TrackedLine& line) {
 
 void write_attractor(Group group, const LineAttractors& lines, const Points& points,
                      const AttractorFacts& facts) {
-    write_line_columns(group, lines, facts.inputs);
-    write_point_columns(group, lines, points.count());
+    const LineFrame frame = line_frame(lines, facts.inputs, points.count());
+    write_line_columns(group, lines, frame.axes);
+    write_point_columns(group, lines, frame.theta);
     write_dimensionality(group.create_group("states"), lines.states, "states along the trials");
     if (facts.untrained)
         write_dimensionality(group.create_group("untrained"), *facts.untrained,
@@ -268,6 +267,16 @@ void write_attractor(Group group, const LineAttractors& lines, const Points& poi
     write_null(group.create_group("null"), lines.lines.front().alignment);
     write_stations(group.create_group("stations"), lines, points, facts.stations);
     group.set_attribute("data_digest", facts.data_digest);
+}
+
+LineFrame line_frame(const LineAttractors& lines, Index inputs, Index points) {
+    LineFrame frame{empty_rows(inputs, lines.states.axes.rows()), Vector::Constant(points, kNaN)};
+    for (const Line& line : lines.lines) {
+        frame.axes.row(line.input) = line.axis.direction.transpose();
+        for (std::size_t i = 0; i < line.points.size(); ++i)
+            frame.theta(line.points[i]) = line.coordinate.theta(static_cast<Index>(i));
+    }
+    return frame;
 }
 
 LineFrame read_line_frame(const Group& group, Index inputs, const Points& points) {

@@ -29,6 +29,9 @@ struct AttractorFacts {
 };
 ASSAY_API void write_attractor(hdf5::Group group, const LineAttractors& lines, const Points& points,
                                const AttractorFacts& facts);
+// Axes and theta, as they are written.
+[[nodiscard]] ASSAY_API LineFrame line_frame(const LineAttractors& lines, Index inputs,
+                                             Index points);
 // Axes and theta as they were written. Throws Error that names the dataset where shapes are not
 // those of `points`.
 [[nodiscard]] ASSAY_API LineFrame read_line_frame(const hdf5::Group& group, Index inputs,

@@ -64,6 +64,10 @@ bool are_whole(const std::vector<EigenSystem>& systems) {
     });
 }
 
+bool hold_modes(const std::vector<EigenSystem>& systems, Index modes) {
+    return are_whole(systems) && !systems.empty() && systems.front().right.cols() >= modes;
+}
+
 bool hold_unstable_modes(const std::vector<EigenSystem>& systems) {
     return are_whole(systems) &&
            std::all_of(systems.begin(), systems.end(), [](const EigenSystem& s) {

@@ -30,6 +30,8 @@ unstable_systems(const Dynamics& dynamics, const Points& points, const Execution
                                        const Execution& run);
 // Whether all eigenvalues are there (`linearize --top-k` keeps some).
 [[nodiscard]] ASSAY_API bool are_whole(const std::vector<EigenSystem>& systems);
+// And of every point `modes` vectors or more; false of no points.
+[[nodiscard]] ASSAY_API bool hold_modes(const std::vector<EigenSystem>& systems, Index modes);
 // And the vectors of all unstable ones.
 [[nodiscard]] ASSAY_API bool hold_unstable_modes(const std::vector<EigenSystem>& systems);
 

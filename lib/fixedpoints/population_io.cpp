@@ -204,6 +204,9 @@ struct Summary {
     std::array<std::int64_t, kUnstableColumns + 1> unstable{-1, -1, -1, -1, -1};
     std::string index_complete;
     double tau = kNaN, omega = kNaN;
+    std::int64_t lines = -1;
+    double first_pc = kNaN, alignment = kNaN, magnitude = kNaN; // of lines
+    double retained_one = kNaN, retained_all = kNaN;            // of the first probe
 };
 
 void count_points(const Group& network, const FoundPoints& found, Summary& s) {
@@ -223,6 +226,13 @@ void count_points(const Group& network, const FoundPoints& found, Summary& s) {
     const Group find = network.group("find");
     for (const auto sum : find.dataset("index_sum").read<std::int64_t>()) s.index_sum += sum;
     s.index_complete = find.text_attribute("index_complete").value_or("");
+}
+
+double median_of_finite(const Vector& values) {
+    std::vector<double> known;
+    for (const double one : values)
+        if (std::isfinite(one)) known.push_back(one);
+    return known.empty() ? kNaN : quantiles(vector_of(known), Vector::Constant(1, 0.5))(0);
 }
 
 // Of the eigenvalues alone: the vectors stay in the file.
@@ -246,10 +256,33 @@ void measure_modes(const Group& linearize, const FoundPoints& found, Summary& s)
     const Vector none = Vector::Constant(found.inputs.rows(), kNaN);
     const double dt = linearize.number_attribute("dt").value_or(1);
     const Vector omega = compare_frequencies(found.points, systems, {}, {}, none, dt).linear;
-    std::vector<double> known;
-    for (const double one : omega)
-        if (std::isfinite(one)) known.push_back(one);
-    if (!known.empty()) s.omega = quantiles(vector_of(known), Vector::Constant(1, 0.5))(0);
+    s.omega = median_of_finite(omega);
+}
+
+// Of all lines: the least share of the points' variance along one, medians over points.
+void measure_lines(const Group& attractor, Summary& s) {
+    s.lines = 0;
+    if (!attractor.has_dataset("points_variance_ratio")) return;
+    const RowMatrix ratios = attractor.dataset("points_variance_ratio").read_matrix();
+    for (const double share : ratios.col(0)) {
+        if (std::isnan(share)) continue;
+        ++s.lines;
+        if (!(share >= s.first_pc)) s.first_pc = share;
+    }
+    s.alignment = median_of_finite(attractor.dataset("alignment").read_vector());
+    s.magnitude = median_of_finite(attractor.dataset("magnitude").read_vector());
+}
+
+// At the first input: what one mode keeps of the first probe, and what all do.
+void measure_responses(const Group& modes, Summary& s) {
+    if (!modes.has_dataset("retained_response")) return;
+    const auto dataset = modes.dataset("retained_response").expect_rank(3);
+    const auto values = dataset.read<double>();
+    if (values.empty()) return;
+    const auto kept = static_cast<std::size_t>(dataset.shape()[1]),
+               probes = static_cast<std::size_t>(dataset.shape()[2]);
+    s.retained_one = values.front();
+    s.retained_all = values.at((kept - 1) * probes);
 }
 
 Summary summary_of(const Group& network) {
@@ -265,6 +298,8 @@ Summary summary_of(const Group& network) {
             s.cycles = std::max<std::int64_t>(s.cycles, 0);
             if (motion == Motion::periodic || motion == Motion::quasi_periodic) ++s.cycles;
         }
+    if (network.has_group("attractor")) measure_lines(network.group("attractor"), s);
+    if (network.has_group("modes")) measure_responses(network.group("modes"), s);
     return s;
 }
 
@@ -291,6 +326,12 @@ void add_results(hdf5::Table& table, const std::vector<Summary>& rows) {
     table.add("omega_linear", column_of(rows, &Summary::omega));
     table.add("edges", column_of(rows, &Summary::edges));
     table.add("cycles", column_of(rows, &Summary::cycles));
+    table.add("lines", column_of(rows, &Summary::lines));
+    table.add("first_pc", column_of(rows, &Summary::first_pc));
+    table.add("alignment", column_of(rows, &Summary::alignment));
+    table.add("lambda_1", column_of(rows, &Summary::magnitude));
+    table.add("retained_1", column_of(rows, &Summary::retained_one));
+    table.add("retained_all", column_of(rows, &Summary::retained_all));
 }
 
 // Text columns of every label that some network has.

@@ -75,8 +75,11 @@ ASSAY_API void write_activations(hdf5::Group network, const ActivationBasis& bas
 // slow, index_sum, index_complete, certified, unstable_0 ... unstable_3, unstable_more (exact
 // points by unstable dimensions), tau_1 (longest time constant of a mode that does not
 // grow, steps; infinite: one that does not decay either), omega_linear
-// (radians per time: the leading complex pair, median over inputs), edges, cycles. Counts are -1
-// and numbers NaN where a result is missing. A label named as one of these gets "label_" before it.
+// (radians per time: the leading complex pair, median over inputs), edges, cycles, lines, first_pc
+// (the least share of the points' variance along a line), alignment and lambda_1 (medians over
+// points: of the first mode with the line, and its magnitude), retained_1 and retained_all (of the
+// first probe at the first input, by one mode and by all). Counts are -1 and numbers NaN where a
+// result is missing. A label named as one of these gets "label_" before it.
 ASSAY_API void write_population_summary(const hdf5::Group& population);
 
 } // namespace assay::fixedpoints
