@@ -147,8 +147,9 @@ struct Probe {
 class Tracker {
   public:
     Tracker(const Dynamics& dynamics, const RowMatrix& from, const RowMatrix& to,
-            const TrackOptions& options)
-        : dynamics_(dynamics), curve_(dynamics, from, to, options.tolerance), options_(options) {}
+            const TrackOptions& options, const Monitor& monitor)
+        : dynamics_(dynamics), curve_(dynamics, from, to, options.tolerance), options_(options),
+          monitor_(monitor) {}
 
     Branch track(const RowMatrix& start) {
         Branch branch;
@@ -200,6 +201,7 @@ class Tracker {
         points_.push_back(probe(std::move(*first), 0));
         double stride = options_.ds;
         while (static_cast<Index>(points_.size()) < options_.max_points) {
+            monitor_.stop_if_interrupted();
             const Probe& last = points_.back();
             const auto next = ahead(last, stride);
             // A turn that no shorter stride makes smaller is a corner, where a unit of relu
@@ -313,6 +315,7 @@ class Tracker {
     const Dynamics& dynamics_;
     Curve curve_;
     const TrackOptions& options_;
+    const Monitor& monitor_;
     std::vector<Probe> points_;
     std::vector<Bifurcation> bifurcations_;
 };
@@ -341,9 +344,8 @@ std::vector<Branch> track_points(const Dynamics& dynamics, const RowMatrix& star
     check_path(dynamics, starts, from, to, options);
     std::vector<Branch> branches(static_cast<std::size_t>(starts.rows()));
     parallel_blocks(starts.rows(), run.threads, [&](Index i) {
-        run.monitor->stop_if_interrupted();
         branches[static_cast<std::size_t>(i)] =
-            Tracker(dynamics, from, to, options).track(starts.row(i));
+            Tracker(dynamics, from, to, options, *run.monitor).track(starts.row(i));
     });
     for (Branch& branch : branches) {
         if (branch.end != BranchEnd::to_start) continue;

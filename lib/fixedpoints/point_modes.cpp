@@ -35,6 +35,7 @@ std::vector<EigenSystem> eigen_systems(const Dynamics& dynamics, const Points& p
                                        const Execution& run) {
     std::vector<EigenSystem> systems(static_cast<std::size_t>(points.count()));
     parallel_blocks(points.count(), run.threads, [&](Index p) {
+        run.monitor->stop_if_interrupted();
         systems[static_cast<std::size_t>(p)] =
             eigen_system(dynamics.jacobian_state(points.input.row(p), points.state.row(p)), modes);
     });
