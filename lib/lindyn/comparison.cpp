@@ -6,6 +6,7 @@
 #include <assay/core/phase.hpp>
 #include <assay/linalg/assignment.hpp>
 #include <assay/linalg/svd.hpp>
+#include <assay/lindyn/deep_linear.hpp>
 #include <assay/lindyn/dense_operator.hpp>
 #include <assay/lindyn/generalization_study.hpp>
 #include <assay/lindyn/passage.hpp>
@@ -114,6 +115,7 @@ PredictSettings prediction_from(const Problem& problem, const RunState& first,
 // The state of a network on inputs as they are, in the problem's coordinates: on whitened inputs
 // the map and first layer that answer alike, as far as no input direction is left out.
 RunState in_problem(const Problem& problem, RunState state) {
+    if (state.layers) check_layers(*state.layers, problem.inputs(), problem.statistics.outputs());
     if (state.map.rows() != problem.statistics.outputs() || state.map.cols() != problem.inputs())
         throw Error(concat("a map of ", state.map.cols(), " inputs and ", state.map.rows(),
                            " outputs; the data have ", problem.inputs(), " and ",
