@@ -129,7 +129,7 @@ Model submodel(const Model& model, const Network<double>& network, const std::ve
     Json input{{"shape", shape}};
     std::vector<std::string> axes;
     for (std::size_t i = 0; i < shape.size(); ++i)
-        axes.push_back(sequence && i == 0 ? "time" : "feature");
+        axes.emplace_back(sequence && i == 0 ? "time" : "feature");
     input["axes"] = axes;
     part.architecture =
         Json{{"format", "assay-architecture/1"}, {"input", input}, {"layers", layers}}.dump();

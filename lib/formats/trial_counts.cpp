@@ -50,7 +50,8 @@ std::vector<double> unobserved_bins(const std::vector<Interval>& windows, double
     if (observed.empty()) return marks;
     const double rounding = 1e-9 * dt;
     for (std::size_t k = 0; k < marks.size(); ++k) {
-        const double start = windows[k % trials].start + static_cast<double>(k / trials) * dt;
+        const std::size_t bin = k / trials;
+        const double start = windows[k % trials].start + static_cast<double>(bin) * dt;
         const bool seen =
             std::any_of(observed.begin(), observed.end(), [&](const Interval& stretch) {
                 return stretch.start <= start + rounding && stretch.stop >= start + dt - rounding;
