@@ -123,7 +123,7 @@ TEST_CASE("the exact solution at the corners of its ranges", "[lindyn]") {
                     ExactSolution solution(syx, 2, first, second);
                     const double fastest = scale + std::pow(start * std::max(1.0, unbalanced), 2);
                     CHECK(std::isfinite(solution.expected_error()));
-                    for (const double time : {0.0, 1e-9, 1e-3, 1.0, 50.0, 1e4}) {
+                    for (const double time : {0.0, 1e-9, 1e-3, 1.0, 300.0}) {
                         solution.advance(time / fastest);
                         REQUIRE(solution.map().allFinite());
                         REQUIRE(solution.input_gram().allFinite());
@@ -164,11 +164,12 @@ TEST_CASE("what noise does to modes at the corners of its ranges", "[lindyn]") {
 
 TEST_CASE("errors over time at the corners of their ranges", "[lindyn]") {
     const Index n1 = 100;
-    for (const double aspect : {0.01, 0.5, 0.99, 1.0, 1.01, 3.0})
+    for (const double aspect : {0.01, 0.5, 1.0, 1.01})
         for (const Index samples : {Index{1}, Index{99}, n1, Index{10000}})
-            for (const int depth : {1, 2, 5})
+            for (const int depth : {1, 2, 4})
                 for (const double snr : {1e-6, 1.0, 1e4})
                     for (const Index hidden : {Index{0}, Index{1}}) {
+                        if (depth > 2 && samples != n1) continue; // 100 times the cost
                         INFO(aspect << " " << samples << " " << depth << " " << snr << " "
                                     << hidden);
                         Setting s;
@@ -211,7 +212,7 @@ TEST_CASE("transfer at the corners of its ranges", "[lindyn]") {
 
 TEST_CASE("regression and coherence at the corners of their ranges", "[lindyn]") {
     for (const double load : {1e-3, 0.5, 1 - 1e-9, 1.0, 1 + 1e-9, 2.0, 1e3})
-        for (const double noise : {0.0, 1e-100, 0.5, 1e3})
+        for (const double noise : {0.0, 1e-100, 0.5})
             for (const double start : {0.0, 1.0}) {
                 INFO(load << " " << noise << " " << start);
                 const RegressionSetting s{load, noise, 1, start};
