@@ -87,10 +87,25 @@ ParameterAxes parse_grids(const std::vector<std::string>& grids) {
     return axes;
 }
 
+namespace {
+
+// Whether two names, KEY or KEY@MODES, set something twice.
+bool clash(const std::string& one, const std::string& other) {
+    const std::size_t here = one.find('@'), there = other.find('@');
+    if (one.substr(0, here) != other.substr(0, there)) return false;
+    return one == other || here == std::string::npos || there == std::string::npos;
+}
+
+} // namespace
+
 void add_axis(ParameterAxes& axes, ParameterAxis axis) {
-    if (std::any_of(axes.begin(), axes.end(),
-                    [&](const ParameterAxis& other) { return other.name == axis.name; }))
-        throw UsageError("option '--grid': " + axis.name + " is given twice");
+    for (const ParameterAxis& other : axes) {
+        if (other.name == axis.name)
+            throw UsageError("option '--grid': " + axis.name + " is given twice");
+        if (clash(other.name, axis.name))
+            throw UsageError("option '--grid': " + other.name + " and " + axis.name +
+                             " set the same parameter");
+    }
     axes.push_back(std::move(axis));
 }
 

@@ -56,8 +56,8 @@ void declare_missing(cli::Command& c, MissingOptions& o) {
     c.choice<bool>("--missing", o.nan, {{"error", false}, {"nan", true}},
                    "what NaN means: a mistake, or that an entry is missing");
     c.option("--dt", o.dt, "SECONDS",
-             "NWB: spikes of /units are counted in such bins, neuron x time x trial; NaN where "
-             "units were not observed")
+             "NWB: spikes of /units are counted in such bins, neuron x time x trial; NaN for all "
+             "where any unit was not observed")
         .range(1e-9);
     c.option("--window", o.window, "A:B", "NWB: seconds about the event of every trial");
     c.option("--align", o.align, "NAME", "NWB: the event, a column of /intervals/trials");
@@ -67,7 +67,11 @@ namespace {
 
 // Nothing where spikes are not to be counted.
 std::optional<formats::TrialWindow> trial_window(const MissingOptions& o) {
-    if (!o.dt && o.window.empty()) return std::nullopt;
+    if (!o.dt && o.window.empty()) {
+        if (o.align != MissingOptions().align)
+            throw UsageError("option '--align': given without --dt and --window");
+        return std::nullopt;
+    }
     const auto ends = split(o.window, ':');
     const auto start = parse_double(ends.front()), stop = parse_double(ends.back());
     if (!o.dt || ends.size() != 2 || !start || !stop || !(*start < *stop))

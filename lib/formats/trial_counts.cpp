@@ -24,7 +24,7 @@ Index bins_of(const TrialWindow& window) {
         !(bins <= static_cast<double>(kMostBins)))
         throw Error(concat("a window from ", window.around.start, " to ", window.around.stop,
                            " s holds ", shortest(bins), " bins of ", window.dt,
-                           " s; a whole number is expected"));
+                           " s; a whole number, at most ", kMostBins, ", is expected"));
     return static_cast<Index>(std::lround(bins));
 }
 

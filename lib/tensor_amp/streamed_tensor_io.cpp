@@ -333,8 +333,10 @@ void StreamedTensor::read_values(Index begin, Index rows, std::uint8_t* observed
             const Index entries = slabs.extent(slab) * matrix.columns;
             read_values(begin + slabs.begin(slab), slabs.extent(slab),
                         observed != nullptr ? observed + place : nullptr, exact.data());
-            Eigen::Map<Eigen::Matrix<Scalar, Eigen::Dynamic, 1>>(out + place, entries) =
-                exact.head(entries).cast<Scalar>();
+            Eigen::Map<Eigen::Matrix<Scalar, Eigen::Dynamic, 1>> stored(out + place, entries);
+            stored = exact.head(entries).cast<Scalar>();
+            if (!stored.allFinite())
+                throw Error(values_.where() + ": a number beyond float32 (--precision float64)");
         }
         return;
     }

@@ -107,12 +107,14 @@ void find_theory(SweepState& state, SafePoints<SweepState>& safe_points,
 }
 
 // Every point of the grid is a model that can be fitted, and fits into the memory.
-void check_points(const SweepSettings& settings) {
+void check_points(const SweepSettings& settings, const Monitor& monitor) {
     if (settings.grid.axes.empty()) return;
-    for (Index p = 0; p < settings.grid.points(); ++p)
+    for (Index p = 0; p < settings.grid.points(); ++p) {
+        monitor.stop_if_interrupted();
         at_place(point_words(settings.grid.axes, p), [&] {
             check_synthetic_settings(settings.model_of(p * settings.noise_variances.size()));
         });
+    }
 }
 
 double median_of(std::vector<double> values) {
@@ -254,7 +256,7 @@ SweepSummary Sweep::summary(Index setting, Index algorithm) const {
 
 Sweep run_sweep(const SweepSettings& settings, const Execution& run,
                 const Keeping<SweepState>& keeping) {
-    check_points(settings);
+    check_points(settings, *run.monitor);
     Sweep sweep;
     sweep.axes = settings.grid.axes;
     sweep.noise_variances = settings.noise_variances;
