@@ -207,13 +207,13 @@ void settle(Options& o, cli::Context& context, const LoadedTensor& tensor) {
 }
 
 // Nonnegative priors on data that are negative on the whole cannot fit.
-void warn_of_signs(cli::Context& context, const FitSettings& fit, const LoadedTensor& tensor) {
+void warn_of_signs(const Execution& run, const FitSettings& fit, const LoadedTensor& tensor) {
     const bool nonnegative =
         std::all_of(fit.priors.begin(), fit.priors.end(),
                     [](const PriorPointer& prior) { return prior->nonnegative(); });
-    if (nonnegative && mean_value(*tensor.source) < 0)
-        context.monitor().warn("the data have a negative mean; under nonnegative priors no "
-                               "component can explain it");
+    if (nonnegative && mean_value(*tensor.source, run) < 0)
+        run.monitor->warn("the data have a negative mean; under nonnegative priors no "
+                          "component can explain it");
 }
 
 void report(cli::Context& context, const FitResult& fit) {
@@ -256,6 +256,7 @@ void run(Options& o, cli::Context& context) {
     if (o.fit.symmetric && o.tensor.center != "none")
         throw UsageError("option '--symmetric': takes no --center (entries with repeated indices "
                          "are not observed)");
+    const ranks::Together together;
     LoadedTensor tensor =
         timed(context.monitor(), "read the tensor", [&] { return load_tensor(context, o.tensor); });
     settle(o, context, tensor);
@@ -263,11 +264,10 @@ void run(Options& o, cli::Context& context) {
     Keeping<FitState> keeping = keeping_in<FitState>(state, o.save_every);
     // Of ranks that share the products one keeps the state.
     if (keeping.save && !context.keeps_state()) keeping.save = [](const FitState&) {};
-    const ranks::Together together;
     ranks::AgreedMonitor agreed(context.monitor());
     const Execution run{static_cast<int>(of_first(context.execution().threads)), &agreed};
     survey(tensor, keeping, agreed);
-    warn_of_signs(context, o.fit, tensor);
+    warn_of_signs(run, o.fit, tensor);
     const auto begin = std::chrono::steady_clock::now();
     FitResult fit = at_place(context.input_address().name(),
                              [&] { return fit_tensor(*tensor.source, o.fit, run, keeping); });

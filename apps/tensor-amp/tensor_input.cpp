@@ -1,6 +1,7 @@
 #include "tensor_input.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/ranks.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/dense_file.hpp>
 #include <assay/formats/trial_counts.hpp>
@@ -55,12 +56,15 @@ void declare_missing(cli::Command& c, MissingOptions& o) {
         .default_text("mask beside the tensor, if any");
     c.choice<bool>("--missing", o.nan, {{"error", false}, {"nan", true}},
                    "what NaN means: a mistake, or that an entry is missing");
-    c.option("--dt", o.dt, "SECONDS",
-             "NWB: spikes of /units are counted in such bins, neuron x time x trial; NaN for all "
-             "where any unit was not observed")
+    c.option(
+         "--dt", o.dt, "SECONDS",
+         "NWB: spikes of /units are counted in such bins, neuron x time x trial; NaN where a unit "
+         "was not observed")
         .range(1e-9);
     c.option("--window", o.window, "A:B", "NWB: seconds about the event of every trial");
-    c.option("--align", o.align, "NAME", "NWB: the event, a column of /intervals/trials");
+    c.option("--align", o.align, "NAME",
+             "NWB: the event, a column of /intervals/trials; trials without it are unobserved with "
+             "--missing nan");
 }
 
 namespace {
@@ -77,7 +81,7 @@ std::optional<formats::TrialWindow> trial_window(const MissingOptions& o) {
     if (!o.dt || ends.size() != 2 || !start || !stop || !(*start < *stop))
         throw UsageError("option '--window': found '" + printable(o.window, 40) +
                          "'; A:B, seconds about the event of every trial, is expected beside --dt");
-    return formats::TrialWindow{*o.dt, {*start, *stop}, o.align};
+    return formats::TrialWindow{*o.dt, {*start, *stop}, o.align, o.nan};
 }
 
 } // namespace
@@ -220,7 +224,9 @@ LoadedTensor load_as(cli::Context& context, const TensorOptions& o, std::size_t 
     if (auto foreign = load_foreign<Scalar>(context, o, number, input))
         return in_memory(o, std::move(*foreign), context.input_address(input).name());
     const Place place = place_of(context, o, input);
-    if (o.copies * place.bytes(number) > allowed_memory(o.memory)) return streamed(o, place);
+    // Ranks that work together have their rows of it each.
+    if (ranks::team() > 1 || o.copies * place.bytes(number) > allowed_memory(o.memory))
+        return streamed(o, place);
     return in_memory(o, load_at<Scalar>(context, o, place, input), place.values.where());
 }
 

@@ -118,7 +118,25 @@ class NpzArchive {
 // Throws Error for what is no dense array of numbers.
 [[nodiscard]] StoredArray matlab73_array(const hdf5::Group& root, const std::string& path);
 [[nodiscard]] SpikeTrains read_nwb_units(const hdf5::Group& units);
+// The same, unit by unit. Throws Error where the ragged column or the ids do not fit.
+class NwbUnits {
+  public:
+    explicit NwbUnits(const hdf5::Group& units);
+    [[nodiscard]] Index count() const { return static_cast<Index>(ends_.size()); }
+    [[nodiscard]] const std::vector<std::int64_t>& ids() const { return ids_; }
+    // Of the unit with most.
+    [[nodiscard]] Index most_spikes() const;
+    [[nodiscard]] std::vector<double> times(Index unit) const;
+
+  private:
+    [[nodiscard]] Index begin(Index unit) const;
+    hdf5::Dataset times_;
+    std::vector<std::int64_t> ends_, ids_;
+};
 [[nodiscard]] std::vector<Interval> read_nwb_trials(const hdf5::Group& root);
+// When each unit was observed, sorted and disjoint; empty where the file states none.
+[[nodiscard]] std::vector<std::vector<Interval>>
+read_nwb_observation_of_units(const hdf5::Group& units);
 // Intervals in which every unit was observed; empty where the file states none. Throws Error where
 // it states some that have no time in common.
 [[nodiscard]] std::vector<Interval> read_nwb_observation(const hdf5::Group& units);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 namespace assay::formats {
@@ -76,24 +77,45 @@ double even_step(const std::vector<double>& stamps, const std::string& where) {
 
 } // namespace
 
+NwbUnits::NwbUnits(const hdf5::Group& units)
+    : times_(units.dataset("spike_times").expect_numeric().expect_rank(1)),
+      ends_(read_ends(units.dataset("spike_times_index"), times_.size())) {
+    if (!units.has_dataset("id")) {
+        ids_.resize(ends_.size());
+        std::iota(ids_.begin(), ids_.end(), 0);
+        return;
+    }
+    ids_ = whole_numbers(units.dataset("id"));
+    if (ids_.size() != ends_.size())
+        throw Error(concat(units.where(), "/id: has ", ids_.size(), " entries; one a unit, ",
+                           ends_.size(), ", is expected"));
+}
+
+Index NwbUnits::begin(Index unit) const {
+    return unit == 0 ? 0 : ends_[static_cast<std::size_t>(unit - 1)];
+}
+
+Index NwbUnits::most_spikes() const {
+    Index most = 0;
+    for (Index unit = 0; unit < count(); ++unit)
+        most = std::max(most, ends_[static_cast<std::size_t>(unit)] - begin(unit));
+    return most;
+}
+
+std::vector<double> NwbUnits::times(Index unit) const {
+    const Index first = begin(unit);
+    std::vector<double> seconds(
+        static_cast<std::size_t>(ends_[static_cast<std::size_t>(unit)] - first));
+    if (!seconds.empty())
+        times_.read_box({first}, {static_cast<Index>(seconds.size())}, seconds.data());
+    return seconds;
+}
+
 SpikeTrains read_nwb_units(const hdf5::Group& units) {
-    const auto times = units.dataset("spike_times").expect_numeric().read<double>();
-    const auto ends =
-        read_ends(units.dataset("spike_times_index"), static_cast<Index>(times.size()));
+    const NwbUnits all(units);
     SpikeTrains trains;
-    std::int64_t begin = 0;
-    for (const std::int64_t end : ends) {
-        trains.ids.push_back(static_cast<std::int64_t>(trains.ids.size()));
-        trains.times.emplace_back(times.begin() + begin, times.begin() + end);
-        begin = end;
-    }
-    if (units.has_dataset("id")) {
-        const auto ids = whole_numbers(units.dataset("id"));
-        if (ids.size() != trains.ids.size())
-            throw Error(concat(units.where(), "/id: has ", ids.size(), " entries; one a unit, ",
-                               trains.ids.size(), ", is expected"));
-        trains.ids = ids;
-    }
+    trains.ids = all.ids();
+    for (Index unit = 0; unit < all.count(); ++unit) trains.times.push_back(all.times(unit));
     return trains;
 }
 
@@ -114,7 +136,7 @@ std::vector<Interval> read_nwb_trials(const hdf5::Group& root) {
     return intervals;
 }
 
-std::vector<Interval> read_nwb_observation(const hdf5::Group& units) {
+std::vector<std::vector<Interval>> read_nwb_observation_of_units(const hdf5::Group& units) {
     if (!units.has_dataset("obs_intervals")) return {};
     const hdf5::Dataset dataset = units.dataset("obs_intervals");
     const RowMatrix all = dataset.read_matrix();
@@ -126,17 +148,26 @@ std::vector<Interval> read_nwb_observation(const hdf5::Group& units) {
     if (static_cast<Index>(ends.size()) != count)
         throw Error(concat(dataset.where(), "_index: has ", ends.size(), " entries; one a unit, ",
                            count, ", is expected"));
-    std::vector<Interval> common;
+    std::vector<std::vector<Interval>> observed;
     std::int64_t begin = 0;
-    for (std::size_t unit = 0; unit < ends.size(); ++unit) {
+    for (const std::int64_t end : ends) {
         std::vector<Interval> own;
-        for (std::int64_t i = begin; i < ends[unit]; ++i) own.push_back({all(i, 0), all(i, 1)});
-        begin = ends[unit];
-        own = disjoint(std::move(own), dataset.where());
-        common = unit == 0 ? own : intersection(common, own);
+        for (std::int64_t i = begin; i < end; ++i) own.push_back({all(i, 0), all(i, 1)});
+        begin = end;
+        observed.push_back(disjoint(std::move(own), dataset.where()));
+    }
+    return observed;
+}
+
+std::vector<Interval> read_nwb_observation(const hdf5::Group& units) {
+    const auto observed = read_nwb_observation_of_units(units);
+    std::vector<Interval> common;
+    for (std::size_t unit = 0; unit < observed.size(); ++unit) {
+        common = unit == 0 ? observed[unit] : intersection(common, observed[unit]);
         if (common.empty())
-            throw Error(concat(dataset.where(), ": there is no time in which all units up to unit ",
-                               unit, " were observed; common intervals are expected"));
+            throw Error(concat(units.where(), "/obs_intervals: there is no time in which all ",
+                               "units up to unit ", unit,
+                               " were observed; common intervals are expected"));
     }
     return common;
 }

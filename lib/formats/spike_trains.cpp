@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/formats/arrays.hpp>
+#include <assay/formats/interval_index.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -48,6 +49,16 @@ Interval extent_of(const SpikeTrains& trains, double dt) {
     return interval;
 }
 
+Index bin_of(double seconds, double start, double dt) {
+    return static_cast<Index>(std::floor((seconds - start) / dt + 1e-9));
+}
+
+void expect_time(double seconds, std::int64_t unit) {
+    if (!std::isfinite(seconds))
+        throw Error(
+            concat("unit ", unit, " has a spike at ", seconds, " s; finite times are expected"));
+}
+
 BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt,
                         const std::vector<Interval>& intervals) {
     if (!(dt > 0) || !std::isfinite(dt))
@@ -68,22 +79,19 @@ BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt,
         counts.push_back(static_cast<Index>(width));
         bins += counts.back();
     }
+    const IntervalIndex index(intervals);
     std::vector<SparseEntry> entries;
     for (std::size_t n = 0; n < trains.times.size(); ++n)
         for (const double s : trains.times[n]) {
-            if (!std::isfinite(s))
-                throw Error(concat("unit ", trains.ids[n], " has a spike at ", s,
-                                   " s; finite times are expected"));
+            expect_time(s, trains.ids[n]);
             bool inside = false;
-            for (std::size_t i = 0; i < intervals.size(); ++i) {
-                if (s < intervals[i].start || s >= intervals[i].stop) continue;
-                const auto bin =
-                    static_cast<Index>(std::floor((s - intervals[i].start) / dt + 1e-9));
-                if (bin >= counts[i]) continue;
+            index.containing(s, [&](std::size_t i) {
+                const Index bin = bin_of(s, intervals[i].start, dt);
+                if (bin >= counts[i]) return;
                 entries.emplace_back(static_cast<std::int64_t>(n), binned.segment_start[i] + bin,
                                      1.0);
                 inside = true;
-            }
+            });
             if (!inside) ++binned.outside;
         }
     // Swapped, since Eigen 3.4 copies on assignment, and there may be 10^9 column pointers.

@@ -38,9 +38,14 @@ struct BinnedSpikes {
 // mistake.
 inline constexpr Index kMostBins = 1000000000;
 
-// Bin of a spike: floor((s - start) / dt + 1e-9), so that 0.3 / 0.01 is bin 30; an interval has
-// ceil((stop - start) / dt) bins, and what rounding puts behind the last counts as outside. Throws
-// Error for dt <= 0, an empty interval, or more than kMostBins bins.
+// floor((seconds - start) / dt + 1e-9), so that 0.3 / 0.01 is bin 30.
+[[nodiscard]] Index bin_of(double seconds, double start, double dt);
+// Throws Error for a spike of a unit whose time is not finite.
+void expect_time(double seconds, std::int64_t unit);
+
+// Spikes in their bins (bin_of); an interval has ceil((stop - start) / dt) bins, and what rounding
+// puts behind the last counts as outside. Throws Error for dt <= 0, an empty interval, or more than
+// kMostBins bins.
 [[nodiscard]] ASSAY_API BinnedSpikes bin_spikes(const SpikeTrains& trains, double dt,
                                                 const std::vector<Interval>& intervals);
 // From 0 (or the first spike where that is negative) to just behind the last spike.

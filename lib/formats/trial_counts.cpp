@@ -4,19 +4,19 @@
 #include <assay/core/text.hpp>
 #include <assay/formats/arrays.hpp>
 #include <assay/formats/excerpt.hpp>
+#include <assay/formats/interval_index.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <limits>
-#include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 namespace assay::formats {
 namespace {
-
-using CountsByUnit = Eigen::SparseMatrix<double, Eigen::RowMajor, std::int64_t>;
 
 Index bins_of(const TrialWindow& window) {
     const double bins = (window.around.stop - window.around.start) / window.dt;
@@ -28,38 +28,87 @@ Index bins_of(const TrialWindow& window) {
     return static_cast<Index>(std::lround(bins));
 }
 
-std::vector<Interval> windows_about(const hdf5::Dataset& events, const TrialWindow& window) {
+// Nothing for a trial without the event.
+using Windows = std::vector<std::optional<Interval>>;
+
+Windows windows_about(const hdf5::Dataset& events, const TrialWindow& window) {
     const auto times = events.expect_numeric().expect_rank(1).read<double>();
     if (times.empty()) throw Error(events.where() + ": holds no trial; one or more are expected");
     const double length = static_cast<double>(bins_of(window)) * window.dt;
-    std::vector<Interval> windows;
+    Windows windows(times.size());
     for (std::size_t i = 0; i < times.size(); ++i) {
-        if (!std::isfinite(times[i]))
-            throw Error(concat(events.where(), ": trial ", i, " has no time (", times[i], ")"));
+        if (!std::isfinite(times[i])) {
+            if (window.gaps) continue;
+            throw Error(concat(events.where(), ": trial ", i, " has no time (", times[i],
+                               "); --missing nan takes such trials as unobserved"));
+        }
         const double start = times[i] + window.around.start;
-        windows.push_back({start, start + length});
+        windows[i] = Interval{start, start + length};
     }
+    if (std::none_of(windows.begin(), windows.end(), [](const auto& w) { return w.has_value(); }))
+        throw Error(events.where() + ": no trial has a time");
     return windows;
 }
 
-// time x trial: 0 where all units were observed, else NaN.
-std::vector<double> unobserved_bins(const std::vector<Interval>& windows, double dt, Index bins,
-                                    const std::vector<Interval>& observed) {
-    const std::size_t trials = windows.size();
-    std::vector<double> marks(static_cast<std::size_t>(bins) * trials, 0);
-    if (observed.empty()) return marks;
-    const double rounding = 1e-9 * dt;
-    for (std::size_t k = 0; k < marks.size(); ++k) {
-        const std::size_t bin = k / trials;
-        const double start = windows[k % trials].start + static_cast<double>(bin) * dt;
-        const bool seen =
-            std::any_of(observed.begin(), observed.end(), [&](const Interval& stretch) {
-                return stretch.start <= start + rounding && stretch.stop >= start + dt - rounding;
-            });
-        if (!seen) marks[k] = std::numeric_limits<double>::quiet_NaN();
+// The bins of one unit about all trials, time x trial.
+class UnitCounts {
+  public:
+    UnitCounts(const TrialWindow& window, const Windows& windows)
+        : dt_(window.dt), bins_(bins_of(window)), trials_(static_cast<Index>(windows.size())) {
+        for (std::size_t trial = 0; trial < windows.size(); ++trial) {
+            if (!windows[trial]) continue;
+            trial_of_.push_back(static_cast<Index>(trial));
+            windows_.push_back(*windows[trial]);
+        }
     }
-    return marks;
-}
+
+    [[nodiscard]] Index bins() const { return bins_; }
+    [[nodiscard]] Index trials() const { return trials_; }
+
+    // 0 where the unit was observed (always, where `observed` is null), else NaN.
+    void clear(const std::vector<Interval>* observed, std::vector<double>& block) const {
+        block.assign(static_cast<std::size_t>(bins_ * trials_),
+                     std::numeric_limits<double>::quiet_NaN());
+        const double rounding = 1e-9 * dt_;
+        for (std::size_t w = 0; w < windows_.size(); ++w)
+            for (Index bin = 0; bin < bins_; ++bin) {
+                const double start = windows_[w].start + static_cast<double>(bin) * dt_;
+                if (observed == nullptr ||
+                    within(*observed, start + rounding, start + dt_ - rounding))
+                    block[place(bin, w)] = 0;
+            }
+    }
+
+    void add(const std::vector<double>& times, std::int64_t unit,
+             std::vector<double>& block) const {
+        const IntervalIndex index(windows_);
+        for (const double s : times) {
+            expect_time(s, unit);
+            index.containing(s, [&](std::size_t w) {
+                const Index bin = bin_of(s, windows_[w].start, dt_);
+                if (bin < bins_) ++block[place(bin, w)];
+            });
+        }
+    }
+
+  private:
+    [[nodiscard]] std::size_t place(Index bin, std::size_t w) const {
+        return static_cast<std::size_t>(bin * trials_ + trial_of_[w]);
+    }
+    // Whether one of the disjoint, ascending stretches holds all of it.
+    [[nodiscard]] static bool within(const std::vector<Interval>& stretches, double start,
+                                     double stop) {
+        const auto later =
+            std::upper_bound(stretches.begin(), stretches.end(), start,
+                             [](double s, const Interval& stretch) { return s < stretch.start; });
+        return later != stretches.begin() && std::prev(later)->stop >= stop;
+    }
+
+    double dt_;
+    Index bins_, trials_;
+    std::vector<Interval> windows_;
+    std::vector<Index> trial_of_; // each window's
+};
 
 } // namespace
 
@@ -72,24 +121,22 @@ DenseFile trial_counts(const hdf5::Address& address, const TrialWindow& window,
     const std::string name = address.file + ":" + path;
     if (!root.has_group(path) || !root.has_group("/intervals/trials"))
         throw Error(name + ": spike times of NWB beside /intervals/trials are expected");
-    const hdf5::Group units = root.group(path);
-    const auto windows =
-        windows_about(root.group("/intervals/trials").dataset(window.event), window);
-    const Index bins = bins_of(window), trials = static_cast<Index>(windows.size());
-    const auto counts = std::make_shared<const CountsByUnit>(at_place(
-        name, [&] { return bin_spikes(read_nwb_units(units), window.dt, windows).counts; }));
-    const auto marks = std::make_shared<const std::vector<double>>(
-        unobserved_bins(windows, window.dt, bins, joined(read_nwb_observation(units))));
-    StoredArray array{{counts->rows(), bins, trials}, 0, {}};
-    array.bytes = 16.0 * static_cast<double>(counts->nonZeros());
-    array.read = [counts, marks, bins, trials](const NumberBlock& take) {
+    const hdf5::Group group = root.group(path);
+    const UnitCounts counts(
+        window, windows_about(root.group("/intervals/trials").dataset(window.event), window));
+    const NwbUnits units(group);
+    auto observed = read_nwb_observation_of_units(group);
+    for (auto& stretches : observed) stretches = joined(stretches);
+    const Index block_size = counts.bins() * counts.trials();
+    StoredArray array{{units.count(), counts.bins(), counts.trials()}, 0, {}};
+    array.bytes = sizeof(double) * static_cast<double>(units.most_spikes() + block_size);
+    array.read = [=](const NumberBlock& take) {
         std::vector<double> block;
-        for (Index unit = 0; unit < counts->rows(); ++unit) {
-            block = *marks;
-            for (CountsByUnit::InnerIterator it(*counts, unit); it; ++it)
-                block[static_cast<std::size_t>(it.col() % bins * trials + it.col() / bins)] +=
-                    it.value();
-            take(unit * bins * trials, block.data(), bins * trials);
+        for (Index unit = 0; unit < units.count(); ++unit) {
+            const auto at = static_cast<std::size_t>(unit);
+            counts.clear(observed.empty() ? nullptr : &observed[at], block);
+            at_place(name, [&] { counts.add(units.times(unit), units.ids()[at], block); });
+            take(unit * block_size, block.data(), block_size);
         }
     };
     return {name, std::move(array)};

@@ -4,6 +4,7 @@
 
 #include <assay/tensor_amp/least_squares.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 
 #include <assay/core/random.hpp>
 #include <assay/linalg/assignment.hpp>

@@ -3,7 +3,9 @@
 #include <assay/core/error.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/text.hpp>
+#include <assay/tensor_amp/centering.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 
 #include <algorithm>
 
@@ -11,31 +13,27 @@ namespace assay::tensor_amp {
 namespace {
 
 // Sum of squared entries of every slice of one mode.
-VectorXd slice_norms(const TensorSource& source, Index mode) {
-    const Shape& shape = source.shape();
-    Index inner = 1;
-    for (Index b = mode + 1; b < source.order(); ++b) inner *= shape[at(b)];
+VectorXd slice_norms(const TensorSource& source, Index mode, const Execution& run) {
+    const Slices slices = slices_of(source.shape(), mode);
     const Index columns = source.unfolded().columns;
-    VectorXd norms = VectorXd::Zero(shape[at(mode)]);
-    source.visit(Content::values, [&](const RowBlock& block) {
-        const Index first = block.first * columns;
-        const Index count = block.count * columns;
+    return sum_over_slabs(source, slices.count, 1, run, [&](const RowBlock& slab, MatrixXd& norms) {
+        const Index first = slab.first * columns;
+        const Index count = slab.count * columns;
         // Runs of entries of one slice.
         for (Index entry = 0; entry < count;) {
             const Index position = first + entry;
-            const Index run = std::min(inner - position % inner, count - entry);
+            const Index run_length =
+                std::min(slices.inner - position % slices.inner, count - entry);
             double sum = 0;
-            for (Index i = entry; i < entry + run; ++i) {
-                const double value = block.doubles != nullptr
-                                         ? block.doubles[i]
-                                         : static_cast<double>(block.floats[i]);
+            for (Index i = entry; i < entry + run_length; ++i) {
+                const double value =
+                    slab.doubles != nullptr ? slab.doubles[i] : static_cast<double>(slab.floats[i]);
                 sum += value * value;
             }
-            norms(position / inner % shape[at(mode)]) += sum;
-            entry += run;
+            norms(slices.of(position)) += sum;
+            entry += run_length;
         }
     });
-    return norms;
 }
 
 // The replicates that still run, their factors side by side.
@@ -48,7 +46,7 @@ class Replicates {
           rank_(problem.priors.front()->rank()) {
         const Observation observation = observe();
         if (problem.noise_mode) {
-            norms_ = slice_norms(*problem.source, *problem.noise_mode);
+            norms_ = slice_norms(*problem.source, *problem.noise_mode, run);
             slice_entries_ = observed_counts(*problem.source, run)[at(*problem.noise_mode)];
         }
         if (resumed)

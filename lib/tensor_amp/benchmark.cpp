@@ -4,6 +4,7 @@
 #include <assay/tensor_amp/als.hpp>
 #include <assay/tensor_amp/amp.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 
 namespace assay::tensor_amp {
 namespace {

@@ -1,5 +1,7 @@
 #include <assay/tensor_amp/centering.hpp>
 
+#include <assay/tensor_amp/slab_sums.hpp>
+
 #include <assay/core/error.hpp>
 
 namespace assay::tensor_amp {
@@ -41,18 +43,16 @@ Centering subtract_means(TensorOf<Scalar>& tensor, std::optional<Index> mode) {
 template ASSAY_API Centering subtract_means(DenseTensor&, std::optional<Index>);
 template ASSAY_API Centering subtract_means(FloatTensor&, std::optional<Index>);
 
-double mean_value(const TensorSource& source) {
-    double sum = 0, count = 0;
+double mean_value(const TensorSource& source, const Execution& run) {
     const Index columns = source.unfolded().columns;
-    source.visit(Content::values, [&](const RowBlock& block) {
-        for (Index i = 0; i < block.count * columns; ++i) {
-            if (block.observed != nullptr && block.observed[i] == 0) continue;
-            sum +=
-                block.doubles != nullptr ? block.doubles[i] : static_cast<double>(block.floats[i]);
-            ++count;
-        }
-    });
-    return count > 0 ? sum / count : 0;
+    const MatrixXd sums =
+        sum_over_slabs(source, 2, 1, run, [&](const RowBlock& slab, MatrixXd& part) {
+            for_each_observed(slab, columns, [&](Index, double value) {
+                part(0) += value;
+                ++part(1);
+            });
+        });
+    return sums(1) > 0 ? sums(0) / sums(1) : 0;
 }
 
 } // namespace assay::tensor_amp

@@ -54,6 +54,6 @@ template <class Scalar>
 ASSAY_API Centering subtract_means(TensorOf<Scalar>& tensor, std::optional<Index> mode);
 
 // The mean of all observed entries; one pass.
-[[nodiscard]] ASSAY_API double mean_value(const TensorSource& source);
+[[nodiscard]] ASSAY_API double mean_value(const TensorSource& source, const Execution& run);
 
 } // namespace assay::tensor_amp

@@ -8,6 +8,7 @@
 #include <assay/tensor_amp/evidence.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 #include <assay/tensor_amp/starts.hpp>
 #include <assay/tensor_amp/symmetric_amp.hpp>
 

@@ -4,8 +4,8 @@
 
 #include <assay/core/indices.hpp>
 #include <assay/core/parallel.hpp>
-#include <assay/core/ranks.hpp>
 #include <assay/linalg/row_products.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 
 #include <algorithm>
 #include <type_traits>
@@ -44,11 +44,6 @@ constexpr Index kBlockColumns = 3072 / static_cast<Index>(sizeof(Scalar));
 // A few microseconds of work are not worth waking threads for.
 [[nodiscard]] int threads_worth(double multiplications, const Execution& run) {
     return multiplications < 1 << 20 ? 1 : run.threads;
-}
-
-// Nor a few milliseconds messages between processes.
-[[nodiscard]] bool worth_dividing(double multiplications) {
-    return ranks::team() > 1 && multiplications >= 1 << 22;
 }
 
 // Modes first .. last-1, of which the last runs fastest.
@@ -149,24 +144,24 @@ class Pass {
     void run(const Execution& run) {
         const double work = static_cast<double>(source_.size()) * static_cast<double>(columns_);
         const int threads = threads_worth(work, run);
-        const bool divided = worth_dividing(work);
+        // Tasks of a wave run at once, then their sums are added in order.
+        const Index wave = threads > 1 ? tasks_at_once(threads) : 1;
+        sums_.resize(static_cast<std::size_t>(wave));
+        MatrixXd nothing;
+        GroupedSum left_sum(source_, left_ != nullptr ? left_->values : nothing);
         source_.visit(content_, [&](const RowBlock& block) {
+            run.monitor->stop_if_interrupted();
             const Index slabs = Blocks{block.count, matrix_.slab_rows}.count();
             const Index tasks = slabs * tasks_across_.count();
-            // Tasks of a wave run at once, then their sums are added in order.
-            const Index wave = threads > 1 || divided ? tasks_at_once(threads) : 1;
-            if (sums_.size() < static_cast<std::size_t>(wave))
-                sums_.resize(static_cast<std::size_t>(wave));
             for (Index first = 0; first < tasks; first += wave) {
-                run.monitor->stop_if_interrupted();
+                // Ranks that share the rows ask each other once a block.
+                if (first > 0 && source_.share().ranks == 1) run.monitor->stop_if_interrupted();
                 const Index count = std::min(wave, tasks - first);
-                parallel_blocks(count, threads, [&](Index i) {
-                    if (!divided || ranks::mine(first + i, tasks))
-                        work_on(block, first + i, sums(i));
-                });
-                if (divided) share(block, {first, count}, tasks);
-                for (Index i = 0; i < count; ++i) combine(block, first + i, sums(i));
+                parallel_blocks(count, threads,
+                                [&](Index i) { work_on(block, first + i, sums(i)); });
+                for (Index i = 0; i < count; ++i) combine(block, first + i, sums(i), left_sum);
             }
+            share(block, left_sum);
         });
     }
 
@@ -285,37 +280,6 @@ class Pass {
         return {sums.right.data(), sums.right.rows()};
     }
 
-    // What tasks in a row have summed, at every rank of the team: the sums that follow are the same
-    // everywhere.
-    struct Wave {
-        Index first, count;
-    };
-    void share(const RowBlock& block, const Wave& wave, Index tasks) {
-        std::vector<ranks::Filled> pieces;
-        const auto add = [&](Index i, void* data, std::size_t bytes) {
-            const int owner = ranks::owner(wave.first + i, tasks);
-            const bool goes_on =
-                !pieces.empty() && pieces.back().owner == owner &&
-                static_cast<char*>(pieces.back().data) + pieces.back().bytes == data;
-            if (goes_on)
-                pieces.back().bytes += bytes;
-            else
-                pieces.push_back({data, bytes, owner});
-        };
-        for (Index c = 0; right_ != nullptr && c < columns_; ++c)
-            for (Index i = 0; i < wave.count; ++i) {
-                const Task part = task(block, wave.first + i);
-                const auto [right, stride] = right_sums(block, part, sums(i));
-                add(i, right + c * stride, sizeof(double) * static_cast<std::size_t>(part.rows));
-            }
-        for (Index i = 0; left_ != nullptr && i < wave.count; ++i) {
-            Matrix& left = sums(i).left;
-            left.resize(rounded_up(task(block, wave.first + i).columns, kLanes<Scalar>), columns_);
-            add(i, left.data(), sizeof(Scalar) * static_cast<std::size_t>(left.size()));
-        }
-        ranks::exchange(pieces);
-    }
-
     // Blocks of like size.
     [[nodiscard]] static Blocks even_blocks(Index columns) {
         const Index count = Blocks{columns, kBlockColumns<Scalar>}.count();
@@ -345,7 +309,17 @@ class Pass {
         return {copied.data(), copied.rows(), vectors};
     }
 
-    void combine(const RowBlock& block, Index number, const Sums& sums) {
+    void share(const RowBlock& block, GroupedSum& left_sum) {
+        if (right_ == nullptr) {
+            left_sum.share(block);
+            return;
+        }
+        MatrixXd& values = right_->values;
+        const PlacedRows rows(values.data(), matrix_.rows, columns_, {values.rows(), 1});
+        left_sum.share(block, &rows);
+    }
+
+    void combine(const RowBlock& block, Index number, const Sums& sums, GroupedSum& left_sum) {
         const Task part = task(block, number);
         if (right_ != nullptr && tasks_across_.count() > 1) {
             auto to = right_->values.middleRows(block.first + part.first_row, part.rows);
@@ -355,8 +329,8 @@ class Pass {
                 to += sums.right.topRows(part.rows);
         }
         if (left_ != nullptr)
-            left_->values.middleRows(part.first_column, part.columns) +=
-                sums.left.topRows(part.columns).template cast<double>();
+            left_sum.add((block.first + part.first_row) / matrix_.slab_rows, part.first_column,
+                         sums.left.topRows(part.columns).template cast<double>());
     }
 
     const TensorSource& source_;

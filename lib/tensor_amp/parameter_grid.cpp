@@ -62,6 +62,8 @@ std::vector<Index> modes_of(const std::string& name, Index order) {
         if (!mode || *mode < 0 || *mode >= order)
             throw UsageError(concat(printable(name, 40), ": mode '", printable(part, 20),
                                     "'; 0 to ", order - 1, " are there"));
+        if (std::find(modes.begin(), modes.end(), *mode) != modes.end())
+            throw UsageError(concat(printable(name, 40), ": mode ", *mode, " is named twice"));
         modes.push_back(*mode);
     }
     return modes;
@@ -107,8 +109,13 @@ void set_parameter(ModelDescription& model, const std::string& name, double valu
 }
 
 Index point_count(const ParameterAxes& axes) {
+    constexpr Index most = 1000000000;
     Index count = 1;
-    for (const ParameterAxis& axis : axes) count *= axis.values.size();
+    for (const ParameterAxis& axis : axes) {
+        const Index values = axis.values.size();
+        if (values > 0 && count > most / values) throw Error("the grid has more than 10^9 points");
+        count *= values;
+    }
     return count;
 }
 

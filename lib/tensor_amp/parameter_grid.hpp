@@ -37,7 +37,7 @@ struct ParameterAxis {
 };
 using ParameterAxes = std::vector<ParameterAxis>; // the last runs fastest
 
-// The number of points; 1 without axes.
+// The number of points; 1 without axes. Throws Error above 10^9.
 [[nodiscard]] ASSAY_API Index point_count(const ParameterAxes& axes);
 // The value of every axis at a point.
 [[nodiscard]] ASSAY_API std::vector<double> values_at(const ParameterAxes& axes, Index point);

@@ -8,6 +8,7 @@
 #include <assay/tensor_amp/discrete_io.hpp>
 #include <assay/tensor_amp/evidence.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -17,28 +18,18 @@
 namespace assay::tensor_amp {
 namespace {
 
-// Calls body(entry, value) for the observed entries of a block.
-template <class Body>
-void for_each_observed(const RowBlock& block, Index columns, const Body& body) {
-    for (Index i = 0; i < block.count * columns; ++i)
-        if (block.observed == nullptr || block.observed[i] != 0)
-            body(block.first * columns + i, block.doubles != nullptr
-                                                ? block.doubles[i]
-                                                : static_cast<double>(block.floats[i]));
-}
-
 struct Observed {
     double squared_norm = 0, entries = 0;
 };
-Observed observed_part(const TensorSource& source) {
-    Observed part;
-    source.visit(Content::values, [&](const RowBlock& block) {
-        for_each_observed(block, source.unfolded().columns, [&](Index, double value) {
-            part.squared_norm += value * value;
-            ++part.entries;
+Observed observed_part(const TensorSource& source, const Execution& run) {
+    const MatrixXd sums =
+        sum_over_slabs(source, 2, 1, run, [&](const RowBlock& slab, MatrixXd& part) {
+            for_each_observed(slab, source.unfolded().columns, [&](Index, double value) {
+                part(0) += value * value;
+                ++part(1);
+            });
         });
-    });
-    return part;
+    return {sums(0), sums(1)};
 }
 
 FitSettings settings_of_rank(const RankChoiceSettings& settings, Index rank) {
@@ -63,23 +54,23 @@ VectorXd weights_of_fibre(const Shape& shape, const Factors& factors, Index fibr
 
 // Mean squared error on the entries held out, over their mean square.
 double held_out_error(const TensorSource& source, const TensorSource::Hidden& held_out,
-                      const Factors& factors) {
+                      const Factors& factors, const Execution& run) {
     const MatrixXd& last = factors.back();
-    double error = 0, square = 0;
-    Index fibre = -1;
-    VectorXd weights;
-    source.visit(Content::values, [&](const RowBlock& block) {
-        for_each_observed(block, source.unfolded().columns, [&](Index entry, double value) {
-            if (!held_out(entry)) return;
-            if (entry / last.rows() != fibre) {
-                fibre = entry / last.rows();
-                weights = weights_of_fibre(source.shape(), factors, fibre);
-            }
-            error += std::pow(value - last.row(entry % last.rows()).dot(weights), 2);
-            square += value * value;
+    const MatrixXd sums =
+        sum_over_slabs(source, 2, 1, run, [&](const RowBlock& slab, MatrixXd& part) {
+            Index fibre = -1;
+            VectorXd weights;
+            for_each_observed(slab, source.unfolded().columns, [&](Index entry, double value) {
+                if (!held_out(entry)) return;
+                if (entry / last.rows() != fibre) {
+                    fibre = entry / last.rows();
+                    weights = weights_of_fibre(source.shape(), factors, fibre);
+                }
+                part(0) += std::pow(value - last.row(entry % last.rows()).dot(weights), 2);
+                part(1) += value * value;
+            });
         });
-    });
-    return square > 0 ? error / square : 0;
+    return sums(1) > 0 ? sums(0) / sums(1) : 0;
 }
 
 // Judges one rank, fit by fit; what `progress` says of it already is not done again.
@@ -112,7 +103,7 @@ class Judge {
 
     [[nodiscard]] RankScore by_evidence() {
         const FitResult result = fit(source_, settings_of_rank(settings_, rank_));
-        const Observed part = observed_part(source_);
+        const Observed part = observed_part(source_, run_);
         RankScore score;
         score.evidence =
             result.status == "diverged"
@@ -128,8 +119,9 @@ class Judge {
              ++fold) {
             const auto held_out = held_out_entries(source_.shape(), settings_, fold);
             const FitResult result =
-                fit(*source_.without(held_out), settings_of_rank(settings_, rank_));
-            progress_.fold_errors.push_back(held_out_error(source_, held_out, result.factors));
+                fit(*source_.without(held_out, run_), settings_of_rank(settings_, rank_));
+            progress_.fold_errors.push_back(
+                held_out_error(source_, held_out, result.factors, run_));
         }
         // A copy is aligned: sums over other memory would depend on where it stands.
         const VectorXd errors =

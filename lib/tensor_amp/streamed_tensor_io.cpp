@@ -178,6 +178,7 @@ struct StreamedTensor::Buffers {
     std::array<VectorXd, 2> doubles;
     std::array<Eigen::VectorXf, 2> floats;
     std::array<std::vector<std::uint8_t>, 2> observed;
+    bool kept = false; // the first ones hold all rows of this rank
 
     template <class Scalar>
     [[nodiscard]] auto& values() {
@@ -198,10 +199,11 @@ StreamedTensor::StreamedTensor(hdf5::Dataset values, std::optional<hdf5::Dataset
         throw Error(concat(mask_->where(), ": has the shape ", hdf5::shape_text(mask_->shape()),
                            "; the tensor's, ", hdf5::shape_text(values_.shape()), ", is expected"));
     if (settings_.symmetric) at_place(values_.where(), [&] { check_cubic_tensor(shape()); });
-    static_cast<void>(blocks());
+    static_cast<void>(steps());
 }
 
-std::unique_ptr<TensorSource> StreamedTensor::without(const Hidden& hidden) const {
+std::unique_ptr<TensorSource> StreamedTensor::without(const Hidden& hidden,
+                                                      const Execution& run) const {
     StreamedTensorSettings settings = settings_;
     Hidden any = hidden;
     if (hidden_)
@@ -210,41 +212,76 @@ std::unique_ptr<TensorSource> StreamedTensor::without(const Hidden& hidden) cons
     const Index bytes = size() / 8;
     if (bytes <= settings.memory_bytes / 4) {
         const auto bits = std::make_shared<std::vector<bool>>(at(size()));
-        for (Index entry = 0; entry < size(); ++entry) (*bits)[at(entry)] = any(entry);
+        in_pieces(run, [&](Index begin, Index end) {
+            for (Index entry = begin; entry < end; ++entry) (*bits)[at(entry)] = any(entry);
+        });
         any = [bits](Index entry) { return (*bits)[at(entry)]; };
         settings.memory_bytes -= bytes;
     }
     auto other = std::make_unique<StreamedTensor>(values_, mask_, settings);
     other->hidden_ = any;
     other->constant_ = constant_;
-    other->buffers_ = buffers_;
-    static_cast<void>(other->blocks());
+    if (share().ranks == 1) other->buffers_ = buffers_;
+    static_cast<void>(other->steps());
     return other;
 }
 
-// Of rows of the unfolded tensor, two of which fit into the memory.
-Blocks StreamedTensor::blocks() const {
-    const Unfolding& matrix = unfolded();
+Index StreamedTensor::row_bytes() const {
     const std::size_t entry = storage() == Storage::float32 ? sizeof(float) : sizeof(double);
-    const Index row_bytes = matrix.columns * static_cast<Index>(entry + (masked() ? 1 : 0));
-    const Index slab_bytes = std::min(matrix.slab_rows, matrix.rows) * row_bytes;
+    return unfolded().columns * static_cast<Index>(entry + (masked() ? 1 : 0));
+}
+
+// As many whole slabs as fit into so many buffers; 0 where none does.
+Index StreamedTensor::rows_together(Index buffers) const {
+    const Unfolding& matrix = unfolded();
+    const Index slab_rows = std::min(matrix.slab_rows, matrix.rows);
     // Means are taken off in double, a slab at a time.
     const Index scratch = settings_.centering && storage() == Storage::float32
-                              ? std::min(matrix.slab_rows, matrix.rows) * matrix.columns *
-                                    static_cast<Index>(sizeof(double))
+                              ? slab_rows * matrix.columns * static_cast<Index>(sizeof(double))
                               : 0;
-    const Index slabs = (settings_.memory_bytes - scratch) / (2 * slab_bytes);
-    if (slabs < 1)
+    const Index slab_bytes = slab_rows * row_bytes();
+    const Index slabs = (settings_.memory_bytes - scratch) / (buffers * slab_bytes);
+    if (slabs < 1 && buffers > 1)
         throw Error(concat(values_.where(), ": a tensor of this shape is read in two blocks of ",
                            slab_bytes, " bytes; there are ", settings_.memory_bytes,
                            " bytes of memory (--memory)"));
-    return {matrix.rows, std::min(slabs * matrix.slab_rows, matrix.rows)};
+    return std::min(std::max<Index>(slabs, 0) * matrix.slab_rows, matrix.rows);
+}
+
+// Of the whole tensor, or of this rank's groups, round by round: as many at every rank.
+std::vector<StreamedTensor::Step> StreamedTensor::steps() const {
+    const Unfolding& matrix = unfolded();
+    const Index together = rows_together(2);
+    std::vector<Step> steps;
+    const auto cut = [&](const RowBlock& whole, Index length, Index place) {
+        const Blocks pieces{length, std::min(together, length)};
+        for (Index i = 0; i < pieces.count(); ++i) {
+            Step step{whole, 0};
+            step.rows.first += std::min(pieces.begin(i), whole.count);
+            step.rows.count = std::clamp(whole.count - pieces.begin(i), Index{0}, pieces.length);
+            if (i + 1 < pieces.count()) step.rows.round_groups = 0;
+            step.place = place + std::min(pieces.begin(i), whole.count);
+            steps.push_back(step);
+        }
+    };
+    if (share().ranks == 1) {
+        RowBlock all;
+        all.count = matrix.rows;
+        cut(all, matrix.rows, 0);
+    }
+    for (Index round = 0, place = 0; share().ranks > 1 && round < share().rounds(matrix.groups());
+         ++round) {
+        const RowBlock group = own_group(round);
+        cut(group, matrix.group_rows(), place);
+        place += group.count;
+    }
+    return steps;
 }
 
 void StreamedTensor::survey(Monitor& monitor) {
     const Unfolding& matrix = unfolded();
     // At most half a block, since flags are read as doubles beside the values.
-    const Blocks parts{matrix.rows, std::min((blocks().length + 1) / 2,
+    const Blocks parts{matrix.rows, std::min((rows_together(2) + 1) / 2,
                                              std::max<Index>(1, kSoon / matrix.columns))};
     VectorXd values(parts.length * matrix.columns), flags;
     if (mask_) flags.resize(values.size());
@@ -349,49 +386,70 @@ void StreamedTensor::read_values(Index begin, Index rows, std::uint8_t* observed
 }
 
 template <class Scalar>
-void StreamedTensor::stream(Content content, const Visitor& body) const {
+void StreamedTensor::fill(const Step& step, std::size_t buffer, bool with_values) const {
     const Unfolding& matrix = unfolded();
-    const bool with_values = content == Content::values || settings_.missing_nan || !masked();
-    const Blocks blocks = this->blocks();
-    const Index entries = blocks.length * matrix.columns;
-    auto& values = buffers_->values<Scalar>();
-    auto& observed = buffers_->observed;
+    const Index begin = step.rows.first, rows = step.rows.count;
+    const Index place = step.place * matrix.columns, entries = rows * matrix.columns;
+    std::uint8_t* flags = masked() ? buffers_->observed[buffer].data() + place : nullptr;
+    if (mask_)
+        read_rows(*mask_, matrix.left_modes, begin, begin + rows, flags);
+    else if (flags != nullptr)
+        std::fill(flags, flags + entries, std::uint8_t{1});
+    if (hidden_)
+        for (Index i = 0; i < entries; ++i)
+            if (flags[i] != 0 && hidden_(begin * matrix.columns + i)) flags[i] = 0;
     if (with_values)
-        for (auto& buffer : values) buffer.resize(entries);
-    if (masked())
-        for (auto& buffer : observed) buffer.resize(static_cast<std::size_t>(entries));
+        read_values(begin, rows, flags, buffers_->values<Scalar>()[buffer].data() + place);
+    else
+        for (Index i = 0; i < entries; ++i) flags[i] = flags[i] != 0 ? 1 : 0;
+}
 
-    const auto fill = [&](int which, Index block) {
-        const Index begin = blocks.begin(block), rows = blocks.extent(block);
-        auto& numbers = values[static_cast<std::size_t>(which)];
-        auto& flags = observed[static_cast<std::size_t>(which)];
-        if (mask_)
-            read_rows(*mask_, matrix.left_modes, begin, begin + rows, flags.data());
+template <class Scalar>
+RowBlock StreamedTensor::filled(const Step& step, std::size_t buffer, bool with_values) const {
+    const Index place = step.place * unfolded().columns;
+    RowBlock rows = step.rows;
+    if (with_values) {
+        const Scalar* numbers = buffers_->values<Scalar>()[buffer].data() + place;
+        if constexpr (std::is_same_v<Scalar, float>)
+            rows.floats = numbers;
         else
-            std::fill(flags.begin(), flags.end(), std::uint8_t{1});
-        if (hidden_)
-            for (Index i = 0; i < rows * matrix.columns; ++i)
-                if (flags[at(i)] != 0 && hidden_(begin * matrix.columns + i)) flags[at(i)] = 0;
-        if (with_values)
-            read_values(begin, rows, masked() ? flags.data() : nullptr, numbers.data());
-        else
-            for (std::uint8_t& flag : flags) flag = flag != 0 ? 1 : 0;
-    };
-    const auto use = [&](int which, Index block) {
-        RowBlock rows;
-        rows.first = blocks.begin(block);
-        rows.count = blocks.extent(block);
-        if (with_values) {
-            const Scalar* numbers = values[static_cast<std::size_t>(which)].data();
-            if constexpr (std::is_same_v<Scalar, float>)
-                rows.floats = numbers;
-            else
-                rows.doubles = numbers;
+            rows.doubles = numbers;
+    }
+    if (masked()) rows.observed = buffers_->observed[buffer].data() + place;
+    return rows;
+}
+
+template <class Scalar>
+void StreamedTensor::stream(Content content, const Visitor& body) const {
+    std::vector<Step> steps = this->steps();
+    // What this rank has of the rows: all in one buffer, read once, or two for pieces of them.
+    const Index own = steps.back().place + steps.back().rows.count;
+    const bool keeps = share().ranks > 1 && own <= rows_together(1);
+    const bool with_values =
+        keeps || content == Content::values || settings_.missing_nan || !masked();
+    const Index rows = keeps ? own : rows_together(2);
+    const Index entries = rows * unfolded().columns;
+    for (std::size_t buffer = 0; buffer < (keeps ? 1U : 2U); ++buffer) {
+        if (with_values) buffers_->values<Scalar>()[buffer].resize(entries);
+        if (masked()) buffers_->observed[buffer].resize(at(entries));
+    }
+    if (keeps) {
+        for (const Step& step : steps) {
+            if (!buffers_->kept) fill<Scalar>(step, 0, true);
+            body(filled<Scalar>(step, 0, true));
         }
-        if (masked()) rows.observed = observed[static_cast<std::size_t>(which)].data();
-        body(rows);
-    };
-    DoubleBuffer().run(blocks.count(), fill, use);
+        buffers_->kept = true;
+        return;
+    }
+    for (Step& step : steps) step.place = 0;
+    DoubleBuffer().run(
+        static_cast<Index>(steps.size()),
+        [&](int which, Index k) {
+            fill<Scalar>(steps[at(k)], static_cast<std::size_t>(which), with_values);
+        },
+        [&](int which, Index k) {
+            body(filled<Scalar>(steps[at(k)], static_cast<std::size_t>(which), with_values));
+        });
 }
 
 } // namespace assay::tensor_amp

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace assay::tensor_amp {
 
@@ -22,7 +23,8 @@ struct StreamedTensorSettings {
 };
 
 // A tensor in an HDF5 dataset, read anew in every pass: one thread reads the next block while the
-// last one is worked on. One pass at a time.
+// last one is worked on. One pass at a time. Of ranks that share the passes each reads its own
+// groups of slabs, and keeps them where all of them fit into the memory.
 class ASSAY_API StreamedTensor final : public TensorSource {
   public:
     // `mask` (1 = observed) has the shape of `values`. Throws Error where the shapes differ, a
@@ -32,7 +34,8 @@ class ASSAY_API StreamedTensor final : public TensorSource {
     ~StreamedTensor() override;
     [[nodiscard]] bool masked() const override { return mask_ || settings_.missing_nan || hidden_; }
     // With the same buffers: of the two, only one at a time may be passed through.
-    [[nodiscard]] std::unique_ptr<TensorSource> without(const Hidden& hidden) const override;
+    [[nodiscard]] std::unique_ptr<TensorSource> without(const Hidden& hidden,
+                                                        const Execution& run) const override;
     // Goes through both datasets once, before all passes, and throws Error as read_tensor does:
     // where a flag is neither 0 nor 1, nothing was observed, or a value is not finite (NaN may mean
     // unobserved; without any the sums are those of a whole tensor), or a symmetric tensor is none.
@@ -45,13 +48,24 @@ class ASSAY_API StreamedTensor final : public TensorSource {
 
   private:
     struct Buffers;
-    [[nodiscard]] Blocks blocks() const;
+    // Rows that are read together. Of ranks that share, parts of one group.
+    struct Step {
+        RowBlock rows;
+        Index place = 0; // of its first row in the buffer
+    };
+    [[nodiscard]] Index row_bytes() const;
+    [[nodiscard]] Index rows_together(Index buffers) const;
+    [[nodiscard]] std::vector<Step> steps() const;
     void expect_symmetry(double largest, Monitor& monitor) const;
     template <class Scalar>
     void read_values(Index begin, Index rows, std::uint8_t* observed, Scalar* out) const;
     void go_through(Content content, const Visitor& body) const override;
     template <class Scalar>
     void stream(Content content, const Visitor& body) const;
+    template <class Scalar>
+    void fill(const Step& step, std::size_t buffer, bool with_values) const;
+    template <class Scalar>
+    [[nodiscard]] RowBlock filled(const Step& step, std::size_t buffer, bool with_values) const;
     hdf5::Dataset values_;
     std::optional<hdf5::Dataset> mask_;
     StreamedTensorSettings settings_;

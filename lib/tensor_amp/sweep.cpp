@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -89,25 +90,43 @@ SweepTheory theory_of(const SyntheticSettings& model, Schedule schedule, const E
             uninformed.free_entropy, informed.free_entropy};
 }
 
+// Where state evolution has no answer.
+SweepTheory no_theory(Index order) {
+    constexpr double none = std::numeric_limits<double>::quiet_NaN();
+    const VectorXd modes = VectorXd::Constant(order, none);
+    return {none, none, modes, modes, none, none};
+}
+
 void find_theory(SweepState& state, SafePoints<SweepState>& safe_points,
                  const SweepSettings& settings, const Execution& run) {
     const Schedule schedule = settings.fit.amp.schedule;
-    try {
-        for (auto k = static_cast<Index>(state.theory.size()); k < settings.count(); ++k)
-            safe_points.step(
-                [&]() -> const SweepState& { return state; },
-                [&] { state.theory.push_back(theory_of(settings.model_of(k), schedule, run)); });
-    } catch (const Interrupted&) {
-        throw;
-    } catch (const Error& error) {
-        run.monitor->warn(concat("theory is left out: ", error.what()));
+    const auto find = [&](const SyntheticSettings& model) {
+        try {
+            return theory_of(model, schedule, run);
+        } catch (const Interrupted&) {
+            throw;
+        } catch (const Error& error) {
+            run.monitor->warn(
+                concat("theory of point ", state.theory.size(), " is left out: ", error.what()));
+            return no_theory(static_cast<Index>(model.shape.size()));
+        }
+    };
+    for (auto k = static_cast<Index>(state.theory.size()); k < settings.count(); ++k)
+        safe_points.step([&]() -> const SweepState& { return state; },
+                         [&] { state.theory.push_back(find(settings.model_of(k))); });
+    if (std::all_of(state.theory.begin(), state.theory.end(),
+                    [](const SweepTheory& one) { return std::isnan(one.signal_error_informed); }))
         state.theory.clear();
-    }
     state.theory_done = true;
 }
 
 // Every point of the grid is a model that can be fitted, and fits into the memory.
 void check_points(const SweepSettings& settings, const Monitor& monitor) {
+    constexpr double most = 1e9;
+    if (static_cast<double>(settings.count()) * static_cast<double>(settings.instances) > most)
+        throw UsageError(concat("the sweep has ", settings.count(), " points of ",
+                                settings.instances,
+                                " instances; at most 10^9 in all are expected"));
     if (settings.grid.axes.empty()) return;
     for (Index p = 0; p < settings.grid.points(); ++p) {
         monitor.stop_if_interrupted();

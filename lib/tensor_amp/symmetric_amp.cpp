@@ -3,6 +3,7 @@
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -4,10 +4,10 @@
 #include <assay/core/indices.hpp>
 #include <assay/core/memory.hpp>
 #include <assay/core/parallel.hpp>
+#include <assay/core/ranks.hpp>
 #include <assay/tensor_amp/settle_entries.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace assay::tensor_amp {
@@ -16,6 +16,9 @@ namespace {
 
 constexpr Index kMostSlabRows = 1024; // as many terms may be summed in float
 constexpr Index kSlabEntries = Index{1} << 22;
+constexpr Index kMostGroups = 64;
+constexpr Index kWorthSharing = Index{1}
+                                << 20; // entries; messages cost more than a pass over fewer
 
 // Few enough rows that there are some 32 slabs and a slab fits into memory; many enough that adding
 // up the slabs' sums costs little.
@@ -39,61 +42,41 @@ constexpr Index kSlabEntries = Index{1} << 22;
     return count;
 }
 
-template <class Scalar>
-[[nodiscard]] double sum_of_squares(const Scalar* values, Index count) {
-    std::array<double, 8> lanes{};
-    const Index whole = count / 8 * 8;
-    for (Index i = 0; i < whole; i += 8)
-        for (std::size_t lane = 0; lane < 8; ++lane) {
-            const auto value = static_cast<double>(values[i + static_cast<Index>(lane)]);
-            lanes[lane] += value * value;
-        }
-    for (Index i = whole; i < count; ++i)
-        lanes[0] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-    double sum = 0;
-    for (const double lane : lanes) sum += lane;
-    return sum;
-}
-
 } // namespace
 
 Unfolding unfolding(const Shape& shape) {
     const Index total = count_entries(shape);
     Index rows = shape.front();
-    Unfolding best{1, rows, total / rows, 0};
+    Unfolding best{1, rows, total / rows, 0, 1};
     for (Index modes = 2; modes < static_cast<Index>(shape.size()); ++modes) {
         rows *= shape[static_cast<std::size_t>(modes - 1)];
-        if (rows + total / rows <= best.rows + best.columns) best = {modes, rows, total / rows, 0};
+        if (rows + total / rows <= best.rows + best.columns)
+            best = {modes, rows, total / rows, 0, 1};
     }
     best.slab_rows = slab_rows(best.rows, best.columns);
+    best.group_slabs = (Blocks{best.rows, best.slab_rows}.count() + kMostGroups - 1) / kMostGroups;
     return best;
 }
 
 TensorSource::TensorSource(Shape shape, Storage storage)
     : shape_(std::move(shape)), unfolding_(unfolding(shape_)), size_(count_entries(shape_)),
-      storage_(storage) {}
+      storage_(storage) {
+    if (size_ >= kWorthSharing && ranks::team() > 1) share_ = {ranks::team(), ranks::rank()};
+}
+
+RowBlock TensorSource::own_group(Index round) const {
+    RowBlock block;
+    block.round_first = round * share_.ranks;
+    block.round_groups = std::min<Index>(share_.ranks, unfolding_.groups() - block.round_first);
+    if (share_.rank >= block.round_groups) return block;
+    block.first = (block.round_first + share_.rank) * unfolding_.group_rows();
+    block.count = std::min(unfolding_.group_rows(), unfolding_.rows - block.first);
+    return block;
+}
 
 void TensorSource::visit(Content content, const Visitor& body) const {
     ++passes_;
     go_through(content, body);
-}
-
-double squared_norm(const TensorSource& source, const Execution& run) {
-    const Index columns = source.unfolded().columns;
-    double sum = 0;
-    source.visit(Content::values, [&](const RowBlock& block) {
-        run.monitor->stop_if_interrupted();
-        const Blocks slabs{block.count, source.unfolded().slab_rows};
-        std::vector<double> parts(static_cast<std::size_t>(slabs.count()));
-        parallel_blocks(slabs.count(), run.threads, [&](Index slab) {
-            const Index begin = slabs.begin(slab) * columns, count = slabs.extent(slab) * columns;
-            parts[static_cast<std::size_t>(slab)] =
-                source.storage() == Storage::float32 ? sum_of_squares(block.floats + begin, count)
-                                                     : sum_of_squares(block.doubles + begin, count);
-        });
-        for (const double part : parts) sum += part;
-    });
-    return sum;
 }
 
 MemoryTensor::MemoryTensor(DenseTensor tensor, Storage storage)
@@ -126,23 +109,50 @@ void MemoryTensor::check_entries(Eigen::Matrix<Scalar, Eigen::Dynamic, 1>& value
     settle(values.data(), masked() ? observed_.data() : nullptr, size(), false, 0);
 }
 
-std::unique_ptr<TensorSource> MemoryTensor::without(const Hidden& hidden) const {
+void TensorSource::in_pieces(const Execution& run,
+                             const std::function<void(Index, Index)>& body) const {
+    constexpr Index length = Index{1} << 16;
+    const Blocks pieces{size(), length};
+    const Index wave = Index{16} * run.threads;
+    for (Index first = 0; first < pieces.count(); first += wave) {
+        run.monitor->stop_if_interrupted();
+        parallel_blocks(std::min(wave, pieces.count() - first), run.threads, [&](Index i) {
+            const Index begin = pieces.begin(first + i);
+            body(begin, begin + pieces.extent(first + i));
+        });
+    }
+}
+
+std::unique_ptr<TensorSource> MemoryTensor::without(const Hidden& hidden,
+                                                    const Execution& run) const {
     std::vector<std::uint8_t> observed = observed_;
     if (!masked()) observed.assign(at(size()), 1);
-    for (Index e = 0; e < size(); ++e)
-        if (observed[at(e)] != 0 && hidden(e)) observed[at(e)] = 0;
+    in_pieces(run, [&](Index begin, Index end) {
+        for (Index e = begin; e < end; ++e)
+            if (observed[at(e)] != 0 && hidden(e)) observed[at(e)] = 0;
+    });
     if (storage() == Storage::float32)
         return std::make_unique<MemoryTensor>(FloatTensor{shape(), floats_, std::move(observed)});
     return std::make_unique<MemoryTensor>(DenseTensor{shape(), doubles_, std::move(observed)});
 }
 
 void MemoryTensor::go_through(Content /*content*/, const Visitor& body) const {
-    RowBlock block;
-    block.count = unfolded().rows;
-    (storage() == Storage::float32) ? static_cast<void>(block.floats = floats_.data())
-                                    : static_cast<void>(block.doubles = doubles_.data());
-    if (masked()) block.observed = observed_.data();
-    body(block);
+    const auto with_entries = [this](RowBlock block) {
+        const Index first = block.first * unfolded().columns;
+        (storage() == Storage::float32)
+            ? static_cast<void>(block.floats = floats_.data() + first)
+            : static_cast<void>(block.doubles = doubles_.data() + first);
+        if (masked()) block.observed = observed_.data() + first;
+        return block;
+    };
+    if (share().ranks == 1) {
+        RowBlock all;
+        all.count = unfolded().rows;
+        body(with_entries(all));
+        return;
+    }
+    for (Index round = 0; round < share().rounds(unfolded().groups()); ++round)
+        body(with_entries(own_group(round)));
 }
 
 } // namespace assay::tensor_amp

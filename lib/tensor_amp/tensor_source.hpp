@@ -1,6 +1,7 @@
 // The data as algorithms see them: a tensor of order 2 to 8 in C order, in float or double, perhaps
 // with some entries unobserved, that hands out blocks of its rows. Held in memory or streamed from
-// HDF5 with one reader thread; both give the same bits. Passes over the data are counted.
+// HDF5 with one reader thread; both give the same bits. Ranks that work together (mpirun) share the
+// rows. Passes over the data are counted.
 #pragma once
 
 #include <assay/tensor_amp/tensor.hpp>
@@ -28,10 +29,22 @@ struct Unfolding {
     Index left_modes = 1;
     Index rows = 0, columns = 0;
     Index slab_rows = 0; // sums are formed over slabs of so many rows, a multiple of 8
+    // Slabs in a row whose sums are added up first, and which one rank does; up to 64 groups.
+    Index group_slabs = 1;
+
+    [[nodiscard]] Index group_rows() const { return group_slabs * slab_rows; }
+    [[nodiscard]] Index groups() const { return (rows + group_rows() - 1) / group_rows(); }
 };
 [[nodiscard]] ASSAY_API Unfolding unfolding(const Shape& shape);
 
-// Consecutive rows of the unfolded tensor.
+// Groups of slabs are dealt to ranks in turn; a round is as many groups as there are ranks.
+struct RankShare {
+    int ranks = 1, rank = 0;
+    [[nodiscard]] int owner(Index group) const { return static_cast<int>(group % ranks); }
+    [[nodiscard]] Index rounds(Index groups) const { return (groups + ranks - 1) / ranks; }
+};
+
+// Consecutive rows of the unfolded tensor, whole slabs.
 struct RowBlock {
     Index first = 0;
     Index count = 0;
@@ -41,6 +54,9 @@ struct RowBlock {
     const double* doubles = nullptr;
     // 1 = observed; null where all are.
     const std::uint8_t* observed = nullptr;
+    // Where ranks share a pass: the groups of a round that all ranks have gone through after this
+    // block; none before its last block.
+    Index round_first = 0, round_groups = 0;
 
     template <class Scalar>
     [[nodiscard]] const Scalar* values() const {
@@ -66,31 +82,39 @@ class ASSAY_API TensorSource {
     [[nodiscard]] Index passes() const { return passes_; }
 
     [[nodiscard]] const Unfolding& unfolded() const { return unfolding_; }
+    // The ranks that share every pass: the team at work when the source was made, for a large one.
+    [[nodiscard]] const RankShare& share() const { return share_; }
 
-    // The same tensor with more entries unobserved. `hidden` is asked in passes, too.
+    // The same tensor with more entries unobserved. `hidden` is asked in passes, too, on any
+    // thread. Throws Interrupted where the monitor asks for it.
     using Hidden = std::function<bool(Index entry)>;
-    [[nodiscard]] virtual std::unique_ptr<TensorSource> without(const Hidden& hidden) const = 0;
+    [[nodiscard]] virtual std::unique_ptr<TensorSource> without(const Hidden& hidden,
+                                                                const Execution& run) const = 0;
 
     // Goes through the unfolded tensor once: calls `body` on blocks of whole slabs in ascending
-    // order. In memory there is but one block. Blocks may only be used during the call.
+    // order. In memory there is but one block. Blocks may only be used during the call. Where ranks
+    // share the pass, each goes through its groups; all get as many blocks, some of them empty.
     using Visitor = std::function<void(const RowBlock&)>;
     void visit(Content content, const Visitor& body) const;
 
   protected:
+    // Calls body(begin, end) for all entries in pieces whose begins are multiples of 64, by
+    // threads.
+    void in_pieces(const Execution& run, const std::function<void(Index, Index)>& body) const;
     // Throws Error unless the order is 2 to 8, no mode is empty, and the entries can be counted.
     TensorSource(Shape shape, Storage storage);
+    // The rows of this rank's group in a round, none where there is no such group.
+    [[nodiscard]] RowBlock own_group(Index round) const;
     virtual void go_through(Content content, const Visitor& body) const = 0;
 
   private:
     Shape shape_;
     Unfolding unfolding_;
+    RankShare share_;
     Index size_ = 0;
     Storage storage_;
     mutable std::atomic<Index> passes_{0};
 };
-
-// ||Y||^2 over the observed entries, summed in double; one pass.
-[[nodiscard]] ASSAY_API double squared_norm(const TensorSource& source, const Execution& run);
 
 // A tensor in memory.
 class ASSAY_API MemoryTensor final : public TensorSource {
@@ -100,7 +124,8 @@ class ASSAY_API MemoryTensor final : public TensorSource {
     explicit MemoryTensor(DenseTensor tensor, Storage storage = Storage::float64);
     explicit MemoryTensor(FloatTensor tensor);
     [[nodiscard]] bool masked() const override { return !observed_.empty(); }
-    [[nodiscard]] std::unique_ptr<TensorSource> without(const Hidden& hidden) const override;
+    [[nodiscard]] std::unique_ptr<TensorSource> without(const Hidden& hidden,
+                                                        const Execution& run) const override;
 
   private:
     void go_through(Content content, const Visitor& body) const override;

@@ -1,6 +1,7 @@
 #include <assay/tensor_amp/tucker_core.hpp>
 
 #include <assay/tensor_amp/mttkrp.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 
 #include <assay/core/parallel.hpp>
 #include <assay/core/random.hpp>
@@ -69,7 +70,7 @@ void for_each_piece(const Middle<Scalar>& tensor, const Body& body) {
 
 // The lower triangle of the Gram matrix of the unfolding is added to `gram`.
 template <class Scalar>
-void add_gram(const Middle<Scalar>& tensor, MatrixXd& gram) {
+void add_gram(const Middle<Scalar>& tensor, Eigen::Ref<MatrixXd> gram) {
     static_assert(kPackedColumns <= kTermsInFloat);
     ColMajor<Scalar> part(tensor.length, tensor.length);
     for_each_piece(tensor, [&](const auto& piece) {
@@ -81,8 +82,8 @@ void add_gram(const Middle<Scalar>& tensor, MatrixXd& gram) {
 
 // Y_(a) (Y_(a)^T x) is added to `product`, the squared norms of the slices to `diagonal`.
 template <class Scalar>
-void add_product(const Middle<Scalar>& tensor, const ColMajor<Scalar>& x, MatrixXd& product,
-                 VectorXd& diagonal) {
+void add_product(const Middle<Scalar>& tensor, const ColMajor<Scalar>& x,
+                 Eigen::Ref<MatrixXd> product, Eigen::Ref<VectorXd> diagonal) {
     ColMajor<Scalar> inner;
     ColMajor<Scalar> part;
     for_each_piece(tensor, [&](const auto& piece) {
@@ -91,21 +92,6 @@ void add_product(const Middle<Scalar>& tensor, const ColMajor<Scalar>& x, Matrix
         product += part.template cast<double>();
         diagonal += piece.rowwise().squaredNorm().template cast<double>();
     });
-}
-
-// Sums in `parts` tasks of `make(task, sum)`, added in order to `total`, some at a time.
-template <class Sum, class Make, class Add>
-void sum_in_order(Index tasks, const Execution& run, const Make& make, const Add& add) {
-    const Index wave = std::max(1, run.threads);
-    std::vector<Sum> sums;
-    for (Index first = 0; first < tasks; first += wave) {
-        run.monitor->stop_if_interrupted();
-        const Index count = std::min(wave, tasks - first);
-        sums.assign(static_cast<std::size_t>(count), Sum{});
-        parallel_blocks(count, run.threads,
-                        [&](Index i) { make(first + i, sums[static_cast<std::size_t>(i)]); });
-        for (const Sum& sum : sums) add(sum);
-    }
 }
 
 // Eigenvectors of the `count` largest eigenvalues.
@@ -202,72 +188,66 @@ class RightModes {
         return source_.shape()[static_cast<std::size_t>(mode)];
     }
     [[nodiscard]] Index count(Index mode) const { return std::min(rank_, length(mode)); }
-    // A slab of a block, unfolded along `mode`.
-    [[nodiscard]] Middle<Scalar> middle(const RowBlock& block, Index slab, Index mode) const {
-        const Unfolding& matrix = source_.unfolded();
-        const Blocks slabs{block.count, matrix.slab_rows};
+    // A slab, unfolded along `mode`.
+    [[nodiscard]] Middle<Scalar> middle(const RowBlock& slab, Index mode) const {
         Index after = 1;
         for (Index b = mode + 1; b < source_.order(); ++b) after *= length(b);
-        return {block.values<Scalar>() + slabs.begin(slab) * matrix.columns,
-                slabs.extent(slab) * matrix.columns / (length(mode) * after), length(mode), after};
+        return {slab.values<Scalar>(),
+                slab.count * source_.unfolded().columns / (length(mode) * after), length(mode),
+                after};
     }
 
+    // Where the numbers of each mode, so many, stand in one column.
+    struct Parts {
+        std::vector<Index> begin;
+        Index size = 0;
+        void add(Index numbers) {
+            begin.push_back(size);
+            size += numbers;
+        }
+    };
+
     [[nodiscard]] std::vector<MatrixXd> gram_matrices_of(const std::vector<Index>& modes) const {
-        std::vector<MatrixXd> total;
-        for (const Index a : modes) total.emplace_back(MatrixXd::Zero(length(a), length(a)));
-        source_.visit(Content::values, [&](const RowBlock& block) {
-            sum_in_order<std::vector<MatrixXd>>(
-                Blocks{block.count, source_.unfolded().slab_rows}.count(), run_,
-                [&](Index slab, std::vector<MatrixXd>& part) {
-                    for (const Index a : modes) {
-                        part.emplace_back(MatrixXd::Zero(length(a), length(a)));
-                        add_gram(middle(block, slab, a), part.back());
-                    }
-                },
-                [&](const std::vector<MatrixXd>& part) {
-                    for (std::size_t m = 0; m < modes.size(); ++m) total[m] += part[m];
-                });
-        });
-        return total;
+        Parts parts;
+        for (const Index a : modes) parts.add(length(a) * length(a));
+        const auto gram = [&](MatrixXd& numbers, std::size_t m) {
+            return Eigen::Map<MatrixXd>(numbers.data() + parts.begin[m], length(modes[m]),
+                                        length(modes[m]));
+        };
+        MatrixXd total =
+            sum_over_slabs(source_, parts.size, 1, run_, [&](const RowBlock& slab, MatrixXd& part) {
+                for (std::size_t m = 0; m < modes.size(); ++m)
+                    add_gram(middle(slab, modes[m]), gram(part, m));
+            });
+        std::vector<MatrixXd> grams;
+        for (std::size_t m = 0; m < modes.size(); ++m) grams.emplace_back(gram(total, m));
+        return grams;
     }
 
     // The Gram matrices without their diagonals times x; one pass.
     [[nodiscard]] std::vector<MatrixXd> products(const std::vector<Index>& modes,
                                                  const std::vector<MatrixXd>& x) const {
-        struct Part {
-            std::vector<MatrixXd> product;
-            std::vector<VectorXd> diagonal;
-        };
-        const auto zero = [&] {
-            Part part;
-            for (std::size_t m = 0; m < modes.size(); ++m) {
-                part.product.emplace_back(MatrixXd::Zero(x[m].rows(), x[m].cols()));
-                part.diagonal.emplace_back(VectorXd::Zero(x[m].rows()));
-            }
-            return part;
-        };
         std::vector<ColMajor<Scalar>> rounded;
         for (const MatrixXd& columns : x) rounded.push_back(columns.cast<Scalar>());
-        Part total = zero();
-        source_.visit(Content::values, [&](const RowBlock& block) {
-            sum_in_order<Part>(
-                Blocks{block.count, source_.unfolded().slab_rows}.count(), run_,
-                [&](Index slab, Part& part) {
-                    part = zero();
-                    for (std::size_t m = 0; m < modes.size(); ++m)
-                        add_product(middle(block, slab, modes[m]), rounded[m], part.product[m],
-                                    part.diagonal[m]);
-                },
-                [&](const Part& part) {
-                    for (std::size_t m = 0; m < modes.size(); ++m) {
-                        total.product[m] += part.product[m];
-                        total.diagonal[m] += part.diagonal[m];
-                    }
-                });
-        });
+        // Of every mode the product, then the diagonal.
+        Parts parts;
+        for (const MatrixXd& columns : x) parts.add(columns.size() + columns.rows());
+        const auto product = [&](MatrixXd& numbers, std::size_t m) {
+            return Eigen::Map<MatrixXd>(numbers.data() + parts.begin[m], x[m].rows(), x[m].cols());
+        };
+        const auto diagonal = [&](MatrixXd& numbers, std::size_t m) {
+            return Eigen::Map<VectorXd>(numbers.data() + parts.begin[m] + x[m].size(), x[m].rows());
+        };
+        MatrixXd total =
+            sum_over_slabs(source_, parts.size, 1, run_, [&](const RowBlock& slab, MatrixXd& part) {
+                for (std::size_t m = 0; m < modes.size(); ++m)
+                    add_product(middle(slab, modes[m]), rounded[m], product(part, m),
+                                diagonal(part, m));
+            });
+        std::vector<MatrixXd> result;
         for (std::size_t m = 0; m < modes.size(); ++m)
-            total.product[m] -= total.diagonal[m].asDiagonal() * x[m];
-        return total.product;
+            result.emplace_back(product(total, m) - diagonal(total, m).asDiagonal() * x[m]);
+        return result;
     }
 
     const TensorSource& source_;
@@ -308,25 +288,22 @@ template <class Scalar>
     Index width = 1;
     for (const MatrixXd& basis : right_bases) width *= basis.cols();
     VectorXd result(matrix.rows * width);
-    source.visit(Content::values, [&](const RowBlock& block) {
-        const Blocks slabs{block.count, matrix.slab_rows};
-        parallel_blocks(slabs.count(), run.threads, [&](Index slab) {
-            Index before = slabs.extent(slab) * matrix.columns / right_bases.back().rows();
-            VectorXd values = contracted(
-                Middle<Scalar>{block.values<Scalar>() + slabs.begin(slab) * matrix.columns, before,
-                               right_bases.back().rows(), 1},
-                right_bases.back());
-            Index after = right_bases.back().cols();
-            for (std::size_t m = right_bases.size() - 1; m-- > 0;) {
-                const Index length = right_bases[m].rows();
-                before /= length;
-                values = contracted(Middle<double>{values.data(), before, length, after},
-                                    right_bases[m]);
-                after *= right_bases[m].cols();
-            }
-            result.segment((block.first + slabs.begin(slab)) * width, values.size()) = values;
-        });
-    });
+    const auto fill = [&](const RowBlock& slab) {
+        Index before = slab.count * matrix.columns / right_bases.back().rows();
+        VectorXd values =
+            contracted(Middle<Scalar>{slab.values<Scalar>(), before, right_bases.back().rows(), 1},
+                       right_bases.back());
+        Index after = right_bases.back().cols();
+        for (std::size_t m = right_bases.size() - 1; m-- > 0;) {
+            const Index length = right_bases[m].rows();
+            before /= length;
+            values =
+                contracted(Middle<double>{values.data(), before, length, after}, right_bases[m]);
+            after *= right_bases[m].cols();
+        }
+        result.segment(slab.first * width, values.size()) = values;
+    };
+    fill_rows(source, PlacedRows(result.data(), matrix.rows, width, {1, width}), run, fill);
     return result;
 }
 

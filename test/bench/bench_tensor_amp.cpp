@@ -8,6 +8,7 @@
 #include <assay/core/memory.hpp>
 #include <assay/tensor_amp/als.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 #include <assay/tensor_amp/spectral_start.hpp>
 
 #include <algorithm>

@@ -226,7 +226,7 @@ TEST_CASE("message passing beats least squares in the neural setting", "[tensor_
 std::vector<std::uint8_t> held_out_of(const DenseTensor& tensor, const RankChoiceSettings& settings,
                                       int fold) {
     const MemoryTensor whole(tensor);
-    const auto kept = whole.without(held_out_entries(tensor.shape, settings, fold));
+    const auto kept = whole.without(held_out_entries(tensor.shape, settings, fold), {});
     std::vector<std::uint8_t> held(static_cast<std::size_t>(whole.size()), 1);
     kept->visit(Content::observed, [&](const RowBlock& block) {
         for (std::size_t e = 0; e < held.size(); ++e) {

@@ -1,5 +1,6 @@
 #include <assay/core/error.hpp>
 #include <assay/tensor_amp/mttkrp.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 #include <assay/tensor_amp/streamed_tensor_io.hpp>
 
 #include <catch2/catch.hpp>
@@ -177,6 +178,33 @@ TEST_CASE("A streamed tensor gives the bits of the one in memory", "[tensor_amp]
                     CHECK(squared_norm(held, with_threads(1)) ==
                           squared_norm(streamed, with_threads(2)));
                 }
+}
+
+TEST_CASE("Sums over many slabs are added up in groups, streamed or not", "[tensor_amp]") {
+    const Shape shape{66000, 17};
+    const Unfolding matrix = unfolding(shape);
+    REQUIRE(matrix.group_slabs == 2);
+    REQUIRE(matrix.groups() == 33);
+    const DenseTensor tensor = random_tensor(shape, 0, 13);
+    const Factors factors = random_factors(shape, 3, 14);
+    const TemporaryFile file;
+    {
+        const auto out = hdf5::File::create(file.path, "test.h5", hdf5::Compression::none);
+        out.root().write("tensor", tensor.values.data(), hdf5::Shape(shape.begin(), shape.end()));
+    }
+    const auto in = hdf5::File::open(file.path, "test.h5");
+    StreamedTensorSettings settings;
+    settings.memory_bytes = 2 * 3 * matrix.slab_rows * matrix.columns * 8; // groups cross blocks
+    const StreamedTensor streamed(in.root().dataset("tensor"), std::nullopt, settings);
+    const MemoryTensor held(tensor);
+    const auto found = SweepKernel(held).all_modes(factors, with_threads(1));
+    CHECK(SweepKernel(held).all_modes(factors, with_threads(2)) == found);
+    CHECK(SweepKernel(streamed).all_modes(factors, with_threads(2)) == found);
+    CHECK(squared_norm(streamed, with_threads(2)) == squared_norm(held, with_threads(1)));
+    using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const Eigen::Map<const RowMajor> y(tensor.values.data(), shape[0], shape[1]);
+    CHECK(relative_distance(found[0], y * factors[1]) < 1e-13);
+    CHECK(relative_distance(found[1], y.transpose() * factors[0]) < 1e-13);
 }
 
 TEST_CASE("The squared norm is that of the observed entries", "[tensor_amp]") {

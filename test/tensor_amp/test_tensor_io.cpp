@@ -6,6 +6,7 @@
 #include <assay/core/monitor.hpp>
 #include <assay/tensor_amp/fit_io.hpp>
 #include <assay/tensor_amp/shape_checks.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 #include <assay/tensor_amp/streamed_tensor_io.hpp>
 #include <assay/tensor_amp/tensor_io.hpp>
 
