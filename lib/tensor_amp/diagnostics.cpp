@@ -3,8 +3,10 @@
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
 #include <assay/core/phase.hpp>
+#include <assay/core/ranks.hpp>
 #include <assay/core/recording.hpp>
 #include <assay/linalg/svd.hpp>
+#include <assay/tensor_amp/slab_sums.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -413,6 +415,99 @@ Diagnosis diagnose(const TensorSource& source, const Factors& factors, const Exe
                                static_cast<double>(source.unfolded().rows), "rows", ""});
     });
     return pass.result();
+}
+
+namespace {
+
+bool repeats_an_index(Index entry, const Shape& shape) {
+    std::vector<Index> index;
+    for (std::size_t a = shape.size(); a-- > 0; entry /= shape[a]) {
+        const Index here = entry % shape[a];
+        if (std::find(index.begin(), index.end(), here) != index.end()) return true;
+        index.push_back(here);
+    }
+    return false;
+}
+
+// Rows first .. first + count - 1 of the Khatri-Rao product of modes begin .. end - 1.
+MatrixXd product_rows(const Factors& factors, Index begin, Index end, Index first, Index count) {
+    MatrixXd rows = MatrixXd::Ones(count, factors.front().cols());
+    for (Index row = 0; row < count; ++row)
+        for (Index a = end, rest = first + row; a-- > begin;) {
+            const MatrixXd& factor = factors[at(a)];
+            rows.row(row).array() *= factor.row(rest % factor.rows()).array();
+            rest /= factor.rows();
+        }
+    return rows;
+}
+
+// Of the entries of some rows: squared residuals, their sum and squares about a shift, their
+// number.
+class ResidualSums {
+  public:
+    ResidualSums(const TensorSource& source, const Factors& factors, bool symmetric)
+        : source_(source), matrix_(source.unfolded()), symmetric_(symmetric),
+          factors_(balanced(factors, signal_scale(source.shape()))),
+          right_(product_rows(factors_, matrix_.left_modes, source.order(), 0, matrix_.columns)) {}
+
+    // The first value that was observed in the first slab, of the rank that has it: sums about it
+    // lose no digits to a large mean.
+    void choose_shift(const RowBlock& block) {
+        if (chosen_) return;
+        chosen_ = true;
+        bool found = symmetric_; // the first entry repeats an index: it says nothing
+        if (block.first == 0 && block.count > 0)
+            for_each_observed(slab_of(block, 0, matrix_), matrix_.columns, [&](Index, double y) {
+                if (!found) shift_ = y;
+                found = true;
+            });
+        if (source_.share().ranks > 1) ranks::exchange({{&shift_, sizeof shift_, 0}});
+    }
+
+    void add(const RowBlock& slab, MatrixXd& sums) const {
+        constexpr Index together = 32;
+        const Blocks pieces{slab.count, together};
+        for (Index piece = 0; piece < pieces.count(); ++piece) {
+            RowBlock rows = slab_of(slab, piece, {1, 0, matrix_.columns, together, 1});
+            const RowMatrix fitted =
+                product_rows(factors_, 0, matrix_.left_modes, rows.first, rows.count) *
+                right_.transpose();
+            const Index first = rows.first * matrix_.columns;
+            for_each_observed(rows, matrix_.columns, [&](Index entry, double value) {
+                if (symmetric_ && repeats_an_index(entry, source_.shape())) return;
+                const double residual = value - fitted.data()[entry - first], y = value - shift_;
+                sums(0) += residual * residual;
+                sums(1) += y;
+                sums(2) += y * y;
+                ++sums(3);
+            });
+        }
+    }
+
+  private:
+    const TensorSource& source_;
+    const Unfolding& matrix_;
+    bool symmetric_, chosen_ = false;
+    Factors factors_;
+    MatrixXd right_;
+    double shift_ = 0;
+};
+
+} // namespace
+
+double explained_variance(const TensorSource& source, const Factors& factors, const Execution& run,
+                          bool symmetric) {
+    check_inputs(source.shape(), factors, {});
+    const Phase phase(*run.monitor, "residuals");
+    ResidualSums residuals(source, factors, symmetric);
+    const MatrixXd sums = sum_over_slabs(
+        source, 4, 1, run, [&](const RowBlock& slab, MatrixXd& part) { residuals.add(slab, part); },
+        [&](const RowBlock& block) { residuals.choose_shift(block); });
+    if (!(sums(3) > 0)) throw Error("nothing of the data is observed");
+    const double spread = sums(2) - sums(1) * (sums(1) / sums(3));
+    // All values are equal: what is left is rounding.
+    constexpr double rounding = 1e-14;
+    return spread > rounding * sums(2) ? 1 - sums(0) / spread : 0;
 }
 
 } // namespace assay::tensor_amp

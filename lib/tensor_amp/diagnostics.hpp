@@ -57,4 +57,9 @@ struct DiagnosisSettings {
                                            const Execution& run, const Center& center = {},
                                            const DiagnosisSettings& settings = {});
 
+// Diagnosis::explained_variance alone, by rows of the unfolded tensor: ranks may share the pass.
+[[nodiscard]] ASSAY_API double explained_variance(const TensorSource& source,
+                                                  const Factors& factors, const Execution& run,
+                                                  bool symmetric = false);
+
 } // namespace assay::tensor_amp

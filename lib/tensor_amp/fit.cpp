@@ -528,9 +528,8 @@ FitResult fit_tensor(const TensorSource& source, const FitSettings& settings, co
     SafePoints safe_points(keeping, *run.monitor);
     safe_points.step([&]() -> const FitState& { return state; },
                      [&] {
-                         const DiagnosisSettings residuals{false, settings.symmetric};
                          fit.explained_variance =
-                             diagnose(source, fit.factors, run, {}, residuals).explained_variance;
+                             explained_variance(source, fit.factors, run, settings.symmetric);
                      });
     set_unit_form(fit);
     return in_canonical_order(fit);

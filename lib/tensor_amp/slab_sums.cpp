@@ -87,7 +87,7 @@ RowBlock slab_of(const RowBlock& block, Index slab, const Unfolding& matrix) {
 }
 
 MatrixXd sum_over_slabs(const TensorSource& source, Index rows, Index columns, const Execution& run,
-                        const SlabWork& work) {
+                        const SlabWork& work, const TensorSource::Visitor& before) {
     const Unfolding& matrix = source.unfolded();
     MatrixXd total = MatrixXd::Zero(rows, columns);
     GroupedSum sum(source, total);
@@ -96,6 +96,7 @@ MatrixXd sum_over_slabs(const TensorSource& source, Index rows, Index columns, c
     std::vector<MatrixXd> parts(static_cast<std::size_t>(wave));
     source.visit(Content::values, [&](const RowBlock& block) {
         run.monitor->stop_if_interrupted();
+        if (before) before(block);
         const Index slabs = Blocks{block.count, matrix.slab_rows}.count();
         for (Index first = 0; first < slabs; first += wave) {
             if (first > 0 && source.share().ranks == 1) run.monitor->stop_if_interrupted();

@@ -57,10 +57,12 @@ class ASSAY_API GroupedSum {
                                          const Unfolding& matrix);
 
 // The sum, rows x columns, of what `work` adds to a matrix of zeros for every slab; one pass.
+// `before` is called with every block before its slabs.
 using SlabWork = std::function<void(const RowBlock& slab, MatrixXd& part)>;
 [[nodiscard]] ASSAY_API MatrixXd sum_over_slabs(const TensorSource& source, Index rows,
                                                 Index columns, const Execution& run,
-                                                const SlabWork& work);
+                                                const SlabWork& work,
+                                                const TensorSource::Visitor& before = {});
 
 // Calls `fill` for every slab, which sets its rows of `placed`; one pass.
 ASSAY_API void fill_rows(const TensorSource& source, const PlacedRows& placed, const Execution& run,

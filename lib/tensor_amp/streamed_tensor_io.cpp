@@ -280,8 +280,9 @@ std::vector<StreamedTensor::Step> StreamedTensor::steps() const {
 
 void StreamedTensor::survey(Monitor& monitor) {
     const Unfolding& matrix = unfolded();
-    // At most half a block, since flags are read as doubles beside the values.
-    const Blocks parts{matrix.rows, std::min((rows_together(2) + 1) / 2,
+    // At most half a block, since flags are read as doubles beside the values; of ranks that share
+    // the memory of one machine, a part of it.
+    const Blocks parts{matrix.rows, std::min(rows_together(2) / (2 * share().ranks) + 1,
                                              std::max<Index>(1, kSoon / matrix.columns))};
     VectorXd values(parts.length * matrix.columns), flags;
     if (mask_) flags.resize(values.size());

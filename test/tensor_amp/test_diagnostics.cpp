@@ -305,3 +305,32 @@ TEST_CASE("a tensor that is streamed has the same diagnosis", "[tensor_amp]") {
     CHECK(diagnose(narrow, p.factors, {}).explained_variance ==
           Approx(whole.explained_variance).epsilon(1e-4));
 }
+
+TEST_CASE("Explained variance alone is that of the diagnosis", "[tensor_amp]") {
+    for (const double mean : {0.0, 1e4}) {
+        Problem p = problem({40, 9, 13}, 3, 0.2, mean);
+        const auto both = [&](const DenseTensor& tensor, bool symmetric) {
+            const MemoryTensor source(tensor);
+            const double whole =
+                diagnose(source, p.factors, {}, {}, {false, symmetric}).explained_variance;
+            CHECK(explained_variance(source, p.factors, {}, symmetric) ==
+                  Approx(whole).epsilon(1e-11).margin(1e-11));
+            return whole;
+        };
+        if (mean == 0)
+            CHECK(both(p.tensor, false) > 0.1);
+        else
+            CHECK(both(p.tensor, false) < -1e4);
+        p.tensor.observed.assign(static_cast<std::size_t>(p.tensor.values.size()), 1);
+        for (std::size_t e = 0; e < 100; ++e) p.tensor.observed[e] = 0;
+        both(p.tensor, false);
+        p.tensor.values.setConstant(mean + 1);
+        CHECK(both(p.tensor, false) == 0);
+        CHECK(explained_variance(MemoryTensor(p.tensor), p.factors, {}) == 0);
+    }
+    Problem cube = problem({8, 8, 8}, 2, 0.1, 5);
+    const MemoryTensor source(cube.tensor);
+    CHECK(explained_variance(source, cube.factors, {}, true) ==
+          Approx(diagnose(source, cube.factors, {}, {}, {false, true}).explained_variance)
+              .epsilon(1e-11));
+}
