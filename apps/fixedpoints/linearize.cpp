@@ -4,11 +4,11 @@
 #include "linearization.hpp"
 
 #include <assay/cli/state_file.hpp>
+#include <assay/core/constants.hpp>
 #include <assay/core/keeping.hpp>
 #include <assay/core/text.hpp>
 
 #include <algorithm>
-#include <utility>
 
 namespace fixedpoints_app {
 namespace {
@@ -33,25 +33,22 @@ struct Done {
     }
 };
 
-std::pair<RowMatrix, RowMatrix> jacobians_at(const LoadedNetwork& network, const Points& points,
-                                             Index point) {
-    const RowMatrix x = points.input.row(point), h = points.state.row(point);
-    return {network.dynamics.jacobian_state(x, h), network.dynamics.jacobian_input(x, h)};
+double number_from_zero(const hdf5::Group& state, const char* name, double most) {
+    const double number = state.number_attribute(name).value_or(-1);
+    if (!(number >= 0 && number <= most))
+        throw Error(concat(state.where(), "@", name, ": missing, or not from 0 to ", most));
+    return number;
 }
 
 // The saved state is what the writer has written.
-Keeping<Done> keeping_of(cli::StateFile& file, const LoadedNetwork& network, const Points& points,
-                         LinearisationWriter& writer, double save_every) {
+Keeping<Done> keeping_of(cli::StateFile& file, LinearisationWriter& writer, double save_every) {
     return file.keeping<Done>(
         [&](const hdf5::Group& group) {
-            const auto number = [&](const char* name) {
-                return group.number_attribute(name).value_or(0);
-            };
             Done done;
-            done.points =
-                writer.go_on(group, [&](Index p) { return jacobians_at(network, points, p); });
-            done.unfinished = static_cast<Index>(number("unfinished"));
-            done.slowest = number("slowest");
+            done.points = writer.go_on(group);
+            done.unfinished = static_cast<Index>(
+                number_from_zero(group, "unfinished", static_cast<double>(done.points)));
+            done.slowest = number_from_zero(group, "slowest", kInfinity);
             return done;
         },
         [&](hdf5::Group group, const Done& done) {
@@ -65,7 +62,7 @@ Keeping<Done> keeping_of(cli::StateFile& file, const LoadedNetwork& network, con
 Done linearize_all(const Options& o, cli::Context& context, const LoadedNetwork& network,
                    const Points& points, LinearisationWriter& writer) {
     cli::StateFile file(context, "linearize");
-    const auto keeping = keeping_of(file, network, points, writer, o.save_every);
+    const auto keeping = keeping_of(file, writer, o.save_every);
     SafePoints<Done> safe(keeping, context.monitor());
     Done done = keeping.resume.value_or(Done{});
     linearize_points(

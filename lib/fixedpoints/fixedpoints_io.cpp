@@ -5,12 +5,15 @@
 #include <assay/fixedpoints/dataset_io.hpp>
 
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <numeric>
 
 namespace assay::fixedpoints {
 namespace {
 
 using hdf5::ArrayInfo;
+using hdf5::Dataset;
 using hdf5::Group;
 using hdf5::Shape;
 
@@ -283,25 +286,54 @@ void LinearisationWriter::save(Group state) const {
     write_columns(state);
 }
 
-Index LinearisationWriter::go_on(const Group& state, const JacobiansOf& jacobians) {
-    const Linearisation saved = read_linearisation(state);
-    const auto done = static_cast<Index>(state.dataset("defective").size());
-    if (static_cast<Index>(saved.systems.size()) != sizes_.points || done > sizes_.points)
-        throw Error(concat(state.where(), ": ", done, " of ", saved.systems.size(),
-                           " points, expected of ", sizes_.points));
-    const auto defective = read_column<std::uint8_t>(state, "defective", done);
-    const RowMatrix residual = residual_ ? state.dataset("residual").read_matrix() : RowMatrix();
-    for (Index point = 0; point < done; ++point) {
-        EigenSystem system = saved.systems[static_cast<std::size_t>(point)];
-        system.defective = defective[static_cast<std::size_t>(point)] != 0;
-        write_modes(point, system);
-        if (residual_)
-            residual_->write_box({point, 0}, {1, sizes_.values}, residual.row(point).data());
-        const auto [of_state, of_input] = jacobians(point);
-        write_jacobians(point, of_state, of_input);
+namespace {
+
+template <class T>
+void copy_row(const Dataset& from, Dataset& to, Index row) {
+    Shape first(to.shape().size(), 0), extent = to.shape();
+    first[0] = row;
+    extent[0] = 1;
+    const Index count =
+        std::accumulate(extent.begin(), extent.end(), Index{1}, std::multiplies<>());
+    std::vector<T> values(static_cast<std::size_t>(count));
+    from.read_box(first, extent, values.data());
+    to.write_box(first, extent, values.data());
+}
+
+// Arrays of one name in two groups, of one shape and kind of numbers.
+struct Twins {
+    Twins(const Group& source, const Group& target, const std::string& name)
+        : from(source.dataset(name)), to(target.dataset(name)) {
+        if (from.shape() != to.shape() || from.kind() != to.kind())
+            throw Error(concat(from.where(), ": found ", hdf5::shape_text(from.shape()), " of ",
+                               from.type_text(), ", expected ", hdf5::shape_text(to.shape()),
+                               " of ", to.type_text()));
     }
+    void copy(Index row) {
+        to.kind() == hdf5::Kind::complex ? copy_row<Complex>(from, to, row)
+                                         : copy_row<double>(from, to, row);
+    }
+    Dataset from, to;
+};
+
+} // namespace
+
+Index LinearisationWriter::go_on(const Group& state) {
+    const Index done = state.dataset("defective").size();
+    if (done > sizes_.points)
+        throw Error(
+            concat(state.where(), "/defective: ", done, " rows, expected at most ", sizes_.points));
+    defective_ = read_column<std::uint8_t>(state, "defective", done);
+    std::vector<Twins> arrays;
+    for (const auto& name : group_.names()) arrays.emplace_back(state, group_, name);
+    // In the order in which `write` does it: then files have the same bytes.
+    for (Index point = 0; point < done; ++point)
+        for (Twins& array : arrays) array.copy(point);
     if (residual_) return done;
-    stability_ = saved.stability;
+    stability_ = read_words<Stability>(state, "stability", kStabilities);
+    if (static_cast<Index>(stability_.size()) != done)
+        throw Error(
+            concat(state.where(), "/stability: ", stability_.size(), " rows, expected ", done));
     unstable_ = read_column<std::int32_t>(state, "n_unstable", done);
     henrici_ = read_column<double>(state, "henrici", done);
     transient_ = read_column<double>(state, "max_transient", done);

@@ -9,7 +9,6 @@
 #include <assay/fixedpoints/slow_modes.hpp>
 #include <assay/hdf5/object.hpp>
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -77,10 +76,9 @@ class ASSAY_API LinearisationWriter {
     void finish() { write_columns(group_); }
     // What has been written so far, for `go_on`.
     void save(hdf5::Group state) const;
-    // Writes what was saved as if it were made anew, with the Jacobians that the points say.
-    // Returns how many points that are. Throws Error where the saved state is of another size.
-    using JacobiansOf = std::function<std::pair<RowMatrix, RowMatrix>(Index point)>;
-    Index go_on(const hdf5::Group& state, const JacobiansOf& jacobians);
+    // Writes what was saved as if it were made anew; before anything else is written. Returns how
+    // many points that are. Throws Error where the saved state is of another size or kind.
+    Index go_on(const hdf5::Group& state);
     [[nodiscard]] const std::vector<Stability>& stability() const { return stability_; }
 
   private:

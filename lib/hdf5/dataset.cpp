@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 namespace assay::hdf5 {
 
@@ -244,9 +245,18 @@ std::vector<T> Dataset::read() const {
     return values;
 }
 
+namespace {
+
+void expect_complex(const Dataset& dataset) {
+    if (dataset.kind() != Kind::complex)
+        throw Error(dataset.where() + ": found " + dataset.type_text() +
+                    ", complex numbers are expected");
+}
+
+} // namespace
+
 std::vector<std::complex<double>> Dataset::read_complex() const {
-    if (kind_ != Kind::complex)
-        throw Error(where_ + ": found " + type_text() + ", complex numbers are expected");
+    expect_complex(*this);
     const Index count = size();
     check_plausible(count, sizeof(std::complex<double>));
     std::vector<std::complex<double>> values(static_cast<std::size_t>(count));
@@ -260,7 +270,10 @@ std::vector<std::complex<double>> Dataset::read_complex() const {
 
 template <class T>
 void Dataset::read_box(const Shape& offset, const Shape& count, T* out) const {
-    expect_numeric();
+    if constexpr (std::is_same_v<T, std::complex<double>>)
+        expect_complex(*this);
+    else
+        expect_numeric();
     ASSAY_ASSERT(offset.size() == shape_.size() && count.size() == shape_.size(),
                  "box of the wrong rank");
     silence_library();
@@ -355,6 +368,7 @@ ASSAY_INSTANTIATE(std::uint8_t)
 ASSAY_INSTANTIATE(std::int16_t)
 ASSAY_INSTANTIATE(std::int8_t)
 #undef ASSAY_INSTANTIATE
+template ASSAY_API void Dataset::read_box(const Shape&, const Shape&, std::complex<double>*) const;
 template ASSAY_API void Dataset::write_box(const Shape&, const Shape&, const std::complex<double>*);
 
 } // namespace assay::hdf5
