@@ -65,7 +65,7 @@ class ASSAY_API RecurrentCell {
                                          const Rows<S>& covector, const Rows<S>& u) const;
 
     // R(h) (B x units) and dR/dh (B units x units), of the first `units` columns of h. Throws Error
-    // for rnn and linear. An lstm whose forget gate is exactly 1 (hard_sigmoid) has no finite R.
+    // for rnn and linear. Where the forget gate of an lstm is exactly 1 (hard_sigmoid): its limit.
     [[nodiscard]] Rows<S> reduced(const Rows<S>& x, const Rows<S>& h) const;
     [[nodiscard]] Rows<S> reduced_jacobian(const Rows<S>& x, const Rows<S>& h) const;
     // dR/dx (B units x inputs); that of F where there is no reduced map.

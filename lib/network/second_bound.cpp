@@ -109,6 +109,7 @@ class SecondBound::Ball {
     void enclose(double radius, const Reset& reset, Vector* slopes, Body&& body) const;
     [[nodiscard]] Scales scales(double radius, const Reset& reset) const;
     [[nodiscard]] double moved_row(Index output, std::size_t q, const Reset& reset) const;
+    [[nodiscard]] bool may_keep_all(double radius) const;
     [[nodiscard]] double of_currents(double radius) const;
     [[nodiscard]] double of_units(double radius) const;
 };
@@ -312,6 +313,21 @@ double SecondBound::Ball::moved_row(Index output, std::size_t q, const Reset& re
     return scaled_norm(scale, reset.norm_off, reset.rows_off);
 }
 
+// Whether a hard gate may be 1 somewhere in the ball, so that a unit keeps its state there: it
+// rests wherever it is, not only where R says.
+bool SecondBound::Ball::may_keep_all(double radius) const {
+    if (map_ == CellMap::full || form_.gates() == 1 ||
+        form_.gate.function != Function::hard_sigmoid)
+        return false;
+    const bool one_gate = form_.kind == CellKind::ugrnn || form_.kind == CellKind::janet;
+    const int slot = one_gate ? 0 : 1; // u, f; or z of r, z, n and f of i, f, g, o
+    for (Index unit = 0; unit < units(); ++unit) {
+        const double half = radius * weights_->rows[at(slot)](unit);
+        if (range(form_.gate, slot_range(slot, unit, half), 0).hi >= 1) return true;
+    }
+    return false;
+}
+
 // --- the bound ---
 
 double SecondBound::Ball::of_currents(double radius) const {
@@ -362,7 +378,7 @@ double SecondBound::Ball::bound(double radius) const {
     case CellKind::ctrnn_current:
         return of_currents(radius);
     default:
-        return of_units(radius);
+        return may_keep_all(radius) ? kInfinity : of_units(radius);
     }
 }
 

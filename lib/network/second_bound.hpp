@@ -45,7 +45,7 @@ class ASSAY_API SecondBound {
     // `h` is of the full state or, with the reduced map, of the units alone.
     SecondBound(const CellForm& form, CellMap map, std::shared_ptr<const NormedWeights> weights,
                 Centre centre);
-    // Infinity where the ball may reach a kink of relu or hard_sigmoid (or is too large to say).
+    // Infinity where the ball may reach a kink, or a gate of 1 under R (or is too large to say).
     [[nodiscard]] double operator()(double radius) const;
 
   private:

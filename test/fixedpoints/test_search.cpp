@@ -256,6 +256,33 @@ TEST_CASE("the reduced map goes on where a forget gate keeps all", "[fixedpoints
     for (const auto status : found.starts.status) CHECK(status == StartStatus::diverged);
 }
 
+TEST_CASE("a certificate stops short of where a hard gate keeps all",
+          "[fixedpoints][certificate]") {
+    // One unit with the candidate tanh(0.3) throughout, whose gate is 1 from h = 0.5 on: every such
+    // state rests too.
+    network::CellForm form;
+    form.kind = GENERATE(network::CellKind::gru_before, network::CellKind::gru_after,
+                         network::CellKind::ugrnn, network::CellKind::janet);
+    form.gate = {network::Function::hard_sigmoid, 1};
+    form.units = form.inputs = 1;
+    const Index gates = form.gates(), keeps = gates - 2;
+    Vector parameters = Vector::Zero(3 * gates); // kernel, recurrent, bias
+    parameters(3 * gates - 1) = 0.3;
+    parameters(gates + keeps) = 5;
+    const Dynamics d{Cell(form, parameters)};
+    const RowMatrix x = RowMatrix::Zero(1, 1), root = RowMatrix::Constant(1, 1, std::tanh(0.3));
+    const RowMatrix resting = RowMatrix::Constant(1, 1, 0.5);
+    REQUIRE((d.step(x, root) - root).norm() < 1e-15);
+    REQUIRE(d.step(x, resting) == resting);
+    const Certificate c = certify(d, x, root);
+    CHECK(c.holds());
+    CHECK(c.uniqueness_radius < 0.5 - root(0));
+    // Wholly open at the root: it is not alone in any ball.
+    parameters(gates + keeps) = 0;
+    parameters(2 * gates + keeps) = 10;
+    CHECK_FALSE(certify(Dynamics{Cell(form, parameters)}, x, root).holds());
+}
+
 TEST_CASE("no second root inside a uniqueness radius", "[fixedpoints][certificate]") {
     // h' = tanh(w h): roots 0 and +-a. The radius around 0 must stop short of a, and grows as the
     // roots move apart.
