@@ -2,12 +2,12 @@
 #include "commands.hpp"
 #include "line_inputs.hpp"
 
+#include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/fixedpoints/point_modes.hpp>
 #include <assay/fixedpoints/statistics.hpp>
 
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 namespace fixedpoints_app {
@@ -79,8 +79,10 @@ WordStatistics statistics_of(const Options& o, cli::Context& context, const Dyna
     });
 }
 
-// The share of trials that the network itself decides as their labels say.
+// The share of trials that the network itself decides as their labels say; NaN where it decides by
+// other layers too.
 double network_accuracy(const Options& o, cli::Context& context, const LoadedNetwork& network) {
+    if (!network.dynamics.reads_output()) return kNaN;
     const Trials trials = need_trials(context, o.trials, network);
     const RowMatrix outputs =
         network.dynamics.readout(end_states(network.dynamics, trials.trajectories));
@@ -120,7 +122,8 @@ void report(cli::Context& context, const InputEffects& effects, const InputFacts
         context.report("coefficient correlation", median(s.correlation), "median over points");
         context.report("bag of words accuracy", s.accuracy,
                        fitted_elsewhere ? "" : "on the documents it was fitted to");
-        context.report("network accuracy", facts.network_accuracy);
+        if (std::isfinite(facts.network_accuracy))
+            context.report("network accuracy", facts.network_accuracy);
     }
     if (facts.valences.size() > 0)
         context.report("valence correlation", median(facts.valence_correlation),
@@ -141,7 +144,7 @@ void run(const Options& o, cli::Context& context) {
     });
     InputFacts facts;
     facts.mode = o.mode;
-    facts.network_accuracy = std::numeric_limits<double>::quiet_NaN();
+    facts.network_accuracy = kNaN;
     if (dynamics.vocabulary() > 0)
         facts.tokens = token_ids(raw);
     else

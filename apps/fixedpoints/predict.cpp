@@ -3,6 +3,7 @@
 #include "line_inputs.hpp"
 
 #include <assay/core/error.hpp>
+#include <assay/core/text.hpp>
 #include <assay/fixedpoints/statistics.hpp>
 
 namespace fixedpoints_app {
@@ -19,7 +20,11 @@ struct Options {
     bool closed_loop = false, accuracy = false;
 };
 
-std::vector<std::int32_t> need_labels(const Trials& trials) {
+std::vector<std::int32_t> need_labels(const Trials& trials, const Options& o,
+                                      const Dynamics& dynamics) {
+    if (!dynamics.reads_output())
+        throw Error("--accuracy: what is decided depends on other layers than '" +
+                    printable(o.network.layer, 60) + "'");
     auto labels = labels_of(trials.samples);
     if (labels.empty())
         throw Error(trials.where + "/targets: --accuracy needs labels, one class a trial");
@@ -54,7 +59,7 @@ void run(const Options& o, cli::Context& context) {
     const FoundPoints found = need_points(context, network);
     const Trials trials = need_trials(context, o.trials, network);
     std::vector<std::int32_t> labels;
-    if (o.accuracy) labels = need_labels(trials);
+    if (o.accuracy) labels = need_labels(trials, o, dynamics);
     const LocalLinear linear(dynamics, found.points, o.center, context.execution());
     const Prediction prediction =
         predict(dynamics, linear, trials.trajectories, o.prediction, context.execution());

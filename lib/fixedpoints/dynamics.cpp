@@ -229,13 +229,10 @@ Dynamics::Dynamics(const Model& model, const std::string& layer) {
     const Index last = chosen.back();
     outputs_ = cells_.back().units();
     // What others join behind a cell that is named is no readout of its state: that is its own.
-    if (!layer.empty() && !leads_alone(network, last)) return;
+    reads_output_ = layer.empty() || leads_alone(network, last);
+    if (!reads_output_) return;
     const std::vector<Index> after = chain(network, last, network.output_node());
     const bool sequence = network.node_tensor(last).sequence;
-    for (const Index node : after)
-        if (is_recurrent(network.node_type(node)))
-            throw Error("layer '" + network.node_name(node) +
-                        "' after the cell is recurrent too: it has a state of its own");
     if (after.empty()) return;
     const Index units = cells_.back().units();
     tail_ = std::make_unique<Part>(

@@ -50,6 +50,8 @@ class ASSAY_API Dynamics {
     [[nodiscard]] std::string description() const;
     // Whether the model has other recurrent layers than those of the state.
     [[nodiscard]] bool is_part() const { return is_part_; }
+    // Whether the readout is the network's output; else that depends on other layers too.
+    [[nodiscard]] bool reads_output() const { return reads_output_; }
 
     // Raw inputs of single steps (n x raw_inputs; token ids n x 1) as the first cell sees them.
     [[nodiscard]] RowMatrix drive(const RowMatrix& raw) const;
@@ -94,7 +96,7 @@ class ASSAY_API Dynamics {
     std::vector<Index> offsets_, reduced_offsets_;
     Index state_size_ = 0, reduced_size_ = 0, outputs_ = 0, vocabulary_ = 0, raw_inputs_ = 0;
     double dt_ = 1;
-    bool is_part_ = false;
+    bool is_part_ = false, reads_output_ = true;
     std::unique_ptr<Part> head_, tail_;
 };
 

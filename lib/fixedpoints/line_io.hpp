@@ -44,7 +44,7 @@ struct InputFacts {
     std::optional<WordStatistics> statistics;
     Vector valences;             // V true valences; empty: not known
     Vector valence_correlation;  // P
-    double network_accuracy = 0; // NaN: no labels
+    double network_accuracy = 0; // NaN: not known
     Index mode = 0;
 };
 ASSAY_API void write_inputs(hdf5::Group group, const InputEffects& effects,

@@ -189,6 +189,7 @@ TEST_CASE("networks without one chain of recurrent layers are refused", "[fixedp
     const Dynamics one(random_model(two, input, 1), "b");
     const RowMatrix h = normal_rows(3, 2, "h");
     CHECK(one.is_part());
+    CHECK_FALSE(one.reads_output());
     CHECK(one.state_size() == 2);
     CHECK(one.readout(h) == h);
     CHECK(one.readout_jacobian(h.row(0)) == RowMatrix::Identity(2, 2));
