@@ -256,6 +256,7 @@ class Tracker {
         for (Index found = 0; left.sign() != next.sign() && found <= curve_.size(); ++found) {
             Probe right = next;
             for (int i = 0; i < kBisections && right.at - left.at > kWidth; ++i) {
+                monitor_.stop_if_interrupted();
                 const double at = (left.at + right.at) / 2;
                 auto middle = ahead(last, at);
                 if (!middle) break;

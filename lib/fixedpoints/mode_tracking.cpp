@@ -119,6 +119,7 @@ LineModes track_modes(const std::vector<EigenSystem>& systems, const Vector& the
     };
     std::vector<Match> matches(systems.empty() ? 0 : systems.size() - 1);
     parallel_blocks(static_cast<Index>(matches.size()), run.threads, [&](Index i) {
+        run.monitor->stop_if_interrupted();
         Match& match = matches[static_cast<std::size_t>(i)];
         match.overlap = overlaps(system(i), system(i + 1), kept);
         match.next = linalg::assign(-match.overlap).column;
