@@ -17,13 +17,19 @@ namespace fixedpoints_app {
 
 using namespace assay;
 
-void declare_network(cli::Command& c, NetworkOptions& o) {
+void declare_network(cli::Command& c, NetworkOptions& o, Stages stages) {
     c.group("Network");
     c.option("--layer", o.layer, "NAME",
              "the recurrent layer, where several do not form a chain; its own state is read out "
              "where others join behind it");
-    c.option("--checkpoint", o.checkpoint, "STEP|last", "which of a run's stages")
-        .default_text("/model");
+    if (stages == Stages::one)
+        c.option("--checkpoint", o.checkpoint, "STEP|last", "which of a run's stages")
+            .default_text("/model");
+    else
+        c.option("--checkpoint", o.checkpoint, "STEP|last|all|LIST|log:N",
+                 "which stages of a run; of a list of networks STEP or last, for those that name "
+                 "none")
+            .default_text("all of a run; else /model");
     tools::declare_model_file(c, o.files);
 }
 
@@ -57,27 +63,24 @@ LoadedNetwork loaded(formats::OpenedModel opened, const NetworkOptions& o,
     });
 }
 
-// One network at a time: all stages of a run are many.
-void check_stage(const NetworkOptions& o) {
+} // namespace
+
+void check_stage(const NetworkOptions& o, const std::string& otherwise) {
     const std::string& stage = o.checkpoint;
     if (stage == "all" || starts_with(stage, "log:") || stage.find(',') != std::string::npos)
         throw UsageError("--checkpoint " + printable(stage, 40) +
-                         ": one step, or last, is expected; fixedpoints population takes several "
-                         "stages of a run");
+                         ": one step, or last, is expected; " + otherwise);
 }
-
-} // namespace
 
 LoadedNetwork load_network(cli::Context& context, const NetworkOptions& o,
                            const hdf5::Address& address) {
-    check_stage(o);
+    check_stage(o, "fixedpoints population takes several stages of a run");
     const Phase phase(context.monitor(), "read the network");
     return loaded(tools::open_model(context, address, o.files, o.checkpoint), o, address);
 }
 
 LoadedNetwork load_network_apart(const NetworkOptions& o, const hdf5::Address& address,
                                  Monitor& monitor) {
-    check_stage(o);
     std::deque<hdf5::InputFile> files;
     const formats::Opener opener{[&](const hdf5::Address& a) -> hdf5::InputFile& {
                                      return files.emplace_back(a, hdf5::StreamSettings{});

@@ -17,7 +17,11 @@ struct NetworkOptions {
     std::string layer, checkpoint;
     tools::ModelFileOptions files;
 };
-void declare_network(assay::cli::Command& c, NetworkOptions& o);
+// Which stages of a run --checkpoint may name.
+enum class Stages { one, several };
+void declare_network(assay::cli::Command& c, NetworkOptions& o, Stages stages = Stages::one);
+// Throws UsageError where --checkpoint names several; `otherwise` says where that would do.
+void check_stage(const NetworkOptions& o, const std::string& otherwise);
 
 struct LoadedNetwork {
     assay::network::Model model;

@@ -121,12 +121,7 @@ class Analysis {
     void run(Index j, int threads) {
         OneOfMany monitor(context_.monitor(), network_of(j).name);
         monitor.stop_if_interrupted();
-        NetworkRecord record;
-        record.name = network_of(j).name;
-        record.index = j;
-        record.labels = network_of(j).labels;
-        record.file = network_of(j).file;
-        record.step = network_of(j).step;
+        NetworkRecord record = record_of(j);
         try {
             analyse(record, {threads, &monitor});
         } catch (const Interrupted&) {
@@ -140,9 +135,29 @@ class Analysis {
         }
     }
 
+    // Throws Error where a finished network is another than it was.
+    void confirm(Index j) {
+        const NetworkRecord record = record_of(j);
+        if (load(record, context_.monitor()).digest != store_.model_of(j))
+            throw Error(network_of(j).path +
+                        (record.step.empty() ? "" : " at step " + record.step) +
+                        ": is another network than in " + context_.state_directory() +
+                        "; remove that or leave out --resume");
+    }
+
   private:
     [[nodiscard]] const ManifestNetwork& network_of(Index j) const {
         return manifest_.networks[static_cast<std::size_t>(j)];
+    }
+
+    [[nodiscard]] NetworkRecord record_of(Index j) const {
+        NetworkRecord record;
+        record.name = network_of(j).name;
+        record.index = j;
+        record.labels = network_of(j).labels;
+        record.file = network_of(j).file;
+        record.step = network_of(j).step;
+        return record;
     }
 
     LoadedNetwork load(const NetworkRecord& record, Monitor& monitor) {
@@ -169,7 +184,7 @@ class Analysis {
             record.status = NetworkStatus::excluded;
             record.message = concat("loss ", significant(record.loss, 4), " above ",
                                     significant(*o_.max_loss, 4));
-            store_.finish(store_.begin(record), record.index);
+            store_.finish(store_.begin(record), record);
             return;
         }
         describe(record, network, trials, execution);
@@ -227,7 +242,7 @@ class Analysis {
                            probe_ ? probe_->target : std::nullopt, execution);
             part.write([&](hdf5::Group group) { cycles.write(group.create_group("cycles")); });
         }
-        store_.finish(std::move(part), record.index);
+        store_.finish(std::move(part), record);
     }
 
     void write_states(Part& part, const LoadedNetwork& network, const Trials& trials) const {
@@ -351,8 +366,7 @@ void analyse_all(Analysis& analysis, const std::vector<Index>& networks, std::si
 void run(Options o, cli::Context& context) {
     check(o);
     const FindOptions find = resolve(o.search);
-    const Manifest manifest =
-        load_manifest(context, context.input_address(), o.results, o.network.checkpoint);
+    const Manifest manifest = load_manifest(context, context.input_address(), o.results, o.network);
     if (o.data.data.empty()) o.data.data = manifest.inputs;
     const auto probe = load_probe(o.data, context);
     check_probe(o, probe);
@@ -368,10 +382,13 @@ void run(Options o, cli::Context& context) {
     const std::vector<Index> mine =
         deal_networks(manifest, shard.count).at(static_cast<std::size_t>(shard.index - 1));
     PartStore store(context, header);
+    Analysis analysis(o, context, find, manifest, probe, store);
     std::vector<Index> open;
     for (const Index j : in_order_of_work(manifest, mine))
-        if (!store.finished(j)) open.push_back(j);
-    Analysis analysis(o, context, find, manifest, probe, store);
+        if (store.finished(j))
+            analysis.confirm(j);
+        else
+            open.push_back(j);
     try {
         analyse_all(analysis, open, mine.size() - open.size(), context);
     } catch (const Interrupted&) {
@@ -439,7 +456,7 @@ cli::Command population() {
     declare_line(c, o->line);
     declare_modes(c, o->modes);
     c.option("--readout", o->line.readout, "OUTPUT", "of attractor and modes, from 0").range(0);
-    declare_network(c, o->network);
+    declare_network(c, o->network, Stages::several);
     c.example("Four shards of an array job, joined",
               "fixedpoints population nets.json --shard 3/4 -o part3.h5; fixedpoints merge "
               "part?.h5 -o pop.h5");

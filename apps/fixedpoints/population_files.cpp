@@ -1,5 +1,6 @@
 #include "population_files.hpp"
 
+#include <assay/core/digest.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/text.hpp>
 #include <assay/hdf5/table.hpp>
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <set>
 
@@ -17,9 +19,28 @@ using namespace assay;
 using namespace assay::fixedpoints;
 namespace fs = std::filesystem;
 
+constexpr std::size_t kShownDigest = 24;
+
+namespace {
+
+// A value that names a file, with a digest of what is in it; others as they are.
+std::string with_content(const std::string& value) {
+    const auto address = hdf5::Address::parse(value);
+    if (address.path.empty()) return value;
+    const hdf5::Descriptor file(::open(address.file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() < 0) throw Error(address.file + ": cannot be opened");
+    const std::string digest = at_place(address.file, [&] { return digest_of_file(file.get()); });
+    return value + " (" + digest.substr(0, kShownDigest) + ")";
+}
+
+} // namespace
+
 std::string options_of(const cli::Context& context) {
     auto options = nlohmann::json::parse(context.result_config());
     for (const char* name : {"data", "split", "results"}) options.erase(name);
+    for (const char* name : {"inputs", "probe", "states"})
+        if (options.contains(name) && options[name].is_string())
+            options[name] = with_content(options[name].get<std::string>());
     return options.dump();
 }
 
@@ -132,12 +153,13 @@ PartStore::PartStore(cli::Context& context, const PopulationHeader& header)
     for (Index j = 0; j < header.networks; ++j) {
         const std::string file = file_of(j);
         if (!fs::exists(file)) continue;
-        const auto found =
-            read_population_header(hdf5::File::open(file, file).root().group(kPopulation));
+        const hdf5::File opened = hdf5::File::open(file, file);
+        const hdf5::Group part = opened.root().group(kPopulation);
+        const auto found = read_population_header(part);
         if (!found.same_work(header))
             throw Error(file + ": " + difference(found, header) +
                         "; remove it or leave out --resume");
-        finished_.insert(j);
+        for (const auto& record : list_networks(part)) finished_[j] = record.model_digest;
     }
 }
 
@@ -155,10 +177,10 @@ Part PartStore::begin(const NetworkRecord& record) {
     return {files_, file_of(record.index), context_.compression(), header_, record};
 }
 
-void PartStore::finish(Part part, Index network) {
+void PartStore::finish(Part part, const NetworkRecord& record) {
     part.commit();
     const auto alone = lock();
-    finished_.insert(network);
+    finished_[record.index] = record.model_digest;
 }
 
 void PartStore::add_failure(const NetworkRecord& record) {

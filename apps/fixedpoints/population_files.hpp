@@ -12,13 +12,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 namespace fixedpoints_app {
 
-// Every option that changes results, but for the names of files whose content has a digest.
+// Every option that changes results, with digests of files that they name, but for names of files
+// whose content has a digest elsewhere.
 std::string options_of(const assay::cli::Context& context);
 
 // In what one file differs from another, "was run with other options: --noise 0.5 against 0.3";
@@ -64,10 +64,14 @@ class PartStore {
     [[nodiscard]] std::unique_lock<std::mutex> lock() { return std::unique_lock(files_); }
     Part begin(const assay::fixedpoints::NetworkRecord& record);
     // Commits the part of a network that was done or excluded.
-    void finish(Part part, assay::Index network);
+    void finish(Part part, const assay::fixedpoints::NetworkRecord& record);
     void add_failure(const assay::fixedpoints::NetworkRecord& record);
     [[nodiscard]] bool finished(assay::Index network) const {
         return finished_.count(network) != 0;
+    }
+    // The digest of a network that is finished.
+    [[nodiscard]] const std::string& model_of(assay::Index network) const {
+        return finished_.at(network);
     }
     [[nodiscard]] std::size_t count_finished(const std::vector<assay::Index>& networks) const;
     // Copies parts and failures into a population, in this order; parts are removed once the output
@@ -81,7 +85,7 @@ class PartStore {
     std::string directory_;
     bool temporary_ = false;
     std::mutex files_;
-    std::set<assay::Index> finished_;
+    std::map<assay::Index, std::string> finished_; // with digests of their models
     std::map<assay::Index, assay::fixedpoints::NetworkRecord> failures_;
 };
 
