@@ -63,6 +63,24 @@ class OneOfMany : public Monitor {
     std::string name_;
 };
 
+// Options of steps that are not taken would be without effect.
+void check_use(const Options& o) {
+    const auto needs = [](bool given, const char* option, bool taken, const char* steps) {
+        if (given && !taken)
+            throw UsageError(concat("option '", option, "': --do with ", steps, " is expected"));
+    };
+    const LineOptions usual;
+    const bool lines = o.does("attractor"), modes = o.does("modes");
+    needs(o.line.coordinate.method != usual.coordinate.method, "--coordinate", lines, "attractor");
+    needs(o.line.coordinate.neighbors != usual.coordinate.neighbors, "--neighbors", lines,
+          "attractor");
+    needs(o.line.null != usual.null, "--null", lines, "attractor");
+    needs(o.modes.probe != ModeRequest().probe, "--probe", modes, "modes");
+    needs(o.modes.horizon > 0, "--horizon", modes, "modes");
+    needs(o.line.readout > 0, "--readout", lines || modes, "attractor or modes");
+    needs(o.modes.track, "--track", lines && modes, "attractor and modes");
+}
+
 void check(Options& o) {
     static const std::vector<std::string> kSteps{"find",   "linearize", "topology",
                                                  "cycles", "attractor", "modes"};
@@ -72,8 +90,7 @@ void check(Options& o) {
                              join(kSteps, ", ") + " are expected");
     if (!o.does("find"))
         throw UsageError("option '--do': " + join(o.steps, ",") + " needs find before it");
-    if (o.modes.track && !(o.does("attractor") && o.does("modes")))
-        throw UsageError("option '--track': --do with attractor and modes is expected");
+    check_use(o);
     o.graph.graph.seed = o.cycles.seed = o.line.seed = o.search.seed;
     o.modes.readout = o.line.readout;
 }
