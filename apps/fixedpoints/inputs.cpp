@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <mutex>
 
 namespace fixedpoints_app {
 
@@ -106,7 +107,8 @@ namespace {
 
 constexpr double kStoredTolerance = 1e-4; // of states that were stored beside the inputs
 constexpr double kTrialBytes = 2e9;
-constexpr double kBlockBytes = 64e6; // of trials that are run to be looked at once
+constexpr double kBlockBytes = 8e6; // of trials that a thread runs to be looked at once
+constexpr Index kBlockTrials = 64;  // of them: their states stay in cache
 
 std::string samples_digest(const network::Samples& samples) {
     Digest digest;
@@ -294,20 +296,23 @@ Vector distance_to_samples(const RowMatrix& points, const StoredSamples& stored,
     check_inputs(stored, dynamics);
     Vector least = Vector::Constant(points.rows(), std::numeric_limits<double>::infinity());
     if (points.rows() == 0) return least;
-    const Blocks blocks{stored.samples.count(),
-                        affordable(dynamics, stored.samples.input_shape.at(0), kBlockBytes)};
-    for (Index b = 0; b < blocks.count(); ++b) {
+    const Index most = affordable(dynamics, stored.samples.input_shape.at(0), kBlockBytes);
+    const Blocks blocks{stored.samples.count(), std::min(most, kBlockTrials)};
+    std::mutex comparing; // the least of all is the same in any order
+    parallel_blocks(blocks.count(), execution.threads, [&](Index b) {
         execution.monitor->stop_if_interrupted();
         network::Samples block;
         network::SamplesInMemory(&stored.samples)
             .read(network::consecutive(blocks.begin(b), blocks.extent(b)), block);
-        const auto trajectories = run_rows(block, dynamics, execution, 0, 0);
+        const auto trajectories = run_rows(block, dynamics, {1, execution.monitor}, 0, 0);
         const auto& lengths = trajectories.lengths;
         if (std::all_of(lengths.begin(), lengths.end(), [](Index length) { return length == 0; }))
-            continue;
-        least = least.cwiseMin(
-            fixedpoints::nearest_distance(points, fixedpoints::valid_states(trajectories)));
-    }
+            return;
+        const Vector own =
+            fixedpoints::nearest_distance(points, fixedpoints::valid_states(trajectories));
+        const std::lock_guard<std::mutex> alone(comparing);
+        least = least.cwiseMin(own);
+    });
     return least;
 }
 
