@@ -5,6 +5,7 @@
 
 #include <assay/cli/state_file.hpp>
 #include <assay/core/constants.hpp>
+#include <assay/core/error.hpp>
 #include <assay/core/keeping.hpp>
 #include <assay/core/text.hpp>
 
