@@ -361,6 +361,7 @@ void collect_arrays(matvar_t& v, const std::string& path, std::vector<std::strin
     if (v.class_type == MAT_C_STRUCT) {
         char* const* names = Mat_VarGetStructFieldnames(&v);
         for (unsigned i = 0; i < Mat_VarGetNumberOfFields(&v); ++i) {
+            if (names == nullptr || names[i] == nullptr) continue; // a damaged file
             matvar_t* field = Mat_VarGetStructFieldByIndex(&v, i, 0);
             if (field != nullptr) collect_arrays(*field, path + "/" + names[i], found);
         }

@@ -1,5 +1,5 @@
 // Every reader of recordings on arbitrary bytes: the kind of file is told from its content and its
-// ending, which the first byte chooses. An Error is a fine answer; a crash, a hang or a sanitizer's
+// ending, which the last byte chooses. An Error is a fine answer; a crash, a hang or a sanitizer's
 // finding is not.
 #include <assay/core/error.hpp>
 #include <assay/formats/recording_file.hpp>
@@ -16,9 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size < 2) return 0;
     constexpr std::array<const char*, 5> kEndings{".h5", ".npy", ".npz", ".csv", ".mat"};
     const std::string file =
-        "/tmp/assay-fuzz-" + std::to_string(getpid()) + kEndings[data[0] % kEndings.size()];
+        "/tmp/assay-fuzz-" + std::to_string(getpid()) + kEndings[data[size - 1] % kEndings.size()];
     std::FILE* const out = std::fopen(file.c_str(), "wb");
-    std::fwrite(data + 1, 1, size - 1, out);
+    std::fwrite(data, 1, size, out);
     std::fclose(out);
     std::unique_ptr<hdf5::InputFile> input;
     const formats::Opener opener{[&](const hdf5::Address& address) -> hdf5::InputFile& {
