@@ -23,7 +23,7 @@ using training::TrainingConfig;
 struct Options {
     std::vector<std::string> set;
     std::string model, data, task, checkpoints, clip, lr_schedule;
-    std::vector<std::string> freeze, lr_scale;
+    std::vector<std::string> freeze, lr_scale, l2;
     double max_seconds = 0, save_every = 300;
     std::int64_t memory = 0;
     std::string stop_when;
@@ -99,6 +99,16 @@ std::string number_text(const std::string& text, const std::string& option) {
 }
 
 bool gives(const Options& o, const std::string& path) {
+// "LAYER:X" as a change of the key that holds numbers of layers.
+Override number_by_layer(const std::string& key, const std::string& option,
+                         const std::string& text) {
+    const auto colon = text.rfind(':');
+    if (colon == std::string::npos || !parse_double(text.substr(colon + 1)))
+        throw UsageError("option '" + option + "': found '" + printable(text, 40) +
+                         "'; LAYER:X is expected");
+    return {key + "." + text.substr(0, colon), text.substr(colon + 1)};
+}
+
     return std::any_of(o.keys.begin(), o.keys.end(),
                        [&](const auto& key) { return key.first == path && !key.second.empty(); });
 }
@@ -127,13 +137,11 @@ std::vector<Override> overrides_of(const Options& o) {
     if (!o.stop_when.empty()) add_stop(o.stop_when, list);
     if (!o.lr_schedule.empty()) list.push_back({"schedule", o.lr_schedule});
     if (!o.freeze.empty()) list.push_back({"freeze", "[\"" + join(o.freeze, "\",\"") + "\"]"});
-    for (const auto& one : o.lr_scale) {
-        const auto colon = one.rfind(':');
-        if (colon == std::string::npos || !parse_double(one.substr(colon + 1)))
-            throw UsageError("option '--lr-scale': found '" + printable(one, 40) +
-                             "'; LAYER:X is expected");
-        list.push_back({"lr_scale." + one.substr(0, colon), one.substr(colon + 1)});
-    }
+    for (const auto& one : o.lr_scale)
+        list.push_back(number_by_layer("lr_scale", "--lr-scale", one));
+    for (const auto& one : o.l2)
+        list.push_back(parse_double(one) ? Override{"l2.*", one}
+                                         : number_by_layer("l2", "--l2", one));
     return list;
 }
 
@@ -204,6 +212,7 @@ std::string keep_diverged(const training::RunResult& until, const TrainingConfig
 
 // The root of the run file that is gone on with.
 std::optional<hdf5::Group> earlier_run(cli::Context& context) {
+    if (result.l2_penalty) context.report("l2 penalty", *result.l2_penalty, "of the last weights");
     if (!context.resuming()) return std::nullopt;
     if (context.state_directory().empty())
         throw UsageError("--resume needs -o FILE or --state DIR");
@@ -349,6 +358,10 @@ cli::Command train() {
     add_key(c, *o, "--eval-split", "evaluate.split", "NAME", "", "test");
     c.flag(
         "--write-gradients", o->write_gradients,
+    add_repeated(c, "--l2", o->l2, "[LAYER:]X",
+                 "X/2 times the sum of squares of the layer's weights (globs; layer/array for any "
+                 "array: */bias) is learnt beside the loss, before --clip; without LAYER of all "
+                 "weights; those that match add up");
         "the gradient of the update that led to each kept step too: of the weights and the batch "
         "of the step before, after clipping");
     c.option("--stop-when", o->stop_when, "RULE", "METRIC<V, or plateau:K looks without a gain");

@@ -213,6 +213,7 @@ std::vector<std::string> unheard(const training::TrainingConfig& c) {
     if (c.clip.mode != training::ClipMode::none) found.emplace_back("clip");
     if (!c.freeze.empty()) found.emplace_back("freeze");
     if (!c.lr_scale.empty()) found.emplace_back("lr_scale");
+    if (!c.l2.empty()) found.emplace_back("l2");
     if (c.noise.variance > 0 && c.noise.target == training::NoiseTarget::all)
         found.emplace_back("noise");
     if (c.rule != "bp") found.push_back("rule " + printable(c.rule, 40));

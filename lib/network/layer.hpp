@@ -53,6 +53,11 @@ enum class Mode { inference, training };
 // What an initialiser needs to know of an array (lib/network/initialise).
 enum class Role { weight, bias, scale, offset, recurrent, embedding, state, mean, variance, shape };
 
+// Whether arrays of the role are matrices (or kernels) that multiply what comes in.
+[[nodiscard]] inline bool is_weight(Role role) {
+    return role == Role::weight || role == Role::recurrent || role == Role::embedding;
+}
+
 struct ParameterInfo {
     std::string name;
     Shape shape;

@@ -124,7 +124,7 @@ struct Objective<S>::State {
     bool keeps = false;
     std::vector<Block> kept;
     std::vector<Block> work_of_slot; // where blocks are not kept
-    Column<S> penalty;               // strength of every parameter; empty for none
+    L2Penalty<S> penalty;
 
     void read(Index block, Block& at) const {
         samples->read(consecutive(blocks.begin(block), blocks.extent(block)), at.samples);
@@ -186,16 +186,10 @@ struct Objective<S>::State {
         ranks::exchange(filled);
         return tree_sum(std::move(sums));
     }
-    [[nodiscard]] double penalty_value() const {
-        if (penalty.size() == 0) return 0;
-        return 0.5 * (penalty.template cast<double>().array() *
-                      weights.trained.template cast<double>().array().square())
-                         .sum();
-    }
     [[nodiscard]] Value mean_value(const LossSums& sums) const {
         const bool classifies = loss.kind == LossKind::softmax_cross_entropy ||
                                 loss.kind == LossKind::sigmoid_cross_entropy;
-        return {sums.loss / rows + penalty_value(),
+        return {sums.loss / rows + penalty.value(weights.trained),
                 classifies ? sums.correct / rows : std::numeric_limits<double>::quiet_NaN()};
     }
     template <class Body>
@@ -241,18 +235,7 @@ Objective<S>::Objective(const Network<S>& network, Loss loss, ObjectiveOptions o
     s.network = &network;
     s.loss = loss;
     s.options = std::move(options);
-    for (const auto& one : s.options.l2) {
-        if (s.penalty.size() == 0) s.penalty.setZero(network.parameter_count());
-        bool found = false;
-        for (const auto& entry : network.parameters()) {
-            if (entry.layer + "/" + entry.info.name != one.parameter || !entry.info.trained)
-                continue;
-            s.penalty.segment(entry.offset, entry.info.size())
-                .setConstant(static_cast<S>(one.strength));
-            found = true;
-        }
-        if (!found) throw Error("l2: there is no parameter '" + one.parameter + "'");
-    }
+    s.penalty = L2Penalty<S>(network, s.options.l2);
 }
 
 template <class S>
@@ -326,7 +309,7 @@ Column<S> Objective<S>::gradient(const Execution& run, Value* value) {
             sum.loss += loss_sums(s.loss, at.pass->activation(s.network->output_node()), at.batch);
         });
     if (value) *value = s.mean_value(total.loss);
-    if (s.penalty.size() > 0) total.gradient += s.penalty.cwiseProduct(s.weights.trained);
+    s.penalty.add_gradient(s.weights.trained, total.gradient);
     return std::move(total.gradient);
 }
 
@@ -359,8 +342,7 @@ Columns<S> Objective<S>::curvature_products(Curvature curvature, const Columns<S
                 pass.add_gradient_tangent(sum);
             }
         });
-    if (s.penalty.size() > 0 && curvature != Curvature::residual)
-        products += s.penalty.asDiagonal() * directions;
+    if (curvature != Curvature::residual) s.penalty.add_products(directions, products);
     return products;
 }
 

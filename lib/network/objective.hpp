@@ -9,6 +9,7 @@
 #include <assay/core/monitor.hpp>
 #include <assay/network/loss.hpp>
 #include <assay/network/network.hpp>
+#include <assay/network/penalty.hpp>
 
 #include <functional>
 #include <memory>
@@ -17,12 +18,6 @@
 #include <vector>
 
 namespace assay::network {
-
-// + 1/2 strength |theta_g|^2 for parameters whose "layer/parameter" is named.
-struct Penalty {
-    std::string parameter;
-    double strength = 0;
-};
 
 struct ObjectiveOptions {
     Mode mode = Mode::inference;

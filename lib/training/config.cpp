@@ -31,10 +31,10 @@ Json override_value(const std::string& text) {
     return value.is_discarded() ? Json(text) : value;
 }
 
-// Layer names may hold dots: what follows "lr_scale." is one name.
+// Layer names may hold dots: what follows "lr_scale." or "l2." is one name.
 std::vector<std::string> keys_on_path(const std::string& path) {
-    const std::string scales = "lr_scale.";
-    if (starts_with(path, scales)) return {"lr_scale", path.substr(scales.size())};
+    for (const std::string by_layer : {"lr_scale", "l2"})
+        if (starts_with(path, by_layer + ".")) return {by_layer, path.substr(by_layer.size() + 1)};
     return split(path, '.');
 }
 
@@ -82,6 +82,17 @@ void section(Keys& keys, const std::string& key, Body&& body) {
     Keys inner(object, path);
     body(inner);
     inner.refuse_others();
+}
+
+// Globs of layers and their numbers.
+std::vector<std::pair<std::string, double>> numbers_by_glob(Keys& keys, const std::string& key) {
+    std::vector<std::pair<std::string, double>> list;
+    section(keys, key, [&](Keys& inner) {
+        if (!keys.has(key)) return;
+        for (const auto& [glob, unused] : keys.value(key).items())
+            list.emplace_back(glob, at_least_zero(inner, glob, 0));
+    });
+    return list;
 }
 
 // Refuses a setting that nobody would look at, unless it has one of the values that resolved
@@ -309,6 +320,7 @@ TrainingConfig parse(const Json& json) {
     c.epsilon = positive(keys, "epsilon", c.epsilon);
     c.truncate = keys.count("truncate", 0, kMostTrainingSteps, 0);
     c.rate_penalty = at_least_zero(keys, "rate_penalty", 0);
+    c.l2 = numbers_by_glob(keys, "l2");
     c.batch_size = keys.count("batch_size", 1, kMostBatch, c.batch_size);
     c.full_batch = keys.flag("full_batch", false);
     c.online = keys.flag("online", false);
@@ -340,11 +352,7 @@ TrainingConfig parse(const Json& json) {
     }
     section(keys, "clip", [&](Keys& k) { c.clip = read_clip(k); });
     if (keys.has("freeze")) c.freeze = keys.texts("freeze");
-    section(keys, "lr_scale", [&](Keys& k) {
-        if (keys.has("lr_scale"))
-            for (const auto& [glob, factor] : json.at("lr_scale").items())
-                c.lr_scale.emplace_back(glob, at_least_zero(k, glob, 1));
-    });
+    c.lr_scale = numbers_by_glob(keys, "lr_scale");
     c.init = keys.text("init", c.init);
     if (c.init != "file") {
         network::check_law(c.init);

@@ -89,6 +89,8 @@ struct TrainingConfig {
     // + 1/2 rate_penalty times the mean square of each recurrent layer's rates: mean over samples
     // of the mean over a sample's valid steps and units.
     double rate_penalty = 0;
+    // + 1/2 l2 |theta|^2 of arrays that a glob names (penalty_groups.hpp); those that match add up.
+    std::vector<std::pair<std::string, double>> l2;
     Index batch_size = 64;
     bool full_batch = false, online = false;
     Index samples = 0; // a built-in task's training split; 0: 1024, or a batch
@@ -117,7 +119,7 @@ struct TrainingConfig {
 };
 
 // One change of a configuration: a dotted path and a value (JSON, else text). What follows
-// "lr_scale." is one name, dots and all.
+// "lr_scale." or "l2." is one name, dots and all.
 struct Override {
     std::string path; // "optimizer.learning_rate"
     std::string value;

@@ -73,6 +73,7 @@ std::string config_json(const TrainingConfig& c) {
               {"last_batch", c.last_batch == LastBatch::keep ? "keep" : "drop"},
               {"freeze", c.freeze},
               {"lr_scale", Json::object()},
+              {"l2", Json::object()},
               {"init", c.init},
               {"checkpoints", checkpoints_json(c.checkpoints)},
               {"metrics", {{"every", c.metrics_every}, {"top_k", c.top_k}}},
@@ -118,6 +119,7 @@ std::string config_json(const TrainingConfig& c) {
                         {"period", s.period}, {"warmup", s.warmup}};
     json["clip"] = {{"mode", clip_name(c.clip.mode)}, {"value", c.clip.value}};
     for (const auto& [glob, factor] : c.lr_scale) json["lr_scale"][glob] = factor;
+    for (const auto& [glob, strength] : c.l2) json["l2"][glob] = strength;
     json["stop"] = {
         {"metric", c.stop.metric}, {"below", c.stop.below}, {"plateau", c.stop.plateau}};
     const auto& d = c.data_settings;
@@ -136,7 +138,9 @@ std::vector<std::string> differences(const std::string& resolved, const std::str
     for (Json* config : {&one, &two}) {
         for (const char* key : {"steps", "epochs", "checkpoints", "horizon", "evaluate", "stop"})
             config->erase(key);
+        // Not told by runs of before.
         if (config->value("samples", 0) == 0) config->erase("samples");
+        if (config->value("l2", Json::object()).empty()) config->erase("l2");
         if (config->contains("metrics")) (*config)["metrics"].erase("every");
     }
     std::vector<std::string> found;

@@ -51,6 +51,8 @@ void write_metrics(hdf5::Group group, const std::vector<MetricRow>& rows) {
           "of the evaluation split; NaN where not looked");
     write("learning_rate", &MetricRow::learning_rate, "of the step");
     write("rate_penalty", &MetricRow::rate_penalty, "of the batch, beside its loss");
+    write("l2_penalty", &MetricRow::l2_penalty,
+          "of the weights before the update, beside the loss");
     write("update_cosine", &MetricRow::update_cosine,
           "between the change of all weights and that of the step before; NaN where one is 0");
     write_layers(group, "weight_norm", rows, &MetricRow::weight_norm, "of each layer's parameters");
@@ -83,6 +85,8 @@ std::vector<MetricRow> read_metrics(const hdf5::Group& group) {
     read("eval_accuracy", &MetricRow::eval_accuracy);
     read("learning_rate", &MetricRow::learning_rate);
     read("rate_penalty", &MetricRow::rate_penalty);
+    if (group.has_dataset("l2_penalty")) // not in runs of before
+        read("l2_penalty", &MetricRow::l2_penalty);
     read("update_cosine", &MetricRow::update_cosine);
     const auto read_layers = [&](const char* name, std::vector<double> MetricRow::*member) {
         const auto values = read_numbers(group, name);

@@ -11,6 +11,7 @@
 #include <assay/training/batch_gradient.hpp>
 #include <assay/training/batches.hpp>
 #include <assay/training/optimizer.hpp>
+#include <assay/training/penalty_groups.hpp>
 #include <assay/training/rule.hpp>
 
 #include <algorithm>
@@ -51,7 +52,8 @@ class Trainer {
         : config_(config), data_(data), sink_(sink), limits_(limits), run_(run),
           network_(config.architecture), plan_(config_, data.train->count()),
           slices_(parameter_slices()),
-          optimizer_(config.optimizer, slices_, network_.parameter_count()) {
+          optimizer_(config.optimizer, slices_, network_.parameter_count()),
+          l2_(network_, penalty_groups(network_, config.l2)) {
         loss_ = network::loss_of(config.loss);
         loss_.epsilon = config.epsilon;
         loss_.top_k = config.top_k;
@@ -121,6 +123,7 @@ class Trainer {
         result.state = snapshot();
         result.finished = reason != "seconds";
         result.model = network_.store(weights_);
+        if (!l2_.empty()) result.l2_penalty = l2_.value(weights_.trained);
         if (evaluation_) {
             const auto value = evaluate().value;
             result.eval_loss = value.loss;
@@ -181,10 +184,7 @@ class Trainer {
         for (const auto& entry : network_.parameters()) {
             if (!entry.info.trained) continue;
             ParameterSlice slice{entry.offset, entry.info.size(), 1, true};
-            const bool weight = entry.info.role == network::Role::weight ||
-                                entry.info.role == network::Role::recurrent ||
-                                entry.info.role == network::Role::embedding;
-            slice.decays = weight || config_.optimizer.decay_bias;
+            slice.decays = is_weight(entry.info.role) || config_.optimizer.decay_bias;
             for (const auto& [glob, factor] : config_.lr_scale)
                 if (matches_glob(glob, entry.layer)) {
                     slice.lr_scale *= factor;
@@ -245,12 +245,14 @@ class Trainer {
         sums_ = &gradient_->of(weights_, batch, state_.step);
         const double rows = sums_->loss.rows, loss = sums_->loss.loss / rows;
         if (!check_finite(loss)) return;
+        l2_.add_gradient(weights_.trained, sums_->gradient);
         clip(sums_->gradient, config_.clip, slices_);
         const double learning_rate = rate();
         const bool logs = logs_at(state_.step), logs_next = logs_at(state_.step + 1);
         const bool looks = looks_at(state_.step);
         const bool keeps = std::binary_search(kept_.begin(), kept_.end(), state_.step + 1);
         const bool marks = halves() && (state_.step + 1) % kHalvingSteps == 0;
+        const double penalty = logs || looks ? l2_.value(weights_.trained) : 0;
         changes_.assign(slices_.size(), 0.0);
         if (logs || logs_next) before_ = weights_.trained;
         optimizer_.update(weights_.trained, sums_->gradient, learning_rate,
@@ -271,6 +273,7 @@ class Trainer {
                 measured(loss, sums_->loss.correct / rows, evaluation, learning_rate, &changes_);
             row.rate_penalty = config_.rate_penalty / 2 * sums_->squared_rates /
                                static_cast<double>(batch.samples());
+            row.l2_penalty = penalty;
             row.update_cosine = cosine;
             state_.metrics.push_back(std::move(row));
         }
@@ -392,7 +395,7 @@ class Trainer {
     MetricRow measured(double loss, double accuracy, const Evaluation& evaluation,
                        double learning_rate, const std::vector<double>* changes = nullptr) {
         MetricRow row;
-        row.rate_penalty = row.update_cosine = kNaN;
+        row.rate_penalty = row.l2_penalty = row.update_cosine = kNaN;
         row.step = state_.step;
         row.loss = loss;
         const bool classifies = loss_.kind == network::LossKind::softmax_cross_entropy ||
@@ -552,6 +555,7 @@ class Trainer {
     std::vector<std::string> layers_, rectifying_;
     std::vector<ParameterSlice> slices_;
     Optimizer<S> optimizer_;
+    network::L2Penalty<S> l2_;
     Loss loss_;
     Weights<S> weights_;
     Column<S> before_, last_update_; // around steps that are logged

@@ -36,6 +36,7 @@ struct MetricRow {
     Index step = 0;
     double loss = 0, accuracy = 0, eval_loss = 0, eval_accuracy = 0, learning_rate = 0;
     double rate_penalty = 0;  // of the batch, not part of its loss
+    double l2_penalty = 0;    // of the weights before the update, likewise
     double update_cosine = 0; // between the change of all weights and that of the step before
     std::vector<double> weight_norm, gradient_norm, update_norm; // of each layer with parameters
     std::vector<double>
@@ -90,6 +91,7 @@ struct RunResult {
     network::Model model; // the last
     double last_loss = 0;
     std::optional<double> eval_loss, eval_accuracy;
+    std::optional<double> l2_penalty; // of the last weights, where there is one
 };
 
 // Numbers that are not finite ended a run: its message names step, layer and array.
