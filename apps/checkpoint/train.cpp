@@ -21,6 +21,7 @@ using training::Override;
 using training::TrainingConfig;
 
 struct Options {
+    cli::ConfigDocument document;
     std::vector<std::string> set;
     std::string model, data, task, checkpoints, clip, lr_schedule;
     std::vector<std::string> freeze, lr_scale, l2;
@@ -98,7 +99,6 @@ std::string number_text(const std::string& text, const std::string& option) {
     return shortest(*above / *below);
 }
 
-bool gives(const Options& o, const std::string& path) {
 // "LAYER:X" as a change of the key that holds numbers of layers.
 Override number_by_layer(const std::string& key, const std::string& option,
                          const std::string& text) {
@@ -109,6 +109,7 @@ Override number_by_layer(const std::string& key, const std::string& option,
     return {key + "." + text.substr(0, colon), text.substr(colon + 1)};
 }
 
+bool gives(const Options& o, const std::string& path) {
     return std::any_of(o.keys.begin(), o.keys.end(),
                        [&](const auto& key) { return key.first == path && !key.second.empty(); });
 }
@@ -145,15 +146,38 @@ std::vector<Override> overrides_of(const Options& o) {
     return list;
 }
 
+std::string address_text(const hdf5::Address& address) {
+    return address.file + (address.path.empty() ? "" : ":" + address.path);
+}
+
 struct Configuration {
     TrainingConfig config;
     std::optional<hdf5::Group> repeated; // the root of the run that is repeated
 };
 
+// The configuration of --config; the input, where there is one, are the data.
+TrainingConfig read_document(const Options& o, std::vector<Override> overrides, bool named,
+                             cli::Context& context) {
+    const hdf5::Address input = context.input_address();
+    if (!input.is_stream() && !named)
+        overrides.insert(overrides.begin(), {"data", address_text(input)});
+    context.note_foreign(o.document.file);
+    try {
+        TrainingConfig c = training::read_config(o.document.text, overrides, o.document.file);
+        if (c.data.empty() && !c.task) c.data = "-";
+        return c;
+    } catch (const UsageError&) {
+        throw;
+    } catch (const Error& e) {
+        throw UsageError(e.what()); // whatever --config names is part of the command line
+    }
+}
+
 // What the input is: a configuration, a run to repeat, or data.
 Configuration read_configuration(const Options& o, cli::Context& context) {
     const auto overrides = overrides_of(o);
     const bool named = !o.task.empty() || !o.data.empty();
+    if (!o.document.text.empty()) return {read_document(o, overrides, named, context), {}};
     if (context.input_address().is_stream() && named)
         return {training::read_config("", overrides, "command line"), {}};
     const hdf5::Address input = context.input_address();
@@ -171,8 +195,7 @@ Configuration read_configuration(const Options& o, cli::Context& context) {
             return {training::read_config(*training, overrides, input.name() + ":/run"), root};
     }
     TrainingConfig c = training::read_config("", overrides, "command line");
-    if (!c.task && c.data.empty())
-        c.data = input.file + (input.path.empty() ? "" : ":" + input.path);
+    if (!c.task && c.data.empty()) c.data = address_text(input);
     return {std::move(c), {}};
 }
 
@@ -189,6 +212,7 @@ void report(const training::RunResult& result, const TrainingConfig& c, cli::Con
     context.report("steps", static_cast<std::int64_t>(result.steps),
                    "(" + result.stop_reason + ")");
     context.report("loss", result.last_loss, c.loss + ", last batch");
+    if (result.l2_penalty) context.report("l2 penalty", *result.l2_penalty, "of the last weights");
     if (result.eval_loss) context.report("test loss", *result.eval_loss);
     if (result.eval_accuracy && std::isfinite(*result.eval_accuracy))
         context.report("test accuracy", *result.eval_accuracy);
@@ -212,7 +236,6 @@ std::string keep_diverged(const training::RunResult& until, const TrainingConfig
 
 // The root of the run file that is gone on with.
 std::optional<hdf5::Group> earlier_run(cli::Context& context) {
-    if (result.l2_penalty) context.report("l2 penalty", *result.l2_penalty, "of the last weights");
     if (!context.resuming()) return std::nullopt;
     if (context.state_directory().empty())
         throw UsageError("--resume needs -o FILE or --state DIR");
@@ -228,8 +251,10 @@ void run(const Options& o, cli::Context& context) {
     const auto overrides = overrides_of(o);
     const bool model_given = std::any_of(overrides.begin(), overrides.end(),
                                          [](const Override& one) { return one.path == "model"; });
-    const auto start = load_network(o.files, c, data, repeated,
-                                    model_given ? "" : context.input_address().name(), context);
+    const std::string named_in = model_given               ? ""
+                                 : o.document.file.empty() ? context.input_address().name()
+                                                           : o.document.file;
+    const auto start = load_network(o.files, c, data, repeated, named_in, context);
     training::resolve_loss(c, data);
     const auto earlier = earlier_run(context);
     const hdf5::Group* before = earlier ? &*earlier : nullptr;
@@ -270,7 +295,9 @@ cli::Command train() {
     cli::Command c("train", "train a network and keep checkpoints of every stage");
     c.describe(
         "INPUT is a configuration (JSON), a run to repeat bit for bit, or data (train/inputs, "
-        "train/targets, test/...). Options change keys of the configuration; --set reaches any. "
+        "train/targets, test/...). --config takes a file of options or such a configuration, also "
+        "one that a run file holds, beside which INPUT are the data. Options change keys of the "
+        "configuration; --set reaches any. "
         "The run file holds the resolved configuration, checkpoints along the schedule, metrics, "
         "and the state from which a longer run goes on (--resume --force with more --steps).");
     c.input("CONFIG.json, run, or data");
@@ -281,6 +308,7 @@ cli::Command train() {
               {"/run/preprocessing", "what was done to the data: scale, mean, factor, held_out"},
               {"/run/training", "attribute: the resolved configuration"},
               {"/data/test, /truth", "of a built-in task"}});
+    c.takes_document(o->document);
     c.resumable();
     c.together();
     c.group("What is trained on what");
@@ -330,6 +358,10 @@ cli::Command train() {
     c.option("--clip", o->clip, "MODE:V", "norm:V, layer-norm:V, value:V or none");
     add_repeated(c, "--freeze", o->freeze, "LAYER", "layers that stay as they are; globs");
     add_repeated(c, "--lr-scale", o->lr_scale, "LAYER:X", "factor on a layer's learning rate");
+    add_repeated(c, "--l2", o->l2, "[LAYER:]X",
+                 "X/2 times the sum of squares of the layer's weights (globs; layer/array for any "
+                 "array: */bias) is learnt beside the loss, before --clip; without LAYER of all "
+                 "weights; those that match add up");
     add_key(c, *o, "--truncate", "truncate", "K",
             "recurrent layers: gradients end at steps that are multiples of K (the state goes on); "
             "0: at the start",
@@ -358,10 +390,6 @@ cli::Command train() {
     add_key(c, *o, "--eval-split", "evaluate.split", "NAME", "", "test");
     c.flag(
         "--write-gradients", o->write_gradients,
-    add_repeated(c, "--l2", o->l2, "[LAYER:]X",
-                 "X/2 times the sum of squares of the layer's weights (globs; layer/array for any "
-                 "array: */bias) is learnt beside the loss, before --clip; without LAYER of all "
-                 "weights; those that match add up");
         "the gradient of the update that led to each kept step too: of the weights and the batch "
         "of the step before, after clipping");
     c.option("--stop-when", o->stop_when, "RULE", "METRIC<V, or plateau:K looks without a gain");

@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace lindyn_app {
 namespace {
@@ -17,7 +18,7 @@ using namespace assay::lindyn;
 
 struct Options {
     DevelopmentOptions course;
-    Index item = -1, feature = -1;
+    std::optional<Index> item, feature;
     std::string step = "end";
 };
 
@@ -34,9 +35,9 @@ Index moment_of(const Options& o, const Development& d) {
     return nearest;
 }
 
-void check_index(const std::string& option, Index found, Index count) {
-    if (found >= count)
-        throw UsageError(concat("option '", option, "': found ", found, "; from 0 to ", count - 1,
+void check_index(const std::string& option, const std::optional<Index>& found, Index count) {
+    if (found && *found >= count)
+        throw UsageError(concat("option '", option, "': found ", *found, "; from 0 to ", count - 1,
                                 " is expected"));
 }
 
@@ -49,7 +50,7 @@ std::string listed(const Vector& values) {
 }
 
 void run(const Options& o, cli::Context& context) {
-    if (o.item < 0 && o.feature < 0) throw UsageError("--item or --feature, or both, are expected");
+    if (!o.item && !o.feature) throw UsageError("--item or --feature, or both, are expected");
     const Course course = load_course(context, o.course);
     const Development& d = *course.development;
     check_index("--item", o.item, d.items());
@@ -58,15 +59,15 @@ void run(const Options& o, cli::Context& context) {
     const double time =
         moment == d.end() ? std::numeric_limits<double>::quiet_NaN() : d.time()(moment);
     Vector property, credit;
-    if (o.item >= 0) property = projection(d.item_points(moment)).row(o.item).transpose();
-    if (o.feature >= 0) credit = projection(d.feature_points(moment)).row(o.feature).transpose();
-    write_induction(context.output().create_group("/lindyn/induct"), o.item, property, o.feature,
-                    credit, time, course.unit);
+    if (o.item) property = projection(d.item_points(moment)).row(*o.item).transpose();
+    if (o.feature) credit = projection(d.feature_points(moment)).row(*o.feature).transpose();
+    write_induction(context.output().create_group("/lindyn/induct"), o.item.value_or(-1), property,
+                    o.feature.value_or(-1), credit, time, course.unit);
     context.report("time",
                    moment == d.end() ? std::string("end of learning") : significant(time, 6),
                    moment == d.end() ? "" : course.unit);
-    if (o.item >= 0) context.report("property", listed(property), "of each item");
-    if (o.feature >= 0) context.report("features", listed(credit), "credited to the new item");
+    if (o.item) context.report("property", listed(property), "of each item");
+    if (o.feature) context.report("features", listed(credit), "credited to the new item");
 }
 
 } // namespace

@@ -53,6 +53,11 @@ Command& Command::carries_nothing() {
     return *this;
 }
 
+Command& Command::takes_document(ConfigDocument& target) {
+    declaration_->document = &target;
+    return *this;
+}
+
 Command& Command::group(std::string heading) {
     heading_ = std::move(heading);
     return *this;

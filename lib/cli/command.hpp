@@ -31,6 +31,12 @@ struct OutputItem {
     std::string meaning;
 };
 
+// A --config file that is no file of options: a document of the command's own, such as what it is
+// to do.
+struct ConfigDocument {
+    std::string file, text; // empty: none was given
+};
+
 struct Declaration {
     std::string name;
     std::string summary;
@@ -49,7 +55,8 @@ struct Declaration {
     std::vector<std::string> references; // keys of share/references.json
     std::string memory_formula;
     std::function<void(Context&)> run;
-    bool carries = true; // earlier results of the inputs into the output
+    ConfigDocument* document = nullptr; // where one goes, of a command that takes it
+    bool carries = true;                // earlier results of the inputs into the output
 };
 
 class ASSAY_API Command {
@@ -67,6 +74,9 @@ class ASSAY_API Command {
     Command& together();
     // The output is about many inputs and stands for itself: nothing of them is carried forward.
     Command& carries_nothing();
+    // A --config file with a key `format`, or with objects that are no subcommand's section, goes
+    // to `target` as it is.
+    Command& takes_document(ConfigDocument& target);
     // Options that follow stand under this heading.
     Command& group(std::string heading);
     Command& conflicts(std::string one, std::string other);

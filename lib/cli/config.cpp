@@ -154,6 +154,15 @@ class Reader {
     std::vector<std::string> names_;
 };
 
+bool is_document(const json& object, const std::vector<std::string>& subcommands) {
+    if (object.contains("format")) return true;
+    for (const auto& [key, value] : object.items())
+        if (value.is_object() &&
+            std::find(subcommands.begin(), subcommands.end(), key) == subcommands.end())
+            return true;
+    return false;
+}
+
 // What an option shows as JSON: a number where it is one that JSON can hold, else its text.
 json shown_value(const OptionSpec& spec, const std::string& text) {
     if (spec.is_flag() && !spec.repeatable) return text == "true";
@@ -173,12 +182,40 @@ json shown_value(const OptionSpec& spec, const std::string& text) {
 std::vector<std::string> apply_config(const std::string& file, Declaration& declaration,
                                       const std::vector<std::string>& subcommands,
                                       const std::vector<std::string>& given) {
-    const json parsed = parse_strictly(ranks::from_first([&] { return read_text(file); }), file);
+    const std::string text = ranks::from_first([&] { return read_text(file); });
+    const json parsed = parse_strictly(text, file);
     if (!parsed.is_object()) throw UsageError(file + ": a JSON object is expected");
+    if (declaration.document != nullptr && is_document(parsed, subcommands)) {
+        *declaration.document = {file, text};
+        return {};
+    }
     Reader reader(file, declaration, subcommands, given);
     reader.read(parsed);
     return reader.names();
 }
+
+namespace {
+
+// Whether it only stands at its default, as does an option that excludes it: given together they
+// would be a mistake.
+bool is_idle(const Declaration& d, const OptionSpec& spec, const std::vector<std::string>& given) {
+    const auto untold = [&](const std::string& name) {
+        return std::find(given.begin(), given.end(), name) == given.end();
+    };
+    const auto stands = [&](const std::string& name) {
+        return std::any_of(d.options.begin(), d.options.end(), [&](const OptionSpec& other) {
+            return other.long_name() == name && !is_off(other) && !other.show().empty();
+        });
+    };
+    return untold(spec.long_name()) && !is_off(spec) &&
+           std::any_of(d.conflicts.begin(), d.conflicts.end(), [&](const auto& pair) {
+               const std::string& other = pair.first == spec.long_name() ? pair.second : pair.first;
+               return (pair.first == spec.long_name() || pair.second == spec.long_name()) &&
+                      untold(other) && stands(other);
+           });
+}
+
+} // namespace
 
 std::string resolved_config(const Declaration& declaration, ConfigScope scope,
                             const std::vector<std::string>& given) {
@@ -186,7 +223,8 @@ std::string resolved_config(const Declaration& declaration, ConfigScope scope,
     for (const auto& spec : declaration.options) {
         if (spec.one_shot || (scope == ConfigScope::results_only && spec.execution_only)) continue;
         const std::string text = spec.show();
-        if (text.empty() || (!is_off(spec) && is_excluded(declaration, spec.long_name(), given)))
+        if (text.empty() || is_idle(declaration, spec, given) ||
+            (!is_off(spec) && is_excluded(declaration, spec.long_name(), given)))
             continue;
         object[spec.long_name().substr(2)] = shown_value(spec, text);
     }
