@@ -145,6 +145,26 @@ void check_derivatives(const Study& study, double bound) {
     CHECK(distance(sum.back(d), cotangents) <= bound);
 }
 
+// The transposed convolution by the same weight is the adjoint: its output is the cotangent that
+// its input, as a cotangent, leads back to.
+template <class S>
+void check_transposed(const Study& study, const Column<S>& weight, const Rows<S>& d,
+                      const RowMatrix& expected, double bound) {
+    Json layer = layer_of(study, "c"), input = {study.out};
+    layer["type"] = layer["type"].get<std::string>() + "_transpose";
+    layer["filters"] = study.in;
+    layer["bias"] = false;
+    for (const Axis& axis : study.axes) {
+        input.push_back(axis.outputs());
+        layer["output_padding"].push_back(axis.cells + axis.before + axis.after -
+                                          (axis.outputs() - 1) * axis.stride -
+                                          (axis.kernel - 1) * axis.dilation - 1);
+    }
+    const Json architecture{{"input", {{"shape", input}}}, {"layers", {layer}}};
+    const Worked<S> worked(architecture.dump(), weight, d);
+    CHECK(distance(worked.y, expected) <= bound);
+}
+
 template <class S>
 void check_convolution(const Study& study) {
     std::vector<Index> elements, outputs;
@@ -203,6 +223,7 @@ void check_convolution(const Study& study) {
     CHECK(distance(worked.y, y_expected) <= bound);
     CHECK(distance(back, dx) <= bound);
     CHECK(distance(gradient, dw) <= bound);
+    check_transposed<S>(study, weights.trained.head(biases), d, dx, bound);
     check_derivatives<S>(study, bound);
 }
 

@@ -114,13 +114,15 @@ Json random_recurrent(Draw& draw) {
 Json random_layer(Draw& draw, const TensorInfo& in) {
     const auto rank = static_cast<Index>(in.shape.size());
     if (in.sequence) {
-        switch (draw.below(5)) {
+        switch (draw.below(6)) {
         case 0:
             return {{"type", "dense"}, {"units", draw.between(1, 4)}};
         case 1:
             return random_activation(draw, false);
         case 2:
             return {{"type", "layer_norm"}, {"axes", "last"}, {"epsilon", kEpsilon}};
+        case 3:
+            return {{"type", "reverse"}};
         default:
             return random_recurrent(draw);
         }
@@ -192,13 +194,15 @@ Json random_layer(Draw& draw, const TensorInfo& in) {
         return random_activation(draw, false);
     default: {
         const Index groups = draw.one_in(2) ? in.shape[0] : 1;
-        Json layer{{"type", "conv" + std::to_string(axes) + "d"},
+        const bool transposed = draw.one_in(3);
+        Json layer{{"type", "conv" + std::to_string(axes) + (transposed ? "d_transpose" : "d")},
                    {"groups", groups},
                    {"filters", groups == 1 && draw.one_in(3)
                                    ? draw.between(4, 9)
                                    : groups * draw.between(1, groups > 2 ? 1 : 2)},
                    {"bias", !draw.one_in(3)}};
         add_windows(draw, layer, space, false);
+        if (transposed && draw.one_in(2)) layer["output_padding"] = 1; // where the stride is 2
         return layer;
     }
     }
@@ -484,6 +488,10 @@ TEST_CASE("derivatives of random networks fit together", "[network][property]") 
                              "conv1d",
                              "conv2d",
                              "conv3d",
+                             "conv1d_transpose",
+                             "conv2d_transpose",
+                             "conv3d_transpose",
+                             "reverse",
                              "max_pool",
                              "average_pool",
                              "global_average_pool",
@@ -712,6 +720,26 @@ TEST_CASE("mistakes in architectures are told with their path", "[network]") {
         {layers(R"({"type": "conv2d", "filters": 2, "kernel": 3, "stride": 0})", "[1, 8, 8]"),
          "layers[0].stride: expected integers of at least 1"},
         {layers(R"({"type": "conv2d", "filters": 2, "kernel": 3})"), "layers[0]"},
+        {layers(R"({"type": "conv2d_transpose", "filters": 3, "kernel": 2, "groups": 2})",
+                "[4, 8, 8]"),
+         "layers[0].groups: expected a divisor of 4 channels and 3 filters, found 2"},
+        {layers(R"({"type": "conv1d_transpose", "filters": 2, "kernel": 3, "stride": 2,
+                    "output_padding": 2})",
+                "[1, 8]"),
+         "layers[0].output_padding: expected less than the stride, 2; found 2"},
+        {layers(R"({"type": "conv1d_transpose", "filters": 2, "kernel": 3, "stride": 2,
+                    "padding": "same", "output_padding": 1})",
+                "[1, 8]"),
+         "layers[0].output_padding: \"same\" padding leaves none"},
+        {layers(R"({"type": "conv1d_transpose", "filters": 2, "kernel": 3, "padding": [[3, 3]]})",
+                "[1, 4]"),
+         "layers[0].padding: nothing is left of axis 0"},
+        {layers(R"({"type": "conv1d_transpose", "filters": 2, "kernel": 3,
+                    "stride": 536870912})",
+                "[1, 4]"),
+         "layers[0].stride: 536870912 is more than this program handles"},
+        {layers(R"({"type": "conv2d_transpose", "filters": 2, "kernel": 3})"), "layers[0]"},
+        {layers(R"({"type": "reverse"})"), "layers[0]: 'reverse' expects a sequence"},
         {layers(R"({"type": "activation", "function": "rely"})"), "layers[0].function"},
         {layers(R"({"type": "activation", "function": "softplus", "beta": 0})"),
          "layers[0].beta: expected a number above 0"},

@@ -46,17 +46,14 @@ std::set<std::string> found_in(const std::vector<std::string>& files, const std:
     return found;
 }
 
-const std::vector<std::string> kReaders{"lib/network/layers_activation.cpp",
-                                        "lib/network/layers_convolution.cpp",
-                                        "lib/network/layers_dense.cpp",
-                                        "lib/network/layers_merge.cpp",
-                                        "lib/network/layers_noise.cpp",
-                                        "lib/network/layers_normalisation.cpp",
-                                        "lib/network/layers_recurrent.cpp",
-                                        "lib/network/layers_select.cpp",
-                                        "lib/network/layers_shape.cpp",
-                                        "lib/network/windows.cpp",
-                                        "lib/network/cell.cpp"};
+const std::vector<std::string> kReaders{
+    "lib/network/layers_activation.cpp", "lib/network/layers_convolution.cpp",
+    "lib/network/layers_dense.cpp",      "lib/network/layers_merge.cpp",
+    "lib/network/layers_noise.cpp",      "lib/network/layers_normalisation.cpp",
+    "lib/network/layers_recurrent.cpp",  "lib/network/layers_reverse.cpp",
+    "lib/network/layers_select.cpp",     "lib/network/layers_shape.cpp",
+    "lib/network/layers_transposed.cpp", "lib/network/convolution_layer.hpp",
+    "lib/network/windows.cpp",           "lib/network/cell.cpp"};
 
 // What the reader says of a network, or nothing.
 std::string complaint(const Json& architecture) {

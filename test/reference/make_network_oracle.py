@@ -39,7 +39,7 @@ NOT_TRAINED = {"moving_mean", "moving_variance"}
 # Keys that the specification spells, or names in words for that layer; all others are this file's choice.
 ATTESTED = {
     "": {"name", "type", "inputs"}, "dense": {"units", "bias"}, "conv": {"filters", "kernel", "stride", "padding", "bias", "dilation", "groups"},
-    "max_pool": {"kernel", "stride", "padding"}, "average_pool": {"kernel", "stride", "padding"},
+    "max_pool": {"kernel", "stride", "padding"}, "reverse": set(), "average_pool": {"kernel", "stride", "padding"},
     "activation": {"function", "beta"}, "flatten": {"order"}, "embedding": {"vocabulary"},
     "cell": {"units", "activation", "recurrent_activation", "reset_after", "form", "alpha", "return_sequences"},
 }
@@ -85,6 +85,22 @@ def window(layer, shape):
     return kernel, stride, dilation, pads(layer, shape, kernel, stride, dilation)
 
 
+def transposed(layer, shape):
+    """Of a transposed convolution: kernel, stride, dilation, cells of the output, and where it begins in all that the kernels reach."""
+    kernel = layer["kernel"]
+    stride, dilation = layer.get("stride", [1] * len(kernel)), layer.get("dilation", [1] * len(kernel))
+    more = layer.get("output_padding", [0] * len(kernel))
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)]
+    if layer.get("padding") == "same":  # TensorFlow: stride times as many cells; what is beyond goes, the smaller half in front
+        cells = [n * s for n, s in zip(shape, stride)]
+        begin = [max(r - s, 0) // 2 for r, s in zip(reach, stride)]
+    else:
+        cut = layer["padding"] if isinstance(layer.get("padding"), list) else [[0, 0]] * len(kernel)
+        cells = [(n - 1) * s + r + m - a - b for n, s, r, m, (a, b) in zip(shape, stride, reach, more, cut)]
+        begin = [a for a, _ in cut]
+    return kernel, stride, dilation, cells, begin
+
+
 def initialise(arch, rng, scale):
     """Random parameters of the right shapes; shapes are found by running the network on one zero sample."""
     params = {}
@@ -106,7 +122,8 @@ def initialise(arch, rng, scale):
             if l.get("bias", True):
                 make(l, "bias", (l["units"],))
         elif t.startswith("conv"):
-            make(l, "weight", (l["filters"], x.shape[1] // l.get("groups", 1), *l["kernel"]))
+            groups = l.get("groups", 1)
+            make(l, "weight", ((x.shape[1], l["filters"] // groups) if t.endswith("_transpose") else (l["filters"], x.shape[1] // groups)) + (*l["kernel"],))
             if l.get("bias", True):
                 make(l, "bias", (l["filters"],))
         elif t == "batch_norm":
@@ -232,6 +249,13 @@ def apply_torch(l, p, sources, lengths, training, updates):
     if t == "dense":
         y = x @ p["weight"].T
         return y + p["bias"] if "bias" in p else y
+    if t.endswith("_transpose"):
+        kernel, stride, dilation, cells, begin = transposed(l, x.shape[2:])
+        f = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}[len(kernel)]
+        y = f(x, p["weight"], stride=stride, dilation=dilation, groups=l.get("groups", 1))
+        for axis, (b, n) in enumerate(zip(begin, cells)):
+            y = F.pad(y.movedim(axis + 2, -1), (0, max(b + n - y.shape[axis + 2], 0)))[..., b:b + n].movedim(-1, axis + 2)
+        return y + p["bias"].reshape(-1, *[1] * len(kernel)) if "bias" in p else y
     if t.startswith("conv"):
         kernel, stride, dilation, pad = window(l, x.shape[2:])
         x = F.pad(x, [v for pr in reversed(pad) for v in pr])
@@ -280,6 +304,8 @@ def apply_torch(l, p, sources, lengths, training, updates):
             x = x.movedim(1, -1)
         return x.reshape(x.shape[0], -1)
     if t == "reshape": return x.reshape(x.shape[0], *l["shape"])
+    if t == "reverse":
+        return torch.stack([torch.cat([s[:n].flip(0), s[n:]]) for s, n in zip(x, lengths if lengths is not None else [x.shape[1]] * len(x))])
     if t == "permute": return x.permute(0, *[a + 1 for a in l["axes"]])
     if t == "zero_padding": return F.pad(x, [v for pr in reversed(l["padding"]) for v in pr])
     if t == "cropping":
@@ -408,6 +434,19 @@ def apply_numpy(l, p, sources, lengths, training):
     B = x.shape[0]
     if t == "dense":
         return np.einsum("...i,oi->...o", x, p["weight"]) + p.get("bias", 0)
+    if t.endswith("_transpose"):
+        kernel, stride, dilation, cells, begin = transposed(l, x.shape[2:])
+        groups = l.get("groups", 1)
+        cin, cout = x.shape[1] // groups, l["filters"] // groups
+        y = np.zeros((B, l["filters"], *cells)) + p.get("bias", np.zeros(l["filters"])).reshape(-1, *[1] * len(kernel))
+        for q in np.ndindex(*x.shape[2:]):
+            for k in np.ndindex(*kernel):
+                at = tuple(i * s + j * d - b for i, s, j, d, b in zip(q, stride, k, dilation, begin))
+                if all(0 <= v < n for v, n in zip(at, cells)):
+                    for c in range(x.shape[1]):
+                        first = c // cin * cout
+                        y[(slice(None), slice(first, first + cout), *at)] += np.outer(x[(slice(None), c, *q)], p["weight"][(c, slice(None), *k)])
+        return y
     if t.startswith("conv") or t in ("max_pool", "average_pool"):
         kernel, stride, dilation, pad = window(l, x.shape[2:])
         out = [(n + a + b - (k - 1) * d - 1) // s + 1 for n, (a, b), k, s, d in zip(x.shape[2:], pad, kernel, stride, dilation)]
@@ -457,6 +496,13 @@ def apply_numpy(l, p, sources, lengths, training):
             return np.array([[s[(c, *q)] for q in np.ndindex(*s.shape[1:]) for c in range(s.shape[0])] for s in x])
         return np.array([[v for v in s.ravel()] for s in x])
     if t == "reshape": return x.reshape(B, *l["shape"])
+    if t == "reverse":
+        y = x.copy()
+        for s in range(B):
+            n = x.shape[1] if lengths is None else lengths[s]
+            for k in range(n):
+                y[s, k] = x[s, n - 1 - k]
+        return y
     if t == "permute": return np.array([np.transpose(s, l["axes"]) for s in x])
     if t == "zero_padding": return np.pad(x, [(0, 0), (0, 0)] + [tuple(q) for q in l["padding"]])
     if t == "cropping":
@@ -995,6 +1041,32 @@ def cases():
     recurrent("stacked_rnn_ctrnn_ragged", [L("one", "rnn", units=2, activation="tanh", return_sequences=True), L("two", "ctrnn", units=2, form="current", alpha=0.4, bias=False, return_sequences=True)], [D("readout", 2, bias=False)],
               "softmax_cross_entropy", sequence=True, lengths=[2, 4], batch=2)
     recurrent("sequence_long_rnn", [L("cell", "rnn", units=2, activation="tanh", return_sequences=True)], [], "mse", sequence=True, steps=12, width=1, batch=2)
+    # -- from both ends of a sequence, as bidirectional layers read it
+    def both(name, cell, merge, sequences, **k):
+        ends = [L("front", cell, units=2, return_sequences=sequences), L("turned", "reverse", inputs=["input"]), L("back", cell, units=2, return_sequences=sequences)]
+        last = "back"
+        if sequences:
+            ends, last = ends + [L("again", "reverse")], "again"
+        recurrent(name, ends + [L("ends", merge, inputs=["front", last], **({"axis": 1} if merge == "concatenate" and sequences else {}))], batch=2, **k)
+    both("both_ends_gru", "gru", "concatenate", False, steps=3)
+    both("both_ends_lstm_ragged", "lstm", "concatenate", True, steps=3, lengths=[3, 2], sequence=True, head=[], loss="mse")
+    both("both_ends_rnn_ragged", "rnn", "multiply", False, lengths=[4, 1])
+
+    # -- transposed convolutions
+    def back(name, rank, size, channels=2, filters=2, kernel=None, tail=None, **k):
+        axes = [line, image, volume][rank - 1]
+        layers = [L("conv", f"conv{rank}d_transpose", filters=filters, kernel=kernel, **k)] + (tail or [A("act", "tanh"), L("pool", "global_average_pool")])
+        case(name, [channels, *size], axes, layers, batch=2)
+
+    back("transposed_1d_defaults", 1, [4], kernel=[3])
+    back("transposed_1d_everything", 1, [4], channels=4, kernel=[3], stride=[3], padding=[[1, 2]], dilation=[2], output_padding=[2], groups=2, bias=True)
+    back("transposed_2d_same", 2, [3, 2], kernel=[3, 3], stride=[2, 2], padding="same")
+    back("transposed_2d_same_stride_over_kernel", 2, [2, 3], channels=1, kernel=[1, 2], stride=[3, 3], padding="same", bias=True)
+    back("transposed_2d_same_even_kernel", 2, [3, 2], kernel=[4, 2], stride=[1, 2], padding="same", dilation=[1, 2], bias=False)
+    back("transposed_2d_groups", 2, [2, 3], channels=2, filters=4, kernel=[2, 3], stride=[2, 1], padding=[[0, 0], [1, 1]], groups=2)
+    back("transposed_3d", 3, [2, 1, 2], kernel=[2, 2, 1], stride=[1, 2, 2], output_padding=[0, 1, 1], padding=[[1, 0], [0, 0], [0, 0]])
+    case("transposed_2d_network", [1, 4, 4], image, [L("down", "conv2d", filters=2, kernel=[2, 2], stride=[2, 2]), A("act", "softplus"),
+         L("up", "conv2d_transpose", filters=1, kernel=[3, 3], stride=[2, 2], padding="same"), A("out", "tanh"), L("flat", "flatten", order="channels_first")], batch=2)
     return out
 
 
@@ -1140,6 +1212,21 @@ def check_against_torch_modules():
         w = torch.randn(2, 3, *k)
         got = apply_torch({"type": "conv2d", "kernel": k, "dilation": d, "padding": "same"}, {"weight": w}, [x], None, False, {})
         need((got - F.conv2d(x, w, dilation=d, padding="same")).abs().max().item() < 1e-12, "padding 'same' against torch")
+    # Both ends of ragged sequences, as torch packs them.
+    m, lengths, seq = torch.nn.GRU(2, 3, batch_first=True, bidirectional=True), [5, 2, 3], torch.randn(3, 5, 2)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(seq, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
+    ref, _ = torch.nn.utils.rnn.pad_packed_sequence(m(packed)[0], batch_first=True, total_length=5)
+    cell = lambda name, **k: {"name": name, "type": "gru", "units": 3, "reset_after": True, "recurrent_bias": True, "return_sequences": True, **k}
+    ends = architecture([5, 2], ["time", "feature"], [cell("front"), {"name": "turned", "type": "reverse", "inputs": ["input"]}, cell("back"),
+                        {"name": "again", "type": "reverse"}, {"name": "ends", "type": "concatenate", "inputs": ["front", "again"], "axis": 1}])
+    end = lambda tail: {k: getattr(m, f"{v}_l0{tail}") for k, v in (("kernel", "weight_ih"), ("recurrent", "weight_hh"), ("bias", "bias_ih"), ("recurrent_bias", "bias_hh"))}
+    got = run_torch(ends, {"front": end(""), "back": end("_reverse")}, seq, lengths)
+    need(max((got[i, :n] - ref[i, :n]).abs().max().item() for i, n in enumerate(lengths)) < 1e-14, "both ends against torch.nn")
+    for k, s, pad, more, d, groups in (([3, 3], [1, 1], 0, 0, 1, 1), ([3, 2], [2, 3], 1, 1, 1, 3), ([2, 3], [3, 2], 2, 1, 2, 1)):
+        w, b = torch.randn(3, 6 // groups, *k), torch.randn(6)
+        layer = {"type": "conv2d_transpose", "filters": 6, "kernel": k, "stride": s, "dilation": [d, d], "padding": [[pad, pad]] * 2, "output_padding": [more] * 2, "groups": groups}
+        got = apply_torch(layer, {"weight": w, "bias": b}, [x], None, False, {})
+        need((got - F.conv_transpose2d(x, w, b, s, pad, more, groups, d)).abs().max().item() < 1e-12, "transposed convolution against torch")
     for n, k, s, d, expected in ((4, 3, 2, 1, (0, 1)), (5, 3, 2, 1, (1, 1)), (5, 4, 1, 1, (1, 2)), (7, 2, 3, 1, (0, 1)), (6, 3, 2, 2, (1, 2)), (4, 1, 2, 1, (0, 0))):
         need(pads({"padding": "same"}, [n], [k], [s], [d]) == [expected], f"padding 'same' of {n}, {k}, {s}, {d}")
     bn = torch.nn.BatchNorm2d(3, eps=1e-3, momentum=0.1)
