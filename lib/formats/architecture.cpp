@@ -34,9 +34,11 @@ std::vector<ExpectedArray> dense_arrays(Keys& keys) {
 }
 
 std::vector<ExpectedArray> convolution_arrays(Keys& keys, const std::string& type) {
-    const Index filters = keys.count("filters", 1, kMostUnits);
+    const Index filters = keys.count("filters", 1, kMostUnits),
+                groups = keys.count("groups", 1, kMostUnits, 1);
     const Index rank = type[4] - '0';
     hdf5::Shape shape{filters, kAnyExtent};
+    if (ends_with(type, "_transpose")) shape = {kAnyExtent, filters / groups};
     for (const Index extent : keys.integers("kernel", rank, 1)) shape.push_back(extent);
     std::vector<ExpectedArray> arrays{{"weight", shape}};
     if (keys.flag("bias", true)) arrays.push_back({"bias", {filters}});
@@ -78,7 +80,9 @@ const CellType* cell_type(const std::string& type) {
 }
 
 bool is_convolution(const std::string& type) {
-    return type == "conv1d" || type == "conv2d" || type == "conv3d";
+    for (const std::string convolution : {"conv1d", "conv2d", "conv3d"})
+        if (type == convolution || type == convolution + "_transpose") return true;
+    return false;
 }
 
 bool is_normalisation(const std::string& type) {

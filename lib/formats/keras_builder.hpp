@@ -97,7 +97,7 @@ using KerasClass = KerasTensor (*)(KerasBuilder&, const KerasCall&);
 // Null for a class that is not known.
 [[nodiscard]] KerasClass keras_class(const std::string& name);
 
-// 1 to 3 for classes whose name ends in 1D to 3D, else 0.
+// 1 to 3 for classes whose name ends in 1D to 3D, or in 1DTranspose to 3DTranspose, else 0.
 [[nodiscard]] Index spatial_rank(const std::string& class_name);
 [[nodiscard]] bool is_recurrent_class(const std::string& class_name);
 // "channels_first" or, in Keras 1, "th".

@@ -81,6 +81,9 @@ Index plausible_count(const hdf5::Shape& shape) {
 }
 
 Index spatial_rank(const std::string& class_name) {
+    const std::string transpose = "Transpose";
+    if (ends_with(class_name, transpose))
+        return spatial_rank(class_name.substr(0, class_name.size() - transpose.size()));
     if (starts_with(class_name, "SpatialDropout") || class_name.size() < 2 ||
         class_name.back() != 'D')
         return 0;

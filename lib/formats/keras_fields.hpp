@@ -32,6 +32,8 @@ KerasTensor with_activation(KerasBuilder& builder, const KerasCall& call, const 
 // keras_spatial.cpp
 KerasTensor keras_convolution(KerasBuilder& builder, const KerasCall& call);
 KerasTensor keras_depthwise(KerasBuilder& builder, const KerasCall& call);
+KerasTensor keras_separable(KerasBuilder& builder, const KerasCall& call);
+KerasTensor keras_transposed(KerasBuilder& builder, const KerasCall& call);
 KerasTensor keras_pooling(KerasBuilder& builder, const KerasCall& call);
 KerasTensor keras_global_pooling(KerasBuilder& builder, const KerasCall& call);
 KerasTensor keras_margins(KerasBuilder& builder, const KerasCall& call);
@@ -41,5 +43,6 @@ KerasTensor keras_batch_normalization(KerasBuilder& builder, const KerasCall& ca
 KerasTensor keras_layer_normalization(KerasBuilder& builder, const KerasCall& call);
 // keras_recurrent.cpp
 KerasTensor keras_recurrent(KerasBuilder& builder, const KerasCall& call);
+KerasTensor keras_bidirectional(KerasBuilder& builder, const KerasCall& call);
 
 } // namespace assay::formats

@@ -8,7 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
+#include <map>
 
 namespace assay::formats {
 namespace {
@@ -32,7 +34,6 @@ const KerasCell& cell_of(const std::string& class_name) {
 }
 
 void refuse_unknown_modes(Keys& keys) {
-    if (keys.flag("go_backwards", false)) keys.refuse("go_backwards", "expected false, found true");
     if (keys.flag("time_major", false)) keys.refuse("time_major", "expected false, found true");
 }
 
@@ -97,24 +98,33 @@ void keep_cell(KerasBuilder& builder, const StoredLayer& layer, const Json& sett
     builder.keep_gates(layer.name, layer.gates);
 }
 
-} // namespace
-
-KerasTensor keras_recurrent(KerasBuilder& builder, const KerasCall& call) {
-    Keys outer = keys_of(call);
-    refuse_unknown_modes(outer);
+KerasTensor sequence_of(KerasBuilder& builder, const KerasCall& call) {
     const KerasTensor input = builder.keras_features(only_input(call));
     if (input.rank() != 2)
         throw Error(concat("takes a tensor of ", input.rank(),
                            " axes; time and features are "
                            "expected"));
     refuse_mask(input);
+    return input;
+}
+
+KerasTensor reversed(KerasBuilder& builder, const std::string& name, const KerasTensor& input) {
+    return builder.emit(builder.unique_name(name), "reverse", Json::object(), {input}, input.shape);
+}
+
+// The layer with its arrays. What goes backwards stays in the order in which it was made, as Keras
+// has it.
+KerasTensor recurrent(KerasBuilder& builder, const KerasCall& call, KerasArrays arrays) {
+    Keys outer = keys_of(call);
+    refuse_unknown_modes(outer);
+    KerasTensor input = sequence_of(builder, call);
+    if (outer.flag("go_backwards", false)) input = reversed(builder, call.name + "_input", input);
     // A layer RNN keeps its cell's settings in an object of their own.
     const bool wraps = call.layer->class_name == "RNN";
     Keys wrapped(wraps ? outer.value("cell") : *call.layer->config, "config.cell");
     const Json& config = wraps ? wrapped.value("config") : *call.layer->config;
     const KerasCell& cell = cell_of(wraps ? wrapped.text("class_name") : call.layer->class_name);
     Keys keys(config, wraps ? "config.cell.config" : "config");
-    KerasArrays arrays = builder.arrays(call, {"kernel", "recurrent_kernel", "bias"});
     if (cell.cudnn) turn_cudnn_kernels(arrays, cell_type(cell.type)->gates);
     const StoredLayer layer = converted_layer(call.name, std::move(arrays), {});
     Json settings = cell_settings(builder, keys, config, cell, layer);
@@ -126,8 +136,82 @@ KerasTensor keras_recurrent(KerasBuilder& builder, const KerasCall& call) {
     return builder.emit(call.name, cell.type, settings, {input}, shape);
 }
 
+const std::vector<std::string> kRecurrentRoles{"kernel", "recurrent_kernel", "bias"};
+
+// --- two layers over one sequence, from either end ---
+
+// Arrays of both layers: those of archives stand in a folder each, else the second half belongs to
+// the second layer.
+std::array<KerasArrays, 2> arrays_of_both(KerasBuilder& builder, const KerasCall& call) {
+    std::array<KerasArrays, 2> arrays;
+    const KerasArrays all = builder.arrays(call, {});
+    for (std::size_t i = 0; i < 2; ++i) {
+        KerasCall inner = call;
+        inner.place.folder += i == 0 ? "/forward_layer" : "/backward_layer";
+        arrays[i] = builder.arrays(inner, kRecurrentRoles);
+        if (all.empty()) continue;
+        if (all.size() % 2 != 0)
+            throw Error(concat("holds ", all.size(),
+                               " arrays; as many of each of two layers are expected"));
+        const auto half = static_cast<std::ptrdiff_t>(all.size() / 2);
+        arrays[i].assign(all.begin() + static_cast<std::ptrdiff_t>(i) * half,
+                         all.begin() + static_cast<std::ptrdiff_t>(i + 1) * half);
+    }
+    return arrays;
+}
+
+// The layer that reads from the front, or from the back; its steps in the order of the input.
+KerasTensor from_one_end(KerasBuilder& builder, const KerasCall& call, bool back,
+                         const KerasArrays& arrays) {
+    Keys keys = keys_of(call);
+    const bool own = back && keys.has("backward_layer");
+    Keys inner(keys.value(own ? "backward_layer" : "layer"),
+               own ? "config.backward_layer" : "config.layer");
+    KerasLayer layer = *call.layer;
+    layer.class_name = inner.text("class_name");
+    Json config = inner.value("config");
+    layer.config = &config;
+    Keys fields(config, inner.path() + ".config");
+    const bool sequences = fields.flag("return_sequences", false);
+    // Without one of its own it is a copy of the first that goes the other way.
+    if (back && !own) config["go_backwards"] = !fields.flag("go_backwards", false);
+    KerasCall one = call;
+    one.layer = &layer;
+    one.name = builder.unique_name(call.name + (back ? "_backward" : "_forward"));
+    const KerasTensor output = recurrent(builder, one, arrays);
+    return back && sequences ? reversed(builder, one.name + "_output", output) : output;
+}
+
+} // namespace
+
+KerasTensor keras_recurrent(KerasBuilder& builder, const KerasCall& call) {
+    return recurrent(builder, call, builder.arrays(call, kRecurrentRoles));
+}
+
+KerasTensor keras_bidirectional(KerasBuilder& builder, const KerasCall& call) {
+    Keys keys = keys_of(call);
+    // Of null Keras gives two outputs.
+    const bool apart = call.layer->config->contains("merge_mode") && !keys.has("merge_mode");
+    const std::string mode = keys.text("merge_mode", apart ? "null" : "concat");
+    const std::map<std::string, std::string> types{
+        {"concat", "concatenate"}, {"sum", "add"}, {"mul", "multiply"}, {"ave", "average"}};
+    if (types.count(mode) == 0)
+        keys.refuse("merge_mode", "expected concat, sum, mul or ave, found " + printable(mode, 40));
+    const auto arrays = arrays_of_both(builder, call);
+    const KerasTensor front = from_one_end(builder, call, false, arrays[0]),
+                      back = from_one_end(builder, call, true, arrays[1]);
+    hdf5::Shape shape = front.shape;
+    Json settings = Json::object();
+    if (mode == "concat") {
+        shape.back() += back.shape.back();
+        settings["axis"] = shape.size() - 1;
+    }
+    return builder.emit(call.name, types.at(mode), settings, {front, back}, shape);
+}
+
 bool is_recurrent_class(const std::string& class_name) {
-    return class_name == "RNN" || class_name == "TimeDistributed" || class_name == "Embedding" ||
+    return class_name == "RNN" || class_name == "TimeDistributed" ||
+           class_name == "Bidirectional" || class_name == "Embedding" ||
            std::any_of(std::begin(kKerasCells), std::end(kKerasCells),
                        [&](const KerasCell& cell) { return class_name == cell.class_name; });
 }

@@ -8,6 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
 
 namespace assay::formats {
 namespace {
@@ -160,16 +163,15 @@ KerasTensor keras_convolution(KerasBuilder& builder, const KerasCall& call) {
                                         windowed_shape(input, windows, filters)));
 }
 
-KerasTensor keras_depthwise(KerasBuilder& builder, const KerasCall& call) {
-    Keys keys = keys_of(call);
-    const Index rank = spatial_rank(call.layer->class_name);
-    const KerasTensor input = spatial_input(builder, call, rank);
+namespace {
+
+// A filter or more of every channel's own, under a name; its arrays are a kernel and perhaps a
+// bias.
+KerasTensor depthwise(KerasBuilder& builder, Keys& keys, const KerasTensor& input,
+                      const std::string& name, KerasArrays arrays, bool bias) {
+    const auto rank = static_cast<Index>(input.rank()) - 1;
     const Windows windows = convolution_windows(keys, rank);
-    const bool bias = uses_bias(keys);
-    KerasArrays arrays =
-        builder.arrays(call, bias ? std::vector<std::string>{"depthwise_kernel", "bias"}
-                                  : std::vector<std::string>{"depthwise_kernel"});
-    const StoredLayer layer = converted_layer(call.name, std::move(arrays), builder.layout(false));
+    const StoredLayer layer = converted_layer(name, std::move(arrays), builder.layout(false));
     builder.keep(layer, weight_names(bias));
     const Index multiplier = keys.count("depth_multiplier", 1, kMostUnits, 1),
                 filters = layer.find("weight", false)->shape[0];
@@ -178,9 +180,109 @@ KerasTensor keras_depthwise(KerasBuilder& builder, const KerasCall& call) {
                            multiplier, " is expected"));
     Json settings = window_keys(windows, filters, bias);
     settings["groups"] = filters / multiplier;
+    return builder.emit(name, concat("conv", rank, "d"), settings, {input},
+                        windowed_shape(input, windows, filters));
+}
+
+KerasArrays with_roles(const KerasArrays& arrays, const std::vector<std::string>& roles) {
+    KerasArrays found;
+    std::copy_if(arrays.begin(), arrays.end(), std::back_inserter(found), [&](const auto& array) {
+        return std::find(roles.begin(), roles.end(), array.role) != roles.end();
+    });
+    return found;
+}
+
+} // namespace
+
+KerasTensor keras_depthwise(KerasBuilder& builder, const KerasCall& call) {
+    Keys keys = keys_of(call);
+    const KerasTensor input = spatial_input(builder, call, spatial_rank(call.layer->class_name));
+    const bool bias = uses_bias(keys);
+    KerasArrays arrays =
+        builder.arrays(call, bias ? std::vector<std::string>{"depthwise_kernel", "bias"}
+                                  : std::vector<std::string>{"depthwise_kernel"});
     return with_activation(builder, call, keys,
-                           builder.emit(call.name, concat("conv", rank, "d"), settings, {input},
-                                        windowed_shape(input, windows, filters)));
+                           depthwise(builder, keys, input, call.name, std::move(arrays), bias));
+}
+
+// A depthwise convolution without bias, and one of single cells over its channels.
+KerasTensor keras_separable(KerasBuilder& builder, const KerasCall& call) {
+    Keys keys = keys_of(call);
+    const Index rank = spatial_rank(call.layer->class_name);
+    const KerasTensor input = spatial_input(builder, call, rank);
+    const Index filters = keys.count("filters", 1, kMostUnits);
+    const bool bias = uses_bias(keys);
+    std::vector<std::string> roles{"depthwise_kernel", "pointwise_kernel"};
+    if (bias) roles.emplace_back("bias");
+    const KerasArrays arrays = builder.arrays(call, roles);
+    const KerasTensor deep =
+        depthwise(builder, keys, input, builder.unique_name(call.name + "_depthwise"),
+                  with_roles(arrays, {"depthwise_kernel"}), false);
+    builder.keep(converted_layer(call.name, with_roles(arrays, {"pointwise_kernel", "bias"}), {}),
+                 weight_names(bias));
+    Windows cells;
+    cells.kernel = cells.stride = cells.dilation =
+        std::vector<Index>(static_cast<std::size_t>(rank), 1);
+    cells.padding = "valid";
+    return with_activation(builder, call, keys,
+                           builder.emit(call.name, concat("conv", rank, "d"),
+                                        window_keys(cells, filters, bias), {deep},
+                                        windowed_shape(deep, cells, filters)));
+}
+
+namespace {
+
+// What TensorFlow makes of an axis: with an output_padding of its own the convolution back pads
+// that axis by as much as its windows reach beyond the output, the smaller half in front.
+struct TransposedAxis {
+    Index before = 0, after = 0, more = 0; // cut off, and left empty at the end
+};
+
+TransposedAxis transposed_axis(const Windows& w, std::size_t i, const std::optional<Index>& more) {
+    const Index reach = (w.kernel[i] - 1) * w.dilation[i] + 1, stride = w.stride[i];
+    const bool same = w.padding == "same";
+    // Cells beyond (n - 1) stride.
+    const Index beyond = more   ? reach - (same ? 2 * (reach / 2) : 0) + *more
+                         : same ? stride
+                                : std::max(reach, stride);
+    const Index cut = std::max<Index>(reach - beyond, 0);
+    return {cut / 2, cut - cut / 2, std::max<Index>(beyond - reach, 0)};
+}
+
+} // namespace
+
+KerasTensor keras_transposed(KerasBuilder& builder, const KerasCall& call) {
+    Keys keys = keys_of(call);
+    const Index rank = spatial_rank(call.layer->class_name);
+    const KerasTensor input = spatial_input(builder, call, rank);
+    const Index filters = keys.count("filters", 1, kMostUnits);
+    const Windows w = convolution_windows(keys, rank);
+    if (w.padding == "causal") keys.refuse("padding", "expected valid or same, found causal");
+    const bool bias = uses_bias(keys);
+    builder.keep(
+        converted_layer(call.name, builder.arrays(call, weight_roles(bias)), builder.layout(false)),
+        weight_names(bias));
+    std::optional<std::vector<Index>> stated;
+    if (keys.has("output_padding")) stated = keys.integers("output_padding", rank, 0);
+    Json cut = Json::array(), more = Json::array();
+    hdf5::Shape shape = input.shape;
+    shape[input.moved ? shape.size() - 1 : 0] = filters;
+    for (std::size_t i = 0; i < w.kernel.size(); ++i) {
+        const auto axis =
+            transposed_axis(w, i, stated ? std::optional((*stated)[i]) : std::nullopt);
+        cut.push_back({axis.before, axis.after});
+        more.push_back(axis.more);
+        Index& extent = shape[i + (input.moved ? 0 : 1)];
+        if (extent != kUnknownExtent)
+            extent = (extent - 1) * w.stride[i] + (w.kernel[i] - 1) * w.dilation[i] + 1 +
+                     axis.more - axis.before - axis.after;
+    }
+    Json settings = window_keys(w, filters, bias);
+    settings["padding"] = cut;
+    settings["output_padding"] = more;
+    return with_activation(
+        builder, call, keys,
+        builder.emit(call.name, concat("conv", rank, "d_transpose"), settings, {input}, shape));
 }
 
 KerasTensor keras_pooling(KerasBuilder& builder, const KerasCall& call) {

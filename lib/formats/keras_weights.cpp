@@ -14,7 +14,7 @@
 namespace assay::formats {
 namespace {
 
-constexpr std::array<const char*, 16> kRoles{"kernel",
+constexpr std::array<const char*, 17> kRoles{"kernel",
                                              "recurrent_kernel",
                                              "bias",
                                              "gamma",
@@ -23,6 +23,7 @@ constexpr std::array<const char*, 16> kRoles{"kernel",
                                              "moving_variance",
                                              "embeddings",
                                              "depthwise_kernel",
+                                             "pointwise_kernel",
                                              "running_mean",
                                              "running_std",
                                              "alphas",
@@ -197,7 +198,8 @@ NamedArray converted(KerasArray stored, const KernelLayout& layout) {
     DenseArray& array = stored.array;
     if (role == "embeddings") return {"weight", std::move(array)};
     if (role == "depthwise_kernel") return {"weight", depthwise_weight(array, layout)};
-    if (role != "kernel" && role != "W") return {our_name(role), std::move(array)};
+    if (role != "kernel" && role != "W" && role != "pointwise_kernel")
+        return {our_name(role), std::move(array)};
     if (array.shape.size() == 2) return {"weight", transposed(array)};
     if (array.shape.size() < 3) expect_rank(array, 2, role);
     return {"weight", convolution_weight(std::move(array), layout)};

@@ -1418,6 +1418,237 @@ def tensorflow_cells():
     EXPECTED.case("tensorflow_shape.npz", says="has a kernel of 5 x 4 and a bias of 4")
 
 
+def keras_transposed(x, kernel, bias, stride, padding, dilation=None, output_padding=None):
+    """conv_transpose of Keras on TensorFlow: the gradient, with respect to its image, of a convolution by kernel (k..., out,
+    in) with `padding` of an image as long as deconv_output_length says."""
+    x, kernel = np.asarray(x, float), np.asarray(kernel, float)
+    size, axes = kernel.shape[:-2], kernel.ndim - 2
+    dilation, given = dilation or [1] * axes, output_padding or [None] * axes
+    cells, before = [], []
+    for n, k, s, d, more in zip(x.shape[1:-1], size, stride, dilation, given):
+        k += (k - 1) * (d - 1)
+        if more is None:
+            length = n * s if padding == "same" else n * s + max(k - s, 0)
+        else:
+            length = (n - 1) * s + k - 2 * (k // 2 if padding == "same" else 0) + more
+        total = max((n - 1) * s + k - length, 0) if padding == "same" else 0
+        assert n == (-(-length // s) if padding == "same" else (length - k) // s + 1)
+        cells.append(length)
+        before.append(total // 2)
+    y = np.zeros((len(x), *cells, kernel.shape[-2]))
+    for place in np.ndindex(*x.shape[1:-1]):
+        for element in np.ndindex(*size):
+            cell = tuple(p * s + e * d - b for p, s, e, d, b in zip(place, stride, element, dilation, before))
+            if all(0 <= c < n for c, n in zip(cell, cells)):
+                y[(slice(None), *cell)] += x[(slice(None), *place)] @ kernel[element].T
+    return y + bias
+
+
+def torch_transposed():
+    """Transposed convolutions as torch.nn makes them, matched by name to an architecture of the user's."""
+    torch.manual_seed(4)
+    model = nn.Sequential(OrderedDict([("up", nn.ConvTranspose2d(4, 6, (3, 2), stride=(2, 3), padding=1, output_padding=(1, 2), groups=2)),
+                                       ("act", nn.Tanh()), ("wide", nn.ConvTranspose2d(6, 2, 3, dilation=2, bias=False))]))
+    x = torch.randn(2, 4, 3, 2, dtype=torch.float64)
+    state = model.state_dict()
+    architecture = arch([4, 3, 2], IMAGE, [
+        {"name": "up", "type": "conv2d_transpose", "filters": 6, "kernel": [3, 2], "stride": [2, 3], "padding": [[1, 1], [1, 1]],
+         "output_padding": [1, 2], "groups": 2}, function("act", "tanh"),
+        {"name": "wide", "type": "conv2d_transpose", "filters": 2, "kernel": [3, 3], "dilation": [2, 2], "bias": False}])
+    weights = {"up": {"weight": numpy_of(state["up.weight"]), "bias": numpy_of(state["up.bias"])},
+               "wide": {"weight": numpy_of(state["wide.weight"])}}
+    save("transposed.pt", state)
+    EXPECTED.case("transposed.pt", "torch-zip", architecture, weights, options={"architecture": architecture}, input=x,
+                  output=numpy_of(model.double()(x)))
+    wrong = json.loads(json.dumps(architecture))
+    wrong["layers"][0]["groups"] = 1
+    EXPECTED.case("transposed.pt", options={"architecture": wrong}, case="groups",
+                  says="weight of layer 'up' is 4 x 3 x 3 x 2; any x 6 x 3 x 2 is expected")
+
+
+def keras2_transposed():
+    """Transposed convolutions: same and valid, strides above the kernel, output_padding, one dimension."""
+    ks = [normal(3, 3, 4, 2), normal(2, 1, 3, 4), normal(3, 3, 2, 3), normal(4, 2, 2, 2)]
+    b, b4 = normal(4), normal(2)
+    x = RANDOM.standard_normal((2, 3, 2, 2))
+    h = relu(keras_transposed(x, ks[0], b, [2, 2], "same"))
+    h = keras_transposed(h, ks[1], 0, [1, 3], "valid")
+    h = np.tanh(keras_transposed(h, ks[2], 0, [2, 2], "same", output_padding=[1, 0]))
+    y = keras_transposed(h, ks[3], b4, [1, 3], "valid", output_padding=[0, 2])
+    def up(name, filters, kernel, stride, padding, bias=True, **keys):
+        return layer("Conv2DTranspose", name, **{**dict(filters=filters, kernel_size=kernel, strides=stride, padding=padding,
+                     output_padding=None, data_format="channels_last", dilation_rate=[1, 1], activation="linear", use_bias=bias), **keys})
+    layers = [l(up("a", 4, [3, 3], [2, 2], "same", activation="relu"), "in"), l(up("b", 3, [2, 1], [1, 3], "valid", False), "a"),
+              l(up("c", 2, [3, 3], [2, 2], "same", False, output_padding=[1, 0], activation="tanh"), "b"),
+              l(up("d", 2, [4, 2], [1, 3], "valid", output_padding=[0, 2]), "c")]
+    write_graph("keras2_transposed.h5", (3, 2, 2), layers, "d", [
+        ("a", [("a/kernel:0", ks[0]), ("a/bias:0", b)]), ("b", [("b/kernel:0", ks[1])]), ("c", [("c/kernel:0", ks[2])]),
+        ("d", [("d/kernel:0", ks[3]), ("d/bias:0", b4)])])
+    def ours_up(name, filters, kernel, stride, cut, more, bias=True):
+        return {"name": name, "type": "conv2d_transpose", "filters": filters, "kernel": kernel, "stride": stride,
+                "padding": cut, "output_padding": more, "bias": bias}
+    EXPECTED.case("keras2_transposed.h5", "keras-h5", arch([2, 3, 2], IMAGE, [
+        ours_up("a", 4, [3, 3], [2, 2], [[0, 1], [0, 1]], [0, 0]), function("a_relu", "relu"),
+        ours_up("b", 3, [2, 1], [1, 3], [[0, 0], [0, 0]], [0, 2], False),
+        ours_up("c", 2, [3, 3], [2, 2], [[0, 1], [1, 1]], [0, 0], False), function("c_tanh", "tanh"),
+        ours_up("d", 2, [4, 2], [1, 3], [[0, 0], [0, 0]], [0, 2])]),
+        {"a": {"weight": ours(ks[0]), "bias": b}, "b": {"weight": ours(ks[1])}, "c": {"weight": ours(ks[2])},
+         "d": {"weight": ours(ks[3]), "bias": b4}}, input=first(x), output=first(y))
+    k, b = normal(3, 2, 3), normal(2)
+    x = RANDOM.standard_normal((2, 2, 3))
+    one = lambda **keys: [l(layer("Conv1DTranspose", "c", **{**dict(filters=2, kernel_size=[3], strides=[1], padding="valid",
+        output_padding=None, data_format="channels_last", dilation_rate=[2], activation="linear", use_bias=True), **keys}), "in")]
+    stored = [("c", [("c/kernel:0", k), ("c/bias:0", b)])]
+    write_graph("keras2_transposed_line.h5", (2, 3), one(), "c", stored)
+    EXPECTED.case("keras2_transposed_line.h5", "keras-h5", arch([3, 2], ("channel", "length"), [
+        {"name": "c", "type": "conv1d_transpose", "filters": 2, "kernel": [3], "stride": [1], "dilation": [2],
+         "padding": [[0, 0]], "output_padding": [0], "bias": True}]),
+        {"c": {"weight": ours(k), "bias": b}}, input=first(x), output=first(keras_transposed(x, k, b, [1], "valid", [2])))
+    write_graph("keras2_transposed_causal.h5", (2, 3), one(padding="causal"), "c", stored)
+    EXPECTED.case("keras2_transposed_causal.h5", says="padding: expected valid or same, found causal")
+    # Keras 3, whose archives keep arrays by order alone.
+    c = keras3_layer("Conv2DTranspose", "up", ["in"], filters=4, kernel_size=[3, 3], strides=[2, 2], padding="same",
+                     output_padding=None, data_format="channels_last", dilation_rate=[1, 1], activation="linear", use_bias=False)
+    s = keras3_layer("SeparableConv2D", "sep", ["up"], filters=2, kernel_size=[2, 2], strides=[1, 1], padding="valid",
+                     data_format="channels_last", dilation_rate=[1, 1], depth_multiplier=1, activation="linear", use_bias=True)
+    config = {"module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional", "config": {
+        "name": "functional", "layers": [keras3_layer("InputLayer", "in", [], batch_shape=[None, 3, 2, 2]), c, s],
+        "input_layers": ["in", 0, 0], "output_layers": ["sep", 0, 0]}}
+    deep, point, bias = normal(2, 2, 4, 1), normal(1, 1, 4, 2), normal(2)
+    write_archive("keras3_spatial.keras", config, {"layers/input_layer": [], "layers/conv2d_transpose": [ks[0]],
+                                                   "layers/separable_conv2d": [deep, point, bias]})
+    x = RANDOM.standard_normal((2, 3, 2, 2))
+    y = keras_separable(keras_transposed(x, ks[0], 0, [2, 2], "same"), deep, point, bias)
+    EXPECTED.case("keras3_spatial.keras", "keras-v3", arch([2, 3, 2], IMAGE, [
+        ours_up("up", 4, [3, 3], [2, 2], [[0, 1], [0, 1]], [0, 0], False),
+        convolution("sep_depthwise", 4, (2, 2), bias=False, groups=4), convolution("sep", 2, (1, 1))]),
+        {"up": {"weight": ours(ks[0])}, "sep_depthwise": {"weight": deep.transpose(2, 3, 0, 1).reshape(4, 1, 2, 2)},
+         "sep": {"weight": ours(point), "bias": bias}}, input=first(x), output=first(y))
+
+
+def keras_separable(x, depthwise, pointwise, bias, stride=None, dilation=None, padding="valid"):
+    """separable_conv of Keras: each channel by its own filters, then all together cell by cell."""
+    size = depthwise.shape[:-2]
+    h = np.nan_to_num(windows(x, list(size), stride, dilation, padding))
+    h = np.einsum("...ec,ecm->...cm", h, depthwise.astype(float).reshape(-1, *depthwise.shape[-2:]))
+    return h.reshape(*h.shape[:-2], -1) @ pointwise.astype(float).reshape(pointwise.shape[-2:]) + bias
+
+
+def keras2_separable():
+    deep, point, b = normal(3, 2, 3, 2), normal(1, 1, 6, 4), normal(4)
+    x = RANDOM.standard_normal((2, 5, 6, 3))
+    keys = dict(data_format="channels_last")
+    write_graph("keras2_separable.h5", (5, 6, 3), [l(layer(
+        "SeparableConv2D", "s", filters=4, kernel_size=[3, 2], strides=[2, 2], padding="same", dilation_rate=[1, 1],
+        depth_multiplier=2, activation="relu", use_bias=True, **keys), "in")], "s", [
+            ("s", [("s/depthwise_kernel:0", deep), ("s/pointwise_kernel:0", point), ("s/bias:0", b)])])
+    EXPECTED.case("keras2_separable.h5", "keras-h5", arch([3, 5, 6], IMAGE, [
+        convolution("s_depthwise", 6, (3, 2), (2, 2), "same", False, groups=3), convolution("s", 4, (1, 1)), function("s_relu", "relu")]),
+        {"s_depthwise": {"weight": deep.transpose(2, 3, 0, 1).reshape(6, 1, 3, 2)}, "s": {"weight": ours(point), "bias": b}},
+        input=first(x), output=first(relu(keras_separable(x, deep, point, b, [2, 2], padding="same"))))
+    deep, point = normal(3, 2, 1), normal(1, 2, 3)
+    x = RANDOM.standard_normal((2, 6, 2))
+    write_graph("keras2_separable_line.h5", (6, 2), [l(layer(
+        "SeparableConv1D", "s", filters=3, kernel_size=[3], strides=[1], padding="causal", dilation_rate=[2], depth_multiplier=1,
+        activation="linear", use_bias=False, **keys), "in")], "s", [
+            ("s", [("s/depthwise_kernel:0", deep), ("s/pointwise_kernel:0", point)])])
+    EXPECTED.case("keras2_separable_line.h5", "keras-h5", arch([2, 6], ("channel", "length"), [
+        {"name": "s_depthwise", "type": "conv1d", "filters": 2, "kernel": [3], "stride": [1], "dilation": [2], "padding": [[4, 0]],
+         "bias": False, "groups": 2},
+        {"name": "s", "type": "conv1d", "filters": 3, "kernel": [1], "stride": [1], "padding": "valid", "bias": False}]),
+        {"s_depthwise": {"weight": deep.transpose(1, 2, 0).reshape(2, 1, 3)}, "s": {"weight": ours(point)}},
+        input=first(x), output=first(keras_separable(x, deep, point, 0, dilation=[2], padding="causal")))
+
+
+def keras_simple(x, kernel, recurrent, bias, phi=np.tanh):
+    h, states = np.zeros((len(x), recurrent.shape[0])), []
+    for t in range(x.shape[1]):
+        h = phi(x[:, t] @ kernel.astype(float) + h @ recurrent.astype(float) + bias)
+        states.append(h)
+    return np.stack(states, 1)
+
+
+def bidirectional(name, inner, merge, **keys):
+    """inner: class and config of the layer that goes forwards."""
+    return layer("Bidirectional", name, merge_mode=merge, layer={"class_name": inner["class_name"], "config": inner["config"]}, **keys)
+
+
+def keras_both_ends():
+    """Layers that read a sequence from both ends, or from its end."""
+    n = 2
+    lf, lb = [(normal(3, 8), normal(2, 8), normal(8)) for _ in "fb"]
+    gf, gb = [(normal(3, 6), normal(2, 6), normal(6)) for _ in "fb"]
+    sk = normal(4, 3), normal(3, 3), normal(3)
+    gates = lambda k, r, b: {g: (k[:, 2 * i:2 * i + 2], r[:, 2 * i:2 * i + 2], b[2 * i:2 * i + 2]) for i, g in enumerate("ifco")}
+    x = RANDOM.standard_normal((2, 5, 3))
+    # The second layer sees time reversed; what it says is turned back where all steps are kept.
+    h = np.concatenate([keras_lstm(x, gates(*lf), sigmoid), keras_lstm(x[:, ::-1], gates(*lb), sigmoid)[:, ::-1]], -1)
+    h = keras_simple(h[:, ::-1], *sk)  # go_backwards alone: in the order in which it was made
+    y = keras_gru(h, *gf, sigmoid, False)[:, -1] + keras_gru(h[:, ::-1], *gb, sigmoid, False)[:, -1]
+    lstm = layer("LSTM", "l", units=n, activation="tanh", recurrent_activation="sigmoid", use_bias=True, return_sequences=True, go_backwards=False)
+    gru = layer("GRU", "g", units=n, activation="tanh", recurrent_activation="sigmoid", use_bias=True, reset_after=False,
+                return_sequences=False, go_backwards=False)
+    simple = layer("SimpleRNN", "s", units=3, activation="tanh", use_bias=True, return_sequences=True, go_backwards=True)
+    names = ("kernel", "recurrent_kernel", "bias")
+    stored = [("b", [("b/%s_l/lstm_cell/%s:0" % (way, w), a) for way, arrays in (("forward", lf), ("backward", lb)) for w, a in zip(names, arrays)]),
+              ("s", [("s/%s:0" % w, a) for w, a in zip(names, sk)]),
+              ("t", [("t/%s_g/%s:0" % (way, w), a) for way, arrays in (("forward", gf), ("backward", gb)) for w, a in zip(names, arrays)])]
+    write_graph("keras2_both_ends.h5", (5, 3), [l(bidirectional("b", lstm, "concat"), "in"), l(simple, "b"),
+                                               l(bidirectional("t", gru, "sum"), "s")], "t", stored)
+    cell = lambda name, type, units=n, **keys: dict({"name": name, "type": type, "units": units, "activation": "tanh", "bias": True,
+                                                     "recurrent_bias": False}, **keys)
+    ours_lstm = lambda name, **keys: cell(name, "lstm", recurrent_activation="sigmoid", return_sequences=True, **keys)
+    ours_gru = lambda name, **keys: cell(name, "gru", recurrent_activation="sigmoid", reset_after=False, return_sequences=False, **keys)
+    turn = lambda name, **keys: dict({"name": name, "type": "reverse"}, **keys)
+    part = lambda arrays: dict(zip(("kernel", "recurrent", "bias"), (arrays[0].T, arrays[1].T, arrays[2])))
+    EXPECTED.case("keras2_both_ends.h5", "keras-h5", arch([5, 3], ("time", "feature"), [
+        ours_lstm("b_forward"), turn("b_backward_input", inputs=["input"]), ours_lstm("b_backward"), turn("b_backward_output"),
+        {"name": "b", "type": "concatenate", "inputs": ["b_forward", "b_backward_output"], "axis": 1},
+        turn("s_input"), cell("s", "rnn", 3, return_sequences=True),
+        ours_gru("t_forward"), turn("t_backward_input", inputs=["s"]), ours_gru("t_backward"),
+        {"name": "t", "type": "add", "inputs": ["t_forward", "t_backward"]}]),
+        {"b_forward": part(lf), "b_backward": part(lb), "s": part(sk), "t_forward": part(gf), "t_backward": part(gb)},
+        {"b_forward": "i,f,g,o", "b_backward": "i,f,g,o", "t_forward": "z,r,n", "t_backward": "z,r,n"}, input=x, output=y)
+    # Products and means; a second layer of its own, one that goes backwards first.
+    arrays = [(normal(3, 2), normal(2, 2), normal(2)) for _ in range(4)]
+    run = lambda a, x, phi=np.tanh: keras_simple(x, *a, phi)
+    y = np.concatenate([run(arrays[0], x[:, ::-1]) * run(arrays[1], x)[:, ::-1],
+                        (run(arrays[2], x) + run(arrays[3], x[:, ::-1], relu)[:, ::-1]) / 2], -1)
+    plain = lambda **keys: layer("SimpleRNN", "p", **{**dict(units=2, activation="tanh", use_bias=True, return_sequences=True), **keys})
+    second = plain(activation="relu", go_backwards=True)
+    write_graph("keras2_both_ends_merges.h5", (5, 3), [
+        l(bidirectional("m", plain(go_backwards=True), "mul"), "in"),
+        l(bidirectional("a", plain(), "ave", backward_layer=second), "in"),
+        l(layer("Concatenate", "join", axis=-1), "m", "a")], "join", [
+            (name, [("%s/%s_p/%s:0" % (name, way, w), v) for way, a in zip(("forward", "backward"), both) for w, v in zip(names, a)])
+            for name, both in (("m", arrays[:2]), ("a", arrays[2:]))])
+    rnn = lambda name, **keys: cell(name, "rnn", return_sequences=True, **keys)
+    EXPECTED.case("keras2_both_ends_merges.h5", "keras-h5", arch([5, 3], ("time", "feature"), [
+        turn("m_forward_input"), rnn("m_forward"), rnn("m_backward", inputs=["input"]), turn("m_backward_output"),
+        {"name": "m", "type": "multiply", "inputs": ["m_forward", "m_backward_output"]},
+        rnn("a_forward", inputs=["input"]), turn("a_backward_input", inputs=["input"]), rnn("a_backward", activation="relu"),
+        turn("a_backward_output"), {"name": "a", "type": "average", "inputs": ["a_forward", "a_backward_output"]},
+        {"name": "join", "type": "concatenate", "inputs": ["m", "a"], "axis": 1}]),
+        {"m_forward": part(arrays[0]), "m_backward": part(arrays[1]), "a_forward": part(arrays[2]), "a_backward": part(arrays[3])},
+        input=x, output=y)
+    odd = [("b", stored[0][1][:-1])]
+    for file, merge, weights, says in (("keras2_both_ends_apart.h5", None, stored[:1], "merge_mode: expected concat, sum, mul or ave, found null"),
+                                       ("keras2_both_ends_max.h5", "max", stored[:1], "merge_mode: expected concat, sum, mul or ave, found max"),
+                                       ("keras2_both_ends_odd.h5", "sum", odd, "holds 5 arrays; as many of each of two layers are expected")):
+        write_graph(file, (5, 3), [l(bidirectional("b", lstm, merge), "in")], "b", weights)
+        EXPECTED.case(file, says=says)
+    # Keras 3: a folder for each of both.
+    body = [{"class_name": "InputLayer", "config": {"name": "in", "batch_shape": [None, 5, 3]}}, bidirectional("b", lstm, "concat")]
+    write_archive("keras3_both_ends.keras", {"module": "keras", "class_name": "Sequential", "config": {"name": "s", "layers": body}}, {
+        "layers/bidirectional": [], "layers/bidirectional/forward_layer": [], "layers/bidirectional/forward_layer/cell": list(lf),
+        "layers/bidirectional/backward_layer": [], "layers/bidirectional/backward_layer/cell": list(lb)})
+    EXPECTED.case("keras3_both_ends.keras", "keras-v3", arch([5, 3], ("time", "feature"), [
+        ours_lstm("b_forward"), turn("b_backward_input", inputs=["input"]), ours_lstm("b_backward"), turn("b_backward_output"),
+        {"name": "b", "type": "concatenate", "inputs": ["b_forward", "b_backward_output"], "axis": 1}]),
+        {"b_forward": part(lf), "b_backward": part(lb)}, {"b_forward": "i,f,g,o", "b_backward": "i,f,g,o"}, input=x,
+        output=np.concatenate([keras_lstm(x, gates(*lf), sigmoid), keras_lstm(x[:, ::-1], gates(*lb), sigmoid)[:, ::-1]], -1))
+
+
 def check_outputs(cases):
     """Architecture and arrays, both written down by hand above, must give the outputs computed in the other
     software's own terms, when make_network_oracle.py evaluates them."""
@@ -1449,7 +1680,8 @@ def main():
     EXPECTED = Expected()
     for make in (torch_mlp, torch_types, torch_recurrent, torch_wrappers, torch_hostile, safetensors, npz, keras2,
                  keras2_graph, keras2_shapes, keras2_cells, keras1, keras1_graph, keras_recurrent, keras3, keras_refused, own,
-                 keras2_lines, keras2_volumes, keras2_merges, keras2_steps, tensorflow_cells):
+                 keras2_lines, keras2_volumes, keras2_merges, keras2_steps, tensorflow_cells, keras2_transposed, keras2_separable,
+                 keras_both_ends, torch_transposed):
         make()
     EXPECTED.write("expected.json")
     check_outputs(EXPECTED.cases)
