@@ -400,8 +400,10 @@ cli::Command train() {
         .range(0)
         .execution_only();
     c.memory_limit(o->memory);
-    c.memory("parameters x (2 + optimiser states) + activations of a batch + the splits as they "
-             "are stored. Splits beyond --memory stay on disk: contiguous datasets are read in "
+    c.memory("parameters x (36 bytes + 12 for each state of the optimiser; float64: 60 + 12), of "
+             "which a third is the training itself, the rest checkpoints and states being written "
+             "+ twice the activations of a batch + the splits as they are stored. Splits beyond "
+             "--memory stay on disk: contiguous datasets are read in "
              "place, others are unpacked once into a temporary file (in $TMPDIR). Samples are "
              "then read in the order of training, the next batch ahead; the bits are the same. "
              "The training split has --memory first, the evaluation split what is left.");
