@@ -88,6 +88,9 @@ Windows convolution_windows(Keys& keys, Index rank) {
         rank, 1, ones);
     w.dilation = keys.integers("dilation_rate", rank, 1, ones);
     w.padding = padding_word(keys);
+    for (const auto* extents : {&w.kernel, &w.stride, &w.dilation})
+        for (const Index extent : *extents)
+            if (extent > kMostExtent) throw Error("its windows are implausibly large");
     return w;
 }
 
@@ -264,6 +267,8 @@ KerasTensor keras_transposed(KerasBuilder& builder, const KerasCall& call) {
         weight_names(bias));
     std::optional<std::vector<Index>> stated;
     if (keys.has("output_padding")) stated = keys.integers("output_padding", rank, 0);
+    if (stated && *std::max_element(stated->begin(), stated->end()) > kMostExtent)
+        throw Error("its output_padding is implausibly large");
     Json cut = Json::array(), more = Json::array();
     hdf5::Shape shape = input.shape;
     shape[input.moved ? shape.size() - 1 : 0] = filters;
@@ -274,8 +279,8 @@ KerasTensor keras_transposed(KerasBuilder& builder, const KerasCall& call) {
         more.push_back(axis.more);
         Index& extent = shape[i + (input.moved ? 0 : 1)];
         if (extent != kUnknownExtent)
-            extent = (extent - 1) * w.stride[i] + (w.kernel[i] - 1) * w.dilation[i] + 1 +
-                     axis.more - axis.before - axis.after;
+            extent = hdf5::element_count({extent - 1, w.stride[i]}, "its output") +
+                     (w.kernel[i] - 1) * w.dilation[i] + 1 + axis.more - axis.before - axis.after;
     }
     Json settings = window_keys(w, filters, bias);
     settings["padding"] = cut;
