@@ -12,6 +12,8 @@
 #include <cmath>
 #include <deque>
 #include <filesystem>
+#include <optional>
+#include <set>
 
 namespace checkpoint_app {
 namespace {
@@ -103,10 +105,25 @@ std::string number_text(const std::string& text, const std::string& option) {
 Override number_by_layer(const std::string& key, const std::string& option,
                          const std::string& text) {
     const auto colon = text.rfind(':');
-    if (colon == std::string::npos || !parse_double(text.substr(colon + 1)))
+    const auto number =
+        colon == std::string::npos ? std::nullopt : parse_double(text.substr(colon + 1));
+    if (!number)
         throw UsageError("option '" + option + "': found '" + printable(text, 40) +
                          "'; LAYER:X is expected");
-    return {key + "." + text.substr(0, colon), text.substr(colon + 1)};
+    return {key + "." + text.substr(0, colon), shortest(*number)};
+}
+
+// The keys that `words` of an option change, each of them once.
+void add_by_layer(const std::string& key, const std::string& option,
+                  const std::vector<std::string>& words, std::vector<Override>& list) {
+    std::set<std::string> seen;
+    for (const std::string& word : words) {
+        list.push_back(number_by_layer(key, option, word));
+        if (!seen.insert(list.back().path).second)
+            throw UsageError("option '" + option + "': '" +
+                             printable(list.back().path.substr(key.size() + 1), 40) +
+                             "' is given twice");
+    }
 }
 
 bool gives(const Options& o, const std::string& path) {
@@ -138,11 +155,10 @@ std::vector<Override> overrides_of(const Options& o) {
     if (!o.stop_when.empty()) add_stop(o.stop_when, list);
     if (!o.lr_schedule.empty()) list.push_back({"schedule", o.lr_schedule});
     if (!o.freeze.empty()) list.push_back({"freeze", "[\"" + join(o.freeze, "\",\"") + "\"]"});
-    for (const auto& one : o.lr_scale)
-        list.push_back(number_by_layer("lr_scale", "--lr-scale", one));
-    for (const auto& one : o.l2)
-        list.push_back(parse_double(one) ? Override{"l2.*", one}
-                                         : number_by_layer("l2", "--l2", one));
+    add_by_layer("lr_scale", "--lr-scale", o.lr_scale, list);
+    std::vector<std::string> penalties;
+    for (const auto& one : o.l2) penalties.push_back(parse_double(one) ? "*:" + one : one);
+    add_by_layer("l2", "--l2", penalties, list);
     return list;
 }
 
@@ -159,6 +175,9 @@ struct Configuration {
 TrainingConfig read_document(const Options& o, std::vector<Override> overrides, bool named,
                              cli::Context& context) {
     const hdf5::Address input = context.input_address();
+    if (!input.is_stream() && !named && !o.data.empty())
+        throw UsageError("option '--data': given beside '" + address_text(input) +
+                         "', which are the data of --config " + o.document.file);
     if (!input.is_stream() && !named)
         overrides.insert(overrides.begin(), {"data", address_text(input)});
     context.note_foreign(o.document.file);

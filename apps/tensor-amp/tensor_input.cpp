@@ -225,7 +225,9 @@ LoadedTensor load_as(cli::Context& context, const TensorOptions& o, std::size_t 
         return in_memory(o, std::move(*foreign), context.input_address(input).name());
     const Place place = place_of(context, o, input);
     // Ranks that work together have their rows of it each.
-    if (ranks::team() > 1 || o.copies * place.bytes(number) > allowed_memory(o.memory))
+    const Shape& shape = place.values.shape();
+    check_shape(shape, place.values.where());
+    if ((ranks::team() > 1 && worth_sharing(shape)) || o.copies * place.bytes(number) > allowed_memory(o.memory))
         return streamed(o, place);
     return in_memory(o, load_at<Scalar>(context, o, place, input), place.values.where());
 }

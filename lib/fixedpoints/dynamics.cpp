@@ -189,12 +189,25 @@ Dynamics::Dynamics(Cell cell) {
     raw_inputs_ = inputs();
 }
 
+namespace {
+
+// A part that is taken step by step has to mean the same there.
+void refuse_reversal(const Network<double>& network, const std::vector<Index>& nodes) {
+    for (const Index node : nodes)
+        if (network.node_type(node) == "reverse")
+            throw Error("layer '" + network.node_name(node) +
+                        "' turns time round: the steps of the cell would not be those of the data");
+}
+
+} // namespace
+
 Dynamics::Dynamics(const Model& model, const std::string& layer) {
     const Network<double> network(model.architecture);
     const Weights<double> weights = network.load(model);
     const std::vector<Index> chosen = choose_cells(network, layer);
     is_part_ = chosen.size() < recurrent_layers(network).size();
     const std::vector<Index> before = chain(network, 0, chosen.front());
+    refuse_reversal(network, before);
     for (std::size_t i = 0; i < chosen.size(); ++i) {
         cells_.emplace_back(network, chosen[i], weights);
         if (i == 0) continue;
@@ -234,6 +247,7 @@ Dynamics::Dynamics(const Model& model, const std::string& layer) {
     const std::vector<Index> after = chain(network, last, network.output_node());
     const bool sequence = network.node_tensor(last).sequence;
     if (after.empty()) return;
+    refuse_reversal(network, after);
     const Index units = cells_.back().units();
     tail_ = std::make_unique<Part>(
         submodel(model, network, after, sequence ? network::Shape{1, units} : network::Shape{units},

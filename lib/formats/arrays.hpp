@@ -8,6 +8,7 @@
 #include <assay/hdf5/stream.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -126,7 +127,10 @@ class NwbUnits {
     [[nodiscard]] const std::vector<std::int64_t>& ids() const { return ids_; }
     // Of the unit with most.
     [[nodiscard]] Index most_spikes() const;
-    [[nodiscard]] std::vector<double> times(Index unit) const;
+    // That are read at a time.
+    [[nodiscard]] Index spikes_together() const;
+    // Calls `take` with each unit and its times in turn.
+    void for_each(const std::function<void(Index unit, std::vector<double> times)>& take) const;
 
   private:
     [[nodiscard]] Index begin(Index unit) const;

@@ -176,8 +176,11 @@ KerasTensor depthwise(KerasBuilder& builder, Keys& keys, const KerasTensor& inpu
     const Windows windows = convolution_windows(keys, rank);
     const StoredLayer layer = converted_layer(name, std::move(arrays), builder.layout(false));
     builder.keep(layer, weight_names(bias));
+    const auto* weight = layer.find("weight", false);
+    if (weight == nullptr || weight->shape.empty())
+        throw Error("depthwise_kernel is missing or a single number");
     const Index multiplier = keys.count("depth_multiplier", 1, kMostUnits, 1),
-                filters = layer.find("weight", false)->shape[0];
+                filters = weight->shape[0];
     if (filters % multiplier != 0)
         throw Error(concat("depthwise_kernel makes ", filters, " channels; a multiple of ",
                            multiplier, " is expected"));
@@ -281,6 +284,9 @@ KerasTensor keras_transposed(KerasBuilder& builder, const KerasCall& call) {
         if (extent != kUnknownExtent)
             extent = hdf5::element_count({extent - 1, w.stride[i]}, "its output") +
                      (w.kernel[i] - 1) * w.dilation[i] + 1 + axis.more - axis.before - axis.after;
+        if (extent != kUnknownExtent && (extent < 1 || extent > kMostExtent))
+            throw Error(concat("its output has the extent ", extent, "; 1 to ", kMostExtent,
+                               " are expected"));
     }
     Json settings = window_keys(w, filters, bias);
     settings["padding"] = cut;

@@ -102,20 +102,32 @@ Index NwbUnits::most_spikes() const {
     return most;
 }
 
-std::vector<double> NwbUnits::times(Index unit) const {
-    const Index first = begin(unit);
-    std::vector<double> seconds(
-        static_cast<std::size_t>(ends_[static_cast<std::size_t>(unit)] - first));
-    if (!seconds.empty())
-        times_.read_box({first}, {static_cast<Index>(seconds.size())}, seconds.data());
-    return seconds;
+Index NwbUnits::spikes_together() const {
+    constexpr Index together = Index{1} << 22U; // a chunk is inflated whenever it is read from
+    return std::min(times_.size(), std::max(together, most_spikes()));
+}
+
+void NwbUnits::for_each(const std::function<void(Index, std::vector<double>)>& take) const {
+    std::vector<double> ahead;
+    Index first = 0; // of those that are read ahead
+    for (Index unit = 0; unit < count(); ++unit) {
+        const Index start = begin(unit), end = ends_[static_cast<std::size_t>(unit)];
+        if (end > first + static_cast<Index>(ahead.size())) {
+            first = start;
+            ahead.resize(
+                static_cast<std::size_t>(std::min(spikes_together(), times_.size() - start)));
+            times_.read_box({first}, {static_cast<Index>(ahead.size())}, ahead.data());
+        }
+        take(unit, {ahead.begin() + (start - first), ahead.begin() + (end - first)});
+    }
 }
 
 SpikeTrains read_nwb_units(const hdf5::Group& units) {
     const NwbUnits all(units);
     SpikeTrains trains;
     trains.ids = all.ids();
-    for (Index unit = 0; unit < all.count(); ++unit) trains.times.push_back(all.times(unit));
+    all.for_each(
+        [&](Index, std::vector<double> times) { trains.times.push_back(std::move(times)); });
     return trains;
 }
 

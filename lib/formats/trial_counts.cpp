@@ -79,9 +79,10 @@ class UnitCounts {
             }
     }
 
-    void add(const std::vector<double>& times, std::int64_t unit,
+    [[nodiscard]] IntervalIndex index() const { return IntervalIndex(windows_); }
+
+    void add(const std::vector<double>& times, std::int64_t unit, const IntervalIndex& index,
              std::vector<double>& block) const {
-        const IntervalIndex index(windows_);
         for (const double s : times) {
             expect_time(s, unit);
             index.containing(s, [&](std::size_t w) {
@@ -129,15 +130,17 @@ DenseFile trial_counts(const hdf5::Address& address, const TrialWindow& window,
     for (auto& stretches : observed) stretches = joined(stretches);
     const Index block_size = counts.bins() * counts.trials();
     StoredArray array{{units.count(), counts.bins(), counts.trials()}, 0, {}};
-    array.bytes = sizeof(double) * static_cast<double>(units.most_spikes() + block_size);
+    array.bytes = sizeof(double) *
+                  static_cast<double>(units.spikes_together() + units.most_spikes() + block_size);
     array.read = [=](const NumberBlock& take) {
+        const IntervalIndex index = counts.index();
         std::vector<double> block;
-        for (Index unit = 0; unit < units.count(); ++unit) {
+        units.for_each([&](Index unit, const std::vector<double>& times) {
             const auto at = static_cast<std::size_t>(unit);
             counts.clear(observed.empty() ? nullptr : &observed[at], block);
-            at_place(name, [&] { counts.add(units.times(unit), units.ids()[at], block); });
+            at_place(name, [&] { counts.add(times, units.ids()[at], index, block); });
             take(unit * block_size, block.data(), block_size);
-        }
+        });
     };
     return {name, std::move(array)};
 }

@@ -132,8 +132,14 @@ std::vector<RowMatrix> activations(const Net& network, const network::Weights<do
     parallel_blocks(blocks.count(), run.threads, [&](Index i) {
         run.monitor->stop_if_interrupted();
         const RowMatrix x = samples.inputs.middleRows(blocks.begin(i), blocks.extent(i));
+        std::vector<Index> lengths;
+        if (!samples.lengths.empty())
+            lengths.assign(samples.lengths.begin() + blocks.begin(i),
+                           samples.lengths.begin() + blocks.begin(i) + blocks.extent(i));
+        network::PassInfo info = info_of(x.rows());
+        if (!lengths.empty()) info.lengths = &lengths;
         Pass pass(network);
-        pass.forward(weights, x, info_of(x.rows()));
+        pass.forward(weights, x, info);
         for (std::size_t k = 0; k < nodes.size(); ++k)
             found[k].middleRows(blocks.begin(i), blocks.extent(i)) = pass.activation(nodes[k]);
     });

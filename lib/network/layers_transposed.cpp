@@ -60,11 +60,10 @@ class TransposedConvolution : public ConvolutionLayer<S> {
         const Shape space = output_space(keys, space_of(input));
         Windows back(keys, space, false);
         const GroupSizes sizes = this->read_groups(keys, input[0]);
-        Index strides = 1;
-        for (const auto& axis : back.axes()) strides *= axis.stride;
-        // A cell of the output meets one element of the kernel in so many.
-        const Index fan_in = std::max<Index>(1, sizes.in * back.elements() / strides),
-                    fan_out = sizes.out * back.elements();
+        // A cell of the output meets one element of the kernel in a stride along every axis.
+        Index met = sizes.in * back.elements();
+        for (const auto& axis : back.axes()) met /= axis.stride;
+        const Index fan_in = std::max<Index>(1, met), fan_out = sizes.out * back.elements();
         this->set_up(keys, space, {input[0], sizes.out}, std::move(back), {sizes.out, sizes.in},
                      fan_in, fan_out);
     }

@@ -9,6 +9,9 @@
 namespace assay::network {
 namespace {
 
+// Cells of a grid with its padding, and of anything along one axis.
+constexpr double kMostCells = 2147483648.0;
+
 // "same" as TensorFlow pads: ceil(n / s) outputs, the smaller half in front.
 Shape same_padding(Index extent, Index kernel, Index stride, Index dilation) {
     const Index outputs = (extent + stride - 1) / stride;
@@ -61,17 +64,27 @@ Windows::Windows(Keys& keys, const Shape& space, bool default_stride_is_kernel) 
     const Shape stride =
         keys.integers("stride", axes, 1, default_stride_is_kernel ? kernel_ : ones);
     const Shape dilation = keys.integers("dilation", axes, 1, ones);
+    for (std::size_t axis = 0; axis < space.size(); ++axis)
+        if (static_cast<double>(kernel_[axis]) * static_cast<double>(dilation[axis]) > kMostCells)
+            keys.refuse("kernel", concat("windows of ", kernel_[axis], " elements at distances of ",
+                                         dilation[axis], " are more than this program handles"));
     const auto padding = read_padding(keys, space, kernel_, stride, dilation);
+    double grid = 1;
     for (std::size_t axis = 0; axis < space.size(); ++axis) {
         const Index reach = (kernel_[axis] - 1) * dilation[axis] + 1;
         const Index padded = space[axis] + padding[axis][0] + padding[axis][1];
         if (reach > padded)
             keys.refuse("kernel", concat("a window of ", reach, " does not fit into ", padded,
                                          " cells of axis ", axis, " (padding included)"));
+        grid *= static_cast<double>(padded);
         output_.push_back((padded - reach) / stride[axis] + 1);
         axes_.push_back({space[axis], kernel_[axis], stride[axis], dilation[axis], padding[axis][0],
                          output_[axis]});
     }
+    if (grid > kMostCells)
+        keys.refuse("kernel",
+                    concat("a grid of ", grid,
+                           " cells, padding included, is more than this program handles"));
     positions_ = size_of(output_);
     cells_ = size_of(space);
     elements_ = size_of(kernel_);

@@ -9,8 +9,10 @@
 #include <assay/tensor_amp/slab_sums.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 namespace assay::tensor_amp {
 namespace {
@@ -401,6 +403,7 @@ Diagnosis diagnose(const DenseTensor& tensor, const Factors& factors, const Exec
 Diagnosis diagnose(const TensorSource& source, const Factors& factors, const Execution& run,
                    const Center& center, const DiagnosisSettings& settings) {
     check_inputs(source.shape(), factors, center);
+    if (source.share().ranks > 1) throw std::logic_error("diagnose: ranks share the tensor");
     const Phase phase(*run.monitor, "residuals");
     ResidualPass pass(source.shape(), factors, center, settings);
     GroupGatherer<float> floats(pass, run);
@@ -420,11 +423,12 @@ Diagnosis diagnose(const TensorSource& source, const Factors& factors, const Exe
 namespace {
 
 bool repeats_an_index(Index entry, const Shape& shape) {
-    std::vector<Index> index;
+    std::array<Index, 8> index{};
+    auto* end = index.begin();
     for (std::size_t a = shape.size(); a-- > 0; entry /= shape[a]) {
         const Index here = entry % shape[a];
-        if (std::find(index.begin(), index.end(), here) != index.end()) return true;
-        index.push_back(here);
+        if (std::find(index.begin(), end, here) != end) return true;
+        *end++ = here;
     }
     return false;
 }
@@ -455,17 +459,20 @@ class ResidualSums {
     void choose_shift(const RowBlock& block) {
         if (chosen_) return;
         chosen_ = true;
-        bool found = symmetric_; // the first entry repeats an index: it says nothing
+        bool found = false;
         if (block.first == 0 && block.count > 0)
-            for_each_observed(slab_of(block, 0, matrix_), matrix_.columns, [&](Index, double y) {
-                if (!found) shift_ = y;
-                found = true;
-            });
+            for_each_observed(slab_of(block, 0, matrix_), matrix_.columns,
+                              [&](Index entry, double y) {
+                                  if (found || !counts(entry)) return;
+                                  shift_ = y;
+                                  found = true;
+                              });
         if (source_.share().ranks > 1) ranks::exchange({{&shift_, sizeof shift_, 0}});
     }
 
     void add(const RowBlock& slab, MatrixXd& sums) const {
-        constexpr Index together = 32;
+        // Rows whose fitted values exist at a time.
+        const Index together = std::clamp<Index>((Index{1} << 18U) / matrix_.columns, 1, 32);
         const Blocks pieces{slab.count, together};
         for (Index piece = 0; piece < pieces.count(); ++piece) {
             RowBlock rows = slab_of(slab, piece, {1, 0, matrix_.columns, together, 1});
@@ -474,7 +481,7 @@ class ResidualSums {
                 right_.transpose();
             const Index first = rows.first * matrix_.columns;
             for_each_observed(rows, matrix_.columns, [&](Index entry, double value) {
-                if (symmetric_ && repeats_an_index(entry, source_.shape())) return;
+                if (!counts(entry)) return;
                 const double residual = value - fitted.data()[entry - first], y = value - shift_;
                 sums(0) += residual * residual;
                 sums(1) += y;
@@ -485,6 +492,10 @@ class ResidualSums {
     }
 
   private:
+    [[nodiscard]] bool counts(Index entry) const {
+        return !symmetric_ || !repeats_an_index(entry, source_.shape());
+    }
+
     const TensorSource& source_;
     const Unfolding& matrix_;
     bool symmetric_, chosen_ = false;

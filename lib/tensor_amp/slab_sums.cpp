@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <stdexcept>
 #include <vector>
 
 namespace assay::tensor_amp {
@@ -29,18 +30,14 @@ template <class Scalar>
     return sum;
 }
 
-// What one group of a round gives: its rows' numbers, then its part of the sum.
-struct GroupMessage {
-    Index first_row, rows;
-    VectorXd numbers;
-};
-
 } // namespace
 
 GroupedSum::GroupedSum(const TensorSource& source, MatrixXd& total)
     : source_(source), total_(total), group_slabs_(source.unfolded().group_slabs),
       slabs_(Blocks{source.unfolded().rows, source.unfolded().slab_rows}.count()),
       ranks_(source.share().ranks), alone_(group_slabs_ == 1 && ranks_ == 1) {
+    if (ranks_ > 1 && ranks_ != ranks::team())
+        throw std::logic_error("a tensor is shared by other ranks than those at work");
     if (!alone_) part_.setZero(total.rows(), total.cols());
 }
 
@@ -49,28 +46,23 @@ void GroupedSum::share(const RowBlock& block, const PlacedRows* placed) {
     const RankShare& ranks = source_.share();
     const Index group_rows = source_.unfolded().group_rows();
     const Index width = placed != nullptr ? placed->cols() : 0;
-    std::vector<GroupMessage> messages;
-    std::vector<ranks::Filled> filled;
+    // What a group gives: its rows' numbers, then its part of the sum.
+    VectorXd numbers;
     for (Index k = 0; k < block.round_groups; ++k) {
         const Index group = block.round_first + k, first = group * group_rows;
         const Index rows = std::min(group_rows, source_.unfolded().rows - first);
-        messages.push_back({first, rows, VectorXd(rows * width + part_.size())});
-        VectorXd& numbers = messages.back().numbers;
-        filled.push_back({numbers.data(), sizeof(double) * static_cast<std::size_t>(numbers.size()),
-                          ranks.owner(group)});
-        if (ranks.owner(group) != ranks.rank) continue;
-        if (placed != nullptr)
-            Eigen::Map<MatrixXd>(numbers.data(), rows, width) = placed->middleRows(first, rows);
-        numbers.tail(part_.size()) = part_.reshaped();
-    }
-    ranks::exchange(filled);
-    for (const GroupMessage& message : messages) {
-        if (placed != nullptr) {
+        numbers.resize(rows * width + part_.size());
+        Eigen::Map<MatrixXd> of_rows(numbers.data(), rows, width);
+        const bool mine = ranks.owner(group) == ranks.rank;
+        if (mine && placed != nullptr) of_rows = placed->middleRows(first, rows);
+        if (mine) numbers.tail(part_.size()) = part_.reshaped();
+        ranks::exchange({{numbers.data(), sizeof(double) * static_cast<std::size_t>(numbers.size()),
+                          ranks.owner(group)}});
+        if (!mine && placed != nullptr) {
             PlacedRows to = *placed;
-            to.middleRows(message.first_row, message.rows) =
-                Eigen::Map<const MatrixXd>(message.numbers.data(), message.rows, width);
+            to.middleRows(first, rows) = of_rows;
         }
-        total_.reshaped() += message.numbers.tail(part_.size());
+        total_.reshaped() += numbers.tail(part_.size());
     }
 }
 

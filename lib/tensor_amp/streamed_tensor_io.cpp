@@ -272,7 +272,7 @@ std::vector<StreamedTensor::Step> StreamedTensor::steps() const {
     for (Index round = 0, place = 0; share().ranks > 1 && round < share().rounds(matrix.groups());
          ++round) {
         const RowBlock group = own_group(round);
-        cut(group, matrix.group_rows(), place);
+        cut(group, std::min(matrix.group_rows(), matrix.rows), place);
         place += group.count;
     }
     return steps;

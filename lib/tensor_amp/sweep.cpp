@@ -100,20 +100,23 @@ SweepTheory no_theory(Index order) {
 void find_theory(SweepState& state, SafePoints<SweepState>& safe_points,
                  const SweepSettings& settings, const Execution& run) {
     const Schedule schedule = settings.fit.amp.schedule;
+    std::string first_failure;
     const auto find = [&](const SyntheticSettings& model) {
         try {
             return theory_of(model, schedule, run);
         } catch (const Interrupted&) {
             throw;
         } catch (const Error& error) {
-            run.monitor->warn(
-                concat("theory of point ", state.theory.size(), " is left out: ", error.what()));
+            if (first_failure.empty())
+                first_failure = concat("point ", state.theory.size(), ": ", error.what());
             return no_theory(static_cast<Index>(model.shape.size()));
         }
     };
     for (auto k = static_cast<Index>(state.theory.size()); k < settings.count(); ++k)
         safe_points.step([&]() -> const SweepState& { return state; },
                          [&] { state.theory.push_back(find(settings.model_of(k))); });
+    if (!first_failure.empty())
+        run.monitor->warn("theory is left out where it has no answer, first at " + first_failure);
     if (std::all_of(state.theory.begin(), state.theory.end(),
                     [](const SweepTheory& one) { return std::isnan(one.signal_error_informed); }))
         state.theory.clear();

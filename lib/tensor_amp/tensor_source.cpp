@@ -17,8 +17,7 @@ namespace {
 constexpr Index kMostSlabRows = 1024; // as many terms may be summed in float
 constexpr Index kSlabEntries = Index{1} << 22;
 constexpr Index kMostGroups = 64;
-constexpr Index kWorthSharing = Index{1}
-                                << 20; // entries; messages cost more than a pass over fewer
+constexpr Index kWorthSharing = Index{1} << 20; // entries
 
 // Few enough rows that there are some 32 slabs and a slab fits into memory; many enough that adding
 // up the slabs' sums costs little.
@@ -58,10 +57,14 @@ Unfolding unfolding(const Shape& shape) {
     return best;
 }
 
+bool worth_sharing(const Shape& shape) {
+    return count_entries(shape) >= kWorthSharing && unfolding(shape).groups() > 1;
+}
+
 TensorSource::TensorSource(Shape shape, Storage storage)
     : shape_(std::move(shape)), unfolding_(unfolding(shape_)), size_(count_entries(shape_)),
       storage_(storage) {
-    if (size_ >= kWorthSharing && ranks::team() > 1) share_ = {ranks::team(), ranks::rank()};
+    if (ranks::team() > 1 && worth_sharing(shape_)) share_ = {ranks::team(), ranks::rank()};
 }
 
 RowBlock TensorSource::own_group(Index round) const {

@@ -37,6 +37,10 @@ struct Unfolding {
 };
 [[nodiscard]] ASSAY_API Unfolding unfolding(const Shape& shape);
 
+// Whether ranks that work together share passes over it: messages cost more than a pass over few
+// entries, and few rows cannot be dealt out.
+[[nodiscard]] ASSAY_API bool worth_sharing(const Shape& shape);
+
 // Groups of slabs are dealt to ranks in turn; a round is as many groups as there are ranks.
 struct RankShare {
     int ranks = 1, rank = 0;
@@ -92,8 +96,9 @@ class ASSAY_API TensorSource {
                                                                 const Execution& run) const = 0;
 
     // Goes through the unfolded tensor once: calls `body` on blocks of whole slabs in ascending
-    // order. In memory there is but one block. Blocks may only be used during the call. Where ranks
-    // share the pass, each goes through its groups; all get as many blocks, some of them empty.
+    // order. In memory there is but one block (one a round where ranks share). Blocks may only be
+    // used during the call. Where ranks share the pass, each goes through its groups; all get as
+    // many blocks, some of them empty.
     using Visitor = std::function<void(const RowBlock&)>;
     void visit(Content content, const Visitor& body) const;
 

@@ -84,13 +84,14 @@ void section(Keys& keys, const std::string& key, Body&& body) {
     inner.refuse_others();
 }
 
-// Globs of layers and their numbers.
-std::vector<std::pair<std::string, double>> numbers_by_glob(Keys& keys, const std::string& key) {
+// Globs of layers and their numbers; `otherwise` where none is told.
+std::vector<std::pair<std::string, double>> numbers_by_glob(Keys& keys, const std::string& key,
+                                                            double otherwise) {
     std::vector<std::pair<std::string, double>> list;
     section(keys, key, [&](Keys& inner) {
         if (!keys.has(key)) return;
         for (const auto& [glob, unused] : keys.value(key).items())
-            list.emplace_back(glob, at_least_zero(inner, glob, 0));
+            list.emplace_back(glob, at_least_zero(inner, glob, otherwise));
     });
     return list;
 }
@@ -320,7 +321,7 @@ TrainingConfig parse(const Json& json) {
     c.epsilon = positive(keys, "epsilon", c.epsilon);
     c.truncate = keys.count("truncate", 0, kMostTrainingSteps, 0);
     c.rate_penalty = at_least_zero(keys, "rate_penalty", 0);
-    c.l2 = numbers_by_glob(keys, "l2");
+    c.l2 = numbers_by_glob(keys, "l2", 0);
     c.batch_size = keys.count("batch_size", 1, kMostBatch, c.batch_size);
     c.full_batch = keys.flag("full_batch", false);
     c.online = keys.flag("online", false);
@@ -352,7 +353,7 @@ TrainingConfig parse(const Json& json) {
     }
     section(keys, "clip", [&](Keys& k) { c.clip = read_clip(k); });
     if (keys.has("freeze")) c.freeze = keys.texts("freeze");
-    c.lr_scale = numbers_by_glob(keys, "lr_scale");
+    c.lr_scale = numbers_by_glob(keys, "lr_scale", 1);
     c.init = keys.text("init", c.init);
     if (c.init != "file") {
         network::check_law(c.init);

@@ -244,8 +244,8 @@ class Trainer {
         augment(batch, config_.data_settings.augment, network_.input(), config_.seed, state_.step);
         sums_ = &gradient_->of(weights_, batch, state_.step);
         const double rows = sums_->loss.rows, loss = sums_->loss.loss / rows;
-        if (!check_finite(loss)) return;
         l2_.add_gradient(weights_.trained, sums_->gradient);
+        if (!check_finite(loss)) return;
         clip(sums_->gradient, config_.clip, slices_);
         const double learning_rate = rate();
         const bool logs = logs_at(state_.step), logs_next = logs_at(state_.step + 1);
