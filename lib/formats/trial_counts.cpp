@@ -29,13 +29,13 @@ Index bins_of(const TrialWindow& window) {
 }
 
 // Nothing for a trial without the event.
-using Windows = std::vector<std::optional<Interval>>;
+using TrialWindows = std::vector<std::optional<Interval>>;
 
-Windows windows_about(const hdf5::Dataset& events, const TrialWindow& window) {
+TrialWindows windows_about(const hdf5::Dataset& events, const TrialWindow& window) {
     const auto times = events.expect_numeric().expect_rank(1).read<double>();
     if (times.empty()) throw Error(events.where() + ": holds no trial; one or more are expected");
     const double length = static_cast<double>(bins_of(window)) * window.dt;
-    Windows windows(times.size());
+    TrialWindows windows(times.size());
     for (std::size_t i = 0; i < times.size(); ++i) {
         if (!std::isfinite(times[i])) {
             if (window.gaps) continue;
@@ -53,7 +53,7 @@ Windows windows_about(const hdf5::Dataset& events, const TrialWindow& window) {
 // The bins of one unit about all trials, time x trial.
 class UnitCounts {
   public:
-    UnitCounts(const TrialWindow& window, const Windows& windows)
+    UnitCounts(const TrialWindow& window, const TrialWindows& windows)
         : dt_(window.dt), bins_(bins_of(window)), trials_(static_cast<Index>(windows.size())) {
         for (std::size_t trial = 0; trial < windows.size(); ++trial) {
             if (!windows[trial]) continue;
