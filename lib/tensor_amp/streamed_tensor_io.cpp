@@ -282,7 +282,7 @@ void StreamedTensor::survey(Monitor& monitor) {
     const Unfolding& matrix = unfolded();
     // At most half a block, since flags are read as doubles beside the values; of ranks that share
     // the memory of one machine, a part of it.
-    const Blocks parts{matrix.rows, std::min(rows_together(2) / (2 * share().ranks) + 1,
+    const Blocks parts{matrix.rows, std::min(rows_together(2) / (Index{2} * share().ranks) + 1,
                                              std::max<Index>(1, kSoon / matrix.columns))};
     VectorXd values(parts.length * matrix.columns), flags;
     if (mask_) flags.resize(values.size());

@@ -738,10 +738,7 @@ TEST_CASE("mistakes in architectures are told with their path", "[network]") {
                     "stride": 536870912})",
                 "[1, 4]"),
          "layers[0].stride: 536870912 is more than this program handles"},
-        // Strides whose product is no number any more; grids, distances and kernels beyond memory.
-        {layers(R"({"type": "conv3d_transpose", "filters": 1, "kernel": 1, "stride": 2000000000})",
-                "[1, 1, 1, 1]"),
-         "more than this program handles"},
+        // Grids, distances and kernels beyond memory.
         {layers(R"({"type": "conv2d_transpose", "filters": 1, "kernel": 2, "dilation": 536870912,
                     "padding": "same"})",
                 "[1, 2, 2]"),
@@ -785,6 +782,11 @@ TEST_CASE("mistakes in architectures are told with their path", "[network]") {
         {R"({"input": {"shape": [2]}, "layers": [)" + dense + R"(], "dt": "x"})",
          "dt: expected a number"},
     };
+    // Strides whose product is no number any more.
+    const Network<double> sparse(
+        layers(R"({"type": "conv3d_transpose", "filters": 1, "kernel": 1, "stride": 1073741824})",
+               "[1, 1, 1, 1]"));
+    CHECK(sparse.output().size() == 1);
     REQUIRE(mistakes.size() >= 25);
     for (const auto& [text, expected] : mistakes) {
         CAPTURE(text, expected);
