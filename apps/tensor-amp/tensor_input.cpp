@@ -227,7 +227,8 @@ LoadedTensor load_as(cli::Context& context, const TensorOptions& o, std::size_t 
     // Ranks that work together have their rows of it each.
     const Shape& shape = place.values.shape();
     check_shape(shape, place.values.where());
-    if ((ranks::team() > 1 && worth_sharing(shape)) || o.copies * place.bytes(number) > allowed_memory(o.memory))
+    if ((ranks::team() > 1 && worth_sharing(shape)) ||
+        o.copies * place.bytes(number) > allowed_memory(o.memory))
         return streamed(o, place);
     return in_memory(o, load_at<Scalar>(context, o, place, input), place.values.where());
 }
