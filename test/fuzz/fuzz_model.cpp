@@ -1,10 +1,11 @@
 // Every reader of trained networks on arbitrary bytes: the kind of file is told from its content.
 // An Error is a fine answer; a crash, a hang or a sanitizer's finding is not.
+#include "written_file.hpp"
+
 #include <assay/core/error.hpp>
 #include <assay/formats/model_file.hpp>
 
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <unistd.h>
@@ -78,21 +79,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         read_keras({data, data + size});
         return 0;
     }
-    const std::string file = "/tmp/assay-fuzz-model-" + std::to_string(getpid());
-    std::FILE* const out = std::fopen(file.c_str(), "wb");
-    std::fwrite(data, 1, size, out);
-    std::fclose(out);
-    std::unique_ptr<hdf5::InputFile> input;
-    const formats::Opener opener{[&](const hdf5::Address& address) -> hdf5::InputFile& {
-                                     input = std::make_unique<hdf5::InputFile>(
-                                         address, hdf5::StreamSettings{});
-                                     return *input;
-                                 },
-                                 [](const std::string&) {}};
+    fuzz::WrittenFile file(data, size, ".model");
     try {
-        static_cast<void>(formats::open_model({file, ""}, options_of(data[size - 1]), opener));
+        static_cast<void>(
+            formats::open_model({file.name(), ""}, options_of(data[size - 1]), file.opener()));
     } catch (const Error&) {
     }
-    unlink(file.c_str());
     return 0;
 }

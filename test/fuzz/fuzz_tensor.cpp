@@ -1,16 +1,13 @@
 // Every reader of dense arrays, and of trials in NWB, on arbitrary bytes: the kind of file is told
 // from its content. The last byte chooses between them. An Error is a fine answer; a crash, a hang
 // or a sanitizer's finding is not.
+#include "written_file.hpp"
+
 #include <assay/core/error.hpp>
 #include <assay/formats/dense_file.hpp>
 #include <assay/formats/trial_counts.hpp>
 
 #include <cstdint>
-#include <cstdio>
-#include <memory>
-#include <optional>
-#include <string>
-#include <unistd.h>
 
 namespace {
 
@@ -31,32 +28,21 @@ void read(const formats::StoredArray& array) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size < 2) return 0;
-    const std::string file = "/tmp/assay-fuzz-tensor-" + std::to_string(getpid());
-    std::FILE* const out = std::fopen(file.c_str(), "wb");
-    std::fwrite(data, 1, size, out);
-    std::fclose(out);
-    std::unique_ptr<hdf5::InputFile> input;
-    const formats::Opener opener{[&](const hdf5::Address& address) -> hdf5::InputFile& {
-                                     if (!input)
-                                         input = std::make_unique<hdf5::InputFile>(
-                                             address, hdf5::StreamSettings{});
-                                     return *input;
-                                 },
-                                 [](const std::string&) {}};
+    fuzz::WrittenFile file(data, size, ".tensor");
+    const formats::Opener opener = file.opener();
     const std::uint8_t choice = data[size - 1];
     try {
         if (choice % 2 == 0) {
-            const auto dense = formats::open_dense({file, ""}, opener);
+            const auto dense = formats::open_dense({file.name(), ""}, opener);
             if (dense) read(dense->array);
         } else {
             formats::TrialWindow window;
             window.dt = 0.25;
             window.around = {-0.5, 1};
             window.gaps = choice % 4 == 1;
-            read(formats::trial_counts({file, ""}, window, opener).array);
+            read(formats::trial_counts({file.name(), ""}, window, opener).array);
         }
     } catch (const Error&) {
     }
-    unlink(file.c_str());
     return 0;
 }
