@@ -175,11 +175,10 @@ struct Configuration {
 TrainingConfig read_document(const Options& o, std::vector<Override> overrides, bool named,
                              cli::Context& context) {
     const hdf5::Address input = context.input_address();
-    if (!input.is_stream() && !named && !o.data.empty())
-        throw UsageError("option '--data': given beside '" + address_text(input) +
-                         "', which are the data of --config " + o.document.file);
-    if (!input.is_stream() && !named)
-        overrides.insert(overrides.begin(), {"data", address_text(input)});
+    if (!input.is_stream() && named)
+        throw UsageError("option '" + std::string(o.data.empty() ? "--task" : "--data") +
+                         "': given beside the data '" + address_text(input) + "'");
+    if (!input.is_stream()) overrides.insert(overrides.begin(), {"data", address_text(input)});
     context.note_foreign(o.document.file);
     try {
         TrainingConfig c = training::read_config(o.document.text, overrides, o.document.file);

@@ -407,6 +407,45 @@ TEST_CASE("arrays of a recurrent layer see its inputs and its states", "[lindyn]
     CHECK(end.lambda_xx > 0);
 }
 
+TEST_CASE("what stands behind a sample's last step does not matter", "[lindyn]") {
+    const network::Model net{R"({"format": "assay-architecture/1",
+      "input": {"shape": [4, 3], "axes": ["time", "feature"]},
+      "layers": [{"name": "back", "type": "reverse"},
+                 {"name": "cell", "type": "rnn", "units": 2, "return_sequences": false},
+                 {"name": "out", "type": "dense", "units": 1}]})",
+                             {{"cell", "kernel", {2, 3}, normals(6, 1, 0.6)},
+                              {"cell", "recurrent", {2, 2}, normals(4, 2, 0.6)},
+                              {"cell", "bias", {2}, normals(2, 3, 0.3)},
+                              {"out", "weight", {1, 2}, normals(2, 4, 1)},
+                              {"out", "bias", {1}, {0}}},
+                             {}};
+    const auto kernel = Eigen::Map<const RowMatrix>(net.parameters[0].values.data(), 2, 3);
+    const auto recurrent = Eigen::Map<const RowMatrix>(net.parameters[1].values.data(), 2, 2);
+    const auto bias = Eigen::Map<const Vector>(net.parameters[2].values.data(), 2);
+    network::Samples s;
+    s.input_shape = {4, 3};
+    s.inputs = gaussian_rows(5, 12, 6);
+    s.lengths = {4, 1, 2, 4, 3};
+    for (const double padding : {0.0, 7.0}) {
+        for (Index b = 0; b < 5; ++b)
+            s.inputs.row(b).tail(12 - 3 * s.lengths[std::size_t(b)]).setConstant(padding);
+        const NetworkLayers found = feedback_layers(net, s, true, {});
+        REQUIRE(found.layers.size() == 2);
+        const RowMatrix &states = found.layers[0].inputs, &last = found.layers[1].inputs;
+        REQUIRE(states.rows() == 14);
+        Index row = 0;
+        for (Index b = 0; b < 5; ++b) {
+            Vector h = Vector::Zero(2);
+            for (Index t = s.lengths[std::size_t(b)]; t-- > 0;) {
+                CHECK((states.row(row++).transpose() - h).norm() < 1e-14);
+                const Vector x = s.inputs.row(b).segment(3 * t, 3).transpose();
+                h = (kernel * x + recurrent * h + bias).array().tanh();
+            }
+            CHECK((last.row(b).transpose() - h).norm() < 1e-14);
+        }
+    }
+}
+
 TEST_CASE("what sampling adds to the feedback of a convolution, beside drawn runs", "[lindyn]") {
     const NetworkLayers found = feedback_layers(model(), samples(6), false, {});
     StabilitySettings s;
