@@ -178,8 +178,8 @@ cli::Command fit() {
     c.choice<bool>("--sort", o->sort, {{"loading", true}, {"none", false}}, "order of components");
     c.conflicts("--lags", "--lag-seconds");
     c.memory(
-        "the recording (or its spectra; up to a quarter of --memory 8 N T more) + 32 T K (8 T K "
-        "more with several starts, and with --x-ortho) + 8 N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) "
+        "the recording (or its spectra; up to a quarter of --memory 8 N T more) + 40 T K (8 T K "
+        "more with several starts) + 8 N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) "
         "bytes + 16 MiB, and a quarter of --memory with --init coarse; a recording above --memory "
         "is "
         "streamed");
@@ -190,6 +190,7 @@ cli::Command fit() {
     c.example("Ten starts, a tenth of the entries held out",
               "cnmf fit rec.h5 -k 5 -l 20 --restarts 10 --holdout 0.1 -o fit.h5");
     c.reference("degleris2019");
+    c.reference("ang2019");
     c.reference("mackevicius2019");
     c.run([o](cli::Context& context) {
         Options options = *o;

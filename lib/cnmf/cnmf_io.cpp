@@ -38,6 +38,7 @@ void describe_options(hdf5::Group& group, const FitOptions& o) {
     group.set_attribute("loss_function", o.loss == Loss::kl ? "kl" : "l2");
     group.set_attribute("order", name_of(o.order));
     group.set_attribute("inner", static_cast<std::int64_t>(o.inner));
+    group.set_attribute("extrapolate", extrapolates(o) ? "on" : "off");
     group.set_attribute("components", static_cast<std::int64_t>(o.components));
     group.set_attribute("lags", static_cast<std::int64_t>(o.lags));
     hdf5::write_seed(group, o.seed);
@@ -164,7 +165,10 @@ void write_state(hdf5::Group group, const FitState& s) {
     group.set_attribute("bytes_read", s.work.bytes);
     group.write("restart_loss", s.restart_loss);
     group.write("restart_number", s.restart_number);
+    group.set_attribute("extrapolation", s.extrapolation.value);
+    group.set_attribute("most_extrapolation", s.extrapolation.most);
     write_model(group.create_group("current"), s.model, {});
+    if (s.before) write_model(group.create_group("before"), *s.before, {});
     write_history(group.create_group("history"), s.history);
     if (!s.best) return;
     write_model(group.create_group("best"), *s.best, {});
@@ -191,7 +195,10 @@ FitState read_state(const hdf5::Group& group) {
               group.number_attribute("bytes_read").value_or(0)};
     s.restart_loss = group.dataset("restart_loss").read<double>();
     s.restart_number = group.dataset("restart_number").read<std::int64_t>();
+    s.extrapolation.value = group.number_attribute("extrapolation").value_or(s.extrapolation.value);
+    s.extrapolation.most = group.number_attribute("most_extrapolation").value_or(1);
     s.model = read_model(group.group("current"));
+    if (group.has_group("before")) s.before = read_model(group.group("before"));
     s.history = read_history(group.group("history"));
     if (!group.has_group("best")) return s;
     s.best = read_model(group.group("best"));

@@ -14,6 +14,15 @@ namespace {
 // have lost their digits.
 constexpr double kLosesDigits = 1e-10, kLosesDigitsFloat32 = 1e-6;
 
+bool fell(const History& history) {
+    return history.objective.back() < history.objective[history.objective.size() - 2];
+}
+
+void drop_last(History& history) {
+    for (auto* values : {&history.loss, &history.objective, &history.kkt}) values->pop_back();
+    if (!history.test_loss.empty()) history.test_loss.pop_back();
+}
+
 } // namespace
 
 Descent::Descent(const Data& data, DataProducts& products, const Unseen& unseen,
@@ -39,9 +48,16 @@ Model Descent::model() const {
     return {components_, axis_.lags(), motifs_, axis_.unpadded(activations_)};
 }
 
-void Descent::set_model(Model model) {
+std::optional<Model> Descent::before() const {
+    if (motifs_before_.size() == 0) return std::nullopt;
+    return Model{components_, axis_.lags(), motifs_before_, axis_.unpadded(activations_before_)};
+}
+
+void Descent::set_model(Model model, std::optional<Model> before) {
     motifs_ = std::move(model.motifs);
     activations_ = axis_.padded(model.activations);
+    motifs_before_ = before ? std::move(before->motifs) : Matrix();
+    activations_before_ = before ? axis_.padded(before->activations) : TimeMatrix();
     imputation_.evaluate(motifs_, activations_, run_);
 }
 
@@ -275,6 +291,35 @@ bool Descent::step(double x_ortho_weight, FitState& state, KktStop stop) {
         poisson_step(state);
         return true;
     }
+    if (!extrapolates(options_)) return half_steps(x_ortho_weight, std::nullopt, state, stop);
+    const double weight = activations_before_.size() > 0 ? state.extrapolation.value : 0.0;
+    const Matrix motifs = motifs_;
+    const double kkt_activations = state.kkt_activations;
+    if (!half_steps(x_ortho_weight, weight, state, stop)) {
+        activations_.swap(activations_before_);
+        return false;
+    }
+    if (weight == 0) return true;
+    if (fell(state.history)) {
+        state.extrapolation.grow();
+        return true;
+    }
+    // From where the extrapolation began, a plain iteration.
+    state.extrapolation.shrink();
+    drop_last(state.history);
+    state.kkt_activations = kkt_activations;
+    motifs_ = motifs_before_ = motifs;
+    activations_ = activations_before_;
+    if (!unseen_.mask.empty()) imputation_.evaluate(motifs_, activations_, run_);
+    return half_steps(x_ortho_weight, 0.0, state, KktStop::ignored);
+}
+
+bool Descent::half_steps(double x_ortho_weight, std::optional<double> extrapolation,
+                         FitState& state, KktStop stop) {
+    if (extrapolation) {
+        extrapolate(activations_, activations_before_, *extrapolation);
+        if (!unseen_.mask.empty()) imputation_.evaluate(motifs_, activations_, run_);
+    }
     const MotifProblem problem = motif_problem(x_ortho_weight);
     const double norm = std::sqrt(motif_kkt(problem) + state.kkt_activations);
     if (state.history.kkt.empty()) state.kkt_start = norm > 0 ? norm : 1.0;
@@ -282,6 +327,7 @@ bool Descent::step(double x_ortho_weight, FitState& state, KktStop stop) {
     state.history.kkt.push_back(norm / state.kkt_start);
     update_motifs(problem, state);
     silence_dead_components(problem.gram);
+    if (extrapolation) extrapolate(motifs_, motifs_before_, *extrapolation);
     update_activations(x_ortho_weight, state);
     return true;
 }

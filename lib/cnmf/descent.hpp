@@ -4,6 +4,7 @@
 #include <assay/cnmf/fit.hpp>
 
 #include <memory>
+#include <optional>
 
 namespace assay::cnmf {
 
@@ -25,7 +26,9 @@ class ASSAY_API Descent {
     // KKT residual at the end (two more data products), relative to the start.
     double final_kkt(const FitState& state);
     [[nodiscard]] Model model() const;
-    void set_model(Model model);
+    // What the factors changed from, where the next step goes on along the change.
+    [[nodiscard]] std::optional<Model> before() const;
+    void set_model(Model model, std::optional<Model> before = std::nullopt);
 
   private:
     struct MotifProblem {
@@ -44,6 +47,9 @@ class ASSAY_API Descent {
     void record_divergence(FitState& state);
     [[nodiscard]] double divergence_gradient_norm() const;
     void silence_dead_components(const Matrix& gram);
+    // W's, then H's, each from an extrapolated other where a weight is given (0: of no change).
+    [[nodiscard]] bool half_steps(double x_ortho_weight, std::optional<double> extrapolation,
+                                  FitState& state, KktStop stop);
     void record(double squared_error, double penalty, FitState& state) const;
     [[nodiscard]] InnerSweeps inner() const;
     [[nodiscard]] double exact_squared_error() const;
@@ -60,6 +66,8 @@ class ASSAY_API Descent {
     double test_power_ = 0;
     Matrix motifs_;
     TimeMatrix activations_;
+    Matrix motifs_before_; // what the factors changed from; empty where nothing is known
+    TimeMatrix activations_before_;
     Imputation imputation_;
 };
 

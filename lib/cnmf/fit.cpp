@@ -59,6 +59,19 @@ void check_start(const StartSpec& start, const Recording& recording, Index compo
 constexpr Index kDefaultShift = 10;   // with x-ortho
 constexpr double kReseedFloor = 1e-3; // activations beside the one of a reseeded component
 
+void check_state(const FitState& state, const Recording& recording, const FitOptions& options) {
+    const auto fits = [&](const Model& model) {
+        return model.components == options.components && model.lags == options.lags &&
+               model.motifs.rows() == recording.units() &&
+               model.motifs.cols() == model.components * model.lags &&
+               model.activations.rows() == model.components &&
+               model.activations.cols() == recording.bins();
+    };
+    if (!fits(state.model) || (state.before && !fits(*state.before)) ||
+        (state.best && !fits(*state.best)))
+        throw Error("the saved state is not of this fit: its shapes differ");
+}
+
 bool is_dead(const Model& model, Index component) {
     return !(motif_image(model, component).maxCoeff() > 0) ||
            !(model.activations.row(component).maxCoeff() > 0);
@@ -84,6 +97,7 @@ class Runner {
         saving_.save = [this, save = std::move(control.save)](const FitState&) {
             save(stamped());
             state_.model = {};
+            state_.before.reset();
         };
     }
 
@@ -102,7 +116,8 @@ class Runner {
     // Descends from the starts up to end - 1, the first perhaps half done.
     void make_starts(Index end) {
         if (resumed_ && state_.restart < end && state_.iteration > 0)
-            descent_->set_model(std::exchange(state_.model, {}));
+            descent_->set_model(std::exchange(state_.model, {}),
+                                std::exchange(state_.before, std::nullopt));
         else if (state_.restart < end)
             begin();
         while (state_.restart < end) {
@@ -145,6 +160,7 @@ class Runner {
         state_.history = {};
         state_.iteration = state_.quiet_iterations = state_.fallbacks = 0;
         state_.kkt_start = state_.kkt_activations = 0;
+        state_.extrapolation = {};
         state_.stop_reason.clear();
         const Phase phase(*run_.monitor, "start");
         const StartIndex index{
@@ -276,6 +292,7 @@ class Runner {
         state_.work = work();
         // Between starts there is none; a state holds one all the same.
         state_.model = state_.iteration > 0 ? descent_->model() : *state_.best;
+        if (state_.iteration > 0) state_.before = descent_->before();
         return state_;
     }
 
@@ -351,6 +368,12 @@ class Runner {
 
 } // namespace
 
+bool extrapolates(const FitOptions& options) {
+    const bool one_sweep = options.algorithm == Algorithm::hals && options.inner == 1;
+    return options.extrapolate && options.algorithm != Algorithm::mult && !one_sweep &&
+           options.penalties.x_ortho == 0;
+}
+
 void check_shapes(const Recording& recording, Index components, Index lags, Monitor& monitor) {
     const Index bins = recording.bins();
     if (lags > bins)
@@ -375,6 +398,7 @@ FitResult fit(const Data& data, const Unseen& unseen, const FitOptions& options,
               const Execution& run, FitControl control) {
     check_options(options);
     check_start(options.start, data.recording(), options.components, options.lags);
+    if (control.resume) check_state(*control.resume, data.recording(), options);
     const bool kl = options.loss == Loss::kl;
     if (kl && data.choice().precision == Precision::float32)
         throw UsageError("--loss kl works in float64 only");

@@ -3,6 +3,7 @@
 // divergence.
 #pragma once
 
+#include <assay/cnmf/extrapolation.hpp>
 #include <assay/cnmf/model.hpp>
 #include <assay/cnmf/penalties.hpp>
 #include <assay/cnmf/start.hpp>
@@ -26,7 +27,8 @@ struct FitOptions {
     Index lags = 10;
     Algorithm algorithm = Algorithm::hals;
     Loss loss = Loss::l2;
-    Index inner = 0; // sweeps per half-step; 0: as many as pay
+    Index inner = 0;         // sweeps per half-step; 0: as many as pay
+    bool extrapolate = true; // as `extrapolates` says
     Order order = Order::chunk;
     AnlsActivations anls_activations = AnlsActivations::column;
     bool unlock = false; // MULT: clamp at 2.2e-16 after each step, so that zeros may come back
@@ -47,12 +49,17 @@ struct FitOptions {
     std::uint64_t start_stream = 0; // tells starts of different repetitions apart (select)
 };
 
+// Whether factors are extrapolated between half-steps: not in multiplicative descent, which cannot
+// leave the zeros that an extrapolation may end at; not with HALS of a single sweep, whose answer
+// is too rough to go on from; nor with x-ortho, where scale wanders.
+[[nodiscard]] ASSAY_API bool extrapolates(const FitOptions& options);
+
 // Histories have iterations + 1 entries, the start first.
 struct History {
     std::vector<double> loss;      // relative loss over seen entries
     std::vector<double> test_loss; // relative, over held-out entries; empty without any
     std::vector<double> objective; // half the squared error plus penalties (l2); divergence (kl)
-    std::vector<double> kkt;       // relative to the start
+    std::vector<double> kkt;       // relative to the start; of each gradient where it was taken
     std::vector<double> seconds;
 };
 
@@ -64,7 +71,10 @@ struct FitState {
     History history;
     double kkt_start = 0;       // norm of the projected gradient at the start
     double kkt_activations = 0; // squared norm of H's part after the last iteration
-    Index quiet_iterations = 0; // in a row with a decrease below the tolerance
+    ExtrapolationWeight extrapolation;
+    std::optional<Model> before; // what the factors changed from, where they are extrapolated; here
+                                 // only while the state is saved, as `model`
+    Index quiet_iterations = 0;  // in a row with a decrease below the tolerance
     Index fallbacks = 0;
     std::string stop_reason; // once known, only the last iteration, without x-ortho, is left
     double seconds = 0;      // spent so far

@@ -6,8 +6,8 @@
 FOLDER holds the built tools. The data are those of `cnmf synth`; every program starts from the same W and H.
 
 First table, 250 units x 10000 bins, K = 5, L = 20. In turn a peer and then ours, --pairs times for each peer. CPU
-seconds an outer iteration are the median over the run. Seconds to relative loss .15, with two sweeps a half-step
-(--inner 2, which needs the fewest iterations from a random start): of a peer, the sum over its iterations and nothing
+seconds an outer iteration are the median over the run. Seconds to relative loss .15, with three sweeps a half-step
+(--inner 3, which needs the fewest iterations from a random start): of a peer, the sum over its iterations and nothing
 else; of ours the same (`descent`, from the recorded history), and beside it those of the whole process, with start-up,
 reading, the spectra of the data, and writing. A ratio above 1 says that ours needs less.
 
@@ -42,7 +42,7 @@ SYNTH = ("{cnmf} synth --kind paper --units {N} --bins {T} -k {K} -l {L} --event
          "--compress none -o {data} --force")
 FIT = ("{cnmf} fit {data} -k {K} -l {L} --algorithm hals --init {start}:/start --threads 1 "
        "--max-iterations {iterations} --tolerance 0 -o {out} --force --json {summary}")
-FEW_SWEEPS = "--inner 2"
+FEW_SWEEPS = "--inner 3"
 LOSS, SECONDS, FIT_GROUP = "/cnmf/fit/loss", "/cnmf/fit/timing/seconds", "/cnmf/fit"
 
 EVENT_RATE, SEED, STOP_LOSS = 0.1, 0, 0.15

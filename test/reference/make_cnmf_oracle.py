@@ -58,11 +58,17 @@ single_bin_segments (some are one bin long).
     test_loss (iterations + 1)          masked runs only: the same over the entries with mask = 0
     objective (iterations + 1)          unmasked l2 runs only: f above
     attributes algorithm (mult, hals, anls), loss_function (l2, kl), order (component, time; none if it does not
-    matter), inner, iterations, l1_w, l2_w, l1_h, l2_h, x_ortho, events, parts
+    matter), inner, iterations, extrapolate (0, 1), l1_w, l2_w, l1_h, l2_h, x_ortho, events, parts
 
 One iteration is the W half-step, `inner` sweeps, then the H half-step, `inner` sweeps. Penalty strengths are
 constant; H is never rescaled. dR_x/dW depends on H alone and dR_x/dH on W alone: the first uses the H at hand in
 the W half-step, the second the new W.
+
+With extrapolate an iteration begins at H_y = max(0, H + b (H - H')), gives the W half-step of (W, H_y), called V, then
+W <- max(0, V + b (V - V')), then H <- the H half-step of (W, H_y); H' and V' are H and V of the iteration before. If f
+has not fallen (masked: half the squared error over used entries) all is done again from the W and H before, with
+b = 0 and V' = W; b starts at .5 and its bound c at 1; after a fall b <- min(c, 1.05 b), c <- min(1, 1.01 c), otherwise
+c <- b, b <- b / 1.5. The first iteration has b = 0.
 
     mult    W <- W * X U^T / (Xhat U^T + l1_w + l2_w W + x_ortho dR_x/dW + parts dR_p/dW + eps)
             H <- H * transconv(W, X) / (transconv(W, Xhat) + l1_h + l2_h H + x_ortho dR_x/dH + events dR_e/dH + eps)
@@ -572,12 +578,18 @@ def divergence(X, Xhat):
     return total
 
 
-def iterate(X, W, H, starts, algorithm, order="none", inner=1, pen=NONE, iterations=6, mask=None, loss_function="l2"):
+def iterate(X, W, H, starts, algorithm, order="none", inner=1, pen=NONE, iterations=6, mask=None, loss_function="l2",
+            extrapolate=False):
     losses, test_losses, objectives = [], [], []
+    used = np.ones_like(X) if mask is None else mask.astype(float)
+
+    def value(W, H):
+        if mask is None:
+            return objective(X, W, H, starts, pen)
+        return np.sum((used * (X - conv(W, H, starts))) ** 2) / 2
 
     def record():
         Xhat = conv(W, H, starts)
-        used = np.ones_like(X) if mask is None else mask.astype(float)
         if loss_function == "kl":
             losses.append(divergence(X, Xhat))
             return
@@ -587,12 +599,11 @@ def iterate(X, W, H, starts, algorithm, order="none", inner=1, pen=NONE, iterati
         else:
             objectives.append(objective(X, W, H, starts, pen))
 
-    def data():
+    def data(W, H):
         return X if mask is None else np.where(mask == 1, X, conv(W, H, starts))
 
-    record()
-    for _ in range(iterations):
-        target = data()
+    def new_w(W, H):
+        target = data(W, H)
         for _ in range(inner):
             if loss_function == "kl":
                 W = kl_w(target, W, H, starts)
@@ -602,7 +613,10 @@ def iterate(X, W, H, starts, algorithm, order="none", inner=1, pen=NONE, iterati
                 W = hals_w(target, W, H, starts, pen)
             else:
                 W = anls_w(target, W, H, starts)
-        target = data()
+        return W
+
+    def new_h(W, H):
+        target = data(W, H)
         for _ in range(inner):
             if loss_function == "kl":
                 H = kl_h(target, W, H, starts)
@@ -613,8 +627,36 @@ def iterate(X, W, H, starts, algorithm, order="none", inner=1, pen=NONE, iterati
                 H = hals_h(target, W, H, starts, pen, order)
             else:
                 H = anls_h(target, W, H, starts)
+        return H
+
+    def beyond(now, before, weight):
+        return np.maximum(0.0, now + weight * (now - before))
+
+    def extrapolated(W, H, W_before, H_before, weight):
+        H_beyond = beyond(H, H_before, weight)
+        W_new = new_w(W, H_beyond)
+        W_beyond = beyond(W_new, W_before, weight)
+        return W_beyond, new_h(W_beyond, H_beyond), W_new, H
+
+    record()
+    weight, most, W_before, H_before, refused = 0.5, 1.0, W, H, 0
+    for iteration in range(iterations):
+        if not extrapolate:
+            W = new_w(W, H)
+            H = new_h(W, H)
+        elif iteration == 0:
+            W, H, W_before, H_before = extrapolated(W, H, W, H, 0.0)
+        else:
+            tried = extrapolated(W, H, W_before, H_before, weight)
+            if value(*tried[:2]) < value(W, H):
+                W, H, W_before, H_before = tried
+                weight, most = min(most, 1.05 * weight), min(1.0, 1.01 * most)
+            else:
+                refused += 1
+                most, weight = weight, weight / 1.5
+                W, H, W_before, H_before = extrapolated(W, H, W, H, 0.0)
         record()
-    return W, H, np.array(losses), np.array(test_losses), np.array(objectives)
+    return W, H, np.array(losses), np.array(test_losses), np.array(objectives), refused
 
 
 def trajectory(seed, algorithm, starts=(0,), counts=False, masked=False, N=8, T=70, K=3, L=4, iterations=6, **options):
@@ -635,11 +677,12 @@ def trajectory(seed, algorithm, starts=(0,), counts=False, masked=False, N=8, T=
 
     run = lambda data, **more: iterate(data, W0, H0, starts, algorithm, iterations=iterations,
                                        **{"mask": mask, **options, **more})
-    W, H, losses, test_losses, objectives = run(X)
+    W, H, losses, test_losses, objectives, refused = run(X)
 
     # A component that died would make a weak test, an unstable path a useless one.
     assert np.all(np.isfinite(W)) and np.all(np.isfinite(H)) and np.all(W >= 0) and np.all(H >= 0)
     assert np.all(W.sum(axis=(1, 2)) > 0.1) and np.all(H.sum(axis=1) > 0.1)
+    assert not options.get("extrapolate") or 0 < refused < iterations / 2, refused
     descending = objectives if len(objectives) else losses
     assert np.all(np.diff(descending) < 0), descending
     noise = 1 + 1e-9 * rng.standard_normal(X.shape)
@@ -652,6 +695,8 @@ def trajectory(seed, algorithm, starts=(0,), counts=False, masked=False, N=8, T=
         plain = run(X, pen=NONE)[:2]
         assert np.abs(plain[0] - W).max() > 0.01 and np.abs(plain[1] - H).max() > 0.01
         for name in asdict(pen):
+            if name == "x_ortho" and options.get("extrapolate"):
+                continue
             assert getattr(pen, name) > 0
             less = run(X, pen=Penalties(**{**asdict(pen), name: 0.0}))[:2]
             assert max(np.abs(less[0] - W).max(), np.abs(less[1] - H).max()) > 1e-3, name
@@ -667,6 +712,8 @@ def trajectory(seed, algorithm, starts=(0,), counts=False, masked=False, N=8, T=
         d["objective"] = objectives
     d.update({"@algorithm": algorithm, "@loss_function": options.get("loss_function", "l2"),
               "@order": options.get("order", "none"), "@inner": options.get("inner", 1), "@iterations": iterations})
+    if options.get("extrapolate"):
+        d["@extrapolate"] = 1
     d.update({"@" + name: value for name, value in asdict(pen).items()})
     print(f"  {losses[0]:9.4f} -> {losses[-1]:9.4f}   zeros W {np.mean(W == 0):.2f} H {np.mean(H == 0):.2f}"
           f"   amplification {amplification:.1f}", end="")
@@ -676,6 +723,7 @@ def trajectory(seed, algorithm, starts=(0,), counts=False, masked=False, N=8, T=
 def make_trajectories():
     cuts = [0, 30, 33, 34, 50]                      # 30, 3, 1, 16 and 20 bins, L = 4
     every = Penalties(l1_w=0.05, l2_w=0.1, l1_h=0.04, l2_h=0.08, x_ortho=0.002, events=0.01, parts=0.02)
+    bilinear_free = Penalties(l1_w=0.05, l2_w=0.1, l1_h=0.04, l2_h=0.08, events=0.01, parts=0.02)
     plan = {
         "mult": dict(seed=201, algorithm="mult"),
         "mult_penalties": dict(seed=202, algorithm="mult", pen=every),
@@ -689,6 +737,13 @@ def make_trajectories():
         "hals_masked": dict(seed=210, algorithm="hals", order="time", masked=True),
         "anls": dict(seed=211, algorithm="anls"),
         "anls_segments": dict(seed=212, algorithm="anls", starts=cuts),
+        "hals_extrapolated": dict(seed=215, algorithm="hals", order="time", inner=3, T=40,
+                                  iterations=14, extrapolate=True),
+        "hals_extrapolated_penalties": dict(seed=216, algorithm="hals", order="component", inner=2, T=40, iterations=14,
+                                            pen=bilinear_free, extrapolate=True),
+        "hals_extrapolated_masked": dict(seed=217, algorithm="hals", order="time", inner=2, iterations=14, masked=True,
+                                         starts=cuts, extrapolate=True),
+        "anls_extrapolated": dict(seed=218, algorithm="anls", T=40, iterations=14, extrapolate=True),
         "kl": dict(seed=213, algorithm="mult", loss_function="kl", counts=True),
         "kl_segments": dict(seed=214, algorithm="mult", loss_function="kl", counts=True, starts=cuts),
     }
@@ -1033,7 +1088,7 @@ def main():
             write_group(file, name, part)
 
     size = os.path.getsize(fresh)
-    assert size < 400_000, size
+    assert size < 450_000, size
     if not os.path.exists(output):
         os.replace(fresh, output)
         print(f"{output}: written, {size} bytes")
