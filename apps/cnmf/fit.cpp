@@ -179,7 +179,7 @@ cli::Command fit() {
     c.conflicts("--lags", "--lag-seconds");
     c.memory(
         "the recording (or its spectra; up to a quarter of --memory 8 N T more) + 40 T K (8 T K "
-        "more with several starts) + 8 N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) "
+        "more with several starts) + 40 N K L + 8 (K L)^2 + 8 L K^2 (2 L - 1) "
         "bytes + 16 MiB, and a quarter of --memory with --init coarse; a recording above --memory "
         "is "
         "streamed");

@@ -100,9 +100,9 @@ void declare_fit(cli::Command& c, cnmf::FitOptions& o) {
         .range(0, 1000)
         .word("auto", 0);
     c.choice<bool>(
-        "--extrapolate", o.extrapolate, {{"on", true}, {"off", false}},
-        "factors go on along their last change while the loss falls (hals and anls; not with "
-        "--inner 1 or --x-ortho); off: plain alternation, as published");
+        "--extrapolate", o.extrapolate, {{"auto", true}, {"off", false}},
+        "auto: factors go on along their last change while the loss falls (hals of several sweeps, "
+        "anls; without penalties); off: plain alternation, as published");
     c.choice<Order>(
         "--order", o.order,
         {{"chunk", Order::chunk}, {"component", Order::component}, {"time", Order::time}},

@@ -209,6 +209,7 @@ cli::Command select() {
     c.example("The same as a job array of 8, merged",
               "cnmf select rec.h5 -k 1:8 -l 20 --shard 3/8 -o part3.h5; cnmf merge part?.h5 -o "
               "select.h5");
+    c.reference("ang2019");
     c.reference("wold1978");
     c.reference("owen2009");
     c.reference("wu2016");

@@ -41,6 +41,7 @@ cli::Command sequenciness() {
     declare_recording(c, o->data);
     c.memory("32 N T bytes for the recording and its shuffles, which must fit into --memory");
     c.example("Do these neurons fire in order?", "cnmf sequenciness rec.h5 -k 3 -l 20");
+    c.reference("ang2019");
     c.reference("mackevicius2019");
     c.run([o](cli::Context& context) {
         const Loaded loaded = load(context, o->data, o->fit.lags);

@@ -101,7 +101,9 @@ void write_fit(hdf5::Group group, const FitResult& r, const FitOptions& o, const
                                     : "half the squared error plus all penalties"});
     if (o.loss == Loss::l2)
         group.write("kkt", r.history.kkt,
-                    {"iteration", "", "norm of the projected gradient, relative to the start"});
+                    {"iteration", "",
+                     "norm of the projected gradient where each half-step began, relative to the "
+                     "start; the last: at the result"});
     if (w.timing == Timing::keep)
         group.create_group("timing").write("seconds", r.history.seconds,
                                            {"iteration", "s", "time since the start"});
@@ -167,6 +169,7 @@ void write_state(hdf5::Group group, const FitState& s) {
     group.write("restart_number", s.restart_number);
     group.set_attribute("extrapolation", s.extrapolation.value);
     group.set_attribute("most_extrapolation", s.extrapolation.most);
+    group.set_attribute("extrapolation_that_worked", s.extrapolation.worked);
     write_model(group.create_group("current"), s.model, {});
     if (s.before) write_model(group.create_group("before"), *s.before, {});
     write_history(group.create_group("history"), s.history);
@@ -197,6 +200,8 @@ FitState read_state(const hdf5::Group& group) {
     s.restart_number = group.dataset("restart_number").read<std::int64_t>();
     s.extrapolation.value = group.number_attribute("extrapolation").value_or(s.extrapolation.value);
     s.extrapolation.most = group.number_attribute("most_extrapolation").value_or(1);
+    s.extrapolation.worked =
+        group.number_attribute("extrapolation_that_worked").value_or(s.extrapolation.worked);
     s.model = read_model(group.group("current"));
     if (group.has_group("before")) s.before = read_model(group.group("before"));
     s.history = read_history(group.group("history"));

@@ -81,6 +81,7 @@ FitOptions level_options(const FitOptions& whole, StartIndex index, double share
     level.start_stream = index.restart;
     level.first_restart = 0;  // the stream tells starts apart
     level.reseed_dead = true; // a component that is lost here would be lost for good
+    level.extrapolate = extrapolates(whole);
     level.shift = 0;
     level.max_iterations = kMostIterations;
     level.tolerance = kEnough;

@@ -293,31 +293,34 @@ bool Descent::step(double x_ortho_weight, FitState& state, KktStop stop) {
     }
     if (!extrapolates(options_)) return half_steps(x_ortho_weight, std::nullopt, state, stop);
     const double weight = activations_before_.size() > 0 ? state.extrapolation.value : 0.0;
+    if (weight == 0) return half_steps(x_ortho_weight, weight, state, stop);
     const Matrix motifs = motifs_;
     const double kkt_activations = state.kkt_activations;
-    if (!half_steps(x_ortho_weight, weight, state, stop)) {
-        activations_.swap(activations_before_);
-        return false;
-    }
-    if (weight == 0) return true;
-    if (fell(state.history)) {
+    const Index fallbacks = state.fallbacks;
+    const bool made = half_steps(x_ortho_weight, weight, state, stop);
+    if (made && fell(state.history)) {
         state.extrapolation.grow();
         return true;
     }
-    // From where the extrapolation began, a plain iteration.
-    state.extrapolation.shrink();
-    drop_last(state.history);
-    state.kkt_activations = kkt_activations;
+    // A plain iteration from where the extrapolation began; where that seemed to be the end, if the
+    // gradient at that very place says otherwise.
+    if (made) {
+        state.extrapolation.shrink();
+        drop_last(state.history);
+        state.kkt_activations = kkt_activations;
+        state.fallbacks = fallbacks;
+        stop = KktStop::ignored;
+    }
     motifs_ = motifs_before_ = motifs;
     activations_ = activations_before_;
-    if (!unseen_.mask.empty()) imputation_.evaluate(motifs_, activations_, run_);
-    return half_steps(x_ortho_weight, 0.0, state, KktStop::ignored);
+    return half_steps(x_ortho_weight, 0.0, state, stop);
 }
 
 bool Descent::half_steps(double x_ortho_weight, std::optional<double> extrapolation,
                          FitState& state, KktStop stop) {
     if (extrapolation) {
         extrapolate(activations_, activations_before_, *extrapolation);
+        hold_ends();
         if (!unseen_.mask.empty()) imputation_.evaluate(motifs_, activations_, run_);
     }
     const MotifProblem problem = motif_problem(x_ortho_weight);
@@ -330,6 +333,15 @@ bool Descent::half_steps(double x_ortho_weight, std::optional<double> extrapolat
     if (extrapolation) extrapolate(motifs_, motifs_before_, *extrapolation);
     update_activations(x_ortho_weight, state);
     return true;
+}
+
+// What is active in the last L - 1 bins of a segment is seen in part: little holds it back.
+void Descent::hold_ends() {
+    for (const Segment& segment : axis_.segments()) {
+        const Index held = std::min(axis_.lags() - 1, segment.bins);
+        const Index first = segment.first_row + segment.bins - held;
+        activations_.middleRows(first, held) = activations_before_.middleRows(first, held);
+    }
 }
 
 // A component that explains nothing, |W_k * H_k| beyond the digits of the whole, is dead: exact

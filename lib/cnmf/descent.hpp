@@ -50,6 +50,7 @@ class ASSAY_API Descent {
     // W's, then H's, each from an extrapolated other where a weight is given (0: of no change).
     [[nodiscard]] bool half_steps(double x_ortho_weight, std::optional<double> extrapolation,
                                   FitState& state, KktStop stop);
+    void hold_ends();
     void record(double squared_error, double penalty, FitState& state) const;
     [[nodiscard]] InnerSweeps inner() const;
     [[nodiscard]] double exact_squared_error() const;

@@ -7,16 +7,20 @@
 
 namespace assay::cnmf {
 
+// As theirs but for the rates, one pair for all algorithms, and that an iteration in which the
+// objective rises is made again without extrapolation: it falls in every one.
 struct ExtrapolationWeight {
     double value = 0.5; // of the last change, from 0 to `most`
     double most = 1;
+    double worked = 0.5; // the last that did
 
     void grow() {
+        worked = value;
         value = std::min(most, 1.05 * value);
         most = std::min(1.0, 1.01 * most);
     }
     void shrink() {
-        most = value;
+        most = worked;
         value /= 1.5;
     }
 };

@@ -67,7 +67,11 @@ void check_state(const FitState& state, const Recording& recording, const FitOpt
                model.activations.rows() == model.components &&
                model.activations.cols() == recording.bins();
     };
-    if (!fits(state.model) || (state.before && !fits(*state.before)) ||
+    const auto& history = state.history;
+    const auto length = static_cast<std::size_t>(state.iteration) + 1;
+    const bool recorded = state.iteration == 0 ||
+                          (history.loss.size() == length && history.objective.size() == length);
+    if (!recorded || !fits(state.model) || (state.before && !fits(*state.before)) ||
         (state.best && !fits(*state.best)))
         throw Error("the saved state is not of this fit: its shapes differ");
 }
@@ -371,7 +375,7 @@ class Runner {
 bool extrapolates(const FitOptions& options) {
     const bool one_sweep = options.algorithm == Algorithm::hals && options.inner == 1;
     return options.extrapolate && options.algorithm != Algorithm::mult && !one_sweep &&
-           options.penalties.x_ortho == 0;
+           !options.penalties.any();
 }
 
 void check_shapes(const Recording& recording, Index components, Index lags, Monitor& monitor) {

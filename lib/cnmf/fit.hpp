@@ -51,7 +51,8 @@ struct FitOptions {
 
 // Whether factors are extrapolated between half-steps: not in multiplicative descent, which cannot
 // leave the zeros that an extrapolation may end at; not with HALS of a single sweep, whose answer
-// is too rough to go on from; nor with x-ortho, where scale wanders.
+// is too rough to go on from; nor with penalties, of which those on one factor alone would soon be
+// evaded by growth of the other.
 [[nodiscard]] ASSAY_API bool extrapolates(const FitOptions& options);
 
 // Histories have iterations + 1 entries, the start first.

@@ -58,6 +58,9 @@ std::vector<SelectRow> select(const Data& data, const Mask& excluded, const Sele
                                       static_cast<std::uint64_t>(r)}));
     };
     const Unseen all(recording, excluded, {});
+    // One method for all points.
+    const bool penalised = std::any_of(options.points.begin(), options.points.end(),
+                                       [](const SelectPoint& point) { return point.x_ortho > 0; });
     std::vector<SelectRow> rows;
     const auto count = static_cast<Index>(options.points.size());
     for (Index p = first; p < count; p += step) {
@@ -67,6 +70,7 @@ std::vector<SelectRow> select(const Data& data, const Mask& excluded, const Sele
         fit_options.components = point.components;
         fit_options.lags = point.lags;
         fit_options.penalties.x_ortho = point.x_ortho;
+        fit_options.extrapolate = options.fit.extrapolate && !penalised;
         fit_options.restarts = 1;
         const std::string name = point_name(point);
         const Phase phase(*run.monitor, "fits of " + name);

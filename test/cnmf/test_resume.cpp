@@ -214,3 +214,35 @@ TEST_CASE("starts keep their numbers where a rank stopped early", "[cnmf]") {
     CHECK(joined.restart_loss == std::vector<double>{0.5, 0.4, 0.6});
     CHECK(joined.restart_number == std::vector<std::int64_t>{4, 7, 8});
 }
+
+TEST_CASE("a saved state of other shapes is refused", "[cnmf]") {
+    const Synthetic synthetic = planted_small();
+    const Execution run{1, &silent_monitor()};
+    const Data data(*synthetic.recording, {}, run);
+    FitOptions options;
+    options.components = 2;
+    options.lags = 6;
+    options.max_iterations = 6;
+    options.tolerance = 0;
+    std::optional<FitState> saved;
+    FitControl control;
+    control.save = [&](const FitState& state) {
+        if (state.iteration == 4) saved = state;
+    };
+    control.save_every = 0;
+    static_cast<void>(fit(data, {}, options, run, std::move(control)));
+    REQUIRE(saved);
+    REQUIRE(saved->before);
+    const auto resumed = [&](FitState state) {
+        FitControl again;
+        again.resume = std::move(state);
+        return fit(data, {}, options, run, std::move(again));
+    };
+    CHECK(resumed(*saved).history.loss.size() == 7);
+    const auto change = GENERATE(0, 1, 2);
+    FitState damaged = *saved;
+    if (change == 0) damaged.model.activations.conservativeResize(2, 899);
+    if (change == 1) damaged.before->motifs.conservativeResize(11, 12);
+    if (change == 2) damaged.history.objective.clear();
+    CHECK_THROWS_WITH(resumed(damaged), Catch::Contains("its shapes differ"));
+}

@@ -16,8 +16,8 @@ TEST_CASE("iterates equal the literal algorithms", "[cnmf]") {
     const std::string name =
         GENERATE("mult", "mult_penalties", "mult_segments", "hals_component", "hals_time",
                  "hals_time_inner3", "hals_penalties", "hals_segments", "anls", "anls_segments",
-                 "hals_extrapolated", "hals_extrapolated_penalties", "hals_extrapolated_masked",
-                 "anls_extrapolated", "kl", "kl_segments", "mult_masked", "hals_masked");
+                 "hals_extrapolated", "hals_extrapolated_masked", "anls_extrapolated", "kl",
+                 "kl_segments", "mult_masked", "hals_masked");
     const auto engine = GENERATE(Engine::gemm, Engine::fft, Engine::sparse);
     CAPTURE(name, engine_name(engine));
     const auto group = oracle::oracle("/trajectories/" + name);

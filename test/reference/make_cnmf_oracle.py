@@ -64,11 +64,12 @@ One iteration is the W half-step, `inner` sweeps, then the H half-step, `inner` 
 constant; H is never rescaled. dR_x/dW depends on H alone and dR_x/dH on W alone: the first uses the H at hand in
 the W half-step, the second the new W.
 
-With extrapolate an iteration begins at H_y = max(0, H + b (H - H')), gives the W half-step of (W, H_y), called V, then
+With extrapolate an iteration begins at H_y = max(0, H + b (H - H')), but H in the last L - 1 bins of a segment, gives
+the W half-step of (W, H_y), called V, then
 W <- max(0, V + b (V - V')), then H <- the H half-step of (W, H_y); H' and V' are H and V of the iteration before. If f
 has not fallen (masked: half the squared error over used entries) all is done again from the W and H before, with
 b = 0 and V' = W; b starts at .5 and its bound c at 1; after a fall b <- min(c, 1.05 b), c <- min(1, 1.01 c), otherwise
-c <- b, b <- b / 1.5. The first iteration has b = 0.
+c <- the last b after which f fell (.5 before there is one), b <- b / 1.5. The first iteration has b = 0.
 
     mult    W <- W * X U^T / (Xhat U^T + l1_w + l2_w W + x_ortho dR_x/dW + parts dR_p/dW + eps)
             H <- H * transconv(W, X) / (transconv(W, Xhat) + l1_h + l2_h H + x_ortho dR_x/dH + events dR_e/dH + eps)
@@ -85,7 +86,8 @@ c <- b, b <- b / 1.5. The first iteration has b = 0.
     masked  before each half-step the entries with mask = 0 are replaced by the current conv(W, H)
 
 Names: mult, mult_penalties, mult_segments, mult_masked, hals_component, hals_time, hals_time_inner3,
-hals_penalties, hals_segments, hals_masked, anls, anls_segments, kl, kl_segments.
+hals_penalties, hals_segments, hals_masked, hals_extrapolated,
+hals_extrapolated_masked, anls, anls_segments, anls_extrapolated, kl, kl_segments.
 
 
 /analysis
@@ -632,14 +634,18 @@ def iterate(X, W, H, starts, algorithm, order="none", inner=1, pen=NONE, iterati
     def beyond(now, before, weight):
         return np.maximum(0.0, now + weight * (now - before))
 
+    held = np.zeros(X.shape[1], bool)                   # the last L - 1 bins of every segment
+    for first, end in zip(starts, [*starts[1:], X.shape[1]]):
+        held[max(first, end - W.shape[2] + 1):end] = True
+
     def extrapolated(W, H, W_before, H_before, weight):
-        H_beyond = beyond(H, H_before, weight)
+        H_beyond = np.where(held, H, beyond(H, H_before, weight))
         W_new = new_w(W, H_beyond)
         W_beyond = beyond(W_new, W_before, weight)
         return W_beyond, new_h(W_beyond, H_beyond), W_new, H
 
     record()
-    weight, most, W_before, H_before, refused = 0.5, 1.0, W, H, 0
+    weight, most, worked, W_before, H_before, refused = 0.5, 1.0, 0.5, W, H, 0
     for iteration in range(iterations):
         if not extrapolate:
             W = new_w(W, H)
@@ -650,10 +656,10 @@ def iterate(X, W, H, starts, algorithm, order="none", inner=1, pen=NONE, iterati
             tried = extrapolated(W, H, W_before, H_before, weight)
             if value(*tried[:2]) < value(W, H):
                 W, H, W_before, H_before = tried
-                weight, most = min(most, 1.05 * weight), min(1.0, 1.01 * most)
+                worked, weight, most = weight, min(most, 1.05 * weight), min(1.0, 1.01 * most)
             else:
                 refused += 1
-                most, weight = weight, weight / 1.5
+                most, weight = worked, weight / 1.5
                 W, H, W_before, H_before = extrapolated(W, H, W, H, 0.0)
         record()
     return W, H, np.array(losses), np.array(test_losses), np.array(objectives), refused
@@ -695,8 +701,6 @@ def trajectory(seed, algorithm, starts=(0,), counts=False, masked=False, N=8, T=
         plain = run(X, pen=NONE)[:2]
         assert np.abs(plain[0] - W).max() > 0.01 and np.abs(plain[1] - H).max() > 0.01
         for name in asdict(pen):
-            if name == "x_ortho" and options.get("extrapolate"):
-                continue
             assert getattr(pen, name) > 0
             less = run(X, pen=Penalties(**{**asdict(pen), name: 0.0}))[:2]
             assert max(np.abs(less[0] - W).max(), np.abs(less[1] - H).max()) > 1e-3, name
@@ -723,7 +727,6 @@ def trajectory(seed, algorithm, starts=(0,), counts=False, masked=False, N=8, T=
 def make_trajectories():
     cuts = [0, 30, 33, 34, 50]                      # 30, 3, 1, 16 and 20 bins, L = 4
     every = Penalties(l1_w=0.05, l2_w=0.1, l1_h=0.04, l2_h=0.08, x_ortho=0.002, events=0.01, parts=0.02)
-    bilinear_free = Penalties(l1_w=0.05, l2_w=0.1, l1_h=0.04, l2_h=0.08, events=0.01, parts=0.02)
     plan = {
         "mult": dict(seed=201, algorithm="mult"),
         "mult_penalties": dict(seed=202, algorithm="mult", pen=every),
@@ -739,8 +742,6 @@ def make_trajectories():
         "anls_segments": dict(seed=212, algorithm="anls", starts=cuts),
         "hals_extrapolated": dict(seed=215, algorithm="hals", order="time", inner=3, T=40,
                                   iterations=14, extrapolate=True),
-        "hals_extrapolated_penalties": dict(seed=216, algorithm="hals", order="component", inner=2, T=40, iterations=14,
-                                            pen=bilinear_free, extrapolate=True),
         "hals_extrapolated_masked": dict(seed=217, algorithm="hals", order="time", inner=2, iterations=14, masked=True,
                                          starts=cuts, extrapolate=True),
         "anls_extrapolated": dict(seed=218, algorithm="anls", T=40, iterations=14, extrapolate=True),
