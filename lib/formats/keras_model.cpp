@@ -52,6 +52,58 @@ void refuse_unknown(const KerasGraph& graph, const ModelOptions& options) {
                     " not known here; --treat CLASS=identity|relu|... names a stand-in");
 }
 
+// --- regularizers, which matter to training alone ---
+
+// "L2 (l2 0.01)": class and strengths above 0; empty where there is no penalty.
+std::string penalty_text(const Json& regularizer) {
+    if (regularizer.is_string()) return printable(regularizer.get<std::string>(), 40);
+    if (!regularizer.is_object()) return "";
+    const auto member = [&](const char* name) {
+        const auto found = regularizer.find(name);
+        return found == regularizer.end() ? Json() : *found;
+    };
+    const bool nested = member("config").is_object(); // not in Keras 1
+    const Json config = nested ? member("config") : regularizer;
+    const Json kind = nested ? member("class_name") : member("name");
+    std::vector<std::string> strengths;
+    for (const auto& [name, value] : config.items())
+        if (value.is_number() && value != 0)
+            strengths.push_back(printable(name, 20) + " " + significant(value.get<double>(), 6));
+    if (strengths.empty()) return "";
+    return (kind.is_string() ? printable(kind.get<std::string>(), 40) + " " : "") + "(" +
+           join(strengths, ", ") + ")";
+}
+
+// Layers by what is penalised of them.
+using Penalties = std::map<std::string, std::vector<std::string>>;
+
+void collect_penalties(const Json& config, const std::string& layer, Penalties& found) {
+    for (const auto& [field, value] : config.items()) {
+        if (!ends_with(field, "_regularizer")) {
+            if (value.is_structured()) collect_penalties(value, layer, found); // of a wrapped layer
+        } else if (const std::string text = penalty_text(value); !text.empty()) {
+            found[field + " " + text].push_back(layer);
+        }
+    }
+}
+
+void collect_penalties(const KerasGraph& graph, Penalties& found) {
+    for (const auto& layer : graph.layers) {
+        if (!layer.model.empty())
+            collect_penalties(layer.model.front(), found);
+        else
+            collect_penalties(*layer.config, printable(layer.name, 60), found);
+    }
+}
+
+void note_penalties(const KerasGraph& graph, KerasBuilder& builder) {
+    Penalties found;
+    collect_penalties(graph, found);
+    for (const auto& [penalty, layers] : found)
+        builder.note(penalty + " of " + printable(join(layers, ", "), 300) +
+                     ": a penalty in training, which is left out (see checkpoint train --l2)");
+}
+
 // --- the model's input ---
 
 hdf5::Shape shape_field(Keys& keys, const std::string& field) {
@@ -305,6 +357,7 @@ void fill_from_keras(const std::string& config, const KerasWeights& weights,
         const KerasGraph graph = keras_graph(json);
         refuse_unknown(graph, options);
         KerasBuilder builder(weights, origin, options, opened);
+        note_penalties(graph, builder);
         const auto inputs = graph.inputs.size() > 1
                                 ? make_inputs(builder, graph)
                                 : std::vector<KerasTensor>{make_input(builder, graph)};

@@ -147,6 +147,37 @@ TEST_CASE("model fixtures are read or refused as their maker says", "[formats][m
     CHECK_FALSE(std::ifstream("/tmp/assay-was-here").good());
 }
 
+TEST_CASE("a note tells the regularizers of a Keras model", "[formats][models]") {
+    const auto& cases = expected_cases();
+    const auto found = std::find_if(cases.begin(), cases.end(), [](const Json& one) {
+        return one["file"] == "keras2_weights.h5" && !one.contains("says");
+    });
+    REQUIRE(found != cases.end());
+    Json architecture = (*found)["options"]["architecture"];
+    const auto notes = [&] {
+        formats::ModelOptions options;
+        options.architecture = architecture.dump();
+        return open_model_file(kModels + "keras2_weights.h5", options).notes;
+    };
+    CHECK(notes().empty());
+    Json& layers = architecture["config"]["layers"];
+    const Json second = {{"class_name", "L2"}, {"config", {{"l2", 0.009999999776482582}}}};
+    layers.front()["config"]["kernel_regularizer"] = second;
+    layers.back()["config"]["kernel_regularizer"] = second;
+    layers.back()["config"]["bias_regularizer"] = {{"class_name", "L1L2"},
+                                                   {"config", {{"l1", 0.001}, {"l2", 0}}}};
+    layers.back()["config"]["activity_regularizer"] = {{"class_name", "L1L2"},
+                                                       {"config", {{"l1", 0}, {"l2", 0}}}};
+    layers[1]["config"]["W_regularizer"] = {
+        {"name", "WeightRegularizer"}, {"l1", 0.0}, {"l2", 0.5}}; // Keras 1
+    const std::string end =
+        ": a penalty in training, which is left out (see checkpoint train --l2)";
+    CHECK(notes() ==
+          std::vector<std::string>{"W_regularizer WeightRegularizer (l2 0.5) of norm" + end,
+                                   "bias_regularizer L1L2 (l1 0.001) of out" + end,
+                                   "kernel_regularizer L2 (l2 0.01) of conv1, out" + end});
+}
+
 TEST_CASE("arrays have the types of their numbers in the file", "[formats][models]") {
     struct Known {
         std::string file, array, type;
