@@ -102,9 +102,8 @@ class TrialFolder : public training::RunSink {
   public:
     // `folder`: on disk. `writing` guards HDF5, which serves one thread at a time.
     TrialFolder(const std::string& folder, const training::RunDescription& description,
-                network::Storage storage, std::mutex& writing)
-        : memory_("", description, storage), disk_(folder, description, storage),
-          writing_(writing) {}
+                std::mutex& writing)
+        : memory_("", description), disk_(folder, description), writing_(writing) {}
     // Under the lock.
     std::optional<training::RunState> resume() {
         auto state = disk_.resume(nullptr);
@@ -112,8 +111,8 @@ class TrialFolder : public training::RunSink {
         return state;
     }
     void checkpoint(const training::RunCheckpoint& checkpoint) override {
-        memory_.checkpoint(checkpoint);
-        waiting_.push_back(checkpoint);
+        waiting_.push_back(with_numbers(checkpoint));
+        memory_.checkpoint(waiting_.back());
     }
     void state(const training::RunState& state) override {
         latest_ = state;
@@ -213,12 +212,13 @@ class TrialRunner {
             const std::lock_guard<std::mutex> lock(files_);
             const std::string parts = target + ".parts";
             check_begun(parts, training::config_json(c));
-            folder.emplace(parts, describe_run(c, data), storage_of(c), files_);
+            folder.emplace(parts, describe_run(c, data), files_);
             resumed = folder->resume();
         }
         training::RunResult result;
         try {
-            result = training::train(c, data, start, resumed, *folder, {}, execution);
+            result = training::train(c, data, std::move(start), std::move(resumed), *folder, {},
+                                     execution);
             row.status = training::RunStatus::finished;
         } catch (const Interrupted&) {
             folder->write_out();
@@ -525,7 +525,8 @@ cli::Command sweep() {
         .range(1, 1024)
         .execution_only();
     c.memory_limit(o->memory);
-    c.memory("as checkpoint train, for each of the --jobs, which share --memory for their data.");
+    c.memory("as checkpoint train + checkpoints and a copy of weights and states, for each of the "
+             "--jobs, which share --memory for their data.");
     c.flag("--summary-only", o->summary_only, "metrics and the last model, no checkpoints");
     c.group("collect");
     c.option("--plan", *plan_file, "PLAN.h5", "the plan of the results");

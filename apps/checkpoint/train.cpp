@@ -246,6 +246,7 @@ std::string keep_diverged(const training::RunResult& until, const TrainingConfig
     const std::string place = context.state_directory();
     if (place.empty() || !context.keeps_state()) return "";
     const std::string name = place + "/" + training::kDivergedRun;
+    std::filesystem::create_directories(place); // a resumed run may not have got as far
     hdf5::OutputFile file(name, hdf5::Existing::replace, context.compression(), {});
     write_run(file.root(), c, data, folder, until, before, hdf5::Timings::leave_out);
     file.commit();
@@ -272,7 +273,7 @@ void run(const Options& o, cli::Context& context) {
     const std::string named_in = model_given               ? ""
                                  : o.document.file.empty() ? context.input_address().name()
                                                            : o.document.file;
-    const auto start = load_network(o.files, c, data, repeated, named_in, context);
+    auto start = load_network(o.files, c, data, repeated, named_in, context);
     training::resolve_loss(c, data);
     const auto earlier = earlier_run(context);
     const hdf5::Group* before = earlier ? &*earlier : nullptr;
@@ -280,11 +281,10 @@ void run(const Options& o, cli::Context& context) {
                             context.resuming()
                                 ? training::saved_configuration(context.state_directory(), before)
                                 : std::nullopt);
-    const network::Storage storage = storage_of(c);
-    training::RunFolder saved(context.state_directory(), describe_run(c, data), storage);
+    training::RunFolder saved(context.state_directory(), describe_run(c, data));
     // Of ranks that share the sums one keeps the checkpoints.
     training::RunFolder folder(context.keeps_state() ? context.state_directory() : "",
-                               describe_run(c, data), storage);
+                               describe_run(c, data));
     std::optional<training::RunState> resumed;
     if (context.resuming()) {
         resumed = saved.resume(before);
@@ -294,7 +294,8 @@ void run(const Options& o, cli::Context& context) {
     const ranks::Together together;
     training::RunResult result;
     try {
-        result = training::train(c, data, start, resumed, folder, limits, context.execution());
+        result = training::train(c, data, std::move(start), std::move(resumed), folder, limits,
+                                 context.execution());
     } catch (const training::Diverged& e) {
         throw Error(e.what() + keep_diverged(e.until, c, data, folder, before, context));
     }
@@ -418,13 +419,17 @@ cli::Command train() {
         .range(0)
         .execution_only();
     c.memory_limit(o->memory);
-    c.memory("parameters x (36 bytes + 12 for each state of the optimiser; float64: 60 + 12), of "
-             "which a third is the training itself, the rest checkpoints and states being written "
-             "+ twice the activations of a batch + the splits as they are stored. Splits beyond "
-             "--memory stay on disk: contiguous datasets are read in "
-             "place, others are unpacked once into a temporary file (in $TMPDIR). Samples are "
-             "then read in the order of training, the next batch ahead; the bits are the same. "
-             "The training split has --memory first, the evaluation split what is left.");
+    c.memory(
+        "parameters x (12 bytes + 4 for each state of the optimiser; float64: 24 + 8): weights, "
+        "gradient and, for the cosine of logged steps, the change before + twice the "
+        "activations of a batch + the splits as they are stored. Batches of some hundred "
+        "samples in a large network have up to three gradients more, --on-nonfinite halve keeps "
+        "a copy of weights and states, weights of a file (--init file) are read as float64, and "
+        "a run without a state folder (-o -) keeps its checkpoints in memory. Splits beyond "
+        "--memory stay on disk: contiguous datasets are read in "
+        "place, others are unpacked once into a temporary file (in $TMPDIR). Samples are "
+        "then read in the order of training, the next batch ahead; the bits are the same. "
+        "The training split has --memory first, the evaluation split what is left.");
     declare_model_file(c, o->files);
     c.example("Digits, two hidden layers",
               "checkpoint train --data digits.h5 --model mlp:64,64 --epochs 20 --momentum 0.9 "

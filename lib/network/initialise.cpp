@@ -79,38 +79,36 @@ class Initialiser {
     Weights<S> weights() const {
         Weights<S> made{Column<S>::Zero(network_.parameter_count()),
                         Column<S>::Zero(network_.statistics_count())};
-        for (const auto& entry : network_.parameters()) {
-            S* to = (entry.info.trained ? made.trained : made.statistics).data() + entry.offset;
-            const std::vector<double> values = array(entry);
-            std::transform(values.begin(), values.end(), to,
-                           [](double value) { return static_cast<S>(value); });
-        }
+        for (const auto& entry : network_.parameters())
+            fill(entry, (entry.info.trained ? made.trained : made.statistics)
+                            .segment(entry.offset, entry.info.size()));
         if (law_.name == "balanced") balance(made);
         return made;
     }
 
   private:
-    std::vector<double> array(const ParameterEntry& entry) const {
-        const auto size = static_cast<std::size_t>(entry.info.size());
+    // An array's place among the weights, of zeros.
+    using Place = Eigen::Ref<Column<S>>;
+    void fill(const ParameterEntry& entry, Place to) const {
         switch (entry.info.role) {
         case Role::scale:
         case Role::variance:
         case Role::shape:
-            return std::vector<double>(size, 1.0);
+            to.setOnes();
+            return;
         case Role::offset:
         case Role::mean:
         case Role::state:
-            return std::vector<double>(size, 0.0);
+            return;
         case Role::embedding:
-            return scaled(entry, embedding_deviation(), false);
+            return scaled(entry, embedding_deviation(), false, to);
         case Role::bias:
-            return law_.name == "torch" ? torch(entry) : bias(entry);
+            return law_.name == "torch" ? torch(entry, to) : bias(entry, to);
         case Role::recurrent:
-            return law_.name == "torch" ? torch(entry) : recurrent(entry);
+            return law_.name == "torch" ? torch(entry, to) : recurrent(entry, to);
         case Role::weight:
-            break;
+            return law_.name == "torch" ? torch(entry, to) : weight(entry, to);
         }
-        return law_.name == "torch" ? torch(entry) : weight(entry);
     }
     [[nodiscard]] double embedding_deviation() const {
         if (law_.name == "torch" || law_.name == "normal" || law_.name == "small")
@@ -119,9 +117,9 @@ class Initialiser {
     }
     // Weights and biases alike: uniform within 1 / sqrt(units) in recurrent cells, elsewhere within
     // 1 / sqrt(fan in).
-    std::vector<double> torch(const ParameterEntry& entry) const {
+    void torch(const ParameterEntry& entry, Place to) const {
         const auto size = is_cell(entry.layer) ? entry.info.fan_out : entry.info.fan_in;
-        return scaled(entry, 1 / std::sqrt(3.0 * static_cast<double>(size)), true);
+        scaled(entry, 1 / std::sqrt(3.0 * static_cast<double>(size)), true, to);
     }
     [[nodiscard]] bool is_cell(const std::string& layer) const {
         const auto entries = network_.parameters();
@@ -130,65 +128,52 @@ class Initialiser {
         });
     }
     // Zero, but 1 for gates that keep the state (Gers et al. 2000).
-    std::vector<double> bias(const ParameterEntry& entry) const {
-        std::vector<double> values(static_cast<std::size_t>(entry.info.size()), 0.0);
+    void bias(const ParameterEntry& entry, Place to) const {
         const std::string& type = network_.node_type(*network_.find_node(entry.layer));
-        if (entry.info.name != "bias" || law_.name == "zeros") return values;
-        const std::size_t gate = type == "lstm" ? 1 : 0, gates = type == "lstm" ? 4 : 2;
+        if (entry.info.name != "bias" || law_.name == "zeros") return;
+        const Index gate = type == "lstm" ? 1 : 0, gates = type == "lstm" ? 4 : 2;
         if (type == "lstm" || type == "janet")
-            for (std::size_t i = 0; i < values.size() / gates; ++i)
-                values[gate * values.size() / gates + i] = 1.0;
-        return values;
+            to.segment(gate * (to.size() / gates), to.size() / gates).setOnes();
     }
-    std::vector<double> scaled(const ParameterEntry& entry, double deviation, bool uniform) const {
+    void scaled(const ParameterEntry& entry, double deviation, bool uniform, Place to) const {
         const Draw draw(seed_, entry.layer + "/" + entry.info.name);
-        std::vector<double> values(static_cast<std::size_t>(entry.info.size()));
-        for (std::size_t i = 0; i < values.size(); ++i) {
-            const auto at = static_cast<Index>(i);
-            values[i] = uniform ? deviation * std::sqrt(3.0) * (2 * draw.uniform(at) - 1)
-                                : deviation * draw.normal(at);
-        }
-        return values;
+        for (Index i = 0; i < to.size(); ++i)
+            to(i) = static_cast<S>(uniform ? deviation * std::sqrt(3.0) * (2 * draw.uniform(i) - 1)
+                                           : deviation * draw.normal(i));
     }
-    std::vector<double> weight(const ParameterEntry& entry) const {
+    void weight(const ParameterEntry& entry, Place to) const {
         const auto fan_in = static_cast<double>(entry.info.fan_in);
         const auto fan_out = static_cast<double>(entry.info.fan_out);
         std::string name = law_.name;
         if (name == "auto" || name == "identity" || name == "balanced")
             name = rectified_after(entry.layer) ? "he" : "glorot";
         const bool uniform = ends_with(name, "-uniform");
-        if (starts_with(name, "he")) return scaled(entry, std::sqrt(2 / fan_in), uniform);
+        if (starts_with(name, "he")) return scaled(entry, std::sqrt(2 / fan_in), uniform, to);
         if (starts_with(name, "glorot"))
-            return scaled(entry, std::sqrt(2 / (fan_in + fan_out)), uniform);
-        if (name == "lecun") return scaled(entry, std::sqrt(1 / fan_in), false);
-        if (name == "normal") return scaled(entry, law_.parameter, false);
-        if (name == "small") return scaled(entry, law_.parameter / std::sqrt(fan_in), false);
-        if (name == "zeros") return scaled(entry, 0, false);
+            return scaled(entry, std::sqrt(2 / (fan_in + fan_out)), uniform, to);
+        if (name == "lecun") return scaled(entry, std::sqrt(1 / fan_in), false, to);
+        if (name == "normal") return scaled(entry, law_.parameter, false, to);
+        if (name == "small") return scaled(entry, law_.parameter / std::sqrt(fan_in), false, to);
+        if (name == "zeros") return scaled(entry, 0, false, to);
         const Index rows = entry.info.shape[0];
-        return flat(orthogonal(rows, entry.info.size() / rows,
-                               Draw(seed_, entry.layer + "/" + entry.info.name), 0),
-                    law_.parameter);
+        copy(orthogonal(rows, entry.info.size() / rows,
+                        Draw(seed_, entry.layer + "/" + entry.info.name), 0),
+             law_.parameter, to);
     }
     // Gate by gate.
-    std::vector<double> recurrent(const ParameterEntry& entry) const {
+    void recurrent(const ParameterEntry& entry, Place to) const {
         if (law_.name == "normal" || law_.name == "zeros" || law_.name == "small")
-            return weight(entry);
+            return weight(entry, to);
         const Index units = entry.info.shape[1];
-        std::vector<double> values;
         const Draw draw(seed_, entry.layer + "/" + entry.info.name);
-        for (Index first = 0; first < entry.info.shape[0]; first += units) {
-            const RowMatrix block = law_.name == "identity"
-                                        ? RowMatrix(RowMatrix::Identity(units, units))
-                                        : orthogonal(units, units, draw, first * units);
-            const auto part = flat(block, law_.name == "orthogonal" ? law_.parameter : 1.0);
-            values.insert(values.end(), part.begin(), part.end());
-        }
-        return values;
+        for (Index first = 0; first < entry.info.shape[0]; first += units)
+            copy(law_.name == "identity" ? RowMatrix(RowMatrix::Identity(units, units))
+                                         : orthogonal(units, units, draw, first * units),
+                 law_.name == "orthogonal" ? law_.parameter : 1.0,
+                 to.segment(first * units, units * units));
     }
-    static std::vector<double> flat(const RowMatrix& m, double gain) {
-        std::vector<double> values(m.data(), m.data() + m.size());
-        for (double& value : values) value *= gain;
-        return values;
+    static void copy(const RowMatrix& m, double gain, Place to) {
+        to = (gain * Eigen::Map<const Vector>(m.data(), m.size())).template cast<S>();
     }
     // Whether what consumes the layer's output rectifies it; what keeps or picks numbers in between
     // passes.

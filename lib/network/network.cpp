@@ -78,7 +78,7 @@ template <class S>
 Network<S>::Network(Network&&) noexcept = default;
 
 template <class S>
-Network<S>::Network(const std::string& architecture) : architecture_(architecture) {
+Network<S>::Network(const std::string& architecture) : layout_{architecture, {}, {}} {
     const Json json = parse_json(architecture, "architecture");
     at_place("architecture", [&] {
         Keys root(json, "");
@@ -179,12 +179,13 @@ void Network<S>::add_layer(const Json& json, const std::string& path) {
     for (const auto& info : node->layer->parameters()) {
         checked_size(info.shape, path);
         Index& total = info.trained ? trained_ : statistics_;
-        parameters_.push_back({node->name, info, total});
+        layout_.arrays.push_back({node->name, info, total});
         total += info.size();
         if (total > kMostParameters) throw Error(path + ": more than 2^36 parameters");
         node->upstream_parameters |= info.trained;
     }
     node->trained_count = trained_ - node->trained;
+    if (!node->layer->gates().empty()) layout_.gates.push_back({node->name, node->layer->gates()});
     names_[node->name] = nodes();
     nodes_.push_back(std::move(node));
 }
@@ -280,7 +281,7 @@ Weights<S> Network<S>::load(const Model& model, std::vector<std::string>* unused
     std::map<std::string, std::string> gates;
     for (const auto& one : model.gates) gates[one.layer] = one.gates;
     Weights<S> weights{Column<S>(trained_), Column<S>(statistics_)};
-    for (const auto& entry : parameters_) {
+    for (const auto& entry : layout_.arrays) {
         const std::string place = entry.layer + "/" + entry.info.name;
         const auto found = arrays.find(place);
         if (found == arrays.end())
@@ -321,16 +322,13 @@ Weights<S> Network<S>::load(const Model& model, std::vector<std::string>* unused
 
 template <class S>
 Model Network<S>::store(const Weights<S>& weights) const {
-    Model model{architecture_, {}, {}};
-    for (const auto& entry : parameters_) {
+    Model model{layout_.architecture, {}, layout_.gates};
+    for (const auto& entry : layout_.arrays) {
         const S* from =
             (entry.info.trained ? weights.trained : weights.statistics).data() + entry.offset;
         model.parameters.push_back({entry.layer, entry.info.name, entry.info.shape,
                                     std::vector<double>(from, from + entry.info.size())});
     }
-    for (const auto& node : nodes_)
-        if (node->layer && !node->layer->gates().empty())
-            model.gates.push_back({node->name, node->layer->gates()});
     return model;
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace assay::network {
@@ -28,6 +29,26 @@ struct ParameterEntry {
     Index offset = 0; // in `trained` or, if not trained, in `statistics`
 };
 
+// Where all arrays of a network stand in Weights, and what files tell of them.
+struct Layout {
+    std::string architecture;
+    std::vector<ParameterEntry> arrays;
+    std::vector<LayerGates> gates; // of recurrent layers
+};
+
+// Numbers that stand elsewhere, of either precision.
+template <class S>
+struct Span {
+    const S* data = nullptr;
+    Index size = 0;
+};
+using NumbersView = std::variant<Span<float>, Span<double>>;
+
+template <class S>
+[[nodiscard]] NumbersView view_of(const Column<S>& numbers) {
+    return Span<S>{numbers.data(), numbers.size()};
+}
+
 template <class S>
 class ASSAY_API Network {
   public:
@@ -37,13 +58,14 @@ class ASSAY_API Network {
     Network(Network&&) noexcept;
     Network(const Network&) = delete;
 
-    [[nodiscard]] const std::string& architecture() const { return architecture_; }
+    [[nodiscard]] const std::string& architecture() const { return layout_.architecture; }
     [[nodiscard]] const TensorInfo& input() const { return input_; }
     [[nodiscard]] const std::vector<std::string>& input_axes() const { return axes_; }
     // Of several layers that are outputs all numbers, one layer after the other (step by step where
     // all are sequences of one length).
     [[nodiscard]] const TensorInfo& output() const;
-    [[nodiscard]] const std::vector<ParameterEntry>& parameters() const { return parameters_; }
+    [[nodiscard]] const std::vector<ParameterEntry>& parameters() const { return layout_.arrays; }
+    [[nodiscard]] const Layout& layout() const { return layout_; }
     [[nodiscard]] Index parameter_count() const { return trained_; }
     [[nodiscard]] Index statistics_count() const { return statistics_; }
     // Floating point operations of one sample's forward pass, and numbers its activations take.
@@ -86,11 +108,10 @@ class ASSAY_API Network {
     struct Node;
     void add_layer(const nlohmann::json& json, const std::string& path);
     [[nodiscard]] std::string free_name(std::string name) const;
-    std::string architecture_;
+    Layout layout_;
     TensorInfo input_;
     std::vector<std::string> axes_;
     std::vector<std::unique_ptr<Node>> nodes_;
-    std::vector<ParameterEntry> parameters_;
     std::map<std::string, Index> names_;
     std::vector<Index> outputs_;
     Index trained_ = 0, statistics_ = 0, output_ = 0;

@@ -27,6 +27,16 @@ std::string axes_of(const std::string& parameter, std::size_t rank) {
     return axes;
 }
 
+hdf5::ArrayInfo parameter_info(const std::string& name, const Shape& shape) {
+    return {axes_of(name, shape.size()), "", "parameter of the layer"};
+}
+
+void write_gates(const hdf5::Group& weights, const std::vector<LayerGates>& gates) {
+    for (const auto& one : gates)
+        if (weights.has_group(one.layer))
+            weights.group(one.layer).set_attribute("gates", one.gates);
+}
+
 template <class T>
 void write_as(hdf5::Group& group, const std::string& name, const std::vector<double>& values,
               const Shape& shape, const hdf5::ArrayInfo& info) {
@@ -65,7 +75,8 @@ Model read_model(const hdf5::Group& group) {
         const hdf5::Group arrays = weights.group(layer);
         for (const auto& name : arrays.names()) {
             if (!arrays.has_dataset(name)) continue;
-            model.parameters.push_back(read_parameter(arrays.dataset(name), layer, name));
+            model.parameters.push_back(
+                read_parameter(arrays.dataset(name, hdf5::ReadOrder::rows), layer, name));
             if (model.parameters.size() > kMostArrays)
                 throw Error(weights.where() + ": more than a million arrays");
         }
@@ -80,13 +91,24 @@ void write_weights(hdf5::Group group, const Model& model, Storage storage) {
     for (const auto& array : model.parameters) {
         hdf5::Group layer = weights.create_group(array.layer);
         write_real(layer, array.name, array.values, array.shape,
-                   {axes_of(array.name, array.shape.size()), "", "parameter of the layer"},
-                   storage);
+                   parameter_info(array.name, array.shape), storage);
     }
-    for (const auto& one : model.gates) {
-        if (!weights.has_group(one.layer)) continue;
-        weights.group(one.layer).set_attribute("gates", one.gates);
+    write_gates(weights, model.gates);
+}
+
+void write_weights(hdf5::Group group, const Layout& layout, const NumbersView& trained,
+                   const NumbersView& statistics) {
+    hdf5::Group weights = group.create_group("weights");
+    for (const auto& [layer, info, offset] : layout.arrays) {
+        hdf5::Group arrays = weights.create_group(layer);
+        std::visit(
+            [&, &info = info, offset = offset](const auto& numbers) {
+                arrays.write(info.name, numbers.data + offset, info.shape,
+                             parameter_info(info.name, info.shape));
+            },
+            info.trained ? trained : statistics);
     }
+    write_gates(weights, layout.gates);
 }
 
 void write_model(hdf5::Group group, const Model& model, Storage storage) {

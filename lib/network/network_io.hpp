@@ -5,6 +5,7 @@
 #include <assay/core/export.hpp>
 #include <assay/hdf5/object.hpp>
 #include <assay/network/model.hpp>
+#include <assay/network/network.hpp>
 #include <assay/network/samples.hpp>
 
 #include <optional>
@@ -19,6 +20,9 @@ enum class Storage { float32, float64 };
 ASSAY_API void write_model(hdf5::Group group, const Model& model, Storage storage);
 // weights/<layer>/<parameter> below `group`.
 ASSAY_API void write_weights(hdf5::Group group, const Model& model, Storage storage);
+// The same from where the numbers stand, in their own precision.
+ASSAY_API void write_weights(hdf5::Group group, const Layout& layout, const NumbersView& trained,
+                             const NumbersView& statistics);
 
 // One split: a group with `inputs`, and `targets`, `lengths`, `mask` where they are. Integer
 // targets of one number a row are classes.

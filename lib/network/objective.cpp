@@ -118,7 +118,8 @@ struct Objective<S>::State {
     const SampleSource* samples = nullptr;
     Loss loss;
     ObjectiveOptions options;
-    Weights<S> weights;
+    Weights<S> own;
+    const Weights<S>* weights = &own;
     double rows = 0; // that count
     Blocks blocks;
     bool keeps = false;
@@ -151,7 +152,7 @@ struct Objective<S>::State {
     const Rows<S>& forward(Block& at) {
         if (at.forward) return at.pass->activation(network->output_node());
         at.forward = keeps;
-        return at.pass->forward(weights, at.batch.inputs, info(at.batch));
+        return at.pass->forward(*weights, at.batch.inputs, info(at.batch));
     }
     // Forward and backward of the mean loss.
     void both_ways(Block& at) {
@@ -189,7 +190,7 @@ struct Objective<S>::State {
     [[nodiscard]] Value mean_value(const LossSums& sums) const {
         const bool classifies = loss.kind == LossKind::softmax_cross_entropy ||
                                 loss.kind == LossKind::sigmoid_cross_entropy;
-        return {sums.loss / rows + penalty.value(weights.trained),
+        return {sums.loss / rows + penalty.value(weights->trained),
                 classifies ? sums.correct / rows : std::numeric_limits<double>::quiet_NaN()};
     }
     template <class Body>
@@ -260,8 +261,14 @@ Index Objective<S>::samples() const {
 }
 
 template <class S>
-void Objective<S>::set_weights(const Weights<S>& weights) {
-    state_->weights = weights;
+void Objective<S>::set_weights(Weights<S> weights) {
+    state_->own = std::move(weights);
+    refer_to(state_->own);
+}
+
+template <class S>
+void Objective<S>::refer_to(const Weights<S>& weights) {
+    state_->weights = &weights;
     for (auto& block : state_->kept) block.forget();
 }
 
@@ -309,7 +316,7 @@ Column<S> Objective<S>::gradient(const Execution& run, Value* value) {
             sum.loss += loss_sums(s.loss, at.pass->activation(s.network->output_node()), at.batch);
         });
     if (value) *value = s.mean_value(total.loss);
-    s.penalty.add_gradient(s.weights.trained, total.gradient);
+    s.penalty.add_gradient(s.weights->trained, total.gradient);
     return std::move(total.gradient);
 }
 

@@ -43,7 +43,9 @@ class ASSAY_API Objective {
     struct Value {
         double loss = 0, accuracy = 0;
     };
-    void set_weights(const Weights<S>& weights); // copied; forgets kept activations
+    void set_weights(Weights<S> weights); // forgets kept activations
+    // The same without a copy: they stay where and as they are as long as the objective is asked.
+    void refer_to(const Weights<S>& weights);
     [[nodiscard]] Value value(const Execution& run);
     // The same in one pass with, of each rectifying layer in the network's order, the share of its
     // units (channels of images, features of sequences) that no sample raises above 0 at any valid

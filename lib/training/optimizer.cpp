@@ -4,7 +4,6 @@
 #include <assay/core/constants.hpp>
 #include <assay/core/error.hpp>
 #include <assay/core/parallel.hpp>
-#include <assay/core/random.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -34,6 +33,21 @@ double moving_square(const std::vector<ParameterSlice>& slices, Index size, Squa
         if (!frozen(slice)) sum += square_of(slice.offset, slice.size);
     return sum;
 }
+
+// Sums over two changes, of which the cosine between them is made.
+struct ChangeSums {
+    double product = 0, square = 0, last_square = 0;
+    template <class Change, class Last>
+    void add(const Change& change, const Last& last) {
+        product += change.dot(last);
+        square += change.squaredNorm();
+        last_square += last.squaredNorm();
+    }
+    [[nodiscard]] double cosine() const {
+        const double norms = std::sqrt(square * last_square);
+        return norms > 0 ? product / norms : kNaN;
+    }
+};
 
 std::size_t state_count(const OptimizerSettings& s) {
     if (s.name == "sgd") return s.momentum > 0 ? 1 : 0;
@@ -65,18 +79,23 @@ double learning_rate_at(const ScheduleSettings& s, double base, Index step, Inde
 
 template <class S>
 Optimizer<S>::Optimizer(const OptimizerSettings& settings, std::vector<ParameterSlice> slices,
-                        Index size)
-    : settings_(settings), slices_(std::move(slices)),
-      states_(state_count(settings), network::Column<S>::Zero(size)) {}
+                        const NoiseSettings& noise, std::uint64_t seed)
+    : settings_(settings), slices_(std::move(slices)), noise_(noise), random_(seed, "noise") {}
 
 template <class S>
-void Optimizer<S>::restore(std::vector<network::Column<S>> states, Index updates) {
-    if (states.size() != states_.size()) throw Error("the saved state is of another optimiser");
-    for (std::size_t i = 0; i < states.size(); ++i)
-        if (states[i].size() != states_[i].size())
-            throw Error("the saved state is of another network");
-    states_ = std::move(states);
-    updates_ = updates;
+OptimizerState<S> Optimizer<S>::start(Index parameters) const {
+    OptimizerState<S> state;
+    for (std::size_t i = 0; i < state_count(settings_); ++i)
+        state.arrays.emplace_back(network::Column<S>::Zero(parameters));
+    return state;
+}
+
+template <class S>
+void Optimizer<S>::check(const OptimizerState<S>& state, Index parameters) const {
+    if (state.arrays.size() != state_count(settings_))
+        throw Error("the saved state is of another optimiser");
+    for (const auto& array : state.arrays)
+        if (array.size() != parameters) throw Error("the saved state is of another network");
 }
 
 template <class S>
@@ -111,9 +130,10 @@ typename Optimizer<S>::Factors Optimizer<S>::factors_at(Index update) const {
 // Some parameters from `offset` on: w by g, both arrays.
 template <class S>
 template <class Weights, class Gradient>
-void Optimizer<S>::advance(const Factors& f, S lr, Weights& w, const Gradient& g, Index offset) {
+void Optimizer<S>::advance(const Factors& f, S lr, Weights& w, const Gradient& g,
+                           std::vector<network::Column<S>>& states, Index offset) const {
     const OptimizerSettings& o = settings_;
-    const auto state = [&](std::size_t k) { return states_[k].segment(offset, w.size()).array(); };
+    const auto state = [&](std::size_t k) { return states[k].segment(offset, w.size()).array(); };
     if (o.name == "sgd" && o.momentum == 0) {
         w -= lr * g;
     } else if (o.name == "sgd") {
@@ -149,15 +169,39 @@ void Optimizer<S>::advance(const Factors& f, S lr, Weights& w, const Gradient& g
     }
 }
 
+// Noise of an update on some parameters of a slice, from its number `first` on.
+template <class S>
+template <class Weights>
+void Optimizer<S>::add_noise(double rate, const ParameterSlice& slice, Index update, Index first,
+                             Weights& weights) const {
+    const double deviation = std::sqrt(noise_.variance);
+    const StreamWords words{static_cast<std::uint64_t>(update), 1, purpose_key(slice.name)};
+    for (Index i = 0; i < weights.size(); ++i) {
+        const auto at = static_cast<std::uint64_t>(first + i);
+        const double xi = noise_.uniform ? std::sqrt(3.0) * (2 * random_.uniform(at, words) - 1)
+                                         : random_.normal(at, words);
+        weights(i) += static_cast<S>(rate * deviation * xi);
+    }
+}
+
 template <class S>
 void Optimizer<S>::update(network::Column<S>& theta, const network::Column<S>& gradient,
-                          double learning_rate, std::vector<double>* changes) {
+                          double learning_rate, OptimizerState<S>& state,
+                          UpdateTrace<S>* trace) const {
     const OptimizerSettings& o = settings_;
-    const Factors factors = factors_at(++updates_);
+    const bool noisy = noise_.target == NoiseTarget::all && noise_.variance > 0;
+    const Index number = state.updates++;
+    const Factors factors = factors_at(state.updates);
+    network::Column<S>* const last = trace ? trace->last : nullptr;
+    const bool had_last = last && last->size() > 0;
+    if (trace) trace->changes.assign(slices_.size(), 0.0);
+    if (last && !had_last) last->setZero(theta.size());
+    ChangeSums sums;
     for (std::size_t i = 0; i < slices_.size(); ++i) {
         const ParameterSlice& slice = slices_[i];
         if (slice.lr_scale == 0) continue;
-        const auto lr = static_cast<S>(learning_rate * slice.lr_scale);
+        const double rate = learning_rate * slice.lr_scale;
+        const auto lr = static_cast<S>(rate);
         const auto decay = static_cast<S>(slice.decays ? o.weight_decay : 0.0);
         const S l2 = o.decoupled ? S(0) : decay;
         // In blocks, so that all statements on one of them find it in the first-level cache.
@@ -166,18 +210,25 @@ void Optimizer<S>::update(network::Column<S>& theta, const network::Column<S>& g
             const Index offset = slice.offset + blocks.begin(block), size = blocks.extent(block);
             auto w = theta.segment(offset, size).array();
             const auto raw = gradient.segment(offset, size).array();
-            if (changes) before_ = w.matrix();
+            Eigen::Matrix<S, Eigen::Dynamic, 1, Eigen::ColMajor, kBlock, 1> before;
+            const auto change = [&] { return w.matrix() - before; };
+            if (trace) before = w.matrix();
             if (o.decoupled && decay > 0) w *= S(1) - lr * decay;
-            advance(factors, lr, w, raw + l2 * w, offset);
-            if (changes)
-                (*changes)[i] += (w.matrix() - before_).template cast<double>().squaredNorm();
+            advance(factors, lr, w, raw + l2 * w, state.arrays, offset);
+            if (trace) trace->changes[i] += change().template cast<double>().squaredNorm();
+            if (noisy) add_noise(rate, slice, number, blocks.begin(block), w);
+            if (!last) return;
+            auto change_before = last->segment(offset, size);
+            sums.add(change().template cast<double>(), change_before.template cast<double>());
+            change_before = change();
         };
         // Squares are added up in one order, on one thread.
-        const double work = changes ? 0 : static_cast<double>(slice.size);
+        const double work = trace ? 0 : static_cast<double>(slice.size);
         share_out(blocks.count(), work, [&](Index first, Index count) {
             for (Index block = first; block < first + count; ++block) update_block(block);
         });
     }
+    if (trace) trace->cosine = sums.cosine();
 }
 
 template <class S>
@@ -213,34 +264,10 @@ void clip(network::Column<S>& g, const ClipSettings& settings,
     }
 }
 
-template <class S>
-void add_noise(network::Column<S>& weights, const NoiseSettings& settings, double learning_rate,
-               const std::vector<ParameterSlice>& slices, std::uint64_t seed, Index step) {
-    if (settings.variance == 0) return;
-    const Random random(seed, "noise");
-    const double deviation = std::sqrt(settings.variance);
-    for (const auto& slice : slices) {
-        if (slice.lr_scale == 0) continue;
-        const double rate = learning_rate * slice.lr_scale;
-        const StreamWords words{static_cast<std::uint64_t>(step), 1, purpose_key(slice.name)};
-        for (Index i = 0; i < slice.size; ++i) {
-            const auto at = static_cast<std::uint64_t>(i);
-            const double xi = settings.uniform
-                                  ? std::sqrt(3.0) * (2 * random.uniform(at, words) - 1)
-                                  : random.normal(at, words);
-            weights(slice.offset + i) += static_cast<S>(rate * deviation * xi);
-        }
-    }
-}
-
 template void clip(network::Column<double>&, const ClipSettings&,
                    const std::vector<ParameterSlice>&);
 template void clip(network::Column<float>&, const ClipSettings&,
                    const std::vector<ParameterSlice>&);
-template void add_noise(network::Column<double>&, const NoiseSettings&, double,
-                        const std::vector<ParameterSlice>&, std::uint64_t, Index);
-template void add_noise(network::Column<float>&, const NoiseSettings&, double,
-                        const std::vector<ParameterSlice>&, std::uint64_t, Index);
 template class Optimizer<double>;
 template class Optimizer<float>;
 

@@ -104,55 +104,79 @@ std::vector<MetricRow> read_metrics(const hdf5::Group& group) {
     return rows;
 }
 
-void write_array(hdf5::Group& group, const std::string& name, const std::vector<double>& values,
-                 network::Storage storage, const std::string& description) {
-    const hdf5::ArrayInfo info{"parameter", "", description};
-    if (storage == network::Storage::float32)
-        group.write(name, std::vector<float>(values.begin(), values.end()), info);
-    else
-        group.write(name, values, info);
+template <class S>
+void write_column(hdf5::Group& group, const std::string& name, const network::Column<S>& values,
+                  const std::string& description) {
+    group.write(name, values.data(), {values.size()}, {"parameter", "", description});
 }
 
-void write_state(hdf5::Group group, const RunState& s, network::Storage storage) {
+template <class S>
+network::Column<S> read_column(const hdf5::Group& group, const std::string& name) {
+    const hdf5::Dataset dataset = group.dataset(name);
+    const Index size = dataset.expect_numeric().expect_rank(1).size();
+    network::Column<S> values(size);
+    dataset.read_box({0}, {size}, values.data());
+    return values;
+}
+
+void write_arrays(hdf5::Group&, std::monostate) {}
+
+template <class S>
+void write_arrays(hdf5::Group& group, const RunArrays<S>& a) {
+    group.set_attribute("updates", static_cast<std::int64_t>(a.optimizer.updates));
+    group.set_attribute("optimizer_arrays", static_cast<std::int64_t>(a.optimizer.arrays.size()));
+    write_column(group, "trained", a.weights.trained, "parameters, flat");
+    write_column(group, "statistics", a.weights.statistics, "running statistics, flat");
+    if (a.last_update.size() > 0)
+        write_column(group, "last_update", a.last_update, "the last change of trained");
+    for (std::size_t i = 0; i < a.optimizer.arrays.size(); ++i)
+        write_column(group, "optimizer_" + std::to_string(i), a.optimizer.arrays[i],
+                     "state of the optimiser");
+}
+
+// A number that counts something.
+Index read_count(const hdf5::Group& group, const char* name) {
+    const auto value = group.number_attribute(name);
+    if (!value || !(*value >= 0) || *value > 9e15)
+        throw Error(group.where() + ": attribute '" + name + "' is missing or wrong");
+    return static_cast<Index>(*value);
+}
+
+template <class S>
+RunArrays<S> read_arrays(const hdf5::Group& group) {
+    RunArrays<S> a;
+    a.weights = {read_column<S>(group, "trained"), read_column<S>(group, "statistics")};
+    if (group.has_dataset("last_update")) a.last_update = read_column<S>(group, "last_update");
+    a.optimizer.updates = read_count(group, "updates");
+    const Index arrays = read_count(group, "optimizer_arrays");
+    for (Index i = 0; i < std::min<Index>(arrays, 8); ++i)
+        a.optimizer.arrays.push_back(read_column<S>(group, "optimizer_" + std::to_string(i)));
+    return a;
+}
+
+void write_state(hdf5::Group group, const RunState& s) {
     group.set_attribute("step", static_cast<std::int64_t>(s.step));
-    group.set_attribute("updates", static_cast<std::int64_t>(s.updates));
     group.set_attribute("rate_factor", s.rate_factor);
     group.set_attribute("halvings", static_cast<std::int64_t>(s.halvings));
     group.set_attribute("since_best", static_cast<std::int64_t>(s.since_best));
     group.set_attribute("best", std::isfinite(s.best) ? s.best : 1e308);
-    group.set_attribute("optimizer_arrays", static_cast<std::int64_t>(s.optimizer.size()));
-    write_array(group, "trained", s.trained, storage, "parameters, flat");
-    write_array(group, "statistics", s.statistics, storage, "running statistics, flat");
-    if (!s.last_update.empty())
-        write_array(group, "last_update", s.last_update, storage, "the last change of trained");
-    for (std::size_t i = 0; i < s.optimizer.size(); ++i)
-        write_array(group, "optimizer_" + std::to_string(i), s.optimizer[i], storage,
-                    "state of the optimiser");
+    std::visit([&](const auto& arrays) { write_arrays(group, arrays); }, s.arrays);
     group.write("checkpoints",
                 std::vector<std::int64_t>(s.checkpoints.begin(), s.checkpoints.end()),
                 {"checkpoint", "", "steps kept so far"});
 }
 
 RunState read_state(const hdf5::Group& group, const hdf5::Group& metrics) {
-    const auto integer = [&](const char* name) {
-        const auto value = group.number_attribute(name);
-        if (!value || !(*value >= 0) || *value > 9e15)
-            throw Error(group.where() + ": attribute '" + name + "' is missing or wrong");
-        return static_cast<Index>(*value);
-    };
     RunState s;
-    s.step = integer("step");
-    s.updates = integer("updates");
-    s.halvings = integer("halvings");
-    s.since_best = integer("since_best");
+    s.step = read_count(group, "step");
+    s.halvings = read_count(group, "halvings");
+    s.since_best = read_count(group, "since_best");
     s.rate_factor = group.number_attribute("rate_factor").value_or(1);
     s.best = group.number_attribute("best").value_or(1e308);
-    s.trained = read_numbers(group, "trained");
-    s.statistics = read_numbers(group, "statistics");
-    if (group.has_dataset("last_update")) s.last_update = read_numbers(group, "last_update");
-    const Index arrays = integer("optimizer_arrays");
-    for (Index i = 0; i < std::min<Index>(arrays, 8); ++i)
-        s.optimizer.push_back(read_numbers(group, "optimizer_" + std::to_string(i)));
+    if (group.dataset("trained").element_bytes() == sizeof(float))
+        s.arrays = read_arrays<float>(group);
+    else
+        s.arrays = read_arrays<double>(group);
     const auto kept = group.dataset("checkpoints").read<std::int64_t>();
     s.checkpoints.assign(kept.begin(), kept.end());
     s.metrics = read_metrics(metrics);
@@ -175,12 +199,12 @@ void write_preprocessing(hdf5::Group group, const Preprocessing& p) {
                     {"sample", "", "rows of the training split that were held out"});
 }
 
-void write_checkpoint(hdf5::Group group, const RunCheckpoint& c, network::Storage storage) {
+void write_checkpoint(hdf5::Group group, const RunCheckpoint& c) {
     group.set_attribute("step", static_cast<std::int64_t>(c.step));
     group.set_attribute("epoch", c.epoch);
     group.set_attribute("loss", c.loss);
     group.set_attribute("learning_rate", c.learning_rate);
-    network::write_weights(group, c.model, storage);
+    network::write_weights(group, *c.layout, c.trained, c.statistics);
     if (!c.gradient) return;
     hdf5::Group gradient = group.create_group("gradient");
     gradient.set_attribute("at_step", static_cast<std::int64_t>(c.step - 1));
@@ -188,7 +212,20 @@ void write_checkpoint(hdf5::Group group, const RunCheckpoint& c, network::Storag
     gradient.set_attribute("description",
                            "of the update from at_step to this step: at the weights of at_step, on "
                            "its batch; clipped 1: as the run's clipping left it");
-    network::write_weights(gradient, *c.gradient, storage);
+    network::write_weights(gradient, *c.layout, *c.gradient, c.statistics);
+}
+
+// Whether there are any.
+bool write_weights_of(std::monostate, const network::Layout&, hdf5::Group&) {
+    return false;
+}
+
+template <class S>
+bool write_weights_of(const RunArrays<S>& arrays, const network::Layout& layout,
+                      hdf5::Group& group) {
+    network::write_weights(group, layout, network::view_of(arrays.weights.trained),
+                           network::view_of(arrays.weights.statistics));
+    return true;
 }
 
 std::string checkpoint_path(Index step) {
@@ -203,8 +240,8 @@ std::string step_name(Index step) {
     return text;
 }
 
-RunFolder::RunFolder(std::string folder, RunDescription description, network::Storage storage)
-    : folder_(std::move(folder)), run_(std::move(description)), storage_(storage) {}
+RunFolder::RunFolder(std::string folder, RunDescription description)
+    : folder_(std::move(folder)), run_(std::move(description)) {}
 
 // `saved` holds the configuration and the data's digest beside a state.
 void RunFolder::check_same(const hdf5::Group& saved, const std::string& where) const {
@@ -271,12 +308,12 @@ void RunFolder::checkpoint(const RunCheckpoint& c) {
         kept_.erase(std::remove_if(kept_.begin(), kept_.end(),
                                    [&](const RunCheckpoint& k) { return k.step == c.step; }),
                     kept_.end());
-        kept_.push_back(c);
+        kept_.push_back(with_numbers(c));
         return;
     }
     fs::create_directories(folder_);
     hdf5::OutputFile file(part(c.step), hdf5::Existing::replace, hdf5::Compression::none, {});
-    write_checkpoint(file.root().create_group(checkpoint_path(c.step)), c, storage_);
+    write_checkpoint(file.root().create_group(checkpoint_path(c.step)), c);
     file.commit();
 }
 
@@ -289,14 +326,43 @@ void RunFolder::state(const RunState& state) {
     hdf5::OutputFile output(file, hdf5::Existing::replace, hdf5::Compression::none, {});
     output.root().write_text("training", run_.config);
     output.root().set_attribute("data_digest", run_.data_digest);
-    write_state(output.root().create_group("state"), state, storage_);
+    write_state(output.root().create_group("state"), state);
     write_metrics(output.root().create_group("metrics"), state.metrics);
     output.commit();
 }
 
+const RunCheckpoint* RunFolder::kept(Index step) const {
+    const auto found = std::find_if(kept_.begin(), kept_.end(),
+                                    [&](const RunCheckpoint& c) { return c.step == step; });
+    return found == kept_.end() ? nullptr : &*found;
+}
+
+hdf5::Group RunFolder::holder(Index step, const hdf5::Group* earlier) const {
+    if (!folder_.empty() && fs::exists(part(step)))
+        return hdf5::File::open(part(step), part(step)).root();
+    if (!earlier) throw Error(concat("checkpoint ", step, " is lost"));
+    return *earlier;
+}
+
+// The last weights; of a run that diverged those of its last checkpoint.
+void RunFolder::write_model(hdf5::Group group, const RunResult& result,
+                            const hdf5::Group* earlier) const {
+    group.write_text("architecture", result.layout->architecture);
+    const auto write = [&](const auto& arrays) {
+        return write_weights_of(arrays, *result.layout, group);
+    };
+    if (std::visit(write, result.state.arrays)) return;
+    if (const RunCheckpoint* checkpoint = kept(result.last_kept))
+        return network::write_weights(group, *result.layout, checkpoint->trained,
+                                      checkpoint->statistics);
+    const hdf5::Group found = holder(result.last_kept, earlier);
+    static_cast<void>(hdf5::copy_tree(found.group(checkpoint_path(result.last_kept)), "weights",
+                                      group, hdf5::Timings::keep));
+}
+
 void RunFolder::assemble(hdf5::Group root, const RunResult& result, const hdf5::Group* earlier,
                          bool with_timing) const {
-    network::write_model(root.create_group("/model"), result.model, storage_);
+    write_model(root.create_group("/model"), result, earlier);
     hdf5::Group run = root.create_group("/run");
     run.write_text("training", run_.config);
     run.set_attribute("data_digest", run_.data_digest);
@@ -311,28 +377,18 @@ void RunFolder::assemble(hdf5::Group root, const RunResult& result, const hdf5::
     run.create_group("checkpoints");
     for (const Index step : result.state.checkpoints) {
         const std::string path = checkpoint_path(step);
-        if (folder_.empty()) {
-            const auto kept = std::find_if(kept_.begin(), kept_.end(),
-                                           [&](const RunCheckpoint& c) { return c.step == step; });
-            if (kept != kept_.end()) {
-                write_checkpoint(root.create_group(path), *kept, storage_);
-                continue;
-            }
-        } else if (fs::exists(part(step))) {
-            const auto file = hdf5::File::open(part(step), part(step));
-            static_cast<void>(hdf5::copy_tree(file.root(), path, root, hdf5::Timings::keep));
-            continue;
-        }
-        if (!earlier) throw Error(concat("checkpoint ", step, " is lost"));
-        static_cast<void>(hdf5::copy_tree(*earlier, path, root, hdf5::Timings::keep));
+        if (const RunCheckpoint* checkpoint = kept(step))
+            write_checkpoint(root.create_group(path), *checkpoint);
+        else
+            static_cast<void>(
+                hdf5::copy_tree(holder(step, earlier), path, root, hdf5::Timings::keep));
     }
     run.write(
         "steps",
         std::vector<std::int64_t>(result.state.checkpoints.begin(), result.state.checkpoints.end()),
         {"checkpoint", "", "steps of the checkpoints"});
     write_metrics(run.create_group("metrics"), result.state.metrics);
-    if (!result.state.trained.empty())
-        write_state(run.create_group("state"), result.state, storage_);
+    if (result.state.arrays.index() != 0) write_state(run.create_group("state"), result.state);
     if (!with_timing) return;
     hdf5::Group timing = run.create_group("timing");
     timing.write_scalar("seconds", result.seconds, {"", "s", "wall clock of this call"});

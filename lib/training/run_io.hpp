@@ -1,6 +1,7 @@
 // Training runs in HDF5: /run with checkpoints, metrics and the state for resuming, and /model, the
 // last checkpoint. While a run goes on every checkpoint is a small file of its own, for an HDF5
 // file does not survive being killed while it is written; the run file is assembled at the end.
+// Arrays are written from where they stand.
 #pragma once
 
 #include <assay/core/export.hpp>
@@ -34,7 +35,7 @@ inline constexpr const char* kDivergedRun = "diverged.h5";
 class ASSAY_API RunFolder : public RunSink {
   public:
     // `folder` empty: kept in memory, lost with the program.
-    RunFolder(std::string folder, RunDescription description, network::Storage storage);
+    RunFolder(std::string folder, RunDescription description);
 
     // The newest intact state, of this folder or else of an earlier run file (`earlier`, may be
     // null). Throws Error naming the keys that differ where it belongs to another configuration,
@@ -44,7 +45,7 @@ class ASSAY_API RunFolder : public RunSink {
     void checkpoint(const RunCheckpoint& checkpoint) override;
     void state(const RunState& state) override;
 
-    // Writes /model and /run; /run/state where the result has one. `earlier` as for resume.
+    // Writes /model and /run; /run/state where the result has its arrays. `earlier` as for resume.
     void assemble(hdf5::Group root, const RunResult& result, const hdf5::Group* earlier,
                   bool with_timing) const;
     // Files of the folder, to be removed once the run file has its name.
@@ -53,10 +54,13 @@ class ASSAY_API RunFolder : public RunSink {
   private:
     [[nodiscard]] std::string part(Index step) const;
     void check_same(const hdf5::Group& saved, const std::string& where) const;
+    [[nodiscard]] const RunCheckpoint* kept(Index step) const; // in memory, or null
+    // The root of the file that has a checkpoint which is not in memory.
+    [[nodiscard]] hdf5::Group holder(Index step, const hdf5::Group* earlier) const;
+    void write_model(hdf5::Group group, const RunResult& result, const hdf5::Group* earlier) const;
     std::string folder_;
     RunDescription run_;
-    network::Storage storage_;
-    std::vector<RunCheckpoint> kept_; // without a folder
+    std::vector<RunCheckpoint> kept_; // without a folder, with numbers
 };
 
 // `run` is /run, where the group `preprocessing` holds what was done to the data, if anything.

@@ -43,16 +43,31 @@ double seconds_now() {
         .count();
 }
 
+// A copy of the numbers that `owners` come to hold.
+network::NumbersView held(const network::NumbersView& numbers,
+                          std::vector<std::shared_ptr<const void>>& owners) {
+    return std::visit(
+        [&](const auto& span) -> network::NumbersView {
+            using Numbers = Column<std::decay_t<decltype(*span.data)>>;
+            const auto copy =
+                std::make_shared<Numbers>(Eigen::Map<const Numbers>(span.data, span.size));
+            owners.push_back(copy);
+            return network::view_of(*copy);
+        },
+        numbers);
+}
+
 template <class S>
 class Trainer {
   public:
     Trainer(const TrainingConfig& config, const TrainingData& data,
-            const std::optional<network::Model>& start, RunSink& sink, const RunLimits& limits,
-            const Execution& run)
+            std::optional<network::Model> start, std::optional<RunState> resume, RunSink& sink,
+            const RunLimits& limits, const Execution& run)
         : config_(config), data_(data), sink_(sink), limits_(limits), run_(run),
-          network_(config.architecture), plan_(config_, data.train->count()),
-          slices_(parameter_slices()),
-          optimizer_(config.optimizer, slices_, network_.parameter_count()),
+          network_(config.architecture),
+          layout_(std::make_shared<network::Layout>(network_.layout())),
+          plan_(config_, data.train->count()), slices_(parameter_slices()),
+          optimizer_(config.optimizer, slices_, config.noise, config.seed),
           l2_(network_, penalty_groups(network_, config.l2)) {
         loss_ = network::loss_of(config.loss);
         loss_.epsilon = config.epsilon;
@@ -70,29 +85,28 @@ class Trainer {
         total_ = total_steps(config, plan_.per_epoch());
         kept_ = checkpoint_steps(config.checkpoints, total_, config.horizon);
         warn_of_late_checkpoints();
-        weights_ = start ? network_.load(*start)
-                         : network::initial_weights(network_, config.init, config.seed);
+        for (Index node = 0; node < network_.nodes(); ++node)
+            if (network_.rectifies(node)) rectifying_.push_back(network_.node_name(node));
+        if (data.held_out)
+            evaluation_ = std::make_unique<Objective<S>>(
+                network_, *data.held_out, loss_, ObjectiveOptions{Mode::inference, 0, {}},
+                place(config.evaluate_split, "evaluation data"));
+        // Arrays come last: what is read in or drawn leaves again before the gradient is there.
+        if (resume)
+            restore(without_stop(std::move(*resume)));
+        else
+            draw(std::move(start));
         rule_ =
             make_rule<S>(config.rule, RuleRequest<S>{&network_, config.rule_settings, config.seed});
         gradient_ = std::make_unique<BatchGradient<S>>(
             network_, loss_, *rule_,
             GradientOptions{config.seed, config.truncate, config.rate_penalty}, plan_.size());
-        if (data.held_out)
-            evaluation_ = std::make_unique<Objective<S>>(
-                network_, *data.held_out, loss_, ObjectiveOptions{Mode::inference, 0, {}},
-                place(config.evaluate_split, "evaluation data"));
-        for (Index node = 0; node < network_.nodes(); ++node)
-            if (network_.rectifies(node)) rectifying_.push_back(network_.node_name(node));
-        state_.best = std::numeric_limits<double>::infinity();
     }
 
-    RunResult run(const std::optional<RunState>& resume) {
+    RunResult run() {
         begun_ = seconds_now();
         double saved = begun_;
-        if (resume)
-            restore(without_stop(*resume));
-        else
-            begin();
+        if (state_.checkpoints.empty()) begin(); // else it goes on
         first_ = state_.step;
         std::string reason = "steps";
         while (state_.step < total_) {
@@ -120,25 +134,24 @@ class Trainer {
             keep_checkpoint();
         save();
         RunResult result = result_now(reason);
-        result.state = snapshot();
         result.finished = reason != "seconds";
-        result.model = network_.store(weights_);
-        if (!l2_.empty()) result.l2_penalty = l2_.value(weights_.trained);
+        if (!l2_.empty()) result.l2_penalty = l2_.value(weights().trained);
         if (evaluation_) {
             const auto value = evaluate().value;
             result.eval_loss = value.loss;
             result.eval_accuracy = value.accuracy;
         }
+        result.state = std::move(state_);
         return result;
     }
 
   private:
     using Evaluation = typename Objective<S>::ValueAndSilence;
-    // All but the model and what resuming needs.
+    // All but the state.
     [[nodiscard]] RunResult result_now(const std::string& reason) const {
         RunResult result;
         result.seconds = seconds_now() - begun_;
-        result.state = state_;
+        result.layout = layout_;
         result.finished = false;
         result.stop_reason = reason;
         result.layers = layers_;
@@ -146,6 +159,7 @@ class Trainer {
         result.parameters = network_.parameter_count();
         result.steps = state_.step;
         result.steps_per_epoch = plan_.per_epoch();
+        result.last_kept = state_.checkpoints.back();
         result.samples_per_second = static_cast<double>((state_.step - first_) * plan_.size()) /
                                     std::max(1e-9, result.seconds);
         result.last_loss = last_loss_;
@@ -207,12 +221,28 @@ class Trainer {
         return slices;
     }
 
+    [[nodiscard]] RunArrays<S>& arrays() { return std::get<RunArrays<S>>(state_.arrays); }
+    [[nodiscard]] const RunArrays<S>& arrays() const {
+        return std::get<RunArrays<S>>(state_.arrays);
+    }
+    [[nodiscard]] const Weights<S>& weights() const { return arrays().weights; }
+
+    // What a run starts from.
+    void draw(std::optional<network::Model> start) {
+        state_.best = std::numeric_limits<double>::infinity();
+        auto& made = state_.arrays.template emplace<RunArrays<S>>();
+        made.weights = start ? network_.load(*start)
+                             : network::initial_weights(network_, config_.init, config_.seed);
+        start.reset();
+        made.optimizer = optimizer_.start(network_.parameter_count());
+    }
+
     void begin() {
         if (evaluation_ && config_.evaluate_every > 0) {
             state_.metrics.push_back(measured(kNaN, kNaN, evaluate(), rate()));
         }
         keep_checkpoint();
-        if (halves()) mark_ = snapshot();
+        if (halves()) mark_ = state_;
     }
 
     [[nodiscard]] double rate() const {
@@ -242,43 +272,35 @@ class Trainer {
         next_batch();
         Batch<S>& batch = batch_;
         augment(batch, config_.data_settings.augment, network_.input(), config_.seed, state_.step);
-        sums_ = &gradient_->of(weights_, batch, state_.step);
+        sums_ = &gradient_->of(weights(), batch, state_.step);
         const double rows = sums_->loss.rows, loss = sums_->loss.loss / rows;
-        l2_.add_gradient(weights_.trained, sums_->gradient);
+        l2_.add_gradient(weights().trained, sums_->gradient);
         if (!check_finite(loss)) return;
         clip(sums_->gradient, config_.clip, slices_);
         const double learning_rate = rate();
-        const bool logs = logs_at(state_.step), logs_next = logs_at(state_.step + 1);
-        const bool looks = looks_at(state_.step);
+        const bool logs = logs_at(state_.step), looks = looks_at(state_.step);
         const bool keeps = std::binary_search(kept_.begin(), kept_.end(), state_.step + 1);
         const bool marks = halves() && (state_.step + 1) % kHalvingSteps == 0;
-        const double penalty = logs || looks ? l2_.value(weights_.trained) : 0;
-        changes_.assign(slices_.size(), 0.0);
-        if (logs || logs_next) before_ = weights_.trained;
-        optimizer_.update(weights_.trained, sums_->gradient, learning_rate,
-                          logs || looks ? &changes_ : nullptr);
-        if (config_.noise.target == NoiseTarget::all)
-            add_noise(weights_.trained, config_.noise, learning_rate, slices_, config_.seed,
-                      state_.step);
-        gradient_->update_statistics(weights_);
+        const double penalty = logs || looks ? l2_.value(weights().trained) : 0;
+        update(learning_rate, logs, logs || looks);
+        gradient_->update_statistics(arrays().weights);
         if ((keeps || logs || marks) && !check_weights()) return;
-        const double cosine = follow_update(logs, logs_next);
         ++state_.step;
         last_loss_ = loss;
         last_rate_ = learning_rate;
         if (logs || looks) {
             Evaluation evaluation{{kNaN, kNaN}, {}};
             if (looks) evaluation = evaluate();
-            MetricRow row =
-                measured(loss, sums_->loss.correct / rows, evaluation, learning_rate, &changes_);
+            MetricRow row = measured(loss, sums_->loss.correct / rows, evaluation, learning_rate,
+                                     &trace_.changes);
             row.rate_penalty = config_.rate_penalty / 2 * sums_->squared_rates /
                                static_cast<double>(batch.samples());
             row.l2_penalty = penalty;
-            row.update_cosine = cosine;
+            row.update_cosine = trace_.cosine;
             state_.metrics.push_back(std::move(row));
         }
         if (keeps) keep_checkpoint();
-        if (marks) mark_ = snapshot();
+        if (marks) mark_ = state_;
     }
 
     // Whether the step that follows `step` updates is logged.
@@ -292,26 +314,14 @@ class Trainer {
                ((step + 1) % config_.evaluate_every == 0 || step + 1 == total_);
     }
 
-    // The cosine between this update and the one before, where this step is logged; keeps the
-    // update where the next is.
-    double follow_update(bool logs, bool logs_next) {
-        double cosine = kNaN;
-        if (!logs && !logs_next) {
-            last_update_.resize(0);
-            return cosine;
-        }
-        before_ = weights_.trained - before_;
-        if (logs && last_update_.size() > 0) {
-            const auto now = before_.template cast<double>(),
-                       last = last_update_.template cast<double>();
-            const double norms = std::sqrt(now.squaredNorm() * last.squaredNorm());
-            if (norms > 0) cosine = now.dot(last) / norms;
-        }
-        if (logs_next)
-            last_update_.swap(before_);
-        else
-            last_update_.resize(0);
-        return cosine;
+    // The update of a step, which is kept where the next one is logged.
+    void update(double learning_rate, bool logs, bool measures) {
+        const bool logs_next = logs_at(state_.step + 1);
+        RunArrays<S>& a = arrays();
+        trace_.last = logs || logs_next ? &a.last_update : nullptr;
+        optimizer_.update(a.weights.trained, sums_->gradient, learning_rate, a.optimizer,
+                          measures || logs_next ? &trace_ : nullptr);
+        if (!logs_next) a.last_update.resize(0);
     }
 
     [[nodiscard]] bool halves() const { return config_.on_nonfinite == "halve"; }
@@ -329,7 +339,7 @@ class Trainer {
     }
 
     bool check_weights() {
-        const std::string array = not_finite(weights_.trained);
+        const std::string array = not_finite(weights().trained);
         return array.empty() || give_up("array '" + array + "' is not finite after the update");
     }
 
@@ -345,15 +355,15 @@ class Trainer {
 
     // Where to look when the loss is not finite.
     [[nodiscard]] std::string suspect() const {
-        const std::string array = not_finite(weights_.trained);
+        const std::string array = not_finite(weights().trained);
         if (!array.empty()) return "array '" + array + "' is not finite";
         std::size_t largest = 0;
         double most = -1;
         for (std::size_t i = 0; i < slices_.size(); ++i) {
-            const double norm =
-                std::sqrt(weights_.trained.segment(slices_[i].offset, slices_[i].size)
-                              .template cast<double>()
-                              .squaredNorm());
+            const double norm = std::sqrt(weights()
+                                              .trained.segment(slices_[i].offset, slices_[i].size)
+                                              .template cast<double>()
+                                              .squaredNorm());
             if (norm > most) {
                 most = norm;
                 largest = i;
@@ -367,28 +377,26 @@ class Trainer {
     bool give_up(const std::string& what) {
         const std::string message = concat("step ", state_.step, ": ", what);
         if (!halves() || state_.halvings >= kMostHalvings) {
+            const std::string hint = halves()
+                                         ? concat(" (after ", state_.halvings, " halvings)")
+                                         : " (a smaller learning rate, or --on-nonfinite halve)";
             RunResult until = result_now("diverged");
-            until.model = last_kept_;
-            throw Diverged(message + (halves()
-                                          ? concat(" (after ", state_.halvings, " halvings)")
-                                          : " (a smaller learning rate, or --on-nonfinite halve)"),
-                           std::move(until));
+            state_.arrays = std::monostate();
+            until.state = std::move(state_);
+            throw Diverged(message + hint, std::move(until));
         }
         run_.monitor->warn(message + "; back to step " + std::to_string(mark_->step) +
                            " with half the learning rate");
-        const double factor = state_.rate_factor / 2;
-        const Index halvings = state_.halvings + 1;
-        const RunState mark = *mark_;
-        restore(mark);
-        state_.rate_factor = factor;
-        state_.halvings = halvings;
-        mark_ = snapshot();
+        mark_->rate_factor /= 2;
+        ++mark_->halvings;
+        state_ = *mark_;
+        take_last_loss();
         halved_ = true;
         return false;
     }
 
     Evaluation evaluate() {
-        evaluation_->set_weights(weights_);
+        evaluation_->refer_to(weights());
         return evaluation_->value_and_silence(run_);
     }
 
@@ -414,7 +422,7 @@ class Trainer {
                     .template cast<double>()
                     .squaredNorm();
             };
-            w[layer] += part(weights_.trained);
+            w[layer] += part(weights().trained);
             g[layer] += changes ? part(sums_->gradient) : kNaN;
             u[layer] += changes ? (*changes)[i] : kNaN;
         }
@@ -432,32 +440,19 @@ class Trainer {
         kept.epoch = static_cast<double>(state_.step) / static_cast<double>(plan_.per_epoch());
         kept.loss = state_.step == 0 ? kNaN : last_loss_;
         kept.learning_rate = state_.step == 0 ? rate() : last_rate_;
-        kept.model = network_.store(weights_);
+        kept.layout = layout_;
+        kept.trained = network::view_of(weights().trained);
+        kept.statistics = network::view_of(weights().statistics);
         if (config_.write_gradients && state_.step > 0)
-            kept.gradient = network_.store({sums_->gradient, weights_.statistics});
+            kept.gradient = network::view_of(sums_->gradient);
         kept.clipped = config_.clip.mode != ClipMode::none;
         sink_.checkpoint(kept);
-        last_kept_ = std::move(kept.model);
         state_.checkpoints.push_back(state_.step);
-    }
-
-    RunState snapshot() const {
-        RunState s = state_;
-        s.updates = optimizer_.updates();
-        s.trained.assign(weights_.trained.data(),
-                         weights_.trained.data() + weights_.trained.size());
-        s.statistics.assign(weights_.statistics.data(),
-                            weights_.statistics.data() + weights_.statistics.size());
-        s.last_update.assign(last_update_.data(), last_update_.data() + last_update_.size());
-        s.optimizer.clear();
-        for (const auto& array : optimizer_.states())
-            s.optimizer.emplace_back(array.data(), array.data() + array.size());
-        return s;
     }
 
     // With halving the mark, for what comes after it may be undone; so a resumed run knows its
     // marks.
-    void save() { sink_.state(mark_ ? *mark_ : snapshot()); }
+    void save() { sink_.state(mark_ ? *mark_ : state_); }
 
     // What only marks where a run had stopped (a checkpoint, a row of metrics, a look at the
     // held-out split) is none of the run that goes on.
@@ -483,29 +478,25 @@ class Trainer {
         return saved;
     }
 
-    static Column<S> column_of(const std::vector<double>& values) {
-        return Eigen::Map<const Vector>(values.data(), static_cast<Index>(values.size()))
-            .template cast<S>();
+    void restore(RunState saved) {
+        const auto* found = std::get_if<RunArrays<S>>(&saved.arrays);
+        const Index parameters = network_.parameter_count();
+        const auto fits = [&](const RunArrays<S>& a) {
+            return a.weights.trained.size() == parameters &&
+                   a.weights.statistics.size() == network_.statistics_count() &&
+                   (a.last_update.size() == 0 || a.last_update.size() == parameters);
+        };
+        if (!found || !fits(*found)) throw Error("the saved state is of another network");
+        optimizer_.check(found->optimizer, parameters);
+        state_ = std::move(saved);
+        for (MetricRow& row : state_.metrics) row.silent.resize(rectifying_.size(), kNaN);
+        if (halves()) mark_ = state_;
+        take_last_loss();
     }
 
-    void restore(const RunState& saved) {
-        if (static_cast<Index>(saved.trained.size()) != network_.parameter_count() ||
-            static_cast<Index>(saved.statistics.size()) != network_.statistics_count())
-            throw Error("the saved state is of another network");
-        state_ = saved;
-        weights_ = {column_of(saved.trained), column_of(saved.statistics)};
-        std::vector<Column<S>> arrays;
-        for (const auto& values : saved.optimizer) arrays.push_back(column_of(values));
-        optimizer_.restore(std::move(arrays), saved.updates);
-        last_update_ = column_of(saved.last_update);
-        for (MetricRow& row : state_.metrics) row.silent.resize(rectifying_.size(), kNaN);
-        state_.trained.clear();
-        state_.last_update.clear();
-        state_.statistics.clear();
-        state_.optimizer.clear();
-        if (halves()) mark_ = saved;
-        if (!saved.metrics.empty()) last_loss_ = saved.metrics.back().loss;
-        last_kept_ = network_.store(weights_);
+    // Of what was gone back to.
+    void take_last_loss() {
+        if (!state_.metrics.empty()) last_loss_ = state_.metrics.back().loss;
     }
 
     // Why to stop before the last step, or nothing.
@@ -551,15 +542,14 @@ class Trainer {
     RunLimits limits_;
     Execution run_;
     Network<S> network_;
+    std::shared_ptr<const network::Layout> layout_;
     BatchPlan plan_;
     std::vector<std::string> layers_, rectifying_;
     std::vector<ParameterSlice> slices_;
     Optimizer<S> optimizer_;
     network::L2Penalty<S> l2_;
     Loss loss_;
-    Weights<S> weights_;
-    Column<S> before_, last_update_; // around steps that are logged
-    std::vector<double> changes_;    // squared, of every slice
+    UpdateTrace<S> trace_; // of the last update that was followed
     std::unique_ptr<LearningRule<S>> rule_;
     std::unique_ptr<BatchGradient<S>> gradient_;
     typename BatchGradient<S>::Sums* sums_ = nullptr; // of the batch that came last
@@ -575,7 +565,6 @@ class Trainer {
     Index total_ = 0;
     RunState state_;
     std::optional<RunState> mark_; // to which halving goes back
-    network::Model last_kept_;     // the last checkpoint, or what was restored after it
     double last_loss_ = kNaN, last_rate_ = kNaN;
     double begun_ = 0; // seconds
     Index first_ = 0;  // step of this call
@@ -584,13 +573,27 @@ class Trainer {
 
 } // namespace
 
+RunCheckpoint with_numbers(const RunCheckpoint& checkpoint) {
+    if (checkpoint.numbers) return checkpoint;
+    RunCheckpoint copy = checkpoint;
+    const auto owners = std::make_shared<std::vector<std::shared_ptr<const void>>>();
+    copy.trained = held(checkpoint.trained, *owners);
+    copy.statistics = held(checkpoint.statistics, *owners);
+    if (checkpoint.gradient) copy.gradient = held(*checkpoint.gradient, *owners);
+    copy.numbers = owners;
+    return copy;
+}
+
 RunResult train(const TrainingConfig& config, const TrainingData& data,
-                const std::optional<network::Model>& start, const std::optional<RunState>& resume,
-                RunSink& sink, const RunLimits& limits, const Execution& run) {
+                std::optional<network::Model> start, std::optional<RunState> resume, RunSink& sink,
+                const RunLimits& limits, const Execution& run) {
     const Phase phase(*run.monitor, "steps");
-    if (config.precision == Precision::float64)
-        return Trainer<double>(config, data, start, sink, limits, run).run(resume);
-    return Trainer<float>(config, data, start, sink, limits, run).run(resume);
+    const auto with = [&](auto number) {
+        return Trainer<decltype(number)>(config, data, std::move(start), std::move(resume), sink,
+                                         limits, run)
+            .run();
+    };
+    return config.precision == Precision::float64 ? with(double()) : with(float());
 }
 
 } // namespace assay::training

@@ -10,6 +10,7 @@
 #include <assay/network/network.hpp>
 #include <assay/network/sample_source.hpp>
 #include <assay/training/config.hpp>
+#include <assay/training/optimizer.hpp>
 #include <assay/training/preprocessing.hpp>
 #include <assay/training/task.hpp>
 
@@ -17,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace assay::training {
@@ -43,23 +45,35 @@ struct MetricRow {
         silent; // of each rectifying layer: share of units silent on the held-out split
 };
 
+// A network at one step. Numbers stand where training has them and change with the next step,
+// unless `numbers` holds them.
 struct RunCheckpoint {
     Index step = 0;
     double epoch = 0, loss = 0, learning_rate = 0;
-    network::Model model;
-    std::optional<network::Model> gradient; // that of the step which led here
-    bool clipped = false;                   // it was given to the run's clipping
+    std::shared_ptr<const network::Layout> layout;
+    network::NumbersView trained, statistics;
+    std::optional<network::NumbersView> gradient; // that of the step which led here
+    bool clipped = false;                         // it was given to the run's clipping
+    std::shared_ptr<const void> numbers;
 };
 
-// What resuming needs; numbers in double hold those of a float run exactly.
+// The same, holding its numbers.
+[[nodiscard]] ASSAY_API RunCheckpoint with_numbers(const RunCheckpoint& checkpoint);
+
+// The arrays of a run, in its precision.
+template <class S>
+struct RunArrays {
+    network::Weights<S> weights;
+    OptimizerState<S> optimizer;
+    network::Column<S> last_update; // of the trained, where the next step's metrics need it
+};
+
+// All that a run goes on with.
 struct RunState {
     Index step = 0;
-    Index updates = 0;
     double rate_factor = 1; // halved by --on-nonfinite halve
     Index halvings = 0;
-    std::vector<double> trained, statistics;
-    std::vector<double> last_update; // of `trained`, where the next step's metrics need it
-    std::vector<std::vector<double>> optimizer;
+    std::variant<std::monostate, RunArrays<float>, RunArrays<double>> arrays;
     std::vector<MetricRow> metrics;
     std::vector<Index> checkpoints; // steps kept so far
     double best = 0;                // for plateaus
@@ -67,7 +81,7 @@ struct RunState {
     bool measured = false;
 };
 
-// Where a run puts what must not be lost.
+// Where a run puts what must not be lost. What it is given changes afterwards.
 class RunSink {
   public:
     virtual ~RunSink() = default;
@@ -87,8 +101,9 @@ struct RunResult {
     std::vector<std::string> layers;     // of the per-layer metrics
     std::vector<std::string> rectifying; // the layers of `silent`
     Index parameters = 0, steps = 0, steps_per_epoch = 0;
+    Index last_kept = 0; // step of the last checkpoint
     double seconds = 0, samples_per_second = 0;
-    network::Model model; // the last
+    std::shared_ptr<const network::Layout> layout;
     double last_loss = 0;
     std::optional<double> eval_loss, eval_accuracy;
     std::optional<double> l2_penalty; // of the last weights, where there is one
@@ -99,7 +114,7 @@ class ASSAY_API Diverged : public Error {
   public:
     Diverged(const std::string& message, RunResult before)
         : Error(message), until(std::move(before)) {}
-    RunResult until; // what stands; its model is the last checkpoint, its state cannot be resumed
+    RunResult until; // what stands, without arrays
 };
 
 // Splits the training data where asked for, has them scaled and standardised by statistics of the
@@ -122,11 +137,12 @@ ASSAY_API void resolve_loss(TrainingConfig& config, const TrainingData& data);
 ASSAY_API void warn_of_doubled_output(const std::string& architecture, network::LossKind loss,
                                       Monitor& monitor);
 
-// `start`: weights in place of drawn ones. Throws Error (mistakes), Diverged, Interrupted after
-// saving the state.
+// `start`: weights in place of drawn ones. Memory: parameters x (3 + arrays of the optimiser)
+// numbers of the run's precision (see BatchGradient for those of large batches), and twice the
+// activations of a batch. Throws Error (mistakes), Diverged, Interrupted after saving the state.
 [[nodiscard]] ASSAY_API RunResult train(const TrainingConfig& config, const TrainingData& data,
-                                        const std::optional<network::Model>& start,
-                                        const std::optional<RunState>& resume, RunSink& sink,
+                                        std::optional<network::Model> start,
+                                        std::optional<RunState> resume, RunSink& sink,
                                         const RunLimits& limits, const Execution& run);
 
 } // namespace assay::training

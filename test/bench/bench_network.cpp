@@ -223,6 +223,7 @@ class Steps {
     Steps(const Case& one, int threads)
         : threads_(threads), network_(one.architecture.dump()),
           weights_(initial_weights(network_, "auto", 0)), optimizer_(make_optimizer()),
+          state_(optimizer_.start(network_.parameter_count())),
           rule_(training::make_rule<Number>("bp", {&network_, "{}", 0})),
           gradient_(network_, loss_of(one.loss), *rule_, {}, one.samples) {
         const Samples samples = random_samples(network_, one, kBatches * one.samples);
@@ -238,24 +239,25 @@ class Steps {
         const AllowedThreads shared(threads_);
         const auto& batch = batches_[static_cast<std::size_t>(number_ % kBatches)];
         const auto& sums = gradient_.of(weights_, batch, number_++);
-        optimizer_.update(weights_.trained, sums.gradient, 1e-6);
+        optimizer_.update(weights_.trained, sums.gradient, 1e-6, state_);
         gradient_.update_statistics(weights_);
     }
 
   private:
     static constexpr Index kBatches = 4;
-    training::Optimizer<Number> make_optimizer() {
+    training::Optimizer<Number> make_optimizer() const {
         training::OptimizerSettings settings;
         settings.momentum = 0.9;
         std::vector<training::ParameterSlice> slices;
         for (const auto& entry : network_.parameters())
             if (entry.info.trained) slices.push_back({entry.offset, entry.info.size(), 1, true});
-        return {settings, slices, network_.parameter_count()};
+        return {settings, slices};
     }
     int threads_;
     Network<Number> network_;
     Weights<Number> weights_;
     training::Optimizer<Number> optimizer_;
+    training::OptimizerState<Number> state_;
     std::unique_ptr<training::LearningRule<Number>> rule_;
     training::BatchGradient<Number> gradient_;
     Index number_ = 0;

@@ -1,15 +1,22 @@
-// A training step asks for no memory once the arrays of the first are there.
+// What training asks of memory: a step nothing once the arrays of the first are there, and a run no
+// more than is told.
 #include <assay/core/text.hpp>
+#include <assay/hdf5/stream.hpp>
 #include <assay/network/sample_source.hpp>
+#include <assay/training/config_json.hpp>
+#include <assay/training/run_io.hpp>
 #include <assay/training/trainer.hpp>
 
 #include <catch2/catch.hpp>
 
+#include <hdf5/scratch.hpp>
 #include <nlohmann/json.hpp>
 #include <training/layer_json.hpp>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
+#include <malloc.h>
 
 // Sanitizers bring a malloc of their own.
 #if defined(__has_feature)
@@ -32,6 +39,22 @@ using training_test::layer;
 namespace {
 
 std::atomic<long> allocations{0};
+std::atomic<long> living{0}, most_living{0}; // bytes
+
+#if ASSAY_COUNTS_ALLOCATIONS
+void* noted(void* memory) {
+    ++allocations;
+    const long now = living += static_cast<long>(malloc_usable_size(memory));
+    long most = most_living;
+    while (now > most && !most_living.compare_exchange_weak(most, now)) {
+    }
+    return memory;
+}
+
+void note_end(void* memory) {
+    living -= static_cast<long>(malloc_usable_size(memory));
+}
+#endif
 
 } // namespace
 
@@ -42,21 +65,30 @@ void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);
 void* __libc_realloc(void*, std::size_t);
 void* __libc_memalign(std::size_t, std::size_t);
+void __libc_free(void*);
 void* malloc(std::size_t size) {
-    ++allocations;
-    return __libc_malloc(size);
+    return noted(__libc_malloc(size));
 }
 void* calloc(std::size_t count, std::size_t size) {
-    ++allocations;
-    return __libc_calloc(count, size);
+    return noted(__libc_calloc(count, size));
 }
 void* realloc(void* old, std::size_t size) {
-    ++allocations;
-    return __libc_realloc(old, size);
+    note_end(old);
+    return noted(__libc_realloc(old, size));
 }
 void* aligned_alloc(std::size_t alignment, std::size_t size) {
-    ++allocations;
-    return __libc_memalign(alignment, size);
+    return noted(__libc_memalign(alignment, size));
+}
+void* memalign(std::size_t alignment, std::size_t size) {
+    return noted(__libc_memalign(alignment, size));
+}
+int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
+    *memory = noted(__libc_memalign(alignment, size));
+    return *memory ? 0 : ENOMEM;
+}
+void free(void* memory) {
+    note_end(memory);
+    __libc_free(memory);
 }
 }
 // NOLINTEND(bugprone-reserved-identifier)
@@ -178,5 +210,84 @@ TEST_CASE("a training step allocates nothing after the first", "[training][alloc
             const long few = allocations_of(study, study.few, precision);
             CHECK(few > 0);
             CHECK(allocations_of(study, study.many, precision) == few);
+        }
+}
+
+namespace {
+
+std::shared_ptr<network::SampleSource> random_classes(Eigen::Index count, Eigen::Index inputs) {
+    network::Samples samples;
+    samples.input_shape = {inputs};
+    samples.inputs = RowMatrix::Random(count, inputs);
+    for (Eigen::Index i = 0; i < count; ++i) samples.classes.push_back(i % 4);
+    return std::make_shared<network::SamplesInMemory>(std::move(samples));
+}
+
+// Runs that keep a checkpoint, save a state, log and look at held-out samples at every step.
+class WideRun {
+  public:
+    static constexpr long kInputs = 500, kUnits = 4000;
+
+    WideRun(const std::string& precision, const Json& optimizer) {
+        const Json architecture = {
+            {"input", {{"shape", {kInputs}}}},
+            {"layers",
+             {layer("a", "dense", {{"units", kUnits}}), activation("r", "relu"),
+              layer("out", "dense", {{"units", 4}})}}};
+        json_ = {{"format", "assay-training/1"},
+                 {"model", {{"architecture", architecture}}},
+                 {"loss", "softmax_cross_entropy"},
+                 {"optimizer", optimizer},
+                 {"batch_size", 8},
+                 {"precision", precision},
+                 {"metrics", {{"every", 1}}},
+                 {"evaluate", {{"every", 1}}},
+                 {"checkpoints", {{"every", 1}}}};
+        data_.train = random_classes(16, kInputs);
+        data_.held_out = random_classes(8, kInputs);
+        prepare(data_, {}, 0, "test");
+    }
+
+    // Bytes that training to `steps`, from where the last run ended, and its file take at most.
+    long most(int steps) {
+        json_["steps"] = steps;
+        const TrainingConfig config = read_config(json_.dump(), {}, "test");
+        RunFolder folder(scratch_.file("run.parts"),
+                         {config_json(config), "", data_.survey.digest, {}});
+        const long before = living;
+        most_living = before;
+        const RunResult result =
+            train(config, data_, {}, folder.resume(nullptr), folder, RunLimits{0, 0}, {});
+        hdf5::OutputFile file(scratch_.file("run.h5"), hdf5::Existing::replace,
+                              hdf5::Compression::automatic, {});
+        folder.assemble(file.root(), result, nullptr, false);
+        file.commit();
+        return most_living - before;
+    }
+
+  private:
+    Json json_;
+    TrainingData data_;
+    hdf5_test::Folder scratch_;
+};
+
+} // namespace
+
+TEST_CASE("a run takes the memory that is told", "[training][allocations]") {
+    if (!ASSAY_COUNTS_ALLOCATIONS) return;
+    constexpr double kParameters =
+        (WideRun::kInputs + 1) * WideRun::kUnits + 4 * (WideRun::kUnits + 1);
+    const std::vector<std::pair<Json, int>> optimizers{{{{"name", "sgd"}}, 0},
+                                                       {{{"name", "adam"}}, 2}};
+    for (const auto& [optimizer, arrays] : optimizers)
+        for (const std::string precision : {"float32", "float64"}) {
+            const double number = precision == "float32" ? sizeof(float) : sizeof(double);
+            // Weights, gradient, the change before and the optimiser's, and 5 MiB, less than one
+            // array, for batches and files.
+            const double told = kParameters * (3 + arrays) * number + (5 << 20);
+            INFO(optimizer << " in " << precision);
+            WideRun run(precision, optimizer);
+            CHECK(static_cast<double>(run.most(3)) < told);
+            CHECK(static_cast<double>(run.most(5)) < told); // resumed
         }
 }

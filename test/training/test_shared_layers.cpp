@@ -151,12 +151,13 @@ Weights<S> trained(const Network<S>& network, const Batch<S>& batch, Index steps
     std::vector<training::ParameterSlice> slices;
     for (const auto& entry : network.parameters())
         if (entry.info.trained) slices.push_back({entry.offset, entry.info.size(), 1, true});
-    training::Optimizer<S> optimizer(settings, slices, network.parameter_count());
+    const training::Optimizer<S> optimizer(settings, slices);
+    auto state = optimizer.start(network.parameter_count());
     const auto rule = training::make_rule<S>("bp", {&network, "{}", 0});
     training::BatchGradient<S> gradient(network, loss_of("softmax_cross_entropy"), *rule, {},
                                         batch.samples());
     for (Index step = 0; step < steps; ++step) {
-        optimizer.update(weights.trained, gradient.of(weights, batch, step).gradient, 0.05);
+        optimizer.update(weights.trained, gradient.of(weights, batch, step).gradient, 0.05, state);
         gradient.update_statistics(weights);
     }
     return weights;
