@@ -302,14 +302,13 @@ bool Descent::step(double x_ortho_weight, FitState& state, KktStop stop) {
         state.extrapolation.grow();
         return true;
     }
-    // A plain iteration from where the extrapolation began; where that seemed to be the end, if the
-    // gradient at that very place says otherwise.
+    // A plain iteration from where the extrapolation began, unless the gradient at that very place
+    // says that this is the end.
     if (made) {
         state.extrapolation.shrink();
         drop_last(state.history);
         state.kkt_activations = kkt_activations;
         state.fallbacks = fallbacks;
-        stop = KktStop::ignored;
     }
     motifs_ = motifs_before_ = motifs;
     activations_ = activations_before_;
